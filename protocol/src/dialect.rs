@@ -1,0 +1,386 @@
+//! How a particular implementation spells the messages: names and shapes as data, so that no code knows a product.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::envelope::{Envelope, EnvelopeError};
+use crate::message::{ClientMessage, ErrorCode, ServerMessage, Target};
+use crate::{CloseCode, Timestamp};
+
+/// The spelling of the wire. The default is the seed's; a file gives only what differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dialect {
+    /// How events are wrapped.
+    pub events: EventStyle,
+    /// Keys in the payload of `subscribe` and `unsubscribe`.
+    pub subscribe: SubscriptionKeys,
+    /// Keys in the payload of `subscribed` and `unsubscribed`.
+    pub acknowledge: SubscriptionKeys,
+    /// Whether `subscribed` and `unsubscribed` are sent at all.
+    pub acks: bool,
+    /// The first message of a connection.
+    pub welcome: Welcome,
+    /// The type of a ping message.
+    pub ping: String,
+    /// The type of its answer.
+    pub pong: String,
+    /// The type of an error message.
+    pub error: String,
+    /// How the gateway pings its clients.
+    pub heartbeat: Heartbeat,
+    /// Where the token travels.
+    pub token: TokenPlace,
+    /// How a refused token looks.
+    pub refusal: Refusal,
+    /// The payload key that names an event's owner.
+    pub user_key: String,
+}
+
+/// How events are wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventStyle {
+    /// `{"type":"payment:updated","payload":D}`
+    Typed,
+    /// `{"type":"event","payload":{"eventType":"payment:updated","data":D}}`
+    Enveloped,
+}
+
+/// The keys that name what a subscription is for. Where both are the same key, what it names is read as a room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SubscriptionKeys {
+    /// The key of an event type.
+    pub event_type: String,
+    /// The key of a room.
+    pub room: String,
+}
+
+/// The first message of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Welcome {
+    /// `true`: its type is `connection:established`; `false`: there is none.
+    Sent(bool),
+    /// It has this type.
+    Named(String),
+}
+
+/// How the gateway pings its clients (HB-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Heartbeat {
+    /// By WebSocket control frames.
+    Control,
+    /// By messages of the dialect's ping type.
+    Message,
+}
+
+/// Where the token travels in the upgrade request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenPlace {
+    /// `?token=…`, percent-encoded (DIAL-1, AUTH-4).
+    Query,
+    /// `Authorization: Bearer …`
+    Bearer,
+    /// `Sec-WebSocket-Protocol: …`; the gateway selects it in its answer.
+    Subprotocol,
+}
+
+/// How a refused token looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// The upgrade is answered with HTTP 401.
+    #[serde(rename = "http-401")]
+    Http401,
+    /// The upgrade succeeds, and the first frame is a close with 1008.
+    #[serde(rename = "close-1008")]
+    Close1008,
+    /// The upgrade succeeds, and the first frame is a close with 4401.
+    #[serde(rename = "close-4401")]
+    Close4401,
+}
+
+/// A message and the `id` that its envelope carried.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decoded<M> {
+    /// The message.
+    pub message: M,
+    /// The request's name, echoed by its answer.
+    pub id: Option<String>,
+}
+
+/// Why a frame is not a message of this dialect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not an envelope.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// A subscription whose payload names nothing usable.
+    #[error("`{kind}` names no room: its payload needs the text `{key}`")]
+    NoTarget {
+        /// `subscribe` or `unsubscribe`, or their acknowledgement.
+        kind: &'static str,
+        /// The key it should have.
+        key: String,
+        /// The request's name, so that the refusal can be told to whom it belongs.
+        id: Option<String>,
+    },
+    /// A message of a known type whose payload has the wrong shape.
+    #[error("the payload of `{kind}` has the wrong shape")]
+    Payload {
+        /// The message's type.
+        kind: String,
+    },
+}
+
+impl DecodeError {
+    /// What a gateway tells the sender (MSG-4, ROOM-4).
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Envelope(_) | Self::Payload { .. } => ErrorCode::BadMessage,
+            Self::NoTarget { .. } => ErrorCode::BadRoom,
+        }
+    }
+}
+
+/// Why a dialect cannot be spoken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DialectError {
+    /// A name is empty.
+    #[error("dialect.{key} is empty")]
+    Empty {
+        /// The key.
+        key: &'static str,
+    },
+    /// Two message types have one name, so that no reader could tell them apart.
+    #[error("dialect: `{name}` names two different messages")]
+    Ambiguous {
+        /// The name.
+        name: String,
+    },
+}
+
+const SUBSCRIBE: &str = "subscribe";
+const UNSUBSCRIBE: &str = "unsubscribe";
+const SUBSCRIBED: &str = "subscribed";
+const UNSUBSCRIBED: &str = "unsubscribed";
+const EVENT: &str = "event";
+const WELCOME: &str = "connection:established";
+
+impl Dialect {
+    /// Tells whether every message can be told from every other.
+    ///
+    /// # Errors
+    /// Names the first key or name that cannot be used.
+    pub fn check(&self) -> Result<(), DialectError> {
+        let keys = [
+            ("ping", &self.ping),
+            ("pong", &self.pong),
+            ("error", &self.error),
+            ("user_key", &self.user_key),
+            ("subscribe.event_type", &self.subscribe.event_type),
+            ("subscribe.room", &self.subscribe.room),
+            ("acknowledge.event_type", &self.acknowledge.event_type),
+            ("acknowledge.room", &self.acknowledge.room),
+        ];
+        if let Some((key, _)) = keys.iter().find(|(_, name)| name.is_empty()) {
+            return Err(DialectError::Empty { key });
+        }
+        let mut names = vec![SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED, UNSUBSCRIBED, &self.ping, &self.pong, &self.error];
+        names.extend(self.welcome_type());
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(DialectError::Ambiguous { name: pair[0].to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The type of the welcome, where there is one.
+    pub fn welcome_type(&self) -> Option<&str> {
+        match &self.welcome {
+            Welcome::Sent(true) => Some(WELCOME),
+            Welcome::Sent(false) => None,
+            Welcome::Named(name) => Some(name),
+        }
+    }
+
+    /// Writes a client's message as one text frame.
+    pub fn encode_client(&self, message: &ClientMessage, timestamp: Timestamp) -> String {
+        let (kind, payload) = match message {
+            ClientMessage::Ping => (self.ping.as_str(), Value::Null),
+            ClientMessage::Pong => (self.pong.as_str(), Value::Null),
+            ClientMessage::Subscribe(target) => (SUBSCRIBE, self.subscribe.payload(target)),
+            ClientMessage::Unsubscribe(target) => (UNSUBSCRIBE, self.subscribe.payload(target)),
+            ClientMessage::Other { kind, payload } => (kind.as_str(), payload.clone()),
+        };
+        Envelope { kind: kind.to_owned(), payload, timestamp: Some(timestamp), id: None }.encode()
+    }
+
+    /// Reads a client's text frame.
+    ///
+    /// # Errors
+    /// When it is not a message, or a subscription that names nothing; the error's [`DecodeError::code`] is the answer.
+    pub fn decode_client(&self, text: &str) -> Result<Decoded<ClientMessage>, DecodeError> {
+        let Envelope { kind, payload, id, .. } = Envelope::decode(text)?;
+        let message = match kind.as_str() {
+            name if name == self.ping => ClientMessage::Ping,
+            name if name == self.pong => ClientMessage::Pong,
+            SUBSCRIBE => ClientMessage::Subscribe(self.subscribe.target(&payload, SUBSCRIBE, &id)?),
+            UNSUBSCRIBE => ClientMessage::Unsubscribe(self.subscribe.target(&payload, UNSUBSCRIBE, &id)?),
+            _ => ClientMessage::Other { kind, payload },
+        };
+        Ok(Decoded { message, id })
+    }
+
+    /// Writes a gateway's message as one text frame; `id` is that of the request it answers.
+    pub fn encode_server(&self, message: &ServerMessage, timestamp: Timestamp, id: Option<&str>) -> String {
+        let (kind, payload) = match message {
+            ServerMessage::Ping => (self.ping.as_str(), Value::Null),
+            ServerMessage::Pong => (self.pong.as_str(), Value::Null),
+            ServerMessage::Welcome { user_id, rooms } => {
+                (self.welcome_type().unwrap_or(WELCOME), json!({ "userId": user_id, "rooms": rooms }))
+            }
+            ServerMessage::Subscribed(target) => (SUBSCRIBED, self.acknowledge.payload(target)),
+            ServerMessage::Unsubscribed(target) => (UNSUBSCRIBED, self.acknowledge.payload(target)),
+            ServerMessage::Error { code, message } => {
+                (self.error.as_str(), json!({ "code": code, "message": message }))
+            }
+            ServerMessage::Event { name, payload } => return self.encode_event(name, payload, timestamp),
+        };
+        let id = id.map(str::to_owned);
+        Envelope { kind: kind.to_owned(), payload, timestamp: Some(timestamp), id }.encode()
+    }
+
+    /// Writes an event as one text frame. `data` is anything that serializes, so that a gateway can pass the broker's
+    /// bytes through as raw JSON without building a tree.
+    pub fn encode_event(&self, name: &str, data: &impl Serialize, timestamp: Timestamp) -> String {
+        let text = match self.events {
+            EventStyle::Typed => {
+                serde_json::to_string(&Typed { kind: name, payload: data, timestamp: timestamp.to_string() })
+            }
+            EventStyle::Enveloped => serde_json::to_string(&Typed {
+                kind: EVENT,
+                payload: &Enveloped { event_type: name, data },
+                timestamp: timestamp.to_string(),
+            }),
+        };
+        text.expect("event data has string keys")
+    }
+
+    /// Reads a gateway's text frame.
+    ///
+    /// # Errors
+    /// When it is not a message of this dialect. What only looks unfamiliar is an event under its own type.
+    pub fn decode_server(&self, text: &str) -> Result<Decoded<ServerMessage>, DecodeError> {
+        let Envelope { kind, payload, id, .. } = Envelope::decode(text)?;
+        let shape = || DecodeError::Payload { kind: kind.clone() };
+        let message = match kind.as_str() {
+            name if name == self.ping => ServerMessage::Ping,
+            name if name == self.pong => ServerMessage::Pong,
+            name if name == self.error => ServerMessage::Error {
+                code: text_of(&payload, "code").unwrap_or_default(),
+                message: text_of(&payload, "message").unwrap_or_default(),
+            },
+            name if Some(name) == self.welcome_type() => ServerMessage::Welcome {
+                user_id: text_of(&payload, "userId").ok_or_else(shape)?,
+                rooms: serde_json::from_value(payload["rooms"].clone()).map_err(|_| shape())?,
+            },
+            SUBSCRIBED => ServerMessage::Subscribed(self.acknowledge.target(&payload, SUBSCRIBED, &id)?),
+            UNSUBSCRIBED => ServerMessage::Unsubscribed(self.acknowledge.target(&payload, UNSUBSCRIBED, &id)?),
+            EVENT if self.events == EventStyle::Enveloped => ServerMessage::Event {
+                name: text_of(&payload, "eventType").ok_or_else(shape)?,
+                payload: payload.get("data").cloned().unwrap_or_default(),
+            },
+            _ => ServerMessage::Event { name: kind, payload },
+        };
+        Ok(Decoded { message, id })
+    }
+}
+
+impl Refusal {
+    /// The close code, where the refusal is one.
+    pub fn close_code(self) -> Option<CloseCode> {
+        match self {
+            Self::Http401 => None,
+            Self::Close1008 => Some(CloseCode::POLICY),
+            Self::Close4401 => Some(CloseCode::UNAUTHORIZED),
+        }
+    }
+}
+
+impl SubscriptionKeys {
+    /// One key for both.
+    pub fn single(key: &str) -> Self {
+        Self { event_type: key.to_owned(), room: key.to_owned() }
+    }
+
+    fn payload(&self, target: &Target) -> Value {
+        let key = match target {
+            Target::EventType(_) => &self.event_type,
+            Target::Room(_) => &self.room,
+        };
+        Value::Object(Map::from_iter([(key.clone(), Value::String(target.name().to_owned()))]))
+    }
+
+    fn target(&self, payload: &Value, kind: &'static str, id: &Option<String>) -> Result<Target, DecodeError> {
+        if let Some(room) = text_of(payload, &self.room) {
+            return Ok(Target::Room(room));
+        }
+        text_of(payload, &self.event_type).map(Target::EventType).ok_or_else(|| DecodeError::NoTarget {
+            kind,
+            key: self.event_type.clone(),
+            id: id.clone(),
+        })
+    }
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self {
+            events: EventStyle::Typed,
+            subscribe: SubscriptionKeys::default(),
+            acknowledge: SubscriptionKeys::default(),
+            acks: true,
+            welcome: Welcome::Sent(true),
+            ping: "ping".to_owned(),
+            pong: "pong".to_owned(),
+            error: "error".to_owned(),
+            heartbeat: Heartbeat::Control,
+            token: TokenPlace::Query,
+            refusal: Refusal::Http401,
+            user_key: "userId".to_owned(),
+        }
+    }
+}
+
+impl Default for SubscriptionKeys {
+    fn default() -> Self {
+        Self { event_type: "eventType".to_owned(), room: "room".to_owned() }
+    }
+}
+
+/// An event's envelope with borrowed parts; [`Envelope`] would own them.
+#[derive(Serialize)]
+struct Typed<'a, T: Serialize> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    payload: &'a T,
+    timestamp: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Enveloped<'a, T: Serialize> {
+    event_type: &'a str,
+    data: &'a T,
+}
+
+fn text_of(payload: &Value, key: &str) -> Option<String> {
+    payload.get(key)?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests;

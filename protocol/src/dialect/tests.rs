@@ -1,0 +1,124 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// Every combination of names and shapes that the built-in options allow.
+fn dialects() -> Vec<Dialect> {
+    let channel = Dialect {
+        events: EventStyle::Enveloped,
+        subscribe: SubscriptionKeys::single("channel"),
+        acknowledge: SubscriptionKeys::single("room"),
+        welcome: Welcome::Named("welcome".to_owned()),
+        ping: "hb".to_owned(),
+        pong: "hb_ack".to_owned(),
+        ..Dialect::default()
+    };
+    let silent = Dialect { welcome: Welcome::Sent(false), acks: false, ..Dialect::default() };
+    vec![Dialect::default(), channel, silent]
+}
+
+const NOON: i64 = 1_766_484_000_000;
+
+/// A file names only what differs, and each option has one spelling.
+#[test]
+fn files_name_only_what_differs() {
+    let dialect: Dialect = toml::from_str(
+        r#"
+        events = "enveloped"
+        welcome = "welcome"
+        refusal = "close-4401"
+        token = "subprotocol"
+        heartbeat = "message"
+        subscribe = { event_type = "channel", room = "channel" }
+        "#,
+    )
+    .unwrap();
+    assert_eq!(dialect.events, EventStyle::Enveloped);
+    assert_eq!(dialect.welcome_type(), Some("welcome"));
+    assert_eq!(dialect.refusal.close_code(), Some(CloseCode::UNAUTHORIZED));
+    assert_eq!(dialect.pong, "pong");
+    assert!(toml::from_str::<Dialect>("envelope = true").is_err());
+}
+
+/// A dialect in which two messages look alike, or a name is missing, is refused when it is read.
+#[test]
+fn ambiguous_dialects_are_refused() {
+    assert!(dialects().iter().all(|dialect| dialect.check().is_ok()));
+    let twice = Dialect { pong: "ping".to_owned(), ..Dialect::default() };
+    assert_eq!(twice.check(), Err(DialectError::Ambiguous { name: "ping".to_owned() }));
+    let empty = Dialect { error: String::new(), ..Dialect::default() };
+    assert_eq!(empty.check(), Err(DialectError::Empty { key: "error" }));
+}
+
+/// A subscription without a usable name is told apart from a broken frame, since the answers differ (ROOM-4, MSG-4).
+#[test]
+fn bad_subscriptions_have_their_own_code() {
+    let dialect = Dialect::default();
+    let code = |text: &str| dialect.decode_client(text).unwrap_err().code();
+    assert_eq!(code(r#"{"type":"subscribe"}"#), ErrorCode::BadRoom);
+    assert_eq!(code(r#"{"type":"subscribe","payload":{"eventType":7}}"#), ErrorCode::BadRoom);
+    assert_eq!(code(r#"{"type":"unsubscribe","payload":"x"}"#), ErrorCode::BadRoom);
+    assert_eq!(code("[]"), ErrorCode::BadMessage);
+}
+
+fn names() -> impl Strategy<Value = String> {
+    "[a-z]{1,8}:[a-z]{1,8}"
+}
+
+fn client_messages() -> impl Strategy<Value = ClientMessage> {
+    prop_oneof![
+        Just(ClientMessage::Ping),
+        Just(ClientMessage::Pong),
+        names().prop_map(|name| ClientMessage::Subscribe(Target::Room(name))),
+        names().prop_map(|name| ClientMessage::Unsubscribe(Target::Room(name))),
+        (names(), any::<u32>()).prop_map(|(kind, n)| ClientMessage::Other { kind, payload: json!({ "n": n }) }),
+    ]
+}
+
+fn server_messages() -> impl Strategy<Value = ServerMessage> {
+    prop_oneof![
+        Just(ServerMessage::Ping),
+        Just(ServerMessage::Pong),
+        names().prop_map(|name| ServerMessage::Subscribed(Target::Room(name))),
+        names().prop_map(|name| ServerMessage::Unsubscribed(Target::Room(name))),
+        (names(), names()).prop_map(|(code, message)| ServerMessage::Error { code, message }),
+        (names(), any::<i64>()).prop_map(|(name, n)| ServerMessage::Event { name, payload: json!([n]) }),
+    ]
+}
+
+proptest! {
+    /// What one side writes the other reads back, in every dialect.
+    #[test]
+    fn messages_round_trip(client in client_messages(), server in server_messages()) {
+        for dialect in dialects() {
+            let noon = Timestamp::from_unix_ms(NOON);
+            let text = dialect.encode_client(&client, noon);
+            prop_assert_eq!(&dialect.decode_client(&text).unwrap().message, &client);
+            let text = dialect.encode_server(&server, noon, Some("7"));
+            let decoded = dialect.decode_server(&text).unwrap();
+            prop_assert_eq!(&decoded.message, &server);
+        }
+    }
+
+    /// Arbitrary text never panics a decoder, however close to a message it is.
+    #[test]
+    fn arbitrary_text_never_panics(
+        text in prop_oneof![
+            any::<String>(),
+            r#"\{"type":"(ping|subscribe|subscribed|event|error|connection:established)","payload":[^ ]{0,24}\}"#,
+        ]
+    ) {
+        for dialect in dialects() {
+            let _ = dialect.decode_client(&text);
+            let _ = dialect.decode_server(&text);
+        }
+    }
+
+    /// Arbitrary bytes that happen to be text never panic a decoder either.
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
+        let text = String::from_utf8_lossy(&bytes);
+        let _ = Dialect::default().decode_client(&text);
+        let _ = Dialect::default().decode_server(&text);
+    }
+}
