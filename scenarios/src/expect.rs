@@ -1,0 +1,206 @@
+//! What is expected of a trace. Expectations read traces and nothing else; none knows which executor ran.
+
+mod broker;
+mod connections;
+mod counts;
+mod file;
+mod intervals;
+mod statuses;
+mod wire;
+
+use serde::{Deserialize, Serialize};
+
+use crate::pattern::Pattern;
+use crate::requirement::RequirementId;
+use crate::scenario::Scenario;
+use crate::times::{Expr, Times};
+use crate::trace::Trace;
+
+/// One thing that a scenario expects, in the name of one requirement.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "file::RawExpectation")]
+pub struct Expectation {
+    /// What it shows.
+    pub requirement: RequirementId,
+    scope: Scope,
+    kind: Kind,
+}
+
+/// The part of the trace that is looked at.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Scope {
+    /// Only what follows the first match.
+    after: Option<Pattern>,
+    /// Only what precedes the first match.
+    before: Option<Pattern>,
+}
+
+/// What is expected.
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    /// A match.
+    Some(Pattern),
+    /// No match.
+    Never(Pattern),
+    /// So many matches.
+    Count { pattern: Pattern, times: Bounds },
+    /// A match of each, one after the other.
+    Order(Vec<Pattern>),
+    /// After each `from`, the first `to` follows within these bounds.
+    Interval { from: Pattern, to: Pattern, min: Option<Expr>, max: Option<Expr> },
+    /// Matches come at this distance from each other.
+    Every { pattern: Pattern, period: Expr },
+    /// The pauses before redials double up to the cap.
+    Backoff,
+    /// These statuses, one after the other, and no others.
+    Statuses(Vec<String>),
+    /// Only the transitions that exist.
+    LegalTransitions,
+    /// Never two connections at once.
+    OneConnection,
+    /// Every message to this client is a JSON text frame with a type and a time.
+    WellFormed { client: String },
+    /// This client sees events of these types in the order in which they were published, all of them.
+    PublishedOrder { client: String, types: Vec<String> },
+    /// Every ping frame is answered by a pong frame with the same payload.
+    PongsMatch,
+    /// Exchange and queue stand as specified.
+    Topology,
+    /// At the last count the queue held so many messages.
+    QueueReady(u32),
+}
+
+/// How many.
+#[derive(Debug, Clone, PartialEq)]
+enum Bounds {
+    Exactly(Expr),
+    AtLeast(Expr),
+    AtMost(Expr),
+}
+
+/// How an expectation turned out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judgement {
+    /// As expected.
+    Passed,
+    /// Not as expected.
+    Failed(Finding),
+    /// The case could not get that far, because this requirement does not hold.
+    Blocked {
+        /// The requirement.
+        by: RequirementId,
+        /// What the step that relies on it saw.
+        detail: String,
+    },
+}
+
+/// What was expected and what was seen instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What was expected.
+    pub expected: String,
+    /// What was seen.
+    pub seen: String,
+    /// The observations that show it, as indices into the trace.
+    pub at: Vec<usize>,
+}
+
+/// Judges a trace by everything that the scenario expects, in order.
+///
+/// Where a precondition did not hold, everything but that precondition's own requirement is blocked by it: one defect is
+/// one finding.
+pub fn judge(scenario: &Scenario, trace: &Trace, times: &Times) -> Vec<(RequirementId, Judgement)> {
+    let unmet = trace.unmet();
+    let one = |expectation: &Expectation| match unmet {
+        Some((by, detail)) if *by != expectation.requirement => {
+            Judgement::Blocked { by: by.clone(), detail: detail.to_owned() }
+        }
+        _ => match expectation.check(trace, times) {
+            Ok(()) => Judgement::Passed,
+            Err(finding) => Judgement::Failed(finding),
+        },
+    };
+    scenario.expectations.iter().map(|expectation| (expectation.requirement.clone(), one(expectation))).collect()
+}
+
+impl Expectation {
+    /// Reads the trace.
+    ///
+    /// # Errors
+    /// When what was expected is not there.
+    pub fn check(&self, trace: &Trace, times: &Times) -> Result<(), Finding> {
+        let range = self.scope.range(trace)?;
+        match &self.kind {
+            Kind::Some(pattern) => counts::some(trace, range, pattern),
+            Kind::Never(pattern) => counts::never(trace, range, pattern),
+            Kind::Count { pattern, times: bounds } => counts::count(trace, range, pattern, bounds, times),
+            Kind::Order(patterns) => counts::order(trace, range, patterns),
+            Kind::Interval { from, to, min, max } => {
+                intervals::interval(trace, range, [from, to], [min.as_ref(), max.as_ref()], times)
+            }
+            Kind::Every { pattern, period } => intervals::every(trace, range, pattern, period, times),
+            Kind::Backoff => intervals::backoff(trace, times),
+            Kind::Statuses(wanted) => statuses::sequence(trace, wanted),
+            Kind::LegalTransitions => statuses::legal(trace),
+            Kind::OneConnection => connections::one_at_a_time(trace),
+            Kind::WellFormed { client } => wire::well_formed(trace, client),
+            Kind::PublishedOrder { client, types } => wire::published_order(trace, client, types),
+            Kind::PongsMatch => wire::pongs_match(trace, times),
+            Kind::Topology => broker::topology(trace),
+            Kind::QueueReady(wanted) => broker::queue_ready(trace, *wanted),
+        }
+    }
+
+    /// Every pattern in it.
+    pub(crate) fn patterns(&self) -> Vec<&Pattern> {
+        let mut patterns: Vec<_> = self.scope.after.iter().chain(&self.scope.before).collect();
+        match &self.kind {
+            Kind::Some(pattern) | Kind::Never(pattern) | Kind::Count { pattern, .. } | Kind::Every { pattern, .. } => {
+                patterns.push(pattern);
+            }
+            Kind::Order(inner) => patterns.extend(inner),
+            Kind::Interval { from, to, .. } => patterns.extend([from, to]),
+            Kind::Backoff
+            | Kind::Statuses(_)
+            | Kind::LegalTransitions
+            | Kind::OneConnection
+            | Kind::WellFormed { .. }
+            | Kind::PublishedOrder { .. }
+            | Kind::PongsMatch
+            | Kind::Topology
+            | Kind::QueueReady(_) => {}
+        }
+        patterns
+    }
+
+    /// The client that it names apart from its patterns.
+    pub(crate) fn client(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::WellFormed { client } | Kind::PublishedOrder { client, .. } => Some(client),
+            _ => None,
+        }
+    }
+}
+
+impl Scope {
+    /// The indices that are looked at.
+    fn range(&self, trace: &Trace) -> Result<std::ops::Range<usize>, Finding> {
+        let find = |pattern: &Pattern| trace.iter().find(|(_, seen)| pattern.matches(seen)).map(|(index, _)| index);
+        let start = match &self.after {
+            None => 0,
+            Some(pattern) => 1 + find(pattern).ok_or_else(|| Finding::new(pattern, "that did not happen", []))?,
+        };
+        let end = self.before.as_ref().and_then(find).unwrap_or(trace.observations.len());
+        Ok(start..end.max(start))
+    }
+}
+
+impl Finding {
+    fn new(expected: impl ToString, seen: impl ToString, at: impl IntoIterator<Item = usize>) -> Self {
+        Self { expected: expected.to_string(), seen: seen.to_string(), at: at.into_iter().collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

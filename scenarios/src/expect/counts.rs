@@ -1,0 +1,75 @@
+//! How often something happened, and in which order.
+
+use std::ops::Range;
+
+use super::{Bounds, Finding};
+use crate::pattern::Pattern;
+use crate::times::Times;
+use crate::trace::Trace;
+
+pub(super) fn some(trace: &Trace, range: Range<usize>, pattern: &Pattern) -> Result<(), Finding> {
+    match matches(trace, range, pattern).next() {
+        Some(_) => Ok(()),
+        None => Err(Finding::new(pattern, "that did not happen", [])),
+    }
+}
+
+pub(super) fn never(trace: &Trace, range: Range<usize>, pattern: &Pattern) -> Result<(), Finding> {
+    let at: Vec<_> = matches(trace, range, pattern).collect();
+    match at.len() {
+        0 => Ok(()),
+        found => Err(Finding::new(format!("never: {pattern}"), format!("it happened, {}", times_of(found)), at)),
+    }
+}
+
+pub(super) fn count(
+    trace: &Trace,
+    range: Range<usize>,
+    pattern: &Pattern,
+    bounds: &Bounds,
+    times: &Times,
+) -> Result<(), Finding> {
+    let at: Vec<_> = matches(trace, range, pattern).collect();
+    let found = at.len();
+    let (good, expected) = match bounds {
+        Bounds::Exactly(wanted) => (found == wanted.count(times), times_of(wanted.count(times))),
+        Bounds::AtLeast(wanted) => (found >= wanted.count(times), format!("at least {}", times_of(wanted.count(times)))),
+        Bounds::AtMost(wanted) => (found <= wanted.count(times), format!("at most {}", times_of(wanted.count(times)))),
+    };
+    if good { Ok(()) } else { Err(Finding::new(format!("{pattern}, {expected}"), times_of(found), at)) }
+}
+
+pub(super) fn order(trace: &Trace, range: Range<usize>, patterns: &[Pattern]) -> Result<(), Finding> {
+    let mut from = range.start;
+    let mut at = Vec::new();
+    for pattern in patterns {
+        let Some(index) = matches(trace, from..range.end, pattern).next() else {
+            let sentence: Vec<_> = patterns.iter().map(ToString::to_string).collect();
+            let seen = match at.last() {
+                Some(_) => format!("after {}, no: {pattern}", times_of(at.len())),
+                None => format!("no: {pattern}"),
+            };
+            return Err(Finding::new(sentence.join(", then "), seen, at));
+        };
+        at.push(index);
+        from = index + 1;
+    }
+    Ok(())
+}
+
+/// The indices in `range` at which the pattern matches.
+pub(super) fn matches<'a>(
+    trace: &'a Trace,
+    range: Range<usize>,
+    pattern: &'a Pattern,
+) -> impl Iterator<Item = usize> + 'a {
+    range.filter(|&index| pattern.matches(&trace.observations[index]))
+}
+
+fn times_of(count: usize) -> String {
+    match count {
+        0 => "not at all".to_owned(),
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
+    }
+}

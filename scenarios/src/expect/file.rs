@@ -1,0 +1,135 @@
+//! The file's form of an expectation: one requirement, one kind, and where in the trace to look.
+
+use serde::Deserialize;
+
+use super::{Bounds, Expectation, Kind, Scope};
+use crate::pattern::Pattern;
+use crate::requirement::RequirementId;
+use crate::times::Expr;
+
+/// `[[expect]]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawExpectation {
+    requirement: RequirementId,
+    after: Option<Pattern>,
+    before: Option<Pattern>,
+    some: Option<Pattern>,
+    never: Option<Pattern>,
+    count: Option<Pattern>,
+    times: Option<Expr>,
+    at_least: Option<Expr>,
+    at_most: Option<Expr>,
+    order: Option<Vec<Pattern>>,
+    interval: Option<RawInterval>,
+    every: Option<Pattern>,
+    period: Option<Expr>,
+    backoff: Option<bool>,
+    statuses: Option<Vec<String>>,
+    legal_transitions: Option<bool>,
+    one_connection: Option<bool>,
+    well_formed: Option<RawClient>,
+    published_order: Option<RawOrder>,
+    pongs_match: Option<bool>,
+    topology: Option<bool>,
+    queue_ready: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawInterval {
+    from: Pattern,
+    to: Pattern,
+    min: Option<Expr>,
+    max: Option<Expr>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClient {
+    client: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOrder {
+    client: String,
+    types: Vec<String>,
+}
+
+const KINDS: &str = "`some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `statuses`, `legal_transitions`, \
+                     `one_connection`, `well_formed`, `published_order`, `pongs_match`, `topology`, `queue_ready`";
+
+impl TryFrom<RawExpectation> for Expectation {
+    type Error = String;
+
+    fn try_from(raw: RawExpectation) -> Result<Self, String> {
+        let scoped = raw.after.is_some() || raw.before.is_some();
+        let mut kinds = Vec::new();
+        let bounds = raw
+            .times
+            .map(Bounds::Exactly)
+            .into_iter()
+            .chain(raw.at_least.map(Bounds::AtLeast))
+            .chain(raw.at_most.map(Bounds::AtMost))
+            .collect::<Vec<_>>();
+        match (raw.count, <[Bounds; 1]>::try_from(bounds)) {
+            (Some(pattern), Ok([times])) => kinds.push(Kind::Count { pattern, times }),
+            (Some(_), Err(_)) => return Err("`count` goes with one of `times`, `at_least`, `at_most`".to_owned()),
+            (None, Ok(_)) => return Err("`times`, `at_least` and `at_most` go with `count`".to_owned()),
+            (None, Err(bounds)) if bounds.is_empty() => {}
+            (None, Err(_)) => return Err("`times`, `at_least` and `at_most` go with `count`".to_owned()),
+        }
+        match (raw.every, raw.period) {
+            (Some(pattern), Some(period)) if period.is_time() => kinds.push(Kind::Every { pattern, period }),
+            (None, None) => {}
+            _ => return Err("`every` goes with a `period`, which is a time".to_owned()),
+        }
+        kinds.extend(raw.some.map(Kind::Some));
+        kinds.extend(raw.never.map(Kind::Never));
+        if let Some(patterns) = raw.order {
+            if patterns.len() < 2 {
+                return Err("`order` has at least two patterns".to_owned());
+            }
+            kinds.push(Kind::Order(patterns));
+        }
+        if let Some(RawInterval { from, to, min, max }) = raw.interval {
+            let times = [&min, &max].into_iter().flatten().collect::<Vec<_>>();
+            if times.is_empty() || !times.iter().all(|expr| expr.is_time()) {
+                return Err("`interval` has a `min` or a `max`, which are times".to_owned());
+            }
+            kinds.push(Kind::Interval { from, to, min, max });
+        }
+        for (name, on, kind) in [
+            ("backoff", raw.backoff, Kind::Backoff),
+            ("legal_transitions", raw.legal_transitions, Kind::LegalTransitions),
+            ("one_connection", raw.one_connection, Kind::OneConnection),
+            ("pongs_match", raw.pongs_match, Kind::PongsMatch),
+            ("topology", raw.topology, Kind::Topology),
+        ] {
+            match on {
+                Some(true) => kinds.push(kind),
+                Some(false) => return Err(format!("`{name} = false` expects nothing: leave it out")),
+                None => {}
+            }
+        }
+        kinds.extend(raw.statuses.map(Kind::Statuses));
+        kinds.extend(raw.well_formed.map(|RawClient { client }| Kind::WellFormed { client }));
+        kinds.extend(raw.published_order.map(|RawOrder { client, types }| Kind::PublishedOrder { client, types }));
+        kinds.extend(raw.queue_ready.map(Kind::QueueReady));
+
+        let found = kinds.len();
+        let Some(kind) = kinds.pop().filter(|_| found == 1) else {
+            return Err(format!("an expectation is exactly one of {KINDS}; this one is {found}"));
+        };
+        let looks_everywhere = !matches!(
+            kind,
+            Kind::Some(_) | Kind::Never(_) | Kind::Count { .. } | Kind::Order(_) | Kind::Interval { .. } | Kind::Every { .. }
+        );
+        if scoped && looks_everywhere {
+            return Err("`after` and `before` go with `some`, `never`, `count`, `order`, `interval` and `every`".into());
+        }
+        let scope = Scope { after: raw.after, before: raw.before };
+        Ok(Self { requirement: raw.requirement, scope, kind })
+    }
+}

@@ -1,0 +1,110 @@
+//! When things happened. Every bound is widened by the executor's slack, so that a busy host is not a finding.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::Finding;
+use super::counts::matches;
+use crate::pattern::Pattern;
+use crate::times::{Expr, Times};
+use crate::trace::{Event, Trace};
+
+pub(super) fn interval(
+    trace: &Trace,
+    range: Range<usize>,
+    [from, to]: [&Pattern; 2],
+    [min, max]: [Option<&Expr>; 2],
+    times: &Times,
+) -> Result<(), Finding> {
+    let shortest = min.map(|expr| expr.duration(times).saturating_sub(times.slack));
+    let longest = max.map(|expr| expr.duration(times) + times.slack);
+    let window = match (min, max) {
+        (Some(min), Some(max)) => format!("between {min} and {max}"),
+        (Some(min), None) => format!("not before {min}"),
+        (None, Some(max)) => format!("within {max}"),
+        (None, None) => "at any time".to_owned(),
+    };
+    let expected = format!("after {from}: {to}, {window}");
+    let starts: Vec<_> = matches(trace, range.clone(), from).collect();
+    if starts.is_empty() {
+        return Err(Finding::new(expected, format!("no: {from}"), []));
+    }
+    for start in starts {
+        let Some(end) = matches(trace, start + 1..range.end, to).next() else {
+            return Err(Finding::new(expected, format!("no: {to}"), [start]));
+        };
+        let took = trace.observations[end].at().saturating_sub(trace.observations[start].at());
+        if shortest.is_some_and(|shortest| took < shortest) || longest.is_some_and(|longest| took > longest) {
+            return Err(Finding::new(expected, format!("after {}", milliseconds(took)), [start, end]));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn every(
+    trace: &Trace,
+    range: Range<usize>,
+    pattern: &Pattern,
+    period: &Expr,
+    times: &Times,
+) -> Result<(), Finding> {
+    let expected = format!("{pattern}, every {period} ({})", milliseconds(period.duration(times)));
+    let at: Vec<_> = matches(trace, range, pattern).collect();
+    if at.len() < 2 {
+        return Err(Finding::new(expected, format!("{} of them", at.len()), at));
+    }
+    let period = period.duration(times);
+    for pair in at.windows(2) {
+        let gap = trace.observations[pair[1]].at().saturating_sub(trace.observations[pair[0]].at());
+        if gap.abs_diff(period) > times.slack {
+            return Err(Finding::new(expected, format!("{} apart", milliseconds(gap)), pair.iter().copied()));
+        }
+    }
+    Ok(())
+}
+
+/// The pause before a redial runs from the end of the connection, or of the attempt, to the next dial.
+pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<(), Finding> {
+    let backoff = times.timing.backoff();
+    let mut attempt = 0;
+    let mut ended: Option<usize> = None;
+    let mut opened: Option<Duration> = None;
+    let mut redials = 0;
+    for (index, observation) in trace.iter() {
+        match observation.event {
+            Event::Opened => opened = Some(observation.at()),
+            Event::Refused { .. } => ended = Some(index),
+            Event::Closed { .. } => {
+                let lived = opened.take().map(|since| observation.at().saturating_sub(since));
+                if lived.is_some_and(|lived| lived >= times.timing.stable_after) {
+                    attempt = 0;
+                }
+                ended = Some(index);
+            }
+            Event::Dialled { .. } => {
+                let Some(before) = ended.take() else { continue };
+                let pause = observation.at().saturating_sub(trace.observations[before].at());
+                let (shortest, longest) = backoff.window(attempt);
+                if pause + times.slack < shortest || pause > longest + times.slack {
+                    let expected = format!(
+                        "redial {attempt} after {} to {}",
+                        milliseconds(shortest),
+                        milliseconds(longest)
+                    );
+                    return Err(Finding::new(expected, format!("after {}", milliseconds(pause)), [before, index]));
+                }
+                attempt += 1;
+                redials += 1;
+            }
+            _ => {}
+        }
+    }
+    match redials {
+        0 => Err(Finding::new("redials after the backoff's delays", "no redial", ended)),
+        _ => Ok(()),
+    }
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+}

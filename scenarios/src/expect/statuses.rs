@@ -1,0 +1,51 @@
+//! The statuses that a client announced (STATE-1 to STATE-3).
+
+use super::Finding;
+use crate::trace::{Event, Trace};
+
+/// Every transition that exists (STATE-2), apart from those to `disconnected`, which may follow any status.
+const TRANSITIONS: [(&str, &str); 11] = [
+    ("disconnected", "connecting"),
+    ("connecting", "connected"),
+    ("connecting", "error"),
+    ("connecting", "reconnecting"),
+    ("connected", "reconnecting"),
+    ("connected", "error"),
+    ("error", "reconnecting"),
+    ("reconnecting", "connecting"),
+    ("reconnecting", "connected"),
+    ("reconnecting", "error"),
+    ("error", "disconnected"),
+];
+
+pub(super) fn sequence(trace: &Trace, wanted: &[String]) -> Result<(), Finding> {
+    let (at, seen): (Vec<_>, Vec<_>) = changes(trace).map(|(index, _, new)| (index, new)).unzip();
+    if seen == wanted {
+        return Ok(());
+    }
+    let seen = if seen.is_empty() { "no status at all".to_owned() } else { seen.join(", ") };
+    Err(Finding::new(wanted.join(", "), seen, at))
+}
+
+pub(super) fn legal(trace: &Trace) -> Result<(), Finding> {
+    let mut current = "disconnected";
+    for (index, old, new) in changes(trace) {
+        if old != current {
+            let expected = format!("a change from {current}, the status announced last");
+            return Err(Finding::new(expected, format!("a change from {old}"), [index]));
+        }
+        let known = TRANSITIONS.contains(&(old, new)) || (new == "disconnected" && old != "disconnected");
+        if !known {
+            return Err(Finding::new("a transition that exists", format!("{old} → {new}"), [index]));
+        }
+        current = new;
+    }
+    Ok(())
+}
+
+fn changes(trace: &Trace) -> impl Iterator<Item = (usize, &str, &str)> {
+    trace.iter().filter_map(|(index, observation)| match &observation.event {
+        Event::Status { old, new } => Some((index, old.as_str(), new.as_str())),
+        _ => None,
+    })
+}

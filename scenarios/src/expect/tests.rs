@@ -1,0 +1,251 @@
+use std::time::Duration;
+
+use protocol::{CloseCode, ServerMessage, Timing};
+use serde_json::json;
+
+use super::*;
+use crate::scenario::ScenarioId;
+use crate::trace::{Actor, Event, Frame, FrameKind, Message, Observation, Side};
+
+/// Times with a short slack: 10 ms delays, doubling to 80 ms, no jitter.
+fn times() -> Times {
+    let ms = Duration::from_millis;
+    Times {
+        timing: Timing {
+            reconnect_delay: ms(10),
+            max_reconnect_delay: ms(80),
+            jitter: 0.0,
+            ping_interval: ms(100),
+            stable_after: ms(50),
+            ..Timing::default()
+        },
+        patience: ms(1000),
+        slack: ms(2),
+    }
+}
+
+fn expectation(text: &str) -> Expectation {
+    #[derive(Deserialize)]
+    struct Holder {
+        e: Expectation,
+    }
+    let holder: Holder = toml::from_str(&format!("e = {{ requirement = \"STATE-1\", {text} }}")).unwrap();
+    holder.e
+}
+
+fn trace(events: impl IntoIterator<Item = (u64, Option<u32>, Event)>) -> Trace {
+    let observe = |(at_ms, connection, event)| Observation {
+        at_us: at_ms * 1000,
+        actor: Actor::client(),
+        connection,
+        event,
+    };
+    Trace { observations: events.into_iter().map(observe).collect() }
+}
+
+fn holds(text: &str, trace: &Trace) -> bool {
+    expectation(text).check(trace, &times()).is_ok()
+}
+
+fn dial() -> Event {
+    Event::Dialled { path: "/ws".into(), query: Vec::new() }
+}
+
+fn refused() -> Event {
+    Event::Refused { status: None, reason: "test".into() }
+}
+
+fn closed() -> Event {
+    Event::Closed { code: Some(CloseCode::GOING_AWAY), by: Side::Gateway }
+}
+
+fn status(old: &str, new: &str) -> Event {
+    Event::Status { old: old.into(), new: new.into() }
+}
+
+fn emitted(name: &str) -> Event {
+    Event::Emitted { name: name.into(), payload: json!(null), listener: "main".into() }
+}
+
+fn frame(kind: FrameKind, body: &str) -> Frame {
+    Frame { kind, body: body.into(), message: None }
+}
+
+/// Counting, absence and order look at their part of the trace only.
+#[test]
+fn counts_and_scopes() {
+    let trace = trace([(0, Some(0), dial()), (1, None, emitted("connected")), (2, Some(1), dial())]);
+    assert!(holds("count = { dials = true }, times = 2", &trace));
+    assert!(!holds("count = { dials = true }, times = 1", &trace));
+    assert!(holds("count = { dials = true }, at_most = 2", &trace));
+    assert!(!holds("count = { dials = true }, at_least = 3", &trace));
+    assert!(holds("never = { status = \"error\" }", &trace));
+    assert!(!holds("never = { dials = true }, after = { emits = \"connected\" }", &trace));
+    assert!(holds("never = { emits = \"connected\" }, before = { emits = \"connected\" }", &trace));
+    assert!(!holds("some = { dials = true }, after = { emits = \"nothing\" }", &trace), "the scope must exist");
+    assert!(holds("order = [{ dials = true }, { emits = \"connected\" }, { dials = true }]", &trace));
+    assert!(!holds("order = [{ emits = \"connected\" }, { dials = true, connection = 0 }]", &trace));
+}
+
+/// Intervals have both edges, and the slack widens them.
+#[test]
+fn intervals_have_both_edges() {
+    let trace = trace([(0, None, emitted("a")), (100, None, emitted("b")), (300, None, emitted("a"))]);
+    let interval = |bounds: &str| format!("interval = {{ from = {{ emits = \"a\" }}, to = {{ emits = \"b\" }}, {bounds} }}");
+    let first = Trace { observations: trace.observations[..2].to_vec() };
+    assert!(holds(&interval("min = \"102ms\", max = \"98ms\""), &first));
+    assert!(!holds(&interval("min = \"103ms\""), &first));
+    assert!(!holds(&interval("max = \"97ms\""), &first));
+    assert!(!holds(&interval("max = \"100ms\""), &trace), "the second `a` has no `b`");
+}
+
+/// A rhythm needs two beats, each at its distance.
+#[test]
+fn rhythms_have_two_beats() {
+    let beats = |at: &[u64]| trace(at.iter().map(|&at| (at, None, emitted("beat"))));
+    let every = "every = { emits = \"beat\" }, period = \"ping_interval\"";
+    assert!(holds(every, &beats(&[0, 99, 201])));
+    assert!(!holds(every, &beats(&[0])));
+    assert!(!holds(every, &beats(&[0, 100, 150])), "doubled");
+    assert!(!holds(every, &beats(&[0, 100, 300])), "missed");
+}
+
+/// The pauses double up to the cap; a connection that lived long enough starts them anew, a short one does not.
+#[test]
+fn pauses_double_up_to_the_cap() {
+    let refusals = |pauses: &[u64]| {
+        let mut at = 0;
+        let mut events = vec![(0, Some(0), dial()), (0, Some(0), refused())];
+        for (number, pause) in (1..).zip(pauses) {
+            at += pause;
+            events.extend([(at, Some(number), dial()), (at, Some(number), refused())]);
+        }
+        trace(events)
+    };
+    assert!(holds("backoff = true", &refusals(&[10, 20, 40, 80, 80])));
+    assert!(!holds("backoff = true", &refusals(&[10, 20, 40, 80, 160])), "not capped");
+    assert!(!holds("backoff = true", &refusals(&[10, 10])), "not doubled");
+    assert!(!holds("backoff = true", &refusals(&[0])), "at once");
+    assert!(!holds("backoff = true", &refusals(&[])), "no redial");
+
+    let lived = |ms: u64, pause: u64| {
+        trace([
+            (0, Some(0), dial()),
+            (0, Some(0), refused()),
+            (10, Some(1), dial()),
+            (10, Some(1), Event::Opened),
+            (10 + ms, Some(1), closed()),
+            (10 + ms + pause, Some(2), dial()),
+        ])
+    };
+    assert!(holds("backoff = true", &lived(60, 10)) && holds("backoff = true", &lived(20, 20)));
+    assert!(!holds("backoff = true", &lived(60, 20)) && !holds("backoff = true", &lived(20, 10)));
+}
+
+/// Statuses are compared as a whole; each change starts where the last one ended.
+#[test]
+fn statuses_form_a_chain() {
+    let good = trace([(0, None, status("disconnected", "connecting")), (1, None, status("connecting", "connected"))]);
+    assert!(holds("statuses = [\"connecting\", \"connected\"]", &good) && holds("legal_transitions = true", &good));
+    assert!(!holds("statuses = [\"connecting\"]", &good));
+    let broken = trace([(0, None, status("disconnected", "connecting")), (1, None, status("error", "reconnecting"))]);
+    assert!(!holds("legal_transitions = true", &broken), "no chain");
+    let unknown = trace([(0, None, status("disconnected", "connected"))]);
+    assert!(!holds("legal_transitions = true", &unknown), "no such transition");
+}
+
+/// A second dial before the first connection's end is two sockets.
+#[test]
+fn overlapping_connections_are_found() {
+    let apart = trace([(0, Some(0), dial()), (1, Some(0), closed()), (2, Some(1), dial())]);
+    let overlapping = trace([(0, Some(0), dial()), (1, Some(1), dial()), (2, Some(0), closed())]);
+    assert!(holds("one_connection = true", &apart) && !holds("one_connection = true", &overlapping));
+}
+
+/// Messages are text, JSON, typed and timed.
+#[test]
+fn messages_are_typed_and_timed() {
+    let one = |kind, body: &str| trace([(0, Some(0), Event::Received(frame(kind, body)))]);
+    let well_formed = "well_formed = { client = \"client\" }";
+    assert!(holds(well_formed, &one(FrameKind::Text, r#"{"type":"x","timestamp":"2025-12-23T10:00:00.000Z"}"#)));
+    for (kind, body) in [
+        (FrameKind::Text, r#"{"type":"x"}"#),
+        (FrameKind::Text, r#"{"type":"x","timestamp":"noon"}"#),
+        (FrameKind::Text, "x"),
+        (FrameKind::Binary, "00"),
+        (FrameKind::Ping, ""),
+    ] {
+        assert!(!holds(well_formed, &one(kind, body)), "{body}");
+    }
+}
+
+/// What was published is received whole and in order.
+#[test]
+fn published_order_is_kept() {
+    let published = |n: u32| (0, None, Event::Published { routing_key: "x".into(), body: json!({"type": "x", "data": n}) });
+    let received = |n: u32| {
+        let message = Message::Server(ServerMessage::Event { name: "x".into(), payload: json!(n) });
+        (1, Some(0), Event::Received(Frame { message: Some(message), ..frame(FrameKind::Text, "") }))
+    };
+    let order = "published_order = { client = \"client\", types = [\"x\"] }";
+    assert!(holds(order, &trace([published(1), published(2), received(1), received(2)])));
+    assert!(!holds(order, &trace([published(1), published(2), received(2), received(1)])), "swapped");
+    assert!(!holds(order, &trace([published(1), published(2), received(1)])), "lost");
+    assert!(!holds(order, &trace([published(1), received(1), received(1)])), "doubled");
+}
+
+/// A pong carries its ping's payload.
+#[test]
+fn pongs_carry_the_payload() {
+    let ping = (0, Some(0), Event::Received(frame(FrameKind::Ping, "abcd")));
+    let pong = |body: &str| (1, Some(0), Event::Sent(frame(FrameKind::Pong, body)));
+    assert!(holds("pongs_match = true", &trace([ping.clone(), pong("abcd")])));
+    assert!(!holds("pongs_match = true", &trace([ping.clone(), pong("")])));
+    assert!(!holds("pongs_match = true", &trace([ping])));
+    assert!(!holds("pongs_match = true", &trace([])));
+}
+
+/// One defect is one finding: everything behind a precondition that does not hold is blocked by it.
+#[test]
+fn an_unmet_precondition_blocks_the_rest() {
+    let scenario = Scenario::parse(
+        ScenarioId("client/t".into()),
+        r#"
+        version = 1
+        title = "t"
+        subject = "client"
+        [[expect]]
+        requirement = "STATE-1"
+        some = { opens = true }
+        [[expect]]
+        requirement = "PING-1"
+        never = { sends = "ping" }
+        "#,
+    )
+    .unwrap();
+    let requires: RequirementId = "STATE-1".parse().unwrap();
+    let unmet = Event::Unmet { step: 1, requires: requires.clone(), detail: "no".into() };
+    let judgements = judge(&scenario, &trace([(0, None, unmet)]), &times());
+    assert!(matches!(&judgements[0].1, Judgement::Failed(_)));
+    assert_eq!(judgements[1].1, Judgement::Blocked { by: requires, detail: "no".into() });
+}
+
+/// An expectation that says nothing, or two things, is refused.
+#[test]
+fn unusable_expectations_are_refused() {
+    for text in [
+        "",
+        "times = 1",
+        "count = { opens = true }",
+        "count = { opens = true }, times = 1, at_most = 2",
+        "every = { opens = true }",
+        "backoff = false",
+        "backoff = true, one_connection = true",
+        "backoff = true, after = { opens = true }",
+        "interval = { from = { opens = true }, to = { closes = true } }",
+        "order = [{ opens = true }]",
+    ] {
+        let inline = format!("e = {{ requirement = \"STATE-1\", {text} }}");
+        assert!(toml::from_str::<std::collections::BTreeMap<String, Expectation>>(&inline).is_err(), "{text}");
+    }
+}

@@ -1,0 +1,97 @@
+//! What travelled on the wire (MSG-1, BRIDGE-6, PING-4).
+
+use protocol::Envelope;
+use serde_json::Value;
+
+use super::Finding;
+use crate::pattern::payload;
+use crate::times::Times;
+use crate::trace::{Event, Frame, FrameKind, Trace};
+
+pub(super) fn well_formed(trace: &Trace, client: &str) -> Result<(), Finding> {
+    const EXPECTED: &str = "a JSON text frame with a string `type` and an ISO 8601 `timestamp`";
+    let mut messages = 0;
+    for (index, frame) in received(trace, client) {
+        match frame.kind {
+            FrameKind::Ping | FrameKind::Pong | FrameKind::Close => continue,
+            FrameKind::Binary | FrameKind::Raw => {
+                return Err(Finding::new(EXPECTED, "a frame that is no text", [index]));
+            }
+            FrameKind::Text => messages += 1,
+        }
+        match Envelope::decode(&frame.body) {
+            Ok(Envelope { timestamp: Some(_), .. }) => {}
+            Ok(Envelope { timestamp: None, .. }) => return Err(Finding::new(EXPECTED, "no `timestamp`", [index])),
+            Err(error) => return Err(Finding::new(EXPECTED, error, [index])),
+        }
+    }
+    match messages {
+        0 => Err(Finding::new(EXPECTED, "no message at all", [])),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn published_order(trace: &Trace, client: &str, types: &[String]) -> Result<(), Finding> {
+    let wanted: Vec<(&str, &Value)> = trace
+        .iter()
+        .filter_map(|(_, observation)| match &observation.event {
+            Event::Published { body, .. } => Some((body["type"].as_str()?, &body["data"])),
+            _ => None,
+        })
+        .filter(|(kind, _)| types.iter().any(|wanted| wanted == kind))
+        .collect();
+    let seen: Vec<(usize, &str, &Value)> = received(trace, client)
+        .filter_map(|(index, frame)| {
+            let message = frame.message.as_ref()?;
+            Some((index, message.name(), payload(Some(message))?))
+        })
+        .filter(|(_, name, _)| types.iter().any(|wanted| wanted == name))
+        .collect();
+    let expected = format!("{client} receives {} events in the order in which they were published", wanted.len());
+    let mut pairs = wanted.iter().zip(&seen);
+    if let Some((want, got)) = pairs.find(|(want, got)| (want.0, want.1) != (got.1, got.2)) {
+        return Err(Finding::new(expected, format!("{} {} where {} {} was due", got.1, got.2, want.0, want.1), [got.0]));
+    }
+    if wanted.len() != seen.len() {
+        return Err(Finding::new(expected, format!("{} of them", seen.len()), seen.last().map(|last| last.0)));
+    }
+    Ok(())
+}
+
+pub(super) fn pongs_match(trace: &Trace, times: &Times) -> Result<(), Finding> {
+    const EXPECTED: &str = "each ping frame is answered by a pong frame with the same payload";
+    let mut pings = 0;
+    for (index, observation) in trace.iter() {
+        let Event::Received(ping @ Frame { kind: FrameKind::Ping, .. }) = &observation.event else { continue };
+        pings += 1;
+        let answer = trace.iter().skip(index + 1).find_map(|(at, later)| match &later.event {
+            Event::Sent(frame) if frame.kind == FrameKind::Pong && later.connection == observation.connection => {
+                Some((at, frame, later.at().saturating_sub(observation.at())))
+            }
+            _ => None,
+        });
+        match answer {
+            None => return Err(Finding::new(EXPECTED, "no pong frame", [index])),
+            Some((at, frame, _)) if frame.body != ping.body => {
+                return Err(Finding::new(EXPECTED, "a pong frame with another payload", [index, at]));
+            }
+            Some((at, _, took)) if took > times.patience => {
+                return Err(Finding::new(EXPECTED, format!("a pong frame {} ms later", took.as_millis()), [index, at]));
+            }
+            Some(_) => {}
+        }
+    }
+    match pings {
+        0 => Err(Finding::new(EXPECTED, "no ping frame", [])),
+        _ => Ok(()),
+    }
+}
+
+fn received<'a>(trace: &'a Trace, client: &'a str) -> impl Iterator<Item = (usize, &'a Frame)> {
+    trace.iter().filter(move |(_, observation)| observation.actor.0 == client).filter_map(|(index, observation)| {
+        match &observation.event {
+            Event::Received(frame) => Some((index, frame)),
+            _ => None,
+        }
+    })
+}

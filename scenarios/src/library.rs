@@ -1,0 +1,210 @@
+//! The scenarios that come with this build, and those of a folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use globset::{GlobBuilder, GlobMatcher};
+use include_dir::{Dir, DirEntry, include_dir};
+
+use crate::scenario::{Scenario, ScenarioError, ScenarioId, nearest};
+
+static BUILTIN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/files");
+
+/// A set of scenarios, in the order of their ids.
+#[derive(Debug, Clone)]
+pub struct Library {
+    scenarios: Vec<Scenario>,
+}
+
+/// Why a set of scenarios cannot be used.
+#[derive(Debug, miette::Diagnostic, thiserror::Error)]
+pub enum LibraryError {
+    /// A file is not a scenario.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// A folder or file cannot be read.
+    #[error("cannot read {}", path.display())]
+    #[diagnostic(help("give a folder that holds scenario files (`*.toml`)"))]
+    Read {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A folder holds no scenario.
+    #[error("{} holds no scenario", path.display())]
+    #[diagnostic(help("scenario files end in `.toml`"))]
+    Empty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A filter is no pattern.
+    #[error("`{filter}` is not a pattern: {reason}")]
+    #[diagnostic(help("write a path such as `client/backoff/**`"))]
+    Filter {
+        /// The filter.
+        filter: String,
+        /// Why.
+        reason: String,
+    },
+    /// A filter matches nothing.
+    #[error("no scenario matches `{filter}`")]
+    NoMatch {
+        /// The filter.
+        filter: String,
+        /// What it may have meant.
+        #[help]
+        help: String,
+    },
+}
+
+impl Library {
+    /// The scenarios that this build was made with.
+    ///
+    /// # Errors
+    /// When one of them is broken, which a test rules out.
+    pub fn builtin() -> Result<Self, LibraryError> {
+        let mut files = Vec::new();
+        collect(&BUILTIN, &mut files);
+        let scenario = |(path, text): (&Path, &str)| Ok(Scenario::parse(id_of(path), text)?);
+        Self::sorted(files.into_iter().map(scenario).collect::<Result<_, LibraryError>>()?)
+    }
+
+    /// The scenarios of a folder and its subfolders.
+    ///
+    /// # Errors
+    /// When it cannot be read, holds none, or one of them is broken.
+    pub fn folder(path: &Path) -> Result<Self, LibraryError> {
+        let mut scenarios = Vec::new();
+        let mut folders = vec![path.to_owned()];
+        while let Some(folder) = folders.pop() {
+            let read = |source| LibraryError::Read { path: folder.clone(), source };
+            for entry in fs::read_dir(&folder).map_err(read)? {
+                let entry = entry.map_err(read)?.path();
+                if entry.is_dir() {
+                    folders.push(entry);
+                } else if entry.extension().is_some_and(|ending| ending == "toml") {
+                    let text = fs::read_to_string(&entry)
+                        .map_err(|source| LibraryError::Read { path: entry.clone(), source })?;
+                    let id = id_of(entry.strip_prefix(path).unwrap_or(&entry));
+                    scenarios.push(Scenario::parse(id, &text)?);
+                }
+            }
+        }
+        if scenarios.is_empty() {
+            return Err(LibraryError::Empty { path: path.to_owned() });
+        }
+        Self::sorted(scenarios)
+    }
+
+    /// Every scenario, in the order of the ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Scenario> {
+        self.scenarios.iter()
+    }
+
+    /// The scenarios that match any of the filters: a glob over ids, or a requirement that they show. No filter means all.
+    ///
+    /// # Errors
+    /// When a filter is broken or matches nothing.
+    pub fn select(&self, filters: &[String]) -> Result<Vec<&Scenario>, LibraryError> {
+        let mut chosen = vec![filters.is_empty(); self.scenarios.len()];
+        for filter in filters {
+            let matcher = Filter::parse(filter)?;
+            let mut found = false;
+            for (scenario, chosen) in self.scenarios.iter().zip(&mut chosen) {
+                if matcher.matches(scenario) {
+                    *chosen = true;
+                    found = true;
+                }
+            }
+            if !found {
+                return Err(LibraryError::NoMatch { filter: filter.clone(), help: self.hint(filter) });
+            }
+        }
+        Ok(self.scenarios.iter().zip(chosen).filter(|(_, chosen)| *chosen).map(|(scenario, _)| scenario).collect())
+    }
+
+    fn sorted(mut scenarios: Vec<Scenario>) -> Result<Self, LibraryError> {
+        scenarios.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(Self { scenarios })
+    }
+
+    fn hint(&self, filter: &str) -> String {
+        let ids = self.scenarios.iter().map(|scenario| scenario.id.to_string());
+        match nearest(filter, ids) {
+            Some(id) => format!("did you mean `{id}`? `gatecheck list` shows all"),
+            None => "`gatecheck list` shows all; `client/backoff/**` selects a folder, `AUTH-2` a requirement".to_owned(),
+        }
+    }
+}
+
+/// A glob over ids, or a requirement.
+struct Filter {
+    glob: GlobMatcher,
+    requirement: Option<crate::RequirementId>,
+}
+
+impl Filter {
+    fn parse(filter: &str) -> Result<Self, LibraryError> {
+        let glob = GlobBuilder::new(filter).literal_separator(true).build().map_err(|error| LibraryError::Filter {
+            filter: filter.to_owned(),
+            reason: error.kind().to_string(),
+        })?;
+        Ok(Self { glob: glob.compile_matcher(), requirement: filter.parse().ok() })
+    }
+
+    fn matches(&self, scenario: &Scenario) -> bool {
+        self.glob.is_match(&scenario.id.0)
+            || self.requirement.as_ref().is_some_and(|id| scenario.requirements().contains(id))
+    }
+}
+
+fn collect(dir: &'static Dir<'_>, files: &mut Vec<(&'static Path, &'static str)>) {
+    for entry in dir.entries() {
+        match entry {
+            DirEntry::Dir(inner) => collect(inner, files),
+            DirEntry::File(file) => {
+                files.extend(file.contents_utf8().map(|text| (file.path(), text)));
+            }
+        }
+    }
+}
+
+/// Ids use `/` on every platform.
+fn id_of(path: &Path) -> ScenarioId {
+    let path = path.with_extension("");
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    ScenarioId(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every built-in scenario reads, and its texts are fit to print.
+    #[test]
+    fn the_builtin_scenarios_are_sound() {
+        let library = Library::builtin().unwrap_or_else(|error| panic!("{error}"));
+        assert!(library.iter().count() >= 30);
+        for scenario in library.iter() {
+            let folder = scenario.id.0.split('/').next();
+            assert_eq!(folder, Some(scenario.subject.to_string().as_str()), "{}: stands in its subject's folder", scenario.id);
+            assert!(!scenario.title.is_empty() && !scenario.title.ends_with('.'), "{}", scenario.id);
+        }
+    }
+
+    /// Filters are globs over ids or requirements; one that selects nothing is an error with a hint.
+    #[test]
+    fn filters_select_or_complain() {
+        let library = Library::builtin().unwrap();
+        let all = library.select(&[]).unwrap().len();
+        let clients = library.select(&["client/**".to_owned()]).unwrap();
+        assert!(!clients.is_empty() && clients.len() < all);
+        let by_requirement = library.select(&["BACKOFF-1".to_owned()]).unwrap();
+        assert!(by_requirement.iter().all(|s| s.requirements().iter().any(|id| id.to_string() == "BACKOFF-1")));
+        for broken in ["client/[", "nothing/at/all", "AUTH-99"] {
+            assert!(library.select(&[broken.to_owned()]).is_err(), "{broken}");
+        }
+    }
+}

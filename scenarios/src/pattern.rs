@@ -1,0 +1,476 @@
+//! What a step waits for and an expectation counts: a filter over observations.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use protocol::{ClientMessage, CloseCode, ServerMessage};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::trace::{Event, Frame, FrameKind, Message, Observation, Side};
+
+/// A filter over observations: who, on which connection, and what.
+///
+/// ```toml
+/// { client = "alice", receives = "subscribed" }
+/// { client = "mallory", receives = { type = "error", code = "forbidden" } }
+/// { sends = { type = "note", data = 1 }, connection = 1 }
+/// { dials = { query = { token = "new" } } }
+/// { status = "connected" }
+/// ```
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "RawPattern")]
+pub struct Pattern {
+    client: Option<String>,
+    connection: Option<u32>,
+    what: What,
+}
+
+/// What must have happened.
+#[derive(Debug, Clone, PartialEq)]
+enum What {
+    Dials(DialPattern),
+    Opens,
+    Refused(Option<u16>),
+    Closes(ClosePattern),
+    Receives(MessagePattern),
+    Sends(MessagePattern),
+    Status(String),
+    Emits(EmitPattern),
+    RequestFails(String),
+    QueueDepth,
+    Topology,
+}
+
+/// A pattern that says nothing usable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// Nothing, or several things, should have happened.
+    #[error("a pattern names exactly one of {}; this one names {found}", KINDS.join(", "))]
+    Kinds {
+        /// How many it names.
+        found: usize,
+    },
+    /// A message pattern without any condition.
+    #[error("a message pattern names at least one of `type`, `any` and `frame`")]
+    EmptyMessage,
+    /// A switch set to false: say `never` instead.
+    #[error("`{0} = false` matches nothing: leave it out, or use `never`")]
+    False(&'static str),
+}
+
+const KINDS: [&str; 11] = [
+    "dials", "opens", "refused", "closes", "receives", "sends", "status", "emits", "request_fails", "queue_depth",
+    "topology",
+];
+
+/// An upgrade request.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DialPattern {
+    path: Option<String>,
+    #[serde(default)]
+    query: BTreeMap<String, String>,
+}
+
+/// The end of a connection.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClosePattern {
+    code: Option<CloseCode>,
+    by: Option<Side>,
+}
+
+/// A call of a listener.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EmitPattern {
+    name: String,
+    payload: Option<Value>,
+    with: Option<Value>,
+    listener: Option<String>,
+}
+
+/// A frame, or a message by its name free of dialect.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessagePattern {
+    /// The message's name: `pong`, `subscribed`, `welcome`, `error`, or an event's type.
+    #[serde(rename = "type")]
+    name: Option<String>,
+    /// Any of these names.
+    #[serde(default)]
+    any: Vec<String>,
+    /// A frame of this kind, whatever it says.
+    frame: Option<FrameKind>,
+    /// The frame's text, or its bytes in hexadecimal.
+    body: Option<String>,
+    /// The room or event type that a subscription names.
+    target: Option<String>,
+    /// The code of an error.
+    code: Option<String>,
+    /// The whole payload of an event.
+    data: Option<Value>,
+    /// A part of the payload of an event.
+    with: Option<Value>,
+}
+
+impl Pattern {
+    /// Whether the observation is one of those.
+    pub fn matches(&self, observation: &Observation) -> bool {
+        self.client.as_ref().is_none_or(|client| observation.actor.0 == *client)
+            && self.connection.is_none_or(|number| observation.connection == Some(number))
+            && self.what.matches(&observation.event)
+    }
+
+    /// The client that the pattern names.
+    pub fn client(&self) -> Option<&str> {
+        self.client.as_deref()
+    }
+
+    /// Whether only an acknowledgement of a subscription can match, which some dialects do not have.
+    pub fn needs_acknowledgement(&self) -> bool {
+        let What::Receives(message) = &self.what else { return false };
+        let acknowledges = |name: &str| matches!(name, "subscribed" | "unsubscribed");
+        message.name.as_deref().is_some_and(acknowledges)
+            || (!message.any.is_empty() && message.any.iter().all(|name| acknowledges(name)))
+    }
+}
+
+impl What {
+    fn matches(&self, event: &Event) -> bool {
+        match (self, event) {
+            (Self::Dials(pattern), Event::Dialled { path, query }) => {
+                pattern.path.as_ref().is_none_or(|wanted| wanted == path)
+                    && pattern.query.iter().all(|(key, value)| {
+                        let mut values = query.iter().filter(|(name, _)| name == key);
+                        values.next().is_some_and(|(_, found)| found == value) && values.next().is_none()
+                    })
+            }
+            (Self::Opens, Event::Opened)
+            | (Self::QueueDepth, Event::QueueDepth { .. })
+            | (Self::Topology, Event::Topology { .. }) => true,
+            (Self::Refused(wanted), Event::Refused { status, .. }) => wanted.is_none() || wanted == status,
+            (Self::Closes(pattern), Event::Closed { code, by }) => {
+                pattern.code.is_none_or(|wanted| Some(wanted) == *code)
+                    && pattern.by.is_none_or(|wanted| wanted == *by)
+            }
+            (Self::Receives(pattern), Event::Received(frame)) | (Self::Sends(pattern), Event::Sent(frame)) => {
+                pattern.matches(frame)
+            }
+            (Self::Status(wanted), Event::Status { new, .. }) => wanted == new,
+            (Self::Emits(pattern), Event::Emitted { name, payload, listener }) => {
+                pattern.name == *name
+                    && pattern.payload.as_ref().is_none_or(|wanted| wanted == payload)
+                    && pattern.with.as_ref().is_none_or(|wanted| contains(payload, wanted))
+                    && pattern.listener.as_ref().is_none_or(|wanted| wanted == listener)
+            }
+            (Self::RequestFails(wanted), Event::RequestFailed { op, .. }) => wanted == op,
+            _ => false,
+        }
+    }
+}
+
+impl MessagePattern {
+    fn matches(&self, frame: &Frame) -> bool {
+        let named = |message: &Message| {
+            self.name.as_ref().is_none_or(|name| name == message.name())
+                && (self.any.is_empty() || self.any.iter().any(|name| name == message.name()))
+        };
+        let needs_message = self.name.is_some() || !self.any.is_empty();
+        self.frame.is_none_or(|kind| kind == frame.kind)
+            && self.body.as_ref().is_none_or(|body| *body == frame.body)
+            && (!needs_message || frame.message.as_ref().is_some_and(named))
+            && self.target.as_ref().is_none_or(|wanted| target(frame.message.as_ref()) == Some(wanted))
+            && self.code.as_ref().is_none_or(|wanted| code(frame.message.as_ref()) == Some(wanted))
+            && self.data.as_ref().is_none_or(|wanted| payload(frame.message.as_ref()) == Some(wanted))
+            && self.with.as_ref().is_none_or(|wanted| {
+                payload(frame.message.as_ref()).is_some_and(|found| contains(found, wanted))
+            })
+    }
+}
+
+fn target(message: Option<&Message>) -> Option<&str> {
+    match message? {
+        Message::Client(ClientMessage::Subscribe(target) | ClientMessage::Unsubscribe(target))
+        | Message::Server(ServerMessage::Subscribed(target) | ServerMessage::Unsubscribed(target)) => {
+            Some(target.name())
+        }
+        _ => None,
+    }
+}
+
+fn code(message: Option<&Message>) -> Option<&str> {
+    match message? {
+        Message::Server(ServerMessage::Error { code, .. }) => Some(code),
+        _ => None,
+    }
+}
+
+/// The payload of an event or an application's message.
+pub(crate) fn payload(message: Option<&Message>) -> Option<&Value> {
+    match message? {
+        Message::Server(ServerMessage::Event { payload, .. })
+        | Message::Client(ClientMessage::Other { payload, .. }) => Some(payload),
+        _ => None,
+    }
+}
+
+/// Whether `found` has everything that `wanted` has; objects may have more.
+fn contains(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, value)| found.get(key).is_some_and(|inner| contains(inner, value)))
+        }
+        _ => found == wanted,
+    }
+}
+
+/// The file's form of a pattern.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPattern {
+    client: Option<String>,
+    connection: Option<u32>,
+    dials: Option<Switch<DialPattern>>,
+    opens: Option<bool>,
+    refused: Option<Switch<u16>>,
+    closes: Option<RawClose>,
+    receives: Option<RawMessage>,
+    sends: Option<RawMessage>,
+    status: Option<String>,
+    emits: Option<RawEmit>,
+    request_fails: Option<String>,
+    queue_depth: Option<bool>,
+    topology: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected `true` or the details")]
+enum Switch<T> {
+    On(bool),
+    Details(T),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected `true`, a close code, or a table of `code` and `by`")]
+enum RawClose {
+    On(bool),
+    Code(CloseCode),
+    Details(ClosePattern),
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a message's name, or a table of `type`, `any`, `frame`, `body`, `target`, `code`, `data`, `with`"
+)]
+enum RawMessage {
+    Name(String),
+    Details(MessagePattern),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected an event's name, or a table of `name`, `payload`, `with`, `listener`")]
+enum RawEmit {
+    Name(String),
+    Details(EmitPattern),
+}
+
+impl TryFrom<RawPattern> for Pattern {
+    type Error = PatternError;
+
+    fn try_from(raw: RawPattern) -> Result<Self, PatternError> {
+        let on = |name, value: Option<bool>| match value {
+            Some(false) => Err(PatternError::False(name)),
+            other => Ok(other),
+        };
+        let mut whats = Vec::new();
+        match raw.dials {
+            Some(Switch::On(false)) => return Err(PatternError::False("dials")),
+            Some(Switch::On(true)) => whats.push(What::Dials(DialPattern::default())),
+            Some(Switch::Details(details)) => whats.push(What::Dials(details)),
+            None => {}
+        }
+        match raw.refused {
+            Some(Switch::On(false)) => return Err(PatternError::False("refused")),
+            Some(Switch::On(true)) => whats.push(What::Refused(None)),
+            Some(Switch::Details(status)) => whats.push(What::Refused(Some(status))),
+            None => {}
+        }
+        match raw.closes {
+            Some(RawClose::On(false)) => return Err(PatternError::False("closes")),
+            Some(RawClose::On(true)) => whats.push(What::Closes(ClosePattern::default())),
+            Some(RawClose::Code(code)) => whats.push(What::Closes(ClosePattern { code: Some(code), by: None })),
+            Some(RawClose::Details(details)) => whats.push(What::Closes(details)),
+            None => {}
+        }
+        whats.extend(on("opens", raw.opens)?.map(|_| What::Opens));
+        whats.extend(on("queue_depth", raw.queue_depth)?.map(|_| What::QueueDepth));
+        whats.extend(on("topology", raw.topology)?.map(|_| What::Topology));
+        whats.extend(raw.receives.map(MessagePattern::try_from).transpose()?.map(What::Receives));
+        whats.extend(raw.sends.map(MessagePattern::try_from).transpose()?.map(What::Sends));
+        whats.extend(raw.status.map(What::Status));
+        whats.extend(raw.emits.map(|emits| What::Emits(emits.into())));
+        whats.extend(raw.request_fails.map(What::RequestFails));
+        let found = whats.len();
+        match whats.pop() {
+            Some(what) if found == 1 => Ok(Self { client: raw.client, connection: raw.connection, what }),
+            _ => Err(PatternError::Kinds { found }),
+        }
+    }
+}
+
+impl TryFrom<RawMessage> for MessagePattern {
+    type Error = PatternError;
+
+    fn try_from(raw: RawMessage) -> Result<Self, PatternError> {
+        match raw {
+            RawMessage::Name(name) => Ok(Self { name: Some(name), ..Self::default() }),
+            RawMessage::Details(pattern)
+                if pattern.name.is_none() && pattern.any.is_empty() && pattern.frame.is_none() =>
+            {
+                Err(PatternError::EmptyMessage)
+            }
+            RawMessage::Details(pattern) => Ok(pattern),
+        }
+    }
+}
+
+impl From<RawEmit> for EmitPattern {
+    fn from(raw: RawEmit) -> Self {
+        match raw {
+            RawEmit::Name(name) => Self { name, payload: None, with: None, listener: None },
+            RawEmit::Details(pattern) => pattern,
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.client.as_deref().unwrap_or("the client"))?;
+        match &self.what {
+            What::Dials(dial) => {
+                f.write_str(" dials")?;
+                dial.path.iter().try_for_each(|path| write!(f, " {path}"))?;
+                dial.query.iter().try_for_each(|(key, value)| write!(f, " with {key}={value}"))?;
+            }
+            What::Opens => f.write_str(" is connected")?,
+            What::Refused(None) => f.write_str(" is refused")?,
+            What::Refused(Some(status)) => write!(f, " is refused with HTTP {status}")?,
+            What::Closes(close) => {
+                f.write_str(" sees the connection end")?;
+                close.code.iter().try_for_each(|code| write!(f, " with {code}"))?;
+                close.by.iter().try_for_each(|side| write!(f, " by the {side}"))?;
+            }
+            What::Receives(message) => write!(f, " receives {message}")?,
+            What::Sends(message) => write!(f, " sends {message}")?,
+            What::Status(status) => write!(f, " becomes {status}")?,
+            What::Emits(emit) => {
+                write!(f, " emits {}", emit.name)?;
+                emit.listener.iter().try_for_each(|listener| write!(f, " to listener {listener}"))?;
+                emit.payload.iter().chain(&emit.with).try_for_each(|payload| write!(f, " {payload}"))?;
+            }
+            What::RequestFails(op) => write!(f, " refuses to {op}")?,
+            What::QueueDepth => f.write_str(" has its queue counted")?,
+            What::Topology => f.write_str(" has its topology read")?,
+        }
+        self.connection.iter().try_for_each(|number| write!(f, " on connection {number}"))
+    }
+}
+
+impl fmt::Display for MessagePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.name, self.frame) {
+            (Some(name), _) => f.write_str(name)?,
+            (None, _) if !self.any.is_empty() => f.write_str(&self.any.join(" or "))?,
+            (None, Some(kind)) => write!(f, "a {} frame", format!("{kind:?}").to_lowercase())?,
+            (None, None) => f.write_str("anything")?,
+        }
+        self.target.iter().chain(&self.code).chain(&self.body).try_for_each(|detail| write!(f, " {detail}"))?;
+        self.data.iter().chain(&self.with).try_for_each(|data| write!(f, " {data}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Actor;
+    use protocol::Target;
+    use serde_json::json;
+
+    fn pattern(text: &str) -> Result<Pattern, toml::de::Error> {
+        #[derive(Deserialize)]
+        struct Holder {
+            p: Pattern,
+        }
+        toml::from_str::<Holder>(&format!("p = {text}")).map(|holder| holder.p)
+    }
+
+    fn seen(actor: &str, event: Event) -> Observation {
+        Observation { at_us: 0, actor: Actor(actor.to_owned()), connection: Some(0), event }
+    }
+
+    fn received(actor: &str, message: ServerMessage) -> Observation {
+        let frame =
+            Frame { kind: FrameKind::Text, body: String::new(), message: Some(Message::Server(message)) };
+        seen(actor, Event::Received(frame))
+    }
+
+    /// Each part of a pattern narrows it.
+    #[test]
+    fn every_part_narrows() {
+        let event = ServerMessage::Event { name: "x:y".into(), payload: json!({"a": 1, "b": {"c": 2, "d": 3}}) };
+        let observation = received("alice", event);
+        for (text, expected) in [
+            (r#"{ receives = "x:y" }"#, true),
+            (r#"{ receives = "x:z" }"#, false),
+            (r#"{ client = "bob", receives = "x:y" }"#, false),
+            (r#"{ connection = 1, receives = "x:y" }"#, false),
+            (r#"{ sends = "x:y" }"#, false),
+            (r#"{ receives = { any = ["q", "x:y"] } }"#, true),
+            (r#"{ receives = { type = "x:y", with = { b = { c = 2 } } } }"#, true),
+            (r#"{ receives = { type = "x:y", with = { b = { c = 3 } } } }"#, false),
+            (r#"{ receives = { type = "x:y", data = { b = { c = 2 } } } }"#, false),
+            (r#"{ receives = { type = "x:y", data = { a = 1, b = { c = 2, d = 3 } } } }"#, true),
+        ] {
+            assert_eq!(pattern(text).unwrap().matches(&observation), expected, "{text}");
+        }
+    }
+
+    /// Replies are told apart by what they name.
+    #[test]
+    fn replies_are_told_apart() {
+        let ack = received("a", ServerMessage::Subscribed(Target::Room("r".into())));
+        assert!(pattern(r#"{ receives = { type = "subscribed", target = "r" } }"#).unwrap().matches(&ack));
+        assert!(!pattern(r#"{ receives = { type = "subscribed", target = "s" } }"#).unwrap().matches(&ack));
+        assert!(!pattern(r#"{ receives = { any = ["subscribed"], code = "forbidden" } }"#).unwrap().matches(&ack));
+    }
+
+    /// A query parameter that comes twice is not the one that was asked for.
+    #[test]
+    fn a_doubled_parameter_does_not_match() {
+        let dial = |query: &[(&str, &str)]| {
+            let query = query.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            seen("client", Event::Dialled { path: "/ws".into(), query })
+        };
+        let wanted = pattern(r#"{ dials = { path = "/ws", query = { token = "t" } } }"#).unwrap();
+        assert!(wanted.matches(&dial(&[("v", "1"), ("token", "t")])));
+        assert!(!wanted.matches(&dial(&[("token", "t"), ("token", "t")])));
+        assert!(!wanted.matches(&dial(&[])));
+    }
+
+    /// A pattern that says nothing, two things, or something meaningless is refused.
+    #[test]
+    fn unusable_patterns_are_refused() {
+        for text in [
+            "{}",
+            r#"{ opens = true, status = "connected" }"#,
+            "{ opens = false }",
+            "{ receives = { code = \"x\" } }",
+            "{ recieves = \"x\" }",
+        ] {
+            assert!(pattern(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The harness's end of the adapter protocol: JSON objects, one a line, to and from a client under test.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::journal::Recorder;
+use super::stage::PlayError;
+use crate::trace::{Actor, Event};
+
+/// Requests that wait for the writer.
+const REQUESTS: usize = 16;
+/// Longest line that an adapter may print.
+const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
+
+/// A running adapter.
+pub(super) struct Adapter {
+    requests: mpsc::Sender<Request>,
+    task: JoinHandle<()>,
+}
+
+/// How an adapter answered.
+#[derive(Debug, PartialEq)]
+pub(super) enum Answer {
+    /// Done.
+    Ok,
+    /// The client has no such thing.
+    Unsupported,
+    /// The client refused.
+    Error(String),
+}
+
+struct Request {
+    body: Map<String, Value>,
+    answer: oneshot::Sender<Result<Answer, PlayError>>,
+}
+
+/// A line from an adapter: an answer, which has an `id`, or a report.
+#[derive(Deserialize)]
+struct Line {
+    id: Option<u64>,
+    #[serde(default)]
+    ok: bool,
+    #[serde(default)]
+    unsupported: bool,
+    error: Option<String>,
+    event: Option<String>,
+    status: Option<String>,
+    old: Option<String>,
+    name: Option<String>,
+    #[serde(default)]
+    payload: Value,
+    listener: Option<String>,
+}
+
+impl Adapter {
+    /// Starts on the adapter's pipes.
+    pub(super) fn start<W, R>(requests: W, reports: R, recorder: Recorder) -> Self
+    where
+        W: AsyncWrite + Unpin + Send + 'static,
+        R: AsyncRead + Unpin + Send + 'static,
+    {
+        let (to, from) = mpsc::channel(REQUESTS);
+        let task = tokio::spawn(Exchange { to: requests, waiting: BTreeMap::new(), next: 1, recorder }.run(reports, from));
+        Self { requests: to, task }
+    }
+
+    /// Asks for an operation and waits for its answer. `fields` must be an object.
+    pub(super) async fn ask(&self, op: &str, fields: Value) -> Result<Answer, PlayError> {
+        let mut body = Map::from_iter([("op".to_owned(), json!(op))]);
+        if let Value::Object(fields) = fields {
+            body.extend(fields);
+        }
+        let (answer, answered) = oneshot::channel();
+        let gone = || PlayError::Adapter(format!("the adapter ended before it answered `{op}`"));
+        self.requests.send(Request { body, answer }).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Adapter {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Owns both pipes.
+struct Exchange<W> {
+    to: W,
+    waiting: BTreeMap<u64, oneshot::Sender<Result<Answer, PlayError>>>,
+    next: u64,
+    recorder: Recorder,
+}
+
+impl<W: AsyncWrite + Unpin> Exchange<W> {
+    async fn run(mut self, reports: impl AsyncRead + Unpin, mut requests: mpsc::Receiver<Request>) {
+        let mut reports = BufReader::new(reports);
+        let mut line = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                read = reports.read_until(b'\n', &mut line) => {
+                    let goes_on = matches!(read, Ok(count) if count > 0) && line.len() <= MAX_LINE_BYTES;
+                    if !goes_on {
+                        // Whoever waits for an answer learns that none will come.
+                        return;
+                    }
+                    self.take(&line).await;
+                    line.clear();
+                }
+                Some(request) = requests.recv() => {
+                    if self.write(request).await.is_err() {
+                        return;
+                    }
+                }
+                else => return,
+            }
+        }
+    }
+
+    async fn write(&mut self, request: Request) -> std::io::Result<()> {
+        let id = self.next;
+        self.next += 1;
+        let mut body = request.body;
+        body.insert("id".to_owned(), json!(id));
+        self.waiting.insert(id, request.answer);
+        self.to.write_all((Value::Object(body).to_string() + "\n").as_bytes()).await?;
+        self.to.flush().await
+    }
+
+    async fn take(&mut self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        let text = text.trim();
+        if text.is_empty() {
+            return;
+        }
+        let Ok(line) = serde_json::from_str::<Line>(text) else {
+            self.fail(format!("the adapter printed what is no JSON object: {text:?}; noise belongs on stderr"));
+            return;
+        };
+        if let Some(id) = line.id {
+            let answer = if line.unsupported {
+                Answer::Unsupported
+            } else if let Some(error) = line.error {
+                Answer::Error(error)
+            } else if line.ok {
+                Answer::Ok
+            } else {
+                self.fail(format!("an answer has `ok`, `unsupported` or `error`: {text}"));
+                return;
+            };
+            match self.waiting.remove(&id) {
+                Some(waiting) => drop(waiting.send(Ok(answer))),
+                None => self.fail(format!("the adapter answered a request that was not made: {text}")),
+            }
+            return;
+        }
+        let event = match line.event.as_deref() {
+            Some("status") => line.status.map(|new| Event::Status { old: line.old.unwrap_or_default(), new }),
+            Some("emit") => line.name.map(|name| {
+                let listener = line.listener.unwrap_or_default();
+                Event::Emitted { name, payload: line.payload, listener }
+            }),
+            // Reports that nobody asked for yet, such as `refetch` and `log`, are no fault.
+            Some(_) => return,
+            None => None,
+        };
+        match event {
+            Some(event) => self.recorder.record(Actor::client(), None, event).await,
+            None => self.fail(format!("a line is an answer with an `id`, or a report with an `event`: {text}")),
+        }
+    }
+
+    /// Tells everybody who waits that the protocol was broken.
+    fn fail(&mut self, reason: String) {
+        for (_, waiting) in std::mem::take(&mut self.waiting) {
+            let _ = waiting.send(Err(PlayError::Adapter(reason.clone())));
+        }
+    }
+}

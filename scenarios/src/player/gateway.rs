@@ -1,0 +1,198 @@
+//! Plays a scenario about a gateway.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::journal::{Journal, Recorder};
+use super::probe::Probe;
+use super::stage::{GatewayStage, Play, PlayError, Setting};
+use crate::requirement::RequirementId;
+use crate::scenario::{Action, Connect, Inspection, ProbeAct, Publication, Scenario, Step};
+use crate::trace::{Actor, Event, FrameKind, Message, Observation};
+
+/// Longest time that a step gives the gateway to take in what was sent, where nothing is judged by it.
+const SETTLE: Duration = Duration::from_secs(1);
+/// What a settling ping frame carries.
+const SETTLING: &[u8] = b"settle";
+
+/// Plays the steps; `scenario` is bound already.
+pub async fn play<S: GatewayStage>(
+    scenario: &Scenario,
+    setting: &Setting,
+    stage: &mut S,
+    recorder: &Recorder,
+    journal: Journal,
+) -> Play {
+    let probes = scenario.clients.iter().map(|(name, spec)| {
+        let user_id = scenario.user_id(name, &setting.bindings);
+        (name.clone(), Probe::new(name, user_id, spec.clone()))
+    });
+    let mut player = Player { setting, stage, recorder, journal, probes: probes.collect() };
+    let outcome = player.run(scenario).await;
+    Play { trace: player.journal.finish(), outcome }
+}
+
+struct Player<'a, S> {
+    setting: &'a Setting,
+    stage: &'a mut S,
+    recorder: &'a Recorder,
+    journal: Journal,
+    probes: BTreeMap<String, Probe>,
+}
+
+/// Whether the steps go on.
+#[derive(PartialEq)]
+enum Next {
+    Go,
+    Unmet,
+}
+
+impl<S: GatewayStage> Player<'_, S> {
+    async fn run(&mut self, scenario: &Scenario) -> Result<(), PlayError> {
+        for (name, spec) in &scenario.clients {
+            if spec.connect == Connect::Start && self.connect(name, 0, None).await? == Next::Unmet {
+                return Ok(());
+            }
+        }
+        for (number, step) in (1..).zip(&scenario.steps) {
+            let action = step.action.to_string();
+            self.journal.write(Actor::scenario(), None, Event::Step { number, action });
+            if self.step(number, step).await? == Next::Unmet {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, number: usize, step: &Step) -> Result<Next, PlayError> {
+        match &step.action {
+            Action::Wait { pattern, times, within } => {
+                if pattern.needs_acknowledgement() && !self.setting.dialect.acks {
+                    return Ok(Next::Go);
+                }
+                let times = times.count(&self.setting.times);
+                let within = within.as_ref().map_or(self.setting.times.patience, |expr| {
+                    expr.duration(&self.setting.times) + self.setting.times.slack
+                });
+                if self.journal.until(pattern, times, 0, within).await? {
+                    return Ok(Next::Go);
+                }
+                return Ok(self.unmet(number, step.requires.as_ref(), format!("no: {pattern}")));
+            }
+            Action::Quiet(time) => self.journal.quiet(time.duration(&self.setting.times)).await?,
+            Action::Probe(client, ProbeAct::Connect) => {
+                return self.connect(client, number, step.requires.as_ref()).await;
+            }
+            Action::Probe(client, act) => self.act(client, act).await?,
+            Action::Publish(publication) => self.publish(publication).await?,
+            Action::Inspect(Inspection::Topology) => {
+                let report = self.journal.during(self.stage.topology()).await?;
+                let event = Event::Topology { exchange: report.exchange, queue: report.queue };
+                self.journal.write(Actor::broker(), None, event);
+            }
+            Action::Inspect(Inspection::Queue) => {
+                let ready = self.journal.during(self.stage.queue_ready()).await?;
+                self.journal.write(Actor::broker(), None, Event::QueueDepth { ready });
+            }
+            Action::KillGateway => {
+                self.journal.during(self.stage.kill_gateway()).await?;
+                self.journal.write(Actor::gateway(), None, Event::Fault { what: "killed".to_owned() });
+            }
+            Action::Client(_) | Action::Gateway(_) => {
+                return Err(PlayError::Harness("a scenario about a gateway has no such step".to_owned()));
+            }
+        }
+        Ok(Next::Go)
+    }
+
+    /// Connects a client and lets the gateway finish what it does on a new connection.
+    async fn connect(
+        &mut self,
+        client: &str,
+        number: usize,
+        requires: Option<&RequirementId>,
+    ) -> Result<Next, PlayError> {
+        let probe = self.probes.get_mut(client).expect("scenarios name their clients");
+        let start = self.journal.trace().observations.len();
+        self.journal.during(probe.connect(self.stage, self.setting, self.recorder)).await;
+        let connection = probe.connection();
+        let actor = Actor(client.to_owned());
+        let welcome = probe.is_welcome();
+        probe.ping_frame(SETTLING).await;
+        let settled = |seen: &Observation| {
+            seen.actor == actor
+                && seen.connection == connection
+                && match &seen.event {
+                    Event::Received(frame) => frame.kind == FrameKind::Pong,
+                    Event::Refused { .. } | Event::Closed { .. } => true,
+                    _ => false,
+                }
+        };
+        self.journal.until_count(settled, 1, start, SETTLE).await?;
+        let seen = |matches: &dyn Fn(&Event) -> bool| {
+            let own = |seen: &&Observation| seen.actor == actor && seen.connection == connection;
+            self.journal.trace().observations[start..].iter().filter(own).any(|seen| matches(&seen.event))
+        };
+        let opened = seen(&|event| matches!(event, Event::Opened));
+        let closed = seen(&|event| matches!(event, Event::Closed { .. }));
+        let spoken = seen(&|event| {
+            matches!(event, Event::Received(frame) if matches!(frame.kind, FrameKind::Text | FrameKind::Binary))
+        });
+        if opened && closed && !spoken {
+            // A refusal that some dialects word as an upgrade followed by a close.
+            let reason = "closed before any message".to_owned();
+            self.journal.write(actor, connection, Event::Refused { status: None, reason });
+        }
+        if opened && !closed {
+            return Ok(Next::Go);
+        }
+        let auth: RequirementId = "AUTH-1".parse().expect("a requirement");
+        let taken_for_granted = requires.or(welcome.then_some(&auth));
+        Ok(self.unmet(number, taken_for_granted, format!("{client} could not connect")))
+    }
+
+    /// Lets a client act. Where the gateway is asked for something, it is given time to answer.
+    async fn act(&mut self, client: &str, act: &ProbeAct) -> Result<(), PlayError> {
+        let start = self.journal.trace().observations.len();
+        let probe = &self.probes[client];
+        self.journal.during(probe.act(act, self.setting)).await?;
+        if !matches!(act, ProbeAct::Subscribe(_) | ProbeAct::Unsubscribe(_)) {
+            return Ok(());
+        }
+        let acks = self.setting.dialect.acks;
+        if !acks {
+            self.journal.during(probe.act(&ProbeAct::Ping, self.setting)).await?;
+        }
+        let answered = |seen: &Observation| {
+            let Event::Received(frame) = &seen.event else { return false };
+            let name = frame.message.as_ref().map(Message::name);
+            let answer = match name {
+                Some("subscribed" | "unsubscribed" | "error") => acks,
+                Some("pong") => !acks,
+                _ => false,
+            };
+            seen.actor.0 == client && answer
+        };
+        self.journal.until_count(answered, 1, start, SETTLE).await?;
+        Ok(())
+    }
+
+    async fn publish(&mut self, publication: &Publication) -> Result<(), PlayError> {
+        for body in &publication.bodies {
+            let routing_key = &publication.routing_key;
+            self.journal.during(self.stage.publish(body, routing_key)).await?;
+            let body = serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.clone()));
+            self.journal.write(Actor::broker(), None, Event::Published { routing_key: routing_key.clone(), body });
+        }
+        Ok(())
+    }
+
+    fn unmet(&mut self, step: usize, requires: Option<&RequirementId>, detail: String) -> Next {
+        let Some(requires) = requires else { return Next::Go };
+        let event = Event::Unmet { step, requires: requires.clone(), detail };
+        self.journal.write(Actor::scenario(), None, event);
+        Next::Unmet
+    }
+}

@@ -1,0 +1,145 @@
+//! The trace while it is being written: many recorders, one owner.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::stage::PlayError;
+use crate::pattern::Pattern;
+use crate::trace::{Actor, Event, Observation, Trace};
+
+/// Observations that wait for the player; a recorder waits when there are more.
+const CAPACITY: usize = 1024;
+/// Most observations of one case; beyond it the case ends, since something floods it.
+const MAX_OBSERVATIONS: usize = 200_000;
+
+/// The time since the case began.
+pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// Writes observations.
+#[derive(Clone)]
+pub struct Recorder {
+    clock: Clock,
+    to: mpsc::Sender<Observation>,
+}
+
+/// Owns the trace.
+pub struct Journal {
+    clock: Clock,
+    from: mpsc::Receiver<Observation>,
+    trace: Trace,
+}
+
+/// A journal and the recorder that fills it.
+pub fn journal(clock: Clock) -> (Recorder, Journal) {
+    let (to, from) = mpsc::channel(CAPACITY);
+    (Recorder { clock: clock.clone(), to }, Journal { clock, from, trace: Trace::default() })
+}
+
+impl Recorder {
+    /// Writes what just happened. A case that is over takes nothing any more.
+    pub async fn record(&self, actor: Actor, connection: Option<u32>, event: Event) {
+        let observation = observation(&self.clock, actor, connection, event);
+        let _ = self.to.send(observation).await;
+    }
+}
+
+impl Journal {
+    /// The trace so far.
+    pub(super) fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// Writes what the player itself did, behind everything that has been recorded by now.
+    pub(super) fn write(&mut self, actor: Actor, connection: Option<u32>, event: Event) {
+        self.drain();
+        self.trace.observations.push(observation(&self.clock, actor, connection, event));
+    }
+
+    /// Awaits something while the trace goes on.
+    pub(super) async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                Some(observation) = self.from.recv() => self.trace.observations.push(observation),
+                done = &mut work => return done,
+            }
+        }
+    }
+
+    /// Waits until the trace holds `times` matches from index `start` on; false when that did not come in time.
+    pub(super) async fn until(
+        &mut self,
+        pattern: &Pattern,
+        times: usize,
+        start: usize,
+        within: Duration,
+    ) -> Result<bool, PlayError> {
+        self.until_count(|observation| pattern.matches(observation), times, start, within).await
+    }
+
+    /// As [`Journal::until`], for any condition on an observation.
+    pub(super) async fn until_count(
+        &mut self,
+        matches: impl Fn(&Observation) -> bool,
+        times: usize,
+        start: usize,
+        within: Duration,
+    ) -> Result<bool, PlayError> {
+        let mut timeout = std::pin::pin!(tokio::time::sleep(within));
+        let mut next = start;
+        let mut found = 0;
+        loop {
+            self.drain();
+            self.check()?;
+            for observation in &self.trace.observations[next..] {
+                found += usize::from(matches(observation));
+            }
+            next = self.trace.observations.len();
+            if found >= times {
+                return Ok(true);
+            }
+            tokio::select! {
+                biased;
+                Some(observation) = self.from.recv() => self.trace.observations.push(observation),
+                () = &mut timeout => return Ok(false),
+            }
+        }
+    }
+
+    /// Lets time pass.
+    pub(super) async fn quiet(&mut self, time: Duration) -> Result<(), PlayError> {
+        self.until_count(|_| false, 1, self.trace.observations.len(), time).await.map(|_| ())
+    }
+
+    /// Ends the journal.
+    pub(super) fn finish(mut self) -> Trace {
+        self.drain();
+        self.trace
+    }
+
+    /// Whether the case can go on.
+    fn check(&self) -> Result<(), PlayError> {
+        if self.trace.observations.len() > MAX_OBSERVATIONS {
+            return Err(PlayError::Harness(format!("more than {MAX_OBSERVATIONS} things happened")));
+        }
+        let death = self.trace.observations.iter().rev().find_map(|observation| match &observation.event {
+            Event::SubjectDied { status } => Some(status),
+            _ => None,
+        });
+        death.map_or(Ok(()), |status| Err(PlayError::SubjectDied(status.clone())))
+    }
+
+    fn drain(&mut self) {
+        while let Ok(observation) = self.from.try_recv() {
+            self.trace.observations.push(observation);
+        }
+    }
+}
+
+fn observation(clock: &Clock, actor: Actor, connection: Option<u32>, event: Event) -> Observation {
+    let at_us = u64::try_from(clock().as_micros()).unwrap_or(u64::MAX);
+    Observation { at_us, actor, connection, event }
+}

@@ -1,0 +1,291 @@
+//! One scripted end of an open WebSocket connection. It behaves well unless told otherwise.
+
+use std::io;
+
+use protocol::{ClientMessage, CloseCode, Dialect, ServerMessage, Timestamp};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use super::journal::Recorder;
+use super::stage::Setting;
+use crate::trace::{Actor, Event, Frame, FrameKind, Message, Side};
+use crate::wire::frame::{FrameReader, RawFrame};
+
+/// Orders that wait for the peer.
+const ORDERS: usize = 64;
+
+/// A running end. Dropping it drops the connection.
+pub(super) struct Peer {
+    orders: mpsc::Sender<Order>,
+    task: JoinHandle<()>,
+}
+
+/// What a peer is told to do.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Sends a frame.
+    Send(RawFrame),
+    /// Writes bytes as they are.
+    Bytes(Vec<u8>),
+    /// Begins the closing handshake.
+    Close(CloseCode),
+    /// Drops the connection.
+    Drop,
+    /// Stops reading.
+    Stall,
+    /// Answers ping frames from now on, or no longer.
+    AnswerPingFrames(bool),
+    /// Answers ping messages from now on, or no longer.
+    AnswerPingMessages(bool),
+}
+
+/// Who a peer is.
+pub(super) struct PeerSetup {
+    /// Which end it plays.
+    pub(super) side: Side,
+    /// The client end's name.
+    pub(super) actor: Actor,
+    /// Which of that actor's connections this is.
+    pub(super) connection: u32,
+    /// Whether it answers ping frames.
+    pub(super) answers_ping_frames: bool,
+    /// Whether it answers ping messages, where it plays the gateway.
+    pub(super) answers_ping_messages: bool,
+    /// Where it writes what it sees.
+    pub(super) recorder: Recorder,
+    /// The dialect, and the clock for timestamps.
+    pub(super) setting: Setting,
+}
+
+impl Peer {
+    /// Starts on a stream whose handshake is done.
+    pub(super) fn start<S>(stream: S, leftover: Vec<u8>, setup: PeerSetup) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (orders, inbox) = mpsc::channel(ORDERS);
+        let masks = fastrand::Rng::with_seed(setup.setting.seed ^ u64::from(setup.connection));
+        let end = End { stream, setup, masks, partial: None, closing: None, stalled: false };
+        let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox));
+        Self { orders, task }
+    }
+
+    /// Tells the peer what to do; false when its connection is over.
+    pub(super) async fn order(&self, order: Order) -> bool {
+        self.orders.send(order).await.is_ok()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct End<S> {
+    stream: S,
+    setup: PeerSetup,
+    masks: fastrand::Rng,
+    /// A message whose last frame has not come.
+    partial: Option<RawFrame>,
+    /// The close that this end began.
+    closing: Option<CloseCode>,
+    stalled: bool,
+}
+
+/// Whether the connection goes on.
+enum Next {
+    Go,
+    Over { code: Option<CloseCode>, by: Side },
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
+    async fn run(mut self, mut reader: FrameReader, mut inbox: mpsc::Receiver<Order>) {
+        let (code, by) = loop {
+            let next = tokio::select! {
+                biased;
+                Some(order) = inbox.recv() => self.obey(order).await,
+                frame = reader.next(&mut self.stream), if !self.stalled => match frame {
+                    Ok(Some(frame)) => self.take(frame).await,
+                    Ok(None) | Err(_) => Ok(self.ended()),
+                },
+            };
+            match next {
+                Ok(Next::Go) => {}
+                Ok(Next::Over { code, by }) => break (code, by),
+                Err(_) => {
+                    let Next::Over { code, by } = self.ended() else { continue };
+                    break (code, by);
+                }
+            }
+        };
+        self.note(Event::Closed { code, by }).await;
+        // The gateway ends the TCP connection (RFC 6455 section 7.1.1), so nothing is lost by ending it here too.
+        let _ = self.stream.shutdown().await;
+    }
+
+    async fn obey(&mut self, order: Order) -> io::Result<Next> {
+        match order {
+            Order::Send(frame) => self.send(frame).await?,
+            Order::Bytes(bytes) => {
+                let frame = Frame { kind: FrameKind::Raw, body: hex(&bytes), message: None };
+                self.note_sent(frame).await;
+                self.stream.write_all(&bytes).await?;
+            }
+            Order::Close(code) => {
+                self.closing = Some(code);
+                self.send(RawFrame::control(Control::Close, code.0.to_be_bytes())).await?;
+            }
+            Order::Drop => return Ok(Next::Over { code: None, by: self.setup.side }),
+            Order::Stall => self.stalled = true,
+            Order::AnswerPingFrames(answers) => self.setup.answers_ping_frames = answers,
+            Order::AnswerPingMessages(answers) => self.setup.answers_ping_messages = answers,
+        }
+        Ok(Next::Go)
+    }
+
+    async fn take(&mut self, frame: RawFrame) -> io::Result<Next> {
+        let Some(frame) = self.assemble(frame) else { return Ok(Next::Go) };
+        let seen = self.frame(&frame, self.setup.side == Side::Client);
+        let message = seen.message.clone();
+        self.note_received(seen).await;
+        match frame.opcode {
+            OpCode::Control(Control::Ping) if self.setup.answers_ping_frames => {
+                self.send(RawFrame::control(Control::Pong, frame.payload)).await?;
+            }
+            OpCode::Control(Control::Close) => {
+                let code = frame.payload.first_chunk().map(|bytes| CloseCode(u16::from_be_bytes(*bytes)));
+                return match self.closing {
+                    Some(ours) => Ok(Next::Over { code: Some(ours), by: self.setup.side }),
+                    None => {
+                        // The connection is over either way; a peer that does not wait for the answer is no concern.
+                        let _ = self.send(RawFrame::control(Control::Close, frame.payload)).await;
+                        Ok(Next::Over { code, by: other(self.setup.side) })
+                    }
+                };
+            }
+            _ => {}
+        }
+        match message {
+            Some(Message::Client(message)) => self.reply(message).await?,
+            Some(Message::Server(ServerMessage::Ping)) if self.setup.answers_ping_frames => {
+                let pong = self.setup.setting.dialect.encode_client(&ClientMessage::Pong, self.now());
+                self.send(RawFrame::text(pong)).await?;
+            }
+            _ => {}
+        }
+        Ok(Next::Go)
+    }
+
+    /// What a gateway answers by itself.
+    async fn reply(&mut self, message: ClientMessage) -> io::Result<()> {
+        let acks = self.setup.setting.dialect.acks;
+        let answer = match message {
+            ClientMessage::Ping if self.setup.answers_ping_messages => ServerMessage::Pong,
+            ClientMessage::Subscribe(target) if acks => ServerMessage::Subscribed(target),
+            ClientMessage::Unsubscribe(target) if acks => ServerMessage::Unsubscribed(target),
+            _ => return Ok(()),
+        };
+        let text = self.setup.setting.dialect.encode_server(&answer, self.now(), None);
+        self.send(RawFrame::text(text)).await
+    }
+
+    async fn send(&mut self, frame: RawFrame) -> io::Result<()> {
+        let sent = self.frame(&frame, self.setup.side == Side::Gateway);
+        let mask = (self.setup.side == Side::Client).then(|| self.masks.u32(..).to_be_bytes());
+        // Recorded first: an answer must not stand before its question.
+        self.note_sent(sent).await;
+        self.stream.write_all(&frame.encode(mask)).await?;
+        self.stream.flush().await
+    }
+
+    /// Puts fragments together; control frames may come in between (RFC 6455 section 5.4).
+    fn assemble(&mut self, frame: RawFrame) -> Option<RawFrame> {
+        match (frame.opcode, self.partial.take()) {
+            (OpCode::Control(_), partial) => {
+                self.partial = partial;
+                Some(frame)
+            }
+            (OpCode::Data(Data::Continue), Some(mut whole)) => {
+                whole.payload.extend(frame.payload);
+                whole.fin = frame.fin;
+                self.finished(whole)
+            }
+            _ => self.finished(frame),
+        }
+    }
+
+    fn finished(&mut self, frame: RawFrame) -> Option<RawFrame> {
+        if frame.fin {
+            return Some(frame);
+        }
+        self.partial = Some(frame);
+        None
+    }
+
+    /// The frame as the trace has it. `from_gateway` says which direction its text is read in.
+    fn frame(&self, frame: &RawFrame, from_gateway: bool) -> Frame {
+        let (kind, text) = match frame.opcode {
+            OpCode::Data(Data::Text) => (FrameKind::Text, std::str::from_utf8(&frame.payload).ok()),
+            OpCode::Data(_) => (FrameKind::Binary, None),
+            OpCode::Control(Control::Ping) => (FrameKind::Ping, None),
+            OpCode::Control(Control::Pong) => (FrameKind::Pong, None),
+            OpCode::Control(Control::Close) => (FrameKind::Close, None),
+            OpCode::Control(Control::Reserved(_)) => (FrameKind::Raw, None),
+        };
+        match text {
+            Some(text) => Frame {
+                kind,
+                body: text.to_owned(),
+                message: Some(meaning(&self.setup.setting.dialect, text, from_gateway)),
+            },
+            None => Frame { kind, body: hex(&frame.payload), message: None },
+        }
+    }
+
+    /// How the connection counts when it ends without a closing handshake.
+    fn ended(&self) -> Next {
+        match self.closing {
+            Some(code) => Next::Over { code: Some(code), by: self.setup.side },
+            None => Next::Over { code: None, by: other(self.setup.side) },
+        }
+    }
+
+    async fn note_sent(&mut self, frame: Frame) {
+        self.note(if self.setup.side == Side::Client { Event::Sent(frame) } else { Event::Received(frame) }).await;
+    }
+
+    async fn note_received(&mut self, frame: Frame) {
+        self.note(if self.setup.side == Side::Client { Event::Received(frame) } else { Event::Sent(frame) }).await;
+    }
+
+    async fn note(&mut self, event: Event) {
+        self.setup.recorder.record(self.setup.actor.clone(), Some(self.setup.connection), event).await;
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_ms((self.setup.setting.unix_ms)())
+    }
+}
+
+fn meaning(dialect: &Dialect, text: &str, from_gateway: bool) -> Message {
+    let read = if from_gateway {
+        dialect.decode_server(text).map(|decoded| Message::Server(decoded.message))
+    } else {
+        dialect.decode_client(text).map(|decoded| Message::Client(decoded.message))
+    };
+    read.unwrap_or_else(|error| Message::Unreadable(error.to_string()))
+}
+
+fn other(side: Side) -> Side {
+    match side {
+        Side::Client => Side::Gateway,
+        Side::Gateway => Side::Client,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

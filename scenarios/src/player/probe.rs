@@ -1,0 +1,143 @@
+//! A scripted client: dials the gateway under test and does what the scenario says.
+
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use protocol::{ClientMessage, TokenPlace};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use super::journal::Recorder;
+use super::peer::{Order, Peer, PeerSetup};
+use super::stage::{GatewayStage, PlayError, Setting};
+use crate::scenario::{ClientSpec, ProbeAct};
+use crate::token::Bearer;
+use crate::trace::{Actor, Event, Side};
+use crate::wire::frame::RawFrame;
+use crate::wire::handshake::{UpgradeError, UpgradeRequest};
+
+/// What a query leaves alone in a token, beyond letters and digits (RFC 3986 section 2.3: the unreserved characters).
+const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What a header cannot carry as it is.
+const IN_HEADER: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+
+/// A scripted client, connected or not.
+pub(super) struct Probe {
+    name: String,
+    user_id: String,
+    spec: ClientSpec,
+    dials: u32,
+    peer: Option<Peer>,
+}
+
+impl Probe {
+    /// A client that has not dialled yet.
+    pub(super) fn new(name: &str, user_id: String, spec: ClientSpec) -> Self {
+        Self { name: name.to_owned(), user_id, spec, dials: 0, peer: None }
+    }
+
+    /// The number of the newest connection.
+    pub(super) fn connection(&self) -> Option<u32> {
+        self.dials.checked_sub(1)
+    }
+
+    /// Whether anybody may take for granted that its dial succeeds (AUTH-1).
+    pub(super) fn is_welcome(&self) -> bool {
+        self.spec.token == Default::default() && self.spec.path.is_none() && self.spec.upgrade
+    }
+
+    /// Dials and asks for the upgrade. That it fails is an observation, not an error.
+    pub(super) async fn connect<S: GatewayStage>(&mut self, stage: &S, setting: &Setting, recorder: &Recorder) {
+        let connection = self.dials;
+        self.dials += 1;
+        self.peer = None;
+        let actor = Actor(self.name.clone());
+        let request = self.request(stage.host(), setting);
+        let query = request.token.iter().filter(|(place, _)| *place == TokenPlace::Query);
+        let query = query.map(|(_, token)| ("token".to_owned(), token.clone())).collect();
+        let dialled = Event::Dialled { path: request.path.clone(), query };
+        recorder.record(actor.clone(), Some(connection), dialled).await;
+        let upgrade = async {
+            let mut stream = stage.dial().await?;
+            let leftover = request.send(&mut stream).await?;
+            Ok::<_, UpgradeError>((stream, leftover))
+        };
+        let outcome = tokio::time::timeout(setting.times.patience, upgrade).await;
+        let refusal = match outcome {
+            Ok(Ok((stream, leftover))) => {
+                recorder.record(actor.clone(), Some(connection), Event::Opened).await;
+                let setup = PeerSetup {
+                    side: Side::Client,
+                    actor,
+                    connection,
+                    answers_ping_frames: self.spec.answers_pings,
+                    answers_ping_messages: false,
+                    recorder: recorder.clone(),
+                    setting: setting.clone(),
+                };
+                self.peer = Some(Peer::start(stream, leftover, setup));
+                return;
+            }
+            Ok(Err(UpgradeError::Status { status })) => {
+                Event::Refused { status: Some(status), reason: String::new() }
+            }
+            Ok(Err(error)) => Event::Refused { status: None, reason: error.to_string() },
+            Err(_) => Event::Refused { status: None, reason: "no answer to the upgrade request".to_owned() },
+        };
+        recorder.record(actor, Some(connection), refusal).await;
+    }
+
+    /// Asks the gateway for a sign of life that every implementation gives, so that it has surely seen all before.
+    pub(super) async fn ping_frame(&self, payload: &[u8]) -> bool {
+        self.order(Order::Send(RawFrame::control(Control::Ping, payload))).await
+    }
+
+    /// Does what a step says; an act on a connection that is over does nothing.
+    pub(super) async fn act(&self, act: &ProbeAct, setting: &Setting) -> Result<(), PlayError> {
+        let timestamp = protocol::Timestamp::from_unix_ms((setting.unix_ms)());
+        let message = |message: ClientMessage| {
+            Order::Send(RawFrame::text(setting.dialect.encode_client(&message, timestamp)))
+        };
+        let order = match act {
+            ProbeAct::Connect => {
+                return Err(PlayError::Harness("a probe cannot connect without a stage".to_owned()));
+            }
+            ProbeAct::Close(code) => Order::Close(*code),
+            ProbeAct::Drop => Order::Drop,
+            ProbeAct::Stall => Order::Stall,
+            ProbeAct::Mute => Order::AnswerPingFrames(false),
+            ProbeAct::Ping => message(ClientMessage::Ping),
+            ProbeAct::Send { kind, payload } => {
+                message(ClientMessage::Other { kind: kind.clone(), payload: payload.clone() })
+            }
+            ProbeAct::SendText(text) => Order::Send(RawFrame::text(text.clone())),
+            ProbeAct::SendBinary(bytes) => {
+                Order::Send(RawFrame::whole(OpCode::Data(Data::Binary), bytes.clone()))
+            }
+            ProbeAct::SendBytes(bytes) => Order::Bytes(bytes.clone()),
+            ProbeAct::Subscribe(target) => message(ClientMessage::Subscribe(target.clone())),
+            ProbeAct::Unsubscribe(target) => message(ClientMessage::Unsubscribe(target.clone())),
+        };
+        self.order(order).await;
+        Ok(())
+    }
+
+    async fn order(&self, order: Order) -> bool {
+        match &self.peer {
+            Some(peer) => peer.order(order).await,
+            None => false,
+        }
+    }
+
+    fn request(&self, host: String, setting: &Setting) -> UpgradeRequest {
+        let email = format!("{}@example.org", self.user_id);
+        let bearer = Bearer { user_id: &self.user_id, email: &email, role: self.spec.role };
+        let now_s = (setting.unix_ms)().div_euclid(1000);
+        let place = setting.dialect.token;
+        let encode = |token: String| match (self.spec.token.percent_encode_all, place) {
+            (true, _) => token.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+            (false, TokenPlace::Query) => utf8_percent_encode(&token, IN_QUERY).to_string(),
+            (false, TokenPlace::Bearer | TokenPlace::Subprotocol) => utf8_percent_encode(&token, IN_HEADER).to_string(),
+        };
+        let token = self.spec.token.mint(&bearer, &setting.jwt_secret, now_s).map(|token| (place, encode(token)));
+        let path = self.spec.path.clone().unwrap_or_else(|| setting.path.clone());
+        UpgradeRequest { host, path, token, upgrade: self.spec.upgrade }
+    }
+}

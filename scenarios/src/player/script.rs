@@ -1,0 +1,215 @@
+//! A scripted gateway: takes the dials of a client under test and treats them as the scenario says.
+
+use std::io;
+
+use protocol::ServerMessage;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::Control;
+
+use super::journal::Recorder;
+use super::peer::{Order, Peer, PeerSetup};
+use super::stage::{Accept, Setting};
+use crate::scenario::{GatewayAct, GatewaySpec, OnDial};
+use crate::trace::{Actor, Event, Side};
+use crate::wire::frame::RawFrame;
+use crate::wire::handshake::{ReceivedRequest, answer_status};
+
+/// Acts that wait for the gateway.
+const ACTS: usize = 16;
+/// Dials that may be in their handshake at once; a client that goes beyond it is left waiting.
+const MAX_HANDSHAKES: usize = 256;
+
+/// A running gateway. Dropping it drops every connection.
+pub(super) struct ScriptedGateway {
+    acts: mpsc::Sender<GatewayAct>,
+    task: JoinHandle<()>,
+}
+
+impl ScriptedGateway {
+    /// Starts on a listening socket.
+    pub(super) fn start<L>(listener: L, spec: GatewaySpec, setting: Setting, recorder: Recorder) -> Self
+    where
+        L: Accept + Send + 'static,
+        L::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (acts, inbox) = mpsc::channel(ACTS);
+        let script = Script { spec, setting, recorder, dials: 0, in_turn: 0, peers: Vec::new() };
+        Self { acts, task: tokio::spawn(script.run(listener, inbox)) }
+    }
+
+    /// Tells the gateway what to do.
+    pub(super) async fn act(&self, act: GatewayAct) {
+        let _ = self.acts.send(act).await;
+    }
+}
+
+impl Drop for ScriptedGateway {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Script {
+    spec: GatewaySpec,
+    setting: Setting,
+    recorder: Recorder,
+    /// Connections so far.
+    dials: u32,
+    /// Dials treated since the way of treating them last changed.
+    in_turn: usize,
+    /// Open connections, the newest last.
+    peers: Vec<Peer>,
+}
+
+/// An upgrade that succeeded.
+struct Opened<S> {
+    stream: S,
+    leftover: Vec<u8>,
+    connection: u32,
+}
+
+impl Script {
+    async fn run<L>(mut self, mut listener: L, mut inbox: mpsc::Receiver<GatewayAct>)
+    where
+        L: Accept + Send,
+        L::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut handshakes: JoinSet<Option<Opened<L::Stream>>> = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some(act) = inbox.recv() => self.obey(act).await,
+                Some(Ok(Some(opened))) = handshakes.join_next() => self.welcome(opened).await,
+                accepted = listener.accept(), if handshakes.len() < MAX_HANDSHAKES => match accepted {
+                    Ok(stream) => {
+                        let connection = self.dials;
+                        let answer = self.spec.on_dial.answer(self.in_turn);
+                        self.dials += 1;
+                        self.in_turn += 1;
+                        let handshake =
+                            Handshake { connection, answer, setting: self.setting.clone(), recorder: self.recorder.clone() };
+                        handshakes.spawn(handshake.run(stream));
+                    }
+                    // Nothing can dial any more; the scenario's waits run out and say what is missing.
+                    Err(_) => return,
+                },
+            }
+        }
+    }
+
+    async fn welcome<S>(&mut self, opened: Opened<S>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let setup = PeerSetup {
+            side: Side::Gateway,
+            actor: Actor::client(),
+            connection: opened.connection,
+            answers_ping_frames: true,
+            answers_ping_messages: self.spec.pong,
+            recorder: self.recorder.clone(),
+            setting: self.setting.clone(),
+        };
+        let peer = Peer::start(opened.stream, opened.leftover, setup);
+        if self.spec.welcome && self.setting.dialect.welcome_type().is_some() {
+            let rooms = vec!["broadcast".to_owned()];
+            peer.order(self.message(&ServerMessage::Welcome { user_id: "user".to_owned(), rooms })).await;
+        }
+        self.peers.push(peer);
+    }
+
+    async fn obey(&mut self, act: GatewayAct) {
+        let order = match act {
+            GatewayAct::OnDial(on_dial) => {
+                self.spec.on_dial = on_dial;
+                self.in_turn = 0;
+                return;
+            }
+            GatewayAct::Pong(answers) => {
+                self.spec.pong = answers;
+                Order::AnswerPingMessages(answers)
+            }
+            GatewayAct::Close(code) => Order::Close(code),
+            GatewayAct::Drop => Order::Drop,
+            GatewayAct::Event { name, data } => self.message(&ServerMessage::Event { name, payload: data }),
+            GatewayAct::SendText(text) => Order::Send(RawFrame::text(text)),
+            GatewayAct::Ping(payload) => Order::Send(RawFrame::control(Control::Ping, payload)),
+        };
+        if let Some(peer) = self.peers.last() {
+            peer.order(order).await;
+        }
+    }
+
+    fn message(&self, message: &ServerMessage) -> Order {
+        let now = protocol::Timestamp::from_unix_ms((self.setting.unix_ms)());
+        Order::Send(RawFrame::text(self.setting.dialect.encode_server(message, now, None)))
+    }
+}
+
+/// One dial until it is open or over.
+struct Handshake {
+    connection: u32,
+    answer: OnDial,
+    setting: Setting,
+    recorder: Recorder,
+}
+
+impl Handshake {
+    async fn run<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S) -> Option<Opened<S>> {
+        let request = match ReceivedRequest::read(&mut stream).await {
+            Ok(request) => request,
+            Err(error) => {
+                self.note(Event::Refused { status: None, reason: error.to_string() }).await;
+                return None;
+            }
+        };
+        self.note(Event::Dialled { path: request.path.clone(), query: request.parameters() }).await;
+        match self.settle(&mut stream, &request).await {
+            Ok(None) => {
+                self.note(Event::Opened).await;
+                Some(Opened { stream, leftover: request.leftover, connection: self.connection })
+            }
+            Ok(Some(refused)) => {
+                self.note(refused).await;
+                None
+            }
+            Err(error) => {
+                self.note(Event::Refused { status: None, reason: error.to_string() }).await;
+                None
+            }
+        }
+    }
+
+    /// Treats the request; nothing where it was granted, otherwise how it was refused.
+    async fn settle<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &mut S,
+        request: &ReceivedRequest,
+    ) -> io::Result<Option<Event>> {
+        let status = match self.answer {
+            OnDial::Accept => {
+                request.accept(stream, &self.setting.dialect).await?;
+                return Ok(None);
+            }
+            OnDial::Refuse => {
+                stream.shutdown().await?;
+                return Ok(Some(Event::Refused { status: None, reason: "dropped by the gateway".to_owned() }));
+            }
+            OnDial::Hang => {
+                // Until the client gives up.
+                while stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
+                return Ok(Some(Event::Refused { status: None, reason: "given up by the client".to_owned() }));
+            }
+            OnDial::Unauthorized => 401,
+            OnDial::Unavailable => 503,
+        };
+        answer_status(stream, status).await?;
+        Ok(Some(Event::Refused { status: Some(status), reason: String::new() }))
+    }
+
+    async fn note(&self, event: Event) {
+        self.recorder.record(Actor::client(), Some(self.connection), event).await;
+    }
+}

@@ -1,0 +1,136 @@
+//! What an executor supplies, and what it gets back.
+
+use std::io;
+use std::sync::Arc;
+
+use protocol::Dialect;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::scenario::Bindings;
+use crate::times::Times;
+use crate::trace::Trace;
+
+/// What one run of a scenario takes place in.
+#[derive(Clone)]
+pub struct Setting {
+    /// What the names in braces stand for.
+    pub bindings: Bindings,
+    /// What the symbolic times mean.
+    pub times: Times,
+    /// How the implementation under test spells the wire.
+    pub dialect: Dialect,
+    /// The secret that tokens are signed with.
+    pub jwt_secret: String,
+    /// The gateway's path.
+    pub path: String,
+    /// The wall clock that tokens and timestamps are made by, in milliseconds since the Unix epoch.
+    pub unix_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
+    /// Where masks and the client's jitter begin.
+    pub seed: u64,
+}
+
+/// A gateway under test, and the broker that feeds it.
+pub trait GatewayStage {
+    /// A connection to the gateway.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The `Host` field of requests.
+    fn host(&self) -> String;
+
+    /// Opens a connection to the gateway.
+    fn dial(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Publishes a body and returns once the broker has confirmed it.
+    fn publish(&mut self, body: &str, routing_key: &str) -> impl Future<Output = Result<(), StageError>> + Send;
+
+    /// Asks the broker whether the gateway's exchange and queue stand as specified.
+    fn topology(&mut self) -> impl Future<Output = Result<TopologyReport, StageError>> + Send;
+
+    /// Counts the messages that are ready in the gateway's queue.
+    fn queue_ready(&mut self) -> impl Future<Output = Result<u32, StageError>> + Send;
+
+    /// Ends the gateway without warning and returns once it is gone.
+    fn kill_gateway(&mut self) -> impl Future<Output = Result<(), StageError>> + Send;
+}
+
+/// What the broker says of the gateway's exchange and queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopologyReport {
+    /// Whether the exchange stands as specified; otherwise what is wrong.
+    pub exchange: Result<(), String>,
+    /// Whether the queue stands as specified; otherwise what is wrong.
+    pub queue: Result<(), String>,
+}
+
+/// A client under test.
+pub trait ClientStage {
+    /// A connection from the client.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// Takes connections on which the client dials the scripted gateway.
+    type Listener: Accept<Stream = Self::Stream> + Send + 'static;
+    /// Takes requests to the adapter.
+    type Requests: AsyncWrite + Unpin + Send + 'static;
+    /// Gives the adapter's answers and reports.
+    type Reports: AsyncRead + Unpin + Send + 'static;
+
+    /// The URL, without a query, at which the client reaches the listener.
+    fn url(&self) -> String;
+
+    /// Hands over the listener, and both ends of the adapter's pipes; called once.
+    fn take(&mut self) -> (Self::Listener, Self::Requests, Self::Reports);
+}
+
+/// A listening socket.
+pub trait Accept {
+    /// What it gives.
+    type Stream;
+
+    /// Waits for the next connection.
+    fn accept(&mut self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// Why a stage cannot do what a step asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StageError {
+    /// This stage does not offer it; nobody is to blame.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What came of playing a scenario.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Play {
+    /// What happened, to the end or to the failure.
+    pub trace: Trace,
+    /// Whether every step was played; a step whose precondition does not hold ends the play without being a failure.
+    pub outcome: Result<(), PlayError>,
+}
+
+/// Why a scenario could not be played to its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlayError {
+    /// The stage, or the client under test, does not offer what a step needs.
+    #[error("{0}")]
+    NotRun(String),
+    /// The implementation under test ended by itself.
+    #[error("{0}")]
+    SubjectDied(String),
+    /// The implementation under test broke the adapter protocol.
+    #[error("{0}")]
+    Adapter(String),
+    /// The harness failed.
+    #[error("{0}")]
+    Harness(String),
+}
+
+impl From<StageError> for PlayError {
+    fn from(error: StageError) -> Self {
+        match error {
+            StageError::Unavailable(reason) => Self::NotRun(reason),
+            StageError::Failed(reason) => Self::Harness(reason),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! One scenario: who does what, when, and which requirements that shows.
+
+mod error;
+mod file;
+mod step;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use protocol::Role;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use error::ScenarioError;
+pub(crate) use error::nearest;
+pub use step::{Action, ClientAct, GatewayAct, Inspection, ProbeAct, Publication, Step};
+
+use crate::expect::Expectation;
+use crate::requirement::{RequirementId, SubjectKind};
+use crate::times::Times;
+use crate::token::TokenRecipe;
+
+/// Where a scenario stands: its path without the ending, such as `client/backoff/doubles`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScenarioId(pub String);
+
+/// A scenario that has been read and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// Where it stands.
+    pub id: ScenarioId,
+    /// What it shows, in a sentence.
+    pub title: String,
+    /// Why it is as it is, where that is not plain.
+    pub about: String,
+    /// What is judged.
+    pub subject: SubjectKind,
+    /// Whether it makes sense in simulation too.
+    pub simulated: bool,
+    /// The scripted clients, where a gateway is judged.
+    pub clients: BTreeMap<String, ClientSpec>,
+    /// The scripted gateway, where a client is judged.
+    pub gateway: GatewaySpec,
+    /// How the client under test is configured.
+    pub client: ClientSetup,
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+    /// What is expected of the trace.
+    pub expectations: Vec<Expectation>,
+    text: String,
+}
+
+/// A scripted client.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientSpec {
+    /// The name of the client whose user it shares; its own otherwise.
+    pub user: Option<String>,
+    /// Its role.
+    pub role: Role,
+    /// Its token.
+    pub token: TokenRecipe,
+    /// Whether it connects before the first step, or at a `connect` step.
+    pub connect: Connect,
+    /// Another path than the gateway's.
+    pub path: Option<String>,
+    /// Whether it asks for an upgrade at all.
+    pub upgrade: bool,
+    /// Whether it answers control pings.
+    pub answers_pings: bool,
+}
+
+/// When a scripted client connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Connect {
+    /// Before the first step.
+    Start,
+    /// At a `connect` step.
+    Later,
+}
+
+/// A scripted gateway.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewaySpec {
+    /// What becomes of a dial: one answer for all, or a list of which the last one stays.
+    pub on_dial: OnDials,
+    /// Whether it answers `ping` messages.
+    pub pong: bool,
+    /// Whether it begins with a welcome.
+    pub welcome: bool,
+}
+
+/// What becomes of dials, in order; the last answer stays.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum OnDials {
+    /// Always the same.
+    Always(OnDial),
+    /// One by one.
+    InTurn(Vec<OnDial>),
+}
+
+/// What becomes of a dial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDial {
+    /// The upgrade succeeds.
+    Accept,
+    /// The connection is dropped before any answer.
+    Refuse,
+    /// The upgrade is answered with HTTP 401.
+    Unauthorized,
+    /// The upgrade is answered with HTTP 503.
+    Unavailable,
+    /// The upgrade is never answered.
+    Hang,
+}
+
+/// How the client under test is configured, apart from the timing.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientSetup {
+    /// The token it is given.
+    pub token: String,
+    /// Query parameters that its URL has already.
+    pub query: String,
+    /// Events that it listens to from the start, apart from its own.
+    pub listen: Vec<String>,
+    /// Other options of the `configure` request, by the adapter protocol's names.
+    pub options: BTreeMap<String, Value>,
+}
+
+/// What the names in braces stand for in one run, so that cases on one gateway do not meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bindings {
+    /// A word that no other case of the run has.
+    pub case: String,
+}
+
+impl Scenario {
+    /// Reads a scenario's text.
+    ///
+    /// # Errors
+    /// When it is not TOML, or not a scenario; the error points at the line and says what to write.
+    pub fn parse(id: ScenarioId, text: &str) -> Result<Self, ScenarioError> {
+        file::read(id, text)
+    }
+
+    /// The scenario of one run: `{alice}` becomes the user id of the client `alice`, `{case}` the run's own word.
+    ///
+    /// # Panics
+    /// When the bound text is no scenario, which would mean that a binding holds a quotation mark.
+    pub fn bind(&self, bindings: &Bindings) -> Self {
+        let mut text = self.text.replace("{case}", &bindings.case);
+        for name in self.clients.keys() {
+            text = text.replace(&format!("{{{name}}}"), &self.user_id(name, bindings));
+        }
+        Self::parse(self.id.clone(), &text).expect("bindings are plain words")
+    }
+
+    /// The user id of a scripted client in one run.
+    pub fn user_id(&self, client: &str, bindings: &Bindings) -> String {
+        let owner = self.clients.get(client).and_then(|spec| spec.user.as_deref()).unwrap_or(client);
+        format!("{owner}-{}", bindings.case)
+    }
+
+    /// The requirements that the scenario shows, each once, in order.
+    pub fn requirements(&self) -> Vec<RequirementId> {
+        let mut ids: Vec<_> = self.expectations.iter().map(|expectation| expectation.requirement.clone()).collect();
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
+    /// Longest time that the steps can take before the harness, not the subject, must be at fault.
+    pub fn deadline(&self, times: &Times) -> Duration {
+        let steps: Duration = self.steps.iter().map(|step| step.action.longest(times)).sum();
+        steps + times.patience * (2 + u32::try_from(self.clients.len()).unwrap_or(u32::MAX))
+    }
+
+    /// The file's text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl OnDials {
+    /// What becomes of dial `number`, counted from 0.
+    pub fn answer(&self, number: usize) -> OnDial {
+        match self {
+            Self::Always(answer) => *answer,
+            Self::InTurn(answers) => answers[number.min(answers.len() - 1)],
+        }
+    }
+}
+
+impl Default for ClientSpec {
+    fn default() -> Self {
+        Self {
+            user: None,
+            role: Role::Customer,
+            token: TokenRecipe::default(),
+            connect: Connect::Start,
+            path: None,
+            upgrade: true,
+            answers_pings: true,
+        }
+    }
+}
+
+impl Default for GatewaySpec {
+    fn default() -> Self {
+        Self { on_dial: OnDials::Always(OnDial::Accept), pong: true, welcome: true }
+    }
+}
+
+impl Default for ClientSetup {
+    fn default() -> Self {
+        Self { token: "a-token".to_owned(), query: String::new(), listen: Vec::new(), options: BTreeMap::new() }
+    }
+}
+
+impl fmt::Display for ScenarioId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+//! What a scenario's steps do. A step acts or waits; it judges nothing.
+
+use std::fmt;
+use std::time::Duration;
+
+use protocol::{CloseCode, Target};
+use serde_json::Value;
+
+use super::OnDials;
+use crate::pattern::Pattern;
+use crate::requirement::RequirementId;
+use crate::times::{Expr, Times};
+
+/// One step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What it does.
+    pub action: Action,
+    /// The requirement that the rest of the scenario takes for granted once the step is done. Where the step fails,
+    /// the case is blocked by it.
+    pub requires: Option<RequirementId>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Waits until the trace holds `times` matches.
+    Wait {
+        /// What is counted, from the beginning of the case.
+        pattern: Pattern,
+        /// How many.
+        times: Expr,
+        /// How long at most; `patience` where nothing is said.
+        within: Option<Expr>,
+    },
+    /// Lets time pass.
+    Quiet(Expr),
+    /// A scripted client acts on a gateway under test.
+    Probe(String, ProbeAct),
+    /// Messages are published and confirmed.
+    Publish(Publication),
+    /// The broker is asked what it knows.
+    Inspect(Inspection),
+    /// The gateway under test is killed without warning.
+    KillGateway,
+    /// The client under test is told to act.
+    Client(ClientAct),
+    /// The scripted gateway acts on the newest connection, or changes its ways.
+    Gateway(GatewayAct),
+}
+
+/// What a scripted client does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProbeAct {
+    /// Dials.
+    Connect,
+    /// Begins the closing handshake.
+    Close(CloseCode),
+    /// Drops the connection without a word.
+    Drop,
+    /// Stops reading.
+    Stall,
+    /// Stops answering control pings.
+    Mute,
+    /// Sends a `ping` message.
+    Ping,
+    /// Sends a message.
+    Send {
+        /// Its type.
+        kind: String,
+        /// Its payload.
+        payload: Value,
+    },
+    /// Sends a text frame as it is.
+    SendText(String),
+    /// Sends a binary frame.
+    SendBinary(Vec<u8>),
+    /// Writes bytes that need not be a frame.
+    SendBytes(Vec<u8>),
+    /// Asks to join, and lets the gateway answer.
+    Subscribe(Target),
+    /// Asks to leave, and lets the gateway answer.
+    Unsubscribe(Target),
+}
+
+/// What is published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Publication {
+    /// The bodies, in order.
+    pub bodies: Vec<String>,
+    /// The routing key of all of them.
+    pub routing_key: String,
+}
+
+/// What the broker is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inspection {
+    /// Whether exchange and queue stand as specified.
+    Topology,
+    /// How many messages are ready in the queue.
+    Queue,
+}
+
+/// What the client under test is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientAct {
+    /// `connect`
+    Connect,
+    /// `disconnect`
+    Disconnect,
+    /// `send`
+    Send {
+        /// The message's type.
+        kind: String,
+        /// Its payload.
+        payload: Value,
+    },
+    /// `subscribe`
+    Subscribe(Target),
+    /// `unsubscribe`
+    Unsubscribe(Target),
+    /// `on`
+    Listen {
+        /// The event.
+        name: String,
+        /// The listener's own name.
+        listener: String,
+        /// Whether it fails when called.
+        fails: bool,
+    },
+    /// `off`
+    Unlisten {
+        /// The event.
+        name: String,
+        /// The listener's own name.
+        listener: String,
+    },
+    /// `set_token`
+    SetToken(String),
+}
+
+/// What the scripted gateway does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GatewayAct {
+    /// Treats later dials otherwise.
+    OnDial(OnDials),
+    /// Answers `ping` messages from now on, or no longer.
+    Pong(bool),
+    /// Begins the closing handshake.
+    Close(CloseCode),
+    /// Drops the connection without a word.
+    Drop,
+    /// Sends an event.
+    Event {
+        /// Its type.
+        name: String,
+        /// Its data.
+        data: Value,
+    },
+    /// Sends a text frame as it is.
+    SendText(String),
+    /// Sends a ping control frame with this payload.
+    Ping(Vec<u8>),
+}
+
+impl Action {
+    /// Longest time that the step can take.
+    pub fn longest(&self, times: &Times) -> Duration {
+        match self {
+            Self::Wait { within: Some(within), .. } => within.duration(times),
+            Self::Quiet(time) => time.duration(times),
+            _ => times.patience,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wait { pattern, times, .. } if times.to_string() == "1" => write!(f, "wait until {pattern}"),
+            Self::Wait { pattern, times, .. } => write!(f, "wait until {pattern} ({times} times)"),
+            Self::Quiet(time) => write!(f, "let {time} pass"),
+            Self::Probe(client, act) => write!(f, "{client}: {act}"),
+            Self::Publish(publication) => {
+                write!(f, "publish {} ({})", publication.routing_key, publication.bodies.len())
+            }
+            Self::Inspect(Inspection::Topology) => f.write_str("read the broker's topology"),
+            Self::Inspect(Inspection::Queue) => f.write_str("count the gateway's queue"),
+            Self::KillGateway => f.write_str("kill the gateway"),
+            Self::Client(act) => write!(f, "client: {act}"),
+            Self::Gateway(act) => write!(f, "gateway: {act}"),
+        }
+    }
+}
+
+impl fmt::Display for ProbeAct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect => f.write_str("connect"),
+            Self::Close(code) => write!(f, "close with {code}"),
+            Self::Drop => f.write_str("drop the connection"),
+            Self::Stall => f.write_str("stop reading"),
+            Self::Mute => f.write_str("stop answering pings"),
+            Self::Ping => f.write_str("ping"),
+            Self::Send { kind, .. } => write!(f, "send {kind}"),
+            Self::SendText(text) => write!(f, "send the text {text:?}"),
+            Self::SendBinary(bytes) => write!(f, "send a binary frame of {} bytes", bytes.len()),
+            Self::SendBytes(bytes) => write!(f, "write {} bytes", bytes.len()),
+            Self::Subscribe(target) => write!(f, "subscribe to {target}"),
+            Self::Unsubscribe(target) => write!(f, "unsubscribe from {target}"),
+        }
+    }
+}
+
+impl fmt::Display for ClientAct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect => f.write_str("connect"),
+            Self::Disconnect => f.write_str("disconnect"),
+            Self::Send { kind, payload } if payload.is_null() => write!(f, "send {kind}"),
+            Self::Send { kind, payload } => write!(f, "send {kind} {payload}"),
+            Self::Subscribe(target) => write!(f, "subscribe to {target}"),
+            Self::Unsubscribe(target) => write!(f, "unsubscribe from {target}"),
+            Self::Listen { name, listener, .. } => write!(f, "listener {listener} on {name}"),
+            Self::Unlisten { name, listener } => write!(f, "listener {listener} off {name}"),
+            Self::SetToken(_) => f.write_str("take a new token"),
+        }
+    }
+}
+
+impl fmt::Display for GatewayAct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OnDial(_) => f.write_str("treat dials otherwise"),
+            Self::Pong(true) => f.write_str("answer pings"),
+            Self::Pong(false) => f.write_str("leave pings unanswered"),
+            Self::Close(code) => write!(f, "close with {code}"),
+            Self::Drop => f.write_str("drop the connection"),
+            Self::Event { name, data } => write!(f, "send {name} {data}"),
+            Self::SendText(text) => write!(f, "send the text {text:?}"),
+            Self::Ping(bytes) => write!(f, "send a ping frame of {} bytes", bytes.len()),
+        }
+    }
+}

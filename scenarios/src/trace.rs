@@ -1,0 +1,346 @@
+//! What happened, as an executor recorded it: the only thing that expectations may read.
+
+use std::fmt;
+use std::time::Duration;
+
+use protocol::{ClientMessage, CloseCode, ServerMessage};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::requirement::RequirementId;
+
+/// Everything that was observed in one case, in the order in which the recorder saw it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Trace {
+    /// The observations.
+    pub observations: Vec<Observation>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// When, since the case began, in microseconds.
+    pub at_us: u64,
+    /// To whom.
+    pub actor: Actor,
+    /// On which of the actor's connections, counted from 0, where it was on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<u32>,
+    /// What.
+    pub event: Event,
+}
+
+/// Who acted or was acted on. Connections are always named by their client end, whichever end is scripted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Actor(pub String);
+
+/// What happened. `Sent` and `Received` are from the client's point of view, whichever end is scripted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A step of the scenario began.
+    Step {
+        /// Its number, counted from 1.
+        number: usize,
+        /// What it does, for people.
+        action: String,
+    },
+    /// A step could not do what the scenario takes for granted; it was the last one played.
+    Unmet {
+        /// The step.
+        step: usize,
+        /// The requirement that the step relies on.
+        requires: RequirementId,
+        /// What was waited for, or what failed.
+        detail: String,
+    },
+    /// A client began an upgrade.
+    Dialled {
+        /// The path asked for.
+        path: String,
+        /// The query, percent-decoded, in order.
+        query: Vec<(String, String)>,
+    },
+    /// The upgrade succeeded.
+    Opened,
+    /// The upgrade did not succeed.
+    Refused {
+        /// The HTTP status, where there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        /// What else is known.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// The client sent a frame.
+    Sent(Frame),
+    /// The client received a frame.
+    Received(Frame),
+    /// The connection ended.
+    Closed {
+        /// The code of the first close frame, if there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<CloseCode>,
+        /// Who ended it.
+        by: Side,
+    },
+    /// The client under test announced a change of status.
+    Status {
+        /// The status it left.
+        old: String,
+        /// The status it is in.
+        new: String,
+    },
+    /// The client under test called a listener.
+    Emitted {
+        /// The event's name.
+        name: String,
+        /// Its payload.
+        payload: Value,
+        /// Which listener.
+        listener: String,
+    },
+    /// A request to the client under test was answered with an error.
+    RequestFailed {
+        /// The operation.
+        op: String,
+        /// What it said.
+        error: String,
+    },
+    /// The broker confirmed a message.
+    Published {
+        /// The routing key.
+        routing_key: String,
+        /// The body.
+        body: Value,
+    },
+    /// What the broker says of the gateway's exchange and queue.
+    Topology {
+        /// Whether the exchange stands as specified; otherwise what is wrong.
+        exchange: Result<(), String>,
+        /// Whether the queue stands as specified; otherwise what is wrong.
+        queue: Result<(), String>,
+    },
+    /// How many messages stand in the gateway's queue.
+    QueueDepth {
+        /// Messages ready for delivery.
+        ready: u32,
+    },
+    /// The executor did something to the gateway or the network.
+    Fault {
+        /// What.
+        what: String,
+    },
+    /// The process under test ended by itself.
+    SubjectDied {
+        /// Its exit status, for people.
+        status: String,
+    },
+}
+
+/// A message or control frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    /// What kind of frame.
+    pub kind: FrameKind,
+    /// The text of a text message; the bytes of any other frame in hexadecimal.
+    pub body: String,
+    /// What the text means in the dialect that the case was told to use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
+}
+
+/// What kind of frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FrameKind {
+    /// A whole text message.
+    Text,
+    /// A whole binary message.
+    Binary,
+    /// A ping control frame.
+    Ping,
+    /// A pong control frame.
+    Pong,
+    /// A close control frame.
+    Close,
+    /// Bytes that are no frame.
+    Raw,
+}
+
+/// The meaning of a text frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    /// From a client.
+    Client(ClientMessage),
+    /// From a gateway.
+    Server(ServerMessage),
+    /// Not a message of the dialect, and why.
+    Unreadable(String),
+}
+
+/// Which end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The client's end.
+    Client,
+    /// The gateway's end.
+    Gateway,
+}
+
+impl Trace {
+    /// Every observation with its index.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (usize, &Observation)> {
+        self.observations.iter().enumerate()
+    }
+
+    /// One JSON object a line: the form in which traces are compared byte for byte.
+    pub fn to_json_lines(&self) -> String {
+        let line = |observation| serde_json::to_string(observation).expect("observations have string keys") + "\n";
+        self.observations.iter().map(line).collect()
+    }
+
+    /// The precondition that did not hold, if any.
+    pub fn unmet(&self) -> Option<(&RequirementId, &str)> {
+        self.observations.iter().find_map(|observation| match &observation.event {
+            Event::Unmet { requires, detail, .. } => Some((requires, detail.as_str())),
+            _ => None,
+        })
+    }
+}
+
+impl Observation {
+    /// When, since the case began.
+    pub fn at(&self) -> Duration {
+        Duration::from_micros(self.at_us)
+    }
+}
+
+impl Actor {
+    /// The client under test.
+    pub fn client() -> Self {
+        Self("client".to_owned())
+    }
+
+    /// The gateway, under test or scripted.
+    pub fn gateway() -> Self {
+        Self("gateway".to_owned())
+    }
+
+    /// The message broker.
+    pub fn broker() -> Self {
+        Self("broker".to_owned())
+    }
+
+    /// The scenario itself.
+    pub fn scenario() -> Self {
+        Self("scenario".to_owned())
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl Message {
+    /// The message's name, free of dialect: `ping`, `pong`, `subscribe`, `subscribed`, `welcome`, `error`, or the
+    /// event's or message's own type.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Client(message) => match message {
+                ClientMessage::Ping => "ping",
+                ClientMessage::Pong => "pong",
+                ClientMessage::Subscribe(_) => "subscribe",
+                ClientMessage::Unsubscribe(_) => "unsubscribe",
+                ClientMessage::Other { kind, .. } => kind,
+            },
+            Self::Server(message) => match message {
+                ServerMessage::Ping => "ping",
+                ServerMessage::Pong => "pong",
+                ServerMessage::Welcome { .. } => "welcome",
+                ServerMessage::Subscribed(_) => "subscribed",
+                ServerMessage::Unsubscribed(_) => "unsubscribed",
+                ServerMessage::Error { .. } => "error",
+                ServerMessage::Event { name, .. } => name,
+            },
+            Self::Unreadable(_) => "unreadable",
+        }
+    }
+}
+
+impl fmt::Display for Observation {
+    /// One line of a timeline for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who = match self.connection {
+            Some(connection) => format!("{}#{connection}", self.actor),
+            None => self.actor.to_string(),
+        };
+        write!(f, "{:>9.3}s  {who:<12} {}", self.at().as_secs_f64(), self.event)
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step { number, action } => write!(f, "step {number}: {action}"),
+            Self::Unmet { requires, detail, .. } => write!(f, "{requires} does not hold: {detail}"),
+            Self::Dialled { path, query } => {
+                write!(f, "dials {path}")?;
+                let parameters = query.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>();
+                if parameters.is_empty() { Ok(()) } else { write!(f, " with {}", parameters.join(", ")) }
+            }
+            Self::Opened => f.write_str("opened"),
+            Self::Refused { status: Some(status), .. } => write!(f, "refused with HTTP {status}"),
+            Self::Refused { status: None, reason } => write!(f, "refused: {reason}"),
+            Self::Sent(frame) => write!(f, "──► {frame}"),
+            Self::Received(frame) => write!(f, "◄── {frame}"),
+            Self::Closed { code: Some(code), by } => write!(f, "closed with {code} by the {by}"),
+            Self::Closed { code: None, by } => write!(f, "dropped by the {by}"),
+            Self::Status { old, new } => write!(f, "status {old} → {new}"),
+            Self::Emitted { name, payload, .. } if payload.is_null() => write!(f, "emits {name}"),
+            Self::Emitted { name, payload, .. } => write!(f, "emits {name} {payload}"),
+            Self::RequestFailed { op, error } => write!(f, "{op} failed: {error}"),
+            Self::Published { routing_key, body } => write!(f, "publish {routing_key} {body}"),
+            Self::Topology { exchange, queue } => {
+                let say = |what: &Result<(), String>| what.clone().err().unwrap_or_else(|| "as specified".to_owned());
+                write!(f, "exchange {}, queue {}", say(exchange), say(queue))
+            }
+            Self::QueueDepth { ready } => write!(f, "queue holds {ready}"),
+            Self::Fault { what } => f.write_str(what),
+            Self::SubjectDied { status } => write!(f, "the process under test ended: {status}"),
+        }
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Characters of a body that a line shows.
+        const SHOWN: usize = 120;
+        let kind = match self.kind {
+            FrameKind::Text => "",
+            FrameKind::Binary => "binary ",
+            FrameKind::Ping => "PING ",
+            FrameKind::Pong => "PONG ",
+            FrameKind::Close => "CLOSE ",
+            FrameKind::Raw => "bytes ",
+        };
+        let shown: String = self.body.chars().take(SHOWN).collect();
+        let more = if shown.len() < self.body.len() { "…" } else { "" };
+        write!(f, "{kind}{shown}{more}")
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Client => "client",
+            Self::Gateway => "gateway",
+        })
+    }
+}

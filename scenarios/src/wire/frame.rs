@@ -1,0 +1,134 @@
+//! Frames, one at a time (RFC 6455 section 5).
+
+use std::io::{self, Cursor};
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+/// Largest payload that a scripted end reads.
+const MAX_PAYLOAD_BYTES: u64 = 16 * 1024 * 1024;
+
+/// One frame, unmasked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawFrame {
+    /// Whether it is the last of its message.
+    pub fin: bool,
+    /// What it is.
+    pub opcode: OpCode,
+    /// What it carries.
+    pub payload: Vec<u8>,
+}
+
+impl RawFrame {
+    /// A whole message or control frame.
+    pub fn whole(opcode: OpCode, payload: impl Into<Vec<u8>>) -> Self {
+        Self { fin: true, opcode, payload: payload.into() }
+    }
+
+    /// A text message.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::whole(OpCode::Data(Data::Text), text.into())
+    }
+
+    /// A control frame.
+    pub fn control(control: Control, payload: impl Into<Vec<u8>>) -> Self {
+        Self::whole(OpCode::Control(control), payload)
+    }
+
+    /// The frame's bytes; a client's frames are masked, a gateway's are not.
+    pub fn encode(mut self, mask: Option<[u8; 4]>) -> Vec<u8> {
+        let header = FrameHeader { is_final: self.fin, rsv1: false, rsv2: false, rsv3: false, opcode: self.opcode, mask };
+        let mut bytes = Vec::with_capacity(self.payload.len() + 14);
+        header.format(self.payload.len() as u64, &mut bytes).expect("a vector takes every byte");
+        if let Some(mask) = mask {
+            apply_mask(&mut self.payload, mask);
+        }
+        bytes.append(&mut self.payload);
+        bytes
+    }
+}
+
+/// Reads frames from a stream.
+#[derive(Debug, Default)]
+pub struct FrameReader {
+    buffer: Vec<u8>,
+}
+
+impl FrameReader {
+    /// A reader that begins with bytes which were read already, after a handshake for example.
+    pub fn after(leftover: Vec<u8>) -> Self {
+        Self { buffer: leftover }
+    }
+
+    /// The next frame, or nothing at the end of the stream. Cancel safe: what was read is kept.
+    ///
+    /// # Errors
+    /// When the stream fails, or its bytes are no frames.
+    pub async fn next(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<RawFrame>> {
+        loop {
+            if let Some(frame) = self.take()? {
+                return Ok(Some(frame));
+            }
+            if stream.read_buf(&mut self.buffer).await? == 0 {
+                return if self.buffer.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+            }
+        }
+    }
+
+    fn take(&mut self) -> io::Result<Option<RawFrame>> {
+        let mut cursor = Cursor::new(&self.buffer);
+        let invalid = |error: &dyn ToString| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
+        let Some((header, length)) = FrameHeader::parse(&mut cursor).map_err(|error| invalid(&error))? else {
+            return Ok(None);
+        };
+        if length > MAX_PAYLOAD_BYTES {
+            return Err(invalid(&format!("a frame of {length} bytes")));
+        }
+        let start = cursor.position() as usize;
+        let end = start + length as usize;
+        if self.buffer.len() < end {
+            return Ok(None);
+        }
+        let mut payload = self.buffer[start..end].to_vec();
+        self.buffer.drain(..end);
+        if let Some(mask) = header.mask {
+            apply_mask(&mut payload, mask);
+        }
+        Ok(Some(RawFrame { fin: header.is_final, opcode: header.opcode, payload }))
+    }
+}
+
+fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
+    for (byte, key) in payload.iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What is written reads back, masked or not, however the bytes are cut.
+        #[test]
+        fn frames_round_trip(
+            payload in proptest::collection::vec(any::<u8>(), 0..300),
+            mask in any::<Option<[u8; 4]>>(),
+            fin in any::<bool>(),
+            cut in 0_usize..300,
+        ) {
+            let frame = RawFrame { fin, opcode: OpCode::Data(Data::Binary), payload };
+            let bytes = frame.clone().encode(mask);
+            let cut = cut.min(bytes.len());
+            let mut reader = FrameReader::after(bytes[..cut].to_vec());
+            if cut < bytes.len() {
+                prop_assert_eq!(reader.take().unwrap(), None);
+                reader.buffer.extend(&bytes[cut..]);
+            }
+            prop_assert_eq!(reader.take().unwrap(), Some(frame));
+            prop_assert!(reader.buffer.is_empty());
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The opening handshake, both ends (RFC 6455 section 4).
+
+use std::io;
+
+use protocol::{Dialect, TokenPlace};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+/// Longest head that a scripted end reads.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// Most header fields that a scripted end reads.
+const MAX_FIELDS: usize = 64;
+/// Any 16 bytes will do; a fixed key keeps recordings reproducible.
+const KEY: &str = "Z2F0ZWNoZWNrLWNsaWVudA==";
+
+/// What a client asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpgradeRequest {
+    /// The `Host` field.
+    pub host: String,
+    /// The path.
+    pub path: String,
+    /// The token as it stands in the request, with its place.
+    pub token: Option<(TokenPlace, String)>,
+    /// Whether an upgrade is asked for at all; otherwise it is a plain GET.
+    pub upgrade: bool,
+}
+
+/// What a gateway was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedRequest {
+    /// The path.
+    pub path: String,
+    /// The query as it stands, without the question mark.
+    pub query: String,
+    /// The `Sec-WebSocket-Key`, where it is an upgrade.
+    pub key: Option<String>,
+    /// The `Sec-WebSocket-Protocol`.
+    pub subprotocol: Option<String>,
+    /// What was read behind the head.
+    pub leftover: Vec<u8>,
+}
+
+/// Why an upgrade did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpgradeError {
+    /// The gateway answered with another status.
+    #[error("HTTP {status}")]
+    Status {
+        /// The status.
+        status: u16,
+    },
+    /// The gateway's answer is no upgrade.
+    #[error("{0}")]
+    Broken(&'static str),
+    /// The connection failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+impl UpgradeRequest {
+    /// Asks, and waits for the answer; returns what was read behind it.
+    ///
+    /// # Errors
+    /// When the answer is not a right `101 Switching Protocols`.
+    pub async fn send(&self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<Vec<u8>, UpgradeError> {
+        stream.write_all(self.head().as_bytes()).await?;
+        let (head, leftover) = read_head(stream).await?;
+        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut response = httparse::Response::new(&mut fields);
+        response.parse(&head).map_err(|_| UpgradeError::Broken("the answer is not HTTP"))?;
+        match response.code {
+            Some(101) => {}
+            Some(status) => return Err(UpgradeError::Status { status }),
+            None => return Err(UpgradeError::Broken("the answer has no status")),
+        }
+        let field = |name: &str| field(response.headers, name);
+        if field("upgrade").is_none_or(|value| !value.eq_ignore_ascii_case("websocket")) {
+            return Err(UpgradeError::Broken("the answer has no `Upgrade: websocket`"));
+        }
+        if field("sec-websocket-accept") != Some(derive_accept_key(KEY.as_bytes())) {
+            return Err(UpgradeError::Broken("`Sec-WebSocket-Accept` does not belong to the key"));
+        }
+        Ok(leftover)
+    }
+
+    fn head(&self) -> String {
+        let mut path = self.path.clone();
+        let mut fields = format!("Host: {}\r\n", self.host);
+        if self.upgrade {
+            fields += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+            fields += &format!("Sec-WebSocket-Key: {KEY}\r\n");
+        }
+        match &self.token {
+            Some((TokenPlace::Query, token)) => path += &format!("?token={token}"),
+            Some((TokenPlace::Bearer, token)) => fields += &format!("Authorization: Bearer {token}\r\n"),
+            Some((TokenPlace::Subprotocol, token)) => fields += &format!("Sec-WebSocket-Protocol: {token}\r\n"),
+            None => {}
+        }
+        format!("GET {path} HTTP/1.1\r\n{fields}\r\n")
+    }
+}
+
+impl ReceivedRequest {
+    /// Reads a request's head.
+    ///
+    /// # Errors
+    /// When the stream ends early, or its bytes are not HTTP.
+    pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Self> {
+        let (head, leftover) = read_head(stream).await?;
+        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut request = httparse::Request::new(&mut fields);
+        let not_http = || io::Error::new(io::ErrorKind::InvalidData, "the request is not HTTP");
+        request.parse(&head).map_err(|_| not_http())?;
+        let target = request.path.ok_or_else(not_http)?;
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        Ok(Self {
+            path: path.to_owned(),
+            query: query.to_owned(),
+            key: field(request.headers, "sec-websocket-key"),
+            subprotocol: field(request.headers, "sec-websocket-protocol"),
+            leftover,
+        })
+    }
+
+    /// Grants the upgrade.
+    ///
+    /// # Errors
+    /// When the connection fails, or the request asked for no upgrade.
+    pub async fn accept(&self, stream: &mut (impl AsyncWrite + Unpin), dialect: &Dialect) -> io::Result<()> {
+        let no_key = || io::Error::new(io::ErrorKind::InvalidData, "the request asks for no upgrade");
+        let accept = derive_accept_key(self.key.as_ref().ok_or_else(no_key)?.as_bytes());
+        let mut head = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n"
+        );
+        if let (TokenPlace::Subprotocol, Some(subprotocol)) = (dialect.token, &self.subprotocol) {
+            head += &format!("Sec-WebSocket-Protocol: {subprotocol}\r\n");
+        }
+        stream.write_all((head + "\r\n").as_bytes()).await
+    }
+
+    /// The query's parameters, percent-decoded, in order.
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect()
+    }
+}
+
+/// Answers with a status and nothing else, and ends the connection.
+///
+/// # Errors
+/// When the connection fails.
+pub async fn answer_status(stream: &mut (impl AsyncWrite + Unpin), status: u16) -> io::Result<()> {
+    let head = format!("HTTP/1.1 {status} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+/// A head with its empty line, and what was read behind it.
+async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    const END: &[u8] = b"\r\n\r\n";
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(at) = bytes.windows(END.len()).position(|window| window == END) {
+            let leftover = bytes.split_off(at + END.len());
+            return Ok((bytes, leftover));
+        }
+        if bytes.len() > MAX_HEAD_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the head never ends"));
+        }
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was dropped during the handshake"));
+        }
+    }
+}
+
+fn field(fields: &[httparse::Header<'_>], name: &str) -> Option<String> {
+    let found = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
+    std::str::from_utf8(found.value).ok().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The two ends understand each other, and bytes sent right behind the head are not lost.
+    #[tokio::test]
+    async fn both_ends_agree() {
+        let (mut near, mut far) = tokio::io::duplex(4096);
+        let request = UpgradeRequest {
+            host: "h".into(),
+            path: "/ws".into(),
+            token: Some((TokenPlace::Query, "a%20b".into())),
+            upgrade: true,
+        };
+        let gateway = async {
+            let request = ReceivedRequest::read(&mut far).await.unwrap();
+            assert_eq!((request.path.as_str(), request.parameters()), ("/ws", vec![("token".into(), "a b".into())]));
+            request.accept(&mut far, &Dialect::default()).await.unwrap();
+            far.write_all(b"early").await.unwrap();
+            far.shutdown().await.unwrap();
+        };
+        let client = async {
+            let mut leftover = request.send(&mut near).await.unwrap();
+            near.read_to_end(&mut leftover).await.unwrap();
+            assert_eq!(leftover, b"early");
+        };
+        tokio::join!(gateway, client);
+    }
+
+    /// A refusal is told with its status.
+    #[tokio::test]
+    async fn a_refusal_has_its_status() {
+        let (mut near, mut far) = tokio::io::duplex(4096);
+        let request = UpgradeRequest { host: "h".into(), path: "/x".into(), token: None, upgrade: false };
+        let gateway = async {
+            let request = ReceivedRequest::read(&mut far).await.unwrap();
+            assert_eq!(request.key, None, "a plain GET");
+            answer_status(&mut far, 426).await.unwrap();
+        };
+        let client = async { assert!(matches!(request.send(&mut near).await, Err(UpgradeError::Status { status: 426 }))) };
+        tokio::join!(gateway, client);
+    }
+}
