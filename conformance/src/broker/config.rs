@@ -1,0 +1,88 @@
+//! What a broker is started with.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// How to start a [`Broker`](super::Broker). The defaults are RabbitMQ's where it has one.
+#[derive(Clone, Debug)]
+pub struct BrokerConfig {
+    /// Where to listen. Default: loopback, on a port that the system chooses.
+    pub listen: SocketAddr,
+    /// The one user who may log in. Default: `guest`.
+    pub user: String,
+    /// That user's password. Default: `guest`.
+    pub password: String,
+    /// The heartbeat proposed to clients, in whole seconds; zero proposes none. Default: 60 s.
+    pub heartbeat: Duration,
+    /// How long a client may take from dialling to an open connection, and to answer a close. Default: 10 s.
+    pub handshake_timeout: Duration,
+    /// Seeds the names that the broker makes up, which are unique whatever the seed. Default: 0.
+    pub seed: u64,
+    /// Bounds on everything that a client could make grow.
+    pub limits: Limits,
+}
+
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            user: "guest".into(),
+            password: "guest".into(),
+            heartbeat: Duration::from_secs(60),
+            handshake_timeout: Duration::from_secs(10),
+            seed: 0,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Every bound of a broker, and what happens at it.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at once; one more is accepted and closed. Default: 4096.
+    pub connections: usize,
+    /// Channels of a connection, as negotiated; one more closes the connection with 530. Default: 2047.
+    pub channels: u16,
+    /// Bytes of a frame, as negotiated; a larger one closes the connection with 501. Default: 131072.
+    pub frame_bytes: u32,
+    /// Bytes of a message body; a larger one closes the channel with 406. Default: 128 MiB.
+    pub message_bytes: usize,
+    /// Exchanges; one more closes the connection with 506. Default: 10,000.
+    pub exchanges: usize,
+    /// Queues; one more closes the connection with 506. Default: 10,000.
+    pub queues: usize,
+    /// Bindings; one more closes the connection with 506. Default: 100,000.
+    pub bindings: usize,
+    /// Consumers; one more closes the connection with 506. Default: 100,000.
+    pub consumers: usize,
+    /// Messages in a queue, acknowledged ones excepted; one more is refused: its publisher gets a nack, and without
+    /// confirms it is lost, and counted either way. Default: 1,000,000.
+    pub queue_messages: usize,
+    /// Bytes in a queue; past them messages are refused likewise. Default: 1 GiB.
+    pub queue_bytes: usize,
+    /// Bytes written and not yet taken by a client's socket, past which its consumers get nothing more until it
+    /// reads. Default: 1 MiB.
+    pub outbox_bytes: usize,
+    /// Bytes not yet taken past which a client that asks and never reads is cut off. Default: 256 MiB, which lets
+    /// the largest message through.
+    pub outbox_max_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            channels: 2047,
+            frame_bytes: 131_072,
+            message_bytes: 128 << 20,
+            exchanges: 10_000,
+            queues: 10_000,
+            bindings: 100_000,
+            consumers: 100_000,
+            queue_messages: 1_000_000,
+            queue_bytes: 1 << 30,
+            outbox_bytes: 1 << 20,
+            outbox_max_bytes: 256 << 20,
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The one task that owns the state: it accepts sockets, feeds the machine, and hands out what the machine answers.
+
+use super::config::BrokerConfig;
+use super::snapshot::Snapshot;
+use super::socket::{Order, Socket};
+use super::state::{ConnectionId, Input, Moment, Output, State};
+use super::wire::{put_content, put_method};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// Inputs that may wait for the owner. Past it, sockets are not read, and so their clients wait.
+const INPUT_QUEUE: usize = 256;
+/// Inputs taken before what they made is written out.
+const INPUT_BATCH: usize = 64;
+/// How long to wait after the system refused to accept a connection, usually for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long clients have to take note of a shutdown.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+
+/// What the handle asks.
+#[derive(Debug)]
+pub(super) enum Request {
+    Snapshot(oneshot::Sender<Snapshot>),
+    DropConnections(oneshot::Sender<()>),
+    Refuse(bool, oneshot::Sender<()>),
+    Stall(bool, oneshot::Sender<()>),
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// State, listener and sockets.
+#[derive(Debug)]
+pub(super) struct Owner {
+    config: BrokerConfig,
+    state: State,
+    listener: TcpListener,
+    started: Instant,
+    outboxes: BTreeMap<ConnectionId, Outbox>,
+    /// Outboxes with bytes to hand over.
+    dirty: BTreeSet<ConnectionId>,
+    tasks: JoinSet<()>,
+    inputs: mpsc::Receiver<Input>,
+    to_inputs: mpsc::Sender<Input>,
+    stalled: watch::Sender<bool>,
+    refusing: bool,
+    next_connection: u64,
+}
+
+/// What is on its way to one socket's task.
+#[derive(Debug)]
+struct Outbox {
+    /// Bounded by the machine: it counts what was emitted and not flushed, and cuts off a client that lets it grow.
+    orders: mpsc::UnboundedSender<Order>,
+    abort: oneshot::Sender<()>,
+    bytes: Vec<u8>,
+    weight: usize,
+    frame_max: u32,
+}
+
+impl Owner {
+    #[expect(clippy::disallowed_methods, reason = "the driver has the clock")]
+    pub(super) fn new(config: BrokerConfig, listener: TcpListener) -> Self {
+        let (to_inputs, inputs) = mpsc::channel(INPUT_QUEUE);
+        Self {
+            state: State::new(config.clone()),
+            config,
+            listener,
+            started: Instant::now(),
+            outboxes: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            tasks: JoinSet::new(),
+            inputs,
+            to_inputs,
+            stalled: watch::Sender::new(false),
+            refusing: false,
+            next_connection: 0,
+        }
+    }
+
+    /// Runs until the handle is gone or asks for the end.
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let mut batch = Vec::with_capacity(INPUT_BATCH);
+        loop {
+            let deadline = self.state.deadline().map(|elapsed| self.started + elapsed);
+            tokio::select! {
+                request = requests.recv() => match request {
+                    None => return,
+                    Some(Request::Shutdown(done)) => {
+                        self.shut_down().await;
+                        // Whoever asked may have stopped waiting.
+                        let _ = done.send(());
+                        return;
+                    }
+                    Some(request) => self.answer(request),
+                },
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.admit(stream, peer),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                _ = self.inputs.recv_many(&mut batch, INPUT_BATCH) => {
+                    for input in batch.drain(..) {
+                        self.handle(input);
+                    }
+                }
+                () = sleep_until(deadline) => self.handle(Input::Tick),
+                Some(ended) = self.tasks.join_next() => {
+                    if let Err(error) = ended {
+                        std::panic::resume_unwind(error.into_panic());
+                    }
+                }
+            }
+            self.flush();
+        }
+    }
+
+    fn answer(&mut self, request: Request) {
+        // Whoever asked may have stopped waiting, which is no reason to stop serving.
+        match request {
+            Request::Snapshot(answer) => {
+                let _ = answer.send(self.state.snapshot());
+            }
+            Request::DropConnections(done) => {
+                for (id, outbox) in std::mem::take(&mut self.outboxes) {
+                    let _ = outbox.abort.send(());
+                    self.handle(Input::Gone(id));
+                }
+                let _ = done.send(());
+            }
+            Request::Refuse(refuse, done) => {
+                self.refusing = refuse;
+                let _ = done.send(());
+            }
+            Request::Stall(stalled, done) => {
+                self.stalled.send_replace(stalled);
+                let _ = done.send(());
+            }
+            Request::Shutdown(_) => unreachable!("the loop ends with this one"),
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream, peer: std::net::SocketAddr) {
+        if self.refusing || self.tasks.len() >= self.config.limits.connections {
+            tracing::debug!(%peer, refusing = self.refusing, "connection refused");
+            // Dropping the socket refuses it; without this its client would see an end and not a reset.
+            let _ = stream.set_zero_linger();
+            return;
+        }
+        let id = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let (abort, aborted) = oneshot::channel();
+        let frame_max = self.config.limits.frame_bytes;
+        let outbox = Outbox {
+            orders,
+            abort,
+            bytes: Vec::new(),
+            weight: 0,
+            frame_max,
+        };
+        self.outboxes.insert(id, outbox);
+        let socket = Socket {
+            id,
+            peer,
+            frame_max,
+            handshake_timeout: self.config.handshake_timeout,
+            inputs: self.to_inputs.clone(),
+            stalled: self.stalled.subscribe(),
+        };
+        self.tasks.spawn(socket.serve(stream, inbox, aborted));
+    }
+
+    fn handle(&mut self, input: Input) {
+        if let Input::Gone(id) = input {
+            self.outboxes.remove(&id);
+        }
+        self.state.handle(self.now(), input);
+        while let Some(output) = self.state.poll() {
+            self.dispatch(output);
+        }
+    }
+
+    fn dispatch(&mut self, output: Output) {
+        let id = output.recipient();
+        let weight = output.weight();
+        let Some(outbox) = self.outboxes.get_mut(&id) else {
+            return;
+        };
+        outbox.weight += weight;
+        match output {
+            Output::Method { channel, method, .. } => {
+                put_method(&mut outbox.bytes, channel, method);
+                self.dirty.insert(id);
+            }
+            Output::Content {
+                channel,
+                method,
+                message,
+                ..
+            } => {
+                put_method(&mut outbox.bytes, channel, method);
+                put_content(&mut outbox.bytes, channel, &message, outbox.frame_max);
+                self.dirty.insert(id);
+            }
+            Output::Tuned {
+                frame_max, heartbeat, ..
+            } => {
+                outbox.frame_max = frame_max;
+                outbox.order(Order::Tuned {
+                    heartbeat: Duration::from_secs(heartbeat.into()),
+                });
+            }
+            Output::Opened { .. } => outbox.order(Order::Opened),
+            Output::Closing { .. } => outbox.order(Order::Closing),
+            Output::HangUp { .. } => {
+                outbox.flush();
+                // The task hangs up when no more orders can come.
+                self.outboxes.remove(&id);
+            }
+            Output::Abort { .. } => {
+                if let Some(outbox) = self.outboxes.remove(&id) {
+                    let _ = outbox.abort.send(());
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        while let Some(id) = self.dirty.pop_first() {
+            if let Some(outbox) = self.outboxes.get_mut(&id) {
+                outbox.flush();
+            }
+        }
+    }
+
+    async fn shut_down(&mut self) {
+        self.stalled.send_replace(false);
+        self.handle(Input::Shutdown);
+        self.flush();
+        let all_gone = async {
+            while !self.tasks.is_empty() {
+                tokio::select! {
+                    Some(input) = self.inputs.recv() => {
+                        if let Input::Gone(id) = input {
+                            self.outboxes.remove(&id);
+                        }
+                        self.state.handle(Moment::default(), input);
+                        while let Some(output) = self.state.poll() {
+                            if let Output::HangUp { to } = output {
+                                self.outboxes.remove(&to);
+                            }
+                        }
+                    }
+                    _ = self.tasks.join_next() => {}
+                }
+            }
+        };
+        if tokio::time::timeout(SHUTDOWN_GRACE, all_gone).await.is_err() {
+            tracing::debug!("some clients did not take note of the shutdown");
+        }
+        self.tasks.shutdown().await;
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the driver has the clocks")]
+    fn now(&self) -> Moment {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Moment {
+            elapsed: self.started.elapsed(),
+            unix_seconds: since_1970.as_secs(),
+        }
+    }
+}
+
+impl Outbox {
+    /// Hands over what has been written so far.
+    fn flush(&mut self) {
+        if !self.bytes.is_empty() {
+            let bytes = std::mem::take(&mut self.bytes);
+            let weight = std::mem::take(&mut self.weight);
+            self.order(Order::Write { bytes, weight });
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        if !matches!(order, Order::Write { .. }) {
+            self.flush();
+        }
+        // A socket that is gone says so by an input of its own.
+        let _ = self.orders.send(order);
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

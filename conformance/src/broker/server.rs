@@ -1,0 +1,136 @@
+//! The handle on a running broker.
+
+use super::config::BrokerConfig;
+use super::owner::{Owner, Request};
+use super::snapshot::Snapshot;
+use std::io;
+use std::net::SocketAddr;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use url::Url;
+
+/// Requests that may wait for the owner. The handle awaits each answer, so more cannot pile up than it has users.
+const REQUEST_QUEUE: usize = 16;
+
+/// Why a broker could not run.
+#[derive(Debug, Error)]
+pub enum BrokerError {
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {addr}: {source}; name a free local address, or port 0 for any")]
+    Listen {
+        /// Where it should have listened.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The URL could not be announced.
+    #[error("cannot write the broker's URL to standard output: {0}")]
+    Announce(io::Error),
+    /// Ctrl-C cannot be waited for.
+    #[error("cannot listen for the interrupt signal: {0}")]
+    Signal(io::Error),
+}
+
+/// A broker that runs until it is [shut down](Self::shutdown) or dropped.
+#[derive(Debug)]
+pub struct Broker {
+    addr: SocketAddr,
+    url: Url,
+    requests: mpsc::Sender<Request>,
+    owner: Option<JoinHandle<()>>,
+}
+
+impl Broker {
+    /// Starts a broker on the current tokio runtime. It accepts connections as soon as this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokerError::Listen`] where the address cannot be had.
+    pub async fn start(config: BrokerConfig) -> Result<Self, BrokerError> {
+        let listen = |source| BrokerError::Listen {
+            addr: config.listen,
+            source,
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let addr = listener.local_addr().map_err(listen)?;
+        let url = url_of(addr, &config);
+        let (requests, inbox) = mpsc::channel(REQUEST_QUEUE);
+        let owner = tokio::spawn(Owner::new(config, listener).run(inbox));
+        Ok(Self {
+            addr,
+            url,
+            requests,
+            owner: Some(owner),
+        })
+    }
+
+    /// Where clients dial, with user and password: `amqp://guest:guest@127.0.0.1:PORT/%2f`.
+    pub fn url(&self) -> String {
+        self.url.to_string()
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Resets every connection, as a crash or an outage of the network does. Queues and what is in them stay; clients
+    /// may dial again at once. When this returns, what they held unacknowledged is back in its queues.
+    pub async fn drop_connections(&self) {
+        self.ask(Request::DropConnections).await;
+    }
+
+    /// From now on resets every client that dials (`true`), or lets them in again (`false`). With
+    /// [`drop_connections`](Self::drop_connections), this is an outage that lasts.
+    pub async fn refuse_connections(&self, refuse: bool) {
+        self.ask(|done| Request::Refuse(refuse, done)).await;
+    }
+
+    /// From now on neither reads nor writes (`true`), heartbeats included, as a broker that hangs; or goes on
+    /// (`false`).
+    pub async fn stall(&self, stalled: bool) {
+        self.ask(|done| Request::Stall(stalled, done)).await;
+    }
+
+    /// What it holds now.
+    pub async fn snapshot(&self) -> Snapshot {
+        self.ask(Request::Snapshot).await
+    }
+
+    /// Tells all clients that the broker goes (320), gives them a moment to hear it, and ends. No task is left.
+    pub async fn shutdown(mut self) {
+        self.ask(Request::Shutdown).await;
+        if let Some(owner) = self.owner.take()
+            && let Err(error) = owner.await
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> T {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.requests.send(request(answer)).await;
+        assert!(sent.is_ok(), "the broker's task ends only with its handle");
+        answered.await.expect("the broker's task answers every request")
+    }
+}
+
+impl Drop for Broker {
+    /// Ends every task and socket, without a word to the clients.
+    fn drop(&mut self) {
+        if let Some(owner) = &self.owner {
+            owner.abort();
+        }
+    }
+}
+
+fn url_of(addr: SocketAddr, config: &BrokerConfig) -> Url {
+    let mut url = Url::parse(&format!("amqp://{addr}/%2f")).expect("an address makes a URL");
+    url.set_username(&config.user)
+        .expect("a URL with a host takes a user");
+    url.set_password(Some(&config.password))
+        .expect("a URL with a host takes a password");
+    url
+}

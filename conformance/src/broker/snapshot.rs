@@ -1,0 +1,52 @@
+//! What a broker holds at one moment.
+
+use std::collections::BTreeMap;
+
+/// A broker's state between two inputs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Open connections.
+    pub connections: usize,
+    /// Open channels, over all connections.
+    pub channels: usize,
+    /// The exchanges by name, the predeclared ones included.
+    pub exchanges: BTreeMap<String, ExchangeStats>,
+    /// The queues by name.
+    pub queues: BTreeMap<String, QueueStats>,
+    /// Messages published since the start.
+    pub published: u64,
+    /// Messages that no queue took, since the start.
+    pub unroutable: u64,
+    /// Messages that a full queue refused, since the start.
+    pub refused: u64,
+}
+
+/// An exchange's declaration and use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExchangeStats {
+    /// `direct`, `fanout`, `topic` or `headers`.
+    pub kind: String,
+    /// Declared durable.
+    pub durable: bool,
+    /// Declared to go with its last binding.
+    pub auto_delete: bool,
+    /// Bindings that start here.
+    pub bindings: usize,
+}
+
+/// A queue's declaration and content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueStats {
+    /// Messages that wait.
+    pub ready: usize,
+    /// Messages delivered and not yet acknowledged.
+    pub unacked: usize,
+    /// Consumers.
+    pub consumers: usize,
+    /// Declared durable.
+    pub durable: bool,
+    /// Declared to go with its last consumer.
+    pub auto_delete: bool,
+    /// Declared for one connection alone.
+    pub exclusive: bool,
+}

@@ -1,0 +1,272 @@
+//! The task of one socket: bytes to frames, orders to bytes, and the clock's part (handshake, heartbeats, closing).
+
+use super::state::{ConnectionId, Input};
+use super::wire::{Decoder, Frame, WireError, put_greeting, put_heartbeat};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+/// How much is read at once, so the largest batch of frames, and what a queued small message may keep alive.
+const READ_BYTES: usize = 64 * 1024;
+/// How long a client has to close its side after the broker closed its own.
+const LINGER: Duration = Duration::from_secs(1);
+/// Missed heartbeats after which a peer is dead (AMQP 0-9-1, section 4.2.7).
+const MISSED_HEARTBEATS: u32 = 2;
+
+/// What a socket's task is told.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Write these bytes, and report their weight as flushed.
+    Write { bytes: Vec<u8>, weight: usize },
+    /// Send a heartbeat where there is nothing else to send, and expect the same (zero: neither).
+    Tuned { heartbeat: Duration },
+    /// The handshake is over.
+    Opened,
+    /// The client should close soon.
+    Closing,
+}
+
+/// One client's socket.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) id: ConnectionId,
+    pub(super) peer: SocketAddr,
+    pub(super) frame_max: u32,
+    pub(super) handshake_timeout: Duration,
+    pub(super) inputs: mpsc::Sender<Input>,
+    pub(super) stalled: watch::Receiver<bool>,
+}
+
+/// What the clock has to watch, set by orders and obeyed by the reader.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// When the client must have opened or closed.
+    deadline: Option<Instant>,
+    heartbeat: Duration,
+}
+
+/// Why a socket is closed.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("the client closed")]
+    Closed,
+    #[error("the client did not open or close in time")]
+    Overdue,
+    #[error("the client missed its heartbeats")]
+    Silent,
+    #[error("the client does not speak AMQP 0-9-1")]
+    NotAmqp,
+    #[error("cut off")]
+    Aborted,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Socket {
+    /// Serves one client to its end, and reports that end.
+    pub(super) async fn serve(
+        self,
+        mut stream: TcpStream,
+        orders: mpsc::UnboundedReceiver<Order>,
+        aborted: oneshot::Receiver<()>,
+    ) {
+        tracing::info!(peer = %self.peer, "connection accepted");
+        let end = self.exchange(&mut stream, orders, aborted).await;
+        if matches!(end, End::Aborted) {
+            // A reset and no orderly end, as an outage makes it. On a socket already closed it changes nothing.
+            let _ = stream.set_zero_linger();
+        }
+        tracing::info!(peer = %self.peer, "connection ended: {end}");
+        drop(stream);
+        // Nobody listens any more when the broker itself has ended.
+        let _ = self.inputs.send(Input::Gone(self.id)).await;
+    }
+
+    async fn exchange(
+        &self,
+        stream: &mut TcpStream,
+        orders: mpsc::UnboundedReceiver<Order>,
+        aborted: oneshot::Receiver<()>,
+    ) -> End {
+        // Small frames follow each other at once; Nagle's delay would hold back every second one.
+        if let Err(error) = stream.set_nodelay(true) {
+            return error.into();
+        }
+        let deadline = Some(now() + self.handshake_timeout);
+        let pace = watch::Sender::new(Pace {
+            deadline,
+            heartbeat: Duration::ZERO,
+        });
+        let mut decoder = Decoder::new(self.frame_max);
+        let (mut reader, mut writer) = stream.split();
+        let conversation = async {
+            self.await_greeting(&mut reader, &mut writer, &mut decoder, deadline)
+                .await?;
+            tokio::select! {
+                end = self.read(&mut reader, decoder, pace.subscribe()) => end,
+                end = self.write(&mut writer, orders, &pace) => end,
+            }
+        };
+        tokio::select! {
+            end = conversation => end.map_or_else(|end| end, |never| match never {}),
+            // The owner drops this end only together with the whole broker.
+            _ = aborted => End::Aborted,
+        }
+    }
+
+    async fn await_greeting(
+        &self,
+        reader: &mut ReadHalf<'_>,
+        writer: &mut WriteHalf<'_>,
+        decoder: &mut Decoder,
+        deadline: Option<Instant>,
+    ) -> Result<(), End> {
+        loop {
+            match decoder.greeting() {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(_) => {
+                    // The standard's answer: what would have been right.
+                    let mut answer = Vec::new();
+                    put_greeting(&mut answer);
+                    writer.write_all(&answer).await?;
+                    writer.shutdown().await?;
+                    return Err(End::NotAmqp);
+                }
+            }
+            tokio::select! {
+                read = reader.read_buf(decoder.buffer()) => if read? == 0 { return Err(End::Closed) },
+                () = sleep_until(deadline) => return Err(End::Overdue),
+            }
+        }
+        self.report(Input::Connected(self.id)).await
+    }
+
+    /// Reads frames and passes them on, until the client goes or falls silent.
+    async fn read(
+        &self,
+        reader: &mut ReadHalf<'_>,
+        mut decoder: Decoder,
+        mut pace: watch::Receiver<Pace>,
+    ) -> Result<std::convert::Infallible, End> {
+        let mut stalled = self.stalled.clone();
+        let mut heard = now();
+        let mut malformed = false;
+        loop {
+            if !malformed && let Err(fault) = self.pass_on(&mut decoder).await? {
+                malformed = true;
+                self.report(Input::Malformed(self.id, fault)).await?;
+            }
+            let Pace { deadline, heartbeat } = *pace.borrow_and_update();
+            let silent = (!heartbeat.is_zero()).then(|| heard + heartbeat * MISSED_HEARTBEATS);
+            let is_stalled = *stalled.borrow_and_update();
+            if malformed {
+                decoder.buffer().clear();
+            }
+            decoder.buffer().reserve(READ_BYTES);
+            tokio::select! {
+                read = reader.read_buf(decoder.buffer()), if !is_stalled => {
+                    if read? == 0 {
+                        return Err(End::Closed);
+                    }
+                    heard = now();
+                }
+                () = sleep_until(deadline) => return Err(End::Overdue),
+                () = sleep_until(silent), if !is_stalled => return Err(End::Silent),
+                changed = pace.changed() => changed.map_err(|_| End::Closed)?,
+                changed = stalled.changed() => {
+                    changed.map_err(|_| End::Closed)?;
+                    // Silence that the broker made is not the client's.
+                    heard = now();
+                }
+            }
+        }
+    }
+
+    /// Passes on the frames that are there in full.
+    async fn pass_on(&self, decoder: &mut Decoder) -> Result<Result<(), super::fault::Fault>, End> {
+        let mut frames = Vec::new();
+        let outcome = loop {
+            match decoder.frame() {
+                Ok(Some(Frame::Heartbeat)) => {}
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break Ok(()),
+                Err(WireError::Frame(fault)) => break Err(fault),
+                Err(WireError::Greeting) => return Err(End::NotAmqp),
+            }
+        };
+        if !frames.is_empty() {
+            self.report(Input::Frames(self.id, frames)).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Carries out orders, and sends heartbeats between them.
+    async fn write(
+        &self,
+        writer: &mut WriteHalf<'_>,
+        mut orders: mpsc::UnboundedReceiver<Order>,
+        pace: &watch::Sender<Pace>,
+    ) -> Result<std::convert::Infallible, End> {
+        let mut stalled = self.stalled.clone();
+        loop {
+            // Twice as often as agreed, so that a late one is still in time.
+            let interval = pace.borrow().heartbeat / 2;
+            let next_beat = (!interval.is_zero()).then(|| now() + interval);
+            let order = tokio::select! {
+                order = orders.recv() => order,
+                () = sleep_until(next_beat) => {
+                    let mut beat = Vec::new();
+                    put_heartbeat(&mut beat);
+                    Some(Order::Write { bytes: beat, weight: 0 })
+                }
+            };
+            match order {
+                Some(Order::Write { bytes, weight }) => {
+                    stalled
+                        .wait_for(|stalled| !stalled)
+                        .await
+                        .map_err(|_| End::Closed)?;
+                    writer.write_all(&bytes).await?;
+                    if weight > 0 {
+                        self.report(Input::Flushed(self.id, weight)).await?;
+                    }
+                }
+                Some(Order::Tuned { heartbeat }) => pace.send_modify(|pace| pace.heartbeat = heartbeat),
+                Some(Order::Opened) => pace.send_modify(|pace| pace.deadline = None),
+                Some(Order::Closing) => {
+                    let deadline = now() + self.handshake_timeout;
+                    pace.send_modify(|pace| pace.deadline = Some(deadline));
+                }
+                None => {
+                    // Whoever closes first with bytes unread resets the connection, and what was just written is lost
+                    // with it: so the client is left to close, for a while.
+                    writer.shutdown().await?;
+                    pace.send_modify(|pace| pace.deadline = Some(now() + LINGER));
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+
+    async fn report(&self, input: Input) -> Result<(), End> {
+        self.inputs.send(input).await.map_err(|_| End::Closed)
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the driver has the clock")]
+fn now() -> Instant {
+    Instant::now()
+}

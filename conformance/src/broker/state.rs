@@ -1,0 +1,313 @@
+//! The broker as a machine: frames in, frames out, no socket and no clock.
+//!
+//! Give [`State::handle`] one input, then drain [`State::poll`] to the end. Whatever an input makes possible (a
+//! delivery, an expiry, a dead letter) has happened when `handle` returns.
+
+mod channel;
+mod connection;
+mod consume;
+mod content;
+mod dead_letter;
+mod deliver;
+mod handshake;
+mod methods;
+mod publish;
+mod settle;
+
+use super::config::BrokerConfig;
+use super::fault::Fault;
+use super::message::Message;
+use super::snapshot::{ExchangeStats, QueueStats, Snapshot};
+use super::topology::{QueueId, Topology};
+use super::wire::Frame;
+use amq_protocol::protocol::{AMQPClass, AMQPHardError};
+use connection::Connection;
+use consume::Consumer;
+use dead_letter::Death;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a method weighs in an outbox, in bytes: about the size of the usual ones.
+const METHOD_BYTES: usize = 64;
+
+/// Names a connection. Ids grow and are never used again, so signs of a dead socket find nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ConnectionId(pub(crate) u64);
+
+/// Names a consumer, likewise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ConsumerId(u64);
+
+/// When an input arrives.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moment {
+    /// Since the broker started. Never steps back.
+    pub(crate) elapsed: Duration,
+    /// Seconds since 1970, for the `time` of dead letters.
+    pub(crate) unix_seconds: u64,
+}
+
+/// What the machine is told.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A client has dialled and sent the protocol header.
+    Connected(ConnectionId),
+    /// Frames of one client, in their order.
+    Frames(ConnectionId, Vec<Frame>),
+    /// A client sent what cannot be read. Nothing more is read from it.
+    Malformed(ConnectionId, Fault),
+    /// A client's socket has taken outputs of this weight.
+    Flushed(ConnectionId, usize),
+    /// A client's socket is gone.
+    Gone(ConnectionId),
+    /// The deadline has passed.
+    Tick,
+    /// All connections are to be closed, and their clients told.
+    Shutdown,
+}
+
+/// What the machine wants done, in this order.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// Write a method.
+    Method {
+        to: ConnectionId,
+        channel: u16,
+        method: AMQPClass,
+    },
+    /// Write a method and the content that belongs to it.
+    Content {
+        to: ConnectionId,
+        channel: u16,
+        method: AMQPClass,
+        message: Arc<Message>,
+    },
+    /// The two sides have agreed on a frame size and a heartbeat in seconds (zero for none).
+    Tuned {
+        to: ConnectionId,
+        frame_max: u32,
+        heartbeat: u16,
+    },
+    /// The client may now take its time.
+    Opened { to: ConnectionId },
+    /// The client was told to close, and should answer before the handshake timeout.
+    Closing { to: ConnectionId },
+    /// Write out what is pending, then close the socket.
+    HangUp { to: ConnectionId },
+    /// Close the socket at once.
+    Abort { to: ConnectionId },
+}
+
+impl Output {
+    /// Whom it is for.
+    pub(crate) fn recipient(&self) -> ConnectionId {
+        match *self {
+            Self::Method { to, .. }
+            | Self::Content { to, .. }
+            | Self::Tuned { to, .. }
+            | Self::Opened { to }
+            | Self::Closing { to }
+            | Self::HangUp { to }
+            | Self::Abort { to } => to,
+        }
+    }
+
+    /// What it weighs, in bytes; to be reported by [`Input::Flushed`] once written.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Method { .. } => METHOD_BYTES,
+            Self::Content { message, .. } => METHOD_BYTES + message.weight(),
+            Self::Tuned { .. }
+            | Self::Opened { .. }
+            | Self::Closing { .. }
+            | Self::HangUp { .. }
+            | Self::Abort { .. } => 0,
+        }
+    }
+}
+
+/// All that a broker knows.
+#[derive(Debug)]
+pub(crate) struct State {
+    config: BrokerConfig,
+    now: Moment,
+    names: fastrand::Rng,
+    topology: Topology,
+    connections: BTreeMap<ConnectionId, Connection>,
+    consumers: BTreeMap<ConsumerId, Consumer>,
+    next_consumer: u64,
+    /// Queues that may have something to deliver or to drop.
+    dirty: BTreeSet<QueueId>,
+    /// Queues that may hold messages that expire.
+    expiring: BTreeSet<QueueId>,
+    /// Messages that died and have not been dead-lettered yet.
+    dead: VecDeque<Death>,
+    /// Channels with confirms to send.
+    unconfirmed: BTreeSet<(ConnectionId, u16)>,
+    /// Connections that let too much pile up.
+    overflowing: BTreeSet<ConnectionId>,
+    outputs: VecDeque<Output>,
+    published: u64,
+    unroutable: u64,
+    refused: u64,
+}
+
+impl State {
+    pub(crate) fn new(config: BrokerConfig) -> Self {
+        Self {
+            now: Moment::default(),
+            names: fastrand::Rng::with_seed(config.seed),
+            topology: Topology::new(config.limits.clone()),
+            connections: BTreeMap::new(),
+            consumers: BTreeMap::new(),
+            next_consumer: 0,
+            dirty: BTreeSet::new(),
+            expiring: BTreeSet::new(),
+            dead: VecDeque::new(),
+            unconfirmed: BTreeSet::new(),
+            overflowing: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            published: 0,
+            unroutable: 0,
+            refused: 0,
+            config,
+        }
+    }
+
+    /// Takes one input and does everything that follows from it.
+    pub(crate) fn handle(&mut self, now: Moment, input: Input) {
+        self.now = now;
+        match input {
+            Input::Connected(id) => self.greet(id),
+            Input::Frames(id, frames) => {
+                for frame in frames {
+                    self.on_frame(id, frame);
+                    self.settle_queues();
+                }
+                self.send_confirms();
+            }
+            Input::Malformed(id, fault) => self.close_connection(id, &fault, (0, 0)),
+            Input::Flushed(id, weight) => self.on_flushed(id, weight),
+            Input::Gone(id) => self.forget_connection(id),
+            Input::Tick => {}
+            Input::Shutdown => {
+                let fault = Fault::hard(
+                    AMQPHardError::CONNECTIONFORCED,
+                    "broker forced connection closure with reason 'shutdown'",
+                );
+                for id in self.connections.keys().copied().collect::<Vec<_>>() {
+                    self.close_connection(id, &fault, (0, 0));
+                }
+            }
+        }
+        self.expire();
+        self.settle_queues();
+        self.cut_off_overflowing();
+    }
+
+    /// The next thing to do, until there is none.
+    pub(crate) fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to send [`Input::Tick`], if nothing else happens before. It may change with every input; an early tick
+    /// does nothing.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.expiring
+            .iter()
+            .filter_map(|id| self.topology.queue(*id).head_expiry())
+            .min()
+    }
+
+    /// What the broker holds now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            connections: self
+                .connections
+                .values()
+                .filter(|connection| connection.is_open())
+                .count(),
+            channels: self.connections.values().map(Connection::channel_count).sum(),
+            exchanges: self
+                .topology
+                .exchanges
+                .iter()
+                .map(|(name, exchange)| {
+                    let stats = ExchangeStats {
+                        kind: exchange.kind.to_string(),
+                        durable: exchange.durable,
+                        auto_delete: exchange.auto_delete,
+                        bindings: exchange.binding_count(),
+                    };
+                    (name.to_string(), stats)
+                })
+                .collect(),
+            queues: self
+                .topology
+                .queues()
+                .map(|(_, queue)| {
+                    let stats = QueueStats {
+                        ready: queue.ready(),
+                        unacked: queue.unacked(),
+                        consumers: queue.consumers.len(),
+                        durable: queue.durable,
+                        auto_delete: queue.auto_delete,
+                        exclusive: queue.owner.is_some(),
+                    };
+                    (queue.name.to_string(), stats)
+                })
+                .collect(),
+            published: self.published,
+            unroutable: self.unroutable,
+            refused: self.refused,
+        }
+    }
+
+    /// Queues an output, and counts it against its recipient.
+    fn emit(&mut self, output: Output) {
+        let to = output.recipient();
+        if let Some(connection) = self.connections.get_mut(&to) {
+            connection.unflushed += output.weight();
+            if connection.unflushed > self.config.limits.outbox_max_bytes {
+                self.overflowing.insert(to);
+            }
+        }
+        self.outputs.push_back(output);
+    }
+
+    fn send(&mut self, to: ConnectionId, channel: u16, method: AMQPClass) {
+        self.emit(Output::Method { to, channel, method });
+    }
+
+    /// Delivers, trims and dead-letters until nothing more can move.
+    fn settle_queues(&mut self) {
+        loop {
+            if let Some(queue) = self.dirty.pop_first() {
+                self.deliver_from(queue);
+                self.trim(queue);
+            } else if let Some(death) = self.dead.pop_front() {
+                self.dead_letter(&death);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn cut_off_overflowing(&mut self) {
+        while let Some(id) = self.overflowing.pop_first() {
+            if self.connections.contains_key(&id) {
+                self.emit(Output::Abort { to: id });
+                self.forget_connection(id);
+                self.settle_queues();
+            }
+        }
+    }
+
+    /// A name that nobody has, in RabbitMQ's form.
+    fn make_up_name(&mut self, prefix: &str) -> String {
+        const LETTERS: usize = 22;
+        let letters = std::iter::repeat_with(|| self.names.alphanumeric()).take(LETTERS);
+        format!("{prefix}{}", letters.collect::<String>())
+    }
+}
