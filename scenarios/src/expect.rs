@@ -104,6 +104,9 @@ pub struct Finding {
     pub seen: String,
     /// The observations that show it, as indices into the trace.
     pub at: Vec<usize>,
+    /// The scripted client that it is about, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
 }
 
 /// Judges a trace by everything that the scenario expects, in order.
@@ -130,6 +133,12 @@ impl Expectation {
     /// # Errors
     /// When what was expected is not there.
     pub fn check(&self, trace: &Trace, times: &Times) -> Result<(), Finding> {
+        let named = self.patterns().iter().find_map(|pattern| pattern.client());
+        let client = self.client().or(named).map(str::to_owned);
+        self.look(trace, times).map_err(|finding| Finding { client, ..finding })
+    }
+
+    fn look(&self, trace: &Trace, times: &Times) -> Result<(), Finding> {
         let range = self.scope.range(trace)?;
         match &self.kind {
             Kind::Some(pattern) => counts::some(trace, range, pattern),
@@ -198,7 +207,7 @@ impl Scope {
 
 impl Finding {
     fn new(expected: impl ToString, seen: impl ToString, at: impl IntoIterator<Item = usize>) -> Self {
-        Self { expected: expected.to_string(), seen: seen.to_string(), at: at.into_iter().collect() }
+        Self { expected: expected.to_string(), seen: seen.to_string(), at: at.into_iter().collect(), client: None }
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::journal::{Journal, Recorder};
 use super::probe::Probe;
-use super::stage::{GatewayStage, Play, PlayError, Setting};
+use super::stage::{GatewayStage, Play, PlayError, Setting, StageError};
 use crate::requirement::RequirementId;
 use crate::scenario::{Action, Connect, Inspection, ProbeAct, Publication, Scenario, Step};
 use crate::trace::{Actor, Event, FrameKind, Message, Observation};
@@ -86,19 +86,15 @@ impl<S: GatewayStage> Player<'_, S> {
                 return self.connect(client, number, step.requires.as_ref()).await;
             }
             Action::Probe(client, act) => self.act(client, act).await?,
-            Action::Publish(publication) => self.publish(publication).await?,
-            Action::Inspect(Inspection::Topology) => {
-                let report = self.journal.during(self.stage.topology()).await?;
-                let event = Event::Topology { exchange: report.exchange, queue: report.queue };
-                self.journal.write(Actor::broker(), None, event);
-            }
-            Action::Inspect(Inspection::Queue) => {
-                let ready = self.journal.during(self.stage.queue_ready()).await?;
-                self.journal.write(Actor::broker(), None, Event::QueueDepth { ready });
-            }
-            Action::KillGateway => {
-                self.journal.during(self.stage.kill_gateway()).await?;
-                self.journal.write(Actor::gateway(), None, Event::Fault { what: "killed".to_owned() });
+            Action::Publish(_) | Action::Inspect(_) | Action::KillGateway => {
+                return match self.backstage(&step.action).await {
+                    Ok(()) => Ok(Next::Go),
+                    Err(StageError::Precondition { requires, detail }) => {
+                        Ok(self.unmet(number, Some(&requires), detail))
+                    }
+                    Err(StageError::Unavailable(reason)) => Err(PlayError::NotRun(reason)),
+                    Err(StageError::Failed(reason)) => Err(PlayError::Harness(reason)),
+                };
             }
             Action::Client(_) | Action::Gateway(_) => {
                 return Err(PlayError::Harness("a scenario about a gateway has no such step".to_owned()));
@@ -179,7 +175,29 @@ impl<S: GatewayStage> Player<'_, S> {
         Ok(())
     }
 
-    async fn publish(&mut self, publication: &Publication) -> Result<(), PlayError> {
+    /// What happens behind the gateway's back: at the broker, and to its process.
+    async fn backstage(&mut self, action: &Action) -> Result<(), StageError> {
+        match action {
+            Action::Publish(publication) => self.publish(publication).await?,
+            Action::Inspect(Inspection::Topology) => {
+                let report = self.journal.during(self.stage.topology()).await?;
+                let event = Event::Topology { exchange: report.exchange, queue: report.queue };
+                self.journal.write(Actor::broker(), None, event);
+            }
+            Action::Inspect(Inspection::Queue) => {
+                let ready = self.journal.during(self.stage.queue_ready()).await?;
+                self.journal.write(Actor::broker(), None, Event::QueueDepth { ready });
+            }
+            Action::KillGateway => {
+                self.journal.during(self.stage.kill_gateway()).await?;
+                self.journal.write(Actor::gateway(), None, Event::Fault { what: "killed".to_owned() });
+            }
+            other => return Err(StageError::Failed(format!("`{other}` does not happen backstage"))),
+        }
+        Ok(())
+    }
+
+    async fn publish(&mut self, publication: &Publication) -> Result<(), StageError> {
         for body in &publication.bodies {
             let routing_key = &publication.routing_key;
             self.journal.during(self.stage.publish(body, routing_key)).await?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use protocol::Dialect;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::requirement::RequirementId;
 use crate::scenario::Bindings;
 use crate::times::Times;
 use crate::trace::Trace;
@@ -95,6 +96,14 @@ pub enum StageError {
     /// This stage does not offer it; nobody is to blame.
     #[error("{0}")]
     Unavailable(String),
+    /// The implementation under test lacks what the step relies on.
+    #[error("{detail}")]
+    Precondition {
+        /// The requirement that does not hold.
+        requires: RequirementId,
+        /// What was seen.
+        detail: String,
+    },
     /// It failed.
     #[error("{0}")]
     Failed(String),
@@ -126,11 +135,3 @@ pub enum PlayError {
     Harness(String),
 }
 
-impl From<StageError> for PlayError {
-    fn from(error: StageError) -> Self {
-        match error {
-            StageError::Unavailable(reason) => Self::NotRun(reason),
-            StageError::Failed(reason) => Self::Harness(reason),
-        }
-    }
-}

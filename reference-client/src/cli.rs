@@ -1,0 +1,150 @@
+//! The client on the terminal, and its adapter.
+
+mod lines;
+mod terminal;
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use protocol::{DEFAULT_URL, URL_VARIABLE};
+use tokio::io::BufReader;
+use tracing_subscriber::EnvFilter;
+
+use crate::client::system_clock;
+use crate::config::ClientConfig;
+use crate::net::TcpDial;
+use crate::{adapter, config};
+
+/// Ended as it was told to.
+const ENDED: u8 = 0;
+/// Gave up, or was refused.
+const GAVE_UP: u8 = 1;
+/// The command line or a file is wrong.
+const USAGE: u8 = 2;
+
+const HELP: &str = "Lines read from standard input:\n  \
+    /subscribe NAME       hear of an event type or a room\n  \
+    /unsubscribe NAME     hear of it no longer\n  \
+    /send TYPE [JSON]     send a message\n  \
+    /status               say how the connection stands\n  \
+    /quit                 close the connection and end\n\n\
+Exit codes:\n  \
+    0    ended: /quit, the end of the input, or Ctrl-C\n  \
+    1    gave up, or the token was refused\n  \
+    2    wrong usage or configuration";
+
+/// Stays connected to a WebSocket gateway, prints what comes, and sends what it is told to.
+#[derive(Parser)]
+#[command(name = "reference-client", version, after_help = HELP)]
+struct Cli {
+    /// Where the gateway is
+    #[arg(long, env = URL_VARIABLE, default_value = DEFAULT_URL)]
+    url: String,
+    /// A file that holds the token
+    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    token_file: Option<PathBuf>,
+    /// The token itself; others on this machine can see it on the command line, so prefer the file or the variable
+    #[arg(long, env = "GATECHECK_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Subscribe to this from the start; repeatable
+    #[arg(long, value_name = "NAME")]
+    subscribe: Vec<String>,
+    /// Print JSON objects, one a line
+    #[arg(long)]
+    json: bool,
+    /// Log what the client does, on standard error
+    #[arg(long)]
+    debug: bool,
+    /// Do not seek a lost connection again
+    #[arg(long)]
+    no_reconnect: bool,
+    /// Redials before the client gives up
+    #[arg(long, value_name = "N", default_value_t = protocol::Timing::default().max_reconnect_attempts)]
+    max_reconnect_attempts: u32,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Speak the adapter protocol on standard input and output
+    Adapter,
+}
+
+/// Why the program did not start.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Config(#[from] config::ConfigError),
+    #[error("no token: give --token-file FILE, or the variable GATECHECK_TOKEN")]
+    NoToken,
+    #[error("cannot read the token from {}: {source}", path.display())]
+    TokenFile { path: PathBuf, source: std::io::Error },
+    #[error("cannot start: {0}")]
+    Runtime(std::io::Error),
+}
+
+/// Runs the program and says how it ended.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output, complaints to standard error; clap knows which this is.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { ENDED });
+        }
+    };
+    let level = if cli.debug { "reference_client=debug" } else { "reference_client=warn" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    // A program that runs this one has its own log already.
+    let _ = log.try_init();
+    match start(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            // Where nobody reads errors, the exit code still tells.
+            let _ = writeln!(anstream::stderr(), "error: {error}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<ExitCode, StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
+    let code = match cli.command {
+        Some(Command::Adapter) => runtime.block_on(async {
+            let (input, output) = (BufReader::new(tokio::io::stdin()), tokio::io::stdout());
+            match adapter::run(input, output, TcpDial, system_clock()).await {
+                Ok(()) => ENDED,
+                Err(error) => {
+                    tracing::error!("the adapter ended: {error}");
+                    GAVE_UP
+                }
+            }
+        }),
+        None => {
+            let token = match (&cli.token_file, cli.token.clone()) {
+                (Some(path), _) => std::fs::read_to_string(path)
+                    .map_err(|source| StartError::TokenFile { path: path.clone(), source })?
+                    .trim()
+                    .to_owned(),
+                (None, Some(token)) => token,
+                (None, None) => return Err(StartError::NoToken),
+            };
+            let mut config = ClientConfig::new(&cli.url, token)?;
+            config.auto_reconnect = !cli.no_reconnect;
+            config.timing.max_reconnect_attempts = cli.max_reconnect_attempts;
+            // Two clients of one fleet have different process ids or start at different times.
+            config.seed = u64::from(std::process::id()) ^ system_clock()().unix_ms().cast_unsigned();
+            let ended = runtime.block_on(terminal::run(config.check()?, cli.subscribe, cli.json));
+            if ended { ENDED } else { GAVE_UP }
+        }
+    };
+    // A read of standard input cannot be cancelled; it must not keep the program.
+    runtime.shutdown_background();
+    Ok(ExitCode::from(code))
+}

@@ -1,0 +1,124 @@
+//! One connection from its dial to its end. It reports; what follows from that is the machine's affair.
+
+use futures_util::{SinkExt, StreamExt};
+use protocol::CloseCode;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use tungstenite::Message;
+use tungstenite::protocol::{CloseFrame, WebSocketConfig};
+
+use super::dial::Dial;
+use super::request;
+use crate::config::ClientConfig;
+use crate::session::{ConnectionId, DialFailure, Input};
+
+/// Read and write buffers; tungstenite's defaults are 128 KiB a connection.
+const BUFFER_BYTES: usize = 4 * 1024;
+
+/// What a connection is told to do.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// Send a text message; `report` asks for [`Input::Written`].
+    Send { text: String, report: bool },
+    /// Begin the closing handshake, or give up the dial.
+    Close(CloseCode),
+}
+
+/// Dials, and lives until the end of the connection.
+pub(super) async fn live<D: Dial>(
+    id: ConnectionId,
+    config: ClientConfig,
+    token: String,
+    dial: D,
+    mut tasks: mpsc::Receiver<Task>,
+    inputs: mpsc::Sender<Input>,
+) {
+    let opening = open(&config, &token, &dial);
+    let outcome = tokio::select! {
+        biased;
+        // Before it is open a connection is told nothing but to give up.
+        _ = tasks.recv() => Err(DialFailure::Other("given up".to_owned())),
+        outcome = opening => outcome,
+    };
+    let last = match outcome {
+        Ok(socket) => {
+            if inputs.send(Input::Opened(id)).await.is_err() {
+                return;
+            }
+            Input::Closed(id, converse(id, socket, &mut tasks, &inputs).await)
+        }
+        Err(failure) => Input::DialFailed(id, failure),
+    };
+    // Where the driver is gone, nobody needs to know.
+    let _ = inputs.send(last).await;
+}
+
+async fn open<D: Dial>(
+    config: &ClientConfig,
+    token: &str,
+    dial: &D,
+) -> Result<WebSocketStream<D::Stream>, DialFailure> {
+    let other = |error: &dyn ToString| DialFailure::Other(error.to_string());
+    let request = request::upgrade(&config.url, token, &config.dialect).map_err(|error| other(&error))?;
+    let host = config.url.host_str().unwrap_or_default();
+    let port = config.url.port_or_known_default().unwrap_or(80);
+    let stream = dial.dial(host, port).await.map_err(|error| other(&error))?;
+    let buffers = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(0);
+    match client_async_with_config(request, stream, Some(buffers)).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(tungstenite::Error::Http(response)) if response.status() == 401 => Err(DialFailure::Unauthorized),
+        Err(error) => Err(other(&error)),
+    }
+}
+
+/// Sends and receives until the end; answers the code of the first close frame, where there was one.
+async fn converse<S>(
+    id: ConnectionId,
+    mut socket: WebSocketStream<S>,
+    tasks: &mut mpsc::Receiver<Task>,
+    inputs: &mpsc::Sender<Input>,
+) -> Option<CloseCode>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let mut ours = None;
+    loop {
+        tokio::select! {
+            biased;
+            Some(task) = tasks.recv() => match task {
+                Task::Send { text, report } => {
+                    if socket.send(Message::text(text)).await.is_err() {
+                        return ours;
+                    }
+                    if report && inputs.send(Input::Written(id)).await.is_err() {
+                        return ours;
+                    }
+                }
+                Task::Close(code) => {
+                    ours = Some(code);
+                    let frame = CloseFrame { code: code.0.into(), reason: "".into() };
+                    if socket.close(Some(frame)).await.is_err() {
+                        return ours;
+                    }
+                }
+            },
+            message = socket.next() => match message {
+                Some(Ok(Message::Text(text))) => {
+                    if inputs.send(Input::Text(id, text.as_str().to_owned())).await.is_err() {
+                        return ours;
+                    }
+                }
+                Some(Ok(Message::Close(frame))) => {
+                    let code = frame.map(|frame| CloseCode(frame.code.into()));
+                    // tungstenite answers the close; reading on lets that answer out and sees the end.
+                    while let Some(Ok(_)) = socket.next().await {}
+                    return ours.or(code);
+                }
+                // tungstenite answers pings; binary messages are nothing to this client (IN-1).
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return ours,
+            },
+        }
+    }
+}

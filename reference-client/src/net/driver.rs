@@ -1,0 +1,182 @@
+//! The task that owns the machine.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::WallClock;
+use super::connection::{self, Task};
+use super::dial::Dial;
+use crate::config::ClientConfig;
+use crate::session::{Command, ConnectionId, Input, Now, Output, QueueFull, Session, SessionConfig, Status};
+
+/// Signs that wait for the driver; a connection that is faster waits.
+const SIGNS: usize = 256;
+/// Tasks that wait for a connection, beside the application's messages: pings, subscriptions, a close.
+const SPARE_TASKS: usize = 256;
+
+/// A command, and where its outcome is told once the machine has taken it in and its reports are out.
+pub(crate) struct Order {
+    pub(crate) command: Command,
+    pub(crate) done: oneshot::Sender<Result<(), QueueFull>>,
+}
+
+/// What the client tells the application, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Report {
+    Status { old: Status, new: Status },
+    Emit { name: String, payload: Value },
+    Log(String),
+}
+
+/// Runs a session until nobody gives orders any more.
+pub(crate) struct Driver<D: Dial, F> {
+    session: Session,
+    config: ClientConfig,
+    dial: D,
+    wall: WallClock,
+    origin: Instant,
+    report: F,
+    connections: BTreeMap<ConnectionId, Running>,
+    signs: mpsc::Sender<Input>,
+}
+
+struct Running {
+    tasks: mpsc::Sender<Task>,
+    task: JoinHandle<()>,
+    /// When a closing handshake that does not end is cut short.
+    drop_at: Option<Duration>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
+    /// Runs to the end: until every sender of orders is gone, and the connection with them.
+    pub(crate) async fn run(
+        config: ClientConfig,
+        dial: D,
+        wall: WallClock,
+        mut orders: mpsc::Receiver<Order>,
+        report: F,
+    ) {
+        let session = Session::new(SessionConfig {
+            timing: config.timing.clone(),
+            dialect: config.dialect.clone(),
+            auto_reconnect: config.auto_reconnect,
+            queue_capacity: config.queue_capacity,
+            token: config.token.clone(),
+            seed: config.seed,
+        });
+        let (signs, mut signed) = mpsc::channel(SIGNS);
+        let origin = now();
+        let mut driver =
+            Self { session, config, dial, wall, origin, report, connections: BTreeMap::new(), signs };
+        let mut leaving = false;
+        while !leaving || !driver.connections.is_empty() {
+            let deadline = driver.deadline();
+            let timer = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(driver.origin + deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                order = orders.recv(), if !leaving => match order {
+                    Some(Order { command, done }) => {
+                        let outcome = driver.handle(Input::Command(command));
+                        // Whoever gave the order may have left without waiting.
+                        let _ = done.send(outcome);
+                    }
+                    None => {
+                        leaving = true;
+                        driver.take(Input::Command(Command::Disconnect));
+                    }
+                },
+                Some(sign) = signed.recv() => driver.take(sign),
+                () = timer => {
+                    driver.cut_short();
+                    driver.take(Input::Timer);
+                }
+            }
+        }
+    }
+
+    /// Only orders can be refused; signs and timers cannot.
+    fn take(&mut self, input: Input) {
+        self.handle(input).expect("only a send is refused");
+    }
+
+    fn handle(&mut self, input: Input) -> Result<(), QueueFull> {
+        if let Input::Closed(id, _) | Input::DialFailed(id, _) = &input {
+            self.connections.remove(id);
+        }
+        let outcome = self.session.handle(self.now(), input);
+        let mut choked = Vec::new();
+        while let Some(output) = self.session.poll() {
+            choked.extend(self.act(output));
+        }
+        for id in choked {
+            self.connections.remove(&id);
+            self.take(Input::Closed(id, None));
+        }
+        outcome
+    }
+
+    /// Does what the machine asks for; answers the connection that takes no more, if it is one.
+    fn act(&mut self, output: Output) -> Option<ConnectionId> {
+        match output {
+            Output::Dial { connection, token } => self.start(connection, token),
+            Output::Send { connection, text, report } => {
+                let running = self.connections.get(&connection)?;
+                return running.tasks.try_send(Task::Send { text, report }).err().map(|_| connection);
+            }
+            Output::Close { connection, code } => {
+                let drop_at = self.now().monotonic + self.config.timing.connect_timeout;
+                let running = self.connections.get_mut(&connection)?;
+                running.drop_at = Some(drop_at);
+                return running.tasks.try_send(Task::Close(code)).err().map(|_| connection);
+            }
+            Output::Drop(connection) => drop(self.connections.remove(&connection)),
+            Output::Status { old, new } => (self.report)(Report::Status { old, new }),
+            Output::Emit { name, payload } => (self.report)(Report::Emit { name, payload }),
+            Output::Log(line) => (self.report)(Report::Log(line)),
+        }
+        None
+    }
+
+    fn start(&mut self, id: ConnectionId, token: String) {
+        let (tasks, inbox) = mpsc::channel(self.config.queue_capacity + SPARE_TASKS);
+        let life =
+            connection::live(id, self.config.clone(), token, self.dial.clone(), inbox, self.signs.clone());
+        self.connections.insert(id, Running { tasks, task: tokio::spawn(life), drop_at: None });
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let cuts = self.connections.values().filter_map(|running| running.drop_at);
+        self.session.deadline().into_iter().chain(cuts).min()
+    }
+
+    /// Drops connections whose closing handshake took too long.
+    fn cut_short(&mut self) {
+        let now = self.now().monotonic;
+        self.connections.retain(|_, running| running.drop_at.is_none_or(|at| now < at));
+    }
+
+    fn now(&self) -> Now {
+        Now { monotonic: now() - self.origin, wall: (self.wall)() }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the driver is where the clock is; tokio's is virtual in simulations")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,75 @@
+//! The upgrade request, and where the token stands in it (DIAL-1).
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use protocol::{Dialect, TokenPlace};
+use tokio_tungstenite::tungstenite;
+use tungstenite::client::IntoClientRequest;
+use tungstenite::handshake::client::Request;
+use tungstenite::http::HeaderValue;
+use tungstenite::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
+use url::Url;
+
+/// What a token keeps in a query: letters, digits, and the other unreserved characters (RFC 3986 section 2.3).
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The request cannot be made. It says no more, since the token is part of it (TOKEN-3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the upgrade request cannot be made of this URL and token")]
+pub(super) struct RequestError;
+
+/// The request for a gateway at `url`; query parameters that the URL has already stay.
+pub(super) fn upgrade(url: &Url, token: &str, dialect: &Dialect) -> Result<Request, RequestError> {
+    let mut url = url.clone();
+    let encoded = utf8_percent_encode(token, KEPT).to_string();
+    if dialect.token == TokenPlace::Query {
+        let query = match url.query() {
+            Some(query) if !query.is_empty() => format!("{query}&token={encoded}"),
+            _ => format!("token={encoded}"),
+        };
+        url.set_query(Some(&query));
+    }
+    let mut request = url.as_str().into_client_request().map_err(|_| RequestError)?;
+    let secret = |text: String| {
+        let mut value = HeaderValue::try_from(text).map_err(|_| RequestError)?;
+        value.set_sensitive(true);
+        Ok(value)
+    };
+    match dialect.token {
+        TokenPlace::Query => {}
+        TokenPlace::Bearer => {
+            request.headers_mut().insert(AUTHORIZATION, secret(format!("Bearer {encoded}"))?);
+        }
+        TokenPlace::Subprotocol => {
+            request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, secret(encoded)?);
+        }
+    }
+    Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(url: &str, place: TokenPlace) -> Request {
+        let dialect = Dialect { token: place, ..Dialect::default() };
+        upgrade(&Url::parse(url).unwrap(), "a+b/c d", &dialect).unwrap()
+    }
+
+    /// The token is encoded, and stands beside what is there already.
+    #[test]
+    fn the_token_joins_the_query() {
+        let with = request("ws://h:1/ws?v=7", TokenPlace::Query);
+        assert_eq!(with.uri().to_string(), "ws://h:1/ws?v=7&token=a%2Bb%2Fc%20d");
+        let without = request("ws://h:1/ws", TokenPlace::Query);
+        assert_eq!(without.uri().query(), Some("token=a%2Bb%2Fc%20d"));
+    }
+
+    /// In the other places it does not reach the URL, and is marked as secret.
+    #[test]
+    fn headers_keep_the_token_secret() {
+        let bearer = request("ws://h:1/ws?v=7", TokenPlace::Bearer);
+        assert_eq!(bearer.uri().query(), Some("v=7"));
+        assert!(bearer.headers()[AUTHORIZATION].is_sensitive());
+        assert_eq!(request("ws://h/ws", TokenPlace::Subprotocol).headers()[SEC_WEBSOCKET_PROTOCOL], "a%2Bb%2Fc%20d");
+    }
+}

@@ -1,0 +1,18 @@
+//! The client as a state machine without I/O.
+//!
+//! Feed it with [`Session::handle`], then drain [`Session::poll`] to the end: mutate once, then drain fully. Time comes in as
+//! `now`, the time since any fixed origin; call [`Session::deadline`] after draining and come back with [`Input::Timer`]
+//! when it has passed. An early timer does nothing.
+
+mod heartbeat;
+mod machine;
+mod outbox;
+mod reconnect;
+mod signal;
+mod status;
+mod subscriptions;
+
+
+pub use machine::{QueueFull, Session, SessionConfig};
+pub use signal::{Command, ConnectionId, DialFailure, Input, Now, Output};
+pub use status::Status;

@@ -1,0 +1,369 @@
+//! The machine itself: one owner of the status, the queue, the subscriptions and the timers.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use protocol::{ClientMessage, CloseCode, Dialect, ErrorCode, ServerMessage, Timing};
+use serde_json::{Value, json};
+
+use super::heartbeat::{Due, Heartbeat};
+use super::outbox::{Message, Outbox};
+use super::reconnect::{Decision, Reconnect};
+use super::signal::{Command, ConnectionId, DialFailure, Input, Now, Output};
+use super::status::Status;
+use super::subscriptions::Subscriptions;
+
+pub use super::outbox::QueueFull;
+
+/// What the machine is told once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionConfig {
+    /// Delays, intervals and timeouts.
+    pub timing: Timing,
+    /// How the gateway spells the wire.
+    pub dialect: Dialect,
+    /// Whether a lost connection is sought again (BACKOFF-4).
+    pub auto_reconnect: bool,
+    /// Messages kept while they cannot be sent (QUEUE-3).
+    pub queue_capacity: usize,
+    /// The first token.
+    pub token: String,
+    /// Where the jitter begins.
+    pub seed: u64,
+}
+
+/// A client without I/O.
+#[derive(Debug)]
+pub struct Session {
+    config: SessionConfig,
+    state: State,
+    status: Status,
+    /// The newest dial.
+    newest: ConnectionId,
+    reconnect: Reconnect,
+    outbox: Outbox,
+    subscriptions: Subscriptions,
+    outputs: VecDeque<Output>,
+}
+
+/// Where the session stands; the status is what of it is announced.
+#[derive(Debug)]
+enum State {
+    /// No connection, and none is sought. After a refused token a new one makes a new attempt (STATE-8).
+    Idle { refused: bool },
+    /// A dial is under way, until its deadline.
+    Dialling { connection: ConnectionId, until: Duration },
+    /// The connection is open.
+    Open { connection: ConnectionId, since: Duration, heartbeat: Heartbeat },
+    /// The backoff's delay is running.
+    Waiting { until: Duration },
+    /// The old connection is closing; once it is gone, or by the deadline, the new token is dialled with (TOKEN-1).
+    Replacing { connection: ConnectionId, until: Duration },
+}
+
+impl Session {
+    /// A client that is `disconnected` (STATE-1).
+    pub fn new(config: SessionConfig) -> Self {
+        Self {
+            state: State::Idle { refused: false },
+            status: Status::Disconnected,
+            newest: ConnectionId(0),
+            reconnect: Reconnect::new(&config.timing, config.auto_reconnect, config.seed),
+            outbox: Outbox::new(config.queue_capacity),
+            subscriptions: Subscriptions::default(),
+            outputs: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// The status that was announced last.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The next thing to be done, until there is none.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Timer`] is due at the latest.
+    pub fn deadline(&self) -> Option<Duration> {
+        match &self.state {
+            State::Idle { .. } => None,
+            State::Dialling { until, .. } | State::Waiting { until } | State::Replacing { until, .. } => Some(*until),
+            State::Open { heartbeat, .. } => Some(heartbeat.deadline()),
+        }
+    }
+
+    /// Takes in what happened.
+    ///
+    /// # Errors
+    /// A [`Command::Send`] is refused when the queue is full; nothing else fails.
+    pub fn handle(&mut self, now: Now, input: Input) -> Result<(), QueueFull> {
+        match input {
+            Input::Command(Command::Connect) => self.connect(now),
+            Input::Command(Command::Disconnect) => self.disconnect(),
+            Input::Command(Command::Send { kind, payload }) => return self.send(now, kind, payload),
+            Input::Command(Command::Subscribe(target)) => {
+                if self.subscriptions.add(&target) {
+                    self.tell_if_open(now, &ClientMessage::Subscribe(target));
+                }
+            }
+            Input::Command(Command::Unsubscribe(target)) => {
+                if self.subscriptions.remove(&target) {
+                    self.tell_if_open(now, &ClientMessage::Unsubscribe(target));
+                }
+            }
+            Input::Command(Command::SetToken(token)) => self.set_token(now, token),
+            Input::Opened(connection) => self.opened(now, connection),
+            Input::DialFailed(connection, failure) => self.dial_failed(now, connection, &failure),
+            Input::Text(connection, text) => self.text(now, connection, &text),
+            Input::Written(connection) => {
+                if self.open_connection() == Some(connection) {
+                    self.outbox.taken();
+                }
+            }
+            Input::Closed(connection, code) => self.closed(now, connection, code),
+            Input::Timer => self.timer(now),
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, now: Now) {
+        match self.state {
+            State::Idle { .. } => {
+                self.reconnect.reset();
+                self.dial(now);
+            }
+            // One is sought or open already (STATE-5).
+            State::Dialling { .. } | State::Open { .. } | State::Waiting { .. } | State::Replacing { .. } => {}
+        }
+    }
+
+    fn disconnect(&mut self) {
+        match self.state {
+            State::Dialling { connection, .. } | State::Open { connection, .. } => {
+                self.outputs.push_back(Output::Close { connection, code: CloseCode::NORMAL });
+            }
+            State::Idle { .. } | State::Waiting { .. } | State::Replacing { .. } => {}
+        }
+        self.rest(false);
+    }
+
+    fn set_token(&mut self, now: Now, token: String) {
+        self.config.token = token;
+        match self.state {
+            State::Dialling { connection, .. } | State::Open { connection, .. } => {
+                self.outputs.push_back(Output::Close { connection, code: CloseCode::NORMAL });
+                self.outbox.withdraw();
+                let until = now.monotonic + self.config.timing.connect_timeout;
+                self.state = State::Replacing { connection, until };
+                self.announce(Status::Reconnecting);
+            }
+            State::Idle { refused: true } => self.connect(now),
+            State::Idle { refused: false } | State::Waiting { .. } | State::Replacing { .. } => {}
+        }
+    }
+
+    fn send(&mut self, now: Now, kind: String, payload: Value) -> Result<(), QueueFull> {
+        self.outbox.push(Message { kind, payload })?;
+        if let Some(connection) = self.open_connection() {
+            self.flush(now, connection);
+        }
+        Ok(())
+    }
+
+    /// QUEUE-2: the order of what happens on opening is part of the contract. The count of redials, though, is reset
+    /// only once the connection has proved stable: see [`Reconnect::lived`].
+    fn opened(&mut self, now: Now, connection: ConnectionId) {
+        let State::Dialling { connection: dialled, .. } = self.state else { return };
+        if dialled != connection {
+            return;
+        }
+        let heartbeat = Heartbeat::start(now.monotonic, &self.config.timing);
+        self.state = State::Open { connection, since: now.monotonic, heartbeat };
+        self.announce(Status::Connected);
+        self.flush(now, connection);
+        let renewed: Vec<_> = self.subscriptions.iter().cloned().map(ClientMessage::Subscribe).collect();
+        for message in renewed {
+            self.tell(now, connection, &message);
+        }
+        self.emit("connected", json!({ "message": "WebSocket connected" }));
+    }
+
+    fn dial_failed(&mut self, now: Now, connection: ConnectionId, failure: &DialFailure) {
+        match self.state {
+            State::Dialling { connection: dialled, .. } if dialled == connection => {
+                self.log(format!("the dial failed: {failure}"));
+                self.announce(Status::Error);
+                match failure {
+                    DialFailure::Unauthorized => self.refused(),
+                    DialFailure::Other(_) => self.seek_again(now),
+                }
+            }
+            State::Replacing { connection: old, .. } if old == connection => self.dial(now),
+            _ => {}
+        }
+    }
+
+    fn closed(&mut self, now: Now, connection: ConnectionId, code: Option<CloseCode>) {
+        match self.state {
+            State::Open { connection: open, since, .. } if open == connection => {
+                self.reconnect.lived(now.monotonic.saturating_sub(since));
+                self.outbox.withdraw();
+                match code {
+                    Some(CloseCode::NORMAL) => self.rest(false),
+                    Some(CloseCode::UNAUTHORIZED | CloseCode::POLICY) => self.refused(),
+                    _ => self.seek_again(now),
+                }
+            }
+            State::Dialling { connection: dialled, .. } if dialled == connection => {
+                self.dial_failed(now, connection, &DialFailure::Other("closed".to_owned()));
+            }
+            State::Replacing { connection: old, .. } if old == connection => self.dial(now),
+            // A late sign of a socket that no longer matters.
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, now: Now, connection: ConnectionId, text: &str) {
+        let State::Open { connection: open, heartbeat, .. } = &mut self.state else { return };
+        if *open != connection {
+            return;
+        }
+        let message = match self.config.dialect.decode_server(text) {
+            Ok(decoded) => decoded.message,
+            Err(error) => {
+                self.log(format!("a message cannot be read: {error}"));
+                return;
+            }
+        };
+        match message {
+            ServerMessage::Pong => heartbeat.pong(),
+            ServerMessage::Ping => self.tell(now, connection, &ClientMessage::Pong),
+            ServerMessage::Welcome { user_id, rooms } => {
+                let name = self.config.dialect.welcome_type().unwrap_or_default().to_owned();
+                self.emit(&name, json!({ "userId": user_id, "rooms": rooms }));
+            }
+            ServerMessage::Subscribed(target) => self.emit("subscribed", json!(target)),
+            ServerMessage::Unsubscribed(target) => self.emit("unsubscribed", json!(target)),
+            ServerMessage::Error { code, message } => {
+                self.emit("error", json!({ "code": code, "message": message }));
+            }
+            ServerMessage::Event { name, payload } => self.emit(&name, payload),
+        }
+    }
+
+    fn timer(&mut self, now: Now) {
+        match &mut self.state {
+            State::Idle { .. } => {}
+            State::Dialling { connection, until } if now.monotonic >= *until => {
+                let connection = *connection;
+                self.outputs.push_back(Output::Drop(connection));
+                let failure = DialFailure::Other("no answer within the connect timeout".to_owned());
+                self.dial_failed(now, connection, &failure);
+            }
+            State::Waiting { until } if now.monotonic >= *until => self.dial(now),
+            State::Replacing { connection, until } if now.monotonic >= *until => {
+                let connection = *connection;
+                self.outputs.push_back(Output::Drop(connection));
+                self.dial(now);
+            }
+            State::Dialling { .. } | State::Waiting { .. } | State::Replacing { .. } => {}
+            State::Open { connection, heartbeat, .. } => {
+                let connection = *connection;
+                match heartbeat.due(now.monotonic) {
+                    Due::Nothing => {}
+                    Due::Ping => {
+                        self.tell(now, connection, &ClientMessage::Ping);
+                        self.log("Ping sent".to_owned());
+                    }
+                    Due::Dead => {
+                        self.log("no pong: the connection is taken for dead".to_owned());
+                        self.outputs.push_back(Output::Drop(connection));
+                        self.closed(now, connection, None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn dial(&mut self, now: Now) {
+        self.newest = ConnectionId(self.newest.0 + 1);
+        let connection = self.newest;
+        self.state = State::Dialling { connection, until: now.monotonic + self.config.timing.connect_timeout };
+        self.announce(Status::Connecting);
+        self.outputs.push_back(Output::Dial { connection, token: self.config.token.clone() });
+    }
+
+    /// Waits for the next attempt, or gives up.
+    fn seek_again(&mut self, now: Now) {
+        match self.reconnect.decide() {
+            Decision::After(delay) => {
+                self.state = State::Waiting { until: now.monotonic + delay };
+                self.announce(Status::Reconnecting);
+                self.log(format!("redial in {} ms", delay.as_millis()));
+            }
+            Decision::Exhausted(attempts) => {
+                self.rest(false);
+                self.emit("max_reconnect_attempts", json!({ "attempts": attempts }));
+            }
+            Decision::Off => self.rest(false),
+        }
+    }
+
+    /// The token was refused: no attempt until there is a new one (STATE-8).
+    fn refused(&mut self) {
+        self.rest(true);
+        let message = "the gateway refused the token";
+        self.emit("error", json!({ "code": ErrorCode::Unauthorized.as_str(), "message": message }));
+    }
+
+    fn rest(&mut self, refused: bool) {
+        self.outbox.withdraw();
+        self.state = State::Idle { refused };
+        if self.status != Status::Disconnected {
+            self.announce(Status::Disconnected);
+        }
+    }
+
+    fn announce(&mut self, new: Status) {
+        let old = std::mem::replace(&mut self.status, new);
+        assert!(old.may_become(new), "{old} → {new} is no transition");
+        self.outputs.push_back(Output::Status { old, new });
+    }
+
+    fn flush(&mut self, now: Now, connection: ConnectionId) {
+        while let Some(Message { kind, payload }) = self.outbox.offer().cloned() {
+            let message = ClientMessage::Other { kind, payload };
+            let text = self.config.dialect.encode_client(&message, now.wall);
+            self.outputs.push_back(Output::Send { connection, text, report: true });
+        }
+    }
+
+    fn tell(&mut self, now: Now, connection: ConnectionId, message: &ClientMessage) {
+        let text = self.config.dialect.encode_client(message, now.wall);
+        self.outputs.push_back(Output::Send { connection, text, report: false });
+    }
+
+    fn tell_if_open(&mut self, now: Now, message: &ClientMessage) {
+        if let Some(connection) = self.open_connection() {
+            self.tell(now, connection, message);
+        }
+    }
+
+    fn open_connection(&self) -> Option<ConnectionId> {
+        match self.state {
+            State::Open { connection, .. } => Some(connection),
+            _ => None,
+        }
+    }
+
+    fn emit(&mut self, name: &str, payload: Value) {
+        self.outputs.push_back(Output::Emit { name: name.to_owned(), payload });
+    }
+
+    fn log(&mut self, line: String) {
+        self.outputs.push_back(Output::Log(line));
+    }
+}

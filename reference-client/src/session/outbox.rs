@@ -1,0 +1,95 @@
+//! Messages until they are handed to the network (QUEUE-1, QUEUE-3, QUEUE-4).
+
+use std::collections::VecDeque;
+
+use serde_json::Value;
+
+/// A message of the application.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Message {
+    pub(super) kind: String,
+    pub(super) payload: Value,
+}
+
+/// A bounded queue. A message leaves it when the network has taken it, not when it was offered, so that a connection that
+/// dies in between loses none.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    messages: VecDeque<Message>,
+    capacity: usize,
+    /// How many, from the front, have been offered to the live connection.
+    offered: usize,
+}
+
+/// The queue holds as much as it may: the oldest are kept, the newest is refused (QUEUE-3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the queue is full: {capacity} messages wait to be sent")]
+pub struct QueueFull {
+    /// What it holds at most.
+    pub capacity: usize,
+}
+
+impl Outbox {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { messages: VecDeque::new(), capacity, offered: 0 }
+    }
+
+    pub(super) fn push(&mut self, message: Message) -> Result<(), QueueFull> {
+        if self.messages.len() >= self.capacity {
+            return Err(QueueFull { capacity: self.capacity });
+        }
+        self.messages.push_back(message);
+        Ok(())
+    }
+
+    /// The next message that the live connection has not been offered.
+    pub(super) fn offer(&mut self) -> Option<&Message> {
+        let next = self.messages.get(self.offered)?;
+        self.offered += 1;
+        Some(next)
+    }
+
+    /// The network has taken the oldest that was offered.
+    pub(super) fn taken(&mut self) {
+        if self.offered > 0 {
+            self.messages.pop_front();
+            self.offered -= 1;
+        }
+    }
+
+    /// The connection is gone; what it was offered and did not take is offered again.
+    pub(super) fn withdraw(&mut self) {
+        self.offered = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(number: u32) -> Message {
+        Message { kind: "n".to_owned(), payload: number.into() }
+    }
+
+    /// What a dead connection took is not repeated; what it did not take is not lost.
+    #[test]
+    fn nothing_is_lost_or_repeated() {
+        let mut outbox = Outbox::new(9);
+        (1..=3).for_each(|number| outbox.push(message(number)).unwrap());
+        assert_eq!(outbox.offer(), Some(&message(1)));
+        assert_eq!(outbox.offer(), Some(&message(2)));
+        outbox.taken();
+        outbox.withdraw();
+        let offered: Vec<_> = std::iter::from_fn(|| outbox.offer().cloned()).collect();
+        assert_eq!(offered, [message(2), message(3)]);
+    }
+
+    /// A full queue keeps the oldest.
+    #[test]
+    fn a_full_queue_keeps_the_oldest() {
+        let mut outbox = Outbox::new(1);
+        assert_eq!(outbox.push(message(1)), Ok(()));
+        assert_eq!(outbox.push(message(2)), Err(QueueFull { capacity: 1 }));
+        assert_eq!(outbox.offer(), Some(&message(1)));
+    }
+}

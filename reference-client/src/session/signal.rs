@@ -1,0 +1,120 @@
+//! What goes into the machine and what comes out.
+
+use std::time::Duration;
+
+use protocol::{CloseCode, Target, Timestamp};
+use serde_json::Value;
+
+use super::Status;
+
+/// One dial and the connection that comes of it. It grows with every dial, so that signs of a dead socket are told from
+/// those of the live one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// What the application asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Seeks a connection; nothing where one is sought or open already (STATE-5).
+    Connect,
+    /// Ends the connection and every attempt at one (STATE-6).
+    Disconnect,
+    /// Sends a message, now or on connecting (QUEUE-1).
+    Send {
+        /// Its type.
+        kind: String,
+        /// Its payload; null for none.
+        payload: Value,
+    },
+    /// Asks for a room's messages, now and on every connecting (SUB-1, SUB-2).
+    Subscribe(Target),
+    /// Ends a subscription.
+    Unsubscribe(Target),
+    /// Uses this token from now on (TOKEN-1).
+    SetToken(String),
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The application asks for something.
+    Command(Command),
+    /// A dial and its handshake succeeded.
+    Opened(ConnectionId),
+    /// A dial or its handshake failed.
+    DialFailed(ConnectionId, DialFailure),
+    /// A text message came.
+    Text(ConnectionId, String),
+    /// The oldest message of [`Output::Send`] that asked for it has been handed to the network.
+    Written(ConnectionId),
+    /// The connection is over, with the code of the first close frame where there was one.
+    Closed(ConnectionId, Option<CloseCode>),
+    /// Time has passed.
+    Timer,
+}
+
+/// Why a dial failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DialFailure {
+    /// The gateway refused the token (HTTP 401).
+    #[error("the gateway refused the token")]
+    Unauthorized,
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Dial with this token.
+    Dial {
+        /// The dial's name.
+        connection: ConnectionId,
+        /// The newest token.
+        token: String,
+    },
+    /// Send a text message.
+    Send {
+        /// On this connection.
+        connection: ConnectionId,
+        /// The frame's text.
+        text: String,
+        /// Whether [`Input::Written`] is to follow.
+        report: bool,
+    },
+    /// Begin the closing handshake, or give up a dial that is under way.
+    Close {
+        /// Of this connection.
+        connection: ConnectionId,
+        /// With this code.
+        code: CloseCode,
+    },
+    /// Drop the connection without a word: the peer is taken for dead.
+    Drop(ConnectionId),
+    /// Announce a change of status.
+    Status {
+        /// The one before.
+        old: Status,
+        /// The one now.
+        new: Status,
+    },
+    /// Call the listeners of an event.
+    Emit {
+        /// The event.
+        name: String,
+        /// Its payload.
+        payload: Value,
+    },
+    /// Write a line to the log; it never holds a token.
+    Log(String),
+}
+
+/// When something happened: the time since the driver's origin, and the wall clock for timestamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Since the driver's origin.
+    pub monotonic: Duration,
+    /// For the wire.
+    pub wall: Timestamp,
+}
