@@ -20,11 +20,7 @@ pub struct BrokerArgs {
 ///
 /// Where it cannot listen, announce itself, or wait for the signal.
 pub async fn run(args: BrokerArgs) -> Result<(), BrokerError> {
-    let broker = Broker::start(BrokerConfig {
-        listen: args.listen,
-        ..BrokerConfig::default()
-    })
-    .await?;
+    let broker = Broker::start(BrokerConfig { listen: args.listen, ..BrokerConfig::default() }).await?;
     announce(&broker).map_err(BrokerError::Announce)?;
     let interrupted = tokio::signal::ctrl_c().await.map_err(BrokerError::Signal);
     broker.shutdown().await;

@@ -26,26 +26,17 @@ enum FaultKind {
 impl Fault {
     /// A fault that closes one channel.
     pub(crate) fn soft(error: AMQPSoftError, detail: impl Into<String>) -> Self {
-        Self {
-            kind: FaultKind::Soft(error),
-            detail: detail.into(),
-        }
+        Self { kind: FaultKind::Soft(error), detail: detail.into() }
     }
 
     /// A fault that closes the whole connection.
     pub(crate) fn hard(error: AMQPHardError, detail: impl Into<String>) -> Self {
-        Self {
-            kind: FaultKind::Hard(error),
-            detail: detail.into(),
-        }
+        Self { kind: FaultKind::Hard(error), detail: detail.into() }
     }
 
     /// 404: the named thing does not exist.
     pub(crate) fn not_found(what: &str, name: &str) -> Self {
-        Self::soft(
-            AMQPSoftError::NOTFOUND,
-            format!("no {what} '{name}' in vhost '/'"),
-        )
+        Self::soft(AMQPSoftError::NOTFOUND, format!("no {what} '{name}' in vhost '/'"))
     }
 
     /// 406: something about the present state forbids it.

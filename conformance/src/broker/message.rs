@@ -63,7 +63,7 @@ pub(crate) fn decode_properties(properties: &[u8]) -> Option<AMQPProperties> {
     let mut header = vec![0; 12];
     header.extend_from_slice(properties);
     match parse_content_header(header.as_slice()) {
-        Ok((rest, header)) if rest.is_empty() => Some(header.properties),
+        Ok(([], header)) => Some(header.properties),
         Ok(_) | Err(_) => None,
     }
 }

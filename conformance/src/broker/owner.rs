@@ -156,13 +156,7 @@ impl Owner {
         let (orders, inbox) = mpsc::unbounded_channel();
         let (abort, aborted) = oneshot::channel();
         let frame_max = self.config.limits.frame_bytes;
-        let outbox = Outbox {
-            orders,
-            abort,
-            bytes: Vec::new(),
-            weight: 0,
-            frame_max,
-        };
+        let outbox = Outbox { orders, abort, bytes: Vec::new(), weight: 0, frame_max };
         self.outboxes.insert(id, outbox);
         let socket = Socket {
             id,
@@ -197,23 +191,14 @@ impl Owner {
                 put_method(&mut outbox.bytes, channel, method);
                 self.dirty.insert(id);
             }
-            Output::Content {
-                channel,
-                method,
-                message,
-                ..
-            } => {
+            Output::Content { channel, method, message, .. } => {
                 put_method(&mut outbox.bytes, channel, method);
                 put_content(&mut outbox.bytes, channel, &message, outbox.frame_max);
                 self.dirty.insert(id);
             }
-            Output::Tuned {
-                frame_max, heartbeat, ..
-            } => {
+            Output::Tuned { frame_max, heartbeat, .. } => {
                 outbox.frame_max = frame_max;
-                outbox.order(Order::Tuned {
-                    heartbeat: Duration::from_secs(heartbeat.into()),
-                });
+                outbox.order(Order::Tuned { heartbeat: Duration::from_secs(heartbeat.into()) });
             }
             Output::Opened { .. } => outbox.order(Order::Opened),
             Output::Closing { .. } => outbox.order(Order::Closing),
@@ -269,10 +254,7 @@ impl Owner {
     #[expect(clippy::disallowed_methods, reason = "the driver has the clocks")]
     fn now(&self) -> Moment {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Moment {
-            elapsed: self.started.elapsed(),
-            unix_seconds: since_1970.as_secs(),
-        }
+        Moment { elapsed: self.started.elapsed(), unix_seconds: since_1970.as_secs() }
     }
 }
 

@@ -49,21 +49,13 @@ impl Broker {
     ///
     /// [`BrokerError::Listen`] where the address cannot be had.
     pub async fn start(config: BrokerConfig) -> Result<Self, BrokerError> {
-        let listen = |source| BrokerError::Listen {
-            addr: config.listen,
-            source,
-        };
+        let listen = |source| BrokerError::Listen { addr: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let addr = listener.local_addr().map_err(listen)?;
         let url = url_of(addr, &config);
         let (requests, inbox) = mpsc::channel(REQUEST_QUEUE);
         let owner = tokio::spawn(Owner::new(config, listener).run(inbox));
-        Ok(Self {
-            addr,
-            url,
-            requests,
-            owner: Some(owner),
-        })
+        Ok(Self { addr, url, requests, owner: Some(owner) })
     }
 
     /// Where clients dial, with user and password: `amqp://guest:guest@127.0.0.1:PORT/%2f`.
@@ -128,9 +120,7 @@ impl Drop for Broker {
 
 fn url_of(addr: SocketAddr, config: &BrokerConfig) -> Url {
     let mut url = Url::parse(&format!("amqp://{addr}/%2f")).expect("an address makes a URL");
-    url.set_username(&config.user)
-        .expect("a URL with a host takes a user");
-    url.set_password(Some(&config.password))
-        .expect("a URL with a host takes a password");
+    url.set_username(&config.user).expect("a URL with a host takes a user");
+    url.set_password(Some(&config.password)).expect("a URL with a host takes a password");
     url
 }

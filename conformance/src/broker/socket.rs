@@ -98,15 +98,11 @@ impl Socket {
             return error.into();
         }
         let deadline = Some(now() + self.handshake_timeout);
-        let pace = watch::Sender::new(Pace {
-            deadline,
-            heartbeat: Duration::ZERO,
-        });
+        let pace = watch::Sender::new(Pace { deadline, heartbeat: Duration::ZERO });
         let mut decoder = Decoder::new(self.frame_max);
         let (mut reader, mut writer) = stream.split();
         let conversation = async {
-            self.await_greeting(&mut reader, &mut writer, &mut decoder, deadline)
-                .await?;
+            self.await_greeting(&mut reader, &mut writer, &mut decoder, deadline).await?;
             tokio::select! {
                 end = self.read(&mut reader, decoder, pace.subscribe()) => end,
                 end = self.write(&mut writer, orders, &pace) => end,
@@ -114,8 +110,8 @@ impl Socket {
         };
         tokio::select! {
             end = conversation => end.map_or_else(|end| end, |never| match never {}),
-            // The owner drops this end only together with the whole broker.
-            _ = aborted => End::Aborted,
+            // The other end is dropped unused when the connection is to end in an orderly way.
+            Ok(()) = aborted => End::Aborted,
         }
     }
 
@@ -228,10 +224,7 @@ impl Socket {
             };
             match order {
                 Some(Order::Write { bytes, weight }) => {
-                    stalled
-                        .wait_for(|stalled| !stalled)
-                        .await
-                        .map_err(|_| End::Closed)?;
+                    stalled.wait_for(|stalled| !stalled).await.map_err(|_| End::Closed)?;
                     writer.write_all(&bytes).await?;
                     if weight > 0 {
                         self.report(Input::Flushed(self.id, weight)).await?;

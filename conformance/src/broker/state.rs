@@ -71,24 +71,11 @@ pub(crate) enum Input {
 #[derive(Debug)]
 pub(crate) enum Output {
     /// Write a method.
-    Method {
-        to: ConnectionId,
-        channel: u16,
-        method: AMQPClass,
-    },
+    Method { to: ConnectionId, channel: u16, method: AMQPClass },
     /// Write a method and the content that belongs to it.
-    Content {
-        to: ConnectionId,
-        channel: u16,
-        method: AMQPClass,
-        message: Arc<Message>,
-    },
+    Content { to: ConnectionId, channel: u16, method: AMQPClass, message: Arc<Message> },
     /// The two sides have agreed on a frame size and a heartbeat in seconds (zero for none).
-    Tuned {
-        to: ConnectionId,
-        frame_max: u32,
-        heartbeat: u16,
-    },
+    Tuned { to: ConnectionId, frame_max: u32, heartbeat: u16 },
     /// The client may now take its time.
     Opened { to: ConnectionId },
     /// The client was told to close, and should answer before the handshake timeout.
@@ -214,20 +201,13 @@ impl State {
     /// When to send [`Input::Tick`], if nothing else happens before. It may change with every input; an early tick
     /// does nothing.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.expiring
-            .iter()
-            .filter_map(|id| self.topology.queue(*id).head_expiry())
-            .min()
+        self.expiring.iter().filter_map(|id| self.topology.queue(*id).head_expiry()).min()
     }
 
     /// What the broker holds now.
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot {
-            connections: self
-                .connections
-                .values()
-                .filter(|connection| connection.is_open())
-                .count(),
+            connections: self.connections.values().filter(|connection| connection.is_open()).count(),
             channels: self.connections.values().map(Connection::channel_count).sum(),
             exchanges: self
                 .topology

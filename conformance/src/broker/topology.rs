@@ -57,10 +57,7 @@ impl Topology {
     ///
     /// 404 where there is none, 405 where it is exclusive to another connection.
     pub(crate) fn queue_named(&self, name: &str, user: ConnectionId) -> Result<QueueId, Fault> {
-        let id = *self
-            .names
-            .get(name)
-            .ok_or_else(|| Fault::not_found("queue", name))?;
+        let id = *self.names.get(name).ok_or_else(|| Fault::not_found("queue", name))?;
         match self.queue(id).owner {
             Some(owner) if owner != user => Err(locked(name)),
             Some(_) | None => Ok(id),
@@ -90,12 +87,7 @@ impl Topology {
     pub(crate) fn route(&self, message: &Message) -> Result<BTreeSet<QueueId>, Fault> {
         let name = &message.exchange;
         if name.as_str().is_empty() {
-            return Ok(self
-                .names
-                .get(message.routing_key.as_str())
-                .copied()
-                .into_iter()
-                .collect());
+            return Ok(self.names.get(message.routing_key.as_str()).copied().into_iter().collect());
         }
         if !self.exchanges.contains_key(name) {
             return Err(Fault::not_found("exchange", name.as_str()));

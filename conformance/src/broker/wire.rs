@@ -8,9 +8,9 @@ mod nesting;
 use super::fault::Fault;
 use super::message::{Message, decode_properties};
 use amq_protocol::frame::{AMQPFrame, ProtocolVersion, gen_frame};
-use amq_protocol::protocol::basic::AMQPProperties;
 use amq_protocol::protocol::constants::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD};
 use amq_protocol::protocol::{AMQPClass, AMQPHardError, parse_class};
+use amq_protocol::types::ShortString;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
@@ -32,12 +32,13 @@ pub(crate) enum Frame {
     Heartbeat,
 }
 
-/// A content header, its properties both as sent and as understood.
+/// A content header: the properties as sent, and those of them that the broker itself heeds.
 #[derive(Clone, Debug)]
 pub(crate) struct ContentHeader {
     pub(crate) body_size: u64,
-    pub(crate) raw_properties: Bytes,
-    pub(crate) properties: AMQPProperties,
+    pub(crate) properties: Bytes,
+    pub(crate) expiration: Option<ShortString>,
+    pub(crate) user_id: Option<ShortString>,
 }
 
 /// Bytes that are no AMQP.
@@ -62,11 +63,7 @@ pub(crate) struct Decoder {
 impl Decoder {
     /// A decoder for a new connection, with the frame size that the broker is going to propose.
     pub(crate) fn new(max_frame: u32) -> Self {
-        Self {
-            buffer: BytesMut::new(),
-            greeted: false,
-            max_frame: max_frame as usize,
-        }
+        Self { buffer: BytesMut::new(), greeted: false, max_frame: max_frame as usize }
     }
 
     /// Where to put what was read.
@@ -118,9 +115,7 @@ impl Decoder {
         self.buffer.advance(PREFIX_BYTES);
         let payload = self.buffer.split_to(size).freeze();
         if self.buffer.get_u8() != FRAME_END {
-            return Err(frame_error(format!(
-                "type {kind}, the frame does not end where its length says"
-            )));
+            return Err(frame_error(format!("type {kind}, the frame does not end where its length says")));
         }
         match kind {
             FRAME_METHOD => Ok(Some(Frame::Method(channel, method(&payload)?))),
@@ -146,12 +141,14 @@ fn content_header(mut payload: Bytes) -> Result<ContentHeader, WireError> {
     }
     payload.advance(4);
     let body_size = payload.get_u64();
-    let properties = decode_properties(&payload)
-        .ok_or_else(|| syntax_error("a content header's properties cannot be read"))?;
+    let Some(properties) = decode_properties(&payload) else {
+        return Err(syntax_error("a content header's properties cannot be read"));
+    };
     Ok(ContentHeader {
         body_size,
-        raw_properties: payload,
-        properties,
+        properties: payload,
+        expiration: properties.expiration().clone(),
+        user_id: properties.user_id().clone(),
     })
 }
 
@@ -165,10 +162,7 @@ fn syntax_error(detail: &str) -> WireError {
 
 fn greeting() -> Vec<u8> {
     let mut buffer = Vec::new();
-    put(
-        &mut buffer,
-        &AMQPFrame::ProtocolHeader(ProtocolVersion::amqp_0_9_1()),
-    );
+    put(&mut buffer, &AMQPFrame::ProtocolHeader(ProtocolVersion::amqp_0_9_1()));
     buffer
 }
 

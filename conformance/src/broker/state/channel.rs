@@ -64,10 +64,7 @@ impl Channel {
             return Ok(name.clone());
         }
         self.last_queue.clone().ok_or_else(|| {
-            Fault::soft(
-                amq_protocol::protocol::AMQPSoftError::NOTFOUND,
-                "no previously declared queue",
-            )
+            Fault::soft(amq_protocol::protocol::AMQPSoftError::NOTFOUND, "no previously declared queue")
         })
     }
 }
@@ -82,10 +79,7 @@ impl State {
         };
         let result = match (connection.channels.get(&number), method) {
             (None, AMQPClass::Channel(Method::Open(_))) => self.open_channel(id, number),
-            (None, _) => Err(Fault::hard(
-                AMQPHardError::CHANNELERROR,
-                "expected 'channel.open'",
-            )),
+            (None, _) => Err(Fault::hard(AMQPHardError::CHANNELERROR, "expected 'channel.open'")),
             (Some(open), method) if open.closing => {
                 match method {
                     AMQPClass::Channel(Method::CloseOk(_)) => {
@@ -93,20 +87,15 @@ impl State {
                     }
                     AMQPClass::Channel(Method::Close(_)) => {
                         connection.channels.remove(&number);
-                        self.send(
-                            id,
-                            number,
-                            AMQPClass::Channel(Method::CloseOk(channel::CloseOk {})),
-                        );
+                        self.send(id, number, AMQPClass::Channel(Method::CloseOk(channel::CloseOk {})));
                     }
                     _ => {}
                 }
                 return;
             }
-            (Some(_), AMQPClass::Channel(Method::Open(_))) => Err(Fault::hard(
-                AMQPHardError::CHANNELERROR,
-                "second 'channel.open' seen",
-            )),
+            (Some(_), AMQPClass::Channel(Method::Open(_))) => {
+                Err(Fault::hard(AMQPHardError::CHANNELERROR, "second 'channel.open' seen"))
+            }
             (Some(open), _) if open.incoming.is_some() => Err(Fault::hard(
                 AMQPHardError::UNEXPECTEDFRAME,
                 "expected the rest of a message, got a method frame instead",
@@ -125,18 +114,11 @@ impl State {
         if number > connection.channel_max {
             return Err(Fault::hard(
                 AMQPHardError::NOTALLOWED,
-                format!(
-                    "channel {number} is beyond the negotiated channel_max ({})",
-                    connection.channel_max
-                ),
+                format!("channel {number} is beyond the negotiated channel_max ({})", connection.channel_max),
             ));
         }
         connection.channels.insert(number, Channel::default());
-        self.send(
-            id,
-            number,
-            AMQPClass::Channel(channel::AMQPMethod::OpenOk(channel::OpenOk {})),
-        );
+        self.send(id, number, AMQPClass::Channel(channel::AMQPMethod::OpenOk(channel::OpenOk {})));
         Ok(())
     }
 
@@ -145,18 +127,14 @@ impl State {
         &mut self,
         id: ConnectionId,
         number: u16,
-        method: channel::AMQPMethod,
+        method: &channel::AMQPMethod,
     ) -> Result<(), Fault> {
         use channel::AMQPMethod as Method;
         match method {
             Method::Close(_) => {
                 self.send_confirms();
                 self.forget_channel(id, number);
-                self.send(
-                    id,
-                    number,
-                    AMQPClass::Channel(Method::CloseOk(channel::CloseOk {})),
-                );
+                self.send(id, number, AMQPClass::Channel(Method::CloseOk(channel::CloseOk {})));
                 Ok(())
             }
             Method::Flow(channel::Flow { active: true }) => {
@@ -187,13 +165,7 @@ impl State {
         };
         self.send(id, number, AMQPClass::Channel(channel::AMQPMethod::Close(close)));
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.channels.insert(
-                number,
-                Channel {
-                    closing: true,
-                    ..Channel::default()
-                },
-            );
+            connection.channels.insert(number, Channel { closing: true, ..Channel::default() });
         }
     }
 

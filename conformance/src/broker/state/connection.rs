@@ -4,14 +4,16 @@ use super::channel::Channel;
 use super::{ConnectionId, Output, State};
 use crate::broker::fault::Fault;
 use crate::broker::wire::Frame;
-use amq_protocol::protocol::{AMQPClass, AMQPHardError, connection};
+use amq_protocol::protocol::{AMQPClass, AMQPHardError, AMQPSoftError, connection};
 use std::collections::BTreeMap;
 
 /// Where a connection stands.
 ///
 /// ```text
 /// Starting ──start-ok──► Tuning ──tune-ok──► Opening ──open──► Open ──close──► (gone)
-///     └──────────┴──────────────────┴────────── fault ──────────┴──► Closing ──close-ok──► (gone)
+///
+/// any of them ─────────── a fault that is told ──────────────► Closing ──close-ok──► (gone)
+/// Starting, Tuning, Opening ── one that is not ──────────────► (gone)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -105,19 +107,15 @@ impl State {
             (Phase::Tuning, Method::TuneOk(tune_ok)) => self.tune(id, &tune_ok),
             (Phase::Opening, Method::Open(open)) => self.open(id, &open),
             (_, Method::Close(_)) => {
-                self.send(
-                    id,
-                    0,
-                    AMQPClass::Connection(Method::CloseOk(connection::CloseOk {})),
-                );
+                self.send(id, 0, AMQPClass::Connection(Method::CloseOk(connection::CloseOk {})));
                 self.emit(Output::HangUp { to: id });
                 self.forget_connection(id);
                 Ok(())
             }
             (_, Method::UpdateSecret(_)) => Err(Fault::not_implemented("connection.update-secret")),
-            (_, method) => Err(command_invalid(&format!(
-                "{method:?} makes no sense on a connection that is {phase:?}"
-            ))),
+            (_, method) => {
+                Err(command_invalid(&format!("{method:?} makes no sense on a connection that is {phase:?}")))
+            }
         }
     }
 
@@ -127,11 +125,7 @@ impl State {
             Frame::Method(0, AMQPClass::Connection(Method::CloseOk(_))) => {}
             // Both sides may close at once.
             Frame::Method(0, AMQPClass::Connection(Method::Close(_))) => {
-                self.send(
-                    id,
-                    0,
-                    AMQPClass::Connection(Method::CloseOk(connection::CloseOk {})),
-                );
+                self.send(id, 0, AMQPClass::Connection(Method::CloseOk(connection::CloseOk {})));
             }
             Frame::Method(..) | Frame::Header(..) | Frame::Body(..) | Frame::Heartbeat => return,
         }
@@ -149,16 +143,21 @@ impl State {
         let Some(connection) = self.connections.get(&id) else {
             return;
         };
-        if connection.phase == Phase::Closing {
-            return;
+        // As RabbitMQ does: whoever is not in yet is told why only where there is something to be learnt from it.
+        let told = match connection.phase {
+            Phase::Closing => return,
+            Phase::Starting => fault.code() == AMQPSoftError::ACCESSREFUSED.get_id(),
+            Phase::Tuning => false,
+            Phase::Opening => fault.code() == AMQPHardError::NOTALLOWED.get_id(),
+            Phase::Open => true,
+        };
+        if !told {
+            self.emit(Output::HangUp { to: id });
+            return self.forget_connection(id);
         }
         self.release_channels(id);
-        let close = connection::Close {
-            reply_code: fault.code(),
-            reply_text: fault.text(),
-            class_id,
-            method_id,
-        };
+        let close =
+            connection::Close { reply_code: fault.code(), reply_text: fault.text(), class_id, method_id };
         self.send(id, 0, AMQPClass::Connection(connection::AMQPMethod::Close(close)));
         self.emit(Output::Closing { to: id });
         if let Some(connection) = self.connections.get_mut(&id) {
@@ -200,13 +199,8 @@ impl State {
         let was_full = connection.unflushed >= limit;
         connection.unflushed = connection.unflushed.saturating_sub(weight);
         if was_full && connection.unflushed < limit {
-            let consumers = connection
-                .channels
-                .values()
-                .flat_map(|channel| channel.consumers.values());
-            let queues = consumers
-                .filter_map(|consumer| self.consumers.get(consumer))
-                .map(|it| it.queue);
+            let consumers = connection.channels.values().flat_map(|channel| channel.consumers.values());
+            let queues = consumers.filter_map(|consumer| self.consumers.get(consumer)).map(|it| it.queue);
             self.dirty.extend(queues);
         }
     }

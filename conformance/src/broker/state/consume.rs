@@ -50,11 +50,7 @@ impl State {
             return Err(Fault::hard(AMQPHardError::RESOURCEERROR, detail));
         }
         let consumer = ConsumerId(self.next_consumer);
-        let Some(channel) = self
-            .connections
-            .get_mut(&id)
-            .and_then(|it| it.channels.get_mut(&number))
-        else {
+        let Some(channel) = self.connections.get_mut(&id).and_then(|it| it.channels.get_mut(&number)) else {
             return Ok(());
         };
         if channel.consumers.contains_key(&tag) {
@@ -66,10 +62,7 @@ impl State {
             return Ok(());
         };
         if found.has_exclusive_consumer || (consume.exclusive && !found.consumers.is_empty()) {
-            return Err(Fault::refused(format!(
-                "queue '{}' in vhost '/' in exclusive use",
-                found.name
-            )));
+            return Err(Fault::refused(format!("queue '{}' in vhost '/' in exclusive use", found.name)));
         }
         found.has_exclusive_consumer = consume.exclusive;
         found.consumers.push_back(consumer);
@@ -107,9 +100,7 @@ impl State {
         if let Some(consumer) = channel.consumers.remove(&cancel.consumer_tag) {
             self.remove_consumer(consumer);
         }
-        let ok = basic::AMQPMethod::CancelOk(basic::CancelOk {
-            consumer_tag: cancel.consumer_tag,
-        });
+        let ok = basic::AMQPMethod::CancelOk(basic::CancelOk { consumer_tag: cancel.consumer_tag });
         self.reply(id, number, cancel.nowait, AMQPClass::Basic(ok));
         Ok(())
     }
@@ -131,20 +122,13 @@ impl State {
         } else {
             channel.consumer_prefetch = qos.prefetch_count;
         }
-        self.send(
-            id,
-            number,
-            AMQPClass::Basic(basic::AMQPMethod::QosOk(basic::QosOk {})),
-        );
+        self.send(id, number, AMQPClass::Basic(basic::AMQPMethod::QosOk(basic::QosOk {})));
         Ok(())
     }
 
     /// Looks again at the queues of these consumers.
     pub(super) fn wake(&mut self, consumers: &[ConsumerId]) {
-        let queues = consumers
-            .iter()
-            .filter_map(|id| self.consumers.get(id))
-            .map(|consumer| consumer.queue);
+        let queues = consumers.iter().filter_map(|id| self.consumers.get(id)).map(|consumer| consumer.queue);
         self.dirty.extend(queues);
     }
 
@@ -183,10 +167,7 @@ impl State {
                 channel.consumers.remove(&consumer.tag);
             }
             if connection.wants_cancels {
-                let cancel = basic::Cancel {
-                    consumer_tag: consumer.tag,
-                    nowait: true,
-                };
+                let cancel = basic::Cancel { consumer_tag: consumer.tag, nowait: true };
                 let cancel = AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel));
                 self.send(consumer.connection, consumer.channel, cancel);
             }

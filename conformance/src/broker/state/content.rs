@@ -23,11 +23,7 @@ pub(super) struct Incoming {
 impl Incoming {
     /// A message of which the header is to come.
     pub(super) fn new(publish: basic::Publish) -> Self {
-        Self {
-            publish,
-            header: None,
-            body: BytesMut::new(),
-        }
+        Self { publish, header: None, body: BytesMut::new() }
     }
 }
 
@@ -38,11 +34,7 @@ impl State {
             None => Err(not_open()),
             Some(channel) if channel.closing => return,
             Some(channel) => match channel.incoming.take() {
-                Some(Incoming {
-                    publish,
-                    header: None,
-                    ..
-                }) => self.begin_body(id, number, publish, header),
+                Some(Incoming { publish, header: None, .. }) => self.begin_body(id, number, publish, header),
                 Some(_) | None => Err(unexpected("a content header")),
             },
         };
@@ -57,11 +49,9 @@ impl State {
             None => Err(not_open()),
             Some(channel) if channel.closing => return,
             Some(channel) => match channel.incoming.take() {
-                Some(Incoming {
-                    publish,
-                    header: Some(header),
-                    body,
-                }) => self.extend_body(id, number, publish, header, body, part),
+                Some(Incoming { publish, header: Some(header), body }) => {
+                    self.extend_body(id, number, publish, header, body, part)
+                }
                 Some(_) | None => Err(unexpected("a content body")),
             },
         };
@@ -88,11 +78,7 @@ impl State {
             return self.complete(id, number, publish, header, Bytes::new());
         }
         if let Some(channel) = self.channel_mut(id, number) {
-            channel.incoming = Some(Incoming {
-                publish,
-                header: Some(header),
-                body: BytesMut::new(),
-            });
+            channel.incoming = Some(Incoming { publish, header: Some(header), body: BytesMut::new() });
         }
         Ok(())
     }
@@ -117,20 +103,12 @@ impl State {
         }
         if size == announced {
             // The usual message is one frame, and needs no copy.
-            let body = if body.is_empty() {
-                part
-            } else {
-                [body.freeze(), part].concat().into()
-            };
+            let body = if body.is_empty() { part } else { [body.freeze(), part].concat().into() };
             return self.complete(id, number, publish, header, body);
         }
         body.extend_from_slice(&part);
         if let Some(channel) = self.channel_mut(id, number) {
-            channel.incoming = Some(Incoming {
-                publish,
-                header: Some(header),
-                body,
-            });
+            channel.incoming = Some(Incoming { publish, header: Some(header), body });
         }
         Ok(())
     }
@@ -143,8 +121,7 @@ impl State {
         header: ContentHeader,
         body: Bytes,
     ) -> Result<(), Fault> {
-        let properties = &header.properties;
-        let expiration = match properties.expiration() {
+        let expiration = match &header.expiration {
             None => None,
             Some(text) => {
                 let millis = text
@@ -154,7 +131,7 @@ impl State {
                 Some(Duration::from_millis(millis.into()))
             }
         };
-        if let Some(user) = properties.user_id()
+        if let Some(user) = &header.user_id
             && user.as_str() != self.config.user
         {
             return Err(Fault::precondition(format!(
@@ -165,11 +142,11 @@ impl State {
         let message = Message {
             exchange: publish.exchange,
             routing_key: publish.routing_key,
-            properties: header.raw_properties,
+            properties: header.properties,
             body,
             expiration,
         };
-        self.publish(id, number, Arc::new(message), publish.mandatory)
+        self.publish(id, number, &Arc::new(message), publish.mandatory)
     }
 }
 
@@ -178,8 +155,5 @@ fn not_open() -> Fault {
 }
 
 fn unexpected(what: &str) -> Fault {
-    Fault::hard(
-        AMQPHardError::UNEXPECTEDFRAME,
-        format!("expected a method frame, got {what} instead"),
-    )
+    Fault::hard(AMQPHardError::UNEXPECTEDFRAME, format!("expected a method frame, got {what} instead"))
 }

@@ -3,6 +3,7 @@
 use super::State;
 use crate::broker::message::Message;
 use crate::broker::topology::{Entry, Overflow, QueueId};
+use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, ShortString};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -75,9 +76,7 @@ impl State {
     pub(super) fn expire(&mut self) {
         for id in self.expiring.clone() {
             while let Some(queue) = self.topology.queue_mut(id) {
-                let expired = queue
-                    .head_expiry()
-                    .is_some_and(|expires| expires <= self.now.elapsed);
+                let expired = queue.head_expiry().is_some_and(|expires| expires <= self.now.elapsed);
                 if !expired {
                     if queue.ready() == 0 {
                         self.expiring.remove(&id);
@@ -105,11 +104,8 @@ impl State {
 /// The message as it goes to the dead-letter exchange, with this death told in its headers as RabbitMQ tells it.
 fn obituary(death: &Death, unix_seconds: u64) -> Arc<Message> {
     let properties = death.message.decode_properties();
-    let mut headers: BTreeMap<_, _> = properties
-        .headers()
-        .as_ref()
-        .map(|headers| headers.inner().clone())
-        .unwrap_or_default();
+    let mut headers: BTreeMap<_, _> =
+        properties.headers().as_ref().map(|headers| headers.inner().clone()).unwrap_or_default();
     let mut deaths = deaths_of(&death.message);
     let reason = death.reason.to_string();
     let known = deaths.iter().position(|known| {
@@ -131,27 +127,17 @@ fn obituary(death: &Death, unix_seconds: u64) -> Arc<Message> {
     deaths.insert(0, latest);
     if !headers.contains_key("x-first-death-queue") {
         let exchange = death.message.exchange.as_str();
-        for (name, value) in [
-            ("exchange", exchange),
-            ("queue", death.queue.as_str()),
-            ("reason", reason.as_str()),
-        ] {
-            headers.insert(
-                format!("x-first-death-{name}").into(),
-                AMQPValue::LongString(value.into()),
-            );
+        for (name, value) in
+            [("exchange", exchange), ("queue", death.queue.as_str()), ("reason", reason.as_str())]
+        {
+            headers.insert(format!("x-first-death-{name}").into(), AMQPValue::LongString(value.into()));
         }
     }
     let deaths: Vec<_> = deaths.into_iter().map(AMQPValue::FieldTable).collect();
     headers.insert(DEATHS.into(), AMQPValue::FieldArray(deaths.into()));
-    let routing_key = death
-        .routing_key
-        .clone()
-        .unwrap_or_else(|| death.message.routing_key.clone());
-    let properties = without_expiration(properties).with_headers(headers.into());
-    death
-        .message
-        .rewritten(death.exchange.clone(), routing_key, &properties)
+    let routing_key = death.routing_key.clone().unwrap_or_else(|| death.message.routing_key.clone());
+    let properties = without_expiration(&properties).with_headers(headers.into());
+    death.message.rewritten(death.exchange.clone(), routing_key, &properties)
 }
 
 fn first_of_its_kind(
@@ -177,10 +163,8 @@ fn first_of_its_kind(
 }
 
 /// A message must not expire again at its next stop. Properties can be set and not unset, hence the copy.
-fn without_expiration(
-    properties: amq_protocol::protocol::BasicProperties,
-) -> amq_protocol::protocol::BasicProperties {
-    let mut kept = amq_protocol::protocol::BasicProperties::default();
+fn without_expiration(properties: &BasicProperties) -> BasicProperties {
+    let mut kept = BasicProperties::default();
     macro_rules! keep {
         ($($get:ident => $set:ident),* $(,)?) => {
             $(if let Some(value) = properties.$get().clone() {
@@ -222,15 +206,10 @@ fn deaths_of(message: &Message) -> Vec<FieldTable> {
 /// Whether a message has been in this queue and come back without anybody rejecting it on the way, so that it would
 /// go round for ever.
 fn is_cycle(deaths: &[FieldTable], queue: &str) -> bool {
-    let Some(last) = deaths
-        .iter()
-        .position(|death| text(death, "queue").as_deref() == Some(queue))
-    else {
+    let Some(last) = deaths.iter().position(|death| text(death, "queue").as_deref() == Some(queue)) else {
         return false;
     };
-    deaths[..=last]
-        .iter()
-        .all(|death| text(death, "reason").as_deref() != Some("rejected"))
+    deaths[..=last].iter().all(|death| text(death, "reason").as_deref() != Some("rejected"))
 }
 
 fn text(death: &FieldTable, field: &str) -> Option<String> {

@@ -4,7 +4,7 @@ use super::channel::Unacked;
 use super::methods::count;
 use super::{ConnectionId, ConsumerId, Output, State};
 use crate::broker::fault::Fault;
-use crate::broker::topology::{Entry, QueueId};
+use crate::broker::topology::{Entry, Queue, QueueId};
 use amq_protocol::protocol::{AMQPClass, basic};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ impl State {
     /// Delivers what a queue has to those of its consumers that have room.
     pub(super) fn deliver_from(&mut self, id: QueueId) {
         while let Some(consumer) = self.next_consumer_of(id) {
-            let Some(entry) = self.topology.queue_mut(id).and_then(|queue| queue.take()) else {
+            let Some(entry) = self.topology.queue_mut(id).and_then(Queue::take) else {
                 return;
             };
             self.deliver(consumer, entry);
@@ -50,11 +50,7 @@ impl State {
             return;
         };
         let (to, number) = (consumer.connection, consumer.channel);
-        let Some(channel) = self
-            .connections
-            .get_mut(&to)
-            .and_then(|it| it.channels.get_mut(&number))
-        else {
+        let Some(channel) = self.connections.get_mut(&to).and_then(|it| it.channels.get_mut(&number)) else {
             return;
         };
         let delivery_tag = channel.next_delivery_tag();
@@ -73,21 +69,11 @@ impl State {
         } else {
             consumer.unacked += 1;
             channel.delivered += 1;
-            channel.unacked.insert(
-                delivery_tag,
-                Unacked {
-                    queue: consumer.queue,
-                    entry,
-                    consumer: Some(id),
-                },
-            );
+            channel
+                .unacked
+                .insert(delivery_tag, Unacked { queue: consumer.queue, entry, consumer: Some(id) });
         }
-        self.emit(Output::Content {
-            to,
-            channel: number,
-            method,
-            message,
-        });
+        self.emit(Output::Content { to, channel: number, method, message });
     }
 
     /// Fetches one message, whatever the limits of unacknowledged deliveries.
@@ -97,11 +83,7 @@ impl State {
             return Ok(());
         };
         let Some(entry) = queue.take() else {
-            self.send(
-                id,
-                number,
-                AMQPClass::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {})),
-            );
+            self.send(id, number, AMQPClass::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {})));
             return Ok(());
         };
         let message_count = count(queue.ready());
@@ -121,21 +103,9 @@ impl State {
             message_count,
         }));
         if !get.no_ack {
-            channel.unacked.insert(
-                delivery_tag,
-                Unacked {
-                    queue: queue_id,
-                    entry,
-                    consumer: None,
-                },
-            );
+            channel.unacked.insert(delivery_tag, Unacked { queue: queue_id, entry, consumer: None });
         }
-        self.emit(Output::Content {
-            to: id,
-            channel: number,
-            method,
-            message,
-        });
+        self.emit(Output::Content { to: id, channel: number, method, message });
         Ok(())
     }
 }

@@ -24,8 +24,7 @@ const CAPABILITIES: [&str; 6] = [
 impl State {
     /// Answers the protocol header of a new client.
     pub(super) fn greet(&mut self, id: ConnectionId) {
-        self.connections
-            .insert(id, Connection::new(self.config.limits.channels));
+        self.connections.insert(id, Connection::new(self.config.limits.channels));
         let start = connection::Start {
             version_major: 0,
             version_minor: 9,
@@ -87,11 +86,7 @@ impl State {
         };
         connection.channel_max = chosen.channel_max;
         connection.phase = Phase::Opening;
-        self.emit(Output::Tuned {
-            to: id,
-            frame_max: chosen.frame_max,
-            heartbeat: chosen.heartbeat,
-        });
+        self.emit(Output::Tuned { to: id, frame_max: chosen.frame_max, heartbeat: chosen.heartbeat });
         Ok(())
     }
 
@@ -99,10 +94,7 @@ impl State {
     pub(super) fn open(&mut self, id: ConnectionId, open: &connection::Open) -> Result<(), Fault> {
         let host = open.virtual_host.as_str();
         if host != VIRTUAL_HOST {
-            return Err(Fault::hard(
-                AMQPHardError::NOTALLOWED,
-                format!("vhost {host} not found"),
-            ));
+            return Err(Fault::hard(AMQPHardError::NOTALLOWED, format!("vhost {host} not found")));
         }
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.phase = Phase::Open;

@@ -5,7 +5,7 @@ use super::connection::command_invalid;
 use super::content::Incoming;
 use super::{ConnectionId, State};
 use crate::broker::fault::Fault;
-use crate::broker::topology::{Destination, QueueId};
+use crate::broker::topology::{Destination, Queue, QueueId};
 use amq_protocol::protocol::{AMQPClass, access, basic, confirm, exchange, queue};
 use amq_protocol::types::ShortString;
 
@@ -22,7 +22,7 @@ impl State {
     ) -> Result<(), Fault> {
         match method {
             AMQPClass::Basic(method) => self.on_basic(id, number, method),
-            AMQPClass::Channel(method) => self.on_channel_class(id, number, method),
+            AMQPClass::Channel(method) => self.on_channel_class(id, number, &method),
             AMQPClass::Exchange(method) => self.on_exchange(id, number, method),
             AMQPClass::Queue(method) => self.on_queue(id, number, method),
             AMQPClass::Confirm(confirm::AMQPMethod::Select(select)) => {
@@ -35,11 +35,7 @@ impl State {
             }
             // Obsolete since 0-9-1, still sent by old clients, always granted.
             AMQPClass::Access(access::AMQPMethod::Request(_)) => {
-                self.send(
-                    id,
-                    number,
-                    AMQPClass::Access(access::AMQPMethod::RequestOk(access::RequestOk {})),
-                );
+                self.send(id, number, AMQPClass::Access(access::AMQPMethod::RequestOk(access::RequestOk {})));
                 Ok(())
             }
             AMQPClass::Tx(_) => Err(Fault::not_implemented("transactions; use confirms")),
@@ -108,14 +104,12 @@ impl State {
             }
             Method::Bind(bind) => {
                 let destination = Destination::Exchange(bind.destination);
-                self.topology
-                    .bind(&bind.source, bind.routing_key, destination, bind.arguments)?;
+                self.topology.bind(&bind.source, bind.routing_key, destination, bind.arguments)?;
                 (bind.nowait, Method::BindOk(exchange::BindOk {}))
             }
             Method::Unbind(unbind) => {
                 let destination = Destination::Exchange(unbind.destination);
-                self.topology
-                    .unbind(&unbind.source, &unbind.routing_key, destination, unbind.arguments)?;
+                self.topology.unbind(&unbind.source, &unbind.routing_key, destination, unbind.arguments)?;
                 (unbind.nowait, Method::UnbindOk(exchange::UnbindOk {}))
             }
             Method::DeclareOk(_) | Method::DeleteOk(_) | Method::BindOk(_) | Method::UnbindOk(_) => {
@@ -141,29 +135,18 @@ impl State {
             }
             Method::Bind(bind) => {
                 let (queue, key) = self.bound_queue(id, number, &bind.queue, bind.routing_key)?;
-                self.topology
-                    .bind(&bind.exchange, key, Destination::Queue(queue), bind.arguments)?;
+                self.topology.bind(&bind.exchange, key, Destination::Queue(queue), bind.arguments)?;
                 (bind.nowait, Method::BindOk(queue::BindOk {}))
             }
             Method::Unbind(unbind) => {
                 let (queue, key) = self.bound_queue(id, number, &unbind.queue, unbind.routing_key)?;
-                self.topology.unbind(
-                    &unbind.exchange,
-                    &key,
-                    Destination::Queue(queue),
-                    unbind.arguments,
-                )?;
+                self.topology.unbind(&unbind.exchange, &key, Destination::Queue(queue), unbind.arguments)?;
                 (false, Method::UnbindOk(queue::UnbindOk {}))
             }
             Method::Purge(purge) => {
                 let queue = self.queue_meant(id, number, &purge.queue)?;
-                let purged = self.topology.queue_mut(queue).map_or(0, |queue| queue.purge());
-                (
-                    purge.nowait,
-                    Method::PurgeOk(queue::PurgeOk {
-                        message_count: count(purged),
-                    }),
-                )
+                let purged = self.topology.queue_mut(queue).map_or(0, Queue::purge);
+                (purge.nowait, Method::PurgeOk(queue::PurgeOk { message_count: count(purged) }))
             }
             Method::Delete(delete) => {
                 let message_count = count(self.delete_queue_named(id, number, &delete)?);
@@ -216,16 +199,10 @@ impl State {
         };
         let found = self.topology.queue(queue);
         if delete.if_unused && !found.consumers.is_empty() {
-            return Err(Fault::precondition(format!(
-                "queue '{}' in vhost '/' in use",
-                found.name
-            )));
+            return Err(Fault::precondition(format!("queue '{}' in vhost '/' in use", found.name)));
         }
         if delete.if_empty && found.ready() > 0 {
-            return Err(Fault::precondition(format!(
-                "queue '{}' in vhost '/' is not empty",
-                found.name
-            )));
+            return Err(Fault::precondition(format!("queue '{}' in vhost '/' is not empty", found.name)));
         }
         let ready = found.ready();
         self.delete_queue(queue);
@@ -242,11 +219,7 @@ impl State {
     ) -> Result<(QueueId, ShortString), Fault> {
         let found = self.queue_meant(id, number, queue)?;
         let implied = queue.as_str().is_empty() && key.as_str().is_empty();
-        let key = if implied {
-            self.topology.queue(found).name.clone()
-        } else {
-            key
-        };
+        let key = if implied { self.topology.queue(found).name.clone() } else { key };
         Ok((found, key))
     }
 
@@ -257,11 +230,7 @@ impl State {
         number: u16,
         name: &ShortString,
     ) -> Result<QueueId, Fault> {
-        let name = match self
-            .connections
-            .get(&id)
-            .and_then(|connection| connection.channels.get(&number))
-        {
+        let name = match self.connections.get(&id).and_then(|connection| connection.channels.get(&number)) {
             Some(channel) => Channel::meant(channel, name)?,
             None => name.clone(),
         };

@@ -14,7 +14,7 @@ impl State {
         &mut self,
         id: ConnectionId,
         number: u16,
-        message: Arc<Message>,
+        message: &Arc<Message>,
         mandatory: bool,
     ) -> Result<(), Fault> {
         let exchange = self.topology.exchanges.get(&message.exchange);
@@ -24,15 +24,15 @@ impl State {
                 message.exchange
             )));
         }
-        let queues = self.topology.route(&message)?;
+        let queues = self.topology.route(message)?;
         self.published += 1;
         if queues.is_empty() {
             self.unroutable += 1;
             if mandatory {
-                self.give_back(id, number, Arc::clone(&message));
+                self.give_back(id, number, Arc::clone(message));
             }
         }
-        let accepted = self.enqueue(&queues, &message);
+        let accepted = self.enqueue(&queues, message);
         self.confirm(id, number, accepted);
         Ok(())
     }
@@ -65,12 +65,7 @@ impl State {
             exchange: message.exchange.clone(),
             routing_key: message.routing_key.clone(),
         }));
-        self.emit(Output::Content {
-            to: id,
-            channel: number,
-            method,
-            message,
-        });
+        self.emit(Output::Content { to: id, channel: number, method, message });
     }
 
     /// Notes what became of the next message of a channel that wants confirms.
@@ -90,25 +85,16 @@ impl State {
         }
         // Acks are sent in order with it, or `multiple` would cover it.
         self.send_confirms();
-        let nack = basic::Nack {
-            delivery_tag: tag,
-            multiple: false,
-            requeue: false,
-        };
+        let nack = basic::Nack { delivery_tag: tag, multiple: false, requeue: false };
         self.send(id, number, AMQPClass::Basic(basic::AMQPMethod::Nack(nack)));
     }
 
     /// Sends the confirms that have been held back so that one could stand for many.
     pub(super) fn send_confirms(&mut self) {
         while let Some((id, number)) = self.unconfirmed.pop_first() {
-            let confirmed = self
-                .channel_mut(id, number)
-                .and_then(|channel| channel.confirmed.take());
+            let confirmed = self.channel_mut(id, number).and_then(|channel| channel.confirmed.take());
             if let Some((delivery_tag, multiple)) = confirmed {
-                let ack = basic::Ack {
-                    delivery_tag,
-                    multiple,
-                };
+                let ack = basic::Ack { delivery_tag, multiple };
                 self.send(id, number, AMQPClass::Basic(basic::AMQPMethod::Ack(ack)));
             }
         }

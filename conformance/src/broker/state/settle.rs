@@ -72,17 +72,13 @@ impl State {
         };
         let all = multiple && delivery_tag == 0;
         if !all && !channel.unacked.contains_key(&delivery_tag) {
-            return Err(Fault::precondition(format!(
-                "unknown delivery tag {delivery_tag}"
-            )));
+            return Err(Fault::precondition(format!("unknown delivery tag {delivery_tag}")));
         }
         let taken: Vec<_> = if all {
             std::mem::take(&mut channel.unacked).into_values().collect()
         } else if multiple {
             let rest = channel.unacked.split_off(&(delivery_tag + 1));
-            std::mem::replace(&mut channel.unacked, rest)
-                .into_values()
-                .collect()
+            std::mem::replace(&mut channel.unacked, rest).into_values().collect()
         } else {
             channel.unacked.remove(&delivery_tag).into_iter().collect()
         };

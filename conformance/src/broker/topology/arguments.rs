@@ -111,9 +111,7 @@ impl Reader<'_> {
             return Ok(None);
         };
         let number = as_number(value).ok_or_else(|| self.invalid(argument, "unacceptable_type"))?;
-        u64::try_from(number)
-            .map(Some)
-            .map_err(|_| self.invalid(argument, "value_negative"))
+        u64::try_from(number).map(Some).map_err(|_| self.invalid(argument, "value_negative"))
     }
 
     fn overflow(&self) -> Result<Overflow, Fault> {

@@ -29,10 +29,7 @@ impl Topology {
         }
         let kind = ExchangeKind::from_name(declare.kind.as_str())?;
         if let Some(existing) = self.exchanges.get(&name) {
-            let same = Equivalence {
-                what: "exchange",
-                name: name.as_str(),
-            };
+            let same = Equivalence { what: "exchange", name: name.as_str() };
             same.check("type", &kind, &existing.kind)?;
             same.check("durable", &declare.durable, &existing.durable)?;
             same.check("auto_delete", &declare.auto_delete, &existing.auto_delete)?;
@@ -60,19 +57,10 @@ impl Topology {
         let name = &delete.exchange;
         check_not_default(name)?;
         if name.as_str().starts_with(RESERVED_PREFIX) {
-            return Err(Fault::refused(format!(
-                "operation not permitted on exchange '{name}' in vhost '/'"
-            )));
+            return Err(Fault::refused(format!("operation not permitted on exchange '{name}' in vhost '/'")));
         }
-        if delete.if_unused
-            && self
-                .exchanges
-                .get(name)
-                .is_some_and(|exchange| !exchange.is_unbound())
-        {
-            return Err(Fault::precondition(format!(
-                "exchange '{name}' in vhost '/' in use"
-            )));
+        if delete.if_unused && self.exchanges.get(name).is_some_and(|exchange| !exchange.is_unbound()) {
+            return Err(Fault::precondition(format!("exchange '{name}' in vhost '/' in use")));
         }
         self.remove_exchange(name);
         Ok(())
@@ -97,10 +85,7 @@ impl Topology {
             if existing.owner != owner {
                 return Err(locked(name.as_str()));
             }
-            let same = Equivalence {
-                what: "queue",
-                name: name.as_str(),
-            };
+            let same = Equivalence { what: "queue", name: name.as_str() };
             same.check("durable", &declare.durable, &existing.durable)?;
             same.check("auto_delete", &declare.auto_delete, &existing.auto_delete)?;
             arguments::check_equivalent(name.as_str(), &existing.declared, &declare.arguments)?;
@@ -138,13 +123,7 @@ impl Topology {
         let bound = self.exchanges.values().map(Exchange::binding_count).sum();
         check_room("bindings", bound, self.limits.bindings)?;
         if let Some(exchange) = self.exchanges.get_mut(source) {
-            exchange.bind(
-                key,
-                Binding {
-                    destination,
-                    arguments,
-                },
-            );
+            exchange.bind(key, Binding { destination, arguments });
         }
         Ok(())
     }
@@ -165,13 +144,7 @@ impl Topology {
         let Some(exchange) = self.exchanges.get_mut(source) else {
             return Ok(());
         };
-        let removed = exchange.unbind(
-            key.as_str(),
-            &Binding {
-                destination,
-                arguments,
-            },
-        );
+        let removed = exchange.unbind(key.as_str(), &Binding { destination, arguments });
         if removed && exchange.auto_delete && exchange.is_unbound() {
             self.remove_exchange(source);
         }
@@ -219,17 +192,14 @@ fn check_not_default(name: &ShortString) -> Result<(), Fault> {
 }
 
 fn reserved(what: &str, name: &ShortString) -> Fault {
-    Fault::refused(format!(
-        "{what} name '{name}' contains reserved prefix '{RESERVED_PREFIX}*'"
-    ))
+    Fault::refused(format!("{what} name '{name}' contains reserved prefix '{RESERVED_PREFIX}*'"))
 }
 
 fn check_room(what: &str, count: usize, limit: usize) -> Result<(), Fault> {
     match count < limit {
         true => Ok(()),
-        false => Err(Fault::hard(
-            AMQPHardError::RESOURCEERROR,
-            format!("the limit of {limit} {what} is reached"),
-        )),
+        false => {
+            Err(Fault::hard(AMQPHardError::RESOURCEERROR, format!("the limit of {limit} {what} is reached")))
+        }
     }
 }

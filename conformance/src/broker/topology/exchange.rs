@@ -29,10 +29,7 @@ impl ExchangeKind {
             "fanout" => Ok(Self::Fanout),
             "topic" => Ok(Self::Topic),
             "headers" => Ok(Self::Headers),
-            _ => Err(Fault::hard(
-                AMQPHardError::COMMANDINVALID,
-                format!("unknown exchange type '{name}'"),
-            )),
+            _ => Err(Fault::hard(AMQPHardError::COMMANDINVALID, format!("unknown exchange type '{name}'"))),
         }
     }
 }
@@ -129,18 +126,11 @@ impl Exchange {
     ) -> Box<dyn Iterator<Item = &'a Destination> + 'a> {
         match self.kind {
             ExchangeKind::Direct => Box::new(
-                self.bindings
-                    .get(routing_key)
-                    .into_iter()
-                    .flatten()
-                    .map(|binding| &binding.destination),
+                self.bindings.get(routing_key).into_iter().flatten().map(|binding| &binding.destination),
             ),
-            ExchangeKind::Fanout => Box::new(
-                self.bindings
-                    .values()
-                    .flatten()
-                    .map(|binding| &binding.destination),
-            ),
+            ExchangeKind::Fanout => {
+                Box::new(self.bindings.values().flatten().map(|binding| &binding.destination))
+            }
             ExchangeKind::Topic => Box::new(
                 self.bindings
                     .iter()
@@ -185,11 +175,7 @@ fn headers_match(arguments: &FieldTable, headers: Option<&FieldTable>) -> bool {
             .and_then(|headers| headers.inner().get(name))
             .is_some_and(|present| *value == AMQPValue::Void || value == present)
     };
-    if mode.starts_with("any") {
-        wanted.any(fits)
-    } else {
-        wanted.all(fits)
-    }
+    if mode.starts_with("any") { wanted.any(fits) } else { wanted.all(fits) }
 }
 
 #[cfg(test)]
@@ -211,23 +197,13 @@ mod tests {
         for (arguments, expected) in [
             (table(&[("kind", "payment"), ("region", "eu")]), true),
             (table(&[("kind", "payment"), ("region", "us")]), false),
-            (
-                table(&[("x-match", "any"), ("kind", "payment"), ("region", "us")]),
-                true,
-            ),
+            (table(&[("x-match", "any"), ("kind", "payment"), ("region", "us")]), true),
             (table(&[("x-match", "any"), ("kind", "refund")]), false),
             (table(&[("kind", "payment"), ("x-trace", "2")]), true),
-            (
-                table(&[("x-match", "all-with-x"), ("kind", "payment"), ("x-trace", "2")]),
-                false,
-            ),
+            (table(&[("x-match", "all-with-x"), ("kind", "payment"), ("x-trace", "2")]), false),
             (table(&[]), true),
         ] {
-            assert_eq!(
-                headers_match(&arguments, Some(&headers)),
-                expected,
-                "{arguments:?}"
-            );
+            assert_eq!(headers_match(&arguments, Some(&headers)), expected, "{arguments:?}");
         }
         assert!(!headers_match(&table(&[("kind", "payment")]), None));
     }

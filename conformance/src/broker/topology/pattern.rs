@@ -33,11 +33,7 @@ pub(crate) fn matches(pattern: &str, key: &str) -> bool {
 }
 
 fn words(text: &str) -> Vec<&str> {
-    if text.is_empty() {
-        Vec::new()
-    } else {
-        text.split('.').collect()
-    }
+    if text.is_empty() { Vec::new() } else { text.split('.').collect() }
 }
 
 #[cfg(test)]

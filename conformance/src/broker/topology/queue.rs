@@ -94,19 +94,13 @@ impl Queue {
     pub(crate) fn put_back(&mut self, mut entry: Entry) {
         self.held -= 1;
         entry.redelivered = true;
-        let place = self
-            .ready
-            .partition_point(|other| other.position < entry.position);
+        let place = self.ready.partition_point(|other| other.position < entry.position);
         self.ready.insert(place, entry);
     }
 
     /// Drops what waits; how many there were.
     pub(crate) fn purge(&mut self) -> usize {
-        self.bytes -= self
-            .ready
-            .iter()
-            .map(|entry| entry.message.weight())
-            .sum::<usize>();
+        self.bytes -= self.ready.iter().map(|entry| entry.message.weight()).sum::<usize>();
         let count = self.ready.len();
         self.ready.clear();
         count
@@ -155,19 +149,12 @@ mod tests {
     #[test]
     fn returned_messages_keep_their_order() {
         let mut queue = queue_of(&["a", "b", "c", "d"]);
-        let (a, b, c) = (
-            queue.take().unwrap(),
-            queue.take().unwrap(),
-            queue.take().unwrap(),
-        );
+        let (a, b, c) = (queue.take().unwrap(), queue.take().unwrap(), queue.take().unwrap());
         queue.put_back(b);
         queue.put_back(c);
         queue.put_back(a);
         let expected = [("a", true), ("b", true), ("c", true), ("d", false)];
-        assert_eq!(
-            drain(&mut queue),
-            expected.map(|(body, again)| (body.as_bytes().to_vec(), again))
-        );
+        assert_eq!(drain(&mut queue), expected.map(|(body, again)| (body.as_bytes().to_vec(), again)));
     }
 
     /// The accounts return to nothing once everything is settled or purged.

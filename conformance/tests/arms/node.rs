@@ -1,0 +1,155 @@
+//! RabbitMQ as a process of its own: a private node with its own name, ports, files, cookie and port mapper.
+
+use super::Absence;
+use std::env;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+const SERVER: &str = "rabbitmq-server";
+/// Debian's wrapper on the path insists on an account of its own; this is what it wraps.
+const WRAPPED_SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+const PORT_MAPPER: &str = "epmd";
+/// RabbitMQ prints this last.
+const READY: &str = "Starting broker... completed";
+/// How long the node may take, on a machine that does other things as well.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long the node may take to end by itself.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A running node. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Node {
+    server: Child,
+    port_mapper: Child,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Node {
+    /// Starts a node, and waits until it takes connections.
+    pub(crate) async fn start() -> Result<Self, Absence> {
+        let server = match Path::new(WRAPPED_SERVER) {
+            wrapped if wrapped.is_file() => wrapped.to_owned(),
+            _ => on_path(SERVER).ok_or_else(|| missing(SERVER))?,
+        };
+        let port_mapper = on_path(PORT_MAPPER).ok_or_else(|| missing(PORT_MAPPER))?;
+        let mut node = Self::spawn(&server, &port_mapper)
+            .map_err(|error| Absence::Failed(format!("{} does not start: {error}", server.display())))?;
+        match timeout(START_TIMEOUT, node.ready()).await {
+            Ok(Ok(())) => Ok(node),
+            Ok(Err(output)) => {
+                node.stop().await;
+                Err(Absence::Failed(format!("{} ended: {output}", server.display())))
+            }
+            Err(_) => {
+                node.stop().await;
+                Err(Absence::Failed(format!("{} is not up after {START_TIMEOUT:?}", server.display())))
+            }
+        }
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
+    }
+
+    /// Ends it and removes its files.
+    pub(crate) async fn stop(mut self) {
+        // The server is a shell that waits for the virtual machine; its input is a pipe, and the machine ends when
+        // that does. Where it does not, the kill on drop reaches the whole group.
+        drop(self.server.stdin.take());
+        if let Some(id) = self.server.id() {
+            terminate_group(id).await;
+        }
+        if timeout(STOP_TIMEOUT, self.server.wait()).await.is_err() {
+            let _ = self.server.kill().await;
+        }
+        let _ = self.port_mapper.kill().await;
+        if let Err(error) = fs::remove_dir_all(&self.folder) {
+            eprintln!("{} was not removed: {error}", self.folder.display());
+        }
+    }
+
+    fn spawn(server: &Path, port_mapper: &Path) -> io::Result<Self> {
+        // Ports are free when asked for, and the node binds them a moment later: all are held until the last is known.
+        let held = [free_port()?, free_port()?, free_port()?];
+        let [port, distribution, mapper] = held.each_ref().map(|(port, _)| *port);
+        let folder = env::temp_dir().join(format!("gatecheck-rabbitmq-{}-{port}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        drop(held);
+        let port_mapper = Command::new(port_mapper)
+            .args(["-port", &mapper.to_string(), "-address", "127.0.0.1"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let server = Command::new(server)
+            .env("HOME", &folder)
+            .env("ERL_EPMD_PORT", mapper.to_string())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODENAME", format!("gatecheck-{}-{port}@localhost", std::process::id()))
+            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODE_PORT", port.to_string())
+            .env("RABBITMQ_DIST_PORT", distribution.to_string())
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
+            .env("RABBITMQ_MNESIA_BASE", folder.join("mnesia"))
+            .env("RABBITMQ_LOG_BASE", folder.join("log"))
+            .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq"))
+            .env("RABBITMQ_CONF_ENV_FILE", folder.join("rabbitmq-env.conf"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("enabled_plugins"))
+            .env("RABBITMQ_GENERATED_CONFIG_DIR", folder.join("config"))
+            .current_dir(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        Ok(Self { server, port_mapper, folder, port })
+    }
+
+    /// Reads what the server prints until it is up; all of it where that does not happen.
+    async fn ready(&mut self) -> Result<(), String> {
+        let mut printed = String::new();
+        let Some(stdout) = self.server.stdout.take() else { return Err(printed) };
+        let mut lines = BufReader::new(stdout).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if line.contains(READY) {
+                // Whatever it prints later must not block it.
+                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                return Ok(());
+            }
+            printed.push_str(&line);
+            printed.push('\n');
+        }
+        Err(printed)
+    }
+}
+
+/// Asks every process of a group to end.
+async fn terminate_group(leader: u32) {
+    let _ = Command::new("kill").args(["-TERM", "--", &format!("-{leader}")]).status().await;
+}
+
+fn free_port() -> io::Result<(u16, TcpListener)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok((listener.local_addr()?.port(), listener))
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let candidates = env::split_paths(&path).map(|folder| folder.join(program));
+    candidates.chain([Path::new("/usr/sbin").join(program)]).find(|candidate| candidate.is_file())
+}
+
+fn missing(program: &str) -> Absence {
+    Absence::Excused(format!("there is no {program} on the path"))
+}

@@ -1,0 +1,63 @@
+//! What a broker has to do, written once and run against the embedded broker and against RabbitMQ.
+//!
+//! Trials are named `ARM/BEHAVIOUR`. A real broker is looked for in this order: `GATECHECK_AMQP_URL`; a Docker engine,
+//! with the image that `GATECHECK_RABBITMQ_IMAGE` names (`rabbitmq:4`, the official one, by default); a
+//! `rabbitmq-server` on the path, started as a private node. The first one found runs; arms that are not there, or not
+//! needed, are ignored, with the reason. `GATECHECK_REQUIRE=docker,rabbitmq,node,python` turns an absence into a
+//! failure: `docker` of the container, `rabbitmq` of the private node, `node` and `python` of the [`peers`].
+
+#[path = "../arms/mod.rs"]
+mod arms;
+mod bench;
+mod contract;
+mod peers;
+mod raw;
+
+use arms::{Absence, Arm, Arms};
+use bench::Bench;
+use futures_util::FutureExt;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// How long one behaviour may take to show.
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(60);
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let runtime = Arc::new(Runtime::new().expect("a runtime"));
+    let arms = Arc::new(Arms::default());
+    let mut trials = Vec::new();
+    for arm in Arm::ALL {
+        for behaviour in contract::all() {
+            let (runtime, arms) = (Arc::clone(&runtime), Arc::clone(&arms));
+            trials.push(Trial::ignorable_test(format!("{}/{}", arm.name(), behaviour.name), move || {
+                runtime.block_on(show(&arms, arm, &behaviour))
+            }));
+        }
+    }
+    trials.extend(peers::trials(&runtime, &arms));
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    let arms = Arc::into_inner(arms).expect("trials that did not run are dropped with their share");
+    runtime.block_on(arms.stop());
+    conclusion.exit();
+}
+
+async fn show(arms: &Arms, arm: Arm, behaviour: &contract::Behaviour) -> Result<Completion, Failed> {
+    let url = match arms.url(arm).await {
+        Ok(url) => url,
+        Err(Absence::Excused(reason)) => return Ok(Completion::ignored_with(reason)),
+        Err(Absence::Failed(reason)) => return Err(reason.into()),
+    };
+    let bench = Bench::new(url, behaviour.name).await;
+    let shown = AssertUnwindSafe(tokio::time::timeout(TRIAL_TIMEOUT, (behaviour.show)(&bench)));
+    let outcome = shown.catch_unwind().await;
+    bench.clean().await;
+    match outcome {
+        Ok(Ok(())) => Ok(Completion::Completed),
+        Ok(Err(_)) => Err(format!("nothing after {TRIAL_TIMEOUT:?}").into()),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
