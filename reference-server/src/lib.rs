@@ -1,1 +1,20 @@
-//! TEMP
+//! A WebSocket gateway: JWT sign-in, rooms, heartbeats, fed by RabbitMQ.
+//!
+//! ```text
+//!  RabbitMQ ──► EventSource ──► bridge ──routed event, encoded once──► shard 1 … shard n
+//!                                  ◄──taken by every shard── ack            │
+//!                                                              Gateway machine (no I/O, no clock)
+//!  listener ──sockets, in turn──────────────────────────────► connections ──┘
+//! ```
+//!
+//! [`gateway`] decides what happens, [`net`] makes it happen on any [`net::Listen`], [`broker`] is where events come from.
+
+pub mod auth;
+pub mod broker;
+pub mod cli;
+pub mod config;
+pub mod gateway;
+pub mod net;
+
+pub use config::Config;
+pub use net::{Listen, Server, ServerError, TcpListen};

@@ -1,0 +1,7 @@
+//! Where events come from.
+
+mod rabbitmq;
+mod source;
+
+pub use rabbitmq::{RabbitMq, RabbitMqConfig};
+pub use source::{EventSource, NoBroker, SourceEvent, Tag};

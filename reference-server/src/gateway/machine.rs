@@ -1,0 +1,198 @@
+//! The machine itself.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use protocol::{
+    Claims, ClientMessage, CloseCode, DecodeError, Decoded, Dialect, ErrorCode, Heartbeat, RoomName, ServerMessage,
+    Target, may_join,
+};
+
+use super::frame::{ping_frame, text_frame};
+use super::heartbeat::{Due, Heartbeats};
+use super::rooms::{Joined, Rooms};
+use super::signal::{ConnectionId, Input, Now, Output};
+
+/// What the machine is told once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatewayConfig {
+    /// How the wire is spelled.
+    pub dialect: Dialect,
+    /// How often every connection is pinged (HB-1).
+    pub ping_interval: Duration,
+    /// How long it may take to answer (HB-2).
+    pub pong_timeout: Duration,
+    /// Most rooms of one connection, its own included (ROOM-5).
+    pub max_rooms: usize,
+}
+
+/// The connections of one shard, without I/O.
+#[derive(Debug)]
+pub struct Gateway {
+    config: GatewayConfig,
+    sessions: BTreeMap<ConnectionId, Claims>,
+    rooms: Rooms,
+    heartbeats: Heartbeats,
+    outputs: VecDeque<Output>,
+}
+
+impl Gateway {
+    /// A gateway without connections.
+    pub fn new(config: GatewayConfig) -> Self {
+        let heartbeats = Heartbeats::new(config.ping_interval, config.pong_timeout);
+        Self { config, sessions: BTreeMap::new(), rooms: Rooms::default(), heartbeats, outputs: VecDeque::new() }
+    }
+
+    /// The next thing to be done, until there is none.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Timer`] is due at the latest.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.heartbeats.deadline()
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether there is no connection, no membership and no timer.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.rooms.is_empty() && self.heartbeats.deadline().is_none()
+    }
+
+    /// Takes in what happened. Signs of connections that are gone change nothing.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Opened(connection, claims) => self.opened(now, connection, claims),
+            Input::Text(connection, text) => self.text(now, connection, &text),
+            Input::Binary(connection) => {
+                self.refuse(now, connection, ErrorCode::BadMessage, "messages are text frames", None);
+            }
+            Input::Pong(connection) => self.heartbeats.pong(connection),
+            Input::Closed(connection) => self.closed(connection),
+            Input::Event(routed) => {
+                for member in self.rooms.members_of_any(&routed.rooms) {
+                    self.outputs.push_back(Output::Send(member, routed.frame.clone()));
+                }
+            }
+            Input::Shutdown => {
+                let all: Vec<_> = self.sessions.keys().copied().collect();
+                for connection in all {
+                    self.outputs.push_back(Output::Close(connection, CloseCode::GOING_AWAY));
+                    self.closed(connection);
+                }
+            }
+            Input::Timer => self.timer(now),
+        }
+    }
+
+    fn opened(&mut self, now: Now, connection: ConnectionId, claims: Claims) {
+        let own = RoomName::on_connect(&claims);
+        let user_id = claims.user_id.to_string();
+        self.sessions.insert(connection, claims);
+        self.heartbeats.start(connection, now.monotonic);
+        let rooms = own.iter().map(ToString::to_string).collect();
+        for room in own {
+            // A connection's own rooms count, but are never refused.
+            self.rooms.join(connection, room, usize::MAX);
+        }
+        if self.config.dialect.welcome_type().is_some() {
+            self.tell(now, connection, &ServerMessage::Welcome { user_id, rooms }, None);
+        }
+    }
+
+    fn closed(&mut self, connection: ConnectionId) {
+        self.sessions.remove(&connection);
+        self.rooms.leave_all(connection);
+        self.heartbeats.stop(connection);
+    }
+
+    fn text(&mut self, now: Now, connection: ConnectionId, text: &str) {
+        if !self.sessions.contains_key(&connection) {
+            return;
+        }
+        match self.config.dialect.decode_client(text) {
+            Ok(Decoded { message, id }) => match message {
+                ClientMessage::Ping => self.tell(now, connection, &ServerMessage::Pong, id.as_deref()),
+                ClientMessage::Pong => self.heartbeats.pong(connection),
+                ClientMessage::Subscribe(target) => self.subscribe(now, connection, target, id.as_deref()),
+                ClientMessage::Unsubscribe(target) => self.unsubscribe(now, connection, target, id.as_deref()),
+                ClientMessage::Other { .. } => {
+                    let message = "this gateway knows ping, subscribe and unsubscribe";
+                    self.refuse(now, connection, ErrorCode::UnknownType, message, id.as_deref());
+                }
+            },
+            Err(error) => {
+                let id = match &error {
+                    DecodeError::NoTarget { id, .. } => id.clone(),
+                    DecodeError::Envelope(_) | DecodeError::Payload { .. } => None,
+                };
+                self.refuse(now, connection, error.code(), &error.to_string(), id.as_deref());
+            }
+        }
+    }
+
+    fn subscribe(&mut self, now: Now, connection: ConnectionId, target: Target, id: Option<&str>) {
+        let Some(claims) = self.sessions.get(&connection) else { return };
+        let room = match RoomName::parse(target.name()) {
+            Ok(room) => room,
+            Err(error) => return self.refuse(now, connection, ErrorCode::BadRoom, &error.to_string(), id),
+        };
+        if !may_join(claims, &room) {
+            return self.refuse(now, connection, ErrorCode::Forbidden, "that room is not yours", id);
+        }
+        match self.rooms.join(connection, room, self.config.max_rooms) {
+            Joined::In => self.acknowledge(now, connection, &ServerMessage::Subscribed(target), id),
+            Joined::TooMany => {
+                let message = format!("a connection is in at most {} rooms", self.config.max_rooms);
+                self.refuse(now, connection, ErrorCode::TooManyRooms, &message, id);
+            }
+        }
+    }
+
+    fn unsubscribe(&mut self, now: Now, connection: ConnectionId, target: Target, id: Option<&str>) {
+        match RoomName::parse(target.name()) {
+            Ok(room) => {
+                self.rooms.leave(connection, &room);
+                self.acknowledge(now, connection, &ServerMessage::Unsubscribed(target), id);
+            }
+            Err(error) => self.refuse(now, connection, ErrorCode::BadRoom, &error.to_string(), id),
+        }
+    }
+
+    fn timer(&mut self, now: Now) {
+        let by_message = self.config.dialect.heartbeat == Heartbeat::Message;
+        while let Some(due) = self.heartbeats.next_due(now.monotonic) {
+            match due {
+                Due::Ping(connection) if by_message => self.tell(now, connection, &ServerMessage::Ping, None),
+                Due::Ping(connection) => self.outputs.push_back(Output::Send(connection, ping_frame())),
+                Due::Dead(connection) => {
+                    self.closed(connection);
+                    self.outputs.push_back(Output::Drop(connection));
+                }
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, now: Now, connection: ConnectionId, message: &ServerMessage, id: Option<&str>) {
+        if self.config.dialect.acks {
+            self.tell(now, connection, message, id);
+        }
+    }
+
+    fn refuse(&mut self, now: Now, connection: ConnectionId, code: ErrorCode, message: &str, id: Option<&str>) {
+        if self.sessions.contains_key(&connection) {
+            let (code, message) = (code.to_string(), message.to_owned());
+            self.tell(now, connection, &ServerMessage::Error { code, message }, id);
+        }
+    }
+
+    fn tell(&mut self, now: Now, connection: ConnectionId, message: &ServerMessage, id: Option<&str>) {
+        let frame: Bytes = text_frame(&self.config.dialect.encode_server(message, now.wall, id));
+        self.outputs.push_back(Output::Send(connection, frame));
+    }
+}

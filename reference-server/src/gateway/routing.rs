@@ -1,0 +1,211 @@
+//! Which rooms an event goes to: a table, not code (SPEC "Events in").
+
+use bytes::Bytes;
+use protocol::{Dialect, RoomName, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::event::Event;
+use super::frame::text_frame;
+
+/// The table. The first row that matches decides; an event that none matches goes to the room of its own name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RoutingTable {
+    rows: Vec<Route>,
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// The event's type; one `*` at the end stands for any ending.
+    pub event: String,
+    /// The rooms. `{data.userId}` is replaced by that text of the event's data; where there is none, the room is left out.
+    pub rooms: Vec<String>,
+    /// Another type under which clients see the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rename: Option<String>,
+}
+
+/// Why a row cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// A pattern with a `*` before its end.
+    #[error("route `{event}`: a `*` stands at the end only")]
+    Pattern {
+        /// The pattern.
+        event: String,
+    },
+    /// A room that is neither a name nor a known template.
+    #[error("route `{event}`: `{room}` is no room; write a name, or a prefix and `{{data.KEY}}`")]
+    Room {
+        /// The row.
+        event: String,
+        /// The room.
+        room: String,
+    },
+}
+
+/// An event on its way: a finished frame, and the rooms whose members get it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routed {
+    /// The rooms, none twice.
+    pub rooms: Vec<RoomName>,
+    /// The frame that every receiver shares.
+    pub frame: Bytes,
+    /// Rooms left out because the event's data has no text for them.
+    pub skipped: usize,
+}
+
+impl RoutingTable {
+    /// A table of these rows.
+    ///
+    /// # Errors
+    /// Names the first row that cannot be used.
+    pub fn new(rows: Vec<Route>) -> Result<Self, RouteError> {
+        for Route { event, rooms, .. } in &rows {
+            if event.find('*').is_some_and(|at| at + 1 < event.len()) {
+                return Err(RouteError::Pattern { event: event.clone() });
+            }
+            for room in rooms {
+                let good = match template(room) {
+                    Some((prefix, key)) => !key.is_empty() && (prefix.is_empty() || RoomName::parse(prefix).is_ok()),
+                    None => RoomName::parse(room).is_ok(),
+                };
+                if !good {
+                    return Err(RouteError::Room { event: event.clone(), room: room.clone() });
+                }
+            }
+        }
+        Ok(Self { rows })
+    }
+
+    /// Routes an event and encodes it, once for all receivers. `now` stands in for a time that the event does not have.
+    pub fn route(&self, event: &Event, dialect: &Dialect, now: Timestamp) -> Routed {
+        let row = self.rows.iter().find(|row| row.matches(&event.name));
+        let name = row.and_then(|row| row.rename.as_deref()).unwrap_or(&event.name);
+        let mut rooms: Vec<RoomName> = Vec::new();
+        let mut skipped = 0;
+        match row {
+            Some(row) => {
+                let data: Value = serde_json::from_str(event.data.get()).unwrap_or_default();
+                for room in &row.rooms {
+                    match fill(room, &data) {
+                        Some(room) if !rooms.contains(&room) => rooms.push(room),
+                        Some(_) => {}
+                        None => skipped += 1,
+                    }
+                }
+            }
+            // A name that no room can have reaches nobody.
+            None => rooms.extend(RoomName::parse(name)),
+        }
+        let text = dialect.encode_event(name, &event.data, event.timestamp.unwrap_or(now));
+        Routed { rooms, frame: text_frame(&text), skipped }
+    }
+}
+
+impl Route {
+    fn matches(&self, name: &str) -> bool {
+        match self.event.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => name == self.event,
+        }
+    }
+}
+
+impl Default for RoutingTable {
+    /// Payments go to everybody and to their owner; profiles and sessions to their owner alone; `admin:` to administrators.
+    fn default() -> Self {
+        let row = |event: &str, rooms: &[&str]| Route {
+            event: event.to_owned(),
+            rooms: rooms.iter().map(|room| (*room).to_owned()).collect(),
+            rename: None,
+        };
+        const OWNER: &str = "user:{data.userId}";
+        Self {
+            rows: vec![
+                row("payment:created", &["broadcast"]),
+                row("payment:updated", &["broadcast", OWNER]),
+                row("payment:completed", &["broadcast", OWNER]),
+                row("payment:failed", &["broadcast", OWNER]),
+                row("profile:*", &[OWNER]),
+                row("session:*", &[OWNER]),
+                row("admin:*", &["role:admin"]),
+            ],
+        }
+    }
+}
+
+/// Prefix and key of `user:{data.userId}`.
+fn template(room: &str) -> Option<(&str, &str)> {
+    let (prefix, rest) = room.split_once("{data.")?;
+    Some((prefix, rest.strip_suffix('}').unwrap_or_default()))
+}
+
+fn fill(room: &str, data: &Value) -> Option<RoomName> {
+    let Some((prefix, key)) = template(room) else { return RoomName::parse(room).ok() };
+    let text = match data.get(key)? {
+        Value::String(text) if !text.is_empty() => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    match prefix {
+        // The owner's room is made of the owner's id, whatever characters that has, as it was on connecting.
+        "user:" => Some(RoomName::user(&UserId::new(text))),
+        prefix => RoomName::parse(&format!("{prefix}{text}")).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rooms(table: &RoutingTable, body: &str) -> Vec<String> {
+        let event = Event::parse(body.as_bytes()).unwrap();
+        let routed = table.route(&event, &Dialect::default(), Timestamp::from_unix_ms(0));
+        routed.rooms.into_iter().map(String::from).collect()
+    }
+
+    /// The default table, row by row.
+    #[test]
+    fn the_default_table_is_the_seeds() {
+        let table = RoutingTable::default();
+        let owner = |kind: &str| rooms(&table, &format!(r#"{{"type":"{kind}","data":{{"userId":"7"}}}}"#));
+        assert_eq!(owner("payment:created"), ["broadcast"]);
+        assert_eq!(owner("payment:updated"), ["broadcast", "user:7"]);
+        assert_eq!(owner("payment:failed"), ["broadcast", "user:7"]);
+        assert_eq!(owner("profile:updated"), ["user:7"]);
+        assert_eq!(owner("session:ended"), ["user:7"]);
+        assert_eq!(owner("admin:alert"), ["role:admin"]);
+        assert_eq!(owner("catalog:changed"), ["catalog:changed"]);
+    }
+
+    /// A private event without an owner reaches nobody; one whose type is no room name neither.
+    #[test]
+    fn an_event_without_an_owner_reaches_nobody() {
+        let table = RoutingTable::default();
+        assert!(rooms(&table, r#"{"type":"profile:updated","data":{}}"#).is_empty());
+        assert!(rooms(&table, r#"{"type":"profile:updated","data":{"userId":""}}"#).is_empty());
+        assert!(rooms(&table, r#"{"type":"no such room","data":{}}"#).is_empty());
+        assert_eq!(rooms(&table, r#"{"type":"payment:updated","data":{"userId":42}}"#), ["broadcast", "user:42"]);
+    }
+
+    /// Rows may rename; rows that mean nothing are refused by name.
+    #[test]
+    fn rows_are_data() {
+        let route = |event: &str, room: &str| Route {
+            event: event.into(),
+            rooms: vec![room.into()],
+            rename: Some("payment:created".into()),
+        };
+        let table = RoutingTable::new(vec![route("payments.payment.created", "broadcast")]).unwrap();
+        let event = Event::parse(br#"{"type":"payments.payment.created","data":1}"#).unwrap();
+        let routed = table.route(&event, &Dialect::default(), Timestamp::from_unix_ms(0));
+        assert!(String::from_utf8_lossy(&routed.frame).contains(r#""type":"payment:created","payload":1"#));
+        assert!(matches!(RoutingTable::new(vec![route("a*b", "x")]), Err(RouteError::Pattern { .. })));
+        assert!(matches!(RoutingTable::new(vec![route("a", "x y")]), Err(RouteError::Room { .. })));
+        assert!(matches!(RoutingTable::new(vec![route("a", "x:{data.}")]), Err(RouteError::Room { .. })));
+    }
+}

@@ -1,0 +1,54 @@
+//! What goes into the machine and what comes out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use protocol::{Claims, CloseCode, Timestamp};
+
+use super::routing::Routed;
+
+/// One connection. Ids are never reused, so that late signs of one that is gone are told from those of its successors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A signed-in connection is open.
+    Opened(ConnectionId, Claims),
+    /// A text message came.
+    Text(ConnectionId, String),
+    /// A binary message came.
+    Binary(ConnectionId),
+    /// A pong frame came.
+    Pong(ConnectionId),
+    /// The connection is over.
+    Closed(ConnectionId),
+    /// An event is to be delivered.
+    Event(Arc<Routed>),
+    /// The gateway is to end: everybody is told to go.
+    Shutdown,
+    /// Time has passed.
+    Timer,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Append a finished frame to the connection's outbox; receivers of one event share its bytes.
+    Send(ConnectionId, Bytes),
+    /// Begin the closing handshake.
+    Close(ConnectionId, CloseCode),
+    /// Drop the connection without a word: the peer is taken for dead (HB-2).
+    Drop(ConnectionId),
+}
+
+/// When something happened: the time since the driver's origin, and the wall clock for timestamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Since the driver's origin.
+    pub monotonic: Duration,
+    /// For the wire.
+    pub wall: Timestamp,
+}

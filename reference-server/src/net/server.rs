@@ -1,0 +1,151 @@
+//! The whole: a listener, its shards, and the bridge from the broker.
+
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use super::WallClock;
+use super::bridge::Bridge;
+use super::listen::Listen;
+use super::shard::{Mail, Shard, Shared};
+use crate::auth::Verifier;
+use crate::broker::EventSource;
+use crate::config::Config;
+
+/// Mail that waits for a shard; the listener and the bridge wait when there is more.
+const MAIL: usize = 256;
+
+/// A gateway that is about to serve.
+pub struct Server<L, S> {
+    shared: Arc<Shared>,
+    listener: L,
+    source: S,
+}
+
+/// Why a gateway stopped that was not asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// A shard could not be started.
+    #[error("a shard cannot be started: {0}")]
+    Start(io::Error),
+    /// A shard ended: a defect of the gateway, whose panic is in the log.
+    #[error("a shard ended by itself; its panic stands above")]
+    ShardEnded,
+}
+
+/// A shard that runs.
+struct Running<I> {
+    mail: mpsc::Sender<Mail<I>>,
+    /// Answers true when the shard ended well.
+    ended: oneshot::Receiver<bool>,
+}
+
+impl<L: Listen, S: EventSource> Server<L, S> {
+    /// A gateway on this listener, fed by this source.
+    pub fn new(config: Config, listener: L, source: S, wall: WallClock) -> Self {
+        let verifier = Verifier::new(&config.jwt_secret, &config.algorithms, config.leeway_s);
+        let ready = Arc::new(AtomicBool::new(false));
+        Self { shared: Arc::new(Shared { config, verifier, wall, ready }), listener, source }
+    }
+
+    /// Serves until `shutdown`, then drains: no new connections, 1001 to everybody, within the grace time; what the broker
+    /// delivered and no shard took is not acknowledged (CONN-6).
+    ///
+    /// With one shard everything runs inside the caller's runtime, so that it can be a simulated one; with more, each has
+    /// a thread of its own.
+    ///
+    /// # Errors
+    /// When a shard cannot be started, or ends by itself.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
+        let local = LocalSet::new();
+        local.run_until(self.serve(shutdown)).await
+    }
+
+    async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
+        let Self { shared, mut listener, source } = self;
+        let count = shared.config.shards.max(1);
+        let shards: Vec<Running<L::Incoming>> = if count == 1 {
+            vec![start_here::<L>(shared.clone())]
+        } else {
+            (0..count).map(|number| start_thread::<L>(number, shared.clone())).collect::<Result<_, _>>()?
+        };
+        let (mail, mut ended): (Vec<_>, Vec<_>) = shards.into_iter().map(|shard| (shard.mail, shard.ended)).unzip();
+        let bridge = Bridge { source, shared, shards: mail.clone() };
+        {
+            let mut bridge = std::pin::pin!(bridge.run());
+            let mut accepting = std::pin::pin!(accept(&mut listener, &mail));
+            let mut shutdown = std::pin::pin!(shutdown);
+            let mut broken = std::pin::pin!(futures_util::future::select_all(&mut ended));
+            tokio::select! {
+                biased;
+                () = &mut shutdown => {}
+                _ = &mut broken => return Err(ServerError::ShardEnded),
+                () = &mut bridge => return Err(ServerError::ShardEnded),
+                () = &mut accepting => return Err(ServerError::ShardEnded),
+            }
+        }
+        // No new connections, no more events; a shard drains when its mail ends.
+        drop(listener);
+        drop(mail);
+        let well = join_all(ended).await.into_iter().all(|ended| ended == Ok(true));
+        if well { Ok(()) } else { Err(ServerError::ShardEnded) }
+    }
+}
+
+/// Gives connections to the shards in turn; ends when a shard is gone.
+async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<Mail<L::Incoming>>]) {
+    for shard in shards.iter().cycle() {
+        let incoming = loop {
+            match listener.accept().await {
+                Ok(incoming) => break incoming,
+                Err(error) => {
+                    // Out of descriptors, most likely: others must go before anybody new can come.
+                    tracing::warn!("a connection could not be accepted: {error}");
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            }
+        };
+        if shard.send(Mail::Connection(incoming)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// How long the listener rests after a failure.
+const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// A shard inside this runtime.
+fn start_here<L: Listen>(shared: Arc<Shared>) -> Running<L::Incoming> {
+    let (mail, inbox) = mpsc::channel(MAIL);
+    let (tell, ended) = oneshot::channel();
+    tokio::task::spawn_local(async move {
+        let well = AssertUnwindSafe(Shard::<L>::run(shared, inbox)).catch_unwind().await.is_ok();
+        // Where nobody waits any more, the server has ended already.
+        let _ = tell.send(well);
+    });
+    Running { mail, ended }
+}
+
+/// A shard on a thread of its own, with a runtime of its own.
+fn start_thread<L: Listen>(number: usize, shared: Arc<Shared>) -> Result<Running<L::Incoming>, ServerError> {
+    let (mail, inbox) = mpsc::channel(MAIL);
+    let (tell, ended) = oneshot::channel();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Start)?;
+    thread::Builder::new()
+        .name(format!("shard-{number}"))
+        .spawn(move || {
+            // A panic drops `tell`, which the server takes for the end that it is.
+            LocalSet::new().block_on(&runtime, Shard::<L>::run(shared, inbox));
+            let _ = tell.send(true);
+        })
+        .map_err(ServerError::Start)?;
+    Ok(Running { mail, ended })
+}
