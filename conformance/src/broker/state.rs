@@ -13,6 +13,8 @@ mod handshake;
 mod methods;
 mod publish;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use super::config::BrokerConfig;
 use super::fault::Fault;

@@ -10,6 +10,7 @@
 mod arms;
 mod bench;
 mod contract;
+mod embedded;
 mod peers;
 mod raw;
 
@@ -38,6 +39,7 @@ fn main() {
             }));
         }
     }
+    trials.extend(embedded::trials(&runtime));
     trials.extend(peers::trials(&runtime, &arms));
     let conclusion = libtest_mimic::run(&arguments, trials);
     let arms = Arc::into_inner(arms).expect("trials that did not run are dropped with their share");

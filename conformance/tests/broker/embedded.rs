@@ -1,0 +1,196 @@
+//! What only the embedded broker does: outages on demand, snapshots, limits of the driver, and a clean end.
+
+use crate::bench::{connect, consume, next, put};
+use crate::raw::{GREETING, RawClient};
+use amq_protocol::protocol::{AMQPClass, basic, channel};
+use conformance::broker::{Broker, BrokerConfig, Limits};
+use lapin::types::FieldTable;
+use lapin::{Channel, ErrorKind, Event};
+use libtest_mimic::Trial;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+
+/// Shows one ability, and panics where it is missing.
+type Show = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A trial for each ability.
+pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
+    let abilities: [(&str, Show); 9] = [
+        ("an_outage_gives_back_what_clients_held", || Box::pin(an_outage_gives_back_what_clients_held())),
+        ("a_lasting_outage_refuses_redials", || Box::pin(a_lasting_outage_refuses_redials())),
+        ("a_stalled_broker_misses_its_heartbeats", || Box::pin(a_stalled_broker_misses_its_heartbeats())),
+        ("a_snapshot_tells_what_there_is", || Box::pin(a_snapshot_tells_what_there_is())),
+        ("one_connection_too_many_is_reset", || Box::pin(one_connection_too_many_is_reset())),
+        ("a_handshake_that_hangs_is_dropped", || Box::pin(a_handshake_that_hangs_is_dropped())),
+        ("a_reader_that_stops_holds_back_the_rest", || Box::pin(a_reader_that_stops_holds_back_the_rest())),
+        ("a_shutdown_tells_clients_and_closes_the_port", || {
+            Box::pin(a_shutdown_tells_clients_and_closes_the_port())
+        }),
+        ("a_dropped_broker_leaves_no_socket", || Box::pin(a_dropped_broker_leaves_no_socket())),
+    ];
+    let trials = abilities.map(|(name, show)| {
+        let runtime = Arc::clone(runtime);
+        Trial::test(format!("embedded-only/{name}"), move || {
+            runtime.block_on(show());
+            Ok(())
+        })
+    });
+    trials.into()
+}
+
+async fn start(config: BrokerConfig) -> Broker {
+    Broker::start(config).await.expect("a broker")
+}
+
+/// A channel on a connection of its own, with the queue `q`.
+async fn client(broker: &Broker) -> (lapin::Connection, Channel) {
+    let connection = connect(&broker.url()).await.expect("a connection");
+    let channel = connection.create_channel().await.expect("a channel");
+    channel.queue_declare("q".into(), Default::default(), FieldTable::default()).await.expect("a queue");
+    (connection, channel)
+}
+
+async fn an_outage_gives_back_what_clients_held() {
+    let broker = start(BrokerConfig::default()).await;
+    let (_connection, channel) = client(&broker).await;
+    put(&channel, &"q".into(), &["a"]).await;
+    let mut consumer = consume(&channel, &"q".into()).await;
+    assert!(!next(&mut consumer).await.redelivered);
+    broker.drop_connections().await;
+    let snapshot = broker.snapshot().await;
+    assert_eq!((snapshot.connections, snapshot.queues["q"].ready, snapshot.queues["q"].consumers), (0, 1, 0));
+    let (_connection, channel) = client(&broker).await;
+    assert!(next(&mut consume(&channel, &"q".into()).await).await.redelivered);
+    broker.shutdown().await;
+}
+
+async fn a_lasting_outage_refuses_redials() {
+    let broker = start(BrokerConfig::default()).await;
+    let (connection, _channel) = client(&broker).await;
+    broker.refuse_connections(true).await;
+    broker.drop_connections().await;
+    assert!(connect(&broker.url()).await.is_err());
+    broker.refuse_connections(false).await;
+    connect(&broker.url()).await.expect("it is over");
+    drop(connection);
+    broker.shutdown().await;
+}
+
+async fn a_stalled_broker_misses_its_heartbeats() {
+    let broker = start(BrokerConfig::default()).await;
+    let connection = connect(&format!("{}?heartbeat=1", broker.url())).await.expect("a connection");
+    let mut events = Box::pin(connection.events_listener());
+    broker.stall(true).await;
+    let missed = async {
+        while let Some(event) = futures_util::StreamExt::next(&mut events).await {
+            if let Event::Error(error) = event
+                && matches!(error.kind(), ErrorKind::MissingHeartbeatError)
+            {
+                return;
+            }
+        }
+        panic!("no heartbeat was missed");
+    };
+    tokio::time::timeout(Duration::from_secs(20), missed).await.expect("the client notices");
+    broker.stall(false).await;
+    connect(&broker.url()).await.expect("it goes on");
+    broker.shutdown().await;
+}
+
+async fn a_snapshot_tells_what_there_is() {
+    let broker = start(BrokerConfig::default()).await;
+    let (_connection, channel) = client(&broker).await;
+    put(&channel, &"q".into(), &["a", "b", "c"]).await;
+    channel.basic_get("q".into(), Default::default()).await.expect("an answer").expect("a message");
+    put(&channel, &"nowhere".into(), &["d"]).await;
+    channel
+        .queue_bind("q".into(), "amq.topic".into(), "#".into(), Default::default(), FieldTable::default())
+        .await
+        .expect("a binding");
+    let snapshot = broker.snapshot().await;
+    let queue = &snapshot.queues["q"];
+    assert_eq!((queue.ready, queue.unacked, queue.consumers, queue.durable), (2, 1, 0, false));
+    assert_eq!((snapshot.connections, snapshot.channels), (1, 1));
+    assert_eq!((snapshot.published, snapshot.unroutable, snapshot.refused), (4, 1, 0));
+    let topic = &snapshot.exchanges["amq.topic"];
+    assert_eq!((topic.kind.as_str(), topic.bindings, topic.durable), ("topic", 1, true));
+    broker.shutdown().await;
+}
+
+async fn one_connection_too_many_is_reset() {
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let broker = start(BrokerConfig { limits, ..BrokerConfig::default() }).await;
+    let (_connection, channel) = client(&broker).await;
+    assert!(connect(&broker.url()).await.is_err());
+    put(&channel, &"q".into(), &["a"]).await;
+    channel.basic_get("q".into(), Default::default()).await.expect("the first one is well");
+    broker.shutdown().await;
+}
+
+async fn a_handshake_that_hangs_is_dropped() {
+    let handshake_timeout = Duration::from_millis(100);
+    let broker = start(BrokerConfig { handshake_timeout, ..BrokerConfig::default() }).await;
+    let (_connection, channel) = client(&broker).await;
+    for said in [b"".as_slice(), b"AMQ", GREETING] {
+        let mut slow = RawClient::dial(&broker.url()).await;
+        slow.send_bytes(said).await;
+        slow.rest().await;
+    }
+    put(&channel, &"q".into(), &["a"]).await;
+    channel.basic_get("q".into(), Default::default()).await.expect("whoever is in stays");
+    broker.shutdown().await;
+}
+
+async fn a_reader_that_stops_holds_back_the_rest() {
+    const COUNT: usize = 200;
+    const BYTES: usize = 200_000;
+    let broker = start(BrokerConfig::default()).await;
+    let mut reader = RawClient::open(&broker.url(), 0).await;
+    reader.open_channel(1).await;
+    let (_connection, channel) = client(&broker).await;
+    let consume = basic::Consume { queue: "q".into(), nowait: true, ..basic::Consume::default() };
+    reader.send(1, AMQPClass::Basic(basic::AMQPMethod::Consume(consume))).await;
+    let flow = AMQPClass::Channel(channel::AMQPMethod::Flow(channel::Flow { active: true }));
+    reader.send(1, flow).await;
+    reader.method().await;
+    let body = "x".repeat(BYTES);
+    put(&channel, &"q".into(), &vec![body.as_str(); COUNT]).await;
+    channel
+        .queue_declare("q".into(), Default::default(), FieldTable::default())
+        .await
+        .expect("all is published");
+    // 40 MB were published: a few are in the sockets' buffers and in the outbox, and most wait in the queue.
+    let queue = broker.snapshot().await.queues["q"].clone();
+    assert_eq!(queue.ready + queue.unacked, COUNT);
+    assert!(queue.ready > COUNT / 2, "{} wait", queue.ready);
+    let mut read = 0;
+    while read < COUNT * BYTES {
+        if let amq_protocol::frame::AMQPFrame::Body(_, part) = reader.frame().await.expect("the rest follows")
+        {
+            read += part.len();
+        }
+    }
+    assert_eq!(broker.snapshot().await.queues["q"].ready, 0);
+    broker.shutdown().await;
+}
+
+async fn a_shutdown_tells_clients_and_closes_the_port() {
+    let broker = start(BrokerConfig::default()).await;
+    let mut polite = RawClient::open(&broker.url(), 0).await;
+    let (_connection, _channel) = client(&broker).await;
+    let address = broker.addr();
+    let (code, ()) = tokio::join!(polite.closed_with(), broker.shutdown());
+    assert_eq!(code, 320);
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+async fn a_dropped_broker_leaves_no_socket() {
+    let broker = start(BrokerConfig::default()).await;
+    let client = RawClient::open(&broker.url(), 0).await;
+    drop(broker);
+    client.rest().await;
+}
