@@ -36,7 +36,7 @@ mod state;
 mod topology;
 mod wire;
 
-pub use command::BrokerArgs;
+pub use command::{BrokerArgs, run};
 pub use config::{BrokerConfig, Limits};
 pub use server::{Broker, BrokerError};
 pub use snapshot::{ExchangeStats, QueueStats, Snapshot};

@@ -1,2 +1,23 @@
-//! TEMP
+//! `gatecheck`: judges gateways and clients over real sockets.
+//!
+//! ```text
+//!  cli ──► Profile, Plan ──► runner ──► Executor ──► process under test
+//!                              │           │  └────► embedded broker, or one at a URL
+//!                              │           └── player ──► Trace
+//!                              └── Verdicts ──► RunReport ──► console, JSON
+//! ```
+//!
+//! A [`profile`] says how an implementation is started or reached; the reference pair has one too, and takes the same path.
+
+pub mod amqp;
 pub mod broker;
+pub mod cli;
+pub mod executor;
+pub mod exit;
+pub mod process;
+pub mod profile;
+pub mod report;
+pub mod result;
+pub mod runner;
+pub mod stall;
+pub mod template;

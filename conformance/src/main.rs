@@ -1,2 +1,7 @@
-//! TEMP
-fn main() {}
+//! `gatecheck`
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    conformance::cli::run(std::env::args_os())
+}

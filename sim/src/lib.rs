@@ -1,1 +1,19 @@
-//! TEMP
+//! Scenarios in a deterministic simulation: the reference pair's real drivers over turmoil's network, in virtual time.
+//!
+//! ```text
+//!  a gateway is judged:  host "stage" (player, scripted clients) ══ simulated TCP ══ host "gateway" (Server, one shard)
+//!                                   └── Broker ◄── in-process ──────────────────────────┘
+//!  a client is judged:   host "stage" (player, scripted gateway) ══ simulated TCP ══ host "client" (adapter)
+//!                                   └── adapter lines ── in-process pipes ──────────────┘
+//! ```
+//!
+//! The same seed gives the same trace, byte for byte. What is in-process, the broker and the adapter's pipes, takes no
+//! part in the network's latency.
+
+mod broker;
+mod client;
+mod gateway;
+mod network;
+mod world;
+
+pub use world::{Options, Played, SimError, play};

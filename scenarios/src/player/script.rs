@@ -103,6 +103,8 @@ impl Script {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        // Told by the task that also acts on connections: whoever acts on this one finds it.
+        self.recorder.record(Actor::client(), Some(opened.connection), Event::Opened).await;
         let setup = PeerSetup {
             side: Side::Gateway,
             actor: Actor::client(),
@@ -167,10 +169,7 @@ impl Handshake {
         };
         self.note(Event::Dialled { path: request.path.clone(), query: request.parameters() }).await;
         match self.settle(&mut stream, &request).await {
-            Ok(None) => {
-                self.note(Event::Opened).await;
-                Some(Opened { stream, leftover: request.leftover, connection: self.connection })
-            }
+            Ok(None) => Some(Opened { stream, leftover: request.leftover, connection: self.connection }),
             Ok(Some(refused)) => {
                 self.note(refused).await;
                 None

@@ -1,0 +1,162 @@
+//! The command line.
+
+mod broker;
+mod catalogue;
+mod judge;
+mod simulate;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use miette::Report;
+use scenarios::Level;
+
+use crate::broker::BrokerArgs;
+use crate::exit::Exit;
+
+/// Judges real-time WebSocket gateways and their clients, in any language, by what they do on the wire.
+#[derive(Parser)]
+#[command(name = "gatecheck", version, after_help = Exit::MEANINGS)]
+struct Cli {
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Judge the reference gateway and client: everything, over real sockets
+    Run(judge::RunArgs),
+    /// Judge a gateway: the one in `gatecheck.toml`, or a command behind `--`
+    Gateway(judge::GatewayArgs),
+    /// Judge a client: the one in `gatecheck.toml`, or its adapter's command behind `--`
+    Client(judge::ClientArgs),
+    /// Play scenarios in a deterministic simulation of the reference pair
+    Sim(simulate::SimArgs),
+    /// List the scenarios
+    List(catalogue::ListArgs),
+    /// Explain a requirement or a scenario
+    Explain(catalogue::ExplainArgs),
+    /// List the requirements and the scenarios that show them
+    Requirements(catalogue::RequirementsArgs),
+    /// Run the embedded broker alone
+    Broker(BrokerArgs),
+    /// Run the reference gateway
+    #[command(disable_help_flag = true)]
+    ReferenceServer(Passed),
+    /// Run the reference client
+    #[command(disable_help_flag = true)]
+    ReferenceClient(Passed),
+}
+
+/// Arguments that another program reads.
+#[derive(Args)]
+struct Passed {
+    /// Its arguments; `--help` shows them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How much is judged.
+#[derive(Clone, Copy, ValueEnum)]
+enum LevelArg {
+    /// What users are promised, security included
+    Core,
+    /// What production needs, too
+    Hardened,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Core => Self::Core,
+            LevelArg::Hardened => Self::Hardened,
+        }
+    }
+}
+
+/// Runs the program and says how it ended.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output, complaints to standard error; clap knows which this is.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    match cli.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let ended = match cli.command {
+        Command::Run(args) => judge::run(args),
+        Command::Gateway(args) => judge::gateway(args),
+        Command::Client(args) => judge::client(args),
+        Command::Sim(args) => simulate::run(&args),
+        Command::List(args) => catalogue::list(&args),
+        Command::Explain(args) => catalogue::explain(&args),
+        Command::Requirements(args) => catalogue::requirements(&args),
+        Command::Broker(args) => broker::run(args),
+        Command::ReferenceServer(passed) => return reference_server::cli::run(named("reference-server", passed)),
+        Command::ReferenceClient(passed) => return reference_client::cli::run(named("reference-client", passed)),
+    };
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            let mut error = anstream::stderr();
+            // Where nobody reads errors, the exit code still tells.
+            let _ = std::io::Write::write_fmt(&mut error, format_args!("{:?}", failure.report));
+            failure.exit.into()
+        }
+    }
+}
+
+/// Why a command did not do what it was asked to.
+struct Failure {
+    exit: Exit,
+    report: Report,
+}
+
+impl Failure {
+    fn new(exit: Exit, error: impl Into<Report>) -> Self {
+        Self { exit, report: error.into() }
+    }
+
+    /// The caller can mend it.
+    fn usage(error: impl Into<Report>) -> Self {
+        Self::new(Exit::Usage, error)
+    }
+}
+
+fn named(program: &str, passed: Passed) -> impl Iterator<Item = OsString> {
+    std::iter::once(OsString::from(program)).chain(passed.args)
+}
+
+/// Standard output is closed: whoever read it has seen enough.
+fn closed(error: std::io::Error) -> Failure {
+    Failure::new(Exit::Harness, miette::miette!("cannot write to standard output: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// The command line is sound.
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,182 @@
+//! Plays scenarios against processes, over real sockets. The reference pair and a stranger's program take the same path.
+
+mod client;
+mod gateway;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use scenarios::player::{Clock, Play, Setting};
+use scenarios::scenario::Bindings;
+use scenarios::{Scenario, SubjectKind, Times};
+
+use crate::amqp::Names;
+use crate::process::SpawnError;
+use crate::profile::{GatewayAccess, GatewayProfile, Profile};
+use crate::template::{self, Values};
+
+/// How much later than ordered things may happen on a host like this before that is a finding.
+const SLACK: Duration = Duration::from_millis(60);
+/// How long a step waits for what has no window of its own.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Everything that the cases of a run have in common.
+pub struct Executor {
+    profile: Profile,
+    broker: BrokerChoice,
+    program: PathBuf,
+    seed: u64,
+    /// A word that no other run has, so that queues on a broker that lives on are not met again.
+    run: String,
+    cases: AtomicU32,
+}
+
+/// Which broker feeds a gateway under test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BrokerChoice {
+    /// One in this process, a new one for each case.
+    Embedded,
+    /// One that runs already.
+    Url(String),
+}
+
+/// What came of one case.
+pub struct Execution {
+    /// The scenario, its names bound to this run's.
+    pub scenario: Scenario,
+    /// The trace, and whether it is whole.
+    pub play: Play,
+    /// What the process under test printed last.
+    pub output: Vec<String>,
+}
+
+/// A case could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutionError {
+    /// The implementation under test did not start, or did not become ready.
+    #[error("{reason}")]
+    Subject {
+        /// Why.
+        reason: String,
+        /// What it printed last.
+        output: Vec<String>,
+    },
+    /// The harness failed.
+    #[error("{0}")]
+    Harness(String),
+    /// The profile has no such subject.
+    #[error("the profile has no [{0}]")]
+    NoSubject(SubjectKind),
+}
+
+impl Executor {
+    /// An executor for an implementation. `program` is this program, which a profile may start as `{gatecheck}`.
+    pub fn new(profile: Profile, broker: BrokerChoice, program: PathBuf, seed: u64) -> Self {
+        let run = format!("{:x}-{:x}", std::process::id(), unix_ms() & 0xff_ffff);
+        Self { profile, broker, program, seed, run, cases: AtomicU32::new(0) }
+    }
+
+    /// The implementation.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// The broker.
+    pub fn broker(&self) -> &BrokerChoice {
+        &self.broker
+    }
+
+    /// What the symbolic times mean.
+    pub fn times(&self) -> Times {
+        Times { timing: self.profile.timing.clone(), patience: PATIENCE, slack: SLACK }
+    }
+
+    /// Whether two cases may run at once: not where they would meet on one gateway or in one queue.
+    pub fn is_parallel(&self, subject: SubjectKind) -> bool {
+        match (subject, &self.profile.gateway) {
+            (SubjectKind::Gateway, Some(gateway)) => match &gateway.access {
+                GatewayAccess::Attach { .. } => false,
+                GatewayAccess::Spawn { .. } => self.broker == BrokerChoice::Embedded || names_are_given(gateway),
+            },
+            _ => true,
+        }
+    }
+
+    /// Plays a scenario.
+    ///
+    /// # Errors
+    /// When the case could not begin.
+    pub async fn execute(&self, scenario: &Scenario) -> Result<Execution, ExecutionError> {
+        let number = self.cases.fetch_add(1, Ordering::Relaxed);
+        let bindings = Bindings { case: format!("c{number}-{}", self.run) };
+        let scenario = scenario.bind(&bindings);
+        match scenario.subject {
+            SubjectKind::Gateway => {
+                let gateway = self.profile.gateway.as_ref();
+                let gateway = gateway.ok_or(ExecutionError::NoSubject(SubjectKind::Gateway))?;
+                gateway::execute(self, gateway, scenario, bindings).await
+            }
+            SubjectKind::Client => {
+                let client = self.profile.client.as_ref();
+                let client = client.ok_or(ExecutionError::NoSubject(SubjectKind::Client))?;
+                client::execute(self, client, scenario, bindings).await
+            }
+        }
+    }
+
+    fn setting(&self, bindings: Bindings, jwt_secret: String, path: String) -> Setting {
+        Setting {
+            bindings,
+            times: self.times(),
+            dialect: self.profile.dialect.clone(),
+            jwt_secret,
+            path,
+            unix_ms: Arc::new(unix_ms),
+            seed: self.seed,
+        }
+    }
+
+    fn values(&self) -> Values {
+        let mut values = Values::of_timing(&self.profile.timing);
+        values.set("gatecheck", self.program.display().to_string());
+        values
+    }
+
+    /// The case's own exchange and queue, where the command lets the harness name them; the profile's otherwise.
+    fn names(&self, gateway: &GatewayProfile, bindings: &Bindings) -> Names {
+        if self.broker != BrokerChoice::Embedded && names_are_given(gateway) {
+            let name = |name: &str| format!("{name}.{}", bindings.case);
+            Names { exchange: name(&gateway.exchange), queue: name(&gateway.queue) }
+        } else {
+            Names { exchange: gateway.exchange.clone(), queue: gateway.queue.clone() }
+        }
+    }
+}
+
+impl From<SpawnError> for ExecutionError {
+    fn from(error: SpawnError) -> Self {
+        Self::Subject { reason: error.to_string(), output: Vec::new() }
+    }
+}
+
+/// Whether the command takes the names of exchange and queue from the harness.
+fn names_are_given(gateway: &GatewayProfile) -> bool {
+    let GatewayAccess::Spawn { command, .. } = &gateway.access else { return false };
+    let used = |name| command.words.iter().chain(command.env.values()).any(|text| template::uses(text, name));
+    used("exchange") && used("queue")
+}
+
+/// A clock that starts now.
+#[expect(clippy::disallowed_methods, reason = "this executor plays in real time")]
+fn clock() -> Clock {
+    let start = Instant::now();
+    Arc::new(move || start.elapsed())
+}
+
+#[expect(clippy::disallowed_methods, reason = "this executor plays in real time")]
+fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,53 @@
+//! What the exit codes of `gatecheck` mean.
+
+use std::process::ExitCode;
+
+/// How a run ended. The codes are part of the interface that CI gates on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: everything that was run is as required.
+    Conformant,
+    /// 1: a requirement does not hold.
+    NotConformant,
+    /// 2: the command line, a file or a setting is wrong.
+    Usage,
+    /// 3: this host kept the cases waiting so long that they say nothing.
+    Inconclusive,
+    /// 4: the implementation under test could not be started, or died.
+    Subject,
+    /// 5: the harness failed.
+    Harness,
+    /// 130: interrupted.
+    Interrupted,
+}
+
+impl Exit {
+    /// Every ending with its meaning, for help texts.
+    pub const MEANINGS: &'static str = "Exit codes:\n  \
+        0    conformant\n  \
+        1    not conformant\n  \
+        2    wrong usage or configuration\n  \
+        3    inconclusive: this host was too busy to tell\n  \
+        4    the implementation under test could not be started, or died\n  \
+        5    the harness failed\n  \
+        130  interrupted";
+
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Conformant => 0,
+            Self::NotConformant => 1,
+            Self::Usage => 2,
+            Self::Inconclusive => 3,
+            Self::Subject => 4,
+            Self::Harness => 5,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

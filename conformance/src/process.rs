@@ -1,0 +1,224 @@
+//! Processes under test: started in a group of their own, watched, and never left behind.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+
+use crate::profile::CommandProfile;
+use crate::template::Values;
+
+/// Lines of output that are kept to be shown with a failure.
+const KEPT_LINES: usize = 60;
+/// Longest part of a line that is kept.
+const KEPT_BYTES: usize = 2000;
+
+/// A running process and its children. Dropping it kills them all.
+pub struct Subject {
+    group: Group,
+    ended: watch::Receiver<Option<String>>,
+    output: Output,
+    pipes: Option<(ChildStdin, ChildStdout)>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// What becomes of the standard streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Streams {
+    /// Standard output is kept beside standard error.
+    Kept,
+    /// Standard input and output are spoken to; standard error is kept.
+    Piped,
+}
+
+/// A process could not be started.
+#[derive(Debug, miette::Diagnostic, thiserror::Error)]
+#[error("cannot start `{program}`: {source}")]
+#[diagnostic(help("check `command` in the profile; it is started in {folder}"))]
+pub struct SpawnError {
+    program: String,
+    folder: String,
+    source: io::Error,
+}
+
+impl Subject {
+    /// Starts a command with its placeholders filled.
+    ///
+    /// # Errors
+    /// When the program cannot be executed.
+    pub fn spawn(
+        command: &CommandProfile,
+        values: &Values,
+        folder: &Path,
+        streams: Streams,
+    ) -> Result<Self, SpawnError> {
+        let words: Vec<_> = command.words.iter().map(|word| values.fill(word)).collect();
+        let mut start = Command::new(&words[0]);
+        start
+            .args(&words[1..])
+            .envs(command.env.iter().map(|(name, value)| (name, values.fill(value))))
+            .current_dir(folder)
+            .process_group(0)
+            .kill_on_drop(true)
+            .stdin(if streams == Streams::Piped { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let error = |source| SpawnError {
+            program: words[0].clone(),
+            folder: folder.display().to_string(),
+            source,
+        };
+        let mut child = start.spawn().map_err(error)?;
+        let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+        let output = Output::default();
+        let mut tasks = Vec::new();
+        tasks.extend(child.stderr.take().map(|stderr| tokio::spawn(output.clone().keep(stderr))));
+        let pipes = match streams {
+            Streams::Piped => child.stdin.take().zip(child.stdout.take()),
+            Streams::Kept => {
+                tasks.extend(child.stdout.take().map(|stdout| tokio::spawn(output.clone().keep(stdout))));
+                None
+            }
+        };
+        let (tell, ended) = watch::channel(None);
+        tasks.push(tokio::spawn(watch_over(child, tell)));
+        Ok(Self { group, ended, output, pipes, tasks })
+    }
+
+    /// The pipes, where they were asked for; given once.
+    pub fn take_pipes(&mut self) -> Option<(ChildStdin, ChildStdout)> {
+        self.pipes.take()
+    }
+
+    /// How the process ended, where it has.
+    pub fn ended(&self) -> Option<String> {
+        self.ended.borrow().clone()
+    }
+
+    /// Waits for the end of the process and says how it ended.
+    pub fn end(&self) -> impl Future<Output = String> + Send + 'static {
+        let mut ended = self.ended.clone();
+        async move {
+            match ended.wait_for(Option::is_some).await {
+                Ok(status) => status.clone().unwrap_or_default(),
+                Err(_) => "gone".to_owned(),
+            }
+        }
+    }
+
+    /// Kills the process and its children without warning, and waits until it is gone.
+    pub async fn kill(&mut self) {
+        self.group.kill();
+        self.end().await;
+    }
+
+    /// The last lines that the process printed.
+    pub async fn output(&self) -> Vec<String> {
+        self.output.lines.lock().await.iter().cloned().collect()
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        self.group.kill();
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// The process group that a subject leads.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn kill(&self) {
+        // A group that is gone already is what was wanted.
+        let _ = self.0.map(|leader| kill_process_group(leader, Signal::KILL));
+    }
+}
+
+/// The last lines of output, shared by the tasks that read them and the one that shows them.
+#[derive(Clone, Default)]
+struct Output {
+    lines: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Output {
+    async fn keep(self, from: impl AsyncRead + Unpin) {
+        let mut reader = BufReader::new(from);
+        let mut line = Vec::new();
+        while matches!(reader.read_until(b'\n', &mut line).await, Ok(count) if count > 0) {
+            let text = String::from_utf8_lossy(&line[..line.len().min(KEPT_BYTES)]).trim_end().to_owned();
+            line.clear();
+            let mut lines = self.lines.lock().await;
+            if lines.len() == KEPT_LINES {
+                lines.pop_front();
+            }
+            lines.push_back(text);
+        }
+    }
+}
+
+async fn watch_over(mut child: Child, tell: watch::Sender<Option<String>>) {
+    let status = match child.wait().await {
+        Ok(status) => describe(status),
+        Err(error) => format!("cannot be watched: {error}"),
+    };
+    tell.send_replace(Some(status));
+}
+
+fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => status.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> CommandProfile {
+        let words = ["sh", "-c", script].map(str::to_owned).to_vec();
+        CommandProfile { words, env: Default::default() }
+    }
+
+    /// How a process ended, and what it said last, is known.
+    #[tokio::test]
+    async fn an_end_is_noticed() {
+        let command = shell("echo out; echo err >&2; exit 3");
+        let subject = Subject::spawn(&command, &Values::default(), Path::new("."), Streams::Kept).unwrap();
+        assert_eq!(subject.end().await, "exit code 3");
+    }
+
+    /// Killing takes the children of the process with it.
+    #[tokio::test]
+    async fn killing_takes_the_children_too() {
+        let command = shell("sleep 600 & echo $!; wait");
+        let mut subject = Subject::spawn(&command, &Values::default(), Path::new("."), Streams::Piped).unwrap();
+        let (_, stdout) = subject.take_pipes().unwrap();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(stdout);
+        stdout.read_line(&mut line).await.unwrap();
+        subject.kill().await;
+        // The pipe closes once the last process that holds it is gone: the child held it too.
+        assert_eq!(stdout.read_line(&mut line).await.unwrap(), 0);
+    }
+
+    /// A program that does not exist is an error that names it.
+    #[tokio::test]
+    async fn a_missing_program_is_named() {
+        let command = CommandProfile { words: vec!["no-such-program".to_owned()], env: Default::default() };
+        let error = Subject::spawn(&command, &Values::default(), Path::new("."), Streams::Kept).err().unwrap();
+        assert!(error.to_string().contains("no-such-program"));
+    }
+}

@@ -1,0 +1,384 @@
+//! `gatecheck.toml`: how to start or reach an implementation, and how it is configured.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+use protocol::{Dialect, Timing};
+use scenarios::{Catalogue, RequirementId};
+use serde::Deserialize;
+use url::Url;
+
+use crate::template::{self, TemplateError};
+
+/// The profile of the reference pair, which takes the very path that a stranger's takes.
+const REFERENCE: &str = include_str!("profile/reference.toml");
+/// Where a profile is looked for when none is named.
+pub const DEFAULT_FILE: &str = "gatecheck.toml";
+
+/// A checked profile.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// The gateway under test, where there is one.
+    pub gateway: Option<GatewayProfile>,
+    /// The client under test, where there is one.
+    pub client: Option<ClientProfile>,
+    /// What the implementation is configured with.
+    pub timing: Timing,
+    /// How it spells the wire.
+    pub dialect: Dialect,
+    /// Requirements that it does not claim.
+    pub without: BTreeSet<RequirementId>,
+    /// Where commands are started.
+    pub folder: PathBuf,
+}
+
+/// A gateway under test.
+#[derive(Debug, Clone)]
+pub struct GatewayProfile {
+    /// How it is reached.
+    pub access: GatewayAccess,
+    /// The path that upgrades.
+    pub path: String,
+    /// The exchange that it consumes from.
+    pub exchange: String,
+    /// Its queue.
+    pub queue: String,
+}
+
+/// How a gateway is reached.
+#[derive(Debug, Clone)]
+pub enum GatewayAccess {
+    /// It is started for each case.
+    Spawn {
+        /// How.
+        command: CommandProfile,
+        /// How it shows that it is ready.
+        ready: Ready,
+    },
+    /// It runs already.
+    Attach {
+        /// Host and port.
+        authority: String,
+        /// The secret that it verifies tokens with.
+        jwt_secret: String,
+    },
+}
+
+/// How a gateway shows that it is ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// The path that answers 200; without one, that the port takes connections.
+    pub path: Option<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// A client under test.
+#[derive(Debug, Clone)]
+pub struct ClientProfile {
+    /// Its adapter, started for each case.
+    pub command: CommandProfile,
+}
+
+/// A command with placeholders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandProfile {
+    /// Program and arguments.
+    pub words: Vec<String>,
+    /// Environment variables that are set.
+    pub env: BTreeMap<String, String>,
+}
+
+/// Why a profile cannot be used.
+#[derive(Debug, Diagnostic, thiserror::Error)]
+pub enum ProfileError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    #[diagnostic(help("name it with `-c FILE`, or give the command behind `--`: `gatecheck gateway -- node dist/main.js`"))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not a profile.
+    #[error("{file}: {message}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        message: String,
+        /// The text.
+        #[source_code]
+        source_code: NamedSource<String>,
+        /// The place.
+        #[label("here")]
+        span: Option<SourceSpan>,
+    },
+    /// A value makes no sense.
+    #[error("{file}: {message}")]
+    Value {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        message: String,
+        /// What to write.
+        #[help]
+        help: Option<String>,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProfile {
+    gateway: Option<RawGateway>,
+    client: Option<RawClient>,
+    #[serde(default)]
+    timing: Timing,
+    #[serde(default)]
+    dialect: Dialect,
+    #[serde(default)]
+    claims: RawClaims,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGateway {
+    command: Option<Vec<String>>,
+    attach: Option<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    path: Option<String>,
+    #[serde(default)]
+    ready: RawReady,
+    jwt_secret: Option<String>,
+    #[serde(default = "default_exchange")]
+    exchange: String,
+    #[serde(default = "default_queue")]
+    queue: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawReady {
+    path: Option<String>,
+    timeout: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClient {
+    command: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawClaims {
+    #[serde(default)]
+    without: Vec<RequirementId>,
+}
+
+const DEFAULT_PATH: &str = "/ws";
+const DEFAULT_READY: Duration = Duration::from_secs(10);
+
+impl Profile {
+    /// The reference pair.
+    ///
+    /// # Panics
+    /// When the built-in profile is broken, which a test rules out.
+    pub fn reference() -> Self {
+        Self::parse("the built-in profile", REFERENCE, Path::new(".")).expect("the built-in profile is sound")
+    }
+
+    /// Reads a profile file; its commands are started in its folder.
+    ///
+    /// # Errors
+    /// When it cannot be read or used.
+    pub fn read(path: &Path) -> Result<Self, ProfileError> {
+        let text =
+            fs::read_to_string(path).map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self::parse(&path.display().to_string(), &text, folder)
+    }
+
+    /// Reads a profile's text.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn parse(file: &str, text: &str, folder: &Path) -> Result<Self, ProfileError> {
+        let raw: RawProfile = toml::from_str(text).map_err(|error| ProfileError::Syntax {
+            file: file.to_owned(),
+            message: error.message().to_owned(),
+            source_code: NamedSource::new(file, text.to_owned()).with_language("toml"),
+            span: error.span().map(SourceSpan::from),
+        })?;
+        let value = |message: String, help: Option<&str>| ProfileError::Value {
+            file: file.to_owned(),
+            message,
+            help: help.map(str::to_owned),
+        };
+        raw.timing.check().map_err(|error| value(error.to_string(), None))?;
+        raw.dialect.check().map_err(|error| value(error.to_string(), None))?;
+        let catalogue = Catalogue::builtin();
+        for id in &raw.claims.without {
+            if catalogue.get(id).is_none() {
+                let near = catalogue.nearest(&id.to_string()).map(|near| format!("did you mean {near}?"));
+                return Err(value(format!("`claims.without` names {id}, which is no requirement"), near.as_deref()));
+            }
+        }
+        Ok(Self {
+            gateway: raw.gateway.map(|raw| raw.check(&value)).transpose()?,
+            client: raw.client.map(|raw| raw.check(&value)).transpose()?,
+            timing: raw.timing,
+            dialect: raw.dialect,
+            without: raw.claims.without.into_iter().collect(),
+            folder: folder.to_owned(),
+        })
+    }
+}
+
+type ValueError<'a> = &'a dyn Fn(String, Option<&str>) -> ProfileError;
+
+impl GatewayProfile {
+    /// A gateway of which nothing is known but what the seed says.
+    pub fn bare() -> Self {
+        Self {
+            access: GatewayAccess::Attach { authority: String::new(), jwt_secret: String::new() },
+            path: DEFAULT_PATH.to_owned(),
+            exchange: default_exchange(),
+            queue: default_queue(),
+        }
+    }
+}
+
+impl RawGateway {
+    fn check(self, value: ValueError<'_>) -> Result<GatewayProfile, ProfileError> {
+        let (access, default_path) = match (self.command, self.attach) {
+            (Some(words), None) => {
+                let command = command("gateway.command", words, self.env, value)?;
+                let timeout = match &self.ready.timeout {
+                    None => DEFAULT_READY,
+                    Some(text) => protocol::parse_duration(text)
+                        .map_err(|error| value(format!("`gateway.ready.timeout`: {error}"), None))?,
+                };
+                let ready = Ready { path: self.ready.path, timeout };
+                (GatewayAccess::Spawn { command, ready }, DEFAULT_PATH.to_owned())
+            }
+            (None, Some(url)) => {
+                let Some(jwt_secret) = self.jwt_secret else {
+                    let help = "add `jwt_secret`, the secret that the running gateway verifies tokens with";
+                    return Err(value("`gateway.attach` needs `gateway.jwt_secret`".to_owned(), Some(help)));
+                };
+                let (authority, path) = attach(&url).map_err(|message| {
+                    value(format!("`gateway.attach`: {message}"), Some("write `ws://HOST:PORT/PATH`"))
+                })?;
+                (GatewayAccess::Attach { authority, jwt_secret }, path)
+            }
+            _ => {
+                let help = "`command = [\"node\", \"dist/main.js\"]` starts one, `attach = \"ws://127.0.0.1:3000/ws\"` takes one that runs";
+                return Err(value("`[gateway]` has either `command` or `attach`".to_owned(), Some(help)));
+            }
+        };
+        let path = self.path.unwrap_or(default_path);
+        if !path.starts_with('/') {
+            return Err(value(format!("`gateway.path` is `{path}`; a path begins with `/`"), None));
+        }
+        Ok(GatewayProfile { access, path, exchange: self.exchange, queue: self.queue })
+    }
+}
+
+impl RawClient {
+    fn check(self, value: ValueError<'_>) -> Result<ClientProfile, ProfileError> {
+        Ok(ClientProfile { command: command("client.command", self.command, self.env, value)? })
+    }
+}
+
+fn command(
+    key: &str,
+    words: Vec<String>,
+    env: BTreeMap<String, String>,
+    value: ValueError<'_>,
+) -> Result<CommandProfile, ProfileError> {
+    if words.is_empty() {
+        return Err(value(format!("`{key}` is empty"), Some("write the program and its arguments")));
+    }
+    for text in words.iter().chain(env.values()) {
+        template::check(text).map_err(|TemplateError { name, hint }| {
+            value(format!("`{key}`: there is no placeholder `{{{name}}}`"), Some(&hint))
+        })?;
+    }
+    Ok(CommandProfile { words, env })
+}
+
+/// Authority and path of a gateway's URL.
+pub fn attach(url: &str) -> Result<(String, String), String> {
+    let parsed = Url::parse(url).map_err(|error| format!("`{url}` is no URL: {error}"))?;
+    if parsed.scheme() != "ws" {
+        return Err(format!("`{url}` is not a `ws://` URL"));
+    }
+    let host = parsed.host_str().ok_or_else(|| format!("`{url}` names no host"))?;
+    let port = parsed.port_or_known_default().unwrap_or(80);
+    Ok((format!("{host}:{port}"), parsed.path().to_owned()))
+}
+
+fn default_exchange() -> String {
+    "payments_events".to_owned()
+}
+
+fn default_queue() -> String {
+    "ws_events".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Profile, ProfileError> {
+        Profile::parse("gatecheck.toml", text, Path::new("."))
+    }
+
+    /// The reference pair's profile names both subjects, and its times are scaled.
+    #[test]
+    fn the_reference_profile_is_sound() {
+        let profile = Profile::reference();
+        assert!(profile.gateway.is_some() && profile.client.is_some() && profile.without.is_empty());
+        assert!(profile.timing.ping_interval < Duration::from_secs(1));
+    }
+
+    /// A profile may start a gateway or attach to one.
+    #[test]
+    fn gateways_are_started_or_attached() {
+        let profile = parse("[gateway]\ncommand = [\"node\", \"main.js\"]\nenv = { PORT = \"{port}\" }").unwrap();
+        assert!(matches!(profile.gateway.unwrap().access, GatewayAccess::Spawn { .. }));
+        let text = "[gateway]\nattach = \"ws://127.0.0.1:3000/socket\"\njwt_secret = \"s\"";
+        let gateway = parse(text).unwrap().gateway.unwrap();
+        assert_eq!(gateway.path, "/socket");
+        assert!(matches!(gateway.access, GatewayAccess::Attach { authority, .. } if authority == "127.0.0.1:3000"));
+    }
+
+    /// Each mistake is one error that says what and where.
+    #[test]
+    fn mistakes_are_named() {
+        for (text, says) in [
+            ("[gatway]", "unknown field `gatway`"),
+            ("[gateway]", "either `command` or `attach`"),
+            ("[gateway]\ncommand = []", "`gateway.command` is empty"),
+            ("[gateway]\nattach = \"ws://h:1/ws\"", "needs `gateway.jwt_secret`"),
+            ("[gateway]\nattach = \"http://h\"\njwt_secret = \"s\"", "not a `ws://` URL"),
+            ("[gateway]\ncommand = [\"a\", \"{prt}\"]", "no placeholder `{prt}`"),
+            ("[gateway]\ncommand = [\"a\"]\npath = \"ws\"", "begins with `/`"),
+            ("[timing]\nping_interval = \"fast\"", "`fast` is not a duration"),
+            ("[timing]\nping_interval = \"0s\"", "`ping_interval` is zero"),
+            ("[claims]\nwithout = [\"AUTH-99\"]", "AUTH-99"),
+            ("[dialect]\nevents = \"wrapped\"", "unknown variant `wrapped`"),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}

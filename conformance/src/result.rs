@@ -1,0 +1,288 @@
+//! What came of a run: verdicts on cases, and what they say of requirements.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use scenarios::{Catalogue, Finding, Judgement, Level, RequirementId, Scenario, ScenarioId, SubjectKind, Trace};
+use serde::Serialize;
+
+use crate::exit::Exit;
+
+/// The verdict on a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub enum Verdict {
+    /// Everything is as expected.
+    Pass,
+    /// Something is not.
+    Fail,
+    /// The case could not get far enough, because another requirement does not hold.
+    Blocked {
+        /// Which.
+        by: RequirementId,
+        /// What was seen.
+        detail: String,
+    },
+    /// The implementation does not claim what the case shows.
+    NotClaimed,
+    /// The case needs what there is not.
+    NotRun {
+        /// What.
+        why: String,
+    },
+    /// This host kept the case waiting so long that it says nothing.
+    Inconclusive {
+        /// The worst stall.
+        stall_ms: u64,
+    },
+    /// The implementation under test could not be started, died, or broke the adapter protocol.
+    SubjectError {
+        /// What happened.
+        detail: String,
+    },
+    /// The harness failed.
+    HarnessError {
+        /// How.
+        detail: String,
+    },
+}
+
+/// One case.
+#[derive(Debug, Clone, Serialize)]
+pub struct CaseReport {
+    /// Which scenario.
+    pub id: ScenarioId,
+    /// What it shows.
+    pub title: String,
+    /// What was judged.
+    pub subject: SubjectKind,
+    /// How it ended.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Each expectation, in order.
+    pub checks: Vec<Check>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// The worst stall of this host during it, in milliseconds.
+    pub stall_ms: u64,
+    /// How often it was run.
+    pub runs: u32,
+    /// What the process under test printed last; kept where the case did not pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub output: Vec<String>,
+    /// What happened; kept where the case did not pass, or where traces were asked for.
+    #[serde(skip_serializing_if = "trace_is_empty")]
+    pub trace: Trace,
+}
+
+/// One expectation of a case.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    /// What it shows.
+    pub requirement: RequirementId,
+    /// Whether it does.
+    pub judgement: Judgement,
+}
+
+/// What a run says of a requirement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Every case that could tell says that it holds.
+    Shown,
+    /// A case says that it does not hold.
+    Failed,
+    /// Its cases could not get far enough, or say nothing.
+    Undecided,
+    /// The implementation does not claim it.
+    NotClaimed,
+    /// No case of this run shows it.
+    NotShown,
+}
+
+/// A whole run.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunReport {
+    /// The cases, in the order of their ids.
+    pub cases: Vec<CaseReport>,
+    /// The requirements that the run is about, in the order of the catalogue.
+    pub requirements: Vec<(RequirementId, Standing)>,
+    /// How long it took.
+    #[serde(skip)]
+    pub took: Duration,
+}
+
+impl CaseReport {
+    /// A case that did not take place.
+    pub fn without_play(scenario: &Scenario, verdict: Verdict) -> Self {
+        Self {
+            id: scenario.id.clone(),
+            title: scenario.title.clone(),
+            subject: scenario.subject,
+            verdict,
+            checks: Vec::new(),
+            duration_ms: 0,
+            stall_ms: 0,
+            runs: 0,
+            output: Vec::new(),
+            trace: Trace::default(),
+        }
+    }
+
+    /// The findings, each with its requirement.
+    pub fn findings(&self) -> impl Iterator<Item = (&RequirementId, &Finding)> {
+        self.checks.iter().filter_map(|check| match &check.judgement {
+            Judgement::Failed(finding) => Some((&check.requirement, finding)),
+            Judgement::Passed | Judgement::Blocked { .. } => None,
+        })
+    }
+}
+
+impl RunReport {
+    /// Sums up the cases: what they say of each requirement of these subjects at this level; of those in `about` alone,
+    /// where the run was about a selection.
+    pub fn of(
+        mut cases: Vec<CaseReport>,
+        subjects: &[SubjectKind],
+        level: Level,
+        without: &BTreeSet<RequirementId>,
+        about: Option<&BTreeSet<RequirementId>>,
+        took: Duration,
+    ) -> Self {
+        cases.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut shown: BTreeMap<&RequirementId, Standing> = BTreeMap::new();
+        for case in &cases {
+            for check in &case.checks {
+                let says = match (&case.verdict, &check.judgement) {
+                    (Verdict::Inconclusive { .. }, Judgement::Failed(_)) | (_, Judgement::Blocked { .. }) => {
+                        Standing::Undecided
+                    }
+                    (_, Judgement::Failed(_)) => Standing::Failed,
+                    (_, Judgement::Passed) => Standing::Shown,
+                };
+                let standing = shown.entry(&check.requirement).or_insert(says);
+                *standing = worse(*standing, says);
+            }
+        }
+        let catalogue = Catalogue::builtin();
+        let rules = catalogue.iter().filter(|rule| {
+            subjects.contains(&rule.subject)
+                && rule.level <= level
+                && about.is_none_or(|about| about.contains(&rule.id))
+        });
+        let requirements = rules.map(|rule| {
+            let standing = match shown.get(&rule.id) {
+                _ if without.contains(&rule.id) => Standing::NotClaimed,
+                Some(standing) => *standing,
+                None => Standing::NotShown,
+            };
+            (rule.id.clone(), standing)
+        });
+        Self { requirements: requirements.collect(), cases, took }
+    }
+
+    /// How many requirements stand so.
+    pub fn count(&self, standing: Standing) -> usize {
+        self.requirements.iter().filter(|(_, found)| *found == standing).count()
+    }
+
+    /// The requirements that stand so.
+    pub fn standing(&self, standing: Standing) -> impl Iterator<Item = &RequirementId> {
+        self.requirements.iter().filter(move |(_, found)| *found == standing).map(|(id, _)| id)
+    }
+
+    /// How the run ends. What says most about the run itself comes first: a harness or subject that failed, then findings,
+    /// then doubt.
+    pub fn exit(&self) -> Exit {
+        let any = |matches: &dyn Fn(&Verdict) -> bool| self.cases.iter().any(|case| matches(&case.verdict));
+        if any(&|verdict| matches!(verdict, Verdict::HarnessError { .. })) {
+            Exit::Harness
+        } else if any(&|verdict| matches!(verdict, Verdict::SubjectError { .. })) {
+            Exit::Subject
+        } else if any(&|verdict| matches!(verdict, Verdict::Fail | Verdict::Blocked { .. })) {
+            Exit::NotConformant
+        } else if any(&|verdict| matches!(verdict, Verdict::Inconclusive { .. })) {
+            Exit::Inconclusive
+        } else {
+            Exit::Conformant
+        }
+    }
+}
+
+fn worse(a: Standing, b: Standing) -> Standing {
+    match (a, b) {
+        (Standing::Failed, _) | (_, Standing::Failed) => Standing::Failed,
+        (Standing::Undecided, _) | (_, Standing::Undecided) => Standing::Undecided,
+        _ => a,
+    }
+}
+
+fn trace_is_empty(trace: &Trace) -> bool {
+    trace.observations.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(id: &str, verdict: Verdict, checks: &[(&str, Judgement)]) -> CaseReport {
+        CaseReport {
+            id: ScenarioId(id.to_owned()),
+            title: String::new(),
+            subject: SubjectKind::Client,
+            verdict,
+            checks: checks
+                .iter()
+                .map(|(id, judgement)| Check { requirement: id.parse().unwrap(), judgement: judgement.clone() })
+                .collect(),
+            duration_ms: 0,
+            stall_ms: 0,
+            runs: 1,
+            output: Vec::new(),
+            trace: Trace::default(),
+        }
+    }
+
+    fn report(cases: Vec<CaseReport>) -> RunReport {
+        let without = BTreeSet::from(["OBS-1".parse().unwrap()]);
+        RunReport::of(cases, &[SubjectKind::Client], Level::Core, &without, None, Duration::ZERO)
+    }
+
+    fn standing(report: &RunReport, id: &str) -> Option<Standing> {
+        report.requirements.iter().find(|(found, _)| found.to_string() == id).map(|(_, standing)| *standing)
+    }
+
+    fn failed() -> Judgement {
+        Judgement::Failed(Finding { expected: String::new(), seen: String::new(), at: Vec::new(), client: None })
+    }
+
+    /// One case that fails outweighs those that pass; what is not claimed is not judged; levels select.
+    #[test]
+    fn the_worst_case_decides() {
+        let blocked = Judgement::Blocked { by: "STATE-1".parse().unwrap(), detail: String::new() };
+        let report = report(vec![
+            case("a", Verdict::Pass, &[("STATE-1", Judgement::Passed), ("SUB-1", Judgement::Passed)]),
+            case("b", Verdict::Fail, &[("STATE-1", failed()), ("SUB-1", blocked), ("OBS-1", failed())]),
+        ]);
+        assert_eq!(standing(&report, "STATE-1"), Some(Standing::Failed));
+        assert_eq!(standing(&report, "SUB-1"), Some(Standing::Undecided));
+        assert_eq!(standing(&report, "OBS-1"), Some(Standing::NotClaimed));
+        assert_eq!(standing(&report, "PING-1"), Some(Standing::NotShown));
+        assert_eq!(standing(&report, "STATE-7"), None, "of the hardened level");
+        assert_eq!(standing(&report, "AUTH-1"), None, "of another subject");
+    }
+
+    /// Each ending has its code, and the gravest one wins.
+    #[test]
+    fn the_gravest_ending_wins() {
+        let inconclusive = || case("i", Verdict::Inconclusive { stall_ms: 9 }, &[]);
+        let fail = || case("f", Verdict::Fail, &[]);
+        let died = || case("d", Verdict::SubjectError { detail: String::new() }, &[]);
+        let broken = || case("h", Verdict::HarnessError { detail: String::new() }, &[]);
+        assert_eq!(report(vec![case("p", Verdict::Pass, &[])]).exit(), Exit::Conformant);
+        assert_eq!(report(vec![inconclusive()]).exit(), Exit::Inconclusive);
+        assert_eq!(report(vec![inconclusive(), fail()]).exit(), Exit::NotConformant);
+        assert_eq!(report(vec![fail(), died()]).exit(), Exit::Subject);
+        assert_eq!(report(vec![died(), broken()]).exit(), Exit::Harness);
+    }
+}

@@ -1,0 +1,267 @@
+//! Runs cases side by side, each with a deadline, and judges what they leave.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use scenarios::player::{Play, PlayError};
+use scenarios::{Catalogue, Judgement, Level, RequirementId, Scenario, Times, judge};
+use tokio::task::{Id, JoinSet};
+
+use crate::executor::{Execution, ExecutionError, Executor};
+use crate::result::{CaseReport, Check, Verdict};
+use crate::stall::StallProbe;
+
+/// One scenario, and what of it is judged.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// What is played.
+    pub scenario: Scenario,
+    /// The requirements that it is judged by.
+    pub judged: BTreeSet<RequirementId>,
+}
+
+/// What is run.
+pub struct Plan {
+    /// The cases.
+    pub cases: Vec<Case>,
+    /// Cases that are not played, with their verdict.
+    pub unplayed: Vec<CaseReport>,
+}
+
+/// How the cases are run.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Cases at once.
+    pub jobs: usize,
+    /// Whether traces of cases that passed are kept too.
+    pub keep_traces: bool,
+}
+
+impl Plan {
+    /// Leaves out what is not of the level, and what the implementation does not claim.
+    pub fn new(scenarios: Vec<&Scenario>, level: Level, without: &BTreeSet<RequirementId>) -> Self {
+        let catalogue = Catalogue::builtin();
+        let of_level = |id: &RequirementId| catalogue.get(id).is_some_and(|rule| rule.level <= level);
+        let mut plan = Self { cases: Vec::new(), unplayed: Vec::new() };
+        for scenario in scenarios {
+            let shown: BTreeSet<_> = scenario.requirements().into_iter().filter(of_level).collect();
+            if shown.is_empty() {
+                continue;
+            }
+            let judged: BTreeSet<_> = shown.difference(without).cloned().collect();
+            if judged.is_empty() {
+                plan.unplayed.push(CaseReport::without_play(scenario, Verdict::NotClaimed));
+            } else {
+                plan.cases.push(Case { scenario: scenario.clone(), judged });
+            }
+        }
+        plan
+    }
+
+    /// Every requirement that a case of the plan shows.
+    pub fn requirements(&self) -> BTreeSet<RequirementId> {
+        self.cases.iter().flat_map(|case| case.judged.iter().cloned()).collect()
+    }
+
+    /// How many cases there are, played or not.
+    pub fn len(&self) -> usize {
+        self.cases.len() + self.unplayed.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Runs the plan and tells of each case as it ends. Dropping the future kills every process under test.
+pub async fn run(
+    plan: Plan,
+    executor: Arc<Executor>,
+    options: Options,
+    mut tell: impl FnMut(&CaseReport),
+) -> Vec<CaseReport> {
+    let probe = Arc::new(StallProbe::start());
+    let mut reports = plan.unplayed;
+    reports.iter().for_each(&mut tell);
+    let (parallel, alone): (Vec<_>, Vec<_>) =
+        plan.cases.into_iter().partition(|case| executor.is_parallel(case.scenario.subject));
+
+    let mut waiting: VecDeque<_> = parallel.into();
+    let mut running: JoinSet<CaseReport> = JoinSet::new();
+    let mut doubtful = Vec::new();
+    let mut started: Vec<(Id, Case)> = Vec::new();
+    loop {
+        while running.len() < options.jobs
+            && let Some(case) = waiting.pop_front()
+        {
+            let playing = play(executor.clone(), case.clone(), probe.clone(), options.keep_traces);
+            started.push((running.spawn(playing).id(), case));
+        }
+        let Some(joined) = running.join_next_with_id().await else { break };
+        let id = match &joined {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let case = started.iter().position(|(task, _)| *task == id).map(|at| started.swap_remove(at).1);
+        let report = match (joined, &case) {
+            (Ok((_, report)), _) => report,
+            (Err(error), Some(case)) => panicked(&case.scenario, &error),
+            (Err(_), None) => continue,
+        };
+        match (&report.verdict, case) {
+            (Verdict::Inconclusive { .. }, Some(case)) => doubtful.push(case),
+            _ => {
+                tell(&report);
+                reports.push(report);
+            }
+        }
+    }
+    // A case that a stall could explain is run once more, alone; so are those that cannot share.
+    for (case, before) in doubtful.into_iter().map(|case| (case, 1)).chain(alone.into_iter().map(|case| (case, 0))) {
+        let playing = tokio::spawn(play(executor.clone(), case.clone(), probe.clone(), options.keep_traces));
+        let mut report = KillOnDrop(playing).finish().await.unwrap_or_else(|error| panicked(&case.scenario, &error));
+        report.runs += before;
+        tell(&report);
+        reports.push(report);
+    }
+    reports
+}
+
+/// A task that ends with whoever waits for it.
+struct KillOnDrop(tokio::task::JoinHandle<CaseReport>);
+
+impl KillOnDrop {
+    async fn finish(mut self) -> Result<CaseReport, tokio::task::JoinError> {
+        (&mut self.0).await
+    }
+}
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn panicked(scenario: &Scenario, error: &tokio::task::JoinError) -> CaseReport {
+    CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string() })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the duration of a case is real time")]
+async fn play(executor: Arc<Executor>, case: Case, probe: Arc<StallProbe>, keep_trace: bool) -> CaseReport {
+    let scenario = &case.scenario;
+    let watch = probe.watch();
+    let begun = std::time::Instant::now();
+    let deadline = scenario.deadline(&executor.times()) + START;
+    let outcome = tokio::time::timeout(deadline, executor.execute(scenario)).await;
+    let mut report = match outcome {
+        Err(_) => {
+            let detail = format!("the case did not end within {deadline:?}");
+            CaseReport::without_play(scenario, Verdict::HarnessError { detail })
+        }
+        Ok(Err(ExecutionError::Subject { reason, output })) => {
+            let verdict = Verdict::SubjectError { detail: reason };
+            CaseReport { output, ..CaseReport::without_play(scenario, verdict) }
+        }
+        Ok(Err(error @ (ExecutionError::Harness(_) | ExecutionError::NoSubject(_)))) => {
+            CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string() })
+        }
+        Ok(Ok(Execution { scenario, play, output })) => {
+            let judged = judged(&scenario, &case.judged, play, &executor.times(), watch.worst());
+            CaseReport { output, ..judged }
+        }
+    };
+    if report.verdict == Verdict::Pass {
+        report.output.clear();
+        if !keep_trace {
+            report.trace.observations.clear();
+        }
+    }
+    report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    report.stall_ms = u64::try_from(watch.worst().as_millis()).unwrap_or(u64::MAX);
+    report.runs = 1;
+    report
+}
+
+/// Longest time for a case to begin and to end, beyond its steps.
+const START: Duration = Duration::from_secs(15);
+
+/// What a play says of the requirements that it is judged by. `stall` is the worst stall of this host during it.
+pub fn judged(
+    scenario: &Scenario,
+    requirements: &BTreeSet<RequirementId>,
+    play: Play,
+    times: &Times,
+    stall: Duration,
+) -> CaseReport {
+    let Play { trace, outcome } = play;
+    let mut checks: Vec<_> = judge(scenario, &trace, times)
+        .into_iter()
+        .filter(|(requirement, _)| requirements.contains(requirement))
+        .map(|(requirement, judgement)| Check { requirement, judgement })
+        .collect();
+    let (verdict, checks) = match outcome {
+        Ok(()) => (verdict(&checks, stall, times.slack), checks),
+        Err(PlayError::NotRun(why)) => (Verdict::NotRun { why }, Vec::new()),
+        Err(PlayError::SubjectDied(status)) => {
+            // What it owed by then it will not do any more; what it had not violated yet says nothing.
+            checks.retain(|check| matches!(check.judgement, Judgement::Failed(_)));
+            let detail = format!("the {} ended during the case: {status}", scenario.subject);
+            (Verdict::SubjectError { detail }, checks)
+        }
+        Err(PlayError::Adapter(detail)) => (Verdict::SubjectError { detail }, Vec::new()),
+        Err(PlayError::Harness(detail)) => (Verdict::HarnessError { detail }, Vec::new()),
+    };
+    CaseReport { checks, trace, ..CaseReport::without_play(scenario, verdict) }
+}
+
+/// A stall as long as the slack may have moved any of the case's times out of its window.
+fn verdict(checks: &[Check], stall: Duration, slack: Duration) -> Verdict {
+    let failed = checks.iter().any(|check| matches!(check.judgement, Judgement::Failed(_)));
+    let blocked = checks.iter().find_map(|check| match &check.judgement {
+        Judgement::Blocked { by, detail } => Some((by.clone(), detail.clone())),
+        Judgement::Passed | Judgement::Failed(_) => None,
+    });
+    if (failed || blocked.is_some()) && stall >= slack {
+        return Verdict::Inconclusive { stall_ms: u64::try_from(stall.as_millis()).unwrap_or(u64::MAX) };
+    }
+    match (failed, blocked) {
+        (true, _) => Verdict::Fail,
+        (false, Some((by, detail))) => Verdict::Blocked { by, detail },
+        (false, None) => Verdict::Pass,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scenarios::Library;
+
+    /// The level and the claims decide what is played; what is not claimed is reported, not forgotten.
+    #[test]
+    fn level_and_claims_decide() {
+        let library = Library::builtin().unwrap();
+        let all = library.select(&[]).unwrap();
+        let hardened = Plan::new(all.clone(), Level::Hardened, &BTreeSet::new());
+        assert_eq!((hardened.cases.len(), hardened.unplayed.len()), (all.len(), 0));
+        let core = Plan::new(all.clone(), Level::Core, &BTreeSet::new());
+        assert!(core.len() < hardened.len());
+        let without = BTreeSet::from(["AUTH-9".parse().unwrap()]);
+        let claimed = Plan::new(all, Level::Hardened, &without);
+        assert_eq!(claimed.len(), hardened.len());
+        assert!(claimed.unplayed.iter().any(|case| case.id.0 == "gateway/auth/exact-path"));
+    }
+
+    /// A failure that a stall could explain is no failure; a pass needs no excuse.
+    #[test]
+    fn a_stall_is_no_failure() {
+        let check = |judgement| vec![Check { requirement: "HB-1".parse().unwrap(), judgement }];
+        let finding = scenarios::Finding { expected: String::new(), seen: String::new(), at: Vec::new(), client: None };
+        let (short, slack, long) = (Duration::from_millis(1), Duration::from_millis(60), Duration::from_millis(61));
+        let failed = check(Judgement::Failed(finding));
+        assert_eq!(verdict(&failed, short, slack), Verdict::Fail);
+        assert_eq!(verdict(&failed, long, slack), Verdict::Inconclusive { stall_ms: 61 });
+        assert_eq!(verdict(&check(Judgement::Passed), long, slack), Verdict::Pass);
+    }
+}

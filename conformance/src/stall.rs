@@ -1,0 +1,82 @@
+//! How long this host kept threads waiting: what a window missed by no more than that does not show.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How often the probe asks to be woken.
+const PERIOD: Duration = Duration::from_millis(5);
+
+/// A thread that does nothing but wake up, and remembers how late it was.
+pub struct StallProbe {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The time of one case, during which stalls are looked at.
+pub struct StallWatch {
+    shared: Arc<Shared>,
+    slot: usize,
+}
+
+/// Cases that may be watched at once; more share a slot, and so see each other's stalls as well.
+const SLOTS: usize = 64;
+
+struct Shared {
+    over: AtomicBool,
+    next: AtomicU64,
+    /// The worst stall in microseconds, for each watch.
+    worst: [AtomicU64; SLOTS],
+}
+
+impl StallProbe {
+    /// Starts the thread.
+    pub fn start() -> Self {
+        let shared = Arc::new(Shared {
+            over: AtomicBool::new(false),
+            next: AtomicU64::new(0),
+            worst: std::array::from_fn(|_| AtomicU64::new(0)),
+        });
+        let seen = shared.clone();
+        Self { shared, thread: Some(thread::spawn(move || seen.run())) }
+    }
+
+    /// Begins to watch.
+    pub fn watch(&self) -> StallWatch {
+        let slot = self.shared.next.fetch_add(1, Ordering::Relaxed) as usize % SLOTS;
+        self.shared.worst[slot].store(0, Ordering::Relaxed);
+        StallWatch { shared: self.shared.clone(), slot }
+    }
+}
+
+impl Drop for StallProbe {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl StallWatch {
+    /// The worst stall since the watch began.
+    pub fn worst(&self) -> Duration {
+        Duration::from_micros(self.shared.worst[self.slot].load(Ordering::Relaxed))
+    }
+}
+
+impl Shared {
+    #[expect(clippy::disallowed_methods, reason = "the probe measures the real clock; that is its purpose")]
+    fn run(&self) {
+        while !self.over.load(Ordering::Relaxed) {
+            let before = Instant::now();
+            thread::sleep(PERIOD);
+            let late = before.elapsed().saturating_sub(PERIOD);
+            let late = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+            for worst in &self.worst {
+                worst.fetch_max(late, Ordering::Relaxed);
+            }
+        }
+    }
+}

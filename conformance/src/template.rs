@@ -1,0 +1,113 @@
+//! Placeholders in commands and environments: `{port}`, `{jwt_secret}`, `{amqp_url}` and the rest.
+
+use std::collections::BTreeMap;
+
+use protocol::{Timing, format_duration};
+
+/// Every placeholder. A duration has two: `{ping_interval}` is `300ms`, `{ping_interval_ms}` is `300`.
+const NAMES: [&str; 20] = [
+    "amqp_url",
+    "connect_timeout",
+    "connect_timeout_ms",
+    "exchange",
+    "gatecheck",
+    "jwt_secret",
+    "max_reconnect_attempts",
+    "max_reconnect_delay",
+    "max_reconnect_delay_ms",
+    "path",
+    "ping_interval",
+    "ping_interval_ms",
+    "pong_timeout",
+    "pong_timeout_ms",
+    "port",
+    "queue",
+    "reconnect_delay",
+    "reconnect_delay_ms",
+    "stable_after",
+    "stable_after_ms",
+];
+
+/// A text names a placeholder that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateError {
+    /// The name.
+    pub name: String,
+    /// The names that exist.
+    pub hint: String,
+}
+
+/// What the placeholders stand for in one run.
+#[derive(Debug, Clone, Default)]
+pub struct Values {
+    values: BTreeMap<&'static str, String>,
+}
+
+impl Values {
+    /// The values that follow from the timing.
+    pub fn of_timing(timing: &Timing) -> Self {
+        let mut values = Self::default();
+        for (name, name_ms, duration) in [
+            ("connect_timeout", "connect_timeout_ms", timing.connect_timeout),
+            ("max_reconnect_delay", "max_reconnect_delay_ms", timing.max_reconnect_delay),
+            ("ping_interval", "ping_interval_ms", timing.ping_interval),
+            ("pong_timeout", "pong_timeout_ms", timing.pong_timeout),
+            ("reconnect_delay", "reconnect_delay_ms", timing.reconnect_delay),
+            ("stable_after", "stable_after_ms", timing.stable_after),
+        ] {
+            values.set(name, format_duration(duration));
+            values.set(name_ms, duration.as_millis().to_string());
+        }
+        values.set("max_reconnect_attempts", timing.max_reconnect_attempts.to_string());
+        values
+    }
+
+    /// Gives a placeholder its value.
+    pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        debug_assert!(NAMES.contains(&name), "{name} is a placeholder");
+        self.values.insert(name, value.into());
+    }
+
+    /// The text with every placeholder replaced; one without a value stays as it is.
+    pub fn fill(&self, text: &str) -> String {
+        let mut filled = text.to_owned();
+        for (name, value) in &self.values {
+            filled = filled.replace(&format!("{{{name}}}"), value);
+        }
+        filled
+    }
+}
+
+/// Whether a text uses a placeholder.
+pub fn uses(text: &str, name: &str) -> bool {
+    text.contains(&format!("{{{name}}}"))
+}
+
+/// Tells whether every placeholder in a text exists. Braces around anything but a plain word are left alone, so that
+/// JSON can be passed.
+pub fn check(text: &str) -> Result<(), TemplateError> {
+    for part in text.split('{').skip(1) {
+        let Some((name, _)) = part.split_once('}') else { continue };
+        let word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        if word && !NAMES.contains(&name) {
+            return Err(TemplateError { name: name.to_owned(), hint: format!("there are: {}", NAMES.join(", ")) });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Placeholders become values; unknown ones are told; JSON is left alone.
+    #[test]
+    fn placeholders_become_values() {
+        let mut values = Values::of_timing(&Timing::default());
+        values.set("port", "4000");
+        assert_eq!(values.fill("ws://h:{port} {ping_interval} {ping_interval_ms}"), "ws://h:4000 30s 30000");
+        assert_eq!(check("{prt}").unwrap_err().name, "prt");
+        assert_eq!(check(r#"{"port": {port}}"#), Ok(()));
+        assert!(uses("a {queue}", "queue") && !uses("queue", "queue"));
+    }
+}

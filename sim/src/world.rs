@@ -1,0 +1,146 @@
+//! One simulated run: a world of hosts, stepped until the player is done.
+
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, SystemTime};
+
+use protocol::{Dialect, Timestamp, Timing};
+use scenarios::player::{Clock, Play, Setting};
+use scenarios::scenario::Bindings;
+use scenarios::{Scenario, SubjectKind, Times};
+use tokio::sync::oneshot;
+use turmoil::Sim;
+
+use crate::{client, gateway};
+
+/// The wall clock when a simulation begins: 2025-12-23T10:00:00Z.
+const EPOCH_MS: i64 = 1_766_484_000_000;
+/// How finely time advances.
+const TICK: Duration = Duration::from_millis(1);
+/// Longest time that a segment is under way.
+const MAX_LATENCY: Duration = Duration::from_millis(3);
+/// Connections that may wait to be accepted; turmoil panics beyond it.
+const TCP_CAPACITY: usize = 1024;
+/// How long a step waits for what has no window of its own.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// A few ticks and latencies; nothing else is late here.
+const SLACK: Duration = Duration::from_millis(20);
+
+/// How a scenario is simulated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Decides latencies, jitter and masks.
+    pub seed: u64,
+    /// What the reference pair is configured with; virtual time makes the true defaults cheap.
+    pub timing: Timing,
+    /// How it spells the wire.
+    pub dialect: Dialect,
+}
+
+/// What came of a simulation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Played {
+    /// The scenario, its names bound to this run's.
+    pub scenario: Scenario,
+    /// The trace, and whether it is whole.
+    pub play: Play,
+    /// What the symbolic times meant.
+    pub times: Times,
+}
+
+/// Why a simulation has no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SimError {
+    /// The scenario says that it makes no sense here.
+    #[error("{0} is not for simulation")]
+    NotSimulated(String),
+    /// A host failed, or virtual time ran out.
+    #[error("the simulation failed: {0}")]
+    Failed(String),
+}
+
+/// What a stage asks of the world around it, between two steps.
+pub(crate) enum Fault {
+    /// Ends a host without warning; told when it is done.
+    Crash(&'static str, oneshot::Sender<()>),
+}
+
+/// What a stage is given.
+pub(crate) struct Context {
+    pub(crate) scenario: Scenario,
+    pub(crate) setting: Setting,
+    pub(crate) faults: mpsc::Sender<Fault>,
+    pub(crate) played: mpsc::Sender<Play>,
+}
+
+/// Plays a scenario against the reference gateway or client.
+///
+/// # Errors
+/// When the scenario is not for simulation, or a host fails.
+pub fn play(scenario: &Scenario, options: &Options) -> Result<Played, SimError> {
+    if !scenario.simulated {
+        return Err(SimError::NotSimulated(scenario.id.to_string()));
+    }
+    let bindings = Bindings { case: format!("s{}", options.seed) };
+    let scenario = scenario.bind(&bindings);
+    let times = Times { timing: options.timing.clone(), patience: PATIENCE, slack: SLACK };
+    let setting = Setting {
+        bindings,
+        times: times.clone(),
+        dialect: options.dialect.clone(),
+        jwt_secret: "the secret of a simulated gateway".to_owned(),
+        path: "/ws".to_owned(),
+        unix_ms: Arc::new(unix_ms),
+        seed: options.seed,
+    };
+    let mut sim = turmoil::Builder::new()
+        .rng_seed(options.seed)
+        .epoch(SystemTime::UNIX_EPOCH + Duration::from_millis(EPOCH_MS.unsigned_abs()))
+        .tick_duration(TICK)
+        .min_message_latency(Duration::ZERO)
+        .max_message_latency(MAX_LATENCY)
+        .tcp_capacity(TCP_CAPACITY)
+        .simulation_duration(2 * scenario.deadline(&times))
+        .build();
+    let (faults, asked) = mpsc::channel();
+    let (played, result) = mpsc::channel();
+    let context = Context { scenario: scenario.clone(), setting, faults, played };
+    match scenario.subject {
+        SubjectKind::Gateway => gateway::populate(&mut sim, context),
+        SubjectKind::Client => client::populate(&mut sim, context),
+    }
+    step_to_the_end(&mut sim, &asked)?;
+    let play = result.try_recv().map_err(|_| SimError::Failed("the player did not end".to_owned()))?;
+    Ok(Played { scenario, play, times })
+}
+
+fn step_to_the_end(sim: &mut Sim<'_>, asked: &mpsc::Receiver<Fault>) -> Result<(), SimError> {
+    while !sim.step().map_err(|error| SimError::Failed(error.to_string()))? {
+        while let Ok(Fault::Crash(host, done)) = asked.try_recv() {
+            sim.crash(host);
+            // A player that is done does not wait for it.
+            let _ = done.send(());
+        }
+    }
+    Ok(())
+}
+
+/// The simulation's clock.
+pub(crate) fn clock() -> Clock {
+    Arc::new(|| turmoil::sim_elapsed().unwrap_or_default())
+}
+
+/// The simulation's wall clock.
+pub(crate) fn wall() -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
+    Arc::new(|| Timestamp::from_unix_ms(unix_ms()))
+}
+
+fn unix_ms() -> i64 {
+    let since = turmoil::sim_elapsed().unwrap_or_default().as_millis();
+    EPOCH_MS + i64::try_from(since).unwrap_or_default()
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { seed: 1, timing: Timing::default(), dialect: Dialect::default() }
+    }
+}
