@@ -7,7 +7,7 @@
 //!                                                   owner)
 //! ```
 //!
-//! [`State`](state::State) is all of AMQP as a synchronous machine; [`Broker`] puts it behind sockets. It behaves as
+//! `State` is all of AMQP as a synchronous machine; [`Broker`] puts it behind sockets. It behaves as
 //! RabbitMQ does, down to codes and wording, wherever the contract suite (`tests/broker`) looks, and leaves out:
 //! transactions (540), persistence (durable things outlive clients and not the broker), `x-expires`,
 //! `x-max-length-bytes`, priorities of messages and consumers, single active consumers (these arguments are accepted

@@ -101,7 +101,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
     let ended = match cli.command {
-        Command::Run(args) => judge::run(args),
+        Command::Run(args) => judge::run(&args),
         Command::Gateway(args) => judge::gateway(args),
         Command::Client(args) => judge::client(args),
         Command::Sim(args) => simulate::run(&args),
@@ -109,8 +109,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(args) => catalogue::explain(&args),
         Command::Requirements(args) => catalogue::requirements(&args),
         Command::Broker(args) => broker::run(args),
-        Command::ReferenceServer(passed) => return reference_server::cli::run(named("reference-server", passed)),
-        Command::ReferenceClient(passed) => return reference_client::cli::run(named("reference-client", passed)),
+        Command::ReferenceServer(passed) => {
+            return reference_server::cli::run(named("reference-server", passed.args));
+        }
+        Command::ReferenceClient(passed) => {
+            return reference_client::cli::run(named("reference-client", passed.args));
+        }
     };
     match ended {
         Ok(exit) => exit.into(),
@@ -140,11 +144,12 @@ impl Failure {
     }
 }
 
-fn named(program: &str, passed: Passed) -> impl Iterator<Item = OsString> {
-    std::iter::once(OsString::from(program)).chain(passed.args)
+fn named(program: &str, args: Vec<OsString>) -> impl Iterator<Item = OsString> {
+    std::iter::once(OsString::from(program)).chain(args)
 }
 
 /// Standard output is closed: whoever read it has seen enough.
+#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`")]
 fn closed(error: std::io::Error) -> Failure {
     Failure::new(Exit::Harness, miette::miette!("cannot write to standard output: {error}"))
 }

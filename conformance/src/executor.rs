@@ -98,7 +98,9 @@ impl Executor {
         match (subject, &self.profile.gateway) {
             (SubjectKind::Gateway, Some(gateway)) => match &gateway.access {
                 GatewayAccess::Attach { .. } => false,
-                GatewayAccess::Spawn { .. } => self.broker == BrokerChoice::Embedded || names_are_given(gateway),
+                GatewayAccess::Spawn { .. } => {
+                    self.broker == BrokerChoice::Embedded || names_are_given(gateway)
+                }
             },
             _ => true,
         }

@@ -70,11 +70,8 @@ impl Subject {
             .stdin(if streams == Streams::Piped { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let error = |source| SpawnError {
-            program: words[0].clone(),
-            folder: folder.display().to_string(),
-            source,
-        };
+        let error =
+            |source| SpawnError { program: words[0].clone(), folder: folder.display().to_string(), source };
         let mut child = start.spawn().map_err(error)?;
         let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
         let output = Output::default();
@@ -204,7 +201,8 @@ mod tests {
     #[tokio::test]
     async fn killing_takes_the_children_too() {
         let command = shell("sleep 600 & echo $!; wait");
-        let mut subject = Subject::spawn(&command, &Values::default(), Path::new("."), Streams::Piped).unwrap();
+        let mut subject =
+            Subject::spawn(&command, &Values::default(), Path::new("."), Streams::Piped).unwrap();
         let (_, stdout) = subject.take_pipes().unwrap();
         let mut line = String::new();
         let mut stdout = BufReader::new(stdout);
@@ -218,7 +216,8 @@ mod tests {
     #[tokio::test]
     async fn a_missing_program_is_named() {
         let command = CommandProfile { words: vec!["no-such-program".to_owned()], env: Default::default() };
-        let error = Subject::spawn(&command, &Values::default(), Path::new("."), Streams::Kept).err().unwrap();
+        let error =
+            Subject::spawn(&command, &Values::default(), Path::new("."), Streams::Kept).err().unwrap();
         assert!(error.to_string().contains("no-such-program"));
     }
 }

@@ -97,7 +97,9 @@ pub struct CommandProfile {
 pub enum ProfileError {
     /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
-    #[diagnostic(help("name it with `-c FILE`, or give the command behind `--`: `gatecheck gateway -- node dist/main.js`"))]
+    #[diagnostic(help(
+        "name it with `-c FILE`, or give the command behind `--`: `gatecheck gateway -- node dist/main.js`"
+    ))]
     Read {
         /// The file.
         path: PathBuf,
@@ -200,8 +202,8 @@ impl Profile {
     /// # Errors
     /// When it cannot be read or used.
     pub fn read(path: &Path) -> Result<Self, ProfileError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
+        let text = fs::read_to_string(path)
+            .map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Self::parse(&path.display().to_string(), &text, folder)
     }
@@ -228,7 +230,10 @@ impl Profile {
         for id in &raw.claims.without {
             if catalogue.get(id).is_none() {
                 let near = catalogue.nearest(&id.to_string()).map(|near| format!("did you mean {near}?"));
-                return Err(value(format!("`claims.without` names {id}, which is no requirement"), near.as_deref()));
+                return Err(value(
+                    format!("`claims.without` names {id}, which is no requirement"),
+                    near.as_deref(),
+                ));
             }
         }
         Ok(Self {
@@ -353,12 +358,15 @@ mod tests {
     /// A profile may start a gateway or attach to one.
     #[test]
     fn gateways_are_started_or_attached() {
-        let profile = parse("[gateway]\ncommand = [\"node\", \"main.js\"]\nenv = { PORT = \"{port}\" }").unwrap();
+        let profile =
+            parse("[gateway]\ncommand = [\"node\", \"main.js\"]\nenv = { PORT = \"{port}\" }").unwrap();
         assert!(matches!(profile.gateway.unwrap().access, GatewayAccess::Spawn { .. }));
         let text = "[gateway]\nattach = \"ws://127.0.0.1:3000/socket\"\njwt_secret = \"s\"";
         let gateway = parse(text).unwrap().gateway.unwrap();
         assert_eq!(gateway.path, "/socket");
-        assert!(matches!(gateway.access, GatewayAccess::Attach { authority, .. } if authority == "127.0.0.1:3000"));
+        assert!(
+            matches!(gateway.access, GatewayAccess::Attach { authority, .. } if authority == "127.0.0.1:3000")
+        );
     }
 
     /// Each mistake is one error that says what and where.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use scenarios::{Catalogue, Finding, Judgement, Level, RequirementId, Scenario, ScenarioId, SubjectKind, Trace};
+use scenarios::{
+    Catalogue, Finding, Judgement, Level, RequirementId, Scenario, ScenarioId, SubjectKind, Trace,
+};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -233,7 +235,10 @@ mod tests {
             verdict,
             checks: checks
                 .iter()
-                .map(|(id, judgement)| Check { requirement: id.parse().unwrap(), judgement: judgement.clone() })
+                .map(|(id, judgement)| Check {
+                    requirement: id.parse().unwrap(),
+                    judgement: judgement.clone(),
+                })
                 .collect(),
             duration_ms: 0,
             stall_ms: 0,
@@ -253,7 +258,12 @@ mod tests {
     }
 
     fn failed() -> Judgement {
-        Judgement::Failed(Finding { expected: String::new(), seen: String::new(), at: Vec::new(), client: None })
+        Judgement::Failed(Finding {
+            expected: String::new(),
+            seen: String::new(),
+            at: Vec::new(),
+            client: None,
+        })
     }
 
     /// One case that fails outweighs those that pass; what is not claimed is not judged; levels select.

@@ -119,9 +119,12 @@ pub async fn run(
         }
     }
     // A case that a stall could explain is run once more, alone; so are those that cannot share.
-    for (case, before) in doubtful.into_iter().map(|case| (case, 1)).chain(alone.into_iter().map(|case| (case, 0))) {
+    for (case, before) in
+        doubtful.into_iter().map(|case| (case, 1)).chain(alone.into_iter().map(|case| (case, 0)))
+    {
         let playing = tokio::spawn(play(executor.clone(), case.clone(), probe.clone(), options.keep_traces));
-        let mut report = KillOnDrop(playing).finish().await.unwrap_or_else(|error| panicked(&case.scenario, &error));
+        let mut report =
+            KillOnDrop(playing).finish().await.unwrap_or_else(|error| panicked(&case.scenario, &error));
         report.runs += before;
         tell(&report);
         reports.push(report);
@@ -257,8 +260,10 @@ mod tests {
     #[test]
     fn a_stall_is_no_failure() {
         let check = |judgement| vec![Check { requirement: "HB-1".parse().unwrap(), judgement }];
-        let finding = scenarios::Finding { expected: String::new(), seen: String::new(), at: Vec::new(), client: None };
-        let (short, slack, long) = (Duration::from_millis(1), Duration::from_millis(60), Duration::from_millis(61));
+        let finding =
+            scenarios::Finding { expected: String::new(), seen: String::new(), at: Vec::new(), client: None };
+        let (short, slack, long) =
+            (Duration::from_millis(1), Duration::from_millis(60), Duration::from_millis(61));
         let failed = check(Judgement::Failed(finding));
         assert_eq!(verdict(&failed, short, slack), Verdict::Fail);
         assert_eq!(verdict(&failed, long, slack), Verdict::Inconclusive { stall_ms: 61 });

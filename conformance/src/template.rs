@@ -90,7 +90,10 @@ pub fn check(text: &str) -> Result<(), TemplateError> {
         let Some((name, _)) = part.split_once('}') else { continue };
         let word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         if word && !NAMES.contains(&name) {
-            return Err(TemplateError { name: name.to_owned(), hint: format!("there are: {}", NAMES.join(", ")) });
+            return Err(TemplateError {
+                name: name.to_owned(),
+                hint: format!("there are: {}", NAMES.join(", ")),
+            });
         }
     }
     Ok(())

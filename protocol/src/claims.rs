@@ -116,10 +116,12 @@ impl Claims {
     /// When a required claim is missing or unusable.
     pub fn from_json(payload: &Value) -> Result<Self, ClaimsError> {
         let text = |claim| payload.get(claim).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let user_id = text("userId").or_else(|| text("sub")).ok_or(ClaimsError::Missing { claim: "userId" })?;
+        let user_id =
+            text("userId").or_else(|| text("sub")).ok_or(ClaimsError::Missing { claim: "userId" })?;
         let email = text("email").ok_or(ClaimsError::Missing { claim: "email" })?;
         let role = text("role").ok_or(ClaimsError::Missing { claim: "role" })?;
-        let role = Role::ALL.into_iter().find(|known| known.as_str() == role).ok_or(ClaimsError::UnknownRole)?;
+        let role =
+            Role::ALL.into_iter().find(|known| known.as_str() == role).ok_or(ClaimsError::UnknownRole)?;
         let expires_at = seconds(payload, "exp")?.ok_or(ClaimsError::Missing { claim: "exp" })?;
         let not_before = seconds(payload, "nbf")?;
         Ok(Self { user_id: UserId::new(user_id), email: email.to_owned(), role, expires_at, not_before })

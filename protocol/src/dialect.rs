@@ -189,7 +189,8 @@ impl Dialect {
         if let Some((key, _)) = keys.iter().find(|(_, name)| name.is_empty()) {
             return Err(DialectError::Empty { key });
         }
-        let mut names = vec![SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED, UNSUBSCRIBED, &self.ping, &self.pong, &self.error];
+        let mut names =
+            vec![SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED, UNSUBSCRIBED, &self.ping, &self.pong, &self.error];
         names.extend(self.welcome_type());
         names.sort_unstable();
         match names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -289,7 +290,9 @@ impl Dialect {
                 rooms: serde_json::from_value(payload["rooms"].clone()).map_err(|_| shape())?,
             },
             SUBSCRIBED => ServerMessage::Subscribed(self.acknowledge.target(&payload, SUBSCRIBED, &id)?),
-            UNSUBSCRIBED => ServerMessage::Unsubscribed(self.acknowledge.target(&payload, UNSUBSCRIBED, &id)?),
+            UNSUBSCRIBED => {
+                ServerMessage::Unsubscribed(self.acknowledge.target(&payload, UNSUBSCRIBED, &id)?)
+            }
             EVENT if self.events == EventStyle::Enveloped => ServerMessage::Event {
                 name: text_of(&payload, "eventType").ok_or_else(shape)?,
                 payload: payload.get("data").cloned().unwrap_or_default(),
@@ -325,7 +328,12 @@ impl SubscriptionKeys {
         Value::Object(Map::from_iter([(key.clone(), Value::String(target.name().to_owned()))]))
     }
 
-    fn target(&self, payload: &Value, kind: &'static str, id: &Option<String>) -> Result<Target, DecodeError> {
+    fn target(
+        &self,
+        payload: &Value,
+        kind: &'static str,
+        id: &Option<String>,
+    ) -> Result<Target, DecodeError> {
         if let Some(room) = text_of(payload, &self.room) {
             return Ok(Target::Room(room));
         }

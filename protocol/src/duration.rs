@@ -25,7 +25,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 /// Writes a duration the way [`parse_duration`] reads it.
 pub fn format_duration(duration: Duration) -> String {
     let signed = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
-    SpanPrinter::new().designator(Designator::Compact).spacing(Spacing::BetweenUnits).duration_to_string(&signed)
+    SpanPrinter::new()
+        .designator(Designator::Compact)
+        .spacing(Spacing::BetweenUnits)
+        .duration_to_string(&signed)
 }
 
 pub(crate) mod text {

@@ -59,8 +59,16 @@ mod tests {
     #[test]
     fn wrong_shapes_are_errors() {
         for text in [
-            "", "nonsense", "null", "42", "[\"ping\"]", "{}", r#"{"type":1}"#, r#"{"type":"ping","id":7}"#,
-            r#"{"type":"ping","timestamp":"yesterday"}"#, r#"{"type":"ping"} trailing"#,
+            "",
+            "nonsense",
+            "null",
+            "42",
+            "[\"ping\"]",
+            "{}",
+            r#"{"type":1}"#,
+            r#"{"type":"ping","id":7}"#,
+            r#"{"type":"ping","timestamp":"yesterday"}"#,
+            r#"{"type":"ping"} trailing"#,
         ] {
             assert!(Envelope::decode(text).is_err(), "{text}");
         }

@@ -120,7 +120,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn claims(user: &str, role: Role) -> Claims {
-        Claims { user_id: UserId::new(user), email: "x@example.org".into(), role, expires_at: 0, not_before: None }
+        Claims {
+            user_id: UserId::new(user),
+            email: "x@example.org".into(),
+            role,
+            expires_at: 0,
+            not_before: None,
+        }
     }
 
     /// The edges of length and alphabet (ROOM-4).

@@ -19,6 +19,9 @@ pub struct TimestampError {
 }
 
 impl Timestamp {
+    /// The beginning of 1970.
+    pub const EPOCH: Self = Self { unix_ms: 0 };
+
     /// The moment `unix_ms` milliseconds after the Unix epoch. Values beyond the year 9999 are clamped to its end.
     pub fn from_unix_ms(unix_ms: i64) -> Self {
         let moment = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::MAX);
@@ -75,7 +78,10 @@ mod tests {
     /// Offsets and finer digits are read; a date alone, or a time without an offset, is not a moment.
     #[test]
     fn only_moments_are_read() {
-        assert_eq!(Timestamp::parse("2025-12-23T11:00:00.123456+01:00").unwrap().unix_ms(), 1_766_484_000_123);
+        assert_eq!(
+            Timestamp::parse("2025-12-23T11:00:00.123456+01:00").unwrap().unix_ms(),
+            1_766_484_000_123
+        );
         for text in ["", "now", "2025-12-23", "2025-12-23T10:00:00"] {
             assert!(Timestamp::parse(text).is_err(), "{text}");
         }

@@ -100,7 +100,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let level = if cli.debug { "reference_client=debug" } else { "reference_client=warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let colours = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     // A program that runs this one has its own log already.
     let _ = log.try_init();
     match start(cli) {
@@ -114,7 +115,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn start(cli: Cli) -> Result<ExitCode, StartError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
     let code = match cli.command {
         Some(Command::Adapter) => runtime.block_on(async {
             let (input, output) = (BufReader::new(tokio::io::stdin()), tokio::io::stdout());

@@ -142,10 +142,7 @@ impl Client {
     }
 
     /// Calls `listener` with the name and payload of every event.
-    pub fn on_any(
-        &self,
-        listener: impl FnMut(&str, &Value) -> Result<(), ListenerError> + Send + 'static,
-    ) {
+    pub fn on_any(&self, listener: impl FnMut(&str, &Value) -> Result<(), ListenerError> + Send + 'static) {
         self.listeners.of_anything.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
     }
 
@@ -189,7 +186,10 @@ fn guarded(name: &str, listener: impl FnOnce() -> Result<(), ListenerError>) {
 }
 
 /// The system's wall clock.
-#[expect(clippy::disallowed_methods, reason = "the default clock of the application; everything else is given one")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the default clock of the application; everything else is given one"
+)]
 pub fn system_clock() -> WallClock {
     Arc::new(|| {
         let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);

@@ -54,7 +54,8 @@ impl ClientConfig {
     /// # Errors
     /// When the URL is not one of a WebSocket.
     pub fn new(url: &str, token: impl Into<String>) -> Result<Self, ConfigError> {
-        let error = |reason: &dyn ToString| ConfigError::Url { url: url.to_owned(), reason: reason.to_string() };
+        let error =
+            |reason: &dyn ToString| ConfigError::Url { url: url.to_owned(), reason: reason.to_string() };
         let parsed = Url::parse(url).map_err(|reason| error(&reason))?;
         if parsed.scheme() != "ws" {
             return Err(ConfigError::Scheme { url: url.to_owned() });

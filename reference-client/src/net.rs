@@ -5,8 +5,8 @@ mod dial;
 mod driver;
 mod request;
 
-pub(crate) use driver::{Driver, Order, Report};
 pub use dial::{Dial, TcpDial};
+pub(crate) use driver::{Driver, Order, Report};
 
 /// The wall clock that messages are stamped with.
 pub type WallClock = std::sync::Arc<dyn Fn() -> protocol::Timestamp + Send + Sync>;

@@ -12,7 +12,6 @@ mod signal;
 mod status;
 mod subscriptions;
 
-
 pub use machine::{QueueFull, Session, SessionConfig};
 pub use signal::{Command, ConnectionId, DialFailure, Input, Now, Output};
 pub use status::Status;

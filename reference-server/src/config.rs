@@ -301,10 +301,20 @@ impl Config {
                 return Err(ConfigError::Value { name: "amqp_url", value: "no AMQP URL".to_owned(), hint });
             }
         };
-        let ping_interval = time("ping_interval", flags.ping_interval.or(file.ping_interval), defaults.gateway.ping_interval)?;
-        let pong_timeout = time("pong_timeout", flags.pong_timeout.or(file.pong_timeout), defaults.gateway.pong_timeout)?;
-        let connect_timeout = time("connect_timeout", flags.connect_timeout.or(file.connect_timeout), defaults.connect_timeout)?;
-        let max_message_bytes = flags.max_message_bytes.or(file.max_message_bytes).unwrap_or(defaults.max_message_bytes);
+        let ping_interval = time(
+            "ping_interval",
+            flags.ping_interval.or(file.ping_interval),
+            defaults.gateway.ping_interval,
+        )?;
+        let pong_timeout =
+            time("pong_timeout", flags.pong_timeout.or(file.pong_timeout), defaults.gateway.pong_timeout)?;
+        let connect_timeout = time(
+            "connect_timeout",
+            flags.connect_timeout.or(file.connect_timeout),
+            defaults.connect_timeout,
+        )?;
+        let max_message_bytes =
+            flags.max_message_bytes.or(file.max_message_bytes).unwrap_or(defaults.max_message_bytes);
         let max_rooms = flags.max_rooms.or(file.max_rooms).unwrap_or(defaults.gateway.max_rooms);
         let outbox_bytes = flags.outbox_bytes.or(file.outbox_bytes).unwrap_or(defaults.outbox_bytes);
         Ok(Self {
@@ -327,7 +337,11 @@ impl Config {
             connect_timeout: positive("connect_timeout", connect_timeout)?,
             max_message_bytes: at_least_one("max_message_bytes", max_message_bytes)?,
             outbox_bytes: at_least_one("outbox_bytes", outbox_bytes)?,
-            shutdown_grace: time("shutdown_grace", flags.shutdown_grace.or(file.shutdown_grace), SHUTDOWN_GRACE)?,
+            shutdown_grace: time(
+                "shutdown_grace",
+                flags.shutdown_grace.or(file.shutdown_grace),
+                SHUTDOWN_GRACE,
+            )?,
             shards: at_least_one("shards", flags.shards.or(file.shards).unwrap_or(defaults.shards))?,
         })
     }
@@ -337,7 +351,8 @@ impl File {
     fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = read(path)?;
         // The reader's own message shows the line.
-        toml::from_str(&text).map_err(|error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() })
+        toml::from_str(&text)
+            .map_err(|error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() })
     }
 }
 
@@ -364,8 +379,10 @@ mod tests {
     use super::*;
 
     fn config(flags: Flags, file: &str) -> Result<Config, ConfigError> {
-        let file = toml::from_str(file)
-            .map_err(|error: toml::de::Error| ConfigError::Syntax { path: "t.toml".into(), message: error.to_string() })?;
+        let file = toml::from_str(file).map_err(|error: toml::de::Error| ConfigError::Syntax {
+            path: "t.toml".into(),
+            message: error.to_string(),
+        })?;
         Config::check(Flags { jwt_secret: Some("s".to_owned()), ..flags }, file)
     }
 
@@ -373,10 +390,14 @@ mod tests {
     #[test]
     fn later_ones_win() {
         let flags = Flags { queue: Some("flag".to_owned()), ..Flags::default() };
-        let file = "queue = \"file\"\nexchange = \"file\"\namqp_url = \"amqp://h\"\nping_interval = \"300ms\"";
+        let file =
+            "queue = \"file\"\nexchange = \"file\"\namqp_url = \"amqp://h\"\nping_interval = \"300ms\"";
         let config = config(flags, file).unwrap();
         let broker = config.rabbitmq.unwrap();
-        assert_eq!((broker.queue.as_str(), broker.exchange.as_str(), broker.binding.as_str()), ("flag", "file", "#"));
+        assert_eq!(
+            (broker.queue.as_str(), broker.exchange.as_str(), broker.binding.as_str()),
+            ("flag", "file", "#")
+        );
         assert_eq!(config.gateway.ping_interval.as_millis(), 300);
         assert_eq!(config.gateway.pong_timeout, Timing::default().pong_timeout);
     }

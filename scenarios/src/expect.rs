@@ -124,7 +124,11 @@ pub fn judge(scenario: &Scenario, trace: &Trace, times: &Times) -> Vec<(Requirem
             Err(finding) => Judgement::Failed(finding),
         },
     };
-    scenario.expectations.iter().map(|expectation| (expectation.requirement.clone(), one(expectation))).collect()
+    scenario
+        .expectations
+        .iter()
+        .map(|expectation| (expectation.requirement.clone(), one(expectation)))
+        .collect()
 }
 
 impl Expectation {
@@ -165,7 +169,10 @@ impl Expectation {
     pub(crate) fn patterns(&self) -> Vec<&Pattern> {
         let mut patterns: Vec<_> = self.scope.after.iter().chain(&self.scope.before).collect();
         match &self.kind {
-            Kind::Some(pattern) | Kind::Never(pattern) | Kind::Count { pattern, .. } | Kind::Every { pattern, .. } => {
+            Kind::Some(pattern)
+            | Kind::Never(pattern)
+            | Kind::Count { pattern, .. }
+            | Kind::Every { pattern, .. } => {
                 patterns.push(pattern);
             }
             Kind::Order(inner) => patterns.extend(inner),
@@ -195,10 +202,13 @@ impl Expectation {
 impl Scope {
     /// The indices that are looked at.
     fn range(&self, trace: &Trace) -> Result<std::ops::Range<usize>, Finding> {
-        let find = |pattern: &Pattern| trace.iter().find(|(_, seen)| pattern.matches(seen)).map(|(index, _)| index);
+        let find =
+            |pattern: &Pattern| trace.iter().find(|(_, seen)| pattern.matches(seen)).map(|(index, _)| index);
         let start = match &self.after {
             None => 0,
-            Some(pattern) => 1 + find(pattern).ok_or_else(|| Finding::new(pattern, "that did not happen", []))?,
+            Some(pattern) => {
+                1 + find(pattern).ok_or_else(|| Finding::new(pattern, "that did not happen", []))?
+            }
         };
         let end = self.before.as_ref().and_then(find).unwrap_or(trace.observations.len());
         Ok(start..end.max(start))
@@ -206,8 +216,17 @@ impl Scope {
 }
 
 impl Finding {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers hand over what they have: patterns, errors, texts"
+    )]
     fn new(expected: impl ToString, seen: impl ToString, at: impl IntoIterator<Item = usize>) -> Self {
-        Self { expected: expected.to_string(), seen: seen.to_string(), at: at.into_iter().collect(), client: None }
+        Self {
+            expected: expected.to_string(),
+            seen: seen.to_string(),
+            at: at.into_iter().collect(),
+            client: None,
+        }
     }
 }
 

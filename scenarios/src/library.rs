@@ -122,7 +122,13 @@ impl Library {
                 return Err(LibraryError::NoMatch { filter: filter.clone(), help: self.hint(filter) });
             }
         }
-        Ok(self.scenarios.iter().zip(chosen).filter(|(_, chosen)| *chosen).map(|(scenario, _)| scenario).collect())
+        Ok(self
+            .scenarios
+            .iter()
+            .zip(chosen)
+            .filter(|(_, chosen)| *chosen)
+            .map(|(scenario, _)| scenario)
+            .collect())
     }
 
     fn sorted(mut scenarios: Vec<Scenario>) -> Result<Self, LibraryError> {
@@ -134,7 +140,10 @@ impl Library {
         let ids = self.scenarios.iter().map(|scenario| scenario.id.to_string());
         match nearest(filter, ids) {
             Some(id) => format!("did you mean `{id}`? `gatecheck list` shows all"),
-            None => "`gatecheck list` shows all; `client/backoff/**` selects a folder, `AUTH-2` a requirement".to_owned(),
+            None => {
+                "`gatecheck list` shows all; `client/backoff/**` selects a folder, `AUTH-2` a requirement"
+                    .to_owned()
+            }
         }
     }
 }
@@ -147,9 +156,8 @@ struct Filter {
 
 impl Filter {
     fn parse(filter: &str) -> Result<Self, LibraryError> {
-        let glob = GlobBuilder::new(filter).literal_separator(true).build().map_err(|error| LibraryError::Filter {
-            filter: filter.to_owned(),
-            reason: error.kind().to_string(),
+        let glob = GlobBuilder::new(filter).literal_separator(true).build().map_err(|error| {
+            LibraryError::Filter { filter: filter.to_owned(), reason: error.kind().to_string() }
         })?;
         Ok(Self { glob: glob.compile_matcher(), requirement: filter.parse().ok() })
     }
@@ -189,7 +197,12 @@ mod tests {
         assert!(library.iter().count() >= 30);
         for scenario in library.iter() {
             let folder = scenario.id.0.split('/').next();
-            assert_eq!(folder, Some(scenario.subject.to_string().as_str()), "{}: stands in its subject's folder", scenario.id);
+            assert_eq!(
+                folder,
+                Some(scenario.subject.to_string().as_str()),
+                "{}: stands in its subject's folder",
+                scenario.id
+            );
             assert!(!scenario.title.is_empty() && !scenario.title.ends_with('.'), "{}", scenario.id);
         }
     }
@@ -202,7 +215,9 @@ mod tests {
         let clients = library.select(&["client/**".to_owned()]).unwrap();
         assert!(!clients.is_empty() && clients.len() < all);
         let by_requirement = library.select(&["BACKOFF-1".to_owned()]).unwrap();
-        assert!(by_requirement.iter().all(|s| s.requirements().iter().any(|id| id.to_string() == "BACKOFF-1")));
+        assert!(
+            by_requirement.iter().all(|s| s.requirements().iter().any(|id| id.to_string() == "BACKOFF-1"))
+        );
         for broken in ["client/[", "nothing/at/all", "AUTH-99"] {
             assert!(library.select(&[broken.to_owned()]).is_err(), "{broken}");
         }

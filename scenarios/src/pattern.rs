@@ -60,7 +60,16 @@ pub enum PatternError {
 }
 
 const KINDS: [&str; 11] = [
-    "dials", "opens", "refused", "closes", "receives", "sends", "status", "emits", "request_fails", "queue_depth",
+    "dials",
+    "opens",
+    "refused",
+    "closes",
+    "receives",
+    "sends",
+    "status",
+    "emits",
+    "request_fails",
+    "queue_depth",
     "topology",
 ];
 
@@ -155,9 +164,8 @@ impl What {
                 pattern.code.is_none_or(|wanted| Some(wanted) == *code)
                     && pattern.by.is_none_or(|wanted| wanted == *by)
             }
-            (Self::Receives(pattern), Event::Received(frame)) | (Self::Sends(pattern), Event::Sent(frame)) => {
-                pattern.matches(frame)
-            }
+            (Self::Receives(pattern), Event::Received(frame))
+            | (Self::Sends(pattern), Event::Sent(frame)) => pattern.matches(frame),
             (Self::Status(wanted), Event::Status { new, .. }) => wanted == new,
             (Self::Emits(pattern), Event::Emitted { name, payload, listener }) => {
                 pattern.name == *name
@@ -271,7 +279,10 @@ enum RawMessage {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected an event's name, or a table of `name`, `payload`, `with`, `listener`")]
+#[serde(
+    untagged,
+    expecting = "expected an event's name, or a table of `name`, `payload`, `with`, `listener`"
+)]
 enum RawEmit {
     Name(String),
     Details(EmitPattern),
@@ -301,7 +312,9 @@ impl TryFrom<RawPattern> for Pattern {
         match raw.closes {
             Some(RawClose::On(false)) => return Err(PatternError::False("closes")),
             Some(RawClose::On(true)) => whats.push(What::Closes(ClosePattern::default())),
-            Some(RawClose::Code(code)) => whats.push(What::Closes(ClosePattern { code: Some(code), by: None })),
+            Some(RawClose::Code(code)) => {
+                whats.push(What::Closes(ClosePattern { code: Some(code), by: None }));
+            }
             Some(RawClose::Details(details)) => whats.push(What::Closes(details)),
             None => {}
         }
@@ -387,7 +400,11 @@ impl fmt::Display for MessagePattern {
             (None, Some(kind)) => write!(f, "a {} frame", format!("{kind:?}").to_lowercase())?,
             (None, None) => f.write_str("anything")?,
         }
-        self.target.iter().chain(&self.code).chain(&self.body).try_for_each(|detail| write!(f, " {detail}"))?;
+        self.target
+            .iter()
+            .chain(&self.code)
+            .chain(&self.body)
+            .try_for_each(|detail| write!(f, " {detail}"))?;
         self.data.iter().chain(&self.with).try_for_each(|data| write!(f, " {data}"))
     }
 }
@@ -420,7 +437,8 @@ mod tests {
     /// Each part of a pattern narrows it.
     #[test]
     fn every_part_narrows() {
-        let event = ServerMessage::Event { name: "x:y".into(), payload: json!({"a": 1, "b": {"c": 2, "d": 3}}) };
+        let event =
+            ServerMessage::Event { name: "x:y".into(), payload: json!({"a": 1, "b": {"c": 2, "d": 3}}) };
         let observation = received("alice", event);
         for (text, expected) in [
             (r#"{ receives = "x:y" }"#, true),
@@ -444,7 +462,9 @@ mod tests {
         let ack = received("a", ServerMessage::Subscribed(Target::Room("r".into())));
         assert!(pattern(r#"{ receives = { type = "subscribed", target = "r" } }"#).unwrap().matches(&ack));
         assert!(!pattern(r#"{ receives = { type = "subscribed", target = "s" } }"#).unwrap().matches(&ack));
-        assert!(!pattern(r#"{ receives = { any = ["subscribed"], code = "forbidden" } }"#).unwrap().matches(&ack));
+        assert!(
+            !pattern(r#"{ receives = { any = ["subscribed"], code = "forbidden" } }"#).unwrap().matches(&ack)
+        );
     }
 
     /// A query parameter that comes twice is not the one that was asked for.

@@ -81,8 +81,8 @@ impl Catalogue {
         struct File {
             requirement: Vec<Requirement>,
         }
-        let file: File =
-            toml::from_str(include_str!("../requirements.toml")).expect("the built-in catalogue is well-formed");
+        let file: File = toml::from_str(include_str!("../requirements.toml"))
+            .expect("the built-in catalogue is well-formed");
         Self { requirements: file.requirement }
     }
 

@@ -170,7 +170,8 @@ impl Scenario {
 
     /// The requirements that the scenario shows, each once, in order.
     pub fn requirements(&self) -> Vec<RequirementId> {
-        let mut ids: Vec<_> = self.expectations.iter().map(|expectation| expectation.requirement.clone()).collect();
+        let mut ids: Vec<_> =
+            self.expectations.iter().map(|expectation| expectation.requirement.clone()).collect();
         ids.sort();
         ids.dedup();
         ids
@@ -220,7 +221,12 @@ impl Default for GatewaySpec {
 
 impl Default for ClientSetup {
     fn default() -> Self {
-        Self { token: "a-token".to_owned(), query: String::new(), listen: Vec::new(), options: BTreeMap::new() }
+        Self {
+            token: "a-token".to_owned(),
+            query: String::new(),
+            listen: Vec::new(),
+            options: BTreeMap::new(),
+        }
     }
 }
 

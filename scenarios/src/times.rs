@@ -84,7 +84,10 @@ impl Expr {
         let mut rest = text;
         loop {
             let end = rest.find(['+', '-']).unwrap_or(rest.len());
-            let factors = rest[..end].split('*').map(|factor| Factor::parse(factor.trim())).collect::<Result<_, _>>()?;
+            let factors = rest[..end]
+                .split('*')
+                .map(|factor| Factor::parse(factor.trim()))
+                .collect::<Result<_, _>>()?;
             sum.push(Term { negative, factors });
             match rest[end..].chars().next() {
                 Some(sign) => {

@@ -89,7 +89,9 @@ impl TokenRecipe {
         match self.alg.as_deref() {
             None | Some("none") => Ok(()),
             Some(alg) => hmac(alg).map(|_| ()).ok_or_else(|| {
-                format!("`alg = \"{alg}\"`: a recipe signs with HS256, HS384 or HS512, or not at all with `none`")
+                format!(
+                    "`alg = \"{alg}\"`: a recipe signs with HS256, HS384 or HS512, or not at all with `none`"
+                )
             }),
         }
     }
@@ -126,7 +128,10 @@ mod tests {
     #[test]
     fn recipes_change_what_they_say() {
         let plain = payload(&TokenRecipe::default().mint(&BEARER, "s", 1000).unwrap());
-        assert_eq!(plain, json!({"userId":"u1","email":"u1@example.org","role":"CUSTOMER","iat":1000,"exp":4600}));
+        assert_eq!(
+            plain,
+            json!({"userId":"u1","email":"u1@example.org","role":"CUSTOMER","iat":1000,"exp":4600})
+        );
         let odd = TokenRecipe {
             expires_in: Some(-1),
             valid_in: Some(60),

@@ -200,7 +200,8 @@ impl Trace {
 
     /// One JSON object a line: the form in which traces are compared byte for byte.
     pub fn to_json_lines(&self) -> String {
-        let line = |observation| serde_json::to_string(observation).expect("observations have string keys") + "\n";
+        let line =
+            |observation| serde_json::to_string(observation).expect("observations have string keys") + "\n";
         self.observations.iter().map(line).collect()
     }
 
@@ -308,7 +309,9 @@ impl fmt::Display for Event {
             Self::RequestFailed { op, error } => write!(f, "{op} failed: {error}"),
             Self::Published { routing_key, body } => write!(f, "publish {routing_key} {body}"),
             Self::Topology { exchange, queue } => {
-                let say = |what: &Result<(), String>| what.clone().err().unwrap_or_else(|| "as specified".to_owned());
+                let say = |what: &Result<(), String>| {
+                    what.clone().err().unwrap_or_else(|| "as specified".to_owned())
+                };
                 write!(f, "exchange {}, queue {}", say(exchange), say(queue))
             }
             Self::QueueDepth { ready } => write!(f, "queue holds {ready}"),

@@ -27,8 +27,13 @@ pub(crate) struct Broker {
 pub(crate) struct Gone;
 
 enum Command {
-    Publish { body: Bytes, confirmed: oneshot::Sender<()> },
-    Consume { deliveries: mpsc::Sender<(u64, Bytes)> },
+    Publish {
+        body: Bytes,
+        confirmed: oneshot::Sender<()>,
+    },
+    Consume {
+        deliveries: mpsc::Sender<(u64, Bytes)>,
+    },
     AcknowledgeUpTo(u64),
     Reject(u64),
     /// Counts the ready messages once nobody consumes.
@@ -239,6 +244,9 @@ mod tests {
         assert_eq!(broker.count().await.unwrap(), 2);
         let mut second = broker.source();
         assert_eq!(second.next().await, SourceEvent::Up);
-        assert_eq!((&delivery(&mut second).await.1[..], &delivery(&mut second).await.1[..]), (&b"c"[..], &b"d"[..]));
+        assert_eq!(
+            (&delivery(&mut second).await.1[..], &delivery(&mut second).await.1[..]),
+            (&b"c"[..], &b"d"[..])
+        );
     }
 }

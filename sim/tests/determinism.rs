@@ -45,7 +45,8 @@ fn short() -> Timing {
 
 fn trace(scenario: &Scenario, seed: u64) -> String {
     let options = Options { seed, timing: short(), ..Options::default() };
-    let played = play(scenario, &options).unwrap_or_else(|error| panic!("{} seed {seed}: {error}", scenario.id));
+    let played =
+        play(scenario, &options).unwrap_or_else(|error| panic!("{} seed {seed}: {error}", scenario.id));
     played.play.trace.to_json_lines()
 }
 
@@ -77,10 +78,12 @@ fn the_reference_pair_conforms_in_simulation() {
     for scenario in library.iter().filter(|scenario| scenario.simulated) {
         for (seed, timing) in [(1, Timing::default()), (2, short()), (3, short()), (4, short())] {
             let options = Options { seed, timing, ..Options::default() };
-            let played = play(scenario, &options).unwrap_or_else(|error| panic!("{} seed {seed}: {error}", scenario.id));
+            let played = play(scenario, &options)
+                .unwrap_or_else(|error| panic!("{} seed {seed}: {error}", scenario.id));
             assert_eq!(played.play.outcome, Ok(()), "{} seed {seed}", scenario.id);
             for (requirement, judgement) in judge(&played.scenario, &played.play.trace, &played.times) {
-                let timeline: Vec<_> = played.play.trace.observations.iter().map(ToString::to_string).collect();
+                let timeline: Vec<_> =
+                    played.play.trace.observations.iter().map(ToString::to_string).collect();
                 assert_eq!(
                     judgement,
                     Judgement::Passed,

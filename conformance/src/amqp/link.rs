@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lapin::options::{
-    BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueDeclareOptions,
-    QueueDeleteOptions, QueuePurgeOptions,
+    BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions,
+    QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind, Queue};
@@ -119,7 +119,8 @@ impl BrokerLink {
     /// # Errors
     /// When the broker is gone.
     pub async fn ready_when_unconsumed(&self) -> Result<u32, StageError> {
-        let counted = self.ask_until(|queue| (queue.consumer_count() == 0).then(|| queue.message_count())).await?;
+        let counted =
+            self.ask_until(|queue| (queue.consumer_count() == 0).then(|| queue.message_count())).await?;
         counted.ok_or_else(|| failed(&format!("the queue {} still has a consumer", self.names.queue)))
     }
 

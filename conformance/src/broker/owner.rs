@@ -198,7 +198,8 @@ impl Owner {
             }
             Output::Tuned { frame_max, heartbeat, .. } => {
                 outbox.frame_max = frame_max;
-                outbox.order(Order::Tuned { heartbeat: Duration::from_secs(heartbeat.into()) });
+                let heartbeat = Duration::from_secs(heartbeat.into());
+                outbox.order(Order::Tuned { frame_max, heartbeat });
             }
             Output::Opened { .. } => outbox.order(Order::Opened),
             Output::Closing { .. } => outbox.order(Order::Closing),

@@ -23,8 +23,9 @@ const MISSED_HEARTBEATS: u32 = 2;
 pub(super) enum Order {
     /// Write these bytes, and report their weight as flushed.
     Write { bytes: Vec<u8>, weight: usize },
-    /// Send a heartbeat where there is nothing else to send, and expect the same (zero: neither).
-    Tuned { heartbeat: Duration },
+    /// Take no larger frames; send a heartbeat where there is nothing else to send, and expect the same (zero:
+    /// neither).
+    Tuned { frame_max: u32, heartbeat: Duration },
     /// The handshake is over.
     Opened,
     /// The client should close soon.
@@ -42,12 +43,13 @@ pub(super) struct Socket {
     pub(super) stalled: watch::Receiver<bool>,
 }
 
-/// What the clock has to watch, set by orders and obeyed by the reader.
+/// What was agreed, set by orders and obeyed by the reader.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
+struct Terms {
     /// When the client must have opened or closed.
     deadline: Option<Instant>,
     heartbeat: Duration,
+    frame_max: u32,
 }
 
 /// Why a socket is closed.
@@ -98,14 +100,15 @@ impl Socket {
             return error.into();
         }
         let deadline = Some(now() + self.handshake_timeout);
-        let pace = watch::Sender::new(Pace { deadline, heartbeat: Duration::ZERO });
+        let terms =
+            watch::Sender::new(Terms { deadline, heartbeat: Duration::ZERO, frame_max: self.frame_max });
         let mut decoder = Decoder::new(self.frame_max);
         let (mut reader, mut writer) = stream.split();
         let conversation = async {
             self.await_greeting(&mut reader, &mut writer, &mut decoder, deadline).await?;
             tokio::select! {
-                end = self.read(&mut reader, decoder, pace.subscribe()) => end,
-                end = self.write(&mut writer, orders, &pace) => end,
+                end = self.read(&mut reader, decoder, terms.subscribe()) => end,
+                end = self.write(&mut writer, orders, &terms) => end,
             }
         };
         tokio::select! {
@@ -148,17 +151,18 @@ impl Socket {
         &self,
         reader: &mut ReadHalf<'_>,
         mut decoder: Decoder,
-        mut pace: watch::Receiver<Pace>,
+        mut terms: watch::Receiver<Terms>,
     ) -> Result<std::convert::Infallible, End> {
         let mut stalled = self.stalled.clone();
         let mut heard = now();
         let mut malformed = false;
         loop {
+            let Terms { deadline, heartbeat, frame_max } = *terms.borrow_and_update();
+            decoder.limit_frames(frame_max);
             if !malformed && let Err(fault) = self.pass_on(&mut decoder).await? {
                 malformed = true;
                 self.report(Input::Malformed(self.id, fault)).await?;
             }
-            let Pace { deadline, heartbeat } = *pace.borrow_and_update();
             let silent = (!heartbeat.is_zero()).then(|| heard + heartbeat * MISSED_HEARTBEATS);
             let is_stalled = *stalled.borrow_and_update();
             if malformed {
@@ -174,7 +178,7 @@ impl Socket {
                 }
                 () = sleep_until(deadline) => return Err(End::Overdue),
                 () = sleep_until(silent), if !is_stalled => return Err(End::Silent),
-                changed = pace.changed() => changed.map_err(|_| End::Closed)?,
+                changed = terms.changed() => changed.map_err(|_| End::Closed)?,
                 changed = stalled.changed() => {
                     changed.map_err(|_| End::Closed)?;
                     // Silence that the broker made is not the client's.
@@ -207,12 +211,12 @@ impl Socket {
         &self,
         writer: &mut WriteHalf<'_>,
         mut orders: mpsc::UnboundedReceiver<Order>,
-        pace: &watch::Sender<Pace>,
+        terms: &watch::Sender<Terms>,
     ) -> Result<std::convert::Infallible, End> {
         let mut stalled = self.stalled.clone();
         loop {
             // Twice as often as agreed, so that a late one is still in time.
-            let interval = pace.borrow().heartbeat / 2;
+            let interval = terms.borrow().heartbeat / 2;
             let next_beat = (!interval.is_zero()).then(|| now() + interval);
             let order = tokio::select! {
                 order = orders.recv() => order,
@@ -230,17 +234,20 @@ impl Socket {
                         self.report(Input::Flushed(self.id, weight)).await?;
                     }
                 }
-                Some(Order::Tuned { heartbeat }) => pace.send_modify(|pace| pace.heartbeat = heartbeat),
-                Some(Order::Opened) => pace.send_modify(|pace| pace.deadline = None),
+                Some(Order::Tuned { frame_max, heartbeat }) => terms.send_modify(|terms| {
+                    terms.frame_max = frame_max;
+                    terms.heartbeat = heartbeat;
+                }),
+                Some(Order::Opened) => terms.send_modify(|terms| terms.deadline = None),
                 Some(Order::Closing) => {
                     let deadline = now() + self.handshake_timeout;
-                    pace.send_modify(|pace| pace.deadline = Some(deadline));
+                    terms.send_modify(|terms| terms.deadline = Some(deadline));
                 }
                 None => {
                     // Whoever closes first with bytes unread resets the connection, and what was just written is lost
                     // with it: so the client is left to close, for a while.
                     writer.shutdown().await?;
-                    pace.send_modify(|pace| pace.deadline = Some(now() + LINGER));
+                    terms.send_modify(|terms| terms.deadline = Some(now() + LINGER));
                     std::future::pending::<()>().await;
                 }
             }

@@ -66,6 +66,11 @@ impl Decoder {
         Self { buffer: BytesMut::new(), greeted: false, max_frame: max_frame as usize }
     }
 
+    /// Takes no frame larger than this, envelope included.
+    pub(crate) fn limit_frames(&mut self, max_frame: u32) {
+        self.max_frame = max_frame as usize;
+    }
+
     /// Where to put what was read.
     pub(crate) fn buffer(&mut self) -> &mut BytesMut {
         &mut self.buffer

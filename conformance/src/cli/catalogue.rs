@@ -92,7 +92,8 @@ pub(super) fn requirements(args: &RequirementsArgs) -> Result<Exit, Failure> {
     let mut holes = 0;
     for subject in [SubjectKind::Gateway, SubjectKind::Client] {
         for requirement in catalogue.iter().filter(|requirement| requirement.subject == subject) {
-            let shown_by = scenarios.iter().filter(|scenario| scenario.requirements().contains(&requirement.id)).count();
+            let shown_by =
+                scenarios.iter().filter(|scenario| scenario.requirements().contains(&requirement.id)).count();
             holes += usize::from(shown_by == 0);
             if args.holes && shown_by > 0 {
                 continue;
@@ -124,7 +125,8 @@ fn explain_scenario(scenario: &Scenario) -> String {
         lines.push(scenario.about.clone());
     }
     lines.push(String::new());
-    lines.extend(scenario.steps.iter().zip(1..).map(|(step, number)| format!("{number:>3}. {}", step.action)));
+    lines
+        .extend(scenario.steps.iter().zip(1..).map(|(step, number)| format!("{number:>3}. {}", step.action)));
     let shows: Vec<_> = scenario.requirements().iter().map(ToString::to_string).collect();
     lines.push(format!("\nShows {}. Its file:\n", shows.join(", ")));
     lines.push(scenario.text().to_owned());

@@ -16,7 +16,9 @@ use super::{Failure, LevelArg, closed};
 use crate::amqp::{self, Identity};
 use crate::executor::{BrokerChoice, Executor};
 use crate::exit::Exit;
-use crate::profile::{self, ClientProfile, CommandProfile, DEFAULT_FILE, GatewayAccess, GatewayProfile, Profile, Ready};
+use crate::profile::{
+    self, ClientProfile, CommandProfile, DEFAULT_FILE, GatewayAccess, GatewayProfile, Profile, Ready,
+};
 use crate::report::{BrokerUsed, Console, Document, REPORT_VERSION, Repeat, RequirementLine, Summary};
 use crate::result::RunReport;
 use crate::runner::{self, Options, Plan};
@@ -105,7 +107,7 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: RunArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let subjects = [SubjectKind::Gateway, SubjectKind::Client];
     judge(Profile::reference(), &subjects, &args.common, &args.broker.broker)
 }
@@ -118,14 +120,16 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<Exit, Failure> {
             Failure::usage(miette!(help = "write `ws://HOST:PORT/PATH`", "`--attach`: {message}"))
         })?;
         let access = GatewayAccess::Attach { authority, jwt_secret };
-        profile.gateway = Some(GatewayProfile { access, path, ..profile.gateway.unwrap_or_else(GatewayProfile::bare) });
+        profile.gateway =
+            Some(GatewayProfile { access, path, ..profile.gateway.unwrap_or_else(GatewayProfile::bare) });
     } else if !args.command.is_empty() {
         let env = ["PORT={port}", "JWT_SECRET={jwt_secret}", "RABBITMQ_URL={amqp_url}"];
         let env = env.iter().filter_map(|pair| pair.split_once('='));
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let command = CommandProfile { words: args.command, env };
         let access = GatewayAccess::Spawn { command, ready: Ready { path: None, timeout: READY } };
-        profile.gateway = Some(GatewayProfile { access, ..profile.gateway.unwrap_or_else(GatewayProfile::bare) });
+        profile.gateway =
+            Some(GatewayProfile { access, ..profile.gateway.unwrap_or_else(GatewayProfile::bare) });
     }
     if profile.gateway.is_none() {
         return Err(missing(SubjectKind::Gateway));
@@ -162,7 +166,8 @@ fn missing(subject: SubjectKind) -> Failure {
 fn judge(profile: Profile, subjects: &[SubjectKind], common: &Common, broker: &str) -> Result<Exit, Failure> {
     let library = common.selection.library()?;
     let chosen = library.select(&common.selection.filter).map_err(Failure::usage)?;
-    let chosen: Vec<&Scenario> = chosen.into_iter().filter(|scenario| subjects.contains(&scenario.subject)).collect();
+    let chosen: Vec<&Scenario> =
+        chosen.into_iter().filter(|scenario| subjects.contains(&scenario.subject)).collect();
     let level = common.level.into();
     let plan = Plan::new(chosen, level, &profile.without);
     if plan.is_empty() {
@@ -175,9 +180,10 @@ fn judge(profile: Profile, subjects: &[SubjectKind], common: &Common, broker: &s
     let program = std::env::current_exe().map_err(|error| {
         Failure::new(Exit::Harness, miette!("cannot tell where this program is: {error}"))
     })?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
-        Failure::new(Exit::Harness, miette!("cannot start a runtime: {error}"))
-    })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Harness, miette!("cannot start a runtime: {error}")))?;
     runtime.block_on(async {
         let (broker, used) = match broker {
             EMBEDDED => (BrokerChoice::Embedded, embedded()),
@@ -230,7 +236,8 @@ impl Run<'_> {
         .await;
         printed.map_err(closed)?;
         let without = &self.executor.profile().without;
-        let report = RunReport::of(cases, self.subjects, self.level, without, about.as_ref(), begun.elapsed());
+        let report =
+            RunReport::of(cases, self.subjects, self.level, without, about.as_ref(), begun.elapsed());
         if let Some(folder) = &self.common.output {
             self.write(folder, &report)?;
         }
@@ -278,12 +285,17 @@ impl Run<'_> {
 
 /// What the embedded broker says of itself.
 fn embedded() -> BrokerUsed {
-    let identity = Identity { product: "Gatecheck".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let identity =
+        Identity { product: "Gatecheck".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
     BrokerUsed { kind: EMBEDDED, url: None, identity }
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::usage(miette!(help = "give `--output` a folder that can be written to", "cannot write {}: {error}", path.display()))
+    Failure::usage(miette!(
+        help = "give `--output` a folder that can be written to",
+        "cannot write {}: {error}",
+        path.display()
+    ))
 }
 
 /// Waits for Ctrl-C, or for a polite request to end.

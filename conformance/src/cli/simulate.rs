@@ -94,8 +94,12 @@ fn simulate(case: &Case, options: &Options) -> CaseReport {
     let begun = Instant::now();
     let mut report = match sim::play(&case.scenario, options) {
         // Nothing stalls in virtual time.
-        Ok(Played { scenario, play, times }) => runner::judged(&scenario, &case.judged, play, &times, Duration::ZERO),
-        Err(error) => CaseReport::without_play(&case.scenario, Verdict::HarnessError { detail: error.to_string() }),
+        Ok(Played { scenario, play, times }) => {
+            runner::judged(&scenario, &case.judged, play, &times, Duration::ZERO)
+        }
+        Err(error) => {
+            CaseReport::without_play(&case.scenario, Verdict::HarnessError { detail: error.to_string() })
+        }
     };
     report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     report.runs = 1;
@@ -104,7 +108,9 @@ fn simulate(case: &Case, options: &Options) -> CaseReport {
 
 fn print_traces(cases: &[&Case], options: &Options) -> Result<Exit, Failure> {
     use std::io::Write;
-    let failed = |scenario: &Scenario, error: SimError| Failure::new(Exit::Harness, miette!("{}: {error}", scenario.id));
+    let failed = |scenario: &Scenario, error: SimError| {
+        Failure::new(Exit::Harness, miette!("{}: {error}", scenario.id))
+    };
     let mut out = std::io::stdout().lock();
     for case in cases {
         let played = sim::play(&case.scenario, options).map_err(|error| failed(&case.scenario, error))?;

@@ -179,8 +179,15 @@ async fn await_ready(port: u16, ready: &Ready) -> Result<(), String> {
         }
     };
     let in_time = tokio::time::timeout(ready.timeout, ask).await.is_ok();
-    let what = ready.path.as_deref().map_or("taking connections".to_owned(), |path| format!("answering 200 on {path}"));
-    if in_time { Ok(()) } else { Err(format!("the gateway was not {what} after {:?}: {last}", ready.timeout)) }
+    let what = ready
+        .path
+        .as_deref()
+        .map_or("taking connections".to_owned(), |path| format!("answering 200 on {path}"));
+    if in_time {
+        Ok(())
+    } else {
+        Err(format!("the gateway was not {what} after {:?}: {last}", ready.timeout))
+    }
 }
 
 /// The status that the readiness path answers with; none where the port alone is asked.

@@ -34,7 +34,8 @@ impl Console {
     /// A console for `cases` cases. Progress shows on terminals only.
     pub fn new(cases: usize, repeat: Repeat) -> Self {
         let bar = ProgressBar::with_draw_target(Some(cases as u64), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}").unwrap_or(ProgressStyle::default_bar());
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}")
+            .unwrap_or(ProgressStyle::default_bar());
         bar.set_style(style);
         Self { bar, repeat }
     }
@@ -55,7 +56,10 @@ impl Console {
             Verdict::HarnessError { .. } => (BAD, "ERROR"),
         };
         let seconds = case.duration_ms as f64 / 1000.0;
-        let line = format!("{style}{word:>9}{style:#}  {:<44} {FAINT}{seconds:>6.2}s{FAINT:#}  {}", case.id, case.title);
+        let line = format!(
+            "{style}{word:>9}{style:#}  {:<44} {FAINT}{seconds:>6.2}s{FAINT:#}  {}",
+            case.id, case.title
+        );
         self.bar.suspend(|| writeln!(anstream::stdout(), "{line}"))?;
         self.advance();
         Ok(())
@@ -94,7 +98,9 @@ impl Console {
             Verdict::Fail => String::new(),
             Verdict::Blocked { by, detail } => format!("blocked by {by}: {detail}"),
             Verdict::NotRun { why } => format!("not run: {why}"),
-            Verdict::Inconclusive { stall_ms } => format!("inconclusive: this host stalled for {stall_ms} ms"),
+            Verdict::Inconclusive { stall_ms } => {
+                format!("inconclusive: this host stalled for {stall_ms} ms")
+            }
             Verdict::SubjectError { detail } | Verdict::HarnessError { detail } => detail.clone(),
         };
         push(text, format_args!("\n{STRONG}{}{STRONG:#}  {}", case.id, case.title));
@@ -104,7 +110,9 @@ impl Console {
         for (requirement, finding) in case.findings() {
             self.finding(text, case, requirement, finding, catalogue);
         }
-        if !matches!(case.verdict, Verdict::NotRun { .. } | Verdict::Blocked { .. }) && !case.output.is_empty() {
+        if !matches!(case.verdict, Verdict::NotRun { .. } | Verdict::Blocked { .. })
+            && !case.output.is_empty()
+        {
             push(text, format_args!("  {FAINT}what the {} printed last:{FAINT:#}", case.subject));
             for line in &case.output[case.output.len().saturating_sub(MAX_OUTPUT)..] {
                 push(text, format_args!("    {line}"));
@@ -149,7 +157,8 @@ fn timeline(case: &CaseReport, finding: &Finding) -> Vec<usize> {
     };
     let told = case.trace.iter().filter(|(index, seen)| finding.at.contains(index) || concerns(&seen.actor));
     let told: Vec<usize> = told.map(|(index, _)| index).collect();
-    let position = |index: Option<&usize>| index.and_then(|index| told.iter().position(|found| found == index));
+    let position =
+        |index: Option<&usize>| index.and_then(|index| told.iter().position(|found| found == index));
     let range = match (position(finding.at.first()), position(finding.at.last())) {
         (Some(first), Some(last)) => first.saturating_sub(CONTEXT)..(last + CONTEXT + 1).min(told.len()),
         _ => told.len().saturating_sub(3 * CONTEXT)..told.len(),
@@ -161,7 +170,11 @@ fn summary(text: &mut String, report: &RunReport, catalogue: &Catalogue) {
     let passed = report.cases.iter().filter(|case| case.verdict == Verdict::Pass).count();
     push(
         text,
-        format_args!("\n{passed} of {} cases passed in {:.1} s", report.cases.len(), report.took.as_secs_f64()),
+        format_args!(
+            "\n{passed} of {} cases passed in {:.1} s",
+            report.cases.len(),
+            report.took.as_secs_f64()
+        ),
     );
     for subject in [SubjectKind::Gateway, SubjectKind::Client] {
         let of_subject = |id: &&RequirementId| catalogue.get(id).is_some_and(|rule| rule.subject == subject);
@@ -172,7 +185,10 @@ fn summary(text: &mut String, report: &RunReport, catalogue: &Catalogue) {
         let count = |standing| report.standing(standing).filter(of_subject).count();
         push(
             text,
-            format_args!("{STRONG}{subject} requirements{STRONG:#}: {} of {total} shown", count(Standing::Shown)),
+            format_args!(
+                "{STRONG}{subject} requirements{STRONG:#}: {} of {total} shown",
+                count(Standing::Shown)
+            ),
         );
         for (standing, style, words) in [
             (Standing::Failed, BAD, "do not hold"),
@@ -180,7 +196,8 @@ fn summary(text: &mut String, report: &RunReport, catalogue: &Catalogue) {
             (Standing::NotClaimed, FAINT, "not claimed"),
             (Standing::NotShown, FAINT, "not yet shown"),
         ] {
-            let names: Vec<_> = report.standing(standing).filter(of_subject).map(ToString::to_string).collect();
+            let names: Vec<_> =
+                report.standing(standing).filter(of_subject).map(ToString::to_string).collect();
             if !names.is_empty() {
                 push(text, format_args!("  {style}{} {words}{style:#}: {}", names.len(), names.join(", ")));
             }
@@ -189,7 +206,12 @@ fn summary(text: &mut String, report: &RunReport, catalogue: &Catalogue) {
     let blocked = report.cases.iter().flat_map(|case| &case.checks);
     let blocked = blocked.filter(|check| matches!(check.judgement, Judgement::Blocked { .. })).count();
     if blocked > 0 {
-        push(text, format_args!("{DOUBT}{blocked} expectations were blocked by requirements that do not hold{DOUBT:#}"));
+        push(
+            text,
+            format_args!(
+                "{DOUBT}{blocked} expectations were blocked by requirements that do not hold{DOUBT:#}"
+            ),
+        );
     }
 }
 

@@ -19,7 +19,10 @@ impl Repeat {
             match arg.as_str() {
                 "--" => return Self { head, tail: std::iter::once(arg).chain(args).collect() },
                 "-f" | "--filter" | "-o" | "--output" | "--format" => drop(args.next()),
-                other if ["--filter=", "--output=", "--format=", "-f", "-o"].iter().any(|flag| other.starts_with(flag)) => {}
+                other
+                    if ["--filter=", "--output=", "--format=", "-f", "-o"]
+                        .iter()
+                        .any(|flag| other.starts_with(flag)) => {}
                 _ => head.push(arg),
             }
         }
@@ -37,7 +40,11 @@ impl Repeat {
 /// The word as a shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -47,7 +54,8 @@ mod tests {
     /// What selected the cases goes; what says how they run stays, quoted where a shell would stumble.
     #[test]
     fn selection_goes_and_the_rest_stays() {
-        let args = ["gateway", "-f", "gateway/**", "--level", "core", "--output=x", "--", "node", "my gateway.js"];
+        let args =
+            ["gateway", "-f", "gateway/**", "--level", "core", "--output=x", "--", "node", "my gateway.js"];
         let repeat = Repeat::of(args.map(str::to_owned));
         let command = repeat.command(&ScenarioId("gateway/auth/good-token".to_owned()));
         assert_eq!(

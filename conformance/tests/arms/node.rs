@@ -20,14 +20,29 @@ const PORT_MAPPER: &str = "epmd";
 const READY: &str = "Starting broker... completed";
 /// How long the node may take, on a machine that does other things as well.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long the node may take to end by itself.
-const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the node may take to end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(40);
+/// Ends the node when its input does: at the latest with the process that holds the other end, however that dies.
+/// Arguments: the node's process group, the port mapper's process, the folder.
+const SENTINEL: &str = r#"
+read -r _
+kill -s TERM -- "-$1"
+left=100
+while kill -s 0 -- "-$1" 2>/dev/null && [ "$left" -gt 0 ]; do
+    sleep 0.2
+    left=$((left - 1))
+done
+kill -s KILL -- "-$1"
+kill -s KILL "$2"
+rm -rf "$3"
+"#;
 
-/// A running node. Dropping it kills it.
+/// A running node. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Node {
     server: Child,
     port_mapper: Child,
+    sentinel: Child,
     folder: PathBuf,
     port: u16,
 }
@@ -62,18 +77,10 @@ impl Node {
 
     /// Ends it and removes its files.
     pub(crate) async fn stop(mut self) {
-        // The server is a shell that waits for the virtual machine; its input is a pipe, and the machine ends when
-        // that does. Where it does not, the kill on drop reaches the whole group.
-        drop(self.server.stdin.take());
-        if let Some(id) = self.server.id() {
-            terminate_group(id).await;
-        }
-        if timeout(STOP_TIMEOUT, self.server.wait()).await.is_err() {
-            let _ = self.server.kill().await;
-        }
-        let _ = self.port_mapper.kill().await;
-        if let Err(error) = fs::remove_dir_all(&self.folder) {
-            eprintln!("{} was not removed: {error}", self.folder.display());
+        drop(self.sentinel.stdin.take());
+        let ended = async { tokio::join!(self.server.wait(), self.port_mapper.wait(), self.sentinel.wait()) };
+        if timeout(STOP_TIMEOUT, ended).await.is_err() || self.folder.exists() {
+            eprintln!("the RabbitMQ node in {} did not end in time", self.folder.display());
         }
     }
 
@@ -89,7 +96,7 @@ impl Node {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
+            .process_group(0)
             .spawn()?;
         let server = Command::new(server)
             .env("HOME", &folder)
@@ -107,13 +114,21 @@ impl Node {
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("enabled_plugins"))
             .env("RABBITMQ_GENERATED_CONFIG_DIR", folder.join("config"))
             .current_dir(&folder)
-            .stdin(Stdio::piped())
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .process_group(0)
-            .kill_on_drop(true)
             .spawn()?;
-        Ok(Self { server, port_mapper, folder, port })
+        let sentinel = Command::new("sh")
+            .args(["-c", SENTINEL, "sentinel"])
+            .args([id_of(&server), id_of(&port_mapper)])
+            .arg(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        Ok(Self { server, port_mapper, sentinel, folder, port })
     }
 
     /// Reads what the server prints until it is up; all of it where that does not happen.
@@ -134,9 +149,8 @@ impl Node {
     }
 }
 
-/// Asks every process of a group to end.
-async fn terminate_group(leader: u32) {
-    let _ = Command::new("kill").args(["-TERM", "--", &format!("-{leader}")]).status().await;
+fn id_of(child: &Child) -> String {
+    child.id().map(|id| id.to_string()).expect("it was just started and has not been waited for")
 }
 
 fn free_port() -> io::Result<(u16, TcpListener)> {

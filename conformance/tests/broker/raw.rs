@@ -28,6 +28,11 @@ impl RawClient {
 
     /// Goes through the handshake as `guest`, asking for this heartbeat in seconds.
     pub(crate) async fn open(url: &str, heartbeat: u16) -> Self {
+        Self::open_with(url, heartbeat, u32::MAX).await
+    }
+
+    /// The same, asking for frames of at most `frame_max` bytes.
+    pub(crate) async fn open_with(url: &str, heartbeat: u16, frame_max: u32) -> Self {
         use connection::AMQPMethod as Method;
         let mut client = Self::dial(url).await;
         client.send_bytes(GREETING).await;
@@ -41,8 +46,11 @@ impl RawClient {
         };
         client.send(0, AMQPClass::Connection(Method::StartOk(start_ok))).await;
         let AMQPClass::Connection(Method::Tune(tune)) = client.method().await else { panic!("no tune") };
-        let tune_ok =
-            connection::TuneOk { channel_max: tune.channel_max, frame_max: tune.frame_max, heartbeat };
+        let tune_ok = connection::TuneOk {
+            channel_max: tune.channel_max,
+            frame_max: tune.frame_max.min(frame_max),
+            heartbeat,
+        };
         client.send(0, AMQPClass::Connection(Method::TuneOk(tune_ok))).await;
         let open = connection::Open { virtual_host: "/".into() };
         client.send(0, AMQPClass::Connection(Method::Open(open))).await;

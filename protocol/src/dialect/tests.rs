@@ -71,7 +71,8 @@ fn client_messages() -> impl Strategy<Value = ClientMessage> {
         Just(ClientMessage::Pong),
         names().prop_map(|name| ClientMessage::Subscribe(Target::Room(name))),
         names().prop_map(|name| ClientMessage::Unsubscribe(Target::Room(name))),
-        (names(), any::<u32>()).prop_map(|(kind, n)| ClientMessage::Other { kind, payload: json!({ "n": n }) }),
+        (names(), any::<u32>())
+            .prop_map(|(kind, n)| ClientMessage::Other { kind, payload: json!({ "n": n }) }),
     ]
 }
 

@@ -23,17 +23,28 @@ pub(super) enum Op {
     Configure(Box<Configure>),
     Connect,
     Disconnect,
-    Send { message: Message },
-    Subscribe { target: Target },
-    Unsubscribe { target: Target },
+    Send {
+        message: Message,
+    },
+    Subscribe {
+        target: Target,
+    },
+    Unsubscribe {
+        target: Target,
+    },
     On {
         name: String,
         listener: String,
         #[serde(default)]
         fails: bool,
     },
-    Off { name: String, listener: String },
-    SetToken { token: String },
+    Off {
+        name: String,
+        listener: String,
+    },
+    SetToken {
+        token: String,
+    },
     Status,
     Exit,
     #[serde(other)]
@@ -91,7 +102,8 @@ impl Configure {
         ] {
             *time = ms.map_or(*time, Duration::from_millis);
         }
-        timing.max_reconnect_attempts = options.max_reconnect_attempts.unwrap_or(timing.max_reconnect_attempts);
+        timing.max_reconnect_attempts =
+            options.max_reconnect_attempts.unwrap_or(timing.max_reconnect_attempts);
         timing.jitter = options.jitter.unwrap_or(timing.jitter);
         config.auto_reconnect = options.auto_reconnect.unwrap_or(config.auto_reconnect);
         config.queue_capacity = options.queue_capacity.unwrap_or(config.queue_capacity);

@@ -37,7 +37,8 @@ impl Line {
             "/unsubscribe" => Ok(Self::Unsubscribe(target(named()?))),
             "/send" => {
                 let (kind, json) = named()?.split_once(char::is_whitespace).unwrap_or((rest, "null"));
-                let payload = serde_json::from_str(json).map_err(|error| LineError::Json(error.to_string()))?;
+                let payload =
+                    serde_json::from_str(json).map_err(|error| LineError::Json(error.to_string()))?;
                 Ok(Self::Send { kind: kind.to_owned(), payload })
             }
             "/status" => Ok(Self::Status),

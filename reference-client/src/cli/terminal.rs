@@ -111,7 +111,9 @@ fn show(print: &Print, json: bool) -> std::io::Result<()> {
             writeln!(out, "{}", json!({ "event": name, "payload": payload }))?;
         }
         (Print::Status(status), false) => writeln!(out, "{STATUS}● {status}{STATUS:#}")?,
-        (Print::Event { name, payload }, false) if payload.is_null() => writeln!(out, "{EVENT}{name}{EVENT:#}")?,
+        (Print::Event { name, payload }, false) if payload.is_null() => {
+            writeln!(out, "{EVENT}{name}{EVENT:#}")?;
+        }
         (Print::Event { name, payload }, false) => writeln!(out, "{EVENT}{name}{EVENT:#} {payload}")?,
     }
     out.flush()

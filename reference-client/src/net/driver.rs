@@ -176,7 +176,10 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the driver is where the clock is; tokio's is virtual in simulations")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the driver is where the clock is; tokio's is virtual in simulations"
+)]
 fn now() -> Instant {
     Instant::now()
 }

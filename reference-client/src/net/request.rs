@@ -70,6 +70,9 @@ mod tests {
         let bearer = request("ws://h:1/ws?v=7", TokenPlace::Bearer);
         assert_eq!(bearer.uri().query(), Some("v=7"));
         assert!(bearer.headers()[AUTHORIZATION].is_sensitive());
-        assert_eq!(request("ws://h/ws", TokenPlace::Subprotocol).headers()[SEC_WEBSOCKET_PROTOCOL], "a%2Bb%2Fc%20d");
+        assert_eq!(
+            request("ws://h/ws", TokenPlace::Subprotocol).headers()[SEC_WEBSOCKET_PROTOCOL],
+            "a%2Bb%2Fc%20d"
+        );
     }
 }

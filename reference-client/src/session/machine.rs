@@ -90,7 +90,9 @@ impl Session {
     pub fn deadline(&self) -> Option<Duration> {
         match &self.state {
             State::Idle { .. } => None,
-            State::Dialling { until, .. } | State::Waiting { until } | State::Replacing { until, .. } => Some(*until),
+            State::Dialling { until, .. } | State::Waiting { until } | State::Replacing { until, .. } => {
+                Some(*until)
+            }
             State::Open { heartbeat, .. } => Some(heartbeat.deadline()),
         }
     }
@@ -136,7 +138,8 @@ impl Session {
                 self.dial(now);
             }
             // One is sought or open already (STATE-5).
-            State::Dialling { .. } | State::Open { .. } | State::Waiting { .. } | State::Replacing { .. } => {}
+            State::Dialling { .. } | State::Open { .. } | State::Waiting { .. } | State::Replacing { .. } => {
+            }
         }
     }
 
@@ -291,7 +294,8 @@ impl Session {
     fn dial(&mut self, now: Now) {
         self.newest = ConnectionId(self.newest.0 + 1);
         let connection = self.newest;
-        self.state = State::Dialling { connection, until: now.monotonic + self.config.timing.connect_timeout };
+        self.state =
+            State::Dialling { connection, until: now.monotonic + self.config.timing.connect_timeout };
         self.announce(Status::Connecting);
         self.outputs.push_back(Output::Dial { connection, token: self.config.token.clone() });
     }

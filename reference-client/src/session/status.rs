@@ -46,7 +46,9 @@ impl Status {
     pub(super) fn may_become(self, next: Self) -> bool {
         match self {
             Self::Disconnected => matches!(next, Self::Connecting),
-            Self::Connecting => matches!(next, Self::Connected | Self::Error | Self::Reconnecting | Self::Disconnected),
+            Self::Connecting => {
+                matches!(next, Self::Connected | Self::Error | Self::Reconnecting | Self::Disconnected)
+            }
             Self::Connected => matches!(next, Self::Reconnecting | Self::Disconnected),
             Self::Reconnecting => matches!(next, Self::Connecting | Self::Disconnected),
             Self::Error => matches!(next, Self::Reconnecting | Self::Disconnected),

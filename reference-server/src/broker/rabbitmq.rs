@@ -141,7 +141,9 @@ impl Link {
         let channel = connection.create_channel().await?;
         let (exchange, queue) = (config.exchange.as_str(), config.queue.as_str());
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        channel.exchange_declare(exchange.into(), ExchangeKind::Topic, durable, FieldTable::default()).await?;
+        channel
+            .exchange_declare(exchange.into(), ExchangeKind::Topic, durable, FieldTable::default())
+            .await?;
         let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
         channel.queue_declare(queue.into(), durable, FieldTable::default()).await?;
         let binding = config.binding.as_str().into();

@@ -52,7 +52,8 @@ impl Event {
             None => RawValue::from_string("null".to_owned()).map_err(|reason| error(reason.to_string()))?,
         };
         // A time that cannot be read is no reason to lose the event: it gets the gateway's own.
-        let timestamp = raw.timestamp.as_ref().and_then(Value::as_str).and_then(|text| Timestamp::parse(text).ok());
+        let timestamp =
+            raw.timestamp.as_ref().and_then(Value::as_str).and_then(|text| Timestamp::parse(text).ok());
         Ok(Self { name: raw.name, data, timestamp })
     }
 }
@@ -73,7 +74,17 @@ mod tests {
     /// What is no event is told apart.
     #[test]
     fn poison_is_told_apart() {
-        for body in ["", "x", "[]", "null", r#"["a:b",1]"#, "{}", r#"{"type":7}"#, r#"{"type":""}"#, r#"{"type":"a"}}"#] {
+        for body in [
+            "",
+            "x",
+            "[]",
+            "null",
+            r#"["a:b",1]"#,
+            "{}",
+            r#"{"type":7}"#,
+            r#"{"type":""}"#,
+            r#"{"type":"a"}}"#,
+        ] {
             assert!(Event::parse(body.as_bytes()).is_err(), "{body}");
         }
     }

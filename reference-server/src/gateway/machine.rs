@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::{
-    Claims, ClientMessage, CloseCode, DecodeError, Decoded, Dialect, ErrorCode, Heartbeat, RoomName, ServerMessage,
-    Target, may_join,
+    Claims, ClientMessage, CloseCode, DecodeError, Decoded, Dialect, ErrorCode, Heartbeat, RoomName,
+    ServerMessage, Target, may_join,
 };
 
 use super::frame::{ping_frame, text_frame};
@@ -41,7 +41,13 @@ impl Gateway {
     /// A gateway without connections.
     pub fn new(config: GatewayConfig) -> Self {
         let heartbeats = Heartbeats::new(config.ping_interval, config.pong_timeout);
-        Self { config, sessions: BTreeMap::new(), rooms: Rooms::default(), heartbeats, outputs: VecDeque::new() }
+        Self {
+            config,
+            sessions: BTreeMap::new(),
+            rooms: Rooms::default(),
+            heartbeats,
+            outputs: VecDeque::new(),
+        }
     }
 
     /// The next thing to be done, until there is none.
@@ -120,7 +126,9 @@ impl Gateway {
                 ClientMessage::Ping => self.tell(now, connection, &ServerMessage::Pong, id.as_deref()),
                 ClientMessage::Pong => self.heartbeats.pong(connection),
                 ClientMessage::Subscribe(target) => self.subscribe(now, connection, target, id.as_deref()),
-                ClientMessage::Unsubscribe(target) => self.unsubscribe(now, connection, target, id.as_deref()),
+                ClientMessage::Unsubscribe(target) => {
+                    self.unsubscribe(now, connection, target, id.as_deref());
+                }
                 ClientMessage::Other { .. } => {
                     let message = "this gateway knows ping, subscribe and unsubscribe";
                     self.refuse(now, connection, ErrorCode::UnknownType, message, id.as_deref());
@@ -184,7 +192,14 @@ impl Gateway {
         }
     }
 
-    fn refuse(&mut self, now: Now, connection: ConnectionId, code: ErrorCode, message: &str, id: Option<&str>) {
+    fn refuse(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        code: ErrorCode,
+        message: &str,
+        id: Option<&str>,
+    ) {
         if self.sessions.contains_key(&connection) {
             let (code, message) = (code.to_string(), message.to_owned());
             self.tell(now, connection, &ServerMessage::Error { code, message }, id);

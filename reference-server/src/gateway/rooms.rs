@@ -54,7 +54,8 @@ impl Rooms {
         match rooms {
             [room] => self.members.get(room).into_iter().flatten().copied().collect(),
             rooms => {
-                let all: BTreeSet<_> = rooms.iter().filter_map(|room| self.members.get(room)).flatten().collect();
+                let all: BTreeSet<_> =
+                    rooms.iter().filter_map(|room| self.members.get(room)).flatten().collect();
                 all.into_iter().copied().collect()
             }
         }

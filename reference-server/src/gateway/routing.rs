@@ -70,7 +70,9 @@ impl RoutingTable {
             }
             for room in rooms {
                 let good = match template(room) {
-                    Some((prefix, key)) => !key.is_empty() && (prefix.is_empty() || RoomName::parse(prefix).is_ok()),
+                    Some((prefix, key)) => {
+                        !key.is_empty() && (prefix.is_empty() || RoomName::parse(prefix).is_ok())
+                    }
                     None => RoomName::parse(room).is_ok(),
                 };
                 if !good {
@@ -189,7 +191,10 @@ mod tests {
         assert!(rooms(&table, r#"{"type":"profile:updated","data":{}}"#).is_empty());
         assert!(rooms(&table, r#"{"type":"profile:updated","data":{"userId":""}}"#).is_empty());
         assert!(rooms(&table, r#"{"type":"no such room","data":{}}"#).is_empty());
-        assert_eq!(rooms(&table, r#"{"type":"payment:updated","data":{"userId":42}}"#), ["broadcast", "user:42"]);
+        assert_eq!(
+            rooms(&table, r#"{"type":"payment:updated","data":{"userId":42}}"#),
+            ["broadcast", "user:42"]
+        );
     }
 
     /// Rows may rename; rows that mean nothing are refused by name.

@@ -105,9 +105,13 @@ mod tests {
     /// A head is read whole, and what stands behind it is kept.
     #[tokio::test]
     async fn a_head_is_read_whole() {
-        let mut bytes = &b"GET /ws?token=a%20b HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\n\r\nmore"[..];
+        let mut bytes =
+            &b"GET /ws?token=a%20b HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\n\r\nmore"[..];
         let head = Head::read(&mut bytes).await.unwrap();
-        assert_eq!((head.path.as_str(), head.query.as_str(), &head.leftover[..]), ("/ws", "token=a%20b", &b"more"[..]));
+        assert_eq!(
+            (head.path.as_str(), head.query.as_str(), &head.leftover[..]),
+            ("/ws", "token=a%20b", &b"more"[..])
+        );
         assert!(head.lists("connection", "upgrade") && !head.lists("connection", "close"));
     }
 

@@ -59,15 +59,13 @@ impl Outbox {
         writer: &mut W,
         context: &mut Context<'_>,
     ) -> Poll<io::Error> {
-        loop {
-            match self.poll_drain(writer, context) {
-                Poll::Ready(Ok(())) => {
-                    self.inner.borrow_mut().writer = Some(context.waker().clone());
-                    return Poll::Pending;
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(error),
-                Poll::Pending => return Poll::Pending,
+        match self.poll_drain(writer, context) {
+            Poll::Ready(Ok(())) => {
+                self.inner.borrow_mut().writer = Some(context.waker().clone());
+                Poll::Pending
             }
+            Poll::Ready(Err(error)) => Poll::Ready(error),
+            Poll::Pending => Poll::Pending,
         }
     }
 
@@ -156,7 +154,9 @@ mod tests {
     async fn frames_are_written_in_order() {
         let outbox = Outbox::default();
         let frames = ["one", "two", "", "three"];
-        frames.iter().for_each(|frame| drop(outbox.append(Bytes::from_static(frame.as_bytes()))));
+        for frame in frames {
+            outbox.append(Bytes::from_static(frame.as_bytes()));
+        }
         let (mut near, mut far) = tokio::io::duplex(2);
         let mut read = vec![0; 11];
         let (written, _) = tokio::join!(drain(&outbox, &mut near), far.read_exact(&mut read));

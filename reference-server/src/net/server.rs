@@ -76,7 +76,8 @@ impl<L: Listen, S: EventSource> Server<L, S> {
         } else {
             (0..count).map(|number| start_thread::<L>(number, shared.clone())).collect::<Result<_, _>>()?
         };
-        let (mail, mut ended): (Vec<_>, Vec<_>) = shards.into_iter().map(|shard| (shard.mail, shard.ended)).unzip();
+        let (mail, mut ended): (Vec<_>, Vec<_>) =
+            shards.into_iter().map(|shard| (shard.mail, shard.ended)).unzip();
         let bridge = Bridge { source, shared, shards: mail.clone() };
         {
             let mut bridge = std::pin::pin!(bridge.run());

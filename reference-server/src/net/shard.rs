@@ -170,10 +170,8 @@ impl<L: Listen> Shard<L> {
         tracing::info!("a connection reads too slowly and is closed");
         self.order(id, Order::Shed(CloseCode::TRY_AGAIN_LATER));
         self.members.remove(&id);
-        self.gateway.handle(
-            Now { monotonic: now() - self.origin, wall: (self.shared.wall)() },
-            Input::Closed(id),
-        );
+        self.gateway
+            .handle(Now { monotonic: now() - self.origin, wall: (self.shared.wall)() }, Input::Closed(id));
     }
 
     fn order(&self, id: ConnectionId, order: Order) {
@@ -237,7 +235,10 @@ async fn until(origin: Instant, deadline: Option<Duration>) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the driver is where the clock is; tokio's is virtual in simulations")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the driver is where the clock is; tokio's is virtual in simulations"
+)]
 fn now() -> Instant {
     Instant::now()
 }

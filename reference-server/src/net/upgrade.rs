@@ -41,11 +41,16 @@ pub(super) async fn serve(
     Ok(Outcome::Answered)
 }
 
-async fn upgrade(stream: &mut (impl AsyncWrite + Unpin), head: &Head, shared: &Shared) -> io::Result<Outcome> {
+async fn upgrade(
+    stream: &mut (impl AsyncWrite + Unpin),
+    head: &Head,
+    shared: &Shared,
+) -> io::Result<Outcome> {
     let asks = head.lists("connection", "upgrade") && head.lists("upgrade", "websocket");
     let key = head.field("sec-websocket-key").filter(|_| asks);
     let Some(key) = key else {
-        answer(stream, 426, "Upgrade Required", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n").await?;
+        answer(stream, 426, "Upgrade Required", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")
+            .await?;
         return Ok(Outcome::Answered);
     };
     if head.field("sec-websocket-version") != Some("13") {
@@ -81,7 +86,11 @@ async fn upgrade(stream: &mut (impl AsyncWrite + Unpin), head: &Head, shared: &S
     }
 }
 
-async fn accept(stream: &mut (impl AsyncWrite + Unpin), key: &str, subprotocol: Option<&str>) -> io::Result<()> {
+async fn accept(
+    stream: &mut (impl AsyncWrite + Unpin),
+    key: &str,
+    subprotocol: Option<&str>,
+) -> io::Result<()> {
     let accept = derive_accept_key(key.as_bytes());
     let mut head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

@@ -12,7 +12,9 @@ pub(super) fn topology(trace: &Trace) -> Result<(), Finding> {
     match seen {
         None => Err(Finding::new(EXPECTED, "the broker was not asked", [])),
         Some((_, Ok(()), Ok(()))) => Ok(()),
-        Some((index, Err(problem), _)) => Err(Finding::new(EXPECTED, format!("exchange: {problem}"), [index])),
+        Some((index, Err(problem), _)) => {
+            Err(Finding::new(EXPECTED, format!("exchange: {problem}"), [index]))
+        }
         Some((index, _, Err(problem))) => Err(Finding::new(EXPECTED, format!("queue: {problem}"), [index])),
     }
 }

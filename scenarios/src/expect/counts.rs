@@ -18,7 +18,9 @@ pub(super) fn never(trace: &Trace, range: Range<usize>, pattern: &Pattern) -> Re
     let at: Vec<_> = matches(trace, range, pattern).collect();
     match at.len() {
         0 => Ok(()),
-        found => Err(Finding::new(format!("never: {pattern}"), format!("it happened, {}", times_of(found)), at)),
+        found => {
+            Err(Finding::new(format!("never: {pattern}"), format!("it happened, {}", times_of(found)), at))
+        }
     }
 }
 
@@ -33,8 +35,12 @@ pub(super) fn count(
     let found = at.len();
     let (good, expected) = match bounds {
         Bounds::Exactly(wanted) => (found == wanted.count(times), times_of(wanted.count(times))),
-        Bounds::AtLeast(wanted) => (found >= wanted.count(times), format!("at least {}", times_of(wanted.count(times)))),
-        Bounds::AtMost(wanted) => (found <= wanted.count(times), format!("at most {}", times_of(wanted.count(times)))),
+        Bounds::AtLeast(wanted) => {
+            (found >= wanted.count(times), format!("at least {}", times_of(wanted.count(times))))
+        }
+        Bounds::AtMost(wanted) => {
+            (found <= wanted.count(times), format!("at most {}", times_of(wanted.count(times))))
+        }
     };
     if good { Ok(()) } else { Err(Finding::new(format!("{pattern}, {expected}"), times_of(found), at)) }
 }

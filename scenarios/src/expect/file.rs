@@ -75,7 +75,9 @@ impl TryFrom<RawExpectation> for Expectation {
             .collect::<Vec<_>>();
         match (raw.count, <[Bounds; 1]>::try_from(bounds)) {
             (Some(pattern), Ok([times])) => kinds.push(Kind::Count { pattern, times }),
-            (Some(_), Err(_)) => return Err("`count` goes with one of `times`, `at_least`, `at_most`".to_owned()),
+            (Some(_), Err(_)) => {
+                return Err("`count` goes with one of `times`, `at_least`, `at_most`".to_owned());
+            }
             (None, Ok(_)) => return Err("`times`, `at_least` and `at_most` go with `count`".to_owned()),
             (None, Err(bounds)) if bounds.is_empty() => {}
             (None, Err(_)) => return Err("`times`, `at_least` and `at_most` go with `count`".to_owned()),
@@ -115,7 +117,9 @@ impl TryFrom<RawExpectation> for Expectation {
         }
         kinds.extend(raw.statuses.map(Kind::Statuses));
         kinds.extend(raw.well_formed.map(|RawClient { client }| Kind::WellFormed { client }));
-        kinds.extend(raw.published_order.map(|RawOrder { client, types }| Kind::PublishedOrder { client, types }));
+        kinds.extend(
+            raw.published_order.map(|RawOrder { client, types }| Kind::PublishedOrder { client, types }),
+        );
         kinds.extend(raw.queue_ready.map(Kind::QueueReady));
 
         let found = kinds.len();
@@ -124,10 +128,18 @@ impl TryFrom<RawExpectation> for Expectation {
         };
         let looks_everywhere = !matches!(
             kind,
-            Kind::Some(_) | Kind::Never(_) | Kind::Count { .. } | Kind::Order(_) | Kind::Interval { .. } | Kind::Every { .. }
+            Kind::Some(_)
+                | Kind::Never(_)
+                | Kind::Count { .. }
+                | Kind::Order(_)
+                | Kind::Interval { .. }
+                | Kind::Every { .. }
         );
         if scoped && looks_everywhere {
-            return Err("`after` and `before` go with `some`, `never`, `count`, `order`, `interval` and `every`".into());
+            return Err(
+                "`after` and `before` go with `some`, `never`, `count`, `order`, `interval` and `every`"
+                    .into(),
+            );
         }
         let scope = Scope { after: raw.after, before: raw.before };
         Ok(Self { requirement: raw.requirement, scope, kind })

@@ -91,7 +91,11 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<(), Finding> {
                         milliseconds(shortest),
                         milliseconds(longest)
                     );
-                    return Err(Finding::new(expected, format!("after {}", milliseconds(pause)), [before, index]));
+                    return Err(Finding::new(
+                        expected,
+                        format!("after {}", milliseconds(pause)),
+                        [before, index],
+                    ));
                 }
                 attempt += 1;
                 redials += 1;

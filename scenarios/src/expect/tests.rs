@@ -82,7 +82,10 @@ fn counts_and_scopes() {
     assert!(holds("never = { status = \"error\" }", &trace));
     assert!(!holds("never = { dials = true }, after = { emits = \"connected\" }", &trace));
     assert!(holds("never = { emits = \"connected\" }, before = { emits = \"connected\" }", &trace));
-    assert!(!holds("some = { dials = true }, after = { emits = \"nothing\" }", &trace), "the scope must exist");
+    assert!(
+        !holds("some = { dials = true }, after = { emits = \"nothing\" }", &trace),
+        "the scope must exist"
+    );
     assert!(holds("order = [{ dials = true }, { emits = \"connected\" }, { dials = true }]", &trace));
     assert!(!holds("order = [{ emits = \"connected\" }, { dials = true, connection = 0 }]", &trace));
 }
@@ -91,7 +94,9 @@ fn counts_and_scopes() {
 #[test]
 fn intervals_have_both_edges() {
     let trace = trace([(0, None, emitted("a")), (100, None, emitted("b")), (300, None, emitted("a"))]);
-    let interval = |bounds: &str| format!("interval = {{ from = {{ emits = \"a\" }}, to = {{ emits = \"b\" }}, {bounds} }}");
+    let interval = |bounds: &str| {
+        format!("interval = {{ from = {{ emits = \"a\" }}, to = {{ emits = \"b\" }}, {bounds} }}")
+    };
     let first = Trace { observations: trace.observations[..2].to_vec() };
     assert!(holds(&interval("min = \"102ms\", max = \"98ms\""), &first));
     assert!(!holds(&interval("min = \"103ms\""), &first));
@@ -145,10 +150,17 @@ fn pauses_double_up_to_the_cap() {
 /// Statuses are compared as a whole; each change starts where the last one ended.
 #[test]
 fn statuses_form_a_chain() {
-    let good = trace([(0, None, status("disconnected", "connecting")), (1, None, status("connecting", "connected"))]);
-    assert!(holds("statuses = [\"connecting\", \"connected\"]", &good) && holds("legal_transitions = true", &good));
+    let good = trace([
+        (0, None, status("disconnected", "connecting")),
+        (1, None, status("connecting", "connected")),
+    ]);
+    assert!(
+        holds("statuses = [\"connecting\", \"connected\"]", &good)
+            && holds("legal_transitions = true", &good)
+    );
     assert!(!holds("statuses = [\"connecting\"]", &good));
-    let broken = trace([(0, None, status("disconnected", "connecting")), (1, None, status("error", "reconnecting"))]);
+    let broken =
+        trace([(0, None, status("disconnected", "connecting")), (1, None, status("error", "reconnecting"))]);
     assert!(!holds("legal_transitions = true", &broken), "no chain");
     let unknown = trace([(0, None, status("disconnected", "connected"))]);
     assert!(!holds("legal_transitions = true", &unknown), "no such transition");
@@ -167,7 +179,10 @@ fn overlapping_connections_are_found() {
 fn messages_are_typed_and_timed() {
     let one = |kind, body: &str| trace([(0, Some(0), Event::Received(frame(kind, body)))]);
     let well_formed = "well_formed = { client = \"client\" }";
-    assert!(holds(well_formed, &one(FrameKind::Text, r#"{"type":"x","timestamp":"2025-12-23T10:00:00.000Z"}"#)));
+    assert!(holds(
+        well_formed,
+        &one(FrameKind::Text, r#"{"type":"x","timestamp":"2025-12-23T10:00:00.000Z"}"#)
+    ));
     for (kind, body) in [
         (FrameKind::Text, r#"{"type":"x"}"#),
         (FrameKind::Text, r#"{"type":"x","timestamp":"noon"}"#),
@@ -182,7 +197,9 @@ fn messages_are_typed_and_timed() {
 /// What was published is received whole and in order.
 #[test]
 fn published_order_is_kept() {
-    let published = |n: u32| (0, None, Event::Published { routing_key: "x".into(), body: json!({"type": "x", "data": n}) });
+    let published = |n: u32| {
+        (0, None, Event::Published { routing_key: "x".into(), body: json!({"type": "x", "data": n}) })
+    };
     let received = |n: u32| {
         let message = Message::Server(ServerMessage::Event { name: "x".into(), payload: json!(n) });
         (1, Some(0), Event::Received(Frame { message: Some(message), ..frame(FrameKind::Text, "") }))
@@ -246,6 +263,9 @@ fn unusable_expectations_are_refused() {
         "order = [{ opens = true }]",
     ] {
         let inline = format!("e = {{ requirement = \"STATE-1\", {text} }}");
-        assert!(toml::from_str::<std::collections::BTreeMap<String, Expectation>>(&inline).is_err(), "{text}");
+        assert!(
+            toml::from_str::<std::collections::BTreeMap<String, Expectation>>(&inline).is_err(),
+            "{text}"
+        );
     }
 }

@@ -21,7 +21,9 @@ pub(super) fn well_formed(trace: &Trace, client: &str) -> Result<(), Finding> {
         }
         match Envelope::decode(&frame.body) {
             Ok(Envelope { timestamp: Some(_), .. }) => {}
-            Ok(Envelope { timestamp: None, .. }) => return Err(Finding::new(EXPECTED, "no `timestamp`", [index])),
+            Ok(Envelope { timestamp: None, .. }) => {
+                return Err(Finding::new(EXPECTED, "no `timestamp`", [index]));
+            }
             Err(error) => return Err(Finding::new(EXPECTED, error, [index])),
         }
     }
@@ -47,13 +49,22 @@ pub(super) fn published_order(trace: &Trace, client: &str, types: &[String]) -> 
         })
         .filter(|(_, name, _)| types.iter().any(|wanted| wanted == name))
         .collect();
-    let expected = format!("{client} receives {} events in the order in which they were published", wanted.len());
+    let expected =
+        format!("{client} receives {} events in the order in which they were published", wanted.len());
     let mut pairs = wanted.iter().zip(&seen);
     if let Some((want, got)) = pairs.find(|(want, got)| (want.0, want.1) != (got.1, got.2)) {
-        return Err(Finding::new(expected, format!("{} {} where {} {} was due", got.1, got.2, want.0, want.1), [got.0]));
+        return Err(Finding::new(
+            expected,
+            format!("{} {} where {} {} was due", got.1, got.2, want.0, want.1),
+            [got.0],
+        ));
     }
     if wanted.len() != seen.len() {
-        return Err(Finding::new(expected, format!("{} of them", seen.len()), seen.last().map(|last| last.0)));
+        return Err(Finding::new(
+            expected,
+            format!("{} of them", seen.len()),
+            seen.last().map(|last| last.0),
+        ));
     }
     Ok(())
 }
@@ -62,10 +73,14 @@ pub(super) fn pongs_match(trace: &Trace, times: &Times) -> Result<(), Finding> {
     const EXPECTED: &str = "each ping frame is answered by a pong frame with the same payload";
     let mut pings = 0;
     for (index, observation) in trace.iter() {
-        let Event::Received(ping @ Frame { kind: FrameKind::Ping, .. }) = &observation.event else { continue };
+        let Event::Received(ping @ Frame { kind: FrameKind::Ping, .. }) = &observation.event else {
+            continue;
+        };
         pings += 1;
         let answer = trace.iter().skip(index + 1).find_map(|(at, later)| match &later.event {
-            Event::Sent(frame) if frame.kind == FrameKind::Pong && later.connection == observation.connection => {
+            Event::Sent(frame)
+                if frame.kind == FrameKind::Pong && later.connection == observation.connection =>
+            {
                 Some((at, frame, later.at().saturating_sub(observation.at())))
             }
             _ => None,
@@ -76,7 +91,11 @@ pub(super) fn pongs_match(trace: &Trace, times: &Times) -> Result<(), Finding> {
                 return Err(Finding::new(EXPECTED, "a pong frame with another payload", [index, at]));
             }
             Some((at, _, took)) if took > times.patience => {
-                return Err(Finding::new(EXPECTED, format!("a pong frame {} ms later", took.as_millis()), [index, at]));
+                return Err(Finding::new(
+                    EXPECTED,
+                    format!("a pong frame {} ms later", took.as_millis()),
+                    [index, at],
+                ));
             }
             Some(_) => {}
         }
@@ -88,10 +107,10 @@ pub(super) fn pongs_match(trace: &Trace, times: &Times) -> Result<(), Finding> {
 }
 
 fn received<'a>(trace: &'a Trace, client: &'a str) -> impl Iterator<Item = (usize, &'a Frame)> {
-    trace.iter().filter(move |(_, observation)| observation.actor.0 == client).filter_map(|(index, observation)| {
-        match &observation.event {
+    trace.iter().filter(move |(_, observation)| observation.actor.0 == client).filter_map(
+        |(index, observation)| match &observation.event {
             Event::Received(frame) => Some((index, frame)),
             _ => None,
-        }
-    })
+        },
+    )
 }

@@ -65,7 +65,10 @@ impl Adapter {
         R: AsyncRead + Unpin + Send + 'static,
     {
         let (to, from) = mpsc::channel(REQUESTS);
-        let task = tokio::spawn(Exchange { to: requests, waiting: BTreeMap::new(), next: 1, recorder }.run(reports, from));
+        let task = tokio::spawn(
+            Exchange { to: requests, waiting: BTreeMap::new(), next: 1, recorder, broken: None }
+                .run(reports, from),
+        );
         Self { requests: to, task }
     }
 
@@ -94,6 +97,8 @@ struct Exchange<W> {
     waiting: BTreeMap<u64, oneshot::Sender<Result<Answer, PlayError>>>,
     next: u64,
     recorder: Recorder,
+    /// How the adapter broke the protocol, where it has: no answer can be trusted any more.
+    broken: Option<String>,
 }
 
 impl<W: AsyncWrite + Unpin> Exchange<W> {
@@ -123,6 +128,11 @@ impl<W: AsyncWrite + Unpin> Exchange<W> {
     }
 
     async fn write(&mut self, request: Request) -> std::io::Result<()> {
+        if let Some(reason) = &self.broken {
+            // A player that stopped waiting needs no answer.
+            let _ = request.answer.send(Err(PlayError::Adapter(reason.clone())));
+            return Ok(());
+        }
         let id = self.next;
         self.next += 1;
         let mut body = request.body;
@@ -139,7 +149,9 @@ impl<W: AsyncWrite + Unpin> Exchange<W> {
             return;
         }
         let Ok(line) = serde_json::from_str::<Line>(text) else {
-            self.fail(format!("the adapter printed what is no JSON object: {text:?}; noise belongs on stderr"));
+            self.fail(format!(
+                "the adapter printed what is no JSON object: {text:?}; noise belongs on stderr"
+            ));
             return;
         };
         if let Some(id) = line.id {
@@ -171,12 +183,15 @@ impl<W: AsyncWrite + Unpin> Exchange<W> {
         };
         match event {
             Some(event) => self.recorder.record(Actor::client(), None, event).await,
-            None => self.fail(format!("a line is an answer with an `id`, or a report with an `event`: {text}")),
+            None => {
+                self.fail(format!("a line is an answer with an `id`, or a report with an `event`: {text}"));
+            }
         }
     }
 
-    /// Tells everybody who waits that the protocol was broken.
+    /// Tells everybody who waits, and who will ask, that the protocol was broken.
     fn fail(&mut self, reason: String) {
+        let reason = self.broken.get_or_insert(reason);
         for (_, waiting) in std::mem::take(&mut self.waiting) {
             let _ = waiting.send(Err(PlayError::Adapter(reason.clone())));
         }

@@ -25,7 +25,8 @@ pub async fn play<S: ClientStage>(
 ) -> Play {
     let url = stage.url();
     let (listener, requests, reports) = stage.take();
-    let gateway = ScriptedGateway::start(listener, scenario.gateway.clone(), setting.clone(), recorder.clone());
+    let gateway =
+        ScriptedGateway::start(listener, scenario.gateway.clone(), setting.clone(), recorder.clone());
     let adapter = Adapter::start(requests, reports, recorder.clone());
     let mut player = Player { setting, gateway, adapter, journal };
     let outcome = match player.run(scenario, &url).await {
@@ -74,7 +75,8 @@ impl Player<'_> {
         let times = &self.setting.times;
         match &step.action {
             Action::Wait { pattern, times: count, within } => {
-                let within = within.as_ref().map_or(times.patience, |expr| expr.duration(times) + times.slack);
+                let within =
+                    within.as_ref().map_or(times.patience, |expr| expr.duration(times) + times.slack);
                 if !self.journal.until(pattern, count.count(times), 0, within).await?
                     && let Some(requires) = &step.requires
                 {
@@ -104,7 +106,9 @@ impl Player<'_> {
         let silent = || PlayError::Adapter(format!("the adapter did not answer `{op}` within {patience:?}"));
         match answer.map_err(|_| silent())?? {
             Answer::Ok => {}
-            Answer::Unsupported => return Err(PlayError::NotRun(format!("the client does not support `{op}`"))),
+            Answer::Unsupported => {
+                return Err(PlayError::NotRun(format!("the client does not support `{op}`")));
+            }
             Answer::Error(error) => {
                 let event = Event::RequestFailed { op: op.to_owned(), error };
                 self.journal.write(Actor::client(), None, event);
@@ -144,7 +148,9 @@ fn request(act: &ClientAct) -> (&'static str, Value) {
     match act {
         ClientAct::Connect => ("connect", json!({})),
         ClientAct::Disconnect => ("disconnect", json!({})),
-        ClientAct::Send { kind, payload } => ("send", json!({ "message": { "type": kind, "payload": payload } })),
+        ClientAct::Send { kind, payload } => {
+            ("send", json!({ "message": { "type": kind, "payload": payload } }))
+        }
         ClientAct::Subscribe(target) => ("subscribe", json!({ "target": target })),
         ClientAct::Unsubscribe(target) => ("unsubscribe", json!({ "target": target })),
         ClientAct::Listen { name, listener, fails } => {

@@ -133,9 +133,9 @@ impl<S: GatewayStage> Player<'_, S> {
         };
         let opened = seen(&|event| matches!(event, Event::Opened));
         let closed = seen(&|event| matches!(event, Event::Closed { .. }));
-        let spoken = seen(&|event| {
-            matches!(event, Event::Received(frame) if matches!(frame.kind, FrameKind::Text | FrameKind::Binary))
-        });
+        let spoken = seen(
+            &|event| matches!(event, Event::Received(frame) if matches!(frame.kind, FrameKind::Text | FrameKind::Binary)),
+        );
         if opened && closed && !spoken {
             // A refusal that some dialects word as an upgrade followed by a close.
             let reason = "closed before any message".to_owned();
@@ -202,7 +202,11 @@ impl<S: GatewayStage> Player<'_, S> {
             let routing_key = &publication.routing_key;
             self.journal.during(self.stage.publish(body, routing_key)).await?;
             let body = serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.clone()));
-            self.journal.write(Actor::broker(), None, Event::Published { routing_key: routing_key.clone(), body });
+            self.journal.write(
+                Actor::broker(),
+                None,
+                Event::Published { routing_key: routing_key.clone(), body },
+            );
         }
         Ok(())
     }

@@ -254,11 +254,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
     }
 
     async fn note_sent(&mut self, frame: Frame) {
-        self.note(if self.setup.side == Side::Client { Event::Sent(frame) } else { Event::Received(frame) }).await;
+        self.note(if self.setup.side == Side::Client { Event::Sent(frame) } else { Event::Received(frame) })
+            .await;
     }
 
     async fn note_received(&mut self, frame: Frame) {
-        self.note(if self.setup.side == Side::Client { Event::Received(frame) } else { Event::Sent(frame) }).await;
+        self.note(if self.setup.side == Side::Client { Event::Received(frame) } else { Event::Sent(frame) })
+            .await;
     }
 
     async fn note(&mut self, event: Event) {

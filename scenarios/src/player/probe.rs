@@ -44,7 +44,12 @@ impl Probe {
     }
 
     /// Dials and asks for the upgrade. That it fails is an observation, not an error.
-    pub(super) async fn connect<S: GatewayStage>(&mut self, stage: &S, setting: &Setting, recorder: &Recorder) {
+    pub(super) async fn connect<S: GatewayStage>(
+        &mut self,
+        stage: &S,
+        setting: &Setting,
+        recorder: &Recorder,
+    ) {
         let connection = self.dials;
         self.dials += 1;
         self.peer = None;
@@ -134,9 +139,12 @@ impl Probe {
         let encode = |token: String| match (self.spec.token.percent_encode_all, place) {
             (true, _) => token.bytes().map(|byte| format!("%{byte:02X}")).collect(),
             (false, TokenPlace::Query) => utf8_percent_encode(&token, IN_QUERY).to_string(),
-            (false, TokenPlace::Bearer | TokenPlace::Subprotocol) => utf8_percent_encode(&token, IN_HEADER).to_string(),
+            (false, TokenPlace::Bearer | TokenPlace::Subprotocol) => {
+                utf8_percent_encode(&token, IN_HEADER).to_string()
+            }
         };
-        let token = self.spec.token.mint(&bearer, &setting.jwt_secret, now_s).map(|token| (place, encode(token)));
+        let token =
+            self.spec.token.mint(&bearer, &setting.jwt_secret, now_s).map(|token| (place, encode(token)));
         let path = self.spec.path.clone().unwrap_or_else(|| setting.path.clone());
         UpgradeRequest { host, path, token, upgrade: self.spec.upgrade }
     }

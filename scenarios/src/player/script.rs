@@ -194,12 +194,18 @@ impl Handshake {
             }
             OnDial::Refuse => {
                 stream.shutdown().await?;
-                return Ok(Some(Event::Refused { status: None, reason: "dropped by the gateway".to_owned() }));
+                return Ok(Some(Event::Refused {
+                    status: None,
+                    reason: "dropped by the gateway".to_owned(),
+                }));
             }
             OnDial::Hang => {
                 // Until the client gives up.
                 while stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
-                return Ok(Some(Event::Refused { status: None, reason: "given up by the client".to_owned() }));
+                return Ok(Some(Event::Refused {
+                    status: None,
+                    reason: "given up by the client".to_owned(),
+                }));
             }
             OnDial::Unauthorized => 401,
             OnDial::Unavailable => 503,

@@ -42,7 +42,11 @@ pub trait GatewayStage {
     fn dial(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
     /// Publishes a body and returns once the broker has confirmed it.
-    fn publish(&mut self, body: &str, routing_key: &str) -> impl Future<Output = Result<(), StageError>> + Send;
+    fn publish(
+        &mut self,
+        body: &str,
+        routing_key: &str,
+    ) -> impl Future<Output = Result<(), StageError>> + Send;
 
     /// Asks the broker whether the gateway's exchange and queue stand as specified.
     fn topology(&mut self) -> impl Future<Output = Result<TopologyReport, StageError>> + Send;
@@ -134,4 +138,3 @@ pub enum PlayError {
     #[error("{0}")]
     Harness(String),
 }
-

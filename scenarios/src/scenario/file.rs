@@ -166,13 +166,17 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn scenario(&self, id: ScenarioId, raw: RawScenario) -> Result<Scenario, ScenarioError> {
         if *raw.version.get_ref() != VERSION {
-            let message = format!("version {} is unknown; this build reads version {VERSION}", raw.version.get_ref());
+            let message =
+                format!("version {} is unknown; this build reads version {VERSION}", raw.version.get_ref());
             return Err(self.error(raw.version.span(), message));
         }
         match raw.subject {
             SubjectKind::Gateway => {
-                for span in raw.gateway.iter().map(Spanned::span).chain(raw.client.iter().map(Spanned::span)) {
-                    let message = "a scenario about a gateway scripts `[clients.…]`, not `[gateway]` or `[client]`";
+                let foreign =
+                    raw.gateway.as_ref().map(Spanned::span).or(raw.client.as_ref().map(Spanned::span));
+                if let Some(span) = foreign {
+                    let message =
+                        "a scenario about a gateway scripts `[clients.…]`, not `[gateway]` or `[client]`";
                     return Err(self.error(span, message));
                 }
             }
@@ -228,7 +232,8 @@ impl Checker<'_> {
         all: &BTreeMap<String, Spanned<ClientSpec>>,
     ) -> Result<(), ScenarioError> {
         if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) || name == "case" {
-            return Err(self.error(spec.span(), format!("`{name}`: a client's name is lower-case letters and digits")));
+            return Err(self
+                .error(spec.span(), format!("`{name}`: a client's name is lower-case letters and digits")));
         }
         if let Some(user) = &spec.get_ref().user
             && !all.contains_key(user)
@@ -268,7 +273,9 @@ impl Checker<'_> {
         match (actions.pop(), actions.len()) {
             (Some(action), 0) => Ok(Step { action, requires }),
             (None, _) => Err(self.error(span, "the step does nothing")),
-            (Some(_), others) => Err(self.error(span, format!("the step does {} things; split it", others + 1))),
+            (Some(_), others) => {
+                Err(self.error(span, format!("the step does {} things; split it", others + 1)))
+            }
         }
     }
 
@@ -281,7 +288,8 @@ impl Checker<'_> {
     ) -> Result<Expectation, ScenarioError> {
         let requirement = self.known(&expectation.requirement, span.clone())?;
         if requirement != subject {
-            let message = format!("{} is about a {requirement}, this scenario is not", expectation.requirement);
+            let message =
+                format!("{} is about a {requirement}, this scenario is not", expectation.requirement);
             return Err(self.error(span, message));
         }
         for pattern in expectation.patterns() {
@@ -323,7 +331,8 @@ impl Checker<'_> {
     ) -> Result<(), ScenarioError> {
         match name {
             Some(name) if !clients.contains_key(name) => {
-                let help = nearest(name, clients.keys().cloned()).map(|near| format!("did you mean `{near}`?"));
+                let help =
+                    nearest(name, clients.keys().cloned()).map(|near| format!("did you mean `{near}`?"));
                 Err(self.error(span.clone(), format!("there is no client `{name}`")).with_help(help))
             }
             _ => Ok(()),
@@ -349,7 +358,9 @@ impl RawStep {
                 let mut acts = Vec::new();
                 match self.act {
                     Some(Simple::Kill) => actions.push(Action::KillGateway),
-                    Some(Simple::Disconnect) => return Err("a scripted client does `close` or `drop`".to_owned()),
+                    Some(Simple::Disconnect) => {
+                        return Err("a scripted client does `close` or `drop`".to_owned());
+                    }
                     Some(Simple::Connect) => acts.push(ProbeAct::Connect),
                     Some(Simple::Close) => acts.push(ProbeAct::Close(self.code.unwrap_or(CloseCode::NORMAL))),
                     Some(Simple::Drop) => acts.push(ProbeAct::Drop),
@@ -386,7 +397,10 @@ impl RawStep {
                     || self.unlisten.is_some()
                     || self.set_token.is_some();
                 if foreign {
-                    return Err("`gateway`, `listen`, `unlisten` and `set_token` are for scenarios about a client".into());
+                    return Err(
+                        "`gateway`, `listen`, `unlisten` and `set_token` are for scenarios about a client"
+                            .into(),
+                    );
                 }
             }
             SubjectKind::Client => {
@@ -406,7 +420,8 @@ impl RawStep {
                     fails,
                 }));
                 acts.extend(
-                    self.unlisten.map(|RawListener { name, listener, .. }| ClientAct::Unlisten { name, listener }),
+                    self.unlisten
+                        .map(|RawListener { name, listener, .. }| ClientAct::Unlisten { name, listener }),
                 );
                 acts.extend(self.set_token.map(ClientAct::SetToken));
                 actions.extend(acts.into_iter().map(Action::Client));
@@ -421,9 +436,11 @@ impl RawStep {
                     || self.publish_body.is_some()
                     || self.inspect.is_some();
                 if foreign {
-                    return Err("`client`, `send_text`, `send_binary`, `send_bytes`, `publish`, `publish_body` and \
+                    return Err(
+                        "`client`, `send_text`, `send_binary`, `send_bytes`, `publish`, `publish_body` and \
                                 `inspect` are for scenarios about a gateway"
-                        .into());
+                            .into(),
+                    );
                 }
             }
         }
@@ -446,7 +463,10 @@ impl RawEvent {
         if self.count > 1 && !self.data.is_object() {
             return Err("events that are counted have a table as `data`".to_owned());
         }
-        Ok(Publication { bodies: (1..=self.count).map(body).collect(), routing_key: self.kind.replace(':', ".") })
+        Ok(Publication {
+            bodies: (1..=self.count).map(body).collect(),
+            routing_key: self.kind.replace(':', "."),
+        })
     }
 }
 

@@ -177,7 +177,9 @@ impl Action {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Wait { pattern, times, .. } if times.to_string() == "1" => write!(f, "wait until {pattern}"),
+            Self::Wait { pattern, times, .. } if times.to_string() == "1" => {
+                write!(f, "wait until {pattern}")
+            }
             Self::Wait { pattern, times, .. } => write!(f, "wait until {pattern} ({times} times)"),
             Self::Quiet(time) => write!(f, "let {time} pass"),
             Self::Probe(client, act) => write!(f, "{client}: {act}"),

@@ -38,7 +38,9 @@ fn a_scenario_reads_and_binds() {
     assert_eq!(scenario.requirements()[0].to_string(), "ROOM-1");
     let bindings = Bindings { case: "c7".to_owned() };
     assert_eq!(scenario.user_id("bob", &bindings), "alice-c7");
-    let Action::Publish(publication) = &scenario.bind(&bindings).steps[1].action else { panic!("a publish step") };
+    let Action::Publish(publication) = &scenario.bind(&bindings).steps[1].action else {
+        panic!("a publish step")
+    };
     assert_eq!(publication.bodies[1], r#"{"data":{"seq":2,"userId":"alice-c7"},"type":"profile:updated"}"#);
     assert_eq!(publication.routing_key, "profile.updated");
 }
@@ -52,7 +54,13 @@ fn slips_are_reported_where_they_are() {
         ("user = \"alice\"", "user = \"alcie\"", 7, "names no client", Some("`alice`")),
         ("client = \"alice\"\nsub", "client = \"alicia\"\nsub", 10, "no client `alicia`", Some("`alice`")),
         ("subscribe = {", "subscrbe = {", 12, "unknown field `subscrbe`", Some("`subscribe`")),
-        ("requires = \"BRIDGE-4\"", "requires = \"BRIGDE-4\"", 17, "no requirement BRIGDE-4", Some("BRIDGE-4")),
+        (
+            "requires = \"BRIDGE-4\"",
+            "requires = \"BRIGDE-4\"",
+            17,
+            "no requirement BRIGDE-4",
+            Some("BRIDGE-4"),
+        ),
         ("times = 2", "times = \"two\"", 19, "`two` is not a time", None),
         ("times = 2", "quiet = \"1s\"", 17, "does 2 things", None),
         ("\"ROOM-1\"", "\"BACKOFF-1\"", 22, "is about a client", None),
@@ -63,7 +71,11 @@ fn slips_are_reported_where_they_are() {
         assert!(error.to_string().contains(says), "{from}: {error}");
         assert_eq!(error.line(), Some(line), "{from}: {error}");
         assert_eq!(error.hint().is_some(), hint.is_some(), "{from}: {:?}", error.hint());
-        assert!(error.hint().unwrap_or_default().contains(hint.unwrap_or_default()), "{from}: {:?}", error.hint());
+        assert!(
+            error.hint().unwrap_or_default().contains(hint.unwrap_or_default()),
+            "{from}: {:?}",
+            error.hint()
+        );
     }
 }
 

@@ -38,7 +38,14 @@ impl RawFrame {
 
     /// The frame's bytes; a client's frames are masked, a gateway's are not.
     pub fn encode(mut self, mask: Option<[u8; 4]>) -> Vec<u8> {
-        let header = FrameHeader { is_final: self.fin, rsv1: false, rsv2: false, rsv3: false, opcode: self.opcode, mask };
+        let header = FrameHeader {
+            is_final: self.fin,
+            rsv1: false,
+            rsv2: false,
+            rsv3: false,
+            opcode: self.opcode,
+            mask,
+        };
         let mut bytes = Vec::with_capacity(self.payload.len() + 14);
         header.format(self.payload.len() as u64, &mut bytes).expect("a vector takes every byte");
         if let Some(mask) = mask {
@@ -71,7 +78,11 @@ impl FrameReader {
                 return Ok(Some(frame));
             }
             if stream.read_buf(&mut self.buffer).await? == 0 {
-                return if self.buffer.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+                return if self.buffer.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                };
             }
         }
     }

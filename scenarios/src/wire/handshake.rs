@@ -63,7 +63,10 @@ impl UpgradeRequest {
     ///
     /// # Errors
     /// When the answer is not a right `101 Switching Protocols`.
-    pub async fn send(&self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<Vec<u8>, UpgradeError> {
+    pub async fn send(
+        &self,
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    ) -> Result<Vec<u8>, UpgradeError> {
         stream.write_all(self.head().as_bytes()).await?;
         let (head, leftover) = read_head(stream).await?;
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
@@ -94,7 +97,9 @@ impl UpgradeRequest {
         match &self.token {
             Some((TokenPlace::Query, token)) => path += &format!("?token={token}"),
             Some((TokenPlace::Bearer, token)) => fields += &format!("Authorization: Bearer {token}\r\n"),
-            Some((TokenPlace::Subprotocol, token)) => fields += &format!("Sec-WebSocket-Protocol: {token}\r\n"),
+            Some((TokenPlace::Subprotocol, token)) => {
+                fields += &format!("Sec-WebSocket-Protocol: {token}\r\n");
+            }
             None => {}
         }
         format!("GET {path} HTTP/1.1\r\n{fields}\r\n")
@@ -169,7 +174,10 @@ async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Vec<u8>
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the head never ends"));
         }
         if stream.read_buf(&mut bytes).await? == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was dropped during the handshake"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the connection was dropped during the handshake",
+            ));
         }
     }
 }
@@ -195,7 +203,10 @@ mod tests {
         };
         let gateway = async {
             let request = ReceivedRequest::read(&mut far).await.unwrap();
-            assert_eq!((request.path.as_str(), request.parameters()), ("/ws", vec![("token".into(), "a b".into())]));
+            assert_eq!(
+                (request.path.as_str(), request.parameters()),
+                ("/ws", vec![("token".into(), "a b".into())])
+            );
             request.accept(&mut far, &Dialect::default()).await.unwrap();
             far.write_all(b"early").await.unwrap();
             far.shutdown().await.unwrap();
@@ -218,7 +229,9 @@ mod tests {
             assert_eq!(request.key, None, "a plain GET");
             answer_status(&mut far, 426).await.unwrap();
         };
-        let client = async { assert!(matches!(request.send(&mut near).await, Err(UpgradeError::Status { status: 426 }))) };
+        let client = async {
+            assert!(matches!(request.send(&mut near).await, Err(UpgradeError::Status { status: 426 })));
+        };
         tokio::join!(gateway, client);
     }
 }

@@ -68,12 +68,14 @@ async fn other_protocols_get_the_right_header_and_an_end(bench: &Bench) {
 }
 
 async fn a_frame_beyond_the_limit_closes_with_501(bench: &Bench) {
-    let mut client = RawClient::open(&bench.url, 0).await;
-    client.open_channel(1).await;
-    let publish = basic::Publish { routing_key: "nowhere".into(), ..basic::Publish::default() };
-    client.send(1, AMQPClass::Basic(basic::AMQPMethod::Publish(publish))).await;
-    client.send_frame(&AMQPFrame::Body(1, vec![0; 140_000])).await;
-    assert_eq!(client.closed_with().await, 501);
+    for (agreed, sent) in [(u32::MAX, 140_000), (4096, 5000)] {
+        let mut client = RawClient::open_with(&bench.url, 0, agreed).await;
+        client.open_channel(1).await;
+        let publish = basic::Publish { routing_key: "nowhere".into(), ..basic::Publish::default() };
+        client.send(1, AMQPClass::Basic(basic::AMQPMethod::Publish(publish))).await;
+        client.send_frame(&AMQPFrame::Body(1, vec![0; sent])).await;
+        assert_eq!(client.closed_with().await, 501, "{sent} bytes where {agreed} were agreed");
+    }
 }
 
 async fn an_unknown_frame_type_closes_only_its_connection(bench: &Bench) {

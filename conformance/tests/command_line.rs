@@ -1,0 +1,181 @@
+//! Bad input gets one clear error and its exit code; an interrupt leaves no process behind.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+/// `gatecheck` with these arguments, and no colours.
+fn gatecheck(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gatecheck"))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .output()
+        .expect("gatecheck runs")
+}
+
+/// The exit code, and what was complained about: on standard error, short, without a panic.
+fn complaint(arguments: &[&str]) -> (i32, String) {
+    let output = gatecheck(arguments);
+    let text = String::from_utf8(output.stderr).expect("errors are text");
+    assert!(!text.contains("panicked") && !text.contains("RUST_BACKTRACE"), "{text}");
+    assert!(text.lines().count() < 30, "one clear error: {text}");
+    (output.status.code().expect("an exit code"), text)
+}
+
+struct TempFolder(PathBuf);
+
+impl TempFolder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("gatecheck-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        Self(folder)
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    }
+}
+
+impl Drop for TempFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Wrong usage is told apart from a failed check: exit code 2, and what to do.
+#[test]
+fn wrong_usage_is_told() {
+    for (arguments, says) in [
+        (&["rnu"][..], "unrecognized subcommand 'rnu'"),
+        (&["run", "--fliter", "x"], "--fliter"),
+        (
+            &["run", "--filter", "client/backof/doubles-to-the-cap"],
+            "did you mean `client/backoff/doubles-to-the-cap`",
+        ),
+        (&["run", "--filter", "client/["], "is not a pattern"),
+        (&["run", "--level", "core", "--filter", "BACKOFF-6"], "no case is selected"),
+        (&["run", "--jobs", "0"], "0"),
+        (&["run", "--broker", "nonsense"], "is not an AMQP URL"),
+        (&["run", "--broker", "amqp://127.0.0.1:1"], "no broker answers at 127.0.0.1:1"),
+        (&["run", "--scenarios", "/no/such/folder"], "cannot read /no/such/folder"),
+        (&["gateway", "-c", "/no/such/gatecheck.toml"], "cannot read /no/such/gatecheck.toml"),
+        (&["gateway", "--attach", "http://h", "--jwt-secret", "s"], "is not a `ws://` URL"),
+        (&["gateway", "--attach", "ws://h/"], "--jwt-secret"),
+        (&["explain", "AUTH-99"], "neither a requirement nor a scenario"),
+        (&["broker", "--listen", "here"], "here"),
+        (&["reference-server", "--listen", "127.0.0.1:0"], "JWT_SECRET"),
+        (&["reference-client", "--url", "nonsense", "--token", "t"], "is not a URL"),
+    ] {
+        let (code, text) = complaint(arguments);
+        assert_eq!(code, 2, "{arguments:?}: {text}");
+        assert!(text.contains(says), "{arguments:?}: {text}");
+    }
+}
+
+/// A broken scenario is reported with file, line and a hint; a broken profile with its file.
+#[test]
+fn broken_files_are_told() {
+    let folder = TempFolder::new("files");
+    folder.file(
+        "mine.toml",
+        "version = 1\ntitle = \"t\"\nsubject = \"client\"\n[[step]]\nwiat = { opens = true }\n",
+    );
+    let (code, text) = complaint(&["run", "--scenarios", &folder.0.display().to_string()]);
+    assert_eq!(code, 2, "{text}");
+    for part in ["mine.toml", "wiat", "did you mean `wait`?", "5"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let profile = folder.file("gatecheck.profile", "[gateway]\ncommand = [\"node\", \"{prt}\"]\n");
+    let (code, text) = complaint(&["gateway", "-c", &profile]);
+    assert!(code == 2 && text.contains("no placeholder `{prt}`"), "{text}");
+}
+
+/// A gateway that does not start, ends at once, or never gets ready is the subject's fault: exit code 4, and why.
+#[test]
+fn a_subject_that_does_not_start_is_told() {
+    let case = ["--filter", "gateway/auth/good-token"];
+    for (command, says) in [
+        (&["no-such-program"][..], "cannot start `no-such-program`"),
+        (&["sh", "-c", "echo out of luck >&2; exit 7"], "exit code 7"),
+    ] {
+        let mut arguments = vec!["gateway"];
+        arguments.extend(case);
+        arguments.push("--");
+        arguments.extend(command);
+        let output = gatecheck(&arguments);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(4), "{text}");
+        assert!(text.contains(says), "{text}");
+        assert!(command[0] != "sh" || text.contains("out of luck"), "its last words are shown: {text}");
+    }
+    let output =
+        gatecheck(&["client", "--filter", "client/dial/token-in-query", "--", "sh", "-c", "echo hello; cat"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert!(text.contains("noise belongs on stderr"), "{text}");
+}
+
+/// What is asked for is printed on standard output, and that is all.
+#[test]
+fn questions_are_answered() {
+    for (arguments, says) in [
+        (&["list", "--filter", "client/backoff/**"][..], "client/backoff/doubles-to-the-cap"),
+        (&["explain", "BACKOFF-1"], "min(reconnect_delay"),
+        (&["explain", "client/backoff/doubles-to-the-cap"], "[[expect]]"),
+        (&["requirements"], "92 requirements"),
+        (&["reference-server", "--help"], "--ping-interval"),
+        (&["reference-client", "--help"], "Exit codes"),
+        (&["--help"], "Exit codes"),
+    ] {
+        let output = gatecheck(arguments);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {text}");
+        assert!(text.contains(says) && output.stderr.is_empty(), "{arguments:?}: {text}");
+    }
+}
+
+/// Interrupted in the middle of a run, `gatecheck` says so by its exit code, and every process that it started is gone.
+#[tokio::test]
+async fn an_interrupt_leaves_nothing_behind() {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    let folder = TempFolder::new("interrupt");
+    let marks = folder.0.display().to_string();
+    // Tells its process group by a file, and is never ready.
+    let script = format!("echo $$ > {marks}/pid; sleep 600");
+    let mut run = tokio::process::Command::new(env!("CARGO_BIN_EXE_gatecheck"))
+        .args(["gateway", "--filter", "gateway/auth/good-token", "--", "sh", "-c", &script])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("gatecheck runs");
+    let pid = folder.0.join("pid");
+    let started = async {
+        loop {
+            match fs::read_to_string(&pid) {
+                Ok(text) if text.ends_with('\n') => break text.trim().to_owned(),
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let subject = tokio::time::timeout(Duration::from_secs(20), started).await.expect("the subject starts");
+    assert!(fs::metadata(format!("/proc/{subject}")).is_ok());
+    let id = rustix::process::Pid::from_raw(run.id().expect("it runs").cast_signed()).expect("a process");
+    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it can be interrupted");
+    let status =
+        tokio::time::timeout(Duration::from_secs(10), run.wait()).await.expect("it ends").expect("a status");
+    assert_eq!(status.code(), Some(130));
+    let mut out = BufReader::new(run.stdout.take().expect("its output")).lines();
+    while let Ok(Some(_)) = out.next_line().await {}
+    let gone = async {
+        while fs::metadata(format!("/proc/{subject}")).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("the subject is gone");
+}

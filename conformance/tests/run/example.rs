@@ -1,0 +1,155 @@
+//! The example gateway in Node.js gets a verdict, started by `gatecheck` and attached to.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use conformance::broker::{Broker, BrokerConfig};
+use libtest_mimic::{Completion, Failed, Trial};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::runtime::Runtime;
+
+use crate::arms::requires;
+use crate::gatecheck;
+
+/// Where the example stands.
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/node-gateway");
+/// What the example is known to get right and wrong, as its own text shows.
+const KNOWN: [(&str, &str); 9] = [
+    ("AUTH-1", "shown"),
+    ("AUTH-3", "shown"),
+    ("CONN-1", "shown"),
+    ("ROOM-1", "shown"),
+    ("BRIDGE-2", "shown"),
+    // It checks neither `nbf`, nor the claims, nor the path, nor who may join.
+    ("AUTH-2", "failed"),
+    ("AUTH-5", "failed"),
+    ("AUTH-9", "failed"),
+    ("ROOM-3", "failed"),
+];
+const JWT_SECRET: &str = "the secret of an attached gateway";
+
+pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
+    let (spawned, attached) = (Arc::clone(runtime), Arc::clone(runtime));
+    vec![
+        Trial::ignorable_test("node/a_spawned_gateway_gets_verdicts", move || {
+            with_example(|folder| spawned.block_on(judge_spawned(folder)))
+        }),
+        Trial::ignorable_test("node/an_attached_gateway_gets_verdicts", move || {
+            with_example(|folder| attached.block_on(judge_attached(folder)))
+        }),
+    ]
+}
+
+/// A copy of the example beside the modules that it imports.
+fn with_example(judge: impl FnOnce(&Path) -> Result<(), Failed>) -> Result<Completion, Failed> {
+    let modules =
+        env::var_os("GATECHECK_NODE_MODULES").map(|folder| PathBuf::from(folder).join("node_modules"));
+    let modules = modules.filter(|folder| folder.join("ws").is_dir() && folder.join("amqplib").is_dir());
+    let Some(modules) = modules else {
+        let reason = "GATECHECK_NODE_MODULES names no folder with `ws` and `amqplib`";
+        return if requires("node") { Err(reason.into()) } else { Ok(Completion::ignored_with(reason)) };
+    };
+    let folder = env::temp_dir().join(format!(
+        "gatecheck-example-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    let copy = || {
+        fs::create_dir_all(&folder)?;
+        for file in ["gateway.mjs", "gatecheck.toml", "package.json"] {
+            fs::copy(Path::new(EXAMPLE).join(file), folder.join(file))?;
+        }
+        std::os::unix::fs::symlink(&modules, folder.join("node_modules"))
+    };
+    copy().map_err(|error| error.to_string())?;
+    let outcome = judge(&folder);
+    fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
+    outcome.map(|()| Completion::Completed)
+}
+
+async fn judge_spawned(folder: &Path) -> Result<(), Failed> {
+    let profile = folder.join("gatecheck.toml").display().to_string();
+    let (code, report) = gatecheck(&["gateway", "-c", &profile, "--format", "json"]).await?;
+    // It dies of a broken frame, since it listens to no errors.
+    if code != 4 {
+        return Err(format!("exit code {code}, not 4").into());
+    }
+    check(&report)
+}
+
+async fn judge_attached(folder: &Path) -> Result<(), Failed> {
+    let broker = Broker::start(BrokerConfig::default()).await.map_err(|error| error.to_string())?;
+    let port = free_port().map_err(|error| error.to_string())?;
+    let _gateway = start(folder, port, &broker.url()).await?;
+    let url = format!("ws://127.0.0.1:{port}/ws");
+    let filter = [
+        "gateway/auth/**",
+        "gateway/rooms/**",
+        "gateway/connections/**",
+        "gateway/bridge/created-reaches-all",
+    ];
+    let mut arguments = vec!["gateway", "--attach", &url, "--jwt-secret", JWT_SECRET, "--broker"];
+    let broker_url = broker.url();
+    arguments.extend([broker_url.as_str(), "--format", "json"]);
+    arguments.extend(filter.iter().flat_map(|filter| ["--filter", filter]));
+    let (code, report) = gatecheck(&arguments).await?;
+    if code != 1 {
+        return Err(format!("exit code {code}, not 1").into());
+    }
+    check(&report)
+}
+
+fn check(report: &Value) -> Result<(), Failed> {
+    let standings: BTreeMap<&str, &str> = report["requirements"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|line| Some((line["id"].as_str()?, line["standing"].as_str()?)))
+        .collect();
+    for (id, expected) in KNOWN {
+        let found = standings.get(id).copied().unwrap_or("no verdict");
+        if found != expected {
+            return Err(format!("{id} is {found}, not {expected}").into());
+        }
+    }
+    Ok(())
+}
+
+/// Starts the example and waits until it takes connections.
+async fn start(folder: &Path, port: u16, amqp_url: &str) -> Result<Child, Failed> {
+    let mut gateway = Command::new("node")
+        .arg("gateway.mjs")
+        .current_dir(folder)
+        .env("PORT", port.to_string())
+        .env("JWT_SECRET", JWT_SECRET)
+        .env("RABBITMQ_URL", amqp_url)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let ready = async {
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        ended = gateway.wait() => Err(format!("the example ended: {ended:?}").into()),
+        ready = tokio::time::timeout(Duration::from_secs(20), ready) => match ready {
+            Ok(()) => Ok(gateway),
+            Err(_) => Err("the example does not take connections".into()),
+        },
+    }
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}

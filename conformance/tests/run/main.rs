@@ -1,0 +1,82 @@
+//! `gatecheck` as its users run it: against the reference pair on every broker, and against the example gateway in Node.js.
+//!
+//! Trials are named `ARM/…` after the broker, which is looked for as in the suite `broker`; `node/…` need `amqplib` and `ws` in
+//! the folder that `GATECHECK_NODE_MODULES` names.
+
+#[path = "../arms/mod.rs"]
+mod arms;
+mod example;
+
+use std::process::Stdio;
+use std::sync::Arc;
+
+use arms::{Absence, Arm, Arms};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use serde_json::Value;
+use tokio::process::Command;
+use tokio::runtime::Runtime;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let runtime = Arc::new(Runtime::new().expect("a runtime"));
+    let arms = Arc::new(Arms::default());
+    let mut trials = Vec::new();
+    for arm in Arm::ALL {
+        let (runtime, arms) = (Arc::clone(&runtime), Arc::clone(&arms));
+        trials
+            .push(Trial::ignorable_test(format!("{}/the_reference_pair_conforms", arm.name()), move || {
+                runtime.block_on(conforms(&arms, arm))
+            }));
+    }
+    trials.extend(example::trials(&runtime));
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    let arms = Arc::into_inner(arms).expect("trials that did not run are dropped with their share");
+    runtime.block_on(arms.stop());
+    conclusion.exit();
+}
+
+/// Every scenario passes, and the report says which broker it was.
+async fn conforms(arms: &Arms, arm: Arm) -> Result<Completion, Failed> {
+    let url = match arms.url(arm).await {
+        Ok(url) => url,
+        Err(Absence::Excused(reason)) => return Ok(Completion::ignored_with(reason)),
+        Err(Absence::Failed(reason)) => return Err(reason.into()),
+    };
+    let broker = if arm == Arm::Embedded { "embedded".to_owned() } else { url };
+    let (code, report) = gatecheck(&["run", "--format", "json", "--broker", &broker]).await?;
+    let troubles: Vec<_> =
+        cases(&report).filter(|case| case["verdict"] != "pass").map(Value::to_string).collect();
+    // A host that was too busy to tell says nothing against the reference pair.
+    if !matches!(code, 0 | 3) {
+        return Err(format!("exit code {code}:\n{}", troubles.join("\n")).into());
+    }
+    let product = report["broker"]["product"].as_str().unwrap_or_default();
+    let expected = if arm == Arm::Embedded { "Gatecheck" } else { "RabbitMQ" };
+    if product != expected {
+        return Err(format!("the report says that the broker was {product}, not {expected}").into());
+    }
+    if cases(&report).count() < 60 {
+        return Err(format!("only {} cases ran", cases(&report).count()).into());
+    }
+    Ok(Completion::Completed)
+}
+
+/// Runs `gatecheck` and reads its report.
+pub(crate) async fn gatecheck(arguments: &[&str]) -> Result<(i32, Value), Failed> {
+    let output = Command::new(env!("CARGO_BIN_EXE_gatecheck"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|error| error.to_string())?;
+    let code = output.status.code().ok_or("ended by a signal")?;
+    let report = serde_json::from_slice(&output.stdout).map_err(|error| {
+        format!("exit code {code}, no report ({error}): {}", String::from_utf8_lossy(&output.stderr))
+    })?;
+    Ok((code, report))
+}
+
+pub(crate) fn cases(report: &Value) -> impl Iterator<Item = &Value> {
+    report["cases"].as_array().into_iter().flatten()
+}
