@@ -262,6 +262,7 @@ mod tests {
             expected: String::new(),
             seen: String::new(),
             at: Vec::new(),
+            missed_by_us: None,
             client: None,
         })
     }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 /// How often the probe asks to be woken.
 const PERIOD: Duration = Duration::from_millis(5);
 
-/// A thread that does nothing but wake up, and remembers how late it was.
+/// Threads, one for each core, that do nothing but wake up, and remember how late they were.
 pub struct StallProbe {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// The time of one case, during which stalls are looked at.
@@ -31,15 +31,20 @@ struct Shared {
 }
 
 impl StallProbe {
-    /// Starts the thread.
+    /// Starts the threads.
     pub fn start() -> Self {
         let shared = Arc::new(Shared {
             over: AtomicBool::new(false),
             next: AtomicU64::new(0),
             worst: std::array::from_fn(|_| AtomicU64::new(0)),
         });
-        let seen = shared.clone();
-        Self { shared, thread: Some(thread::spawn(move || seen.run())) }
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let start = |_| {
+            let shared = shared.clone();
+            thread::spawn(move || shared.run())
+        };
+        let threads = (0..cores).map(start).collect();
+        Self { shared, threads }
     }
 
     /// Begins to watch.
@@ -53,7 +58,8 @@ impl StallProbe {
 impl Drop for StallProbe {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
+            // A probe that panicked has measured nothing more, which is no harm here.
             let _ = thread.join();
         }
     }

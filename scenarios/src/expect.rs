@@ -8,6 +8,8 @@ mod intervals;
 mod statuses;
 mod wire;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::pattern::Pattern;
@@ -104,6 +106,10 @@ pub struct Finding {
     pub seen: String,
     /// The observations that show it, as indices into the trace.
     pub at: Vec<usize>,
+    /// By how many microseconds something was too early or too late, where it is about that: a stall of the host explains
+    /// what is missed by little.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed_by_us: Option<u64>,
     /// The scripted client that it is about, where it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
@@ -225,8 +231,13 @@ impl Finding {
             expected: expected.to_string(),
             seen: seen.to_string(),
             at: at.into_iter().collect(),
+            missed_by_us: None,
             client: None,
         }
+    }
+
+    fn missed_by(self, time: Duration) -> Self {
+        Self { missed_by_us: Some(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)), ..self }
     }
 }
 

@@ -34,8 +34,10 @@ pub(super) fn interval(
             return Err(Finding::new(expected, format!("no: {to}"), [start]));
         };
         let took = trace.observations[end].at().saturating_sub(trace.observations[start].at());
-        if shortest.is_some_and(|shortest| took < shortest) || longest.is_some_and(|longest| took > longest) {
-            return Err(Finding::new(expected, format!("after {}", milliseconds(took)), [start, end]));
+        let missed = outside(took, shortest.unwrap_or_default(), longest.unwrap_or(Duration::MAX));
+        if let Some(missed) = missed {
+            let seen = format!("after {}", milliseconds(took));
+            return Err(Finding::new(expected, seen, [start, end]).missed_by(missed));
         }
     }
     Ok(())
@@ -56,8 +58,9 @@ pub(super) fn every(
     let period = period.duration(times);
     for pair in at.windows(2) {
         let gap = trace.observations[pair[1]].at().saturating_sub(trace.observations[pair[0]].at());
-        if gap.abs_diff(period) > times.slack {
-            return Err(Finding::new(expected, format!("{} apart", milliseconds(gap)), pair.iter().copied()));
+        if let Some(missed) = outside(gap, period.saturating_sub(times.slack), period + times.slack) {
+            let seen = format!("{} apart", milliseconds(gap));
+            return Err(Finding::new(expected, seen, pair.iter().copied()).missed_by(missed));
         }
     }
     Ok(())
@@ -85,17 +88,12 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<(), Finding> {
                 let Some(before) = ended.take() else { continue };
                 let pause = observation.at().saturating_sub(trace.observations[before].at());
                 let (shortest, longest) = backoff.window(attempt);
-                if pause + times.slack < shortest || pause > longest + times.slack {
-                    let expected = format!(
-                        "redial {attempt} after {} to {}",
-                        milliseconds(shortest),
-                        milliseconds(longest)
-                    );
-                    return Err(Finding::new(
-                        expected,
-                        format!("after {}", milliseconds(pause)),
-                        [before, index],
-                    ));
+                let window = (shortest.saturating_sub(times.slack), longest + times.slack);
+                if let Some(missed) = outside(pause, window.0, window.1) {
+                    let (shortest, longest) = (milliseconds(shortest), milliseconds(longest));
+                    let expected = format!("redial {attempt} after {shortest} to {longest}");
+                    let seen = format!("after {}", milliseconds(pause));
+                    return Err(Finding::new(expected, seen, [before, index]).missed_by(missed));
                 }
                 attempt += 1;
                 redials += 1;
@@ -106,6 +104,15 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<(), Finding> {
     match redials {
         0 => Err(Finding::new("redials after the backoff's delays", "no redial", ended)),
         _ => Ok(()),
+    }
+}
+
+/// By how much a time lies outside its window, if it does.
+fn outside(time: Duration, shortest: Duration, longest: Duration) -> Option<Duration> {
+    if time < shortest {
+        Some(shortest - time)
+    } else {
+        time.checked_sub(longest).filter(|missed| !missed.is_zero())
     }
 }
 
