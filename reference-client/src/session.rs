@@ -12,6 +12,9 @@ mod signal;
 mod status;
 mod subscriptions;
 
+#[cfg(test)]
+mod model_tests;
+
 pub use machine::{QueueFull, Session, SessionConfig};
 pub use signal::{Command, ConnectionId, DialFailure, Input, Now, Output};
 pub use status::Status;

@@ -11,6 +11,9 @@ mod rooms;
 mod routing;
 mod signal;
 
+#[cfg(test)]
+mod tests;
+
 pub use event::{Event, EventError};
 pub use frame::{close_frame, ping_frame, text_frame};
 pub use machine::{Gateway, GatewayConfig};
