@@ -35,8 +35,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let trials = abilities.map(|(name, show)| {
         let runtime = Arc::clone(runtime);
         Trial::test(format!("embedded-only/{name}"), move || {
-            runtime.block_on(show());
-            Ok(())
+            runtime.block_on(crate::in_time("showing it", show()))
         })
     });
     trials.into()

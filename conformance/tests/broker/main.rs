@@ -54,12 +54,15 @@ async fn show(arms: &Arms, arm: Arm, behaviour: &contract::Behaviour) -> Result<
         Err(Absence::Failed(reason)) => return Err(reason.into()),
     };
     let bench = Bench::new(url, behaviour.name).await;
-    let shown = AssertUnwindSafe(tokio::time::timeout(TRIAL_TIMEOUT, (behaviour.show)(&bench)));
-    let outcome = shown.catch_unwind().await;
-    bench.clean().await;
+    let outcome = AssertUnwindSafe(in_time("showing it", (behaviour.show)(&bench))).catch_unwind().await;
+    in_time("cleaning up", bench.clean()).await?;
     match outcome {
-        Ok(Ok(())) => Ok(Completion::Completed),
-        Ok(Err(_)) => Err(format!("nothing after {TRIAL_TIMEOUT:?}").into()),
+        Ok(shown) => shown.map(|()| Completion::Completed),
         Err(panic) => std::panic::resume_unwind(panic),
     }
+}
+
+async fn in_time(what: &str, work: impl Future<Output = ()>) -> Result<(), Failed> {
+    let done = tokio::time::timeout(TRIAL_TIMEOUT, work).await;
+    done.map_err(|_| format!("{what} is not done after {TRIAL_TIMEOUT:?}").into())
 }

@@ -57,8 +57,9 @@ async fn a_confirmed_message_is_in_its_queue(bench: &Bench) {
     let channel = bench.confirming_channel().await;
     let queue = bench.queue(&channel, "queue").await;
     send(&channel, "", queue.as_str(), MANDATORY).await;
-    let elsewhere = bench.connect().await.create_channel().await.expect("a channel");
-    assert!(get(&elsewhere, &queue).await.is_some());
+    let elsewhere = bench.connect().await;
+    let channel = elsewhere.create_channel().await.expect("a channel");
+    assert!(get(&channel, &queue).await.is_some());
 }
 
 async fn a_mandatory_message_without_a_queue_is_returned_before_its_confirm(bench: &Bench) {
