@@ -120,11 +120,8 @@ impl Session {
             Input::Opened(connection) => self.opened(now, connection),
             Input::DialFailed(connection, failure) => self.dial_failed(now, connection, &failure),
             Input::Text(connection, text) => self.text(now, connection, &text),
-            Input::Written(connection) => {
-                if self.open_connection() == Some(connection) {
-                    self.outbox.taken();
-                }
-            }
+            // A connection that is closing still writes what it was given before (QUEUE-4).
+            Input::Written(connection) => self.outbox.taken(connection),
             Input::Closed(connection, code) => self.closed(now, connection, code),
             Input::Timer => self.timer(now),
         }
@@ -158,7 +155,6 @@ impl Session {
         match self.state {
             State::Dialling { connection, .. } | State::Open { connection, .. } => {
                 self.outputs.push_back(Output::Close { connection, code: CloseCode::NORMAL });
-                self.outbox.withdraw();
                 let until = now.monotonic + self.config.timing.connect_timeout;
                 self.state = State::Replacing { connection, until };
                 self.announce(Status::Reconnecting);
@@ -210,10 +206,10 @@ impl Session {
     }
 
     fn closed(&mut self, now: Now, connection: ConnectionId, code: Option<CloseCode>) {
+        self.outbox.withdraw(connection);
         match self.state {
             State::Open { connection: open, since, .. } if open == connection => {
                 self.reconnect.lived(now.monotonic.saturating_sub(since));
-                self.outbox.withdraw();
                 match code {
                     Some(CloseCode::NORMAL) => self.rest(false),
                     Some(CloseCode::UNAUTHORIZED | CloseCode::POLICY) => self.refused(),
@@ -270,6 +266,7 @@ impl Session {
             State::Replacing { connection, until } if now.monotonic >= *until => {
                 let connection = *connection;
                 self.outputs.push_back(Output::Drop(connection));
+                self.outbox.withdraw(connection);
                 self.dial(now);
             }
             State::Dialling { .. } | State::Waiting { .. } | State::Replacing { .. } => {}
@@ -324,7 +321,6 @@ impl Session {
     }
 
     fn rest(&mut self, refused: bool) {
-        self.outbox.withdraw();
         self.state = State::Idle { refused };
         if self.status != Status::Disconnected {
             self.announce(Status::Disconnected);
@@ -338,7 +334,7 @@ impl Session {
     }
 
     fn flush(&mut self, now: Now, connection: ConnectionId) {
-        while let Some(Message { kind, payload }) = self.outbox.offer().cloned() {
+        while let Some(Message { kind, payload }) = self.outbox.offer(connection).cloned() {
             let message = ClientMessage::Other { kind, payload };
             let text = self.config.dialect.encode_client(&message, now.wall);
             self.outputs.push_back(Output::Send { connection, text, report: true });

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
+use super::signal::ConnectionId;
+
 /// A message of the application.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Message {
@@ -17,8 +19,10 @@ pub(super) struct Message {
 pub(super) struct Outbox {
     messages: VecDeque<Message>,
     capacity: usize,
-    /// How many, from the front, have been offered to the live connection.
+    /// How many, from the front, have been offered to `offered_to`.
     offered: usize,
+    /// It may be closing already, and still take what it was offered before.
+    offered_to: Option<ConnectionId>,
 }
 
 /// The queue holds as much as it may: the oldest are kept, the newest is refused (QUEUE-3).
@@ -31,7 +35,7 @@ pub struct QueueFull {
 
 impl Outbox {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { messages: VecDeque::new(), capacity, offered: 0 }
+        Self { messages: VecDeque::new(), capacity, offered: 0, offered_to: None }
     }
 
     pub(super) fn push(&mut self, message: Message) -> Result<(), QueueFull> {
@@ -42,30 +46,40 @@ impl Outbox {
         Ok(())
     }
 
-    /// The next message that the live connection has not been offered.
-    pub(super) fn offer(&mut self) -> Option<&Message> {
+    /// The next message that this connection has not been offered. What another one did not take is offered to it again.
+    pub(super) fn offer(&mut self, connection: ConnectionId) -> Option<&Message> {
+        if self.offered_to != Some(connection) {
+            self.offered_to = Some(connection);
+            self.offered = 0;
+        }
         let next = self.messages.get(self.offered)?;
         self.offered += 1;
         Some(next)
     }
 
-    /// The network has taken the oldest that was offered.
-    pub(super) fn taken(&mut self) {
-        if self.offered > 0 {
+    /// The network has taken the oldest that this connection was offered.
+    pub(super) fn taken(&mut self, connection: ConnectionId) {
+        if self.offered_to == Some(connection) && self.offered > 0 {
             self.messages.pop_front();
             self.offered -= 1;
         }
     }
 
-    /// The connection is gone; what it was offered and did not take is offered again.
-    pub(super) fn withdraw(&mut self) {
-        self.offered = 0;
+    /// The connection is gone; what it was offered and did not take is for the next one.
+    pub(super) fn withdraw(&mut self, connection: ConnectionId) {
+        if self.offered_to == Some(connection) {
+            self.offered_to = None;
+            self.offered = 0;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const FIRST: ConnectionId = ConnectionId(1);
+    const SECOND: ConnectionId = ConnectionId(2);
 
     fn message(number: u32) -> Message {
         Message { kind: "n".to_owned(), payload: number.into() }
@@ -76,12 +90,24 @@ mod tests {
     fn nothing_is_lost_or_repeated() {
         let mut outbox = Outbox::new(9);
         (1..=3).for_each(|number| outbox.push(message(number)).unwrap());
-        assert_eq!(outbox.offer(), Some(&message(1)));
-        assert_eq!(outbox.offer(), Some(&message(2)));
-        outbox.taken();
-        outbox.withdraw();
-        let offered: Vec<_> = std::iter::from_fn(|| outbox.offer().cloned()).collect();
+        assert_eq!(outbox.offer(FIRST), Some(&message(1)));
+        assert_eq!(outbox.offer(FIRST), Some(&message(2)));
+        outbox.taken(FIRST);
+        outbox.withdraw(FIRST);
+        let offered: Vec<_> = std::iter::from_fn(|| outbox.offer(SECOND).cloned()).collect();
         assert_eq!(offered, [message(2), message(3)]);
+    }
+
+    /// Only the connection that was offered a message can have taken it.
+    #[test]
+    fn another_connection_takes_nothing() {
+        let mut outbox = Outbox::new(9);
+        outbox.push(message(1)).unwrap();
+        outbox.offer(FIRST);
+        assert_eq!(outbox.offer(SECOND), Some(&message(1)));
+        outbox.taken(FIRST);
+        outbox.withdraw(FIRST);
+        assert_eq!((outbox.messages.len(), outbox.offer(SECOND)), (1, None));
     }
 
     /// A full queue keeps the oldest.
@@ -90,6 +116,6 @@ mod tests {
         let mut outbox = Outbox::new(1);
         assert_eq!(outbox.push(message(1)), Ok(()));
         assert_eq!(outbox.push(message(2)), Err(QueueFull { capacity: 1 }));
-        assert_eq!(outbox.offer(), Some(&message(1)));
+        assert_eq!(outbox.offer(FIRST), Some(&message(1)));
     }
 }
