@@ -152,6 +152,9 @@ impl Session {
 
     fn set_token(&mut self, now: Now, token: String) {
         self.config.token = token;
+        if let State::Open { since, .. } = self.state {
+            self.reconnect.lived(now.monotonic.saturating_sub(since));
+        }
         match self.state {
             State::Dialling { connection, .. } | State::Open { connection, .. } => {
                 self.outputs.push_back(Output::Close { connection, code: CloseCode::NORMAL });
