@@ -14,6 +14,8 @@ mod subscriptions;
 
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod tests;
 
 pub use machine::{QueueFull, Session, SessionConfig};
 pub use signal::{Command, ConnectionId, DialFailure, Input, Now, Output};

@@ -7,7 +7,8 @@
 //! * STATE-5, TOKEN-1: a dial begins only when no other is under way or open, nor closing for the sake of a new token;
 //! * STATE-6: after `disconnect()` nothing is dialled until somebody asks;
 //! * BACKOFF-1, BACKOFF-3, BACKOFF-6: the delay before a redial lies in its window, counted since a stable connection;
-//! * QUEUE-1, QUEUE-3, QUEUE-4: what was taken is offered in order, again after a death, never twice to one connection;
+//! * QUEUE-1, QUEUE-3, QUEUE-4: what was taken is offered in order, again after a death, never twice to one connection, nor
+//!   again once it was written, be it by a connection that was closing;
 //! * QUEUE-5, SUB-1, SUB-2: a connection is told of each live subscription once, and of the end of each that it was told of;
 //! * PING-1, PING-3: pings keep the interval, on the open connection only, and one left unanswered ends it;
 //! * signs of a connection that is over change nothing, and a timer that is handled does not stay due.
@@ -51,6 +52,8 @@ enum Step {
     DialIsRefused,
     ServerCloses(u16),
     ClosingEnds,
+    /// A connection that is closing writes what it was given before.
+    ClosingWrites,
     Written,
     Pong,
     Event,
@@ -75,6 +78,7 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => Just(Step::DialIsRefused),
         2 => prop_oneof![Just(1000), Just(1001), Just(1006), Just(1008), Just(4401)].prop_map(Step::ServerCloses),
         2 => Just(Step::ClosingEnds),
+        2 => Just(Step::ClosingWrites),
         3 => Just(Step::Written),
         2 => Just(Step::Pong),
         1 => Just(Step::Event),
@@ -104,6 +108,9 @@ struct World {
     live: Option<Live>,
     /// Closed by the client, but not over yet; the last one may be in the way of a new token.
     closing: Vec<ConnectionId>,
+    /// The connection whose writing still counts though it is closing, and how much of the queue it was offered: until it
+    /// ends or another one is offered the queue.
+    leftover: Option<(ConnectionId, usize)>,
     in_the_way: Option<ConnectionId>,
     over: Vec<ConnectionId>,
     /// Messages taken and not written.
@@ -132,6 +139,7 @@ impl World {
             status: Status::Disconnected,
             live: None,
             closing: Vec::new(),
+            leftover: None,
             in_the_way: None,
             over: Vec::new(),
             queue: VecDeque::new(),
@@ -192,6 +200,7 @@ impl World {
                     live.open_since = Some(self.now);
                     live.last_beat = self.now;
                     let id = live.id;
+                    self.leftover = None;
                     self.handle(Input::Opened(id));
                 }
             }
@@ -218,6 +227,14 @@ impl World {
                 if let Some(id) = self.closing.pop() {
                     self.gone(id);
                     self.handle(Input::Closed(id, Some(CloseCode::NORMAL)));
+                }
+            }
+            Step::ClosingWrites => {
+                if let Some((id, offered)) = self.leftover.as_mut().filter(|(_, offered)| *offered > 0) {
+                    *offered -= 1;
+                    self.queue.pop_front();
+                    let id = *id;
+                    self.handle(Input::Written(id));
                 }
             }
             Step::Written => {
@@ -313,6 +330,8 @@ impl World {
             Output::Send { connection, text, report } => self.sent(connection, &text, report),
             Output::Close { connection, code } => {
                 assert_eq!(code, CloseCode::NORMAL);
+                let open = self.live.as_ref().filter(|live| live.open_since.is_some());
+                self.leftover = open.map(|live| (live.id, live.offered)).or(self.leftover);
                 let id = self.end_live();
                 assert_eq!(id, connection);
                 self.over.pop();
@@ -353,7 +372,7 @@ impl World {
                 assert!(self.wanted.contains(&name) && live.told.insert(name), "SUB-1, SUB-2: once each");
             }
             ClientMessage::Unsubscribe(asked) => {
-                assert!(live.told.remove(&number(&asked)), "it was never told")
+                assert!(live.told.remove(&number(&asked)), "it was never told");
             }
             ClientMessage::Ping => {
                 assert!(now - live.last_beat >= timing().ping_interval, "PING-1: too early");
@@ -419,9 +438,7 @@ impl World {
 
     fn end_live(&mut self) -> ConnectionId {
         let live = self.live.take().expect("a live connection");
-        if live.open_since.is_some_and(|since| self.now - since >= timing().stable_after)
-            && self.in_the_way.is_none()
-        {
+        if live.open_since.is_some_and(|since| self.now - since >= timing().stable_after) {
             self.redials = 0;
         }
         self.over.push(live.id);
@@ -430,6 +447,7 @@ impl World {
 
     fn gone(&mut self, id: ConnectionId) {
         self.over.push(id);
+        self.leftover = self.leftover.filter(|(leftover, _)| *leftover != id);
         if self.in_the_way == Some(id) {
             self.in_the_way = None;
         }
