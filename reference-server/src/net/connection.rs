@@ -1,6 +1,6 @@
 //! One connection from its first byte to its last.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -71,7 +71,7 @@ pub(super) async fn serve_stream<S>(
         .write_buffer_size(0)
         .max_message_size(Some(shared.config.max_message_bytes))
         .max_frame_size(Some(shared.config.max_message_bytes));
-    let tap = Tap { reader, outbox: outbox.clone() };
+    let tap = Tap { reader, outbox: outbox.clone(), limit: shared.config.outbox_bytes };
     let socket = WebSocketStream::from_partially_read(tap, leftover, Role::Server, Some(limits)).await;
     converse(id, socket, &outbox, &mut writer, inbox, signs).await;
     // The shard is gone, or learns that the connection is.
@@ -101,11 +101,7 @@ async fn converse<R, W>(
             biased;
             order = orders.recv() => match order {
                 Some(Order::Close(code)) => return close(socket, code, outbox, writer).await,
-                Some(Order::Shed(code)) => {
-                    outbox.discard();
-                    outbox.append(close_frame(code));
-                    return;
-                }
+                Some(Order::Shed(code)) => return shed(code, outbox),
                 // The machine has given the connection up.
                 None => return,
             },
@@ -123,6 +119,9 @@ async fn converse<R, W>(
                         return;
                     }
                     None => return,
+                    Some(Err(Error::Io(error))) if error.kind() == ErrorKind::QuotaExceeded => {
+                        return shed(CloseCode::TRY_AGAIN_LATER, outbox);
+                    }
                     Some(Err(error)) => {
                         outbox.append(close_frame(code_for(&error)));
                         return;
@@ -134,6 +133,12 @@ async fn converse<R, W>(
             }
         }
     }
+}
+
+/// Gives up what waits; the close is all that is left to write.
+fn shed(code: CloseCode, outbox: &Outbox) {
+    outbox.discard();
+    outbox.append(close_frame(code));
 }
 
 /// The closing handshake, begun by this end.

@@ -112,6 +112,9 @@ impl Inner {
 pub(super) struct Tap<R> {
     pub(super) reader: R,
     pub(super) outbox: Outbox,
+    /// Bytes that may wait. Writes beyond it fail with [`io::ErrorKind::QuotaExceeded`]: a peer that asks for answers and
+    /// does not read them reads too slowly as well (BRIDGE-12).
+    pub(super) limit: usize,
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Tap<R> {
@@ -126,7 +129,9 @@ impl<R: AsyncRead + Unpin> AsyncRead for Tap<R> {
 
 impl<R: Unpin> AsyncWrite for Tap<R> {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.outbox.append(Bytes::copy_from_slice(bytes));
+        if self.outbox.append(Bytes::copy_from_slice(bytes)) > self.limit {
+            return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
+        }
         self.outbox.flush();
         Poll::Ready(Ok(bytes.len()))
     }
