@@ -1,0 +1,21 @@
+//! The whole gateway over loopback: real sockets, a scripted broker, and no sleep where something can be awaited.
+//!
+//! ```text
+//!  script ──deliveries──► gateway under test ◄──frames──► client (tokio-tungstenite), wire (byte by byte)
+//!    ▲                          │
+//!    └───── what was settled ───┘
+//! ```
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on is a test that has failed")]
+
+mod client;
+mod delivery;
+mod framing;
+mod heartbeat;
+mod overload;
+mod running;
+mod script;
+mod shutdown;
+mod signing_in;
+mod status_pages;
+mod wire;

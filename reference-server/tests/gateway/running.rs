@@ -1,0 +1,116 @@
+//! A gateway that runs on a thread of its own while a test talks to it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use protocol::{Role, Timestamp};
+use reference_server::{Config, Listen, Server, ServerError, TcpListen};
+use serde_json::{Value, json};
+use tokio::io::DuplexStream;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::script::{Script, script};
+
+pub(crate) const SECRET: &str = "the secret of these tests";
+/// The time at the gateway, which stands still.
+pub(crate) const NOW_S: u64 = 1_800_000_000;
+/// Longest wait for anything that must happen; passing tests never wait this long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A gateway and its broker. It is stopped when it is dropped.
+pub(crate) struct Running {
+    pub(crate) broker: Script,
+    stop: oneshot::Sender<()>,
+    ended: oneshot::Receiver<Result<(), ServerError>>,
+}
+
+/// The usual configuration of these tests: one shard, and nothing that a slow machine could run into.
+pub(crate) fn config() -> Config {
+    let mut config = Config::with_secret(SECRET);
+    config.shards = 1;
+    config.gateway.ping_interval = Duration::from_secs(60);
+    config.gateway.pong_timeout = Duration::from_secs(60);
+    config
+}
+
+/// A gateway on a free port.
+pub(crate) async fn start(config: Config) -> (Running, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    // A socket belongs to the runtime that waits for it, so it is registered again there.
+    let listener = listener.into_std().unwrap();
+    (run(config, move || TcpListen(TcpListener::from_std(listener).unwrap())), address)
+}
+
+/// A gateway whose connections are pipes: they hold as many bytes as the test says, not as the kernel likes.
+pub(crate) fn start_on_pipes(config: Config) -> (Running, mpsc::UnboundedSender<DuplexStream>) {
+    let (dial, dialled) = mpsc::unbounded_channel();
+    (run(config, move || Pipes(dialled)), dial)
+}
+
+fn run<L: Listen>(config: Config, listener: impl FnOnce() -> L + Send + 'static) -> Running {
+    let (broker, source) = script();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (tell, ended) = oneshot::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let wall = || Timestamp::from_unix_ms(i64::try_from(NOW_S).unwrap() * 1000);
+        let result = runtime.block_on(async {
+            let server = Server::new(config, listener(), source, Arc::new(wall));
+            server.run(async { drop(stopped.await) }).await
+        });
+        // Most tests end before their gateway.
+        let _ = tell.send(result);
+    });
+    Running { broker, stop, ended }
+}
+
+impl Running {
+    /// Asks the gateway to end; the rest of it tells how.
+    pub(crate) fn stop(self) -> (Script, impl Future<Output = Result<(), ServerError>>) {
+        self.stop.send(()).unwrap();
+        let ended = self.ended;
+        (self.broker, async { within(ended).await.expect("the gateway does not panic") })
+    }
+}
+
+/// Waits for what must happen.
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("it happens in time")
+}
+
+/// A token of this user that is good for an hour.
+pub(crate) fn token(user: &str, role: Role) -> String {
+    let email = format!("{user}@example.org");
+    signed(
+        Algorithm::HS256,
+        SECRET,
+        &json!({ "userId": user, "email": email, "role": role, "exp": NOW_S + 3600 }),
+    )
+}
+
+pub(crate) fn signed(algorithm: Algorithm, secret: &str, claims: &Value) -> String {
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    jsonwebtoken::encode(&Header::new(algorithm), claims, &key).unwrap()
+}
+
+struct Pipes(mpsc::UnboundedReceiver<DuplexStream>);
+
+impl Listen for Pipes {
+    type Incoming = DuplexStream;
+    type Stream = DuplexStream;
+
+    async fn accept(&mut self) -> std::io::Result<DuplexStream> {
+        match self.0.recv().await {
+            Some(stream) => Ok(stream),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn adopt(incoming: DuplexStream) -> std::io::Result<DuplexStream> {
+        Ok(incoming)
+    }
+}

@@ -1,0 +1,93 @@
+//! Who gets in (AUTH-1, AUTH-2, AUTH-5, AUTH-11), and how the others are told.
+
+use jsonwebtoken::Algorithm;
+use protocol::{Refusal, Role, TokenPlace};
+use serde_json::json;
+
+use crate::running::{NOW_S, SECRET, config, signed, start, token};
+use crate::wire::{TEXT, Wire, upgrade_request};
+
+/// A good token opens a connection, whose first message is the welcome (CONN-4).
+#[tokio::test]
+async fn a_good_token_is_welcomed() {
+    let (_gateway, address) = start(config()).await;
+    let mut wire = Wire::connect(address).await;
+    let target = format!("/ws?token={}", token("ann", Role::Vendor));
+    let head = wire.request(&upgrade_request(&target, "")).await;
+    // The answer to this key is that of RFC 6455 section 1.3.
+    assert!(head.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{head}");
+    let welcome = wire.frame().await.unwrap();
+    assert_eq!(welcome.opcode, TEXT);
+    let welcome: serde_json::Value = serde_json::from_slice(&welcome.payload).unwrap();
+    assert_eq!(welcome["type"], "connection:established");
+    assert_eq!(welcome["payload"]["rooms"], json!(["broadcast", "user:ann", "role:vendor"]));
+    assert_eq!(welcome["timestamp"], "2027-01-15T08:00:00.000Z");
+}
+
+/// Bad tokens are refused before any application data.
+#[tokio::test]
+async fn bad_tokens_are_refused() {
+    let (_gateway, address) = start(config()).await;
+    let good = json!({ "userId": "ann", "email": "ann@example.org", "role": "ADMIN", "exp": NOW_S + 1 });
+    let but = |claim: &str, value: serde_json::Value| {
+        let mut claims = good.clone();
+        claims[claim] = value;
+        format!("?token={}", signed(Algorithm::HS256, SECRET, &claims))
+    };
+    let mut cut = token("ann", Role::Admin);
+    cut.pop();
+    for query in [
+        String::new(),
+        "?token=".to_owned(),
+        "?token=a.b.c".to_owned(),
+        format!("?token={cut}"),
+        format!("?token={}", signed(Algorithm::HS256, "another secret", &good)),
+        format!("?token={}", signed(Algorithm::HS512, SECRET, &good)),
+        but("exp", json!(NOW_S)),
+        but("nbf", json!(NOW_S + 1)),
+        but("userId", json!("")),
+        but("role", json!("KING")),
+    ] {
+        let mut wire = Wire::connect(address).await;
+        let head = wire.request(&upgrade_request(&format!("/ws{query}"), "")).await;
+        assert!(head.starts_with("HTTP/1.1 401 "), "{query}: {head}");
+    }
+    let mut wire = Wire::connect(address).await;
+    let head = wire.request(&upgrade_request(&format!("/ws{}", but("nbf", json!(NOW_S))), "")).await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "the claims that the others were made from are good: {head}");
+}
+
+/// In a dialect that says so, a refusal is a close, and nothing comes before or after it.
+#[tokio::test]
+async fn a_refusal_may_be_a_close() {
+    for (refusal, code) in [(Refusal::Close4401, 4401), (Refusal::Close1008, 1008)] {
+        let mut config = config();
+        config.gateway.dialect.refusal = refusal;
+        let (_gateway, address) = start(config).await;
+        let mut wire = Wire::connect(address).await;
+        let head = wire.request(&upgrade_request("/ws?token=bad", "")).await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        assert_eq!(wire.close_code().await, code);
+        assert_eq!(wire.frame().await, None);
+    }
+}
+
+/// The token is looked for where the dialect has it, and nowhere else.
+#[tokio::test]
+async fn the_token_has_its_place() {
+    let token = token("ann", Role::Customer);
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    let subprotocol = format!("Sec-WebSocket-Protocol: {token}\r\n");
+    for (place, lines, other) in
+        [(TokenPlace::Bearer, &bearer, &subprotocol), (TokenPlace::Subprotocol, &subprotocol, &bearer)]
+    {
+        let mut config = config();
+        config.gateway.dialect.token = place;
+        let (_gateway, address) = start(config).await;
+        let head = Wire::connect(address).await.request(&upgrade_request("/ws", lines)).await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{place:?}: {head}");
+        assert_eq!(head.contains(&subprotocol), place == TokenPlace::Subprotocol, "{head}");
+        let head = Wire::connect(address).await.request(&upgrade_request("/ws", other)).await;
+        assert!(head.starts_with("HTTP/1.1 401 "), "{place:?}: {head}");
+    }
+}
