@@ -194,11 +194,9 @@ async fn a_new_token_repeats_no_message() {
     let mut old = gateway.accept().await;
     reaches(&mut statuses, &[Status::Connecting, Status::Connected]).await;
     let orders = async {
-        client.send("note", json!(1)).await.unwrap();
-        client.set_token("new").await.unwrap();
-        client.send("note", json!(2)).await.unwrap();
+        tokio::join!(client.send("note", json!(1)), client.set_token("new"), client.send("note", json!(2)))
     };
-    soon("the orders", orders).await;
+    assert_eq!(soon("the orders", orders).await, (Ok(()), Ok(()), Ok(())));
     assert_eq!(old.message().await["payload"], 1);
     assert_eq!(old.close_code().await, CloseCode::NORMAL);
     assert!(soon("the end", old.socket.next()).await.is_none());
