@@ -211,6 +211,21 @@ pub(crate) async fn get(channel: &Channel, queue: &ShortString) -> Option<BasicG
     channel.basic_get(queue.clone(), BasicGetOptions { no_ack: true }).await.expect("an answer to get")
 }
 
+/// The next message, fetched once it is there and not acknowledged. Unlike a consumer, this can be dropped without
+/// taking further messages along.
+pub(crate) async fn fetch(channel: &Channel, queue: &ShortString) -> Delivery {
+    let fetched = async {
+        loop {
+            let answer = channel.basic_get(queue.clone(), BasicGetOptions::default()).await;
+            match answer.expect("an answer to get") {
+                Some(message) => return message.delivery,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, fetched).await.expect("a message in time")
+}
+
 /// Everything that waits in a queue, taken off it, as text.
 pub(crate) async fn drain(channel: &Channel, queue: &ShortString) -> Vec<String> {
     let mut bodies = Vec::new();

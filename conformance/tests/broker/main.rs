@@ -1,6 +1,7 @@
 //! What a broker has to do, written once and run against the embedded broker and against RabbitMQ.
 //!
-//! Trials are named `ARM/BEHAVIOUR`. A real broker is looked for in this order: `GATECHECK_AMQP_URL`; a Docker engine,
+//! Trials are named `ARM/BEHAVIOUR`. A real broker is looked for in this order: `GATECHECK_AMQP_URL` (as `guest` with
+//! password `guest`, virtual host `%2f`); a Docker engine,
 //! with the image that `GATECHECK_RABBITMQ_IMAGE` names (`rabbitmq:4`, the official one, by default); a
 //! `rabbitmq-server` on the path, started as a private node. The first one found runs; arms that are not there, or not
 //! needed, are ignored, with the reason. `GATECHECK_REQUIRE=docker,rabbitmq,node,python` turns an absence into a

@@ -1,7 +1,7 @@
 //! Messages that die, and where they go.
 
 use super::behaviours;
-use crate::bench::{Bench, body_of, consume, drain, next, publish_with, put, table, text};
+use crate::bench::{Bench, body_of, consume, drain, fetch, next, publish_with, put, table, text};
 use lapin::message::Delivery;
 use lapin::options::BasicRejectOptions;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -44,12 +44,12 @@ impl Deaths {
     }
 
     async fn letter(&self) -> Delivery {
-        next(&mut consume(&self.channel, &self.letters).await).await
+        fetch(&self.channel, &self.letters).await
     }
 }
 
 async fn reject(channel: &Channel, queue: &ShortString) {
-    let delivery = next(&mut consume(channel, queue).await).await;
+    let delivery = fetch(channel, queue).await;
     delivery.reject(BasicRejectOptions { requeue: false }).await.expect("rejected");
 }
 
