@@ -135,10 +135,11 @@ impl BrokerLink {
         }
     }
 
-    /// Closes the connection.
+    /// Closes the connection. lapin's close can fail to end where channels have just been dropped, so it has its limit.
     pub async fn close(self) {
-        // A broker that is gone needs no goodbye.
-        let _ = self.connection.close(200, "the case is over".into()).await;
+        let goodbye = self.connection.close(200, "the case is over".into());
+        // A broker that is gone needs no goodbye, and one that does not answer gets no more.
+        let _ = tokio::time::timeout(self.patience, goodbye).await;
     }
 
     async fn await_consumer(&self) -> Result<(), StageError> {
