@@ -1,5 +1,7 @@
 //! One connection from its dial to its end. It reports; what follows from that is the machine's affair.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use protocol::CloseCode;
 use tokio::sync::mpsc;
@@ -15,6 +17,9 @@ use crate::session::{ConnectionId, DialFailure, Input};
 
 /// Read and write buffers; tungstenite's defaults are 128 KiB a connection.
 const BUFFER_BYTES: usize = 4 * 1024;
+
+/// Longest time that a gateway may take to end the connection after its close.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// What a connection is told to do.
 #[derive(Debug)]
@@ -112,7 +117,9 @@ where
                 Some(Ok(Message::Close(frame))) => {
                     let code = frame.map(|frame| CloseCode(frame.code.into()));
                     // tungstenite answers the close; reading on lets that answer out and sees the end.
-                    while let Some(Ok(_)) = socket.next().await {}
+                    let end = async { while let Some(Ok(_)) = socket.next().await {} };
+                    // A gateway that keeps the socket open has said goodbye all the same.
+                    let _ = tokio::time::timeout(CLOSING, end).await;
                     return ours.or(code);
                 }
                 // tungstenite answers pings; binary messages are nothing to this client (IN-1).
