@@ -7,7 +7,7 @@ use tokio::net::TcpSocket;
 
 use crate::client::Client;
 use crate::running::{config, start, start_on_pipes};
-use crate::wire::{CLOSE, PING, Wire};
+use crate::wire::{CLOSE, PING, PONG, Wire};
 
 const OUTBOX_BYTES: usize = 64 * 1024;
 /// What a pipe holds in each direction.
@@ -92,15 +92,23 @@ async fn unread_pongs_are_bounded() {
     let mut config = config();
     config.outbox_bytes = OUTBOX_BYTES;
     let (_gateway, dial) = start_on_pipes(config);
-    let (near, far) = tokio::io::duplex(PIPE_BYTES);
-    dial.send(far).unwrap();
-    let mut flooding = Wire::new(near);
+    let [mut flooding, mut bystander] = [(); 2].map(|()| {
+        let (near, far) = tokio::io::duplex(PIPE_BYTES);
+        dial.send(far).unwrap();
+        Wire::new(near)
+    });
     flooding.upgrade("bob").await;
+    bystander.upgrade("ann").await;
     let pong_bytes = 2 + 125;
     let on_their_way = PIPE_BYTES / pong_bytes + 1;
     // More than outbox and pipe hold, and few enough that what the gateway does not read fits the pipe.
     for _ in 0..OUTBOX_BYTES / pong_bytes + on_their_way + 30 {
         flooding.send(PING, &[b'x'; 125]).await;
+    }
+    // Both are served by one thread in turn, so that the flood has been read once the bystander was served a few times.
+    for _ in 0..20 {
+        bystander.send(PING, b"").await;
+        assert_eq!(bystander.frame().await.map(|frame| frame.opcode), Some(PONG));
     }
     let mut pongs = 0;
     let close = loop {
