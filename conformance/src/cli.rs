@@ -119,9 +119,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            let mut error = anstream::stderr();
-            // Where nobody reads errors, the exit code still tells.
-            let _ = std::io::Write::write_fmt(&mut error, format_args!("{:?}", failure.report));
+            if let Some(report) = failure.report {
+                let mut error = anstream::stderr();
+                // Where nobody reads errors, the exit code still tells.
+                let _ = std::io::Write::write_fmt(&mut error, format_args!("{report:?}"));
+            }
             failure.exit.into()
         }
     }
@@ -130,12 +132,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Why a command did not do what it was asked to.
 struct Failure {
     exit: Exit,
-    report: Report,
+    /// What is said of it; nothing where nobody reads any more.
+    report: Option<Report>,
 }
 
 impl Failure {
     fn new(exit: Exit, error: impl Into<Report>) -> Self {
-        Self { exit, report: error.into() }
+        Self { exit, report: Some(error.into()) }
     }
 
     /// The caller can mend it.
@@ -148,9 +151,12 @@ fn named(program: &str, args: Vec<OsString>) -> impl Iterator<Item = OsString> {
     std::iter::once(OsString::from(program)).chain(args)
 }
 
-/// Standard output is closed: whoever read it has seen enough.
+/// Standard output cannot be written to. Where it is a pipe whose reader has seen enough, that needs no words.
 #[expect(clippy::needless_pass_by_value, reason = "made for `map_err`")]
 fn closed(error: std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return Failure { exit: Exit::Harness, report: None };
+    }
     Failure::new(Exit::Harness, miette::miette!("cannot write to standard output: {error}"))
 }
 
