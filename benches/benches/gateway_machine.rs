@@ -18,7 +18,7 @@ fn event(c: &mut Criterion) {
     let mut machine = gateway(RECEIVERS);
     group.bench_function("hand an event to 1,000 receivers", |b| {
         b.iter_batched(
-            || Input::Event(routed.clone()),
+            || Input::Deliver(routed.clone()),
             |input| {
                 machine.handle(NOW, input);
                 let mut sent = 0;

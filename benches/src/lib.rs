@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use protocol::{Claims, Dialect, Role, Timestamp, UserId};
 use reference_server::gateway::{
-    ConnectionId, Event, Gateway, GatewayConfig, Input, Now, Routed, RoutingTable,
+    ConnectionId, Deliveries, Delivery, Event, Gateway, GatewayConfig, Input, Now, RateLimit, RoutingTable,
 };
 
 /// The moment at which everything happens.
@@ -18,6 +18,8 @@ pub fn gateway(connections: u64) -> Gateway {
         ping_interval: Duration::from_secs(30),
         pong_timeout: Duration::from_secs(10),
         max_rooms: 100,
+        message_rate: RateLimit { per_second: u32::MAX },
+        leeway_s: 0,
     });
     for number in 0..connections {
         let claims = Claims {
@@ -48,7 +50,9 @@ pub fn payment(user: u64) -> Vec<u8> {
 ///
 /// # Panics
 /// When the body is no event.
-pub fn route(body: &[u8]) -> Arc<Routed> {
+pub fn route(body: &[u8]) -> Arc<Delivery> {
     let event = Event::parse(body).expect("the workload's bodies are events");
-    Arc::new(RoutingTable::default().route(&event, &Dialect::default(), NOW.wall))
+    let mut deliveries = Deliveries::default();
+    deliveries.push(RoutingTable::default().route(&event, &Dialect::default(), NOW.wall));
+    Arc::new(deliveries.finish().pop().expect("the workload's events have rooms"))
 }

@@ -1,30 +1,33 @@
-//! Who a connection speaks for (AUTH-1 to AUTH-5, AUTH-11). No error here says what the token was (AUTH-8).
+//! Who a connection speaks for (AUTH-1 to AUTH-7, AUTH-11). No error here says what the token was (AUTH-8).
+
+mod algorithm;
+mod key;
+mod mint;
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::Validation;
 use percent_encoding::percent_decode_str;
 use protocol::{Claims, ClaimsError, TimeError, TokenPlace};
 use serde_json::Value;
 
-/// Checks tokens.
-#[derive(Clone)]
-pub struct Verifier {
-    key: DecodingKey,
-    validation: Validation,
-    leeway_s: u64,
-}
+pub use algorithm::{Algorithm, AlgorithmError};
+pub use key::{Key, KeyError};
+pub use mint::{MintError, TokenRequest, mint};
 
-/// An algorithm that this gateway can be told to accept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum HmacAlgorithm {
-    /// HMAC with SHA-256.
-    Hs256,
-    /// HMAC with SHA-384.
-    Hs384,
-    /// HMAC with SHA-512.
-    Hs512,
+/// What tokens are checked by.
+#[derive(Debug, Clone)]
+pub struct Verification {
+    /// The keys; each is tried that a token's `kid` and algorithm allow (AUTH-7).
+    pub keys: Vec<Key>,
+    /// The algorithms that are accepted (AUTH-11).
+    pub algorithms: BTreeSet<Algorithm>,
+    /// Seconds allowed between this clock and the token issuer's.
+    pub leeway_s: u64,
+    /// The audiences of which a token must name one; with none, `aud` is not looked at.
+    pub audience: Vec<String>,
+    /// The issuers of which a token must name one; with none, `iss` is not looked at.
+    pub issuer: Vec<String>,
 }
 
 /// Why nobody is signed in.
@@ -33,7 +36,7 @@ pub enum AuthError {
     /// There is no token, or an empty one.
     #[error("no token")]
     Missing,
-    /// The token cannot be decoded, or is signed otherwise than it must be.
+    /// The token cannot be decoded, is signed otherwise than it must be, or is meant for somebody else.
     #[error("the token is not genuine")]
     NotGenuine,
     /// A required claim is missing or unusable.
@@ -44,17 +47,16 @@ pub enum AuthError {
     Time(TimeError),
 }
 
-impl Verifier {
-    /// A verifier for tokens signed with `secret` by one of `algorithms`. It allows `leeway_s` seconds between clocks.
-    pub fn new(secret: &[u8], algorithms: &BTreeSet<HmacAlgorithm>, leeway_s: u64) -> Self {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.algorithms = algorithms.iter().map(|algorithm| (*algorithm).into()).collect();
-        // Times are compared with the injected clock, and which claims are required is for `Claims` to say.
-        validation.required_spec_claims.clear();
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.validate_aud = false;
-        Self { key: DecodingKey::from_secret(secret), validation, leeway_s }
+impl Verification {
+    /// Tokens signed by HMAC-SHA256 with this secret, on the second, for anybody.
+    pub fn with_secret(secret: impl Into<Vec<u8>>) -> Self {
+        Self {
+            keys: vec![Key::secret(None, secret)],
+            algorithms: BTreeSet::from([Algorithm::Hs256]),
+            leeway_s: 0,
+            audience: Vec::new(),
+            issuer: Vec::new(),
+        }
     }
 
     /// The claims of a token as it stands in the request, percent-encoded (AUTH-4), at `unix_s`.
@@ -66,11 +68,46 @@ impl Verifier {
         if token.is_empty() {
             return Err(AuthError::Missing);
         }
-        let decoded = jsonwebtoken::decode::<Value>(token.as_bytes(), &self.key, &self.validation);
-        let payload = decoded.map_err(|_| AuthError::NotGenuine)?.claims;
+        let payload = self.payload(&token).ok_or(AuthError::NotGenuine)?;
         let claims = Claims::from_json(&payload).map_err(|_: ClaimsError| AuthError::Claims)?;
         claims.check_time(unix_s, self.leeway_s).map_err(AuthError::Time)?;
         Ok(claims)
+    }
+
+    /// The payload of a token that one of the keys has signed. A key is only ever used with its own kind of algorithm, so a
+    /// public key is never a secret (AUTH-3).
+    fn payload(&self, token: &str) -> Option<Value> {
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        let algorithm =
+            Algorithm::try_from(header.alg).ok().filter(|found| self.algorithms.contains(found))?;
+        let validation = self.validation(algorithm);
+        let named = self.keys.iter().filter(|key| key.is_named(header.kid.as_deref()));
+        // A token that names no key, or one that nobody has, may be of any key without a name.
+        let nameless = self.keys.iter().filter(|key| header.kid.is_none() || key.is_nameless());
+        let mut fitting = named.chain(nameless).filter(|key| key.fits(algorithm));
+        fitting.find_map(|key| {
+            jsonwebtoken::decode::<Value>(token, key.decoding(), &validation)
+                .ok()
+                .map(|decoded| decoded.claims)
+        })
+    }
+
+    fn validation(&self, algorithm: Algorithm) -> Validation {
+        let mut validation = Validation::new(algorithm.into());
+        // Times are compared with the injected clock, and which claims are required is for `Claims` to say.
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.validate_aud = !self.audience.is_empty();
+        if !self.audience.is_empty() {
+            validation.set_audience(&self.audience);
+            validation.required_spec_claims.insert("aud".to_owned());
+        }
+        if !self.issuer.is_empty() {
+            validation.set_issuer(&self.issuer);
+            validation.required_spec_claims.insert("iss".to_owned());
+        }
+        validation
     }
 }
 
@@ -91,102 +128,5 @@ pub fn token_in<'a>(
     found.filter(|token| !token.is_empty()).ok_or(AuthError::Missing)
 }
 
-impl From<HmacAlgorithm> for Algorithm {
-    fn from(algorithm: HmacAlgorithm) -> Self {
-        match algorithm {
-            HmacAlgorithm::Hs256 => Self::HS256,
-            HmacAlgorithm::Hs384 => Self::HS384,
-            HmacAlgorithm::Hs512 => Self::HS512,
-        }
-    }
-}
-
-/// A name that is no algorithm of this gateway.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no algorithm of this gateway; there are HS256, HS384 and HS512")]
-pub struct AlgorithmError(String);
-
-impl FromStr for HmacAlgorithm {
-    type Err = AlgorithmError;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name {
-            "HS256" => Ok(Self::Hs256),
-            "HS384" => Ok(Self::Hs384),
-            "HS512" => Ok(Self::Hs512),
-            other => Err(AlgorithmError(other.to_owned())),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use jsonwebtoken::{EncodingKey, Header, encode};
-    use serde_json::json;
-
-    const SECRET: &[u8] = b"a secret";
-
-    fn verifier() -> Verifier {
-        Verifier::new(SECRET, &BTreeSet::from([HmacAlgorithm::Hs256]), 0)
-    }
-
-    fn token(alg: Algorithm, secret: &[u8], claims: &Value) -> String {
-        encode(&Header::new(alg), claims, &EncodingKey::from_secret(secret)).unwrap()
-    }
-
-    fn claims() -> Value {
-        json!({"userId": "u", "email": "u@example.org", "role": "ADMIN", "exp": 100, "nbf": 50})
-    }
-
-    /// A genuine token signs its user in, percent-encoded or not, between its two times.
-    #[test]
-    fn a_genuine_token_signs_in() {
-        let token = token(Algorithm::HS256, SECRET, &claims());
-        assert_eq!(verifier().verify(&token, 60).unwrap().user_id.as_str(), "u");
-        let encoded: String = token.bytes().map(|byte| format!("%{byte:02x}")).collect();
-        assert!(verifier().verify(&encoded, 60).is_ok());
-        assert_eq!(verifier().verify(&token, 100), Err(AuthError::Time(TimeError::Expired)));
-        assert_eq!(verifier().verify(&token, 49), Err(AuthError::Time(TimeError::NotYetValid)));
-    }
-
-    /// Other secrets, other algorithms, no signature, and what is no token at all sign nobody in.
-    #[test]
-    fn forgeries_do_not() {
-        for forged in [
-            token(Algorithm::HS256, b"another", &claims()),
-            token(Algorithm::HS512, SECRET, &claims()),
-            unsigned(&claims()),
-            "a.b.c".to_owned(),
-            "%ff".to_owned(),
-        ] {
-            assert_eq!(verifier().verify(&forged, 60), Err(AuthError::NotGenuine), "{forged}");
-        }
-        assert_eq!(verifier().verify("", 60), Err(AuthError::Missing));
-        let nobody = token(Algorithm::HS256, SECRET, &json!({"exp": 100}));
-        assert_eq!(verifier().verify(&nobody, 60), Err(AuthError::Claims));
-    }
-
-    /// Each place is looked at alone.
-    #[test]
-    fn tokens_stand_in_their_place() {
-        let header = |name: &str| match name {
-            "authorization" => Some("bearer x.y"),
-            "sec-websocket-protocol" => Some("p.q"),
-            _ => None,
-        };
-        assert_eq!(token_in(TokenPlace::Query, "a=1&token=t.u", header), Ok("t.u"));
-        assert_eq!(token_in(TokenPlace::Query, "mytoken=t", header), Err(AuthError::Missing));
-        assert_eq!(token_in(TokenPlace::Query, "token=", header), Err(AuthError::Missing));
-        assert_eq!(token_in(TokenPlace::Bearer, "token=t", header), Ok("x.y"));
-        assert_eq!(token_in(TokenPlace::Subprotocol, "token=t", header), Ok("p.q"));
-    }
-
-    /// No library signs with `none`, so the parts are put together by hand.
-    fn unsigned(claims: &Value) -> String {
-        let good = token(Algorithm::HS256, SECRET, claims);
-        let payload = good.split('.').nth(1).unwrap();
-        // {"alg":"none","typ":"JWT"}
-        format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{payload}.")
-    }
-}
+mod tests;

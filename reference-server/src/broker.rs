@@ -3,5 +3,5 @@
 mod rabbitmq;
 mod source;
 
-pub use rabbitmq::{RabbitMq, RabbitMqConfig};
+pub use rabbitmq::{QueueKind, RabbitMq, RabbitMqConfig};
 pub use source::{EventSource, NoBroker, SourceEvent, Tag};

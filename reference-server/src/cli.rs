@@ -1,18 +1,21 @@
 //! The gateway's command line.
 
+mod serve;
+mod token;
+
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use clap::Parser;
-use protocol::Timestamp;
-use tokio::net::TcpListener;
+use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::broker::{NoBroker, RabbitMq};
-use crate::config::{Config, ConfigError, Flags};
-use crate::net::{Server, ServerError, TcpListen, WallClock};
+use crate::auth::MintError;
+use crate::config::{ConfigError, Flags, LogFormat, WatchConfig};
+use crate::net::{ServerError, TlsError};
+use crate::report::{self, ReportError, Reporting};
 
 /// Stopped as it was told to.
 const STOPPED: u8 = 0;
@@ -23,7 +26,9 @@ const USAGE: u8 = 2;
 
 const HELP: &str = "Settings come from the file, the environment and the flags; later ones win.\n\n\
 Once it listens, it prints one line: listening on ws://HOST:PORT/PATH\n\
-/healthz answers 200; /readyz answers 200 while events are consumed, 503 otherwise.\n\n\
+/healthz answers 200; /readyz answers 200 while events are consumed, 503 otherwise.\n\
+/stats tells of connections and rooms in JSON, /metrics is for Prometheus.\n\n\
+SIGINT or SIGTERM ends it once everybody has been told, SIGHUP has the certificate read again.\n\n\
 Exit codes:\n  \
     0    stopped by SIGINT or SIGTERM, everybody having been told\n  \
     1    failed while running, or could not listen\n  \
@@ -31,13 +36,21 @@ Exit codes:\n  \
 
 /// A WebSocket gateway: JWT sign-in, rooms, heartbeats, fed by RabbitMQ.
 #[derive(Parser)]
-#[command(name = "reference-server", version, after_help = HELP)]
+#[command(name = "reference-server", version, after_help = HELP, args_conflicts_with_subcommands = true)]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     flags: Flags,
-    /// What is logged on standard error: error, warn, info, debug, or a filter
-    #[arg(long, value_name = "FILTER", env = "GATEWAY_LOG", default_value = "info")]
-    log: String,
+    /// Print the settings that are in force, secrets hidden, and end
+    #[arg(long)]
+    print_config: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a token for trying things out, signed with the configured secret
+    Token(token::TokenArgs),
 }
 
 /// Why the gateway ended that was not asked to.
@@ -45,8 +58,14 @@ struct Cli {
 enum Failure {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("`--log {0}` is no filter; write error, warn, info or debug")]
+    #[error("`log` is {0}, which is no filter; write error, warn, info or debug")]
     Log(String),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Mint(#[from] MintError),
     #[error("cannot listen on {address}: {source}")]
     Listen { address: std::net::SocketAddr, source: io::Error },
     #[error("cannot start: {0}")]
@@ -71,7 +90,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             // Where nobody reads errors, the exit code still tells.
             let _ = writeln!(io::stderr(), "error: {failure}");
             ExitCode::from(match failure {
-                Failure::Config(_) | Failure::Log(_) => USAGE,
+                Failure::Config(_)
+                | Failure::Log(_)
+                | Failure::Report(_)
+                | Failure::Tls(_)
+                | Failure::Mint(_) => USAGE,
                 Failure::Listen { .. } | Failure::Start(_) | Failure::Server(_) => FAILED,
             })
         }
@@ -79,60 +102,33 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn start(cli: Cli) -> Result<(), Failure> {
-    let config = Config::load(cli.flags)?;
-    let filter = EnvFilter::try_new(&cli.log).map_err(|_| Failure::Log(cli.log.clone()))?;
-    let colours = io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
-    // A program that runs this one has its own log already.
-    let _ = log.try_init();
+    if let Some(Command::Token(args)) = cli.command {
+        return token::run(args);
+    }
+    let settings = cli.flags.settings()?;
+    let config = settings.check()?;
+    if cli.print_config {
+        // A reader that has gone needs no settings.
+        let _ = write!(io::stdout(), "{}", settings.effective(&config));
+        return Ok(());
+    }
+    // Reports that are under way are sent when this goes.
+    let _reporting = watch(&config.watch)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Start)?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve::serve(config))
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
-    let address = config.listen;
-    let listen = |source| Failure::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(listen)?;
-    let bound = listener.local_addr().map_err(listen)?;
-    let shutdown = shutdown().map_err(Failure::Start)?;
-    // Where nobody reads it, the gateway serves all the same.
-    let _ = writeln!(io::stdout(), "listening on ws://{bound}{}", config.path);
-    let (listener, wall) = (TcpListen(listener), system_clock());
-    match config.rabbitmq.clone() {
-        Some(broker) => {
-            let seed = wall().unix_ms().cast_unsigned();
-            let source = RabbitMq::new(broker, seed);
-            Server::new(config, listener, source, wall).run(shutdown).await?;
-        }
-        None => {
-            tracing::warn!("no broker is configured: there will be no events");
-            Server::new(config, listener, NoBroker, wall).run(shutdown).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Ends at the first SIGINT or SIGTERM; watched from here on.
-fn shutdown() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            biased;
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// The system's wall clock.
-#[expect(clippy::disallowed_methods, reason = "the program's clock; everything else is given one")]
-fn system_clock() -> WallClock {
-    Arc::new(|| {
-        let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
-        let ms = since.unwrap_or_default().as_millis();
-        Timestamp::from_unix_ms(i64::try_from(ms).unwrap_or(i64::MAX))
-    })
+/// Starts the log, and error reports where they are configured.
+fn watch(config: &WatchConfig) -> Result<Reporting, Failure> {
+    let filter = EnvFilter::try_new(&config.log).map_err(|_| Failure::Log(config.log.clone()))?;
+    let reporting = Reporting::start(config.sentry_dsn.as_deref())?;
+    let registry = tracing_subscriber::registry().with(filter).with(report::layer());
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    // A program that runs this one has its own log already.
+    let _ = match config.log_format {
+        LogFormat::Text => registry.with(lines.with_ansi(io::stderr().is_terminal())).try_init(),
+        LogFormat::Json => registry.with(lines.json()).try_init(),
+    };
+    Ok(reporting)
 }

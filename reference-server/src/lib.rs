@@ -14,7 +14,9 @@ pub mod broker;
 pub mod cli;
 pub mod config;
 pub mod gateway;
+pub mod metrics;
 pub mod net;
+pub mod report;
 
 pub use config::Config;
-pub use net::{Listen, Server, ServerError, TcpListen};
+pub use net::{Listen, Server, ServerError, TcpListen, TlsListen};

@@ -1,16 +1,22 @@
 //! Makes happen what the machine decides, on sockets that a [`Listen`] supplies.
 
+mod admission;
+mod answer;
 mod bridge;
 mod connection;
 mod head;
 mod listen;
 mod outbox;
+mod routes;
 mod server;
 mod shard;
+mod tls;
 mod upgrade;
 
+pub use admission::ConnectionLimits;
 pub use listen::{Listen, TcpListen};
 pub use server::{Server, ServerError};
+pub use tls::{TlsError, TlsIdentity, TlsListen};
 
 /// The wall clock that messages are stamped and tokens are checked with.
 pub type WallClock = std::sync::Arc<dyn Fn() -> protocol::Timestamp + Send + Sync>;

@@ -1,6 +1,7 @@
 //! turmoil's sockets behind the traits that drivers and players ask for.
 
 use std::io;
+use std::net::IpAddr;
 
 use reference_client::Dial;
 use reference_server::Listen;
@@ -36,11 +37,12 @@ impl Listen for SimListener {
     type Incoming = TcpStream;
     type Stream = TcpStream;
 
-    async fn accept(&mut self) -> io::Result<TcpStream> {
-        Ok(self.0.accept().await?.0)
+    async fn accept(&mut self) -> io::Result<(TcpStream, IpAddr)> {
+        let (stream, peer) = self.0.accept().await?;
+        Ok((stream, peer.ip()))
     }
 
-    fn adopt(incoming: TcpStream) -> io::Result<TcpStream> {
+    async fn open(incoming: TcpStream) -> io::Result<TcpStream> {
         Ok(incoming)
     }
 }

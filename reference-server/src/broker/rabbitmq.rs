@@ -8,7 +8,7 @@ use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions, ExchangeDeclareOptions,
     QueueBindOptions, QueueDeclareOptions,
 };
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
 use protocol::Backoff;
 
@@ -21,18 +21,58 @@ const BACKOFF: Backoff =
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where events come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RabbitMqConfig {
-    /// The broker.
+    /// The broker, with its password.
     pub url: String,
     /// A durable topic exchange.
     pub exchange: String,
-    /// A durable queue that is not exclusive.
+    /// The queue, or what its name begins with.
     pub queue: String,
+    /// Whether other gateways share it.
+    pub queue_kind: QueueKind,
     /// What of the exchange goes to the queue.
     pub binding: String,
     /// Deliveries that may be unsettled at once.
     pub prefetch: u16,
+    /// Where rejected messages go (BRIDGE-8). It is declared, and a queue that keeps them.
+    pub dead_letter_exchange: Option<String>,
+}
+
+impl std::fmt::Debug for RabbitMqConfig {
+    /// The URL is left out: it has a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("RabbitMqConfig");
+        shown
+            .field("exchange", &self.exchange)
+            .field("queue", &self.queue)
+            .field("queue_kind", &self.queue_kind);
+        shown.field("binding", &self.binding).field("prefetch", &self.prefetch);
+        shown.field("dead_letter_exchange", &self.dead_letter_exchange).finish_non_exhaustive()
+    }
+}
+
+/// Whose a queue is (BRIDGE-11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueKind {
+    /// Durable, and open to others. Right for one gateway: several would each get a part of the events.
+    Shared,
+    /// Exclusive to this gateway, and gone with its connection. Right for several: each gets every event that is
+    /// published while it is connected.
+    PerInstance,
+}
+
+impl QueueKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Shared, Self::PerInstance];
+
+    /// The kind as settings write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::PerInstance => "per-instance",
+        }
+    }
 }
 
 /// A broker that is sought, or consumed from.
@@ -51,6 +91,7 @@ enum State {
 }
 
 struct Link {
+    queue: String,
     /// Holding it holds the connection open.
     _connection: Connection,
     channel: Channel,
@@ -85,9 +126,10 @@ impl EventSource for RabbitMq {
                 State::Waiting { attempt, delay } => {
                     let attempt = *attempt;
                     tokio::time::sleep(*delay).await;
-                    match tokio::time::timeout(CONNECT_TIMEOUT, Link::open(&self.config)).await {
+                    let suffix = self.jitter.u64(..);
+                    match tokio::time::timeout(CONNECT_TIMEOUT, Link::open(&self.config, suffix)).await {
                         Ok(Ok(link)) => {
-                            tracing::info!(queue = self.config.queue, "consuming from the broker");
+                            tracing::info!(queue = link.queue, "consuming from the broker");
                             self.epoch += 1;
                             self.state = State::Consuming(Box::new(link));
                             return SourceEvent::Up;
@@ -135,23 +177,52 @@ impl EventSource for RabbitMq {
 }
 
 impl Link {
-    /// Connects, declares what must stand, and begins to consume.
-    async fn open(config: &RabbitMqConfig) -> Result<Self, lapin::Error> {
+    /// Connects, declares what must stand, and begins to consume. `suffix` tells queues of several gateways apart.
+    async fn open(config: &RabbitMqConfig, suffix: u64) -> Result<Self, lapin::Error> {
         let connection = Connection::connect(&config.url, ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;
-        let (exchange, queue) = (config.exchange.as_str(), config.queue.as_str());
-        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        channel
-            .exchange_declare(exchange.into(), ExchangeKind::Topic, durable, FieldTable::default())
-            .await?;
-        let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        channel.queue_declare(queue.into(), durable, FieldTable::default()).await?;
-        let binding = config.binding.as_str().into();
-        let options = QueueBindOptions::default();
-        channel.queue_bind(queue.into(), exchange.into(), binding, options, FieldTable::default()).await?;
+        declare_exchange(&channel, &config.exchange).await?;
+        let mut arguments = FieldTable::default();
+        if let Some(exchange) = &config.dead_letter_exchange {
+            declare_exchange(&channel, exchange).await?;
+            let queue = format!("{exchange}.dead");
+            declare_queue(&channel, &queue, QueueKind::Shared, FieldTable::default()).await?;
+            bind(&channel, &queue, exchange, "#").await?;
+            let exchange = AMQPValue::LongString(exchange.as_str().into());
+            arguments.insert("x-dead-letter-exchange".into(), exchange);
+        }
+        let queue = match config.queue_kind {
+            QueueKind::Shared => config.queue.clone(),
+            QueueKind::PerInstance => format!("{}.{suffix:016x}", config.queue),
+        };
+        declare_queue(&channel, &queue, config.queue_kind, arguments).await?;
+        bind(&channel, &queue, &config.exchange, &config.binding).await?;
         channel.basic_qos(config.prefetch, BasicQosOptions::default()).await?;
         let options = BasicConsumeOptions::default();
-        let consumer = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await?;
-        Ok(Self { _connection: connection, channel, consumer })
+        let consumer =
+            channel.basic_consume(queue.as_str().into(), "".into(), options, FieldTable::default()).await?;
+        Ok(Self { queue, _connection: connection, channel, consumer })
     }
+}
+
+async fn declare_exchange(channel: &Channel, exchange: &str) -> Result<(), lapin::Error> {
+    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    channel.exchange_declare(exchange.into(), ExchangeKind::Topic, durable, FieldTable::default()).await
+}
+
+async fn declare_queue(
+    channel: &Channel,
+    queue: &str,
+    kind: QueueKind,
+    arguments: FieldTable,
+) -> Result<(), lapin::Error> {
+    let (durable, own) = (kind == QueueKind::Shared, kind == QueueKind::PerInstance);
+    let options =
+        QueueDeclareOptions { durable, exclusive: own, auto_delete: own, ..QueueDeclareOptions::default() };
+    channel.queue_declare(queue.into(), options, arguments).await.map(|_| ())
+}
+
+async fn bind(channel: &Channel, queue: &str, exchange: &str, binding: &str) -> Result<(), lapin::Error> {
+    let options = QueueBindOptions::default();
+    channel.queue_bind(queue.into(), exchange.into(), binding.into(), options, FieldTable::default()).await
 }

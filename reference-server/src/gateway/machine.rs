@@ -9,8 +9,11 @@ use protocol::{
     ServerMessage, Target, may_join,
 };
 
+use super::census::Census;
+use super::expiry::Expiries;
 use super::frame::{ping_frame, text_frame};
 use super::heartbeat::{Due, Heartbeats};
+use super::rate::{Meter, RateLimit, Verdict};
 use super::rooms::{Joined, Rooms};
 use super::signal::{ConnectionId, Input, Now, Output};
 
@@ -25,16 +28,28 @@ pub struct GatewayConfig {
     pub pong_timeout: Duration,
     /// Most rooms of one connection, its own included (ROOM-5).
     pub max_rooms: usize,
+    /// How much one connection may say (MSG-6).
+    pub message_rate: RateLimit,
+    /// Seconds that a connection may outlive its token, as clocks differ (AUTH-6).
+    pub leeway_s: u64,
 }
 
 /// The connections of one shard, without I/O.
 #[derive(Debug)]
 pub struct Gateway {
     config: GatewayConfig,
-    sessions: BTreeMap<ConnectionId, Claims>,
+    sessions: BTreeMap<ConnectionId, Session>,
     rooms: Rooms,
     heartbeats: Heartbeats,
+    expiries: Expiries,
     outputs: VecDeque<Output>,
+}
+
+/// A signed-in connection.
+#[derive(Debug)]
+struct Session {
+    claims: Claims,
+    meter: Meter,
 }
 
 impl Gateway {
@@ -46,6 +61,7 @@ impl Gateway {
             sessions: BTreeMap::new(),
             rooms: Rooms::default(),
             heartbeats,
+            expiries: Expiries::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -57,39 +73,51 @@ impl Gateway {
 
     /// When [`Input::Timer`] is due at the latest.
     pub fn deadline(&self) -> Option<Duration> {
-        self.heartbeats.deadline()
+        self.heartbeats.deadline().into_iter().chain(self.expiries.deadline()).min()
     }
 
-    /// How many connections there are.
-    pub fn connections(&self) -> usize {
-        self.sessions.len()
+    /// Who is here, and in which rooms.
+    pub fn census(&self) -> Census {
+        Census::of(self.sessions.values().map(|session| &session.claims), self.rooms.sizes())
     }
 
     /// Whether there is no connection, no membership and no timer.
     pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty() && self.rooms.is_empty() && self.heartbeats.deadline().is_none()
+        self.sessions.is_empty() && self.rooms.is_empty() && self.deadline().is_none()
     }
 
     /// Takes in what happened. Signs of connections that are gone change nothing.
     pub fn handle(&mut self, now: Now, input: Input) {
         match input {
             Input::Opened(connection, claims) => self.opened(now, connection, claims),
-            Input::Text(connection, text) => self.text(now, connection, &text),
-            Input::Binary(connection) => {
-                self.refuse(now, connection, ErrorCode::BadMessage, "messages are text frames", None);
+            Input::Text(connection, text) => {
+                if self.is_allowed(now, connection) {
+                    self.text(now, connection, &text);
+                }
             }
-            Input::Pong(connection) => self.heartbeats.pong(connection),
+            Input::Binary(connection) => {
+                if self.is_allowed(now, connection) {
+                    self.refuse(now, connection, ErrorCode::BadMessage, "messages are text frames", None);
+                }
+            }
+            Input::Ping(connection) => {
+                self.is_allowed(now, connection);
+            }
+            Input::Pong(connection) => {
+                // A peer may be alive and a flood at once.
+                self.heartbeats.pong(connection);
+                self.is_allowed(now, connection);
+            }
             Input::Closed(connection) => self.closed(connection),
-            Input::Event(routed) => {
-                for member in self.rooms.members_of_any(&routed.rooms) {
-                    self.outputs.push_back(Output::Send(member, routed.frame.clone()));
+            Input::Deliver(delivery) => {
+                for member in self.rooms.members_of_any(&delivery.rooms) {
+                    self.outputs.push_back(Output::Send(member, delivery.frames.clone()));
                 }
             }
             Input::Shutdown => {
                 let all: Vec<_> = self.sessions.keys().copied().collect();
                 for connection in all {
-                    self.outputs.push_back(Output::Close(connection, CloseCode::GOING_AWAY));
-                    self.closed(connection);
+                    self.end(connection, CloseCode::GOING_AWAY);
                 }
             }
             Input::Timer => self.timer(now),
@@ -99,8 +127,10 @@ impl Gateway {
     fn opened(&mut self, now: Now, connection: ConnectionId, claims: Claims) {
         let own = RoomName::on_connect(&claims);
         let user_id = claims.user_id.to_string();
-        self.sessions.insert(connection, claims);
+        let expires_at = claims.expires_at.saturating_add(self.config.leeway_s);
+        self.sessions.insert(connection, Session { claims, meter: Meter::default() });
         self.heartbeats.start(connection, now.monotonic);
+        self.expiries.start(connection, expires_at, now);
         let rooms = own.iter().map(ToString::to_string).collect();
         for room in own {
             // A connection's own rooms count, but are never refused.
@@ -115,12 +145,32 @@ impl Gateway {
         self.sessions.remove(&connection);
         self.rooms.leave_all(connection);
         self.heartbeats.stop(connection);
+        self.expiries.stop(connection);
+    }
+
+    /// Ends a connection from this side.
+    fn end(&mut self, connection: ConnectionId, code: CloseCode) {
+        self.outputs.push_back(Output::Close(connection, code));
+        self.closed(connection);
+    }
+
+    /// Whether the connection may say something now; a flood is ended (MSG-6).
+    fn is_allowed(&mut self, now: Now, connection: ConnectionId) -> bool {
+        let Some(session) = self.sessions.get_mut(&connection) else { return false };
+        match session.meter.take(now.monotonic, self.config.message_rate) {
+            Verdict::Allowed => return true,
+            Verdict::Ignored => {}
+            Verdict::Refused => {
+                let RateLimit { per_second } = self.config.message_rate;
+                let message = format!("a connection sends at most {per_second} frames a second");
+                self.refuse(now, connection, ErrorCode::RateLimited, &message, None);
+            }
+            Verdict::Flood => self.end(connection, CloseCode::POLICY),
+        }
+        false
     }
 
     fn text(&mut self, now: Now, connection: ConnectionId, text: &str) {
-        if !self.sessions.contains_key(&connection) {
-            return;
-        }
         match self.config.dialect.decode_client(text) {
             Ok(Decoded { message, id }) => match message {
                 ClientMessage::Ping => self.tell(now, connection, &ServerMessage::Pong, id.as_deref()),
@@ -145,7 +195,7 @@ impl Gateway {
     }
 
     fn subscribe(&mut self, now: Now, connection: ConnectionId, target: Target, id: Option<&str>) {
-        let Some(claims) = self.sessions.get(&connection) else { return };
+        let Some(Session { claims, .. }) = self.sessions.get(&connection) else { return };
         let room = match RoomName::parse(target.name()) {
             Ok(room) => room,
             Err(error) => return self.refuse(now, connection, ErrorCode::BadRoom, &error.to_string(), id),
@@ -183,6 +233,9 @@ impl Gateway {
                     self.outputs.push_back(Output::Drop(connection));
                 }
             }
+        }
+        while let Some(connection) = self.expiries.next_due(now) {
+            self.end(connection, CloseCode::UNAUTHORIZED);
         }
     }
 

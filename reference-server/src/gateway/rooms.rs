@@ -61,6 +61,11 @@ impl Rooms {
         }
     }
 
+    /// How many members each room has.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = (&RoomName, usize)> {
+        self.members.iter().map(|(room, members)| (room, members.len()))
+    }
+
     /// Whether nobody is anywhere.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty() && self.of.is_empty()

@@ -83,6 +83,11 @@ impl RoutingTable {
         Ok(Self { rows })
     }
 
+    /// The rows, in the order in which they are tried.
+    pub fn rows(&self) -> &[Route] {
+        &self.rows
+    }
+
     /// Routes an event and encodes it, once for all receivers. `now` stands in for a time that the event does not have.
     pub fn route(&self, event: &Event, dialect: &Dialect, now: Timestamp) -> Routed {
         let row = self.rows.iter().find(|row| row.matches(&event.name));

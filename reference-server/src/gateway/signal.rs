@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use protocol::{Claims, CloseCode, Timestamp};
 
-use super::routing::Routed;
+use super::delivery::Delivery;
 
 /// One connection. Ids are never reused, so that late signs of one that is gone are told from those of its successors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,12 +21,14 @@ pub enum Input {
     Text(ConnectionId, String),
     /// A binary message came.
     Binary(ConnectionId),
+    /// A ping frame came; it has been answered.
+    Ping(ConnectionId),
     /// A pong frame came.
     Pong(ConnectionId),
     /// The connection is over.
     Closed(ConnectionId),
-    /// An event is to be delivered.
-    Event(Arc<Routed>),
+    /// Events are to be delivered.
+    Deliver(Arc<Delivery>),
     /// The gateway is to end: everybody is told to go.
     Shutdown,
     /// Time has passed.
@@ -36,7 +38,7 @@ pub enum Input {
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Append a finished frame to the connection's outbox; receivers of one event share its bytes.
+    /// Append finished frames to the connection's outbox; receivers of one event share its bytes.
     Send(ConnectionId, Bytes),
     /// Begin the closing handshake.
     Close(ConnectionId, CloseCode),

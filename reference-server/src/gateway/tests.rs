@@ -11,9 +11,14 @@ use protocol::{
 };
 use serde_json::json;
 
-use super::{ConnectionId, Event, Gateway, GatewayConfig, Input, Now, Output, RoutingTable, ping_frame};
+use super::{
+    ConnectionId, Deliveries, Event, Gateway, GatewayConfig, Input, Now, Output, RateLimit, RoutingTable,
+    ping_frame,
+};
 
 const MAX_ROOMS: usize = 5;
+/// So high that only the test of it reaches it: time stands still in the others.
+const MESSAGE_RATE: u32 = 1000;
 
 fn machine(dialect: Dialect) -> Gateway {
     Gateway::new(GatewayConfig {
@@ -21,6 +26,8 @@ fn machine(dialect: Dialect) -> Gateway {
         ping_interval: Duration::from_secs(30),
         pong_timeout: Duration::from_secs(10),
         max_rooms: MAX_ROOMS,
+        message_rate: RateLimit { per_second: MESSAGE_RATE },
+        leeway_s: 0,
     })
 }
 
@@ -53,7 +60,9 @@ fn say(gateway: &mut Gateway, id: u64, text: &str) -> Vec<Output> {
 
 fn event(name: &str, data: &serde_json::Value) -> Input {
     let event = Event::parse(json!({ "type": name, "data": data }).to_string().as_bytes()).unwrap();
-    Input::Event(Arc::new(RoutingTable::default().route(&event, &Dialect::default(), Timestamp::EPOCH)))
+    let mut deliveries = Deliveries::default();
+    deliveries.push(RoutingTable::default().route(&event, &Dialect::default(), Timestamp::EPOCH));
+    Input::Deliver(Arc::new(deliveries.finish().pop().expect("the event has rooms")))
 }
 
 /// The text of a short, unmasked text frame.
@@ -137,7 +146,7 @@ fn heartbeats_tell_the_living_from_the_dead() {
         gateway.handle(at(31), pong);
         gateway.handle(at(40), Input::Timer);
         assert_eq!(drain(&mut gateway), [Output::Drop(ConnectionId(2))]);
-        assert_eq!(gateway.connections(), 1);
+        assert_eq!(gateway.census().connections.total, 1);
     }
 }
 

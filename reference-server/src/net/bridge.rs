@@ -1,14 +1,14 @@
 //! From the broker to the shards: each event is read, routed and encoded once, and acknowledged once every shard has it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
-use super::shard::{Mail, Shared};
+use super::shard::{Mail, Shared, now};
 use crate::broker::{EventSource, SourceEvent, Tag};
-use crate::gateway::{Event, Routed};
+use crate::gateway::{Deliveries, Delivery, Event};
 
 /// Deliveries that make one batch at most.
 const BATCH: usize = 256;
@@ -21,9 +21,11 @@ pub(super) struct Bridge<S, I> {
 }
 
 /// Events that are on their way together.
-#[derive(Default)]
 struct Batch {
-    events: Vec<Arc<Routed>>,
+    deliveries: Deliveries,
+    events: usize,
+    /// When the first of them came.
+    received: Instant,
     last: Option<Tag>,
 }
 
@@ -31,19 +33,22 @@ impl<S: EventSource, I: Send + 'static> Bridge<S, I> {
     /// Runs until the shards are gone.
     pub(super) async fn run(mut self) {
         loop {
-            let mut batch = Batch::default();
             let mut next = Some(self.source.next().await);
+            let mut batch =
+                Batch { deliveries: Deliveries::default(), events: 0, received: now(), last: None };
             // Whatever is there already goes along.
             while let Some(event) = next {
                 self.take(event, &mut batch).await;
-                next = if batch.last.is_some() && batch.events.len() < BATCH {
+                next = if batch.last.is_some() && batch.events < BATCH {
                     self.source.next().now_or_never()
                 } else {
                     None
                 };
             }
             let Some(last) = batch.last else { continue };
-            if !self.hand_over(batch.events).await {
+            self.shared.metrics.events.inc_by(batch.events as u64);
+            let deliveries = batch.deliveries.finish().into_iter().map(Arc::new).collect();
+            if !self.hand_over(deliveries, batch.received).await {
                 return;
             }
             self.source.acknowledge_up_to(last).await;
@@ -52,23 +57,24 @@ impl<S: EventSource, I: Send + 'static> Bridge<S, I> {
 
     async fn take(&mut self, event: SourceEvent, batch: &mut Batch) {
         match event {
-            SourceEvent::Up => set(&self.shared.ready, true),
-            SourceEvent::Down => {
-                set(&self.shared.ready, false);
-                // The broker has put back what was not acknowledged; it will deliver it again.
-            }
+            SourceEvent::Up => drop(self.shared.metrics.broker_up.set(1)),
+            // The broker has put back what was not acknowledged; it will deliver it again.
+            SourceEvent::Down => drop(self.shared.metrics.broker_up.set(0)),
             SourceEvent::Delivery { tag, body } => match Event::parse(&body) {
                 Ok(event) => {
                     let now = (self.shared.wall)();
                     let dialect = &self.shared.config.gateway.dialect;
                     let routed = self.shared.config.routing.route(&event, dialect, now);
                     if routed.skipped > 0 {
+                        self.shared.metrics.skipped_rooms.inc_by(routed.skipped as u64);
                         tracing::warn!(event = event.name, "its data does not say whose it is");
                     }
-                    batch.events.push(Arc::new(routed));
+                    batch.deliveries.push(routed);
+                    batch.events += 1;
                     batch.last = Some(tag);
                 }
                 Err(error) => {
+                    self.shared.metrics.poison.inc();
                     tracing::warn!("a message was rejected: {error}");
                     self.source.reject(tag).await;
                 }
@@ -77,11 +83,12 @@ impl<S: EventSource, I: Send + 'static> Bridge<S, I> {
     }
 
     /// Gives the events to every shard and waits until each has them; false when a shard is gone.
-    async fn hand_over(&self, events: Vec<Arc<Routed>>) -> bool {
+    async fn hand_over(&self, deliveries: Vec<Arc<Delivery>>, received: Instant) -> bool {
         let mut taken = Vec::new();
         for shard in &self.shards {
             let (tell, told) = oneshot::channel();
-            if shard.send(Mail::Events { events: events.clone(), taken: tell }).await.is_err() {
+            let mail = Mail::Events { deliveries: deliveries.clone(), received, taken: tell };
+            if shard.send(mail).await.is_err() {
                 return false;
             }
             taken.push(told);
@@ -93,8 +100,4 @@ impl<S: EventSource, I: Send + 'static> Bridge<S, I> {
         }
         true
     }
-}
-
-fn set(ready: &AtomicBool, value: bool) {
-    ready.store(value, Ordering::Relaxed);
 }

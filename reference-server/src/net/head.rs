@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Longest head that is read.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -79,22 +79,6 @@ impl Head {
         let lists = |value: &String| value.split(',').any(|item| item.trim().eq_ignore_ascii_case(word));
         self.fields.iter().any(|(found, value)| found == name && lists(value))
     }
-}
-
-/// Answers with a status, a few words, and the end of the connection.
-pub(super) async fn answer(
-    stream: &mut (impl AsyncWrite + Unpin),
-    status: u16,
-    reason: &str,
-    fields: &str,
-) -> io::Result<()> {
-    let body = format!("{reason}\n");
-    let head = format!(
-        "HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n{fields}Connection: close\r\n\r\n",
-        body.len()
-    );
-    stream.write_all((head + &body).as_bytes()).await?;
-    stream.shutdown().await
 }
 
 #[cfg(test)]

@@ -1,25 +1,27 @@
 //! Where connections come from: the network, or a simulated one.
 
 use std::io;
+use std::net::IpAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A listening socket. What it accepts is carried to a shard and adopted there, on the runtime that will serve it.
+/// A listening socket. What it accepts is carried to a shard and opened there, on the runtime that will serve it.
 pub trait Listen: Send + 'static {
     /// An accepted connection on its way to a shard.
     type Incoming: Send + 'static;
     /// A connection that is served.
     type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
 
-    /// Waits for a connection.
-    fn accept(&mut self) -> impl Future<Output = io::Result<Self::Incoming>>;
+    /// Waits for a connection, and says where it comes from.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Incoming, IpAddr)>>;
 
-    /// Takes a connection over; called on the shard's runtime.
+    /// Makes a stream of it, which may take a handshake of its own; called on the shard's runtime. Whoever takes too long
+    /// is given up by dropping this.
     ///
     /// # Errors
-    /// When the connection is broken already.
-    fn adopt(incoming: Self::Incoming) -> io::Result<Self::Stream>;
+    /// When the connection is broken already, or its handshake fails.
+    fn open(incoming: Self::Incoming) -> impl Future<Output = io::Result<Self::Stream>>;
 }
 
 /// TCP, without delay for small frames.
@@ -30,13 +32,13 @@ impl Listen for TcpListen {
     type Incoming = std::net::TcpStream;
     type Stream = TcpStream;
 
-    async fn accept(&mut self) -> io::Result<std::net::TcpStream> {
-        let (stream, _) = self.0.accept().await?;
+    async fn accept(&mut self) -> io::Result<(std::net::TcpStream, IpAddr)> {
+        let (stream, peer) = self.0.accept().await?;
         stream.set_nodelay(true)?;
-        stream.into_std()
+        Ok((stream.into_std()?, peer.ip()))
     }
 
-    fn adopt(incoming: std::net::TcpStream) -> io::Result<TcpStream> {
+    async fn open(incoming: std::net::TcpStream) -> io::Result<TcpStream> {
         TcpStream::from_std(incoming)
     }
 }

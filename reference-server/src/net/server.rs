@@ -3,7 +3,6 @@
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use futures_util::FutureExt;
@@ -12,22 +11,30 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use super::WallClock;
+use super::admission::Admission;
 use super::bridge::Bridge;
 use super::listen::Listen;
-use super::shard::{Mail, Shard, Shared};
-use crate::auth::Verifier;
+use super::shard::{Mail, Shard, ShardReport, Shared};
 use crate::broker::EventSource;
 use crate::config::Config;
+use crate::metrics::Metrics;
 
 /// Mail that waits for a shard; the listener and the bridge wait when there is more.
 const MAIL: usize = 256;
+/// Questions that wait for a shard; who asks then waits.
+const QUESTIONS: usize = 8;
 
 /// A gateway that is about to serve.
 pub struct Server<L, S> {
     shared: Arc<Shared>,
+    /// One for each shard.
+    questions: Vec<Questions>,
     listener: L,
     source: S,
 }
+
+/// What a shard is asked about itself.
+type Questions = mpsc::Receiver<oneshot::Sender<ShardReport>>;
 
 /// Why a gateway stopped that was not asked to.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +57,10 @@ struct Running<I> {
 impl<L: Listen, S: EventSource> Server<L, S> {
     /// A gateway on this listener, fed by this source.
     pub fn new(config: Config, listener: L, source: S, wall: WallClock) -> Self {
-        let verifier = Verifier::new(&config.jwt_secret, &config.algorithms, config.leeway_s);
-        let ready = Arc::new(AtomicBool::new(false));
-        Self { shared: Arc::new(Shared { config, verifier, wall, ready }), listener, source }
+        let (reporters, questions) = (0..config.shards.max(1)).map(|_| mpsc::channel(QUESTIONS)).unzip();
+        let admission = Admission::new(config.connection_limits);
+        let shared = Shared { config, wall, metrics: Metrics::default(), admission, reporters };
+        Self { shared: Arc::new(shared), questions, listener, source }
     }
 
     /// Serves until `shutdown`, then drains: no new connections, 1001 to everybody, within the grace time; what the broker
@@ -69,13 +77,13 @@ impl<L: Listen, S: EventSource> Server<L, S> {
     }
 
     async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { shared, mut listener, source } = self;
-        let count = shared.config.shards.max(1);
-        let shards: Vec<Running<L::Incoming>> = if count == 1 {
-            vec![start_here::<L>(shared.clone())]
-        } else {
-            (0..count).map(|number| start_thread::<L>(number, shared.clone())).collect::<Result<_, _>>()?
+        let Self { shared, questions, mut listener, source } = self;
+        let alone = questions.len() == 1;
+        let start = |(number, questions)| match alone {
+            true => Ok(start_here::<L>(shared.clone(), questions)),
+            false => start_thread::<L>(number, shared.clone(), questions),
         };
+        let shards = questions.into_iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
         let (mail, mut ended): (Vec<_>, Vec<_>) =
             shards.into_iter().map(|shard| (shard.mail, shard.ended)).unzip();
         let bridge = Bridge { source, shared, shards: mail.clone() };
@@ -103,9 +111,9 @@ impl<L: Listen, S: EventSource> Server<L, S> {
 /// Gives connections to the shards in turn; ends when a shard is gone.
 async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<Mail<L::Incoming>>]) {
     for shard in shards.iter().cycle() {
-        let incoming = loop {
+        let (incoming, peer) = loop {
             match listener.accept().await {
-                Ok(incoming) => break incoming,
+                Ok(accepted) => break accepted,
                 Err(error) => {
                     // Out of descriptors, most likely: others must go before anybody new can come.
                     tracing::warn!("a connection could not be accepted: {error}");
@@ -113,7 +121,7 @@ async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<Mail<L::Inco
                 }
             }
         };
-        if shard.send(Mail::Connection(incoming)).await.is_err() {
+        if shard.send(Mail::Connection(incoming, peer)).await.is_err() {
             return;
         }
     }
@@ -123,11 +131,11 @@ async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<Mail<L::Inco
 const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// A shard inside this runtime.
-fn start_here<L: Listen>(shared: Arc<Shared>) -> Running<L::Incoming> {
+fn start_here<L: Listen>(shared: Arc<Shared>, questions: Questions) -> Running<L::Incoming> {
     let (mail, inbox) = mpsc::channel(MAIL);
     let (tell, ended) = oneshot::channel();
     tokio::task::spawn_local(async move {
-        let well = AssertUnwindSafe(Shard::<L>::run(shared, inbox)).catch_unwind().await.is_ok();
+        let well = AssertUnwindSafe(Shard::<L>::run(shared, inbox, questions)).catch_unwind().await.is_ok();
         // Where nobody waits any more, the server has ended already.
         let _ = tell.send(well);
     });
@@ -135,7 +143,11 @@ fn start_here<L: Listen>(shared: Arc<Shared>) -> Running<L::Incoming> {
 }
 
 /// A shard on a thread of its own, with a runtime of its own.
-fn start_thread<L: Listen>(number: usize, shared: Arc<Shared>) -> Result<Running<L::Incoming>, ServerError> {
+fn start_thread<L: Listen>(
+    number: usize,
+    shared: Arc<Shared>,
+    questions: Questions,
+) -> Result<Running<L::Incoming>, ServerError> {
     let (mail, inbox) = mpsc::channel(MAIL);
     let (tell, ended) = oneshot::channel();
     let runtime =
@@ -144,7 +156,7 @@ fn start_thread<L: Listen>(number: usize, shared: Arc<Shared>) -> Result<Running
         .name(format!("shard-{number}"))
         .spawn(move || {
             // A panic drops `tell`, which the server takes for the end that it is.
-            LocalSet::new().block_on(&runtime, Shard::<L>::run(shared, inbox));
+            LocalSet::new().block_on(&runtime, Shard::<L>::run(shared, inbox, questions));
             let _ = tell.send(true);
         })
         .map_err(ServerError::Start)?;

@@ -1,79 +1,99 @@
 //! A shard: one machine, its connections, and nobody else's. Everything here runs on one thread.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use protocol::{Claims, CloseCode};
-use tokio::sync::{mpsc, oneshot};
+use tokio::io::WriteHalf;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 
 use super::WallClock;
-use super::connection::{Order, serve_stream};
+use super::admission::Admission;
+use super::connection::{Order, open, serve_socket};
 use super::listen::Listen;
 use super::outbox::Outbox;
-use crate::auth::Verifier;
 use crate::config::Config;
-use crate::gateway::{ConnectionId, Gateway, Input, Now, Output, Routed};
+use crate::gateway::{Census, ConnectionId, Delivery, Gateway, Input, Now, Output};
+use crate::metrics::{End, Metrics, Refusal};
+use crate::report;
 
 /// Signs from connections that wait for the machine; a connection that is faster waits.
 const SIGNS: usize = 1024;
 /// Signs that the machine takes in before outboxes are flushed.
 const BATCH: usize = 256;
 
-/// What all shards share, and none changes.
+/// What all shards share, and none owns.
 pub(super) struct Shared {
     pub(super) config: Config,
-    pub(super) verifier: Verifier,
     pub(super) wall: WallClock,
-    /// Whether the broker is consumed from.
-    pub(super) ready: Arc<AtomicBool>,
+    pub(super) metrics: Metrics,
+    pub(super) admission: Admission,
+    /// Asks each shard for its report.
+    pub(super) reporters: Vec<mpsc::Sender<oneshot::Sender<ShardReport>>>,
 }
 
 /// What reaches a shard from outside.
 pub(super) enum Mail<I> {
-    /// A connection to serve.
-    Connection(I),
-    /// Events to deliver; `taken` is told once they are in the outboxes.
-    Events { events: Vec<Arc<Routed>>, taken: oneshot::Sender<()> },
+    /// A connection to serve, and where it comes from.
+    Connection(I, IpAddr),
+    /// Events to deliver, and when the broker delivered them; `taken` is told once they are in the outboxes.
+    Events { deliveries: Vec<Arc<Delivery>>, received: Instant, taken: oneshot::Sender<()> },
 }
 
 /// What reaches a shard from its connections.
-pub(super) enum Sign {
+pub(super) enum Sign<S> {
     /// A connection is signed in.
-    Opened { id: ConnectionId, claims: Claims, outbox: Outbox, orders: mpsc::Sender<Order> },
+    Opened { id: ConnectionId, claims: Claims, outbox: Outbox<WriteHalf<S>>, orders: mpsc::Sender<Order> },
     /// Something for the machine.
     Input(Input),
+}
+
+/// What a shard says of itself (CONN-9).
+#[derive(Debug, Default)]
+pub(super) struct ShardReport {
+    pub(super) census: Census,
+    /// Rooms with members.
+    pub(super) room_count: usize,
+    /// Bytes that wait to be written.
+    pub(super) outbox_bytes: usize,
 }
 
 /// The connections of one thread.
 pub(super) struct Shard<L: Listen> {
     shared: Arc<Shared>,
     gateway: Gateway,
-    members: BTreeMap<ConnectionId, Member>,
+    members: BTreeMap<ConnectionId, Member<L::Stream>>,
     /// Members whose outbox has something new.
     dirty: Vec<ConnectionId>,
     tasks: JoinSet<()>,
+    handshakes: Arc<Semaphore>,
     next: ConnectionId,
     origin: Instant,
-    signs: mpsc::Sender<Sign>,
-    listen: std::marker::PhantomData<L>,
+    signs: mpsc::Sender<Sign<L::Stream>>,
 }
 
-struct Member {
-    outbox: Outbox,
+struct Member<S> {
+    outbox: Outbox<WriteHalf<S>>,
     orders: mpsc::Sender<Order>,
 }
 
 impl<L: Listen> Shard<L> {
     /// Serves until the mail ends, then tells everybody to go, and ends when they are gone or the grace time is over.
     /// Must run inside a `LocalSet`.
-    pub(super) async fn run(shared: Arc<Shared>, mut mail: mpsc::Receiver<Mail<L::Incoming>>) {
+    pub(super) async fn run(
+        shared: Arc<Shared>,
+        mut mail: mpsc::Receiver<Mail<L::Incoming>>,
+        mut reports: mpsc::Receiver<oneshot::Sender<ShardReport>>,
+    ) {
         let (signs, mut signed) = mpsc::channel(SIGNS);
         let mut shard = Self {
             gateway: Gateway::new(shared.config.gateway.clone()),
+            handshakes: Arc::new(Semaphore::new(shared.config.max_handshakes)),
             shared,
             members: BTreeMap::new(),
             dirty: Vec::new(),
@@ -81,7 +101,6 @@ impl<L: Listen> Shard<L> {
             next: ConnectionId(0),
             origin: now(),
             signs,
-            listen: std::marker::PhantomData,
         };
         let mut taken = Vec::new();
         loop {
@@ -89,10 +108,10 @@ impl<L: Listen> Shard<L> {
             tokio::select! {
                 biased;
                 arrived = mail.recv() => match arrived {
-                    Some(Mail::Connection(incoming)) => shard.adopt(incoming),
-                    Some(Mail::Events { events, taken: tell }) => {
-                        shard.deliver(events);
-                        taken.push(tell);
+                    Some(Mail::Connection(incoming, peer)) => shard.adopt(incoming, peer),
+                    Some(Mail::Events { deliveries, received, taken: tell }) => {
+                        shard.deliver(deliveries);
+                        taken.push((tell, received));
                     }
                     None => break,
                 },
@@ -105,9 +124,14 @@ impl<L: Listen> Shard<L> {
                 }
                 () = until(shard.origin, deadline) => shard.handle(Input::Timer),
                 Some(ended) = shard.tasks.join_next() => Self::check(ended),
+                Some(tell) = reports.recv() => {
+                    // Whoever asked may have gone.
+                    let _ = tell.send(shard.report());
+                }
             }
-            shard.flush();
-            for tell in taken.drain(..) {
+            shard.flush().await;
+            for (tell, received) in taken.drain(..) {
+                shard.shared.metrics.took(received.elapsed());
                 // The bridge that waits for it may be ending.
                 let _ = tell.send(());
             }
@@ -115,32 +139,45 @@ impl<L: Listen> Shard<L> {
         shard.drain(&mut signed).await;
     }
 
-    fn adopt(&mut self, incoming: L::Incoming) {
-        let stream = match L::adopt(incoming) {
-            Ok(stream) => stream,
-            Err(error) => return tracing::debug!("a connection broke before it was served: {error}"),
+    fn adopt(&mut self, incoming: L::Incoming, peer: IpAddr) {
+        let Ok(handshake) = self.handshakes.clone().try_acquire_owned() else {
+            // Whoever holds the handshakes is dropped when their time is over.
+            return self.shared.metrics.refuse(Refusal::Capacity);
         };
         let id = self.next;
         self.next = ConnectionId(id.0 + 1);
         let (shared, signs) = (self.shared.clone(), self.signs.clone());
-        self.tasks.spawn_local(async move { serve_stream(stream, id, &shared, &signs).await });
+        self.tasks.spawn_local(async move {
+            // Boxed, because a connection lives far longer than its handshake and need not keep its memory.
+            let opened = Box::pin(open::<L>(incoming, peer, &shared)).await;
+            drop(handshake);
+            if let Some(opened) = opened {
+                let claims = opened.claims().clone();
+                report::for_user(&claims, serve_socket(opened, id, &shared, &signs)).await;
+            }
+        });
     }
 
-    fn deliver(&mut self, events: Vec<Arc<Routed>>) {
-        for event in events {
-            self.handle(Input::Event(event));
+    fn deliver(&mut self, deliveries: Vec<Arc<Delivery>>) {
+        for delivery in deliveries {
+            let events = delivery.events;
+            let receivers = self.handle_counting(Input::Deliver(delivery));
+            self.shared.metrics.deliveries.inc_by(receivers * events);
+            self.shared.metrics.messages_out.inc_by(receivers * events);
         }
     }
 
-    fn take(&mut self, sign: Sign) {
+    fn take(&mut self, sign: Sign<L::Stream>) {
         match sign {
             Sign::Opened { id, claims, outbox, orders } => {
                 self.members.insert(id, Member { outbox, orders });
                 self.handle(Input::Opened(id, claims));
             }
             Sign::Input(input) => {
-                if let Input::Closed(id) = input {
-                    self.members.remove(&id);
+                match &input {
+                    Input::Closed(id) => drop(self.members.remove(id)),
+                    Input::Text(..) | Input::Binary(_) => drop(self.shared.metrics.messages_in.inc()),
+                    _ => {}
                 }
                 self.handle(input);
             }
@@ -148,30 +185,54 @@ impl<L: Listen> Shard<L> {
     }
 
     fn handle(&mut self, input: Input) {
-        let now = Now { monotonic: now() - self.origin, wall: (self.shared.wall)() };
-        self.gateway.handle(now, input);
-        while let Some(output) = self.gateway.poll() {
-            match output {
-                Output::Send(id, frame) => self.append(id, frame),
-                Output::Close(id, code) => self.order(id, Order::Close(code)),
-                // Without its orders a connection ends.
-                Output::Drop(id) => drop(self.members.remove(&id)),
-            }
+        // Heartbeats are no messages, in whatever form they come.
+        let is_message = !matches!(input, Input::Timer);
+        let sent = self.handle_counting(input);
+        if is_message {
+            self.shared.metrics.messages_out.inc_by(sent);
         }
     }
 
+    /// Lets the machine act, and says to how many connections something was sent.
+    fn handle_counting(&mut self, input: Input) -> u64 {
+        self.gateway.handle(self.now(), input);
+        let mut sent = 0;
+        while let Some(output) = self.gateway.poll() {
+            match output {
+                Output::Send(id, frames) => {
+                    sent += 1;
+                    self.append(id, frames);
+                }
+                Output::Close(id, code) => {
+                    self.shared.metrics.end(match code {
+                        CloseCode::UNAUTHORIZED => End::Expired,
+                        CloseCode::POLICY => End::Flood,
+                        _ => End::Shutdown,
+                    });
+                    self.order(id, Order::Close(code));
+                }
+                Output::Drop(id) => {
+                    self.shared.metrics.end(End::Dead);
+                    // Without its orders a connection ends.
+                    self.members.remove(&id);
+                }
+            }
+        }
+        sent
+    }
+
     /// Appends to an outbox; a member that lets too much pile up is shed (BRIDGE-12).
-    fn append(&mut self, id: ConnectionId, frame: bytes::Bytes) {
+    fn append(&mut self, id: ConnectionId, frames: bytes::Bytes) {
         let Some(member) = self.members.get(&id) else { return };
-        if member.outbox.append(frame) <= self.shared.config.outbox_bytes {
+        if member.outbox.append(frames) <= self.shared.config.outbox_bytes {
             self.dirty.push(id);
             return;
         }
         tracing::info!("a connection reads too slowly and is closed");
+        self.shared.metrics.end(End::Slow);
         self.order(id, Order::Shed(CloseCode::TRY_AGAIN_LATER));
         self.members.remove(&id);
-        self.gateway
-            .handle(Now { monotonic: now() - self.origin, wall: (self.shared.wall)() }, Input::Closed(id));
+        self.gateway.handle(self.now(), Input::Closed(id));
     }
 
     fn order(&self, id: ConnectionId, order: Order) {
@@ -181,21 +242,28 @@ impl<L: Listen> Shard<L> {
         }
     }
 
-    /// One wake, and so one write, for each connection and batch.
-    fn flush(&mut self) {
+    /// One write for each connection and batch.
+    async fn flush(&mut self) {
+        if self.dirty.is_empty() {
+            return;
+        }
         self.dirty.sort_unstable();
         self.dirty.dedup();
-        for id in self.dirty.drain(..) {
-            if let Some(member) = self.members.get(&id) {
-                member.outbox.flush();
+        // Sockets count against a task's turn, and this one writes to all of them; it awaits between batches.
+        unconstrained(async {
+            for id in self.dirty.drain(..) {
+                if let Some(member) = self.members.get(&id) {
+                    member.outbox.flush();
+                }
             }
-        }
+        })
+        .await;
     }
 
     /// Tells everybody to go (CONN-6), and waits for them within the grace time.
-    async fn drain(mut self, signed: &mut mpsc::Receiver<Sign>) {
+    async fn drain(mut self, signed: &mut mpsc::Receiver<Sign<L::Stream>>) {
         self.handle(Input::Shutdown);
-        self.flush();
+        self.flush().await;
         let leave = async {
             loop {
                 tokio::select! {
@@ -218,6 +286,16 @@ impl<L: Listen> Shard<L> {
         }
     }
 
+    fn report(&self) -> ShardReport {
+        let census = self.gateway.census();
+        let outbox_bytes = self.members.values().map(|member| member.outbox.bytes()).sum();
+        ShardReport { room_count: census.rooms.len(), census, outbox_bytes }
+    }
+
+    fn now(&self) -> Now {
+        Now { monotonic: now() - self.origin, wall: (self.shared.wall)() }
+    }
+
     /// A connection that panicked is a defect of the gateway: it must not go unnoticed.
     fn check(ended: Result<(), tokio::task::JoinError>) {
         if let Err(error) = ended
@@ -225,6 +303,21 @@ impl<L: Listen> Shard<L> {
         {
             std::panic::resume_unwind(error.into_panic());
         }
+    }
+}
+
+impl Shared {
+    /// Whether events are consumed.
+    pub(super) fn is_ready(&self) -> bool {
+        self.metrics.broker_up.get() == 1
+    }
+}
+
+impl ShardReport {
+    pub(super) fn add(&mut self, other: Self) {
+        self.census.add(other.census);
+        self.room_count += other.room_count;
+        self.outbox_bytes += other.outbox_bytes;
     }
 }
 
@@ -239,6 +332,6 @@ async fn until(origin: Instant, deadline: Option<Duration>) {
     clippy::disallowed_methods,
     reason = "the driver is where the clock is; tokio's is virtual in simulations"
 )]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }

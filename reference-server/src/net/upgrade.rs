@@ -1,96 +1,108 @@
-//! What an HTTP request gets: an upgrade, a health page, or a refusal (AUTH-2, AUTH-9).
+//! From a request to a WebSocket (RFC 6455 section 4.2), for whom a token signs in (AUTH-2, AUTH-10, CONN-7).
 
 use std::io;
-use std::sync::atomic::Ordering;
+use std::net::IpAddr;
 
-use protocol::{Claims, CloseCode, Refusal, TokenPlace};
+use protocol::{Claims, CloseCode, TokenPlace};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::head::{Head, answer};
+use super::admission::Place;
+use super::answer::Answer;
+use super::head::Head;
 use super::shard::Shared;
-use crate::auth::{AuthError, token_in};
+use crate::auth::token_in;
 use crate::gateway::close_frame;
+use crate::metrics::Refusal;
 
-/// What becomes of a request.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The connection is a WebSocket now, signed in as this.
-    Upgraded(Box<Claims>),
-    /// It was answered, and is over.
-    Answered,
+/// A WebSocket, and whose it is.
+#[derive(Debug)]
+pub(super) struct SignedIn {
+    pub(super) claims: Claims,
+    /// Held while the connection lives.
+    pub(super) place: Place,
 }
 
-/// Answers a request.
-pub(super) async fn serve(
+/// Upgrades, or refuses.
+pub(super) async fn upgrade(
     stream: &mut (impl AsyncWrite + Unpin),
     head: &Head,
+    peer: IpAddr,
     shared: &Shared,
-) -> io::Result<Outcome> {
-    let (status, reason, fields) = match (head.path.as_str(), head.method.as_str()) {
-        ("/healthz", "GET") => (200, "OK", ""),
-        ("/readyz", "GET") if shared.ready.load(Ordering::Relaxed) => (200, "OK", ""),
-        ("/readyz", "GET") => (503, "No Broker", ""),
-        (path, "GET") if path == shared.config.path => return upgrade(stream, head, shared).await,
-        (path, _) if path == shared.config.path || path == "/healthz" || path == "/readyz" => {
-            (405, "Method Not Allowed", "Allow: GET\r\n")
-        }
-        _ => (404, "Not Found", ""),
+) -> io::Result<Option<SignedIn>> {
+    let refuse = |cause, answer: Answer| {
+        shared.metrics.refuse(cause);
+        answer
     };
-    answer(stream, status, reason, fields).await?;
-    Ok(Outcome::Answered)
-}
-
-async fn upgrade(
-    stream: &mut (impl AsyncWrite + Unpin),
-    head: &Head,
-    shared: &Shared,
-) -> io::Result<Outcome> {
-    let asks = head.lists("connection", "upgrade") && head.lists("upgrade", "websocket");
-    let key = head.field("sec-websocket-key").filter(|_| asks);
-    let Some(key) = key else {
-        answer(stream, 426, "Upgrade Required", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")
-            .await?;
-        return Ok(Outcome::Answered);
+    let Some(key) = key(head) else {
+        let answer = Answer::plain(426, "Upgrade Required");
+        let answer = answer.with("Upgrade", "websocket").with("Sec-WebSocket-Version", "13");
+        refuse(Refusal::Request, answer).send(stream).await?;
+        return Ok(None);
     };
-    if head.field("sec-websocket-version") != Some("13") {
-        answer(stream, 426, "Upgrade Required", "Sec-WebSocket-Version: 13\r\n").await?;
-        return Ok(Outcome::Answered);
+    let origins = &shared.config.allowed_origins;
+    if let Some(origin) = head.field("origin")
+        && !origins.is_empty()
+        && !origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    {
+        tracing::info!("a connection was refused: its origin is not allowed");
+        refuse(Refusal::Origin, Answer::plain(403, "Forbidden")).send(stream).await?;
+        return Ok(None);
     }
     let dialect = &shared.config.gateway.dialect;
     let unix_s = u64::try_from((shared.wall)().unix_ms() / 1000).unwrap_or_default();
     let signed_in = token_in(dialect.token, &head.query, |name| head.field(name))
-        .and_then(|token| shared.verifier.verify(token, unix_s));
-    let subprotocol = match (dialect.token, head.field("sec-websocket-protocol")) {
-        (TokenPlace::Subprotocol, Some(offered)) => Some(offered),
-        _ => None,
+        .and_then(|token| shared.config.verification.verify(token, unix_s));
+    let subprotocol =
+        head.field("sec-websocket-protocol").filter(|_| dialect.token == TokenPlace::Subprotocol);
+    let claims = match signed_in {
+        Ok(claims) => claims,
+        Err(error) => {
+            shared.metrics.refuse(Refusal::Token);
+            tracing::info!("a connection was refused: {error}");
+            match dialect.refusal.close_code() {
+                None => Answer::plain(401, "Unauthorized").send(stream).await?,
+                Some(code) => refuse_by_close(stream, key, subprotocol, code).await?,
+            }
+            return Ok(None);
+        }
     };
-    match (signed_in, dialect.refusal) {
-        (Ok(claims), _) => {
-            accept(stream, key, subprotocol).await?;
-            Ok(Outcome::Upgraded(Box::new(claims)))
+    match shared.admission.admit(&claims.user_id, peer) {
+        Ok(place) => {
+            stream.write_all(switching_protocols(key, subprotocol).as_bytes()).await?;
+            stream.flush().await?;
+            shared.metrics.opened.inc();
+            Ok(Some(SignedIn { claims, place }))
         }
-        (Err(error), Refusal::Http401) => {
-            note(error);
-            answer(stream, 401, "Unauthorized", "").await?;
-            Ok(Outcome::Answered)
-        }
-        (Err(error), refusal @ (Refusal::Close1008 | Refusal::Close4401)) => {
-            note(error);
-            accept(stream, key, subprotocol).await?;
-            let code = refusal.close_code().unwrap_or(CloseCode::UNAUTHORIZED);
-            stream.write_all(&close_frame(code)).await?;
-            stream.shutdown().await?;
-            Ok(Outcome::Answered)
+        Err(full) => {
+            tracing::info!(user = %claims.user_id, "a connection was refused: {full}");
+            let answer = Answer::plain(503, "Too Many Connections").with("Retry-After", "5");
+            refuse(Refusal::Capacity, answer).send(stream).await?;
+            Ok(None)
         }
     }
 }
 
-async fn accept(
+/// The key of a request that asks for a WebSocket of the one version there is.
+fn key(head: &Head) -> Option<&str> {
+    let asks = head.lists("connection", "upgrade") && head.lists("upgrade", "websocket");
+    let version = head.field("sec-websocket-version") == Some("13");
+    head.field("sec-websocket-key").filter(|_| asks && version)
+}
+
+/// What some dialects do with a bad token, since browsers do not see the status of a failed upgrade.
+async fn refuse_by_close(
     stream: &mut (impl AsyncWrite + Unpin),
     key: &str,
     subprotocol: Option<&str>,
+    code: CloseCode,
 ) -> io::Result<()> {
+    stream.write_all(switching_protocols(key, subprotocol).as_bytes()).await?;
+    stream.write_all(&close_frame(code)).await?;
+    stream.shutdown().await
+}
+
+fn switching_protocols(key: &str, subprotocol: Option<&str>) -> String {
     let accept = derive_accept_key(key.as_bytes());
     let mut head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -99,9 +111,5 @@ async fn accept(
     if let Some(subprotocol) = subprotocol {
         head += &format!("Sec-WebSocket-Protocol: {subprotocol}\r\n");
     }
-    stream.write_all((head + "\r\n").as_bytes()).await
-}
-
-fn note(error: AuthError) {
-    tracing::info!("a connection was refused: {error}");
+    head + "\r\n"
 }

@@ -1,11 +1,12 @@
 //! A gateway that runs on a thread of its own while a test talks to it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use protocol::{Role, Timestamp};
+use reference_server::gateway::RateLimit;
 use reference_server::{Config, Listen, Server, ServerError, TcpListen};
 use serde_json::{Value, json};
 use tokio::io::DuplexStream;
@@ -33,6 +34,7 @@ pub(crate) fn config() -> Config {
     config.shards = 1;
     config.gateway.ping_interval = Duration::from_secs(60);
     config.gateway.pong_timeout = Duration::from_secs(60);
+    config.gateway.message_rate = RateLimit { per_second: u32::MAX };
     config
 }
 
@@ -103,14 +105,14 @@ impl Listen for Pipes {
     type Incoming = DuplexStream;
     type Stream = DuplexStream;
 
-    async fn accept(&mut self) -> std::io::Result<DuplexStream> {
+    async fn accept(&mut self) -> std::io::Result<(DuplexStream, IpAddr)> {
         match self.0.recv().await {
-            Some(stream) => Ok(stream),
+            Some(stream) => Ok((stream, Ipv4Addr::LOCALHOST.into())),
             None => std::future::pending().await,
         }
     }
 
-    fn adopt(incoming: DuplexStream) -> std::io::Result<DuplexStream> {
+    async fn open(incoming: DuplexStream) -> std::io::Result<DuplexStream> {
         Ok(incoming)
     }
 }

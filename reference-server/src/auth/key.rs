@@ -1,0 +1,104 @@
+//! Keys that signatures are verified with. None is ever shown (AUTH-8).
+
+use std::fmt;
+
+use jsonwebtoken::{DecodingKey, EncodingKey};
+
+use super::algorithm::Algorithm;
+
+/// A key, and which tokens it is for.
+#[derive(Clone)]
+pub struct Key {
+    /// The `kid` of the tokens that it verifies; without it, of any.
+    kid: Option<String>,
+    kind: Kind,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Secret { decoding: DecodingKey, encoding: EncodingKey },
+    Public { algorithm: Algorithm, decoding: DecodingKey },
+}
+
+/// Reads one kind of PEM.
+type Reader = fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>;
+
+/// A file that holds no key that can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no public key in PEM of the kinds RSA, P-256 and Ed25519")]
+pub struct KeyError;
+
+impl Key {
+    /// A secret of tokens signed by HMAC.
+    pub fn secret(kid: Option<String>, secret: impl Into<Vec<u8>>) -> Self {
+        let secret = secret.into();
+        let (decoding, encoding) = (DecodingKey::from_secret(&secret), EncodingKey::from_secret(&secret));
+        Self { kid, kind: Kind::Secret { decoding, encoding } }
+    }
+
+    /// A public key in PEM. Its kind says which algorithm it is for.
+    ///
+    /// # Errors
+    /// When it is none that this gateway can use.
+    pub fn public(kid: Option<String>, pem: &[u8]) -> Result<Self, KeyError> {
+        let readers: [(Algorithm, Reader); 3] = [
+            (Algorithm::Rs256, DecodingKey::from_rsa_pem),
+            (Algorithm::Es256, DecodingKey::from_ec_pem),
+            (Algorithm::EdDsa, DecodingKey::from_ed_pem),
+        ];
+        let mut read =
+            readers.into_iter().filter_map(|(algorithm, reader)| Some((algorithm, reader(pem).ok()?)));
+        let (algorithm, decoding) = read.next().ok_or(KeyError)?;
+        Ok(Self { kid, kind: Kind::Public { algorithm, decoding } })
+    }
+
+    /// The algorithm that it is for where nothing else is said.
+    pub fn default_algorithm(&self) -> Algorithm {
+        match &self.kind {
+            Kind::Secret { .. } => Algorithm::Hs256,
+            Kind::Public { algorithm, .. } => *algorithm,
+        }
+    }
+
+    /// Whether it can verify this kind of signature.
+    pub fn fits(&self, wanted: Algorithm) -> bool {
+        match &self.kind {
+            Kind::Secret { .. } => matches!(wanted, Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512),
+            Kind::Public { algorithm, .. } => *algorithm == wanted,
+        }
+    }
+
+    /// Whether it has this name.
+    pub(super) fn is_named(&self, kid: Option<&str>) -> bool {
+        kid.is_some() && self.kid.as_deref() == kid
+    }
+
+    pub(super) fn is_nameless(&self) -> bool {
+        self.kid.is_none()
+    }
+
+    pub(super) fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    pub(super) fn decoding(&self) -> &DecodingKey {
+        match &self.kind {
+            Kind::Secret { decoding, .. } | Kind::Public { decoding, .. } => decoding,
+        }
+    }
+
+    /// What it signs with; a public key signs nothing.
+    pub(super) fn encoding(&self) -> Option<&EncodingKey> {
+        match &self.kind {
+            Kind::Secret { encoding, .. } => Some(encoding),
+            Kind::Public { .. } => None,
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.default_algorithm();
+        f.debug_struct("Key").field("kid", &self.kid).field("kind", &kind).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,164 @@
+use super::*;
+use jsonwebtoken::{EncodingKey, Header, encode};
+use protocol::Role;
+use serde_json::json;
+
+const SECRET: &[u8] = b"a secret";
+/// Made for these tests with `openssl genpkey`; they sign nothing else.
+const RSA: &str = include_str!("tests/rsa.pem");
+const RSA_PUBLIC: &str = include_str!("tests/rsa.pub.pem");
+const EC: &str = include_str!("tests/p256.pem");
+const EC_PUBLIC: &str = include_str!("tests/p256.pub.pem");
+const ED: &str = include_str!("tests/ed25519.pem");
+const ED_PUBLIC: &str = include_str!("tests/ed25519.pub.pem");
+
+fn verification() -> Verification {
+    Verification::with_secret(SECRET)
+}
+
+fn token(alg: jsonwebtoken::Algorithm, secret: &[u8], claims: &Value) -> String {
+    encode(&Header::new(alg), claims, &EncodingKey::from_secret(secret)).unwrap()
+}
+
+fn named(kid: &str, secret: &[u8]) -> String {
+    let header = Header { kid: Some(kid.to_owned()), ..Header::default() };
+    encode(&header, &claims(), &EncodingKey::from_secret(secret)).unwrap()
+}
+
+fn claims() -> Value {
+    json!({"userId": "u", "email": "u@example.org", "role": "ADMIN", "exp": 100, "nbf": 50})
+}
+
+const HS256: jsonwebtoken::Algorithm = jsonwebtoken::Algorithm::HS256;
+const HS512: jsonwebtoken::Algorithm = jsonwebtoken::Algorithm::HS512;
+
+/// A genuine token signs its user in, percent-encoded or not, between its two times.
+#[test]
+fn a_genuine_token_signs_in() {
+    let token = token(HS256, SECRET, &claims());
+    assert_eq!(verification().verify(&token, 60).unwrap().user_id.as_str(), "u");
+    let encoded: String = token.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    assert!(verification().verify(&encoded, 60).is_ok());
+    assert_eq!(verification().verify(&token, 100), Err(AuthError::Time(TimeError::Expired)));
+    assert_eq!(verification().verify(&token, 49), Err(AuthError::Time(TimeError::NotYetValid)));
+    let lenient = Verification { leeway_s: 5, ..verification() };
+    assert!(lenient.verify(&token, 104).is_ok());
+}
+
+/// Other secrets, other algorithms, no signature, and what is no token at all sign nobody in.
+#[test]
+fn forgeries_do_not() {
+    for forged in [
+        token(HS256, b"another", &claims()),
+        token(HS512, SECRET, &claims()),
+        unsigned(&claims()),
+        "a.b.c".to_owned(),
+        "%ff".to_owned(),
+    ] {
+        assert_eq!(verification().verify(&forged, 60), Err(AuthError::NotGenuine), "{forged}");
+    }
+    assert_eq!(verification().verify("", 60), Err(AuthError::Missing));
+    let nobody = token(HS256, SECRET, &json!({"exp": 100}));
+    assert_eq!(verification().verify(&nobody, 60), Err(AuthError::Claims));
+}
+
+/// Two secrets are good at once, so that one can follow the other (AUTH-7); a name picks its key and no other.
+#[test]
+fn secrets_can_be_rotated() {
+    let keys = vec![
+        Key::secret(None, SECRET),
+        Key::secret(None, *b"older"),
+        Key::secret(Some("n".into()), *b"named"),
+    ];
+    let several = Verification { keys, ..verification() };
+    for good in [
+        token(HS256, SECRET, &claims()),
+        token(HS256, b"older", &claims()),
+        token(HS256, b"named", &claims()),
+        named("n", b"named"),
+        named("of-nobody", SECRET),
+    ] {
+        assert!(several.verify(&good, 60).is_ok());
+    }
+    assert_eq!(several.verify(&named("of-nobody", b"named"), 60), Err(AuthError::NotGenuine));
+    assert_eq!(several.verify(&named("n", b"foreign"), 60), Err(AuthError::NotGenuine));
+}
+
+/// Each kind of public key verifies its own signatures; none of them is ever a secret (AUTH-3).
+#[test]
+fn public_keys_verify() {
+    let signers = [
+        (Algorithm::Rs256, EncodingKey::from_rsa_pem(RSA.as_bytes()).unwrap(), RSA_PUBLIC),
+        (Algorithm::Es256, EncodingKey::from_ec_pem(EC.as_bytes()).unwrap(), EC_PUBLIC),
+        (Algorithm::EdDsa, EncodingKey::from_ed_pem(ED.as_bytes()).unwrap(), ED_PUBLIC),
+    ];
+    let keys: Vec<_> = signers.iter().map(|(.., pem)| Key::public(None, pem.as_bytes()).unwrap()).collect();
+    let algorithms = BTreeSet::from([Algorithm::Hs256, Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa]);
+    let all = Verification { keys, algorithms, ..verification() };
+    for (algorithm, encoding, public) in &signers {
+        let good = encode(&Header::new((*algorithm).into()), &claims(), encoding).unwrap();
+        assert!(all.verify(&good, 60).is_ok(), "{algorithm}");
+        let narrow = Verification { algorithms: BTreeSet::from([Algorithm::Hs256]), ..all.clone() };
+        assert_eq!(narrow.verify(&good, 60), Err(AuthError::NotGenuine), "{algorithm} is not accepted");
+        let confused = token(HS256, public.as_bytes(), &claims());
+        assert_eq!(all.verify(&confused, 60), Err(AuthError::NotGenuine), "{algorithm} is no secret");
+    }
+    assert_eq!(Key::public(None, b"no key").unwrap_err(), KeyError);
+}
+
+/// Audience and issuer count where they are configured, and must be there then.
+#[test]
+fn audience_and_issuer_are_checked_where_configured() {
+    let strict = Verification { audience: vec!["us".into()], issuer: vec!["them".into()], ..verification() };
+    let with = |aud: &str, iss: &str| {
+        let mut claims = claims();
+        claims["aud"] = json!(aud);
+        claims["iss"] = json!(iss);
+        token(HS256, SECRET, &claims)
+    };
+    assert!(strict.verify(&with("us", "them"), 60).is_ok());
+    for other in [with("you", "them"), with("us", "you"), token(HS256, SECRET, &claims())] {
+        assert_eq!(strict.verify(&other, 60), Err(AuthError::NotGenuine));
+    }
+    assert!(verification().verify(&with("anybody", "anybody"), 60).is_ok());
+}
+
+/// What is minted for trying out is accepted by the same configuration.
+#[test]
+fn minted_tokens_are_good() {
+    let keys = vec![Key::secret(Some("k".into()), SECRET)];
+    let audience = vec!["us".to_owned()];
+    let algorithms = BTreeSet::from([Algorithm::Hs384]);
+    let strict = Verification { keys, audience, algorithms, ..verification() };
+    let request =
+        TokenRequest { user_id: "u".into(), email: "u@x".into(), role: Role::Vendor, lifetime_s: 10 };
+    let token = mint(&strict, &request, 1000).unwrap();
+    assert_eq!(strict.verify(&token, 1009).unwrap().role, Role::Vendor);
+    assert!(strict.verify(&token, 1010).is_err());
+    let public =
+        Verification { keys: vec![Key::public(None, ED_PUBLIC.as_bytes()).unwrap()], ..verification() };
+    assert_eq!(mint(&public, &request, 0), Err(MintError));
+}
+
+/// Each place is looked at alone.
+#[test]
+fn tokens_stand_in_their_place() {
+    let header = |name: &str| match name {
+        "authorization" => Some("bearer x.y"),
+        "sec-websocket-protocol" => Some("p.q"),
+        _ => None,
+    };
+    assert_eq!(token_in(TokenPlace::Query, "a=1&token=t.u", header), Ok("t.u"));
+    assert_eq!(token_in(TokenPlace::Query, "mytoken=t", header), Err(AuthError::Missing));
+    assert_eq!(token_in(TokenPlace::Query, "token=", header), Err(AuthError::Missing));
+    assert_eq!(token_in(TokenPlace::Bearer, "token=t", header), Ok("x.y"));
+    assert_eq!(token_in(TokenPlace::Subprotocol, "token=t", header), Ok("p.q"));
+}
+
+/// No library signs with `none`, so the parts are put together by hand.
+fn unsigned(claims: &Value) -> String {
+    let good = token(HS256, SECRET, claims);
+    let payload = good.split('.').nth(1).unwrap();
+    // {"alg":"none","typ":"JWT"}
+    format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{payload}.")
+}

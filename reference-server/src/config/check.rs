@@ -1,0 +1,293 @@
+//! From settings as they are written to a configuration that can be used.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use protocol::{format_duration, parse_duration};
+
+use super::error::ConfigError;
+use super::settings::Settings;
+use super::{Config, LogFormat, PREFETCH, TlsFiles, WatchConfig};
+use crate::auth::{Algorithm, Key, Verification};
+use crate::broker::{QueueKind, RabbitMqConfig};
+use crate::gateway::{GatewayConfig, RateLimit, RoutingTable};
+use crate::net::ConnectionLimits;
+
+impl Settings {
+    /// The configuration.
+    ///
+    /// # Errors
+    /// Names the first thing that is wrong.
+    pub fn check(&self) -> Result<Config, ConfigError> {
+        let verification = self.verification()?;
+        let defaults = Config::with_secret("");
+        let dialect = self.dialect.clone().unwrap_or_default();
+        dialect.check()?;
+        let listen = match &self.listen {
+            None => defaults.listen,
+            Some(text) => text
+                .parse()
+                .map_err(|_| value("listen", text, "write an address and a port, such as 127.0.0.1:3000"))?,
+        };
+        let path = self.path.clone().unwrap_or(defaults.path);
+        if !path.starts_with('/') {
+            return Err(value("path", &path, "a path begins with `/`"));
+        }
+        Ok(Config {
+            listen,
+            path,
+            allowed_origins: self.allowed_origins()?,
+            tls: self.tls()?,
+            rabbitmq: self.rabbitmq()?,
+            routing: match &self.routes {
+                None => defaults.routing,
+                Some(rows) => RoutingTable::new(rows.clone())?,
+            },
+            gateway: GatewayConfig {
+                dialect,
+                ping_interval: positive(
+                    "ping_interval",
+                    self.ping_interval.as_deref(),
+                    defaults.gateway.ping_interval,
+                )?,
+                pong_timeout: positive(
+                    "pong_timeout",
+                    self.pong_timeout.as_deref(),
+                    defaults.gateway.pong_timeout,
+                )?,
+                max_rooms: at_least_one("max_rooms", self.max_rooms, defaults.gateway.max_rooms)?,
+                message_rate: match self.message_rate {
+                    None => defaults.gateway.message_rate,
+                    Some(0) => return Err(value("message_rate", "0", "it must be at least 1")),
+                    Some(per_second) => RateLimit { per_second },
+                },
+                leeway_s: verification.leeway_s,
+            },
+            verification,
+            connect_timeout: positive(
+                "connect_timeout",
+                self.connect_timeout.as_deref(),
+                defaults.connect_timeout,
+            )?,
+            shutdown_grace: time("shutdown_grace", self.shutdown_grace.as_deref(), defaults.shutdown_grace)?,
+            connection_limits: ConnectionLimits {
+                total: limit("max_connections", self.max_connections)?,
+                per_user: limit("max_connections_per_user", self.max_connections_per_user)?,
+                per_address: limit("max_connections_per_address", self.max_connections_per_address)?,
+            },
+            max_handshakes: at_least_one("max_handshakes", self.max_handshakes, defaults.max_handshakes)?,
+            max_message_bytes: at_least_one(
+                "max_message_bytes",
+                self.max_message_bytes,
+                defaults.max_message_bytes,
+            )?,
+            outbox_bytes: at_least_one("outbox_bytes", self.outbox_bytes, defaults.outbox_bytes)?,
+            shards: at_least_one("shards", self.shards, defaults.shards)?,
+            watch: WatchConfig {
+                log: self.log.clone().unwrap_or(defaults.watch.log),
+                log_format: match self.log_format.as_deref() {
+                    None | Some("text") => LogFormat::Text,
+                    Some("json") => LogFormat::Json,
+                    Some(other) => return Err(value("log_format", other, "write `text` or `json`")),
+                },
+                sentry_dsn: self.sentry_dsn.clone().filter(|dsn| !dsn.is_empty()),
+            },
+        })
+    }
+
+    /// The effective settings: `config`, which these made, as a file would say it, secrets hidden (AUTH-8).
+    pub fn effective(&self, config: &Config) -> String {
+        let algorithms = config.verification.algorithms.iter().map(ToString::to_string).collect();
+        let broker = config.rabbitmq.as_ref();
+        let filled = Self {
+            listen: Some(config.listen.to_string()),
+            path: Some(config.path.clone()),
+            algorithms: Some(algorithms),
+            leeway: Some(format_duration(Duration::from_secs(config.verification.leeway_s))),
+            exchange: broker.map(|broker| broker.exchange.clone()),
+            queue: broker.map(|broker| broker.queue_kind.as_str().to_owned()),
+            queue_name: broker.map(|broker| broker.queue.clone()),
+            binding: broker.map(|broker| broker.binding.clone()),
+            prefetch: broker.map(|broker| broker.prefetch),
+            ping_interval: Some(format_duration(config.gateway.ping_interval)),
+            pong_timeout: Some(format_duration(config.gateway.pong_timeout)),
+            connect_timeout: Some(format_duration(config.connect_timeout)),
+            shutdown_grace: Some(format_duration(config.shutdown_grace)),
+            max_handshakes: Some(config.max_handshakes),
+            max_message_bytes: Some(config.max_message_bytes),
+            message_rate: Some(config.gateway.message_rate.per_second),
+            max_rooms: Some(config.gateway.max_rooms),
+            outbox_bytes: Some(config.outbox_bytes),
+            shards: Some(config.shards),
+            log: Some(config.watch.log.clone()),
+            log_format: Some(config.watch.log_format.as_str().to_owned()),
+            dialect: Some(config.gateway.dialect.clone()),
+            routes: Some(config.routing.rows().to_vec()),
+            ..self.clone()
+        };
+        filled.shown()
+    }
+
+    fn verification(&self) -> Result<Verification, ConfigError> {
+        let keys = self.keys()?;
+        let algorithms: BTreeSet<Algorithm> = match &self.algorithms {
+            None => keys.iter().map(Key::default_algorithm).collect(),
+            Some(names) if names.is_empty() => {
+                return Err(value("algorithms", "empty", "name at least one, such as HS256"));
+            }
+            Some(names) => names.iter().map(|name| name.parse()).collect::<Result<_, _>>()?,
+        };
+        if let Some(keyless) =
+            algorithms.iter().find(|algorithm| !keys.iter().any(|key| key.fits(**algorithm)))
+        {
+            return Err(ConfigError::Keyless(*keyless));
+        }
+        Ok(Verification {
+            keys,
+            algorithms,
+            leeway_s: time("leeway", self.leeway.as_deref(), Duration::ZERO)?.as_secs(),
+            audience: self.audience.clone().unwrap_or_default(),
+            issuer: self.issuer.clone().unwrap_or_default(),
+        })
+    }
+
+    fn keys(&self) -> Result<Vec<Key>, ConfigError> {
+        let mut keys = Vec::new();
+        let secret = match (&self.jwt_secret, &self.jwt_secret_file) {
+            (Some(secret), _) => Some(secret.clone()),
+            (None, Some(path)) => Some(read(path)?),
+            (None, None) => None,
+        };
+        for secret in secret.iter().chain(&self.jwt_secret_previous) {
+            if secret.is_empty() {
+                return Err(ConfigError::NoKey);
+            }
+            keys.push(Key::secret(None, secret.as_str()));
+        }
+        for path in self.jwt_public_keys.iter().flatten() {
+            keys.push(public(None, path)?);
+        }
+        for key in self.keys.iter().flatten() {
+            let kid = key.kid.clone();
+            keys.push(match (&key.secret, &key.secret_file, &key.public_key_file) {
+                (Some(secret), None, None) if !secret.is_empty() => Key::secret(kid, secret.as_str()),
+                (None, Some(path), None) => Key::secret(kid, read(path)?),
+                (None, None, Some(path)) => public(kid, path)?,
+                _ => {
+                    let hint = "it has one of `secret`, `secret_file` and `public_key_file`";
+                    return Err(value("key", kid.as_deref().unwrap_or("nameless"), hint));
+                }
+            });
+        }
+        if keys.is_empty() { Err(ConfigError::NoKey) } else { Ok(keys) }
+    }
+
+    fn allowed_origins(&self) -> Result<Vec<String>, ConfigError> {
+        let origins: Vec<_> =
+            self.allowed_origins.iter().flatten().filter(|origin| !origin.is_empty()).collect();
+        for origin in &origins {
+            let whole =
+                url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == **origin);
+            if !whole {
+                let hint = "write scheme and host, such as https://app.example.org, and nothing behind them";
+                return Err(value("allowed_origins", origin, hint));
+            }
+        }
+        Ok(origins.into_iter().cloned().collect())
+    }
+
+    fn tls(&self) -> Result<Option<TlsFiles>, ConfigError> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert: cert.clone(), key: key.clone() })),
+            (None, None) => Ok(None),
+            _ => Err(value("tls_cert", "given without `tls_key`, or the other way round", "TLS needs both")),
+        }
+    }
+
+    fn rabbitmq(&self) -> Result<Option<RabbitMqConfig>, ConfigError> {
+        let Some(url) = &self.amqp_url else { return Ok(None) };
+        if !url::Url::parse(url).is_ok_and(|url| url.scheme() == "amqp" && url.has_host()) {
+            return Err(value("amqp_url", "no AMQP URL", "write amqp://USER:PASSWORD@HOST:5672/%2f"));
+        }
+        let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.to_owned());
+        Ok(Some(RabbitMqConfig {
+            url: url.clone(),
+            exchange: or(&self.exchange, "payments_events"),
+            queue: or(&self.queue_name, "ws_events"),
+            queue_kind: match self.queue.as_deref() {
+                None => QueueKind::Shared,
+                Some(name) => {
+                    QueueKind::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
+                        value(
+                            "queue",
+                            name,
+                            "write `shared` or `per-instance`; the queue's name is `queue_name`",
+                        )
+                    })?
+                }
+            },
+            binding: or(&self.binding, "#"),
+            prefetch: match self.prefetch {
+                None => PREFETCH,
+                Some(0) => return Err(value("prefetch", "0", "it must be at least 1")),
+                Some(prefetch) => prefetch,
+            },
+            dead_letter_exchange: self.dead_letter_exchange.clone(),
+        }))
+    }
+}
+
+impl LogFormat {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+fn value(name: &'static str, value: &str, hint: &'static str) -> ConfigError {
+    ConfigError::Value { name, value: value.to_owned(), hint }
+}
+
+fn time(name: &'static str, text: Option<&str>, default: Duration) -> Result<Duration, ConfigError> {
+    match text {
+        None => Ok(default),
+        Some(text) => parse_duration(text).map_err(|source| ConfigError::Duration { name, source }),
+    }
+}
+
+fn positive(name: &'static str, text: Option<&str>, default: Duration) -> Result<Duration, ConfigError> {
+    match time(name, text, default)? {
+        Duration::ZERO => Err(value(name, "zero", "it must be longer")),
+        time => Ok(time),
+    }
+}
+
+fn at_least_one(name: &'static str, given: Option<usize>, default: usize) -> Result<usize, ConfigError> {
+    limit(name, given).map(|given| given.unwrap_or(default))
+}
+
+fn limit(name: &'static str, given: Option<usize>) -> Result<Option<usize>, ConfigError> {
+    match given {
+        Some(0) => Err(value(name, "0", "it must be at least 1")),
+        given => Ok(given),
+    }
+}
+
+/// A secret from a file, without the line's end.
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let text =
+        fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    match text.trim() {
+        "" => Err(ConfigError::NoKey),
+        secret => Ok(secret.to_owned()),
+    }
+}
+
+fn public(kid: Option<String>, path: &Path) -> Result<Key, ConfigError> {
+    let pem = fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    Key::public(kid, &pem).map_err(|source| ConfigError::Key { path: path.to_owned(), source })
+}

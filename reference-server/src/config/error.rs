@@ -1,0 +1,72 @@
+//! Why a configuration cannot be used.
+
+use std::path::PathBuf;
+
+use protocol::{DialectError, DurationError};
+
+use crate::auth::{AlgorithmError, KeyError};
+use crate::gateway::RouteError;
+
+/// The first thing that is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not a configuration; the message names the line.
+    #[error("{}: {message}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// There is nothing to verify tokens with.
+    #[error(
+        "no secret to verify tokens with: set JWT_SECRET, or give --jwt-secret-file FILE or --jwt-public-keys FILES"
+    )]
+    NoKey,
+    /// A key cannot be used.
+    #[error("{}: {source}", path.display())]
+    Key {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        source: KeyError,
+    },
+    /// A time cannot be read.
+    #[error("`{name}`: {source}")]
+    Duration {
+        /// The setting.
+        name: &'static str,
+        /// What is wrong.
+        source: DurationError,
+    },
+    /// A value makes no sense.
+    #[error("`{name}` is {value}; {hint}")]
+    Value {
+        /// The setting.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What it should be.
+        hint: &'static str,
+    },
+    /// An algorithm is unknown.
+    #[error("`algorithms`: {0}")]
+    Algorithm(#[from] AlgorithmError),
+    /// An algorithm has no key.
+    #[error("`algorithms` names {0}, and there is no key for it")]
+    Keyless(crate::auth::Algorithm),
+    /// The dialect cannot be spoken.
+    #[error(transparent)]
+    Dialect(#[from] DialectError),
+    /// A row of the routing table cannot be used.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+}

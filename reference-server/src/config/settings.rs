@@ -1,0 +1,282 @@
+//! What can be set, as it is written: by flags, by the environment, or in a TOML file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use protocol::Dialect;
+use serde::{Deserialize, Serialize};
+
+use super::error::ConfigError;
+use crate::gateway::Route;
+
+/// Settings that have been read and not yet checked. In a file the names are the flags', with `_` for `-`.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where connections are taken; port 0 takes a free one [default: 127.0.0.1:3000]
+    #[arg(long, value_name = "ADDR", env = "GATEWAY_LISTEN")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) listen: Option<String>,
+    /// The path that upgrades [default: /ws]
+    #[arg(long, value_name = "PATH", env = "GATEWAY_PATH")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<String>,
+    /// The origins that pages may connect from, such as https://app.example.org; without it, any
+    #[arg(long, value_name = "ORIGINS", env = "GATEWAY_ALLOWED_ORIGINS", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) allowed_origins: Option<Vec<String>>,
+    /// A certificate chain in PEM; with it the gateway speaks TLS only, and SIGHUP has the files read again
+    #[arg(long, value_name = "FILE", env = "GATEWAY_TLS_CERT", requires = "tls_key")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The certificate's private key in PEM
+    #[arg(long, value_name = "FILE", env = "GATEWAY_TLS_KEY", requires = "tls_cert")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tls_key: Option<PathBuf>,
+
+    /// The secret that tokens are signed with; prefer the variable or the file, others can see the command line
+    #[arg(long, value_name = "SECRET", env = "JWT_SECRET", hide_env_values = true, help_heading = "Tokens")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) jwt_secret: Option<String>,
+    /// A file that holds the secret
+    #[arg(long, value_name = "FILE", env = "JWT_SECRET_FILE", help_heading = "Tokens")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) jwt_secret_file: Option<PathBuf>,
+    /// The secret before this one, still good while tokens signed with it are about
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "JWT_SECRET_PREVIOUS",
+        hide_env_values = true,
+        help_heading = "Tokens"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) jwt_secret_previous: Option<String>,
+    /// Files with public keys in PEM: RSA, P-256 or Ed25519
+    #[arg(
+        long,
+        value_name = "FILES",
+        env = "JWT_PUBLIC_KEYS",
+        value_delimiter = ',',
+        help_heading = "Tokens"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) jwt_public_keys: Option<Vec<PathBuf>>,
+    /// The algorithms that are accepted: HS256, HS384, HS512, RS256, ES256, EdDSA [default: HS256 where there is a secret, and the one of each public key]
+    #[arg(
+        long,
+        value_name = "NAMES",
+        env = "GATEWAY_ALGORITHMS",
+        value_delimiter = ',',
+        help_heading = "Tokens"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) algorithms: Option<Vec<String>>,
+    /// Allowed between this clock and the token issuer's [default: 0s]
+    #[arg(long, value_name = "TIME", env = "GATEWAY_LEEWAY", help_heading = "Tokens")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) leeway: Option<String>,
+    /// The audiences of which a token must name one; without it, `aud` is not looked at
+    #[arg(
+        long,
+        value_name = "NAMES",
+        env = "GATEWAY_AUDIENCE",
+        value_delimiter = ',',
+        help_heading = "Tokens"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) audience: Option<Vec<String>>,
+    /// The issuers of which a token must name one; without it, `iss` is not looked at
+    #[arg(
+        long,
+        value_name = "NAMES",
+        env = "GATEWAY_ISSUER",
+        value_delimiter = ',',
+        help_heading = "Tokens"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) issuer: Option<Vec<String>>,
+
+    /// The RabbitMQ that events come from, amqp://…; without it the gateway is never ready
+    #[arg(long, value_name = "URL", env = "RABBITMQ_URL", hide_env_values = true, help_heading = "Broker")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) amqp_url: Option<String>,
+    /// The topic exchange [default: payments_events]
+    #[arg(long, value_name = "NAME", env = "GATEWAY_EXCHANGE", help_heading = "Broker")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exchange: Option<String>,
+    /// `shared`: one durable queue, right for one gateway; `per-instance`: each gateway has its own while it is connected, right for several [default: shared]
+    #[arg(long, value_name = "KIND", env = "GATEWAY_QUEUE", help_heading = "Broker")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) queue: Option<String>,
+    /// The shared queue, or what the names of the others begin with [default: ws_events]
+    #[arg(long, value_name = "NAME", env = "GATEWAY_QUEUE_NAME", help_heading = "Broker")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) queue_name: Option<String>,
+    /// What of the exchange goes to the queue [default: #]
+    #[arg(long, value_name = "PATTERN", env = "GATEWAY_BINDING", help_heading = "Broker")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) binding: Option<String>,
+    /// Deliveries that may be unacknowledged at once [default: 1024]
+    #[arg(long, value_name = "N", env = "GATEWAY_PREFETCH", help_heading = "Broker")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) prefetch: Option<u16>,
+    /// Where messages go that are no events; it is declared, with a queue of its name and `.dead`
+    #[arg(long, value_name = "NAME", env = "GATEWAY_DEAD_LETTER_EXCHANGE", help_heading = "Broker")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dead_letter_exchange: Option<String>,
+
+    /// How often every connection is pinged [default: 30s]
+    #[arg(long, value_name = "TIME", env = "GATEWAY_PING_INTERVAL", help_heading = "Timing")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ping_interval: Option<String>,
+    /// How long it may take to answer [default: 10s]
+    #[arg(long, value_name = "TIME", env = "GATEWAY_PONG_TIMEOUT", help_heading = "Timing")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pong_timeout: Option<String>,
+    /// How long a handshake may take [default: 10s]
+    #[arg(long, value_name = "TIME", env = "GATEWAY_CONNECT_TIMEOUT", help_heading = "Timing")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) connect_timeout: Option<String>,
+    /// How long everybody may take to go on shutdown [default: 10s]
+    #[arg(long, value_name = "TIME", env = "GATEWAY_SHUTDOWN_GRACE", help_heading = "Timing")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) shutdown_grace: Option<String>,
+
+    /// Most connections in all [default: no limit]
+    #[arg(long, value_name = "N", env = "GATEWAY_MAX_CONNECTIONS", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_connections: Option<usize>,
+    /// Most connections of one user [default: no limit]
+    #[arg(long, value_name = "N", env = "GATEWAY_MAX_CONNECTIONS_PER_USER", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_connections_per_user: Option<usize>,
+    /// Most connections from one address; behind a load balancer that is everybody [default: no limit]
+    #[arg(long, value_name = "N", env = "GATEWAY_MAX_CONNECTIONS_PER_ADDRESS", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_connections_per_address: Option<usize>,
+    /// Connections that may be in their handshake at once, for each shard [default: 1024]
+    #[arg(long, value_name = "N", env = "GATEWAY_MAX_HANDSHAKES", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_handshakes: Option<usize>,
+    /// Largest message from a client, in bytes [default: 65536]
+    #[arg(long, value_name = "BYTES", env = "GATEWAY_MAX_MESSAGE_BYTES", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_message_bytes: Option<usize>,
+    /// Frames that a client may send each second, pings among them [default: 100]
+    #[arg(long, value_name = "N", env = "GATEWAY_MESSAGE_RATE", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) message_rate: Option<u32>,
+    /// Most rooms of one connection [default: 100]
+    #[arg(long, value_name = "N", env = "GATEWAY_MAX_ROOMS", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_rooms: Option<usize>,
+    /// Bytes that may wait for one connection before it is closed with 1013 [default: 4194304]
+    #[arg(long, value_name = "BYTES", env = "GATEWAY_OUTBOX_BYTES", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) outbox_bytes: Option<usize>,
+    /// Threads that serve connections [default: one for each core]
+    #[arg(long, value_name = "N", env = "GATEWAY_SHARDS", help_heading = "Limits")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) shards: Option<usize>,
+
+    /// What is logged on standard error: error, warn, info, debug, or a filter [default: info]
+    #[arg(long, value_name = "FILTER", env = "GATEWAY_LOG", help_heading = "Watching")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) log: Option<String>,
+    /// `text` or `json` [default: text]
+    #[arg(long, value_name = "FORMAT", env = "GATEWAY_LOG_FORMAT", help_heading = "Watching")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) log_format: Option<String>,
+    /// Where errors are reported, where the gateway is built with the feature `sentry`
+    #[arg(long, value_name = "DSN", env = "SENTRY_DSN", hide_env_values = true, help_heading = "Watching")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sentry_dsn: Option<String>,
+
+    /// How the wire is spelled.
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dialect: Option<Dialect>,
+    /// Which rooms an event goes to.
+    #[arg(skip)]
+    #[serde(rename = "route", skip_serializing_if = "Option::is_none")]
+    pub(super) routes: Option<Vec<Route>>,
+    /// More keys to verify tokens with.
+    #[arg(skip)]
+    #[serde(rename = "key", skip_serializing_if = "Option::is_none")]
+    pub(super) keys: Option<Vec<KeySetting>>,
+}
+
+/// A key with a name. It has exactly one of the other three.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct KeySetting {
+    /// The `kid` of the tokens that it verifies; without it, of any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kid: Option<String>,
+    /// A secret of tokens signed by HMAC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) secret: Option<String>,
+    /// A file that holds one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) secret_file: Option<PathBuf>,
+    /// A file with a public key in PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) public_key_file: Option<PathBuf>,
+}
+
+/// What stands for a secret where settings are shown.
+const HIDDEN: &str = "***";
+
+impl Settings {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not TOML, or has an unknown key; the message shows the line.
+    pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(path, &text)
+    }
+
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        // The reader's own message shows the line.
+        toml::from_str(text)
+            .map_err(|error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() })
+    }
+
+    /// These settings, and below them those of `other` where these say nothing.
+    pub(super) fn over(&self, other: &Self) -> Self {
+        let mut table = other.table();
+        table.extend(self.table());
+        table.try_into().expect("settings that were written can be read")
+    }
+
+    /// The settings as a file says them, secrets hidden (AUTH-8).
+    pub(super) fn shown(mut self) -> String {
+        let hide = |secret: &mut Option<String>| {
+            if secret.is_some() {
+                *secret = Some(HIDDEN.to_owned());
+            }
+        };
+        hide(&mut self.jwt_secret);
+        hide(&mut self.jwt_secret_previous);
+        hide(&mut self.sentry_dsn);
+        for key in self.keys.iter_mut().flatten() {
+            hide(&mut key.secret);
+        }
+        if let Some(mut url) = self.amqp_url.as_deref().and_then(|url| url::Url::parse(url).ok()) {
+            if url.password().is_some() {
+                // A URL that has a password takes another one.
+                let _ = url.set_password(Some(HIDDEN));
+            }
+            self.amqp_url = Some(url.to_string());
+        }
+        toml::to_string(&self).expect("settings can be written")
+    }
+
+    fn table(&self) -> toml::Table {
+        toml::Table::try_from(self).expect("settings can be written")
+    }
+}

@@ -1,0 +1,106 @@
+use std::path::Path;
+
+use super::*;
+use clap::{CommandFactory, Parser};
+
+#[derive(Parser)]
+struct Program {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+fn settings(flags: &[&str], file: &str) -> Result<Settings, ConfigError> {
+    let flags = Program::parse_from([&["gateway"], flags].concat()).flags;
+    Ok(flags.settings.over(&Settings::parse(Path::new("t.toml"), file)?))
+}
+
+fn config(flags: &[&str], file: &str) -> Result<Config, ConfigError> {
+    settings(&[flags, &["--jwt-secret", "s"]].concat(), file)?.check()
+}
+
+/// Flags win over the file, the file over the defaults.
+#[test]
+fn later_ones_win() {
+    let file =
+        "queue_name = \"file\"\nexchange = \"file\"\namqp_url = \"amqp://h\"\nping_interval = \"300ms\"";
+    let config = config(&["--queue-name", "flag"], file).unwrap();
+    let broker = config.rabbitmq.unwrap();
+    assert_eq!(
+        (broker.queue.as_str(), broker.exchange.as_str(), broker.binding.as_str()),
+        ("flag", "file", "#")
+    );
+    assert_eq!(config.gateway.ping_interval.as_millis(), 300);
+    assert_eq!(config.gateway.pong_timeout, Timing::default().pong_timeout);
+}
+
+/// Each mistake is one error that says what and where.
+#[test]
+fn mistakes_are_named() {
+    for (file, says) in [
+        ("pong_timeot = \"1s\"", "unknown field `pong_timeot`"),
+        ("ping_interval = \"fast\"", "`ping_interval`: `fast` is not a duration"),
+        ("ping_interval = \"0s\"", "`ping_interval` is zero"),
+        ("listen = \"here\"", "`listen` is here"),
+        ("path = \"ws\"", "begins with `/`"),
+        ("allowed_origins = [\"https://a/b\"]", "`allowed_origins` is https://a/b"),
+        ("algorithms = [\"none\"]", "`none` is no algorithm"),
+        ("algorithms = []", "at least one"),
+        ("algorithms = [\"ES256\"]", "ES256, and there is no key for it"),
+        ("amqp_url = \"http://h\"", "no AMQP URL"),
+        ("amqp_url = \"amqp://h\"\nqueue = \"ws_events\"", "`shared` or `per-instance`"),
+        ("amqp_url = \"amqp://h\"\nprefetch = 0", "at least 1"),
+        ("shards = 0", "at least 1"),
+        ("max_connections = 0", "at least 1"),
+        ("message_rate = 0", "at least 1"),
+        ("tls_cert = \"c.pem\"", "TLS needs both"),
+        ("log_format = \"xml\"", "`text` or `json`"),
+        ("[[key]]\nkid = \"a\"\npublic_key_file = \"/nowhere\"", "cannot read /nowhere"),
+        ("[[key]]\nkid = \"a\"", "`key` is a; it has one of"),
+        ("[dialect]\npong = \"ping\"", "two different messages"),
+        ("[[route]]\nevent = \"a*b\"\nrooms = []", "a `*` stands at the end only"),
+    ] {
+        let error = config(&[], file).unwrap_err().to_string();
+        assert!(error.contains(says), "{file}: {error}");
+    }
+    assert!(matches!(Settings::default().check(), Err(ConfigError::NoKey)));
+    let error = config(&[], "path = \"/ws\"\nport = 1").unwrap_err().to_string();
+    assert!(error.contains("line 2"), "{error}");
+}
+
+/// What is said of a default is what it is.
+#[test]
+fn the_help_tells_the_defaults() {
+    let config = config(&["--amqp-url", "amqp://h"], "").unwrap();
+    let effective = settings(&["--amqp-url", "amqp://h"], "").unwrap().effective(&config);
+    let effective: toml::Table = toml::from_str(&effective).unwrap();
+    let command = Program::command();
+    let mut told = 0;
+    for argument in command.get_arguments() {
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let Some((_, default)) = help.split_once("[default: ") else { continue };
+        let default = default.trim_end_matches(']');
+        let name = argument.get_id().as_str();
+        if name == "shards" || name == "algorithms" || default == "no limit" {
+            continue;
+        }
+        let found = effective[name].as_str().map_or_else(|| effective[name].to_string(), str::to_owned);
+        assert_eq!(default, found, "{name}");
+        told += 1;
+    }
+    assert!(told > 10, "{told}");
+}
+
+/// A configuration can be logged and printed without its secrets (AUTH-8), and what is printed can be read again.
+#[test]
+fn secrets_are_not_shown() {
+    let file = "amqp_url = \"amqp://guest:hush@h/%2f\"\njwt_secret_previous = \"hush\"\nsentry_dsn = \"https://hush@h/1\"\n\
+                [[key]]\nkid = \"k\"\nsecret = \"hush\"";
+    let settings = settings(&["--jwt-secret", "hush"], file).unwrap();
+    let config = settings.check().unwrap();
+    let printed = settings.effective(&config);
+    for shown in [format!("{config:?}"), printed.clone()] {
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+    assert!(printed.contains("amqp://guest:***@h/%2f"), "{printed}");
+    assert!(Settings::parse(Path::new("printed"), &printed).unwrap().check().is_ok());
+}

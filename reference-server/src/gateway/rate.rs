@@ -1,0 +1,103 @@
+//! How much one connection may say (MSG-6).
+
+use std::time::Duration;
+
+/// Refused frames that one connection may pile up, in seconds' worth of its rate, before it is taken for a flood.
+const PATIENCE_S: u32 = 2;
+
+/// What is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Frames a second, control frames among them. A second's worth may come at once.
+    pub per_second: u32,
+}
+
+/// A token bucket, and how often it was empty. Both are kept in the time they stand for, so there is nothing to refill.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Meter {
+    /// When the bucket is full again.
+    full_at: Duration,
+    /// Frames refused since the bucket was last full.
+    refused: u32,
+    /// When the peer was last told.
+    told_at: Option<Duration>,
+}
+
+/// What becomes of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is taken in.
+    Allowed,
+    /// It is not; the peer is told.
+    Refused,
+    /// It is not, and the peer was told within this second already.
+    Ignored,
+    /// The peer persists.
+    Flood,
+}
+
+impl Meter {
+    pub(super) fn take(&mut self, now: Duration, limit: RateLimit) -> Verdict {
+        if now >= self.full_at {
+            self.refused = 0;
+            self.full_at = now;
+        }
+        let cost = Duration::from_secs(1) / limit.per_second.max(1);
+        if self.full_at + cost <= now + Duration::from_secs(1) {
+            self.full_at += cost;
+            return Verdict::Allowed;
+        }
+        self.refused += 1;
+        if self.refused > limit.per_second.saturating_mul(PATIENCE_S) {
+            return Verdict::Flood;
+        }
+        if self.told_at.is_some_and(|at| now < at + Duration::from_secs(1)) {
+            return Verdict::Ignored;
+        }
+        self.told_at = Some(now);
+        Verdict::Refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: RateLimit = RateLimit { per_second: 10 };
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A second's worth may come at once, and then as much as the rate gives back.
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let mut meter = Meter::default();
+        for _ in 0..10 {
+            assert_eq!(meter.take(ms(0), LIMIT), Verdict::Allowed);
+        }
+        assert_eq!(meter.take(ms(0), LIMIT), Verdict::Refused);
+        assert_eq!(meter.take(ms(50), LIMIT), Verdict::Ignored, "told once a second");
+        assert_eq!(meter.take(ms(100), LIMIT), Verdict::Allowed);
+        assert_eq!(meter.take(ms(101), LIMIT), Verdict::Ignored);
+        for tick in 2..40 {
+            assert_eq!(
+                meter.take(ms(100 * tick), LIMIT),
+                Verdict::Allowed,
+                "{tick}: just the rate, for ever"
+            );
+        }
+    }
+
+    /// Whoever goes on is a flood; whoever pauses until the bucket is full begins anew.
+    #[test]
+    fn persistence_is_a_flood() {
+        let mut meter = Meter::default();
+        let mut verdicts = (0..31).map(|_| meter.take(ms(0), LIMIT)).collect::<Vec<_>>();
+        assert_eq!(verdicts.pop(), Some(Verdict::Flood));
+        assert!(!verdicts.contains(&Verdict::Flood));
+        assert_eq!(meter.take(ms(1000), LIMIT), Verdict::Allowed);
+        let again = (0..29).map(|_| meter.take(ms(1000), LIMIT));
+        assert!(!again.collect::<Vec<_>>().contains(&Verdict::Flood));
+    }
+}

@@ -1,0 +1,198 @@
+//! What the gateway counts (CONN-9). One set for all shards; a batch costs one addition, not one for each delivery.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Upper bounds of the latency histogram, in seconds.
+const LATENCY_BOUNDS_S: [f64; 14] =
+    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+
+/// All of them.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// WebSocket connections that are open.
+    pub connections: Gauge,
+    /// Rooms that have members, in all shards together; a room counts once for each shard.
+    pub rooms: Gauge,
+    /// Bytes that wait in outboxes.
+    pub outbox_bytes: Gauge,
+    /// Whether events are consumed from a broker.
+    pub broker_up: Gauge,
+    /// Upgrades that succeeded.
+    pub opened: Counter,
+    /// Requests that were refused.
+    pub refused: Family<RefusalLabel, Counter>,
+    /// Connections that the gateway ended.
+    pub ended: Family<EndLabel, Counter>,
+    /// Messages from clients.
+    pub messages_in: Counter,
+    /// Messages to clients, events among them.
+    pub messages_out: Counter,
+    /// Events from the broker.
+    pub events: Counter,
+    /// Events, each counted for each connection that it was written to.
+    pub deliveries: Counter,
+    /// Messages from the broker that were no events (BRIDGE-8).
+    pub poison: Counter,
+    /// Rooms left out because an event's data does not say which they are.
+    pub skipped_rooms: Counter,
+    /// From the broker's delivery until a shard has offered the event to all its sockets.
+    pub event_to_socket: Histogram,
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Refusal {
+    /// No good token (AUTH-2).
+    Token,
+    /// Another origin than the configured ones (AUTH-10).
+    Origin,
+    /// Too many connections (CONN-7).
+    Capacity,
+    /// No HTTP, no upgrade where one was due, or an unknown path.
+    Request,
+    /// Its handshake took too long (CONN-8).
+    Timeout,
+}
+
+/// Why the gateway ended a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum End {
+    /// Its token expired (AUTH-6).
+    Expired,
+    /// It did not answer pings (HB-2).
+    Dead,
+    /// It read too slowly (BRIDGE-12).
+    Slow,
+    /// It sent too much (MSG-6).
+    Flood,
+    /// It broke the protocol (MSG-5, MSG-7).
+    Broken,
+    /// The gateway shut down (CONN-6).
+    Shutdown,
+}
+
+/// The label of [`Metrics::refused`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RefusalLabel {
+    cause: Refusal,
+}
+
+/// The label of [`Metrics::ended`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EndLabel {
+    cause: End,
+}
+
+impl Metrics {
+    /// Counts one refused request.
+    pub fn refuse(&self, cause: Refusal) {
+        self.refused.get_or_create(&RefusalLabel { cause }).inc();
+    }
+
+    /// Counts one connection that the gateway ended.
+    pub fn end(&self, cause: End) {
+        self.ended.get_or_create(&EndLabel { cause }).inc();
+    }
+
+    /// Notes how long an event took to its sockets.
+    pub fn took(&self, time: Duration) {
+        self.event_to_socket.observe(time.as_secs_f64());
+    }
+
+    /// All of them as OpenMetrics text, which Prometheus reads.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)
+            .expect("a string takes every text");
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("gateway"),
+            connections: Gauge::default(),
+            rooms: Gauge::default(),
+            outbox_bytes: Gauge::default(),
+            broker_up: Gauge::default(),
+            opened: Counter::default(),
+            refused: Family::default(),
+            ended: Family::default(),
+            messages_in: Counter::default(),
+            messages_out: Counter::default(),
+            events: Counter::default(),
+            deliveries: Counter::default(),
+            poison: Counter::default(),
+            skipped_rooms: Counter::default(),
+            event_to_socket: Histogram::new(LATENCY_BOUNDS_S),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let Self { registry, .. } = self;
+        registry.register("connections", "Open WebSocket connections", self.connections.clone());
+        registry.register("rooms", "Rooms with members, counted for each shard", self.rooms.clone());
+        registry.register_with_unit(
+            "outbox",
+            "Waiting to be written",
+            Unit::Bytes,
+            self.outbox_bytes.clone(),
+        );
+        registry.register("broker_up", "1 while events are consumed from a broker", self.broker_up.clone());
+        registry.register("opened", "Upgrades that succeeded", self.opened.clone());
+        registry.register("refused", "Requests that were refused, by cause", self.refused.clone());
+        registry.register("ended", "Connections that the gateway ended, by cause", self.ended.clone());
+        registry.register("messages_in", "Messages from clients", self.messages_in.clone());
+        registry.register(
+            "messages_out",
+            "Messages to clients, events among them",
+            self.messages_out.clone(),
+        );
+        registry.register("events", "Events from the broker", self.events.clone());
+        registry.register("deliveries", "Events times their receivers", self.deliveries.clone());
+        registry.register("poison", "Messages from the broker that were no events", self.poison.clone());
+        let skipped = "Rooms that an event's data did not name";
+        registry.register("skipped_rooms", skipped, self.skipped_rooms.clone());
+        let latency = "From the broker's delivery until all sockets of a shard were offered the event";
+        registry.register_with_unit("event_to_socket", latency, Unit::Seconds, self.event_to_socket.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page has every name once, with its unit, and causes as labels.
+    #[test]
+    fn the_text_is_for_prometheus() {
+        let metrics = Metrics::default();
+        metrics.connections.set(3);
+        metrics.refuse(Refusal::Token);
+        metrics.end(End::Slow);
+        metrics.took(Duration::from_millis(3));
+        let text = metrics.encode();
+        for line in [
+            "gateway_connections 3",
+            "gateway_refused_total{cause=\"Token\"} 1",
+            "gateway_ended_total{cause=\"Slow\"} 1",
+            "gateway_event_to_socket_seconds_bucket{le=\"0.005\"} 1",
+            "gateway_outbox_bytes 0",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Answers to requests that do not become WebSockets.
+
+use std::io;
+
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+/// A status, a few fields, a body, and the end of the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    status: u16,
+    reason: &'static str,
+    content_type: &'static str,
+    fields: String,
+    body: String,
+}
+
+impl Answer {
+    /// Says nothing but its status.
+    pub(super) fn plain(status: u16, reason: &'static str) -> Self {
+        let body = format!("{reason}\n");
+        Self { status, reason, content_type: "text/plain; charset=utf-8", fields: String::new(), body }
+    }
+
+    /// A page.
+    pub(super) fn ok(content_type: &'static str, body: String) -> Self {
+        // What a gateway tells of itself is old in a moment.
+        let fields = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n".to_owned();
+        Self { status: 200, reason: "OK", content_type, fields, body }
+    }
+
+    /// One more field.
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+        self.fields += &format!("{name}: {value}\r\n");
+        self
+    }
+
+    /// Sends it and ends the sending side.
+    pub(super) async fn send(self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+        let Self { status, reason, content_type, fields, body } = self;
+        let head = format!(
+            "HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n{fields}\
+             Connection: close\r\n\r\n",
+            body.len()
+        );
+        stream.write_all((head + &body).as_bytes()).await?;
+        stream.shutdown().await
+    }
+}

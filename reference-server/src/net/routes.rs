@@ -1,0 +1,79 @@
+//! What an HTTP request gets: an upgrade, a page about the gateway, or a refusal (AUTH-9, CONN-9).
+
+use std::io;
+use std::net::IpAddr;
+
+use serde_json::json;
+use tokio::io::AsyncWrite;
+use tokio::sync::oneshot;
+
+use super::answer::Answer;
+use super::head::Head;
+use super::shard::{ShardReport, Shared};
+use super::upgrade::{SignedIn, upgrade};
+use crate::metrics::Refusal;
+
+/// What Prometheus is told that the metrics are.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Answers a request; where that is an upgrade, says who is signed in.
+pub(super) async fn serve(
+    stream: &mut (impl AsyncWrite + Unpin),
+    head: &Head,
+    peer: IpAddr,
+    shared: &Shared,
+) -> io::Result<Option<SignedIn>> {
+    let own = head.path == shared.config.path;
+    let answer = match (head.path.as_str(), head.method.as_str()) {
+        (_, "GET") if own => return upgrade(stream, head, peer, shared).await,
+        ("/healthz", "GET") => Answer::plain(200, "OK"),
+        ("/readyz", "GET") if shared.is_ready() => Answer::plain(200, "OK"),
+        ("/readyz", "GET") => Answer::plain(503, "No Broker"),
+        ("/stats", "GET") => Answer::ok("application/json", stats(shared).await),
+        ("/metrics", "GET") => Answer::ok(OPEN_METRICS, metrics(shared).await),
+        (path, _) if own || matches!(path, "/healthz" | "/readyz" | "/stats" | "/metrics") => {
+            Answer::plain(405, "Method Not Allowed").with("Allow", "GET")
+        }
+        _ => {
+            shared.metrics.refuse(Refusal::Request);
+            Answer::plain(404, "Not Found")
+        }
+    };
+    answer.send(stream).await?;
+    Ok(None)
+}
+
+async fn stats(shared: &Shared) -> String {
+    let ShardReport { census, .. } = ask(shared).await;
+    let metrics = &shared.metrics;
+    let body = json!({
+        "connections": census.connections,
+        "rooms": census.rooms,
+        "messages": { "in": metrics.messages_in.get(), "out": metrics.messages_out.get() },
+        "ready": shared.is_ready(),
+    });
+    body.to_string() + "\n"
+}
+
+async fn metrics(shared: &Shared) -> String {
+    let ShardReport { census, outbox_bytes, room_count } = ask(shared).await;
+    let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+    shared.metrics.connections.set(gauge(census.connections.total));
+    shared.metrics.rooms.set(gauge(room_count));
+    shared.metrics.outbox_bytes.set(gauge(outbox_bytes));
+    shared.metrics.encode()
+}
+
+/// What all shards say together. One that is ending says nothing.
+async fn ask(shared: &Shared) -> ShardReport {
+    let mut whole = ShardReport::default();
+    for shard in &shared.reporters {
+        let (tell, told) = oneshot::channel();
+        if shard.send(tell).await.is_ok()
+            && let Ok(report) = told.await
+        {
+            whole.add(report);
+        }
+    }
+    whole
+}

@@ -1,0 +1,100 @@
+//! Reports to Sentry.
+
+use protocol::Claims;
+use sentry::integrations::tracing::EventFilter;
+use sentry::protocol::User;
+use sentry::{ClientInitGuard, ClientOptions, Hub, SentryFuture, SentryFutureExt};
+use tracing::{Level, Subscriber};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::ReportError;
+
+/// Errors are reported while it lives; what is under way is sent when it goes.
+pub struct Reporting {
+    _guard: Option<ClientInitGuard>,
+}
+
+impl Reporting {
+    /// Starts to report to the project of this DSN, where there is one.
+    ///
+    /// # Errors
+    /// When it is no DSN.
+    pub fn start(dsn: Option<&str>) -> Result<Self, ReportError> {
+        let Some(dsn) = dsn else { return Ok(Self { _guard: None }) };
+        let dsn = dsn.parse().map_err(|_| ReportError::Dsn)?;
+        let options = ClientOptions {
+            dsn: Some(dsn),
+            release: sentry::release_name!(),
+            // The user is named on purpose; addresses and headers are not collected.
+            send_default_pii: false,
+            ..ClientOptions::default()
+        };
+        Ok(Self { _guard: Some(sentry::init(options)) })
+    }
+}
+
+/// Errors become reports, warnings their prelude. No line holds a token (AUTH-8), so no report does.
+pub(crate) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> sentry::integrations::tracing::SentryLayer<S>
+{
+    sentry::integrations::tracing::layer().event_filter(|metadata| match *metadata.level() {
+        Level::ERROR => EventFilter::Event,
+        Level::WARN | Level::INFO => EventFilter::Breadcrumb,
+        _ => EventFilter::Ignore,
+    })
+}
+
+/// Whatever goes wrong inside the future is reported as this user's.
+pub(crate) fn for_user<F: Future>(claims: &Claims, future: F) -> SentryFuture<F> {
+    let hub = Hub::new_from_top(Hub::current());
+    hub.configure_scope(|scope| {
+        scope.set_user(Some(User {
+            id: Some(claims.user_id.to_string()),
+            email: Some(claims.email.clone()),
+            ..User::default()
+        }));
+    });
+    future.bind_hub(hub)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::{Role, UserId};
+    use tracing_subscriber::layer::SubscriberExt;
+
+    /// What happens to a user is reported as theirs, what happens to nobody is not; warnings alone are no reports.
+    #[test]
+    fn reports_carry_the_user() {
+        let claims = Claims {
+            user_id: UserId::new("u7"),
+            email: "u7@example.org".to_owned(),
+            role: Role::Customer,
+            expires_at: 1,
+            not_before: None,
+        };
+        let subscriber = tracing_subscriber::registry().with(layer());
+        let events = sentry::test::with_captured_events(|| {
+            let _default = tracing::subscriber::set_default(subscriber);
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(for_user(&claims, async { tracing::error!("broken for one") }));
+            runtime.block_on(async {
+                tracing::warn!("nothing to report");
+                tracing::error!("broken for all");
+            });
+        });
+        let told = |event: &sentry::protocol::Event<'static>| {
+            let user = event.user.clone().map(|user| (user.id, user.email));
+            (event.message.clone().unwrap_or_default(), user)
+        };
+        let user = (Some("u7".to_owned()), Some("u7@example.org".to_owned()));
+        let expected = [("broken for one".to_owned(), Some(user)), ("broken for all".to_owned(), None)];
+        assert_eq!(events.iter().map(told).collect::<Vec<_>>(), expected);
+    }
+
+    /// A DSN that is none is told without repeating it.
+    #[test]
+    fn a_bad_dsn_is_refused() {
+        assert_eq!(Reporting::start(Some("hush")).err(), Some(ReportError::Dsn));
+        assert!(Reporting::start(None).is_ok());
+    }
+}
