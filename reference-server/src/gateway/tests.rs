@@ -21,14 +21,18 @@ const MAX_ROOMS: usize = 5;
 const MESSAGE_RATE: u32 = 1000;
 
 fn machine(dialect: Dialect) -> Gateway {
-    Gateway::new(GatewayConfig {
+    Gateway::new(config(dialect))
+}
+
+fn config(dialect: Dialect) -> GatewayConfig {
+    GatewayConfig {
         dialect,
         ping_interval: Duration::from_secs(30),
         pong_timeout: Duration::from_secs(10),
         max_rooms: MAX_ROOMS,
         message_rate: RateLimit { per_second: MESSAGE_RATE },
         leeway_s: 0,
-    })
+    }
 }
 
 fn at(seconds: u64) -> Now {
@@ -198,6 +202,48 @@ struct Member {
     user: &'static str,
     admin: bool,
     news: BTreeSet<usize>,
+}
+
+/// A connection ends with its token, and nobody else's (AUTH-6); leeway is patience.
+#[test]
+fn a_connection_ends_with_its_token() {
+    let mut gateway = Gateway::new(GatewayConfig { leeway_s: 2, ..config(Dialect::default()) });
+    let moment = |s: u64| Now {
+        monotonic: Duration::from_secs(s),
+        wall: Timestamp::from_unix_ms(1_000_000 + 1000 * s as i64),
+    };
+    for (id, expires_at) in [(1, 1005), (2, 1020)] {
+        let claims = Claims { expires_at, ..claims("u", Role::Customer) };
+        gateway.handle(moment(0), Input::Opened(ConnectionId(id), claims));
+    }
+    drain(&mut gateway);
+    assert_eq!(gateway.deadline(), Some(Duration::from_secs(7)));
+    gateway.handle(moment(6), Input::Timer);
+    assert_eq!(drain(&mut gateway), []);
+    gateway.handle(moment(7), Input::Timer);
+    assert_eq!(drain(&mut gateway), [Output::Close(ConnectionId(1), CloseCode::UNAUTHORIZED)]);
+    assert_eq!(gateway.census().connections.total, 1);
+}
+
+/// Frames beyond the rate are refused once a second and not acted on; who persists is closed (MSG-6).
+#[test]
+fn a_flood_is_refused_and_ended() {
+    let mut gateway = machine(Dialect::default());
+    open(&mut gateway, 1, "u");
+    for _ in 0..MESSAGE_RATE {
+        assert_eq!(answer(&say(&mut gateway, 1, r#"{"type":"ping"}"#)).0, ServerMessage::Pong);
+    }
+    assert_eq!(
+        error_code(&say(&mut gateway, 1, r#"{"type":"subscribe","payload":{"room":"r"}}"#)),
+        "rate_limited"
+    );
+    assert!(!gateway.census().rooms.contains_key("r"));
+    let mut outputs = Vec::new();
+    for _ in 0..2 * MESSAGE_RATE {
+        outputs.extend(take(&mut gateway, Input::Ping(ConnectionId(1))));
+    }
+    assert_eq!(outputs, [Output::Close(ConnectionId(1), CloseCode::POLICY)]);
+    assert!(gateway.is_empty());
 }
 
 proptest! {

@@ -5,21 +5,28 @@ use std::net::SocketAddr;
 use futures_util::{SinkExt, StreamExt};
 use protocol::{Dialect, Role, ServerMessage};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::running::{token, within};
 
-pub(crate) struct Client {
-    socket: WebSocketStream<TcpStream>,
+pub(crate) struct Client<S = TcpStream> {
+    socket: WebSocketStream<S>,
 }
 
 impl Client {
     /// Signs a customer in, and takes the welcome.
     pub(crate) async fn sign_in(address: SocketAddr, user: &str) -> Self {
-        let url = format!("ws://{address}/ws?token={}", token(user, Role::Customer));
-        let stream = TcpStream::connect(address).await.unwrap();
+        Self::over(TcpStream::connect(address).await.unwrap(), user).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// Signs a customer in on a connection that is there, and takes the welcome.
+    pub(crate) async fn over(stream: S, user: &str) -> Self {
+        let url = format!("ws://gateway/ws?token={}", token(user, Role::Customer));
         let (socket, _) = within(tokio_tungstenite::client_async(url, stream)).await.unwrap();
         let mut client = Self { socket };
         let welcome = client.message().await;

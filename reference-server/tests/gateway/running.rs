@@ -40,11 +40,19 @@ pub(crate) fn config() -> Config {
 
 /// A gateway on a free port.
 pub(crate) async fn start(config: Config) -> (Running, SocketAddr) {
+    start_wrapped(config, |listener| listener).await
+}
+
+/// A gateway on a free port, its listener wrapped.
+pub(crate) async fn start_wrapped<L: Listen>(
+    config: Config,
+    wrap: impl FnOnce(TcpListen) -> L + Send + 'static,
+) -> (Running, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     // A socket belongs to the runtime that waits for it, so it is registered again there.
     let listener = listener.into_std().unwrap();
-    (run(config, move || TcpListen(TcpListener::from_std(listener).unwrap())), address)
+    (run(config, move || wrap(TcpListen(TcpListener::from_std(listener).unwrap()))), address)
 }
 
 /// A gateway whose connections are pipes: they hold as many bytes as the test says, not as the kernel likes.

@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 
 use protocol::Role;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::client::Client;
-use crate::running::{config, start, token};
+use crate::running::{config, start, token, within};
 use crate::wire::{Wire, upgrade_request};
 
 async fn get(address: SocketAddr, path: &str) -> String {
@@ -55,4 +58,47 @@ async fn readiness_follows_the_broker() {
         );
         assert!(client.is_served().await);
     }
+}
+
+/// The numbers of one connection, and then of none (CONN-5, CONN-9).
+#[tokio::test]
+async fn stats_and_metrics_tell_who_is_here() {
+    let (mut gateway, address) = start(config()).await;
+    let client = Client::sign_in(address, "ann").await;
+    let mut other = Client::sign_in(address, "ann").await;
+    gateway.broker.up();
+    gateway.broker.publish("payment:created", &json!({}));
+    other.event().await;
+    assert!(other.is_served().await);
+    let stats: Value = serde_json::from_str(&body(address, "/stats").await).unwrap();
+    let expected = json!({
+        "connections": { "total": 2, "byUser": { "ann": 2 }, "byRole": { "CUSTOMER": 2 } },
+        "rooms": { "broadcast": 2, "user:ann": 2, "role:customer": 2 },
+        "messages": { "in": 1, "out": 5 },
+        "ready": true,
+    });
+    assert_eq!(stats, expected, "two welcomes, two deliveries, one pong");
+    let metrics = body(address, "/metrics").await;
+    for line in [
+        "gateway_connections 2",
+        "gateway_deliveries_total 2",
+        "gateway_events_total 1",
+        "gateway_broker_up 1",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} in\n{metrics}");
+    }
+    drop((client, other));
+    while body(address, "/stats").await.contains("broadcast") {}
+    assert!(body(address, "/metrics").await.contains("\ngateway_connections 0\n"));
+}
+
+/// The body of an answer that says how long it is.
+async fn body(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: gateway\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    within(stream.read_to_string(&mut answer)).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+    body.to_owned()
 }

@@ -86,6 +86,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
+    /// The first line of an answer to what was written bit by bit, or none at the end of the connection.
+    pub(crate) async fn status_line(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.received.windows(2).position(|two| two == b"\r\n") {
+                return Some(String::from_utf8_lossy(&self.received[..end]).into_owned());
+            }
+            if !self.receive().await {
+                return None;
+            }
+        }
+    }
+
     /// The code of the close that comes next.
     pub(crate) async fn close_code(&mut self) -> u16 {
         let frame = self.frame().await.expect("a close");

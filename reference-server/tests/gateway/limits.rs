@@ -1,0 +1,108 @@
+//! How much of everything one may have (CONN-7, MSG-6, AUTH-10).
+
+use std::net::SocketAddr;
+
+use protocol::Role;
+use reference_server::Config;
+use reference_server::gateway::RateLimit;
+use reference_server::net::ConnectionLimits;
+
+use crate::client::Client;
+use crate::running::{config, start, token};
+use crate::wire::{TEXT, Wire, upgrade_request};
+
+async fn status(address: SocketAddr, user: &str, lines: &str) -> String {
+    let target = format!("/ws?token={}", token(user, Role::Customer));
+    let head = Wire::connect(address).await.request(&upgrade_request(&target, lines)).await;
+    head.split(' ').nth(1).unwrap().to_owned()
+}
+
+fn limited(connection_limits: ConnectionLimits) -> Config {
+    Config { connection_limits, ..config() }
+}
+
+/// One connection too many of a user is refused, others' are not, and whoever has gone makes room.
+#[tokio::test]
+async fn a_users_connections_are_limited() {
+    let limits = ConnectionLimits { per_user: Some(2), ..ConnectionLimits::default() };
+    let (_gateway, address) = start(limited(limits)).await;
+    let first = Client::sign_in(address, "ann").await;
+    let _second = Client::sign_in(address, "ann").await;
+    assert_eq!(status(address, "ann", "").await, "503");
+    let _other = Client::sign_in(address, "bob").await;
+    drop(first);
+    while status(address, "ann", "").await != "101" {}
+}
+
+/// One too many in all, or from one address, is refused whoever it is; the pages are there all the same.
+#[tokio::test]
+async fn connections_in_all_are_limited() {
+    for limits in [
+        ConnectionLimits { total: Some(1), ..ConnectionLimits::default() },
+        ConnectionLimits { per_address: Some(1), ..ConnectionLimits::default() },
+    ] {
+        let (_gateway, address) = start(limited(limits)).await;
+        let _first = Client::sign_in(address, "ann").await;
+        assert_eq!(status(address, "bob", "").await, "503");
+        let head = Wire::connect(address).await.request("GET /healthz HTTP/1.1\r\nHost: g\r\n\r\n").await;
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    }
+}
+
+/// A handshake that is not finished takes one of the places for handshakes, and no more than those.
+#[tokio::test]
+async fn handshakes_are_limited() {
+    let (_gateway, address) = start(Config { max_handshakes: 1, ..config() }).await;
+    let mut slow = Wire::connect(address).await;
+    slow.write(b"GET /ws HT").await;
+    assert_eq!(Wire::connect(address).await.frame().await, None, "dropped without a word");
+    slow.write(b"TP/1.1\r\n\r\n").await;
+    assert_eq!(slow.status_line().await.as_deref(), Some("HTTP/1.1 426 Upgrade Required"));
+    let _client = Client::sign_in(address, "ann").await;
+}
+
+/// Where origins are listed, pages from elsewhere are refused; what sends no origin is no page.
+#[tokio::test]
+async fn other_origins_are_refused() {
+    let allowed_origins = vec!["https://app.example.org".to_owned()];
+    let (_gateway, address) = start(Config { allowed_origins, ..config() }).await;
+    for (lines, expected) in [
+        ("", "101"),
+        ("Origin: https://app.example.org\r\n", "101"),
+        ("Origin: https://evil.example.org\r\n", "403"),
+        ("Origin: https://app.example.org.evil.org\r\n", "403"),
+        ("Origin: http://app.example.org\r\n", "403"),
+        ("Origin: null\r\n", "403"),
+    ] {
+        assert_eq!(status(address, "ann", lines).await, expected, "{lines}");
+    }
+    let (_gateway, address) = start(config()).await;
+    assert_eq!(
+        status(address, "ann", "Origin: https://evil.example.org\r\n").await,
+        "101",
+        "no list, no limit"
+    );
+}
+
+/// More frames than allowed are told, then ended with 1008; nobody else notices.
+#[tokio::test]
+async fn a_flood_is_ended() {
+    let mut config = config();
+    config.gateway.message_rate = RateLimit { per_second: 10 };
+    let (_gateway, address) = start(config).await;
+    let mut bystander = Client::sign_in(address, "ann").await;
+    let mut flooding = Wire::sign_in(address, "bob").await;
+    for _ in 0..200 {
+        flooding.send(TEXT, br#"{"type":"ping"}"#).await;
+    }
+    let mut told = 0;
+    let close = loop {
+        let frame = flooding.frame().await.expect("a close at the end");
+        match frame.opcode {
+            TEXT => told += usize::from(String::from_utf8_lossy(&frame.payload).contains("rate_limited")),
+            _ => break frame,
+        }
+    };
+    assert_eq!((told > 0, close.payload), (true, 1008_u16.to_be_bytes().to_vec()));
+    assert!(bystander.is_served().await);
+}
