@@ -1,10 +1,13 @@
 //! Reports to Sentry.
 
 use protocol::Claims;
-use sentry::integrations::tracing::EventFilter;
+use sentry::integrations::tracing::{BreadcrumbLayer, ErrorLayer};
 use sentry::protocol::User;
+use sentry::types::Dsn;
 use sentry::{ClientInitGuard, ClientOptions, Hub, SentryFuture, SentryFutureExt};
 use tracing::{Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::ReportError;
@@ -21,26 +24,18 @@ impl Reporting {
     /// When it is no DSN.
     pub fn start(dsn: Option<&str>) -> Result<Self, ReportError> {
         let Some(dsn) = dsn else { return Ok(Self { _guard: None }) };
-        let dsn = dsn.parse().map_err(|_| ReportError::Dsn)?;
-        let options = ClientOptions {
-            dsn: Some(dsn),
-            release: sentry::release_name!(),
-            // The user is named on purpose; addresses and headers are not collected.
-            send_default_pii: false,
-            ..ClientOptions::default()
-        };
+        let dsn: Dsn = dsn.parse().map_err(|_| ReportError::Dsn)?;
+        // The user is named on purpose; addresses and headers are not collected.
+        let options = ClientOptions::new().dsn(&dsn.to_string()).maybe_release(sentry::release_name!());
+        let options = options.send_default_pii(false);
         Ok(Self { _guard: Some(sentry::init(options)) })
     }
 }
 
 /// Errors become reports, warnings their prelude. No line holds a token (AUTH-8), so no report does.
-pub(crate) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> sentry::integrations::tracing::SentryLayer<S>
-{
-    sentry::integrations::tracing::layer().event_filter(|metadata| match *metadata.level() {
-        Level::ERROR => EventFilter::Event,
-        Level::WARN | Level::INFO => EventFilter::Breadcrumb,
-        _ => EventFilter::Ignore,
-    })
+pub(crate) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
+    let prelude = filter_fn(|metadata| matches!(*metadata.level(), Level::WARN | Level::INFO));
+    BreadcrumbLayer::new().with_filter(prelude).and_then(ErrorLayer::new().with_filter(LevelFilter::ERROR))
 }
 
 /// Whatever goes wrong inside the future is reported as this user's.
