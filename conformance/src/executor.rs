@@ -10,12 +10,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use scenarios::player::{Clock, Play, Setting};
 use scenarios::scenario::Bindings;
+use scenarios::token::Secrets;
 use scenarios::{Scenario, SubjectKind, Times};
 
 use crate::amqp::Names;
 use crate::process::SpawnError;
 use crate::profile::{GatewayAccess, GatewayProfile, Profile};
-use crate::template::{self, Values};
+use crate::template::Values;
 
 /// How much later than ordered things may happen on a host like this before that is a finding.
 const SLACK: Duration = Duration::from_millis(60);
@@ -128,12 +129,12 @@ impl Executor {
         }
     }
 
-    fn setting(&self, bindings: Bindings, jwt_secret: String, path: String) -> Setting {
+    fn setting(&self, bindings: Bindings, secrets: Secrets, path: String) -> Setting {
         Setting {
             bindings,
             times: self.times(),
             dialect: self.profile.dialect.clone(),
-            jwt_secret,
+            secrets,
             path,
             unix_ms: Arc::new(unix_ms),
             seed: self.seed,
@@ -166,8 +167,7 @@ impl From<SpawnError> for ExecutionError {
 /// Whether the command takes the names of exchange and queue from the harness.
 fn names_are_given(gateway: &GatewayProfile) -> bool {
     let GatewayAccess::Spawn { command, .. } = &gateway.access else { return false };
-    let used = |name| command.words.iter().chain(command.env.values()).any(|text| template::uses(text, name));
-    used("exchange") && used("queue")
+    command.uses("exchange") && command.uses("queue")
 }
 
 /// A clock that starts now.

@@ -16,6 +16,7 @@ pub mod executor;
 pub mod exit;
 pub mod process;
 pub mod profile;
+pub mod proxy;
 pub mod report;
 pub mod result;
 pub mod runner;

@@ -16,7 +16,7 @@ use crate::profile::CommandProfile;
 use crate::template::Values;
 
 /// Lines of output that are kept to be shown with a failure.
-const KEPT_LINES: usize = 60;
+const KEPT_LINES: usize = 200;
 /// Longest part of a line that is kept.
 const KEPT_BYTES: usize = 2000;
 
@@ -116,6 +116,11 @@ impl Subject {
         self.end().await;
     }
 
+    /// Asks the process to end (SIGTERM), and returns at once.
+    pub fn terminate(&self) {
+        self.group.signal(Signal::TERM);
+    }
+
     /// The last lines that the process printed.
     pub async fn output(&self) -> Vec<String> {
         self.output.lines.lock().await.iter().cloned().collect()
@@ -136,8 +141,12 @@ struct Group(Option<Pid>);
 
 impl Group {
     fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
         // A group that is gone already is what was wanted.
-        let _ = self.0.map(|leader| kill_process_group(leader, Signal::KILL));
+        let _ = self.0.map(|leader| kill_process_group(leader, signal));
     }
 }
 

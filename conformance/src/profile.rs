@@ -92,6 +92,13 @@ pub struct CommandProfile {
     pub env: BTreeMap<String, String>,
 }
 
+impl CommandProfile {
+    /// Whether a placeholder is used in it.
+    pub fn uses(&self, placeholder: &str) -> bool {
+        self.words.iter().chain(self.env.values()).any(|text| template::uses(text, placeholder))
+    }
+}
+
 /// Why a profile cannot be used.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum ProfileError {

@@ -3,18 +3,25 @@
 use std::collections::BTreeMap;
 
 use protocol::{Timing, format_duration};
+use scenarios::scenario::Settings;
 
 /// Every placeholder. A duration has two: `{ping_interval}` is `300ms`, `{ping_interval_ms}` is `300`.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 27] = [
+    "allowed_origin",
     "amqp_url",
     "connect_timeout",
     "connect_timeout_ms",
     "exchange",
     "gatecheck",
     "jwt_secret",
+    "jwt_secret_previous",
+    "max_connections",
+    "max_connections_per_user",
     "max_reconnect_attempts",
     "max_reconnect_delay",
     "max_reconnect_delay_ms",
+    "message_rate",
+    "outbox_bytes",
     "path",
     "ping_interval",
     "ping_interval_ms",
@@ -22,6 +29,7 @@ const NAMES: [&str; 20] = [
     "pong_timeout_ms",
     "port",
     "queue",
+    "queue_kind",
     "reconnect_delay",
     "reconnect_delay_ms",
     "stable_after",
@@ -60,6 +68,20 @@ impl Values {
         }
         values.set("max_reconnect_attempts", timing.max_reconnect_attempts.to_string());
         values
+    }
+
+    /// Adds what a scenario wants the gateway to be configured with, or the usual.
+    pub fn set_settings(&mut self, settings: &Settings, gateways: usize) {
+        let number = |set: Option<u32>, usual: u32| set.unwrap_or(usual).to_string();
+        self.set("allowed_origin", settings.allowed_origin.clone().unwrap_or_default());
+        self.set("max_connections", number(settings.max_connections, Settings::MANY_CONNECTIONS));
+        self.set(
+            "max_connections_per_user",
+            number(settings.max_connections_per_user, Settings::MANY_CONNECTIONS),
+        );
+        self.set("message_rate", number(settings.message_rate, Settings::MESSAGE_RATE));
+        self.set("outbox_bytes", number(settings.outbox_bytes, Settings::OUTBOX_BYTES));
+        self.set("queue_kind", if gateways > 1 { "per-instance" } else { "shared" });
     }
 
     /// Gives a placeholder its value.

@@ -5,6 +5,7 @@ mod connections;
 mod counts;
 mod file;
 mod intervals;
+mod secrecy;
 mod statuses;
 mod wire;
 
@@ -68,6 +69,8 @@ enum Kind {
     PongsMatch,
     /// Exchange and queue stand as specified.
     Topology,
+    /// No token turns up in what the gateway says, prints or shows.
+    NoTokens,
     /// At the last count the queue held so many messages.
     QueueReady(u32),
 }
@@ -167,6 +170,7 @@ impl Expectation {
             Kind::PublishedOrder { client, types } => wire::published_order(trace, client, types),
             Kind::PongsMatch => wire::pongs_match(trace, times),
             Kind::Topology => broker::topology(trace),
+            Kind::NoTokens => secrecy::no_tokens(trace),
             Kind::QueueReady(wanted) => broker::queue_ready(trace, *wanted),
         }
     }
@@ -191,6 +195,7 @@ impl Expectation {
             | Kind::PublishedOrder { .. }
             | Kind::PongsMatch
             | Kind::Topology
+            | Kind::NoTokens
             | Kind::QueueReady(_) => {}
         }
         patterns

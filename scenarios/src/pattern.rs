@@ -40,6 +40,9 @@ enum What {
     RequestFails(String),
     QueueDepth,
     Topology,
+    Answers(AnswerPattern),
+    Ended,
+    TurnedAway,
 }
 
 /// A pattern that says nothing usable.
@@ -59,7 +62,7 @@ pub enum PatternError {
     False(&'static str),
 }
 
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 14] = [
     "dials",
     "opens",
     "refused",
@@ -71,6 +74,9 @@ const KINDS: [&str; 11] = [
     "request_fails",
     "queue_depth",
     "topology",
+    "answers",
+    "ended",
+    "turned_away",
 ];
 
 /// An upgrade request.
@@ -98,6 +104,18 @@ struct EmitPattern {
     payload: Option<Value>,
     with: Option<Value>,
     listener: Option<String>,
+}
+
+/// A page.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnswerPattern {
+    path: Option<String>,
+    status: Option<u16>,
+    /// Text that its body holds.
+    contains: Option<String>,
+    /// What its body, which is JSON, has at least.
+    json: Option<Value>,
 }
 
 /// A frame, or a message by its name free of dialect.
@@ -158,7 +176,8 @@ impl What {
             }
             (Self::Opens, Event::Opened)
             | (Self::QueueDepth, Event::QueueDepth { .. })
-            | (Self::Topology, Event::Topology { .. }) => true,
+            | (Self::Topology, Event::Topology { .. })
+            | (Self::Ended, Event::Ended { .. }) => true,
             (Self::Refused(wanted), Event::Refused { status, .. }) => wanted.is_none() || wanted == status,
             (Self::Closes(pattern), Event::Closed { code, by }) => {
                 pattern.code.is_none_or(|wanted| Some(wanted) == *code)
@@ -173,6 +192,17 @@ impl What {
                     && pattern.with.as_ref().is_none_or(|wanted| contains(payload, wanted))
                     && pattern.listener.as_ref().is_none_or(|wanted| wanted == listener)
             }
+            (Self::Answers(pattern), Event::Answered { path, status, body }) => {
+                pattern.path.as_ref().is_none_or(|wanted| wanted == path)
+                    && pattern.status.is_none_or(|wanted| wanted == *status)
+                    && pattern.contains.as_ref().is_none_or(|wanted| body.contains(wanted.as_str()))
+                    && pattern.json.as_ref().is_none_or(|wanted| {
+                        serde_json::from_str(body).is_ok_and(|found: Value| contains(&found, wanted))
+                    })
+            }
+            // CONN-7 leaves the choice between an answer and a close.
+            (Self::TurnedAway, Event::Refused { status, .. }) => *status == Some(503),
+            (Self::TurnedAway, Event::Closed { code, .. }) => *code == Some(CloseCode::TRY_AGAIN_LATER),
             (Self::RequestFails(wanted), Event::RequestFailed { op, .. }) => wanted == op,
             _ => false,
         }
@@ -251,6 +281,9 @@ struct RawPattern {
     request_fails: Option<String>,
     queue_depth: Option<bool>,
     topology: Option<bool>,
+    answers: Option<AnswerPattern>,
+    ended: Option<bool>,
+    turned_away: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -321,6 +354,9 @@ impl TryFrom<RawPattern> for Pattern {
         whats.extend(on("opens", raw.opens)?.map(|_| What::Opens));
         whats.extend(on("queue_depth", raw.queue_depth)?.map(|_| What::QueueDepth));
         whats.extend(on("topology", raw.topology)?.map(|_| What::Topology));
+        whats.extend(on("ended", raw.ended)?.map(|_| What::Ended));
+        whats.extend(on("turned_away", raw.turned_away)?.map(|_| What::TurnedAway));
+        whats.extend(raw.answers.map(What::Answers));
         whats.extend(raw.receives.map(MessagePattern::try_from).transpose()?.map(What::Receives));
         whats.extend(raw.sends.map(MessagePattern::try_from).transpose()?.map(What::Sends));
         whats.extend(raw.status.map(What::Status));
@@ -387,6 +423,20 @@ impl fmt::Display for Pattern {
             What::RequestFails(op) => write!(f, " refuses to {op}")?,
             What::QueueDepth => f.write_str(" has its queue counted")?,
             What::Topology => f.write_str(" has its topology read")?,
+            What::Answers(answer) => {
+                f.write_str(" gets")?;
+                match &answer.path {
+                    Some(path) => write!(f, " {path}")?,
+                    None => f.write_str(" a page")?,
+                }
+                answer.status.iter().try_for_each(|status| write!(f, " with status {status}"))?;
+                answer.contains.iter().try_for_each(|text| write!(f, " that holds {text:?}"))?;
+                answer.json.iter().try_for_each(|json| write!(f, " that says {json}"))?;
+            }
+            What::Ended => f.write_str(" sees the gateway end")?,
+            What::TurnedAway => {
+                f.write_str(" is told to come again later, by HTTP 503 or a close with 1013")?
+            }
         }
         self.connection.iter().try_for_each(|number| write!(f, " on connection {number}"))
     }

@@ -2,6 +2,7 @@
 
 mod error;
 mod file;
+mod settings;
 mod step;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 pub use error::ScenarioError;
 pub(crate) use error::nearest;
+pub use settings::Settings;
 pub use step::{Action, ClientAct, GatewayAct, Inspection, ProbeAct, Publication, Step};
 
 use crate::expect::Expectation;
@@ -39,6 +41,12 @@ pub struct Scenario {
     pub subject: SubjectKind,
     /// Whether it makes sense in simulation too.
     pub simulated: bool,
+    /// What the gateway under test is configured with, where that is not the usual.
+    pub settings: Settings,
+    /// How many gateways there are, all on one broker.
+    pub gateways: usize,
+    /// Whether the broker is there before the first step.
+    pub broker: BrokerState,
     /// The scripted clients, where a gateway is judged.
     pub clients: BTreeMap<String, ClientSpec>,
     /// The scripted gateway, where a client is judged.
@@ -70,6 +78,25 @@ pub struct ClientSpec {
     pub upgrade: bool,
     /// Whether it answers control pings.
     pub answers_pings: bool,
+    /// The gateway that it dials, counted from 1.
+    pub gateway: usize,
+    /// The page that it claims to come from.
+    pub origin: Option<String>,
+    /// Whether the scenario does not take for granted that it gets in.
+    pub may_be_refused: bool,
+    /// Whether it sends half of its request, and then nothing.
+    pub half_request: bool,
+}
+
+/// Whether the broker can be reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BrokerState {
+    /// It can.
+    #[default]
+    Up,
+    /// Its connections are cut and new ones end at once.
+    Down,
 }
 
 /// When a scripted client connects.
@@ -177,6 +204,12 @@ impl Scenario {
         ids
     }
 
+    /// Whether the gateway is ever cut off from its broker.
+    pub fn cuts_broker(&self) -> bool {
+        self.broker == BrokerState::Down
+            || self.steps.iter().any(|step| matches!(step.action, Action::Broker(_)))
+    }
+
     /// Longest time that the steps can take before the harness, not the subject, must be at fault.
     pub fn deadline(&self, times: &Times) -> Duration {
         let steps: Duration = self.steps.iter().map(|step| step.action.longest(times)).sum();
@@ -209,6 +242,10 @@ impl Default for ClientSpec {
             path: None,
             upgrade: true,
             answers_pings: true,
+            gateway: 1,
+            origin: None,
+            may_be_refused: false,
+            half_request: false,
         }
     }
 }

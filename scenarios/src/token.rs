@@ -23,6 +23,8 @@ pub struct TokenRecipe {
     pub valid_in: Option<i64>,
     /// The algorithm in its header, `none` among them. Default: HS256.
     pub alg: Option<String>,
+    /// Signed with the secret before the gateway's newest (AUTH-7).
+    pub previous_secret: bool,
     /// Signed with another secret than the gateway's.
     pub wrong_secret: bool,
     /// Claims left out.
@@ -44,6 +46,23 @@ pub struct Bearer<'a> {
     pub role: Role,
 }
 
+/// What a gateway under test verifies HMAC signatures with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secrets {
+    /// The newest.
+    pub current: String,
+    /// The one before it, where the gateway is told that too.
+    pub previous: String,
+}
+
+impl Secrets {
+    /// Two secrets made of one.
+    pub fn from_current(current: impl Into<String>) -> Self {
+        let current = current.into();
+        Self { previous: format!("{current}, as it was before"), current }
+    }
+}
+
 const HOUR_S: i64 = 3600;
 
 impl TokenRecipe {
@@ -51,7 +70,7 @@ impl TokenRecipe {
     ///
     /// # Panics
     /// When `alg` is none of those that [`TokenRecipe::check`] accepts.
-    pub fn mint(&self, bearer: &Bearer<'_>, secret: &str, now_unix_s: i64) -> Option<String> {
+    pub fn mint(&self, bearer: &Bearer<'_>, secrets: &Secrets, now_unix_s: i64) -> Option<String> {
         if self.omit {
             return None;
         }
@@ -70,7 +89,8 @@ impl TokenRecipe {
         }
         claims.extend(self.claims.clone());
         claims.retain(|claim, _| !self.without.contains(claim));
-        let secret = if self.wrong_secret { format!("{secret}-of-somebody-else") } else { secret.to_owned() };
+        let secret = if self.previous_secret { &secrets.previous } else { &secrets.current };
+        let secret = if self.wrong_secret { format!("{secret}-of-somebody-else") } else { secret.clone() };
         Some(match self.alg.as_deref().unwrap_or("HS256") {
             "none" => unsigned(&claims),
             alg => {
@@ -127,7 +147,8 @@ mod tests {
     /// The plain recipe is a token with all claims; each field changes what it says it changes.
     #[test]
     fn recipes_change_what_they_say() {
-        let plain = payload(&TokenRecipe::default().mint(&BEARER, "s", 1000).unwrap());
+        let plain =
+            payload(&TokenRecipe::default().mint(&BEARER, &Secrets::from_current("s"), 1000).unwrap());
         assert_eq!(
             plain,
             json!({"userId":"u1","email":"u1@example.org","role":"CUSTOMER","iat":1000,"exp":4600})
@@ -139,11 +160,18 @@ mod tests {
             claims: BTreeMap::from([("role".to_owned(), json!("KING"))]),
             ..TokenRecipe::default()
         };
-        let odd = payload(&odd.mint(&BEARER, "s", 1000).unwrap());
+        let odd = payload(&odd.mint(&BEARER, &Secrets::from_current("s"), 1000).unwrap());
         assert_eq!(odd, json!({"userId":"u1","role":"KING","iat":1000,"exp":999,"nbf":1060}));
         let none = TokenRecipe { alg: Some("none".into()), ..TokenRecipe::default() };
-        assert!(none.mint(&BEARER, "s", 1000).unwrap().ends_with('.'));
-        assert_eq!(TokenRecipe { omit: true, ..TokenRecipe::default() }.mint(&BEARER, "s", 0), None);
+        assert!(none.mint(&BEARER, &Secrets::from_current("s"), 1000).unwrap().ends_with('.'));
+        assert_eq!(
+            TokenRecipe { omit: true, ..TokenRecipe::default() }.mint(
+                &BEARER,
+                &Secrets::from_current("s"),
+                0
+            ),
+            None
+        );
     }
 
     /// An algorithm that this harness cannot sign with is an error of the file.

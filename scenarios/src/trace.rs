@@ -123,6 +123,25 @@ pub enum Event {
         /// Whether the queue stands as specified; otherwise what is wrong.
         queue: Result<(), String>,
     },
+    /// A page came, or none.
+    Answered {
+        /// The path asked for.
+        path: String,
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        body: String,
+    },
+    /// What the gateway under test has printed.
+    Log {
+        /// All of it.
+        text: String,
+    },
+    /// The gateway under test ended after it was asked to.
+    Ended {
+        /// Its exit status, for people.
+        status: String,
+    },
     /// How many messages stand in the gateway's queue.
     QueueDepth {
         /// Messages ready for delivery.
@@ -307,7 +326,9 @@ impl fmt::Display for Event {
             Self::Emitted { name, payload, .. } if payload.is_null() => write!(f, "emits {name}"),
             Self::Emitted { name, payload, .. } => write!(f, "emits {name} {payload}"),
             Self::RequestFailed { op, error } => write!(f, "{op} failed: {error}"),
-            Self::Published { routing_key, body } => write!(f, "publish {routing_key} {body}"),
+            Self::Published { routing_key, body } => {
+                write!(f, "publish {routing_key} {}", Shortened(&body.to_string()))
+            }
             Self::Topology { exchange, queue } => {
                 let say = |what: &Result<(), String>| {
                     what.clone().err().unwrap_or_else(|| "as specified".to_owned())
@@ -315,16 +336,31 @@ impl fmt::Display for Event {
                 write!(f, "exchange {}, queue {}", say(exchange), say(queue))
             }
             Self::QueueDepth { ready } => write!(f, "queue holds {ready}"),
+            Self::Answered { path, status, .. } => write!(f, "{path} answers {status}"),
+            Self::Log { text } => write!(f, "printed {} lines", text.lines().count()),
+            Self::Ended { status } => write!(f, "ended: {status}"),
             Self::Fault { what } => f.write_str(what),
             Self::SubjectDied { status } => write!(f, "the process under test ended: {status}"),
         }
     }
 }
 
+/// A text of which a line shows the beginning.
+struct Shortened<'a>(&'a str);
+
+impl fmt::Display for Shortened<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Characters that are shown.
+        const SHOWN: usize = 120;
+        match self.0.char_indices().nth(SHOWN) {
+            Some((end, _)) => write!(f, "{}…", &self.0[..end]),
+            None => f.write_str(self.0),
+        }
+    }
+}
+
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Characters of a body that a line shows.
-        const SHOWN: usize = 120;
         let kind = match self.kind {
             FrameKind::Text => "",
             FrameKind::Binary => "binary ",
@@ -333,9 +369,7 @@ impl fmt::Display for Frame {
             FrameKind::Close => "CLOSE ",
             FrameKind::Raw => "bytes ",
         };
-        let shown: String = self.body.chars().take(SHOWN).collect();
-        let more = if shown.len() < self.body.len() { "…" } else { "" };
-        write!(f, "{kind}{shown}{more}")
+        write!(f, "{kind}{}", Shortened(&self.body))
     }
 }
 

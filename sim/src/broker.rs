@@ -1,5 +1,5 @@
-//! A broker with one queue, as a gateway and a publisher see it: deliveries in order, acknowledgements, redelivery of what a
-//! gateway that died had not acknowledged.
+//! A broker as gateways and a publisher see it: deliveries in order, acknowledgements, redelivery of what a gateway that
+//! died had not acknowledged, and outages.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -31,25 +31,33 @@ enum Command {
         body: Bytes,
         confirmed: oneshot::Sender<()>,
     },
+    /// Answered with false where gateways are cut off.
     Consume {
+        queue: usize,
         deliveries: mpsc::Sender<(u64, Bytes)>,
+        accepted: oneshot::Sender<bool>,
     },
-    AcknowledgeUpTo(u64),
-    Reject(u64),
+    AcknowledgeUpTo(usize, u64),
+    Reject(usize, u64),
+    /// Lets gateways reach the broker, or cuts them off.
+    SetUp(bool, oneshot::Sender<()>),
     /// Counts the ready messages once nobody consumes.
     Count(oneshot::Sender<u32>),
-    /// Waits until somebody consumes.
+    /// Waits until every queue has been consumed from.
     Consumed(oneshot::Sender<()>),
 }
 
 impl Broker {
-    /// A broker, and the task that it runs in.
-    pub(crate) fn new() -> (Self, impl Future<Output = ()>) {
+    /// A broker, and the task that it runs in. It has a queue for each gateway; each gets every event.
+    pub(crate) fn new(gateways: usize, up: bool) -> (Self, impl Future<Output = ()>) {
         let (commands, inbox) = mpsc::channel(COMMANDS);
-        (Self { commands }, Queue::default().run(inbox))
+        let queues = std::iter::repeat_with(Queue::default).take(gateways).collect();
+        let exchange = Exchange { queues, up, counting: Vec::new(), awaiting_consumers: Vec::new() };
+        (Self { commands }, exchange.run(inbox))
     }
 
-    /// Publishes and waits for the confirmation; first waits until somebody consumes, as the harness does elsewhere.
+    /// Publishes and waits for the confirmation; first waits until every gateway has consumed, as the harness does
+    /// elsewhere.
     pub(crate) async fn publish(&self, body: &str) -> Result<(), Gone> {
         self.ask(Command::Consumed).await?;
         let body = Bytes::copy_from_slice(body.as_bytes());
@@ -61,14 +69,19 @@ impl Broker {
         self.ask(Command::Count).await
     }
 
-    /// Waits until somebody consumes.
+    /// Waits until every gateway has consumed.
     pub(crate) async fn consumed(&self) -> Result<(), Gone> {
         self.ask(Command::Consumed).await
     }
 
-    /// A source for a gateway.
-    pub(crate) fn source(&self) -> SimSource {
-        SimSource { commands: self.commands.clone(), epoch: 0, deliveries: None }
+    /// Lets gateways reach the broker, or cuts them off.
+    pub(crate) async fn set_up(&self, up: bool) -> Result<(), Gone> {
+        self.ask(|done| Command::SetUp(up, done)).await
+    }
+
+    /// A source for the gateway whose queue has this number, counted from 0.
+    pub(crate) fn source(&self, queue: usize) -> SimSource {
+        SimSource { commands: self.commands.clone(), queue, epoch: 0, state: State::Idle }
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Gone> {
@@ -78,25 +91,44 @@ impl Broker {
     }
 }
 
-/// The queue and its one consumer.
+/// What is published goes to every queue.
+struct Exchange {
+    queues: Vec<Queue>,
+    /// Whether gateways reach it.
+    up: bool,
+    counting: Vec<oneshot::Sender<u32>>,
+    awaiting_consumers: Vec<oneshot::Sender<()>>,
+}
+
+/// A queue and its one consumer.
 #[derive(Default)]
 struct Queue {
     ready: VecDeque<Bytes>,
     unacknowledged: BTreeMap<u64, Bytes>,
     consumer: Option<mpsc::Sender<(u64, Bytes)>>,
     last_tag: u64,
-    counting: Vec<oneshot::Sender<u32>>,
-    awaiting_consumer: Vec<oneshot::Sender<()>>,
+    was_consumed: bool,
 }
 
-impl Queue {
+impl Exchange {
     async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
         loop {
-            let consumer = self.consumer.clone();
+            let consumers: Vec<_> = self
+                .queues
+                .iter()
+                .enumerate()
+                .filter_map(|(at, queue)| Some((at, queue.consumer.clone()?)))
+                .collect();
             let gone = async {
-                match &consumer {
-                    Some(consumer) => consumer.closed().await,
-                    None => std::future::pending().await,
+                let ends = consumers.iter().map(|(at, consumer)| {
+                    Box::pin(async move {
+                        consumer.closed().await;
+                        *at
+                    })
+                });
+                match ends.len() {
+                    0 => std::future::pending().await,
+                    _ => futures_util::future::select_all(ends).await.0,
                 }
             };
             tokio::select! {
@@ -106,10 +138,10 @@ impl Queue {
                     Some(command) => self.obey(command),
                     None => return,
                 },
-                () = gone => self.requeue(),
+                at = gone => self.queues[at].requeue(),
             }
-            drop(consumer);
-            self.deliver();
+            drop(consumers);
+            self.queues.iter_mut().for_each(Queue::deliver);
             self.answer();
         }
     }
@@ -117,19 +149,56 @@ impl Queue {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Publish { body, confirmed } => {
-                self.ready.push_back(body);
+                self.queues.iter_mut().for_each(|queue| queue.ready.push_back(body.clone()));
                 // A publisher that does not wait is content.
                 let _ = confirmed.send(());
             }
-            Command::Consume { deliveries } => {
-                self.requeue();
-                self.consumer = Some(deliveries);
+            Command::Consume { queue, deliveries, accepted } => {
+                if self.up {
+                    self.queues[queue].consume(deliveries);
+                }
+                // A gateway that died meanwhile is noticed by its deliveries.
+                let _ = accepted.send(self.up);
             }
-            Command::AcknowledgeUpTo(tag) => self.unacknowledged = self.unacknowledged.split_off(&(tag + 1)),
-            Command::Reject(tag) => drop(self.unacknowledged.remove(&tag)),
+            Command::AcknowledgeUpTo(queue, tag) => {
+                let unacknowledged = &mut self.queues[queue].unacknowledged;
+                *unacknowledged = unacknowledged.split_off(&(tag + 1));
+            }
+            Command::Reject(queue, tag) => drop(self.queues[queue].unacknowledged.remove(&tag)),
+            Command::SetUp(up, done) => {
+                self.up = up;
+                if !up {
+                    self.queues.iter_mut().for_each(Queue::requeue);
+                }
+                let _ = done.send(());
+            }
             Command::Count(tell) => self.counting.push(tell),
-            Command::Consumed(tell) => self.awaiting_consumer.push(tell),
+            Command::Consumed(tell) => self.awaiting_consumers.push(tell),
         }
+    }
+
+    /// Tells those who waited for what is true now.
+    fn answer(&mut self) {
+        if self.queues.iter().all(|queue| queue.was_consumed) {
+            for tell in self.awaiting_consumers.drain(..) {
+                // Whoever asked may be gone.
+                let _ = tell.send(());
+            }
+        }
+        if self.queues.iter().all(|queue| queue.consumer.is_none()) {
+            let ready = self.queues.iter().map(|queue| queue.ready.len()).sum::<usize>();
+            for tell in self.counting.drain(..) {
+                let _ = tell.send(u32::try_from(ready).unwrap_or(u32::MAX));
+            }
+        }
+    }
+}
+
+impl Queue {
+    fn consume(&mut self, deliveries: mpsc::Sender<(u64, Bytes)>) {
+        self.requeue();
+        self.consumer = Some(deliveries);
+        self.was_consumed = true;
     }
 
     /// The consumer is gone: what it had not acknowledged goes back to the front, in order.
@@ -150,52 +219,65 @@ impl Queue {
             permit.send((self.last_tag, body));
         }
     }
-
-    /// Tells those who waited for what is true now.
-    fn answer(&mut self) {
-        if self.consumer.is_some() {
-            for tell in self.awaiting_consumer.drain(..) {
-                // Whoever asked may be gone.
-                let _ = tell.send(());
-            }
-        } else {
-            let ready = u32::try_from(self.ready.len()).unwrap_or(u32::MAX);
-            for tell in self.counting.drain(..) {
-                let _ = tell.send(ready);
-            }
-        }
-    }
 }
 
 /// A gateway's end of the broker.
 pub(crate) struct SimSource {
     commands: mpsc::Sender<Command>,
+    queue: usize,
     epoch: u64,
-    deliveries: Option<mpsc::Receiver<(u64, Bytes)>>,
+    state: State,
+}
+
+/// How far a source has come; kept between calls, so that they can be cancelled.
+enum State {
+    Idle,
+    Asking { accepted: oneshot::Receiver<bool>, deliveries: mpsc::Receiver<(u64, Bytes)> },
+    Resting,
+    Consuming(mpsc::Receiver<(u64, Bytes)>),
 }
 
 impl EventSource for SimSource {
     async fn next(&mut self) -> SourceEvent {
         loop {
-            match &mut self.deliveries {
-                Some(deliveries) => match deliveries.recv().await {
+            match &mut self.state {
+                State::Idle => {
+                    let (tell, deliveries) = mpsc::channel(PREFETCH);
+                    let (accept, accepted) = oneshot::channel();
+                    let permit = self.commands.reserve().await;
+                    self.state = match permit {
+                        Ok(permit) => {
+                            let queue = self.queue;
+                            permit.send(Command::Consume { queue, deliveries: tell, accepted: accept });
+                            State::Asking { accepted, deliveries }
+                        }
+                        Err(_) => State::Resting,
+                    };
+                }
+                State::Asking { accepted, .. } => {
+                    let accepted = matches!(accepted.await, Ok(true));
+                    match std::mem::replace(&mut self.state, State::Resting) {
+                        State::Asking { deliveries, .. } if accepted => {
+                            self.epoch += 1;
+                            self.state = State::Consuming(deliveries);
+                            return SourceEvent::Up;
+                        }
+                        _ => {}
+                    }
+                }
+                State::Resting => {
+                    tokio::time::sleep(RECONNECT).await;
+                    self.state = State::Idle;
+                }
+                State::Consuming(deliveries) => match deliveries.recv().await {
                     Some((number, body)) => {
                         return SourceEvent::Delivery { tag: Tag { epoch: self.epoch, number }, body };
                     }
                     None => {
-                        self.deliveries = None;
+                        self.state = State::Resting;
                         return SourceEvent::Down;
                     }
                 },
-                None => {
-                    let (deliveries, receiver) = mpsc::channel(PREFETCH);
-                    if self.commands.send(Command::Consume { deliveries }).await.is_ok() {
-                        self.epoch += 1;
-                        self.deliveries = Some(receiver);
-                        return SourceEvent::Up;
-                    }
-                    tokio::time::sleep(RECONNECT).await;
-                }
             }
         }
     }
@@ -203,13 +285,13 @@ impl EventSource for SimSource {
     async fn acknowledge_up_to(&mut self, tag: Tag) {
         if tag.epoch == self.epoch {
             // A broker that is gone puts everything back by itself.
-            let _ = self.commands.send(Command::AcknowledgeUpTo(tag.number)).await;
+            let _ = self.commands.send(Command::AcknowledgeUpTo(self.queue, tag.number)).await;
         }
     }
 
     async fn reject(&mut self, tag: Tag) {
         if tag.epoch == self.epoch {
-            let _ = self.commands.send(Command::Reject(tag.number)).await;
+            let _ = self.commands.send(Command::Reject(self.queue, tag.number)).await;
         }
     }
 }
@@ -228,9 +310,9 @@ mod tests {
     /// What a gateway that died had not settled is delivered again, in order, before what came later; the rest is not.
     #[tokio::test]
     async fn the_unsettled_is_delivered_again() {
-        let (broker, task) = Broker::new();
+        let (broker, task) = Broker::new(1, true);
         let _task = tokio::spawn(task);
-        let mut first = broker.source();
+        let mut first = broker.source(0);
         assert_eq!(first.next().await, SourceEvent::Up);
         for body in ["a", "b", "c", "d"] {
             broker.publish(body).await.unwrap();
@@ -242,11 +324,32 @@ mod tests {
         first.reject(rejected).await;
         drop(first);
         assert_eq!(broker.count().await.unwrap(), 2);
-        let mut second = broker.source();
+        let mut second = broker.source(0);
         assert_eq!(second.next().await, SourceEvent::Up);
         assert_eq!(
             (&delivery(&mut second).await.1[..], &delivery(&mut second).await.1[..]),
             (&b"c"[..], &b"d"[..])
         );
+    }
+
+    /// Gateways that are cut off hear of it, and get what they had not acknowledged when they come back; so do all.
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_loses_nothing() {
+        let (broker, task) = Broker::new(2, true);
+        let _task = tokio::spawn(task);
+        let mut sources = [broker.source(0), broker.source(1)];
+        for source in &mut sources {
+            assert_eq!(source.next().await, SourceEvent::Up);
+        }
+        broker.publish("a").await.unwrap();
+        delivery(&mut sources[0]).await;
+        broker.set_up(false).await.unwrap();
+        broker.publish("b").await.unwrap();
+        assert_eq!(sources[0].next().await, SourceEvent::Down);
+        broker.set_up(true).await.unwrap();
+        assert_eq!(sources[0].next().await, SourceEvent::Up);
+        for body in ["a", "b"] {
+            assert_eq!(delivery(&mut sources[0]).await.1, body);
+        }
     }
 }

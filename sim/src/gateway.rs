@@ -1,60 +1,88 @@
-//! The reference gateway on a host of its own, judged by scripted clients.
+//! The reference gateway on hosts of its own, judged by scripted clients.
 
 use std::io;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
-use reference_server::gateway::GatewayConfig;
+use reference_server::auth::Key;
+use reference_server::gateway::{GatewayConfig, RateLimit};
+use reference_server::net::ConnectionLimits;
 use reference_server::{Config, Server};
 use scenarios::player::{GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};
-use tokio::sync::oneshot;
+use scenarios::scenario::{BrokerState, Settings};
+use scenarios::trace::{Actor, Event};
+use tokio::sync::{Notify, oneshot};
 use turmoil::Sim;
 use turmoil::net::TcpStream;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Gone};
+use crate::log::Log;
 use crate::network::{PORT, SimListener};
 use crate::world::{Context, Fault, clock, wall};
 
-/// The gateway's host.
-const GATEWAY: &str = "gateway";
+/// The gateways' hosts.
+const GATEWAYS: [&str; 4] = ["gateway", "gateway-2", "gateway-3", "gateway-4"];
 /// The player's host, and everybody's whom it plays.
 const STAGE: &str = "stage";
 
-/// Adds both hosts.
+/// Adds all hosts.
 pub(crate) fn populate(sim: &mut Sim<'_>, context: Context) {
-    let (broker, task) = Broker::new();
-    let config = config(&context.setting);
-    let fed_by = broker.clone();
-    sim.host(GATEWAY, move || {
-        let (config, source) = (config.clone(), fed_by.source());
-        async move {
-            let listener = SimListener::bind().await?;
-            Server::new(config, listener, source, wall()).run(std::future::pending()).await?;
-            Ok(())
-        }
-    });
+    let hosts = &GATEWAYS[..context.scenario.gateways];
+    let up = context.scenario.broker == BrokerState::Up;
+    let (broker, task) = Broker::new(hosts.len(), up);
+    let config = config(&context.setting, &context.scenario.settings);
+    let (recorder, journal) = journal(clock());
+    let stop = Arc::new(Notify::new());
+    for (number, host) in hosts.iter().enumerate() {
+        let (config, fed_by, stop, recorder) =
+            (config.clone(), broker.clone(), stop.clone(), recorder.clone());
+        sim.host(*host, move || {
+            let (config, source, stop, recorder) =
+                (config.clone(), fed_by.source(number), stop.clone(), recorder.clone());
+            async move {
+                let listener = SimListener::bind().await?;
+                Server::new(config, listener, source, wall()).run(stop.notified()).await?;
+                let ended = Event::Ended { status: "exit code 0".to_owned() };
+                recorder.record(Actor::gateway(), None, ended).await;
+                Ok(())
+            }
+        });
+    }
     sim.client(STAGE, async move {
         tokio::spawn(task);
-        broker.consumed().await?;
-        let Context { scenario, setting, faults, played } = context;
-        let (recorder, journal) = journal(clock());
-        let mut stage = Stage { broker, faults };
+        if up {
+            broker.consumed().await?;
+        }
+        let Context { scenario, setting, faults, played, log } = context;
+        let mut stage = Stage { broker, faults, stop, log };
         let play = play_gateway(&scenario, &setting, &mut stage, &recorder, journal).await;
         played.send(play)?;
         Ok(())
     });
 }
 
-fn config(setting: &Setting) -> Config {
+fn config(setting: &Setting, settings: &Settings) -> Config {
     let timing = &setting.times.timing;
-    let config = Config::with_secret(setting.jwt_secret.as_str());
+    let mut config = Config::with_secret(setting.secrets.current.as_str());
+    if settings.previous_secret {
+        config.verification.keys.push(Key::secret(None, setting.secrets.previous.as_str()));
+    }
+    let limit = |limit: Option<u32>| limit.map(|limit| limit as usize);
     Config {
         path: setting.path.clone(),
+        allowed_origins: settings.allowed_origin.iter().cloned().collect(),
         connect_timeout: timing.connect_timeout,
+        connection_limits: ConnectionLimits {
+            total: limit(settings.max_connections),
+            per_user: limit(settings.max_connections_per_user),
+            per_address: None,
+        },
+        outbox_bytes: settings.outbox_bytes.unwrap_or(Settings::OUTBOX_BYTES) as usize,
         shards: 1,
         gateway: GatewayConfig {
             dialect: setting.dialect.clone(),
             ping_interval: timing.ping_interval,
             pong_timeout: timing.pong_timeout,
+            message_rate: RateLimit { per_second: settings.message_rate.unwrap_or(Settings::MESSAGE_RATE) },
             ..config.gateway.clone()
         },
         ..config
@@ -64,22 +92,25 @@ fn config(setting: &Setting) -> Config {
 struct Stage {
     broker: Broker,
     faults: mpsc::Sender<Fault>,
+    /// Asks the gateways to end.
+    stop: Arc<Notify>,
+    log: Log,
 }
 
 impl GatewayStage for Stage {
     type Stream = TcpStream;
 
-    fn host(&self) -> String {
-        format!("{GATEWAY}:{PORT}")
+    fn host(&self, gateway: usize) -> String {
+        format!("{}:{PORT}", GATEWAYS[gateway - 1])
     }
 
-    async fn dial(&self) -> io::Result<TcpStream> {
-        TcpStream::connect((GATEWAY, PORT)).await
+    async fn dial(&self, gateway: usize) -> io::Result<TcpStream> {
+        TcpStream::connect((GATEWAYS[gateway - 1], PORT)).await
     }
 
     async fn publish(&mut self, body: &str, _routing_key: &str) -> Result<(), StageError> {
-        // The simulated broker has one queue, to which everything goes, as the binding `#` says.
-        self.broker.publish(body).await.map_err(|gone| StageError::Failed(gone.to_string()))
+        // Everything goes to every queue, as the binding `#` says.
+        Ok(self.broker.publish(body).await?)
     }
 
     async fn topology(&mut self) -> Result<TopologyReport, StageError> {
@@ -87,13 +118,32 @@ impl GatewayStage for Stage {
     }
 
     async fn queue_ready(&mut self) -> Result<u32, StageError> {
-        self.broker.count().await.map_err(|gone| StageError::Failed(gone.to_string()))
+        Ok(self.broker.count().await?)
+    }
+
+    async fn set_broker(&mut self, state: BrokerState) -> Result<(), StageError> {
+        Ok(self.broker.set_up(state == BrokerState::Up).await?)
+    }
+
+    async fn log(&mut self) -> Result<String, StageError> {
+        Ok(self.log.text())
+    }
+
+    async fn shut_down(&mut self) -> Result<(), StageError> {
+        self.stop.notify_waiters();
+        Ok(())
     }
 
     async fn kill_gateway(&mut self) -> Result<(), StageError> {
         let (done, crashed) = oneshot::channel();
         let failed = || StageError::Failed("the simulation is ending".to_owned());
-        self.faults.send(Fault::Crash(GATEWAY, done)).map_err(|_| failed())?;
+        self.faults.send(Fault::Crash(GATEWAYS[0], done)).map_err(|_| failed())?;
         crashed.await.map_err(|_| failed())
+    }
+}
+
+impl From<Gone> for StageError {
+    fn from(gone: Gone) -> Self {
+        Self::Failed(gone.to_string())
     }
 }

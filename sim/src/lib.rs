@@ -13,6 +13,7 @@
 mod broker;
 mod client;
 mod gateway;
+mod log;
 mod network;
 mod world;
 

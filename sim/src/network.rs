@@ -2,10 +2,13 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use reference_client::Dial;
 use reference_server::Listen;
 use scenarios::player::Accept;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::{TcpListener, TcpStream};
 
 /// The port of every gateway, scripted or not.
@@ -33,17 +36,53 @@ impl SimListener {
     }
 }
 
+/// A stream that takes a segment at a time. turmoil counts segments, of whatever size, so without this a socket would hold
+/// any amount and nobody would ever read too slowly.
+pub(crate) struct Segmented(TcpStream);
+
+/// Most bytes of one segment.
+const SEGMENT_BYTES: usize = 8 * 1024;
+
+impl AsyncRead for Segmented {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Segmented {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let segment = &bytes[..bytes.len().min(SEGMENT_BYTES)];
+        Pin::new(&mut self.0).poll_write(context, segment)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
 impl Listen for SimListener {
     type Incoming = TcpStream;
-    type Stream = TcpStream;
+    type Stream = Segmented;
 
     async fn accept(&mut self) -> io::Result<(TcpStream, IpAddr)> {
         let (stream, peer) = self.0.accept().await?;
         Ok((stream, peer.ip()))
     }
 
-    async fn open(incoming: TcpStream) -> io::Result<TcpStream> {
-        Ok(incoming)
+    async fn open(incoming: TcpStream) -> io::Result<Segmented> {
+        Ok(Segmented(incoming))
     }
 }
 

@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use protocol::{Dialect, Timestamp, Timing};
 use scenarios::player::{Clock, Play, Setting};
-use scenarios::scenario::Bindings;
+use scenarios::scenario::{Action, Bindings, Inspection};
+use scenarios::token::Secrets;
 use scenarios::{Scenario, SubjectKind, Times};
 use tokio::sync::oneshot;
 use turmoil::Sim;
 
+use crate::log::Log;
 use crate::{client, gateway};
 
 /// The wall clock when a simulation begins: 2025-12-23T10:00:00Z.
@@ -70,6 +72,7 @@ pub(crate) struct Context {
     pub(crate) setting: Setting,
     pub(crate) faults: mpsc::Sender<Fault>,
     pub(crate) played: mpsc::Sender<Play>,
+    pub(crate) log: Log,
 }
 
 /// Plays a scenario against the reference gateway or client.
@@ -87,7 +90,7 @@ pub fn play(scenario: &Scenario, options: &Options) -> Result<Played, SimError> 
         bindings,
         times: times.clone(),
         dialect: options.dialect.clone(),
-        jwt_secret: "the secret of a simulated gateway".to_owned(),
+        secrets: Secrets::from_current("the secret of a simulated gateway"),
         path: "/ws".to_owned(),
         unix_ms: Arc::new(unix_ms),
         seed: options.seed,
@@ -103,7 +106,9 @@ pub fn play(scenario: &Scenario, options: &Options) -> Result<Played, SimError> 
         .build();
     let (faults, asked) = mpsc::channel();
     let (played, result) = mpsc::channel();
-    let context = Context { scenario: scenario.clone(), setting, faults, played };
+    let log = Log::default();
+    let _kept = reads_log(&scenario).then(|| log.keep());
+    let context = Context { scenario: scenario.clone(), setting, faults, played, log };
     match scenario.subject {
         SubjectKind::Gateway => gateway::populate(&mut sim, context),
         SubjectKind::Client => client::populate(&mut sim, context),
@@ -111,6 +116,11 @@ pub fn play(scenario: &Scenario, options: &Options) -> Result<Played, SimError> 
     step_to_the_end(&mut sim, &asked)?;
     let play = result.try_recv().map_err(|_| SimError::Failed("the player did not end".to_owned()))?;
     Ok(Played { scenario, play, times })
+}
+
+/// Whether the log is looked at; keeping it costs time.
+fn reads_log(scenario: &Scenario) -> bool {
+    scenario.steps.iter().any(|step| step.action == Action::Inspect(Inspection::Log))
 }
 
 fn step_to_the_end(sim: &mut Sim<'_>, asked: &mpsc::Receiver<Fault>) -> Result<(), SimError> {

@@ -28,6 +28,8 @@ pub struct BrokerLink {
     connection: Connection,
     names: Names,
     patience: Duration,
+    /// Whether the gateway consumes from the queue of that name, not from one that it named itself.
+    shared: bool,
     /// A channel in confirm mode on which the gateway's exchange is known to stand; opened at the first event.
     publisher: Option<Channel>,
 }
@@ -38,13 +40,14 @@ pub struct BrokerLink {
 pub struct LinkError(#[from] lapin::Error);
 
 impl BrokerLink {
-    /// Connects.
+    /// Connects. Where several gateways have a queue each, nobody but they know its name, and `shared` is false: then the
+    /// gateways' own readiness must do.
     ///
     /// # Errors
     /// When the broker does not take the connection.
-    pub async fn open(url: &str, names: Names, patience: Duration) -> Result<Self, LinkError> {
+    pub async fn open(url: &str, names: Names, shared: bool, patience: Duration) -> Result<Self, LinkError> {
         let connection = Connection::connect(url, ConnectionProperties::default()).await?;
-        Ok(Self { connection, names, patience, publisher: None })
+        Ok(Self { connection, names, patience, shared, publisher: None })
     }
 
     /// Empties the gateway's queue where it stands already, so that a case does not see what an earlier one left.
@@ -65,7 +68,9 @@ impl BrokerLink {
     /// When the gateway's queue or exchange is not as it should be, or the broker refuses.
     pub async fn publish(&mut self, body: &str, routing_key: &str) -> Result<(), StageError> {
         if self.publisher.is_none() {
-            self.await_consumer().await?;
+            if self.shared {
+                self.await_consumer().await?;
+            }
             self.publisher = Some(self.publishing_channel().await?);
         }
         let Some(channel) = &self.publisher else { return Err(failed(&"no channel")) };

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use scenarios::Scenario;
 use scenarios::player::{Accept, ClientStage, journal, play_client};
 use scenarios::scenario::Bindings;
+use scenarios::token::Secrets;
 use scenarios::trace::{Actor, Event};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{ChildStdin, ChildStdout};
@@ -38,7 +39,7 @@ pub(super) async fn execute(
         let status = end.await;
         death.record(Actor::client(), None, Event::SubjectDied { status }).await;
     });
-    let setting = executor.setting(bindings, String::new(), PATH.to_owned());
+    let setting = executor.setting(bindings, Secrets::from_current(""), PATH.to_owned());
     let mut stage = Stage { url, ends: Some((Listener(listener), pipes)) };
     let play = play_client(&scenario, &setting, &mut stage, &recorder, journal).await;
     watch.abort();

@@ -5,18 +5,23 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use scenarios::Scenario;
-use scenarios::player::{GatewayStage, StageError, TopologyReport, journal, play_gateway};
-use scenarios::scenario::Bindings;
-use scenarios::trace::{Actor, Event};
+use scenarios::player::{
+    GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway,
+};
+use scenarios::scenario::{Bindings, BrokerState};
+use scenarios::token::Secrets;
+use scenarios::trace::{Actor, Event, Trace};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use url::Url;
 
 use super::{BrokerChoice, Execution, ExecutionError, Executor, PATIENCE, clock};
 use crate::amqp::BrokerLink;
 use crate::broker::{Broker, BrokerConfig};
 use crate::process::{Streams, Subject};
 use crate::profile::{CommandProfile, GatewayAccess, GatewayProfile, Ready};
+use crate::proxy::Proxy;
 
 /// How often a gateway that is starting is asked whether it is ready.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
@@ -29,6 +34,10 @@ pub(super) async fn execute(
     scenario: Scenario,
     bindings: Bindings,
 ) -> Result<Execution, ExecutionError> {
+    if let Some(why) = cannot_be_judged(profile, &scenario) {
+        let play = Play { trace: Trace::default(), outcome: Err(PlayError::NotRun(why)) };
+        return Ok(Execution { scenario, play, output: Vec::new() });
+    }
     let harness = |error: &dyn ToString| ExecutionError::Harness(error.to_string());
     let embedded = match executor.broker {
         BrokerChoice::Embedded => {
@@ -43,43 +52,58 @@ pub(super) async fn execute(
     };
     let names = executor.names(profile, &bindings);
     let own_names = names.queue != profile.queue;
-    let link = BrokerLink::open(&url, names.clone(), PATIENCE).await.map_err(|error| harness(&error))?;
+    let shared = scenario.gateways == 1;
+    let link =
+        BrokerLink::open(&url, names.clone(), shared, PATIENCE).await.map_err(|error| harness(&error))?;
     if embedded.is_none() && !own_names {
         link.purge().await.map_err(|error| harness(&error))?;
     }
+    let (proxy, gateway_url) = match scenario.cuts_broker() {
+        false => (None, url),
+        true => {
+            let (proxy, url) = in_between(&url, scenario.broker).await.map_err(|error| harness(&error))?;
+            (Some(proxy), url)
+        }
+    };
 
     let (recorder, journal) = journal(clock());
-    let (process, authority, jwt_secret) = match &profile.access {
-        GatewayAccess::Attach { authority, jwt_secret } => (None, authority.clone(), jwt_secret.clone()),
+    let mut stage =
+        Stage { authorities: Vec::new(), link, proxy, processes: Vec::new(), recorder: recorder.clone() };
+    let secrets = match &profile.access {
+        GatewayAccess::Attach { authority, jwt_secret } => {
+            stage.authorities.push(authority.clone());
+            Secrets::from_current(jwt_secret.as_str())
+        }
         GatewayAccess::Spawn { command, ready } => {
-            let jwt_secret = format!("a-secret-of-{}-that-is-long-enough", bindings.case);
+            let secrets = Secrets::from_current(format!("a-secret-of-{}-that-is-long-enough", bindings.case));
             let mut values = executor.values();
-            values.set("jwt_secret", jwt_secret.as_str());
-            values.set("amqp_url", url);
+            values.set_settings(&scenario.settings, scenario.gateways);
+            values.set("jwt_secret", secrets.current.as_str());
+            values.set("jwt_secret_previous", secrets.previous.as_str());
+            values.set("amqp_url", gateway_url);
             values.set("exchange", names.exchange);
             values.set("queue", names.queue);
             values.set("path", profile.path.as_str());
-            let (subject, port) = start(executor, command, ready, values).await?;
-            let end = subject.end();
-            let recorder = recorder.clone();
-            let watch = tokio::spawn(async move {
-                let status = end.await;
-                recorder.record(Actor::gateway(), None, Event::SubjectDied { status }).await;
-            });
-            (Some(Process { subject, watch }), format!("127.0.0.1:{port}"), jwt_secret)
+            let ready = match scenario.broker {
+                BrokerState::Up => ready.clone(),
+                // It cannot be ready; that it takes connections must do.
+                BrokerState::Down => Ready { path: None, ..ready.clone() },
+            };
+            for _ in 0..scenario.gateways {
+                let (subject, port) = start(executor, command, &ready, values.clone()).await?;
+                stage.watch(subject, port);
+            }
+            secrets
         }
     };
-    let setting = executor.setting(bindings, jwt_secret, profile.path.clone());
-    let mut stage = Stage { authority, link, process };
+    let setting = executor.setting(bindings, secrets, profile.path.clone());
     let play = play_gateway(&scenario, &setting, &mut stage, &recorder, journal).await;
-    let output = match &mut stage.process {
-        Some(process) => {
-            process.watch.abort();
-            process.subject.kill().await;
-            process.subject.output().await
-        }
-        None => Vec::new(),
-    };
+    let mut output = Vec::new();
+    for process in &mut stage.processes {
+        process.watch.abort();
+        process.subject.kill().await;
+        output.extend(process.subject.output().await);
+    }
     if own_names {
         stage.link.delete().await;
     }
@@ -90,27 +114,82 @@ pub(super) async fn execute(
     Ok(Execution { scenario, play, output })
 }
 
+/// Why this gateway cannot be judged by a scenario, where it cannot: it is not started by the harness, or cannot be told
+/// what the scenario needs.
+fn cannot_be_judged(profile: &GatewayProfile, scenario: &Scenario) -> Option<String> {
+    let placeholders = scenario.settings.placeholders();
+    match &profile.access {
+        GatewayAccess::Attach { .. } => {
+            let needs_own = scenario.gateways > 1 || scenario.cuts_broker() || !placeholders.is_empty();
+            needs_own.then(|| "needs a gateway that gatecheck starts".to_owned())
+        }
+        GatewayAccess::Spawn { command, .. } => {
+            let missing = placeholders.into_iter().find(|name| !command.uses(name))?;
+            Some(format!("needs `{{{missing}}}` in the command or its environment"))
+        }
+    }
+}
+
+/// A proxy before the broker, and the URL by which the gateway goes through it.
+async fn in_between(url: &str, state: BrokerState) -> Result<(Proxy, String), String> {
+    /// The port of AMQP where a URL names none.
+    const AMQP: u16 = 5672;
+    let mut through = Url::parse(url).map_err(|error| error.to_string())?;
+    let host = through.host_str().unwrap_or("127.0.0.1").to_owned();
+    let proxy = Proxy::start(&host, through.port().unwrap_or(AMQP), state == BrokerState::Up)
+        .await
+        .map_err(|error| error.to_string())?;
+    // An AMQP URL that has a host takes another one, and a port.
+    let _ = through.set_host(Some("127.0.0.1"));
+    let _ = through.set_port(Some(proxy.port()));
+    Ok((proxy, through.to_string()))
+}
+
 struct Stage {
-    authority: String,
+    authorities: Vec<String>,
     link: BrokerLink,
-    process: Option<Process>,
+    proxy: Option<Proxy>,
+    processes: Vec<Process>,
+    recorder: Recorder,
 }
 
 struct Process {
     subject: Subject,
-    /// Tells the trace when the process ends by itself.
+    /// Tells the trace when the process ends.
     watch: JoinHandle<()>,
+}
+
+impl Stage {
+    fn watch(&mut self, subject: Subject, port: u16) {
+        self.authorities.push(format!("127.0.0.1:{port}"));
+        let watch = self.tell_end(&subject, |status| Event::SubjectDied { status });
+        self.processes.push(Process { subject, watch });
+    }
+
+    fn tell_end(&self, subject: &Subject, as_event: fn(String) -> Event) -> JoinHandle<()> {
+        let (end, recorder) = (subject.end(), self.recorder.clone());
+        tokio::spawn(async move {
+            let event = as_event(end.await);
+            recorder.record(Actor::gateway(), None, event).await;
+        })
+    }
+
+    /// The process that steps act on.
+    fn first(&mut self) -> Result<&mut Process, StageError> {
+        let unavailable = || StageError::Unavailable("needs a gateway that gatecheck starts".to_owned());
+        self.processes.first_mut().ok_or_else(unavailable)
+    }
 }
 
 impl GatewayStage for Stage {
     type Stream = TcpStream;
 
-    fn host(&self) -> String {
-        self.authority.clone()
+    fn host(&self, gateway: usize) -> String {
+        self.authorities[gateway - 1].clone()
     }
 
-    async fn dial(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(&self.authority).await?;
+    async fn dial(&self, gateway: usize) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(&self.authorities[gateway - 1]).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }
@@ -127,10 +206,29 @@ impl GatewayStage for Stage {
         self.link.ready_when_unconsumed().await
     }
 
-    async fn kill_gateway(&mut self) -> Result<(), StageError> {
-        let Some(process) = &mut self.process else {
-            return Err(StageError::Unavailable("needs a gateway that gatecheck starts".to_owned()));
+    async fn set_broker(&mut self, state: BrokerState) -> Result<(), StageError> {
+        let Some(proxy) = &self.proxy else {
+            return Err(StageError::Failed("nothing stands between gateway and broker".to_owned()));
         };
+        proxy.set_open(state == BrokerState::Up);
+        Ok(())
+    }
+
+    async fn log(&mut self) -> Result<String, StageError> {
+        Ok(self.first()?.subject.output().await.join("\n"))
+    }
+
+    async fn shut_down(&mut self) -> Result<(), StageError> {
+        self.first()?.watch.abort();
+        let asked = &self.processes[0].subject;
+        let watch = self.tell_end(asked, |status| Event::Ended { status });
+        asked.terminate();
+        self.processes[0].watch = watch;
+        Ok(())
+    }
+
+    async fn kill_gateway(&mut self) -> Result<(), StageError> {
+        let process = self.first()?;
         process.watch.abort();
         process.subject.kill().await;
         Ok(())

@@ -12,6 +12,9 @@ use crate::gateway::{Deliveries, Delivery, Event};
 
 /// Deliveries that make one batch at most.
 const BATCH: usize = 256;
+/// Bytes of bodies after which a batch goes out: sockets are written to between batches, so that none piles up what a
+/// reader could have taken.
+const BATCH_BYTES: usize = 256 * 1024;
 
 /// Carries events until it is dropped.
 pub(super) struct Bridge<S, I> {
@@ -24,6 +27,8 @@ pub(super) struct Bridge<S, I> {
 struct Batch {
     deliveries: Deliveries,
     events: usize,
+    /// Of the bodies.
+    bytes: usize,
     /// When the first of them came.
     received: Instant,
     last: Option<Tag>,
@@ -35,11 +40,11 @@ impl<S: EventSource, I: Send + 'static> Bridge<S, I> {
         loop {
             let mut next = Some(self.source.next().await);
             let mut batch =
-                Batch { deliveries: Deliveries::default(), events: 0, received: now(), last: None };
+                Batch { deliveries: Deliveries::default(), events: 0, bytes: 0, received: now(), last: None };
             // Whatever is there already goes along.
             while let Some(event) = next {
                 self.take(event, &mut batch).await;
-                next = if batch.last.is_some() && batch.events < BATCH {
+                next = if batch.last.is_some() && batch.events < BATCH && batch.bytes < BATCH_BYTES {
                     self.source.next().now_or_never()
                 } else {
                     None
@@ -71,6 +76,7 @@ impl<S: EventSource, I: Send + 'static> Bridge<S, I> {
                     }
                     batch.deliveries.push(routed);
                     batch.events += 1;
+                    batch.bytes += body.len();
                     batch.last = Some(tag);
                 }
                 Err(error) => {

@@ -224,8 +224,14 @@ impl<L: Listen> Shard<L> {
     /// Appends to an outbox; a member that lets too much pile up is shed (BRIDGE-12).
     fn append(&mut self, id: ConnectionId, frames: bytes::Bytes) {
         let Some(member) = self.members.get(&id) else { return };
-        if member.outbox.append(frames) <= self.shared.config.outbox_bytes {
+        let limit = self.shared.config.outbox_bytes;
+        if member.outbox.append(frames) <= limit {
             self.dirty.push(id);
+            return;
+        }
+        // Perhaps nobody has tried to write since the batch began.
+        member.outbox.flush();
+        if member.outbox.bytes() <= limit {
             return;
         }
         tracing::info!("a connection reads too slowly and is closed");

@@ -32,6 +32,7 @@ pub(super) struct RawExpectation {
     published_order: Option<RawOrder>,
     pongs_match: Option<bool>,
     topology: Option<bool>,
+    no_tokens: Option<bool>,
     queue_ready: Option<u32>,
 }
 
@@ -58,7 +59,7 @@ struct RawOrder {
 }
 
 const KINDS: &str = "`some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `statuses`, `legal_transitions`, \
-                     `one_connection`, `well_formed`, `published_order`, `pongs_match`, `topology`, `queue_ready`";
+                     `one_connection`, `well_formed`, `published_order`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`";
 
 impl TryFrom<RawExpectation> for Expectation {
     type Error = String;
@@ -108,6 +109,7 @@ impl TryFrom<RawExpectation> for Expectation {
             ("one_connection", raw.one_connection, Kind::OneConnection),
             ("pongs_match", raw.pongs_match, Kind::PongsMatch),
             ("topology", raw.topology, Kind::Topology),
+            ("no_tokens", raw.no_tokens, Kind::NoTokens),
         ] {
             match on {
                 Some(true) => kinds.push(kind),

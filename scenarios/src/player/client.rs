@@ -92,7 +92,13 @@ impl Player<'_> {
                 self.ask(op, fields).await?;
             }
             Action::Gateway(act) => self.journal.during(self.gateway.act(act.clone())).await,
-            Action::Probe(..) | Action::Publish(_) | Action::Inspect(_) | Action::KillGateway => {
+            Action::Probe(..)
+            | Action::Get { .. }
+            | Action::Publish(_)
+            | Action::Inspect(_)
+            | Action::Broker(_)
+            | Action::ShutDown
+            | Action::KillGateway => {
                 return Err(PlayError::Harness("a scenario about a client has no such step".to_owned()));
             }
         }

@@ -9,8 +9,9 @@ use super::journal::{Journal, Recorder};
 use super::probe::Probe;
 use super::stage::{GatewayStage, Play, PlayError, Setting, StageError};
 use crate::requirement::RequirementId;
-use crate::scenario::{Action, Connect, Inspection, ProbeAct, Publication, Scenario, Step};
+use crate::scenario::{Action, BrokerState, Connect, Inspection, ProbeAct, Publication, Scenario, Step};
 use crate::trace::{Actor, Event, FrameKind, Message, Observation};
+use crate::wire::handshake;
 
 /// Longest time that a step gives the gateway to take in what was sent, where nothing is judged by it.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -86,7 +87,12 @@ impl<S: GatewayStage> Player<'_, S> {
                 return self.connect(client, number, step.requires.as_ref()).await;
             }
             Action::Probe(client, act) => self.act(client, act).await?,
-            Action::Publish(_) | Action::Inspect(_) | Action::KillGateway => {
+            Action::Get { client, path } => self.get(client, path).await,
+            Action::Publish(_)
+            | Action::Inspect(_)
+            | Action::Broker(_)
+            | Action::ShutDown
+            | Action::KillGateway => {
                 return match self.backstage(&step.action).await {
                     Ok(()) => Ok(Next::Go),
                     Err(StageError::Precondition { requires, detail }) => {
@@ -175,6 +181,22 @@ impl<S: GatewayStage> Player<'_, S> {
         Ok(())
     }
 
+    /// Asks for a page. That there is none is an observation, not an error.
+    async fn get(&mut self, client: &str, path: &str) {
+        let gateway = self.probes[client].gateway();
+        let (host, patience) = (self.stage.host(gateway), self.setting.times.patience);
+        let ask = async {
+            let mut stream = self.stage.dial(gateway).await?;
+            handshake::get(&mut stream, &host, path).await
+        };
+        let event = match self.journal.during(tokio::time::timeout(patience, ask)).await {
+            Ok(Ok((status, body))) => Event::Answered { path: path.to_owned(), status, body },
+            Ok(Err(error)) => Event::Refused { status: None, reason: error.to_string() },
+            Err(_) => Event::Refused { status: None, reason: format!("no answer to GET {path}") },
+        };
+        self.journal.write(Actor(client.to_owned()), None, event);
+    }
+
     /// What happens behind the gateway's back: at the broker, and to its process.
     async fn backstage(&mut self, action: &Action) -> Result<(), StageError> {
         match action {
@@ -187,6 +209,22 @@ impl<S: GatewayStage> Player<'_, S> {
             Action::Inspect(Inspection::Queue) => {
                 let ready = self.journal.during(self.stage.queue_ready()).await?;
                 self.journal.write(Actor::broker(), None, Event::QueueDepth { ready });
+            }
+            Action::Inspect(Inspection::Log) => {
+                let text = self.journal.during(self.stage.log()).await?;
+                self.journal.write(Actor::gateway(), None, Event::Log { text });
+            }
+            Action::Broker(state) => {
+                self.journal.during(self.stage.set_broker(*state)).await?;
+                let what = match state {
+                    BrokerState::Up => "reachable",
+                    BrokerState::Down => "cut off",
+                };
+                self.journal.write(Actor::broker(), None, Event::Fault { what: what.to_owned() });
+            }
+            Action::ShutDown => {
+                self.journal.write(Actor::gateway(), None, Event::Fault { what: "asked to end".to_owned() });
+                self.journal.during(self.stage.shut_down()).await?;
             }
             Action::KillGateway => {
                 self.journal.during(self.stage.kill_gateway()).await?;

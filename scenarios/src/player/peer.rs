@@ -33,8 +33,8 @@ pub(super) enum Order {
     Close(CloseCode),
     /// Drops the connection.
     Drop,
-    /// Stops reading.
-    Stall,
+    /// Stops reading, or reads again.
+    Stall(bool),
     /// Answers ping frames from now on, or no longer.
     AnswerPingFrames(bool),
     /// Answers ping messages from now on, or no longer.
@@ -139,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 self.send(RawFrame::control(Control::Close, code.0.to_be_bytes())).await?;
             }
             Order::Drop => return Ok(Next::Over { code: None, by: self.setup.side }),
-            Order::Stall => self.stalled = true,
+            Order::Stall(stalled) => self.stalled = stalled,
             Order::AnswerPingFrames(answers) => self.setup.answers_ping_frames = answers,
             Order::AnswerPingMessages(answers) => self.setup.answers_ping_messages = answers,
         }

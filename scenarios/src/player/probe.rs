@@ -33,6 +33,11 @@ impl Probe {
         Self { name: name.to_owned(), user_id, spec, dials: 0, peer: None }
     }
 
+    /// The gateway that it dials.
+    pub(super) fn gateway(&self) -> usize {
+        self.spec.gateway
+    }
+
     /// The number of the newest connection.
     pub(super) fn connection(&self) -> Option<u32> {
         self.dials.checked_sub(1)
@@ -40,7 +45,12 @@ impl Probe {
 
     /// Whether anybody may take for granted that its dial succeeds (AUTH-1).
     pub(super) fn is_welcome(&self) -> bool {
-        self.spec.token == Default::default() && self.spec.path.is_none() && self.spec.upgrade
+        self.spec.token == Default::default()
+            && self.spec.path.is_none()
+            && self.spec.upgrade
+            && self.spec.origin.is_none()
+            && !self.spec.half_request
+            && !self.spec.may_be_refused
     }
 
     /// Dials and asks for the upgrade. That it fails is an observation, not an error.
@@ -54,17 +64,22 @@ impl Probe {
         self.dials += 1;
         self.peer = None;
         let actor = Actor(self.name.clone());
-        let request = self.request(stage.host(), setting);
-        let query = request.token.iter().filter(|(place, _)| *place == TokenPlace::Query);
-        let query = query.map(|(_, token)| ("token".to_owned(), token.clone())).collect();
+        let request = self.request(stage.host(self.spec.gateway), setting);
+        // Wherever the dialect has it, the trace knows the token: it must not turn up elsewhere (AUTH-8).
+        let query = request.token.iter().map(|(_, token)| ("token".to_owned(), token.clone())).collect();
         let dialled = Event::Dialled { path: request.path.clone(), query };
         recorder.record(actor.clone(), Some(connection), dialled).await;
         let upgrade = async {
-            let mut stream = stage.dial().await?;
+            let mut stream = stage.dial(self.spec.gateway).await?;
             let leftover = request.send(&mut stream).await?;
             Ok::<_, UpgradeError>((stream, leftover))
         };
-        let outcome = tokio::time::timeout(setting.times.patience, upgrade).await;
+        // Half a request is for the gateway to give up.
+        let patience = match self.spec.half_request {
+            true => setting.times.timing.connect_timeout + setting.times.patience,
+            false => setting.times.patience,
+        };
+        let outcome = tokio::time::timeout(patience, upgrade).await;
         let refusal = match outcome {
             Ok(Ok((stream, leftover))) => {
                 recorder.record(actor.clone(), Some(connection), Event::Opened).await;
@@ -106,11 +121,16 @@ impl Probe {
             }
             ProbeAct::Close(code) => Order::Close(*code),
             ProbeAct::Drop => Order::Drop,
-            ProbeAct::Stall => Order::Stall,
+            ProbeAct::Stall => Order::Stall(true),
+            ProbeAct::Resume => Order::Stall(false),
             ProbeAct::Mute => Order::AnswerPingFrames(false),
             ProbeAct::Ping => message(ClientMessage::Ping),
-            ProbeAct::Send { kind, payload } => {
-                message(ClientMessage::Other { kind: kind.clone(), payload: payload.clone() })
+            ProbeAct::Send { kind, payload, count } => {
+                let other = || ClientMessage::Other { kind: kind.clone(), payload: payload.clone() };
+                for _ in 1..*count {
+                    self.order(message(other())).await;
+                }
+                message(other())
             }
             ProbeAct::SendText(text) => Order::Send(RawFrame::text(text.clone())),
             ProbeAct::SendBinary(bytes) => {
@@ -144,8 +164,15 @@ impl Probe {
             }
         };
         let token =
-            self.spec.token.mint(&bearer, &setting.jwt_secret, now_s).map(|token| (place, encode(token)));
+            self.spec.token.mint(&bearer, &setting.secrets, now_s).map(|token| (place, encode(token)));
         let path = self.spec.path.clone().unwrap_or_else(|| setting.path.clone());
-        UpgradeRequest { host, path, token, upgrade: self.spec.upgrade }
+        UpgradeRequest {
+            host,
+            path,
+            token,
+            upgrade: self.spec.upgrade,
+            origin: self.spec.origin.clone(),
+            half: self.spec.half_request,
+        }
     }
 }

@@ -7,8 +7,9 @@ use protocol::Dialect;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::requirement::RequirementId;
-use crate::scenario::Bindings;
+use crate::scenario::{Bindings, BrokerState};
 use crate::times::Times;
+use crate::token::Secrets;
 use crate::trace::Trace;
 
 /// What one run of a scenario takes place in.
@@ -20,8 +21,8 @@ pub struct Setting {
     pub times: Times,
     /// How the implementation under test spells the wire.
     pub dialect: Dialect,
-    /// The secret that tokens are signed with.
-    pub jwt_secret: String,
+    /// The secrets that tokens are signed with.
+    pub secrets: Secrets,
     /// The gateway's path.
     pub path: String,
     /// The wall clock that tokens and timestamps are made by, in milliseconds since the Unix epoch.
@@ -35,11 +36,11 @@ pub trait GatewayStage {
     /// A connection to the gateway.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// The `Host` field of requests.
-    fn host(&self) -> String;
+    /// The `Host` field of requests to a gateway, counted from 1.
+    fn host(&self, gateway: usize) -> String;
 
-    /// Opens a connection to the gateway.
-    fn dial(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    /// Opens a connection to a gateway, counted from 1.
+    fn dial(&self, gateway: usize) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
     /// Publishes a body and returns once the broker has confirmed it.
     fn publish(
@@ -53,6 +54,15 @@ pub trait GatewayStage {
 
     /// Counts the messages that are ready in the gateway's queue.
     fn queue_ready(&mut self) -> impl Future<Output = Result<u32, StageError>> + Send;
+
+    /// Cuts the gateways off from the broker, or lets them reach it again. Events can be published all the while.
+    fn set_broker(&mut self, state: BrokerState) -> impl Future<Output = Result<(), StageError>> + Send;
+
+    /// Everything that the gateway has printed.
+    fn log(&mut self) -> impl Future<Output = Result<String, StageError>> + Send;
+
+    /// Asks the gateway to end, and returns at once; the trace is told when it has.
+    fn shut_down(&mut self) -> impl Future<Output = Result<(), StageError>> + Send;
 
     /// Ends the gateway without warning and returns once it is gone.
     fn kill_gateway(&mut self) -> impl Future<Output = Result<(), StageError>> + Send;

@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use super::error::{ScenarioError, nearest};
 use super::step::{Action, ClientAct, GatewayAct, Inspection, ProbeAct, Publication, Step};
-use super::{ClientSetup, ClientSpec, GatewaySpec, OnDials, Scenario, ScenarioId};
+use super::{BrokerState, ClientSetup, ClientSpec, GatewaySpec, OnDials, Scenario, ScenarioId, Settings};
 use crate::expect::Expectation;
 use crate::pattern::Pattern;
 use crate::requirement::{Catalogue, RequirementId, SubjectKind};
@@ -20,6 +20,10 @@ use crate::times::Expr;
 const VERSION: u32 = 1;
 /// Most messages that one step publishes.
 const MAX_PUBLISHED: u32 = 10_000;
+/// Most bytes of padding in one message.
+const MAX_PADDING: usize = 1024 * 1024;
+/// Most gateways of one scenario.
+const MAX_GATEWAYS: u32 = 4;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +35,12 @@ struct RawScenario {
     subject: SubjectKind,
     #[serde(default = "yes")]
     simulated: bool,
+    #[serde(default)]
+    settings: Settings,
+    #[serde(default = "one")]
+    gateways: u32,
+    #[serde(default)]
+    broker: BrokerState,
     #[serde(default)]
     clients: BTreeMap<String, Spanned<ClientSpec>>,
     gateway: Option<Spanned<GatewaySpec>>,
@@ -49,6 +59,8 @@ struct RawStep {
     act: Option<Simple>,
     code: Option<CloseCode>,
     send: Option<RawMessage>,
+    get: Option<String>,
+    broker: Option<BrokerState>,
     send_text: Option<String>,
     send_binary: Option<Hex>,
     send_bytes: Option<Hex>,
@@ -77,8 +89,10 @@ enum Simple {
     Close,
     Drop,
     Stall,
+    Resume,
     Mute,
     Ping,
+    Shutdown,
     Kill,
 }
 
@@ -89,6 +103,12 @@ struct RawMessage {
     kind: String,
     #[serde(default)]
     payload: Value,
+    /// More than one go out without a pause.
+    #[serde(default = "one")]
+    count: u32,
+    /// Bytes of padding in the payload.
+    #[serde(default)]
+    padding: usize,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +127,9 @@ struct RawEvent {
     /// More than one are numbered by a `seq` in their data.
     #[serde(default = "one")]
     count: u32,
+    /// Bytes of padding in the data of each.
+    #[serde(default)]
+    padding: usize,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +144,7 @@ struct RawBody {
 enum RawInspection {
     Topology,
     Queue,
+    Log,
 }
 
 #[derive(Deserialize)]
@@ -195,6 +219,14 @@ impl Checker<'_> {
         {
             return Err(self.error(spec.span(), "`on_dial` is an empty list"));
         }
+        if !(1..=MAX_GATEWAYS).contains(&raw.gateways) {
+            return Err(self.error(0..0, format!("`gateways` lies between 1 and {MAX_GATEWAYS}")));
+        }
+        for spec in raw.clients.values() {
+            if !(1..=raw.gateways as usize).contains(&spec.get_ref().gateway) {
+                return Err(self.error(spec.span(), "there is no such gateway: `gateways` says how many"));
+            }
+        }
         if raw.expect.is_empty() {
             return Err(self.error(0..0, "the scenario expects nothing: add at least one `[[expect]]`"));
         }
@@ -216,6 +248,9 @@ impl Checker<'_> {
             about: raw.about,
             subject: raw.subject,
             simulated: raw.simulated,
+            settings: raw.settings,
+            gateways: raw.gateways as usize,
+            broker: raw.broker,
             clients,
             gateway: raw.gateway.map(Spanned::into_inner).unwrap_or_default(),
             client: raw.client.map(Spanned::into_inner).unwrap_or_default(),
@@ -358,6 +393,7 @@ impl RawStep {
                 let mut acts = Vec::new();
                 match self.act {
                     Some(Simple::Kill) => actions.push(Action::KillGateway),
+                    Some(Simple::Shutdown) => actions.push(Action::ShutDown),
                     Some(Simple::Disconnect) => {
                         return Err("a scripted client does `close` or `drop`".to_owned());
                     }
@@ -365,16 +401,26 @@ impl RawStep {
                     Some(Simple::Close) => acts.push(ProbeAct::Close(self.code.unwrap_or(CloseCode::NORMAL))),
                     Some(Simple::Drop) => acts.push(ProbeAct::Drop),
                     Some(Simple::Stall) => acts.push(ProbeAct::Stall),
+                    Some(Simple::Resume) => acts.push(ProbeAct::Resume),
                     Some(Simple::Mute) => acts.push(ProbeAct::Mute),
                     Some(Simple::Ping) => acts.push(ProbeAct::Ping),
                     None => {}
                 }
-                acts.extend(self.send.map(|RawMessage { kind, payload }| ProbeAct::Send { kind, payload }));
+                if let Some(message) = self.send {
+                    let RawMessage { kind, count, .. } = &message;
+                    let (kind, count) = (kind.clone(), *count);
+                    acts.push(ProbeAct::Send { kind, payload: message.padded()?, count });
+                }
                 acts.extend(self.send_text.map(ProbeAct::SendText));
                 acts.extend(self.send_binary.map(|Hex(bytes)| ProbeAct::SendBinary(bytes)));
                 acts.extend(self.send_bytes.map(|Hex(bytes)| ProbeAct::SendBytes(bytes)));
                 acts.extend(self.subscribe.map(|target| ProbeAct::Subscribe(target.into())));
                 acts.extend(self.unsubscribe.map(|target| ProbeAct::Unsubscribe(target.into())));
+                match (&self.client, self.get) {
+                    (Some(client), Some(path)) => actions.push(Action::Get { client: client.clone(), path }),
+                    (None, Some(_)) => return Err("say which `client` asks".to_owned()),
+                    (_, None) => {}
+                }
                 match (self.client, acts.is_empty()) {
                     (Some(client), _) => {
                         actions.extend(acts.into_iter().map(|act| Action::Probe(client.clone(), act)));
@@ -390,8 +436,10 @@ impl RawStep {
                     Action::Inspect(match inspect {
                         RawInspection::Topology => Inspection::Topology,
                         RawInspection::Queue => Inspection::Queue,
+                        RawInspection::Log => Inspection::Log,
                     })
                 }));
+                actions.extend(self.broker.map(Action::Broker));
                 let foreign = self.gateway.is_some()
                     || self.listen.is_some()
                     || self.unlisten.is_some()
@@ -411,7 +459,9 @@ impl RawStep {
                     None => {}
                 }
                 let mut acts = Vec::new();
-                acts.extend(self.send.map(|RawMessage { kind, payload }| ClientAct::Send { kind, payload }));
+                acts.extend(
+                    self.send.map(|RawMessage { kind, payload, .. }| ClientAct::Send { kind, payload }),
+                );
                 acts.extend(self.subscribe.map(|target| ClientAct::Subscribe(target.into())));
                 acts.extend(self.unsubscribe.map(|target| ClientAct::Unsubscribe(target.into())));
                 acts.extend(self.listen.map(|RawListener { name, listener, fails }| ClientAct::Listen {
@@ -434,6 +484,8 @@ impl RawStep {
                     || self.send_bytes.is_some()
                     || self.publish.is_some()
                     || self.publish_body.is_some()
+                    || self.get.is_some()
+                    || self.broker.is_some()
                     || self.inspect.is_some();
                 if foreign {
                     return Err(
@@ -448,13 +500,38 @@ impl RawStep {
     }
 }
 
+impl RawMessage {
+    fn padded(self) -> Result<Value, String> {
+        let Self { mut payload, padding, .. } = self;
+        pad(&mut payload, padding)?;
+        Ok(payload)
+    }
+}
+
+/// Makes a payload longer.
+fn pad(payload: &mut Value, bytes: usize) -> Result<(), String> {
+    if bytes > MAX_PADDING {
+        return Err(format!("`padding` is at most {MAX_PADDING} bytes"));
+    }
+    match payload {
+        _ if bytes == 0 => Ok(()),
+        Value::Object(fields) => {
+            fields.insert("padding".to_owned(), json!("x".repeat(bytes)));
+            Ok(())
+        }
+        _ => Err("what is padded is a table".to_owned()),
+    }
+}
+
 impl RawEvent {
     fn publication(self) -> Result<Publication, String> {
         if !(1..=MAX_PUBLISHED).contains(&self.count) {
             return Err(format!("`count` lies between 1 and {MAX_PUBLISHED}"));
         }
+        let mut padded = self.data.clone();
+        pad(&mut padded, self.padding)?;
         let body = |number: u32| {
-            let mut data = self.data.clone();
+            let mut data = padded.clone();
             if self.count > 1 {
                 data["seq"] = json!(number);
             }

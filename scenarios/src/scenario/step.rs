@@ -6,7 +6,7 @@ use std::time::Duration;
 use protocol::{CloseCode, Target};
 use serde_json::Value;
 
-use super::OnDials;
+use super::{BrokerState, OnDials};
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
 use crate::times::{Expr, Times};
@@ -41,6 +41,17 @@ pub enum Action {
     Publish(Publication),
     /// The broker is asked what it knows.
     Inspect(Inspection),
+    /// A page is asked for by plain HTTP, on a connection of its own.
+    Get {
+        /// The client that asks.
+        client: String,
+        /// The path.
+        path: String,
+    },
+    /// The broker goes or comes, as the gateway sees it.
+    Broker(BrokerState),
+    /// The gateway under test is asked to end.
+    ShutDown,
     /// The gateway under test is killed without warning.
     KillGateway,
     /// The client under test is told to act.
@@ -60,6 +71,8 @@ pub enum ProbeAct {
     Drop,
     /// Stops reading.
     Stall,
+    /// Reads again.
+    Resume,
     /// Stops answering control pings.
     Mute,
     /// Sends a `ping` message.
@@ -70,6 +83,8 @@ pub enum ProbeAct {
         kind: String,
         /// Its payload.
         payload: Value,
+        /// How often, without a pause.
+        count: u32,
     },
     /// Sends a text frame as it is.
     SendText(String),
@@ -99,6 +114,8 @@ pub enum Inspection {
     Topology,
     /// How many messages are ready in the queue.
     Queue,
+    /// What the gateway has printed.
+    Log,
 }
 
 /// What the client under test is told.
@@ -169,6 +186,7 @@ impl Action {
         match self {
             Self::Wait { within: Some(within), .. } => within.duration(times),
             Self::Quiet(time) => time.duration(times),
+            Self::Probe(_, ProbeAct::Connect) => times.patience + times.timing.connect_timeout,
             _ => times.patience,
         }
     }
@@ -188,6 +206,11 @@ impl fmt::Display for Action {
             }
             Self::Inspect(Inspection::Topology) => f.write_str("read the broker's topology"),
             Self::Inspect(Inspection::Queue) => f.write_str("count the gateway's queue"),
+            Self::Inspect(Inspection::Log) => f.write_str("read the gateway's log"),
+            Self::Get { client, path } => write!(f, "{client}: get {path}"),
+            Self::Broker(BrokerState::Up) => f.write_str("let the broker come back"),
+            Self::Broker(BrokerState::Down) => f.write_str("cut the broker off"),
+            Self::ShutDown => f.write_str("ask the gateway to end"),
             Self::KillGateway => f.write_str("kill the gateway"),
             Self::Client(act) => write!(f, "client: {act}"),
             Self::Gateway(act) => write!(f, "gateway: {act}"),
@@ -202,9 +225,11 @@ impl fmt::Display for ProbeAct {
             Self::Close(code) => write!(f, "close with {code}"),
             Self::Drop => f.write_str("drop the connection"),
             Self::Stall => f.write_str("stop reading"),
+            Self::Resume => f.write_str("read again"),
             Self::Mute => f.write_str("stop answering pings"),
             Self::Ping => f.write_str("ping"),
-            Self::Send { kind, .. } => write!(f, "send {kind}"),
+            Self::Send { kind, count: 1, .. } => write!(f, "send {kind}"),
+            Self::Send { kind, count, .. } => write!(f, "send {kind} ({count})"),
             Self::SendText(text) => write!(f, "send the text {text:?}"),
             Self::SendBinary(bytes) => write!(f, "send a binary frame of {} bytes", bytes.len()),
             Self::SendBytes(bytes) => write!(f, "write {} bytes", bytes.len()),

@@ -10,6 +10,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Most header fields that a scripted end reads.
 const MAX_FIELDS: usize = 64;
+/// Longest body that a scripted client reads.
+const MAX_BODY_BYTES: u64 = 1024 * 1024;
 /// Any 16 bytes will do; a fixed key keeps recordings reproducible.
 const KEY: &str = "Z2F0ZWNoZWNrLWNsaWVudA==";
 
@@ -24,6 +26,10 @@ pub struct UpgradeRequest {
     pub token: Option<(TokenPlace, String)>,
     /// Whether an upgrade is asked for at all; otherwise it is a plain GET.
     pub upgrade: bool,
+    /// The page that it claims to come from.
+    pub origin: Option<String>,
+    /// Whether only the first half of it is sent.
+    pub half: bool,
 }
 
 /// What a gateway was asked for.
@@ -67,7 +73,9 @@ impl UpgradeRequest {
         &self,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     ) -> Result<Vec<u8>, UpgradeError> {
-        stream.write_all(self.head().as_bytes()).await?;
+        let request = self.head();
+        let sent = if self.half { request.len() / 2 } else { request.len() };
+        stream.write_all(&request.as_bytes()[..sent]).await?;
         let (head, leftover) = read_head(stream).await?;
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut response = httparse::Response::new(&mut fields);
@@ -93,6 +101,9 @@ impl UpgradeRequest {
         if self.upgrade {
             fields += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
             fields += &format!("Sec-WebSocket-Key: {KEY}\r\n");
+        }
+        if let Some(origin) = &self.origin {
+            fields += &format!("Origin: {origin}\r\n");
         }
         match &self.token {
             Some((TokenPlace::Query, token)) => path += &format!("?token={token}"),
@@ -151,6 +162,28 @@ impl ReceivedRequest {
     }
 }
 
+/// Asks for a page by plain HTTP; its status and body.
+///
+/// # Errors
+/// When the connection fails, or what comes is no answer.
+pub async fn get(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    host: &str,
+    path: &str,
+) -> io::Result<(u16, String)> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let (head, mut body) = read_head(stream).await?;
+    let not_http = || io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP");
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut fields);
+    response.parse(&head).map_err(|_| not_http())?;
+    let status = response.code.ok_or_else(not_http)?;
+    let mut rest = stream.take(MAX_BODY_BYTES);
+    rest.read_to_end(&mut body).await?;
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
 /// Answers with a status and nothing else, and ends the connection.
 ///
 /// # Errors
@@ -200,6 +233,8 @@ mod tests {
             path: "/ws".into(),
             token: Some((TokenPlace::Query, "a%20b".into())),
             upgrade: true,
+            origin: None,
+            half: false,
         };
         let gateway = async {
             let request = ReceivedRequest::read(&mut far).await.unwrap();
@@ -223,7 +258,14 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_has_its_status() {
         let (mut near, mut far) = tokio::io::duplex(4096);
-        let request = UpgradeRequest { host: "h".into(), path: "/x".into(), token: None, upgrade: false };
+        let request = UpgradeRequest {
+            host: "h".into(),
+            path: "/x".into(),
+            token: None,
+            upgrade: false,
+            origin: None,
+            half: false,
+        };
         let gateway = async {
             let request = ReceivedRequest::read(&mut far).await.unwrap();
             assert_eq!(request.key, None, "a plain GET");

@@ -1,0 +1,38 @@
+//! What must not be told (AUTH-8).
+
+use super::Finding;
+use crate::trace::{Event, Trace};
+
+/// Shortest part of a token that is looked for: a signature is unmistakable, and is the part that must not be known.
+const TELLING: usize = 20;
+
+pub(super) fn no_tokens(trace: &Trace) -> Result<(), Finding> {
+    const EXPECTED: &str = "no token in anything that the gateway says, prints or shows";
+    let signatures: Vec<&str> = trace
+        .iter()
+        .filter_map(|(_, observation)| match &observation.event {
+            Event::Dialled { query, .. } => query.iter().find(|(name, _)| name == "token"),
+            _ => None,
+        })
+        .filter_map(|(_, token)| token.rsplit('.').next())
+        .filter(|part| part.len() >= TELLING)
+        .collect();
+    let mut looked_at = 0;
+    for (index, observation) in trace.iter() {
+        let (what, text) = match &observation.event {
+            Event::Log { text } => ("its log", text),
+            Event::Answered { path, body, .. } => (path.as_str(), body),
+            Event::Received(frame) => ("a message", &frame.body),
+            _ => continue,
+        };
+        looked_at += usize::from(!matches!(observation.event, Event::Received(_)));
+        if signatures.iter().any(|signature| text.contains(signature)) {
+            return Err(Finding::new(EXPECTED, format!("a token in {what}"), [index]));
+        }
+    }
+    match (signatures.is_empty(), looked_at) {
+        (true, _) => Err(Finding::new(EXPECTED, "no token was ever sent", [])),
+        (false, 0) => Err(Finding::new(EXPECTED, "nothing was looked at", [])),
+        (false, _) => Ok(()),
+    }
+}

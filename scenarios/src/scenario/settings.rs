@@ -1,0 +1,45 @@
+//! What a scenario wants the gateway under test to be configured with, beyond the timing.
+
+use serde::Deserialize;
+
+/// `[settings]`. What is said here differs from the harness's usual; an implementation that cannot be told cannot be judged
+/// by such a scenario.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The one origin that pages may connect from (AUTH-10).
+    pub allowed_origin: Option<String>,
+    /// Whether a second secret is good too (AUTH-7).
+    pub previous_secret: bool,
+    /// Most connections in all (CONN-7).
+    pub max_connections: Option<u32>,
+    /// Most connections of one user (CONN-7).
+    pub max_connections_per_user: Option<u32>,
+    /// Messages that a client may send each second (MSG-6).
+    pub message_rate: Option<u32>,
+    /// Bytes that may wait for one connection (BRIDGE-12).
+    pub outbox_bytes: Option<u32>,
+}
+
+/// The usual values of what a scenario does not set: so high that no scenario reaches them by accident.
+impl Settings {
+    /// Connections in all, and of one user.
+    pub const MANY_CONNECTIONS: u32 = 10_000;
+    /// Messages a second.
+    pub const MESSAGE_RATE: u32 = 1_000;
+    /// Bytes that wait.
+    pub const OUTBOX_BYTES: u32 = 4 * 1024 * 1024;
+
+    /// The placeholders of a command or environment that the scenario needs.
+    pub fn placeholders(&self) -> Vec<&'static str> {
+        let needed = [
+            ("allowed_origin", self.allowed_origin.is_some()),
+            ("jwt_secret_previous", self.previous_secret),
+            ("max_connections", self.max_connections.is_some()),
+            ("max_connections_per_user", self.max_connections_per_user.is_some()),
+            ("message_rate", self.message_rate.is_some()),
+            ("outbox_bytes", self.outbox_bytes.is_some()),
+        ];
+        needed.into_iter().filter(|(_, needed)| *needed).map(|(name, _)| name).collect()
+    }
+}
