@@ -5,6 +5,7 @@
 //!  round 1: gatecheck, floor, plain    round 2: gatecheck, floor, plain    …    each arm a fresh child process
 //!
 //!  burst   1,000 subscribers × 1,000 events of 200 bytes, all at once   deliveries/s, CPU of a delivery
+//!          (the floor: 200 events)
 //!  paced   500 subscribers, 100 events/s for two seconds                CPU of a delivery, event-to-socket latency
 //!  idle    5,000 connections, once                                      resident memory of a connection
 //! ```
@@ -80,8 +81,9 @@ fn estimate(shape: &Shape, bursts: &[[Burst; 3]]) {
     group.sample_size(shape.burst.rounds).sampling_mode(SamplingMode::Flat);
     // The shortest time makes criterion warm up with one call.
     group.warm_up_time(Duration::from_nanos(1)).measurement_time(Duration::from_millis(1));
-    group.throughput(Throughput::Elements((shape.burst.subscribers * shape.burst.events) as u64));
     for (at, arm) in Arm::ALL.into_iter().enumerate() {
+        let deliveries = shape.burst.subscribers * shape.burst.events_of(arm);
+        group.throughput(Throughput::Elements(deliveries as u64));
         let mut rounds = bursts.iter().map(|round| round[at].elapsed).cycle();
         group.bench_function(arm.name(), |b| {
             b.iter_custom(|iterations| {

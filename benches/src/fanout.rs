@@ -49,6 +49,9 @@ pub struct BurstShape {
     pub subscribers: usize,
     /// Events.
     pub events: usize,
+    /// Events of the floor. What a `send` costs does not depend on how many there are, and all of them would take it most
+    /// of the benchmark's time.
+    pub floor_events: usize,
     /// How often it is measured; criterion takes no fewer than ten.
     pub rounds: usize,
 }
@@ -66,17 +69,27 @@ pub struct PacedShape {
     pub rounds: usize,
 }
 
+impl BurstShape {
+    /// How many events each subscriber of this arm gets.
+    pub fn events_of(&self, arm: Arm) -> usize {
+        match arm {
+            Arm::Gatecheck | Arm::Plain => self.events,
+            Arm::Floor => self.floor_events,
+        }
+    }
+}
+
 impl Shape {
     /// What figures are made with.
     pub const FULL: Self = Self {
-        burst: BurstShape { subscribers: 1000, events: 1000, rounds: 10 },
+        burst: BurstShape { subscribers: 1000, events: 1000, floor_events: 200, rounds: 10 },
         paced: PacedShape { subscribers: 500, events: 200, interval: Duration::from_millis(10), rounds: 5 },
         idle_connections: 5000,
     };
 
     /// Every path once; its figures mean nothing.
     pub const SMOKE: Self = Self {
-        burst: BurstShape { subscribers: 10, events: 10, rounds: 1 },
+        burst: BurstShape { subscribers: 10, events: 10, floor_events: 5, rounds: 1 },
         paced: PacedShape { subscribers: 10, events: 10, interval: Duration::from_millis(1), rounds: 1 },
         idle_connections: 10,
     };

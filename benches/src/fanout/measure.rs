@@ -104,14 +104,15 @@ pub fn burst(arm: Arm, shape: &BurstShape) -> Result<Burst, MeasureError> {
     let (mut child, subscribers) = warm(arm, shape.subscribers)?;
     let of_arm = |source| MeasureError::Arm { arm, source };
     let of_load = |source| MeasureError::Delivery { arm, source };
-    let receiving = subscribers.receive(WARMING..WARMING + shape.events);
+    let events = shape.events_of(arm);
+    let receiving = subscribers.receive(WARMING..WARMING + events);
     let before = child.cpu().map_err(of_arm)?;
     let begun = now();
-    child.emit(shape.events).map_err(of_arm)?;
+    child.emit(events).map_err(of_arm)?;
     let (subscribers, received) = receiving.finish().map_err(of_load)?;
     let cpu = child.cpu().map_err(of_arm)? - before;
     subscribers.expect_silence().map_err(of_load)?;
-    Ok(Burst { deliveries: shape.subscribers * shape.events, elapsed: received.finished - begun, cpu })
+    Ok(Burst { deliveries: shape.subscribers * events, elapsed: received.finished - begun, cpu })
 }
 
 /// Events at a rate.

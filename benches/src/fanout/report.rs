@@ -44,9 +44,10 @@ impl fmt::Display for Report {
         writeln!(f, "median (least to most) of the rounds; arms took turns in each\n")?;
         writeln!(
             f,
-            "burst, {} subscribers × {} events of {MESSAGE_BYTES} bytes, {} rounds",
+            "burst, {} subscribers × {} events of {MESSAGE_BYTES} bytes (floor: {}), {} rounds",
             burst.subscribers,
             burst.events,
+            burst.floor_events,
             self.bursts.len()
         )?;
         for (arm, figures) in by_arm(&self.bursts) {
