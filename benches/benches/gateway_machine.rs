@@ -1,7 +1,7 @@
 //! What the gateway's machine costs, apart from sockets: an event is read, routed and encoded once, and handed to each
 //! receiver. The second figure is the fan-out; the ratio of the two says what a receiver costs beside the event itself.
 
-use benches::{NOW, gateway, payment, route};
+use benches::machine::{NOW, gateway, payment, route};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use reference_server::gateway::Input;
 

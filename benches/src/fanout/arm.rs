@@ -1,0 +1,161 @@
+//! The programs that are compared, and what they are told while they run.
+
+mod floor;
+mod gatecheck;
+mod plain;
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Names the arm that a program shall be.
+pub(super) const VARIABLE: &str = "FANOUT_ARM";
+/// What the arms that are no gateway greet a subscriber with, once it will get every event.
+const WELCOME: &str = r#"{"type":"connection:established"}"#;
+
+/// A program that sends events to its subscribers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Arm {
+    /// The reference gateway, with its default number of shards; its broker is in its process.
+    Gatecheck,
+    /// One `send(2)` of a ready frame for each delivery, on one thread, and nothing else.
+    Floor,
+    /// What everybody writes first: tokio-tungstenite, a task for each socket, a broadcast channel.
+    Plain,
+}
+
+impl Arm {
+    /// Every arm, in the order in which they take turns.
+    pub const ALL: [Self; 3] = [Self::Gatecheck, Self::Floor, Self::Plain];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gatecheck => "gatecheck",
+            Self::Floor => "floor",
+            Self::Plain => "plain",
+        }
+    }
+
+    fn run(self) -> io::Result<()> {
+        match self {
+            Self::Gatecheck => gatecheck::run(),
+            Self::Floor => floor::run(),
+            Self::Plain => plain::run(),
+        }
+    }
+}
+
+/// Turns this process into the arm that its environment names, where it names one. A program that measures calls this
+/// before anything else, and ends with what it returns.
+pub fn become_arm() -> Option<ExitCode> {
+    let name = std::env::var(VARIABLE).ok()?;
+    let Some(arm) = Arm::ALL.into_iter().find(|arm| arm.name() == name) else {
+        eprintln!("{VARIABLE}={name} names no arm");
+        return Some(ExitCode::FAILURE);
+    };
+    Some(match arm.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the arm {name} failed: {error}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// What an arm is told on its standard input. Where that ends, the arm ends.
+enum Order {
+    /// Send the next so many events.
+    Emit(usize),
+    /// Report the CPU time used so far.
+    Cpu,
+}
+
+/// Standard input, read so that it can also be waited for with others.
+struct Orders {
+    lines: BufReader<File>,
+}
+
+impl Orders {
+    fn open() -> io::Result<Self> {
+        let input = io::stdin().as_fd().try_clone_to_owned()?;
+        Ok(Self { lines: BufReader::new(File::from(input)) })
+    }
+
+    /// Whether there is an order that has left the descriptor already.
+    fn are_waiting(&self) -> bool {
+        !self.lines.buffer().is_empty()
+    }
+
+    /// Waits for the next order; none when there will be no more.
+    fn next(&mut self) -> io::Result<Option<Order>> {
+        let mut line = String::new();
+        self.lines.read_line(&mut line)?;
+        match line.trim_end().split_once(' ') {
+            None if line.is_empty() => Ok(None),
+            None if line == "cpu\n" => Ok(Some(Order::Cpu)),
+            Some(("emit", count)) => count.parse().map(Order::Emit).map(Some).map_err(io::Error::other),
+            _ => Err(io::Error::other(format!("unknown order {line:?}"))),
+        }
+    }
+}
+
+impl AsFd for Orders {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.lines.get_ref().as_fd()
+    }
+}
+
+/// Follows orders on a thread of its own, beside a runtime. The process ends when they do: nobody is left to serve.
+fn follow(mut emit: impl FnMut(usize) + Send + 'static) -> io::Result<()> {
+    let mut orders = Orders::open()?;
+    thread::Builder::new().name("orders".to_owned()).spawn(move || {
+        let failed = loop {
+            match orders.next() {
+                Ok(Some(Order::Emit(count))) => emit(count),
+                Ok(Some(Order::Cpu)) => {
+                    if let Err(error) = report_cpu() {
+                        break Some(error);
+                    }
+                }
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        fail_or_end(failed)
+    })?;
+    Ok(())
+}
+
+fn fail_or_end(failed: Option<io::Error>) -> ! {
+    match failed {
+        None => std::process::exit(0),
+        Some(error) => {
+            eprintln!("an arm's orders broke: {error}");
+            std::process::exit(1)
+        }
+    }
+}
+
+fn report_address(address: SocketAddr) -> io::Result<()> {
+    report(&format!("listening {address}"))
+}
+
+/// User and system time of all threads.
+fn report_cpu() -> io::Result<()> {
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    let used = Duration::try_from(used).map_err(io::Error::other)?;
+    report(&format!("cpu {}", used.as_nanos()))
+}
+
+fn report(line: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    writeln!(output, "{line}")?;
+    output.flush()
+}
