@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub use algorithm::{Algorithm, AlgorithmError};
 pub use key::{Key, KeyError};
-pub use mint::{MintError, TokenRequest, mint};
+pub use mint::{MintError, TokenRequest, can_mint, mint};
 
 /// What tokens are checked by.
 #[derive(Debug, Clone)]

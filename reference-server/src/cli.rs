@@ -27,7 +27,8 @@ const USAGE: u8 = 2;
 const HELP: &str = "Settings come from the file, the environment and the flags; later ones win.\n\n\
 Once it listens, it prints one line: listening on ws://HOST:PORT/PATH\n\
 /healthz answers 200; /readyz answers 200 while events are consumed, 503 otherwise.\n\
-/stats tells of connections and rooms in JSON, /metrics is for Prometheus.\n\n\
+/stats tells of connections and rooms in JSON, /metrics is for Prometheus.\n\
+/ is a live page: sign in, watch events, subscribe; with --dev also publish.\n\n\
 SIGINT or SIGTERM ends it once everybody has been told, SIGHUP has the certificate read again.\n\n\
 Exit codes:\n  \
     0    stopped by SIGINT or SIGTERM, everybody having been told\n  \

@@ -53,6 +53,10 @@ pub struct Config {
     pub outbox_bytes: usize,
     /// Threads that serve connections.
     pub shards: usize,
+    /// Whether the live page is served at `/`.
+    pub page: bool,
+    /// Whether anybody may have tokens made and publish events. For development only.
+    pub dev: bool,
     /// What is logged, and where errors are reported.
     pub watch: WatchConfig,
 }
@@ -147,6 +151,8 @@ impl Config {
             max_message_bytes: MAX_MESSAGE_BYTES,
             outbox_bytes: OUTBOX_BYTES,
             shards: std::thread::available_parallelism().map_or(1, usize::from),
+            page: true,
+            dev: false,
             watch: WatchConfig { log: "info".to_owned(), log_format: LogFormat::Text, sentry_dsn: None },
         }
     }

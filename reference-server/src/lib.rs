@@ -13,9 +13,11 @@ pub mod auth;
 pub mod broker;
 pub mod cli;
 pub mod config;
+mod dev;
 pub mod gateway;
 pub mod metrics;
 pub mod net;
+mod page;
 pub mod report;
 
 pub use config::Config;

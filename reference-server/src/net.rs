@@ -2,8 +2,10 @@
 
 mod admission;
 mod answer;
+mod body;
 mod bridge;
 mod connection;
+mod dev;
 mod head;
 mod listen;
 mod outbox;

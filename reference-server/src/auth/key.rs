@@ -20,6 +20,9 @@ enum Kind {
     Public { algorithm: Algorithm, decoding: DecodingKey },
 }
 
+/// Length of a secret that is made up: as long as the longest signature, and so enough for each (RFC 7518 section 3.2).
+const RANDOM_BYTES: usize = 64;
+
 /// Reads one kind of PEM.
 type Reader = fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>;
 
@@ -34,6 +37,16 @@ impl Key {
         let secret = secret.into();
         let (decoding, encoding) = (DecodingKey::from_secret(&secret), EncodingKey::from_secret(&secret));
         Self { kid, kind: Kind::Secret { decoding, encoding } }
+    }
+
+    /// A secret that nobody knows, which signs and verifies while this process lives.
+    ///
+    /// # Errors
+    /// When the system has no random bytes.
+    pub fn random() -> Result<Self, getrandom::Error> {
+        let mut secret = [0; RANDOM_BYTES];
+        getrandom::fill(&mut secret)?;
+        Ok(Self::secret(None, secret))
     }
 
     /// A public key in PEM. Its kind says which algorithm it is for.

@@ -1,6 +1,6 @@
 //! Tokens for trying things out. In production they come from elsewhere.
 
-use jsonwebtoken::Header;
+use jsonwebtoken::{EncodingKey, Header};
 use protocol::Role;
 use serde_json::{Map, Value, json};
 
@@ -29,11 +29,7 @@ pub struct MintError;
 /// # Errors
 /// When there is no secret to sign with.
 pub fn mint(verification: &Verification, request: &TokenRequest, unix_s: u64) -> Result<String, MintError> {
-    let signs = |algorithm: &Algorithm| {
-        let key = verification.keys.iter().find(|key| key.fits(*algorithm) && key.encoding().is_some())?;
-        Some((*algorithm, key.encoding()?, key.kid()))
-    };
-    let (algorithm, encoding, kid) = verification.algorithms.iter().find_map(signs).ok_or(MintError)?;
+    let (algorithm, encoding, kid) = signer(verification).ok_or(MintError)?;
     let mut claims = Map::from_iter([
         ("userId".to_owned(), json!(request.user_id)),
         ("email".to_owned(), json!(request.email)),
@@ -45,4 +41,17 @@ pub fn mint(verification: &Verification, request: &TokenRequest, unix_s: u64) ->
     claims.extend(verification.issuer.first().map(|issuer| ("iss".to_owned(), json!(issuer))));
     let header = Header { kid: kid.map(str::to_owned), ..Header::new(algorithm.into()) };
     jsonwebtoken::encode(&header, &Value::Object(claims), encoding).map_err(|_| MintError)
+}
+
+/// Whether there is a secret to sign with.
+pub fn can_mint(verification: &Verification) -> bool {
+    signer(verification).is_some()
+}
+
+/// The first accepted algorithm that a secret fits, the secret, and its name.
+fn signer(verification: &Verification) -> Option<(Algorithm, &EncodingKey, Option<&str>)> {
+    verification.algorithms.iter().find_map(|algorithm| {
+        let key = verification.keys.iter().find(|key| key.fits(*algorithm) && key.encoding().is_some())?;
+        Some((*algorithm, key.encoding()?, key.kid()))
+    })
 }

@@ -15,6 +15,12 @@ use crate::net::{Listen, Server, ServerError, TcpListen, TlsIdentity, TlsListen,
 
 /// Serves until SIGINT or SIGTERM.
 pub(super) async fn serve(config: Config) -> Result<(), Failure> {
+    if config.dev {
+        tracing::warn!(
+            "DEVELOPMENT MODE: whoever reaches this gateway can sign in as anybody and publish events; \
+             never offer it to others"
+        );
+    }
     let identity = config.tls.as_ref().map(TlsIdentity::read).transpose()?;
     let address = config.listen;
     let listen = |source| Failure::Listen { address, source };

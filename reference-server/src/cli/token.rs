@@ -32,7 +32,7 @@ pub(super) struct TokenArgs {
 pub(super) fn run(args: TokenArgs) -> Result<(), Failure> {
     let lifetime = parse_duration(&args.lifetime)
         .map_err(|source| ConfigError::Duration { name: "lifetime", source })?;
-    let config = args.flags.settings()?.check()?;
+    let config = args.flags.settings()?.with_known_secrets().check()?;
     let request = TokenRequest {
         email: args.email.unwrap_or_else(|| format!("{}@example.org", args.user)),
         user_id: args.user,

@@ -85,6 +85,8 @@ impl Settings {
             )?,
             outbox_bytes: at_least_one("outbox_bytes", self.outbox_bytes, defaults.outbox_bytes)?,
             shards: at_least_one("shards", self.shards, defaults.shards)?,
+            page: !self.no_page.unwrap_or(false),
+            dev: self.dev.unwrap_or(defaults.dev),
             watch: WatchConfig {
                 log: self.log.clone().unwrap_or(defaults.watch.log),
                 log_format: match self.log_format.as_deref() {
@@ -121,6 +123,8 @@ impl Settings {
             max_rooms: Some(config.gateway.max_rooms),
             outbox_bytes: Some(config.outbox_bytes),
             shards: Some(config.shards),
+            no_page: Some(!config.page),
+            dev: Some(config.dev),
             log: Some(config.watch.log.clone()),
             log_format: Some(config.watch.log_format.as_str().to_owned()),
             dialect: Some(config.gateway.dialect.clone()),
@@ -181,7 +185,11 @@ impl Settings {
                 }
             });
         }
-        if keys.is_empty() { Err(ConfigError::NoKey) } else { Ok(keys) }
+        match (keys.is_empty(), self.dev) {
+            (false, _) => Ok(keys),
+            (true, Some(true)) => Ok(vec![Key::random().map_err(ConfigError::NoSecretMade)?]),
+            (true, Some(false) | None) => Err(ConfigError::NoKey),
+        }
     }
 
     fn allowed_origins(&self) -> Result<Vec<String>, ConfigError> {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use protocol::Dialect;
 use serde::{Deserialize, Serialize};
 
@@ -194,6 +195,33 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sentry_dsn: Option<String>,
 
+    /// Serve no live page at `/` [default: false]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "GATEWAY_NO_PAGE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new(),
+        help_heading = "Development"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) no_page: Option<bool>,
+    /// For a developer's own machine: the live page signs anybody in and publishes events; a missing secret is made up [default: false]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "GATEWAY_DEV",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new(),
+        help_heading = "Development"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dev: Option<bool>,
+
     /// How the wire is spelled.
     #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -251,6 +279,11 @@ impl Settings {
         let mut table = other.table();
         table.extend(self.table());
         table.try_into().expect("settings that were written can be read")
+    }
+
+    /// These settings for another process, which would not know a secret that development mode makes up here.
+    pub(crate) fn with_known_secrets(self) -> Self {
+        Self { dev: None, ..self }
     }
 
     /// The settings as a file says them, secrets hidden (AUTH-8).

@@ -90,6 +90,28 @@ fn the_help_tells_the_defaults() {
     assert!(told > 10, "{told}");
 }
 
+/// Development mode makes up a secret where there is none, a new one each time, and is never on by itself.
+#[test]
+fn development_needs_no_secret() {
+    let check = |flags: &[&str], file: &str| settings(flags, file).unwrap().check();
+    let (one, other) = (check(&["--dev"], "").unwrap(), check(&[], "dev = true").unwrap());
+    assert!(one.dev && other.dev && one.page);
+    let request = crate::auth::TokenRequest {
+        user_id: "u".to_owned(),
+        email: "e".to_owned(),
+        role: protocol::Role::Admin,
+        lifetime_s: 9,
+    };
+    let token = crate::auth::mint(&one.verification, &request, 0).unwrap();
+    assert!(one.verification.verify(&token, 0).is_ok() && other.verification.verify(&token, 0).is_err());
+    for (flags, file) in [(&["--dev=false"][..], "dev = true"), (&[], "dev = false"), (&[], "")] {
+        assert!(matches!(check(flags, file), Err(ConfigError::NoKey)), "{flags:?} {file}");
+    }
+    let known = settings(&["--dev"], "").unwrap().with_known_secrets();
+    assert!(matches!(known.check(), Err(ConfigError::NoKey)), "nobody would accept such a token");
+    assert!(!config(&["--no-page"], "").unwrap().page && !config(&[], "no_page = true").unwrap().page);
+}
+
 /// A configuration can be logged and printed without its secrets (AUTH-8), and what is printed can be read again.
 #[test]
 fn secrets_are_not_shown() {

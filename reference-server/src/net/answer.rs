@@ -2,6 +2,7 @@
 
 use std::io;
 
+use serde_json::Value;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 /// A status, a few fields, a body, and the end of the connection.
@@ -26,6 +27,11 @@ impl Answer {
         // What a gateway tells of itself is old in a moment.
         let fields = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n".to_owned();
         Self { status: 200, reason: "OK", content_type, fields, body }
+    }
+
+    /// Data, or what was wrong.
+    pub(super) fn json(status: u16, reason: &'static str, body: &Value) -> Self {
+        Self { status, reason, ..Self::ok("application/json", body.to_string() + "\n") }
     }
 
     /// One more field.

@@ -4,21 +4,23 @@ use std::io;
 use std::net::IpAddr;
 
 use serde_json::json;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use super::answer::Answer;
+use super::dev;
 use super::head::Head;
 use super::shard::{ShardReport, Shared};
 use super::upgrade::{SignedIn, upgrade};
 use crate::metrics::Refusal;
+use crate::page;
 
 /// What Prometheus is told that the metrics are.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Answers a request; where that is an upgrade, says who is signed in.
 pub(super) async fn serve(
-    stream: &mut (impl AsyncWrite + Unpin),
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     head: &Head,
     peer: IpAddr,
     shared: &Shared,
@@ -31,6 +33,10 @@ pub(super) async fn serve(
         ("/readyz", "GET") => Answer::plain(503, "No Broker"),
         ("/stats", "GET") => Answer::ok("application/json", stats(shared).await),
         ("/metrics", "GET") => Answer::ok(OPEN_METRICS, metrics(shared).await),
+        ("/", "GET") if shared.config.page && !head.lists("upgrade", "websocket") => page(shared),
+        ("/dev" | "/dev/token" | "/dev/publish", _) if shared.config.dev => {
+            dev::answer(stream, head, shared).await?
+        }
         (path, _) if own || matches!(path, "/healthz" | "/readyz" | "/stats" | "/metrics") => {
             Answer::plain(405, "Method Not Allowed").with("Allow", "GET")
         }
@@ -41,6 +47,11 @@ pub(super) async fn serve(
     };
     answer.send(stream).await?;
     Ok(None)
+}
+
+fn page(shared: &Shared) -> Answer {
+    let answer = Answer::ok("text/html; charset=utf-8", page::html(&shared.config));
+    page::HEADERS.iter().fold(answer, |answer, (name, value)| answer.with(name, value))
 }
 
 async fn stats(shared: &Shared) -> String {

@@ -13,6 +13,7 @@ mod delivery;
 mod framing;
 mod heartbeat;
 mod limits;
+mod live_page;
 mod overload;
 mod running;
 mod script;

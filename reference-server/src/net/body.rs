@@ -1,0 +1,85 @@
+//! The body of a request, read within limits.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::head::Head;
+
+/// Largest body that is read.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Why there is no body.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BodyError {
+    /// It does not say how long it is.
+    #[error("say by Content-Length how long the body is")]
+    Unmeasured,
+    /// It is over the limit.
+    #[error("a body has at most {MAX_BODY_BYTES} bytes")]
+    TooLarge,
+    /// The connection ended.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Reads what `Content-Length` announces. Other ways to measure a body, such as chunks, are not understood.
+pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin), head: &Head) -> Result<Vec<u8>, BodyError> {
+    let announced = head.field("content-length").filter(|_| head.field("transfer-encoding").is_none());
+    let announced =
+        announced.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+    // A number that does not fit is too large in any case.
+    let length = announced.ok_or(BodyError::Unmeasured)?.parse().unwrap_or(usize::MAX);
+    if length > MAX_BODY_BYTES {
+        return Err(BodyError::TooLarge);
+    }
+    let mut body = head.leftover.clone();
+    let read = body.len().min(length);
+    body.resize(length, 0);
+    stream.read_exact(&mut body[read..]).await?;
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn body(request: &str) -> Result<Vec<u8>, BodyError> {
+        let mut stream = request.as_bytes();
+        let head = Head::read(&mut stream).await.unwrap();
+        read(&mut stream, &head).await
+    }
+
+    /// What is announced is read, wherever the head's reader stopped, and no more.
+    #[tokio::test]
+    async fn what_is_announced_is_read() {
+        assert_eq!(body("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcd").await.unwrap(), b"abc");
+        let (begin, end) = ("POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nab", "cd");
+        let head = Head::read(&mut begin.as_bytes()).await.unwrap();
+        assert_eq!(read(&mut end.as_bytes(), &head).await.unwrap(), b"abcd");
+        let short = read(&mut "c".as_bytes(), &head).await;
+        assert!(matches!(short, Err(BodyError::Io(_))), "{short:?}");
+    }
+
+    /// Bodies of unknown length, and too long ones, are not read.
+    #[tokio::test]
+    async fn others_are_not() {
+        for (fields, too_large) in [
+            ("X: y", false),
+            ("Content-Length: 3\r\nTransfer-Encoding: chunked", false),
+            ("Content-Length: +3", false),
+            ("Content-Length: ", false),
+            ("Content-Length: 65537", true),
+            ("Content-Length: 99999999999999999999999", true),
+        ] {
+            match body(&format!("POST / HTTP/1.1\r\n{fields}\r\n\r\nabc")).await {
+                Err(BodyError::TooLarge) => assert!(too_large, "{fields}"),
+                Err(BodyError::Unmeasured) => assert!(!too_large, "{fields}"),
+                other => panic!("{fields}: {other:?}"),
+            }
+        }
+        let longest = "x".repeat(MAX_BODY_BYTES);
+        let request = format!("POST / HTTP/1.1\r\nContent-Length: {MAX_BODY_BYTES}\r\n\r\n{longest}");
+        assert_eq!(body(&request).await.unwrap().len(), MAX_BODY_BYTES);
+    }
+}
