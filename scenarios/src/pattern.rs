@@ -435,7 +435,7 @@ impl fmt::Display for Pattern {
             }
             What::Ended => f.write_str(" sees the gateway end")?,
             What::TurnedAway => {
-                f.write_str(" is told to come again later, by HTTP 503 or a close with 1013")?
+                f.write_str(" is told to come again later, by HTTP 503 or a close with 1013")?;
             }
         }
         self.connection.iter().try_for_each(|number| write!(f, " on connection {number}"))
