@@ -2,6 +2,7 @@
 
 mod broker;
 mod catalogue;
+mod demo;
 mod judge;
 mod simulate;
 
@@ -42,6 +43,8 @@ enum Command {
     Explain(catalogue::ExplainArgs),
     /// List the requirements and the scenarios that show them
     Requirements(catalogue::RequirementsArgs),
+    /// Show the reference gateway at work: its live page, its broker, and made-up payments
+    Demo(demo::DemoArgs),
     /// Run the embedded broker alone
     Broker(BrokerArgs),
     /// Run the reference gateway
@@ -108,6 +111,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::List(args) => catalogue::list(&args),
         Command::Explain(args) => catalogue::explain(&args),
         Command::Requirements(args) => catalogue::requirements(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Broker(args) => broker::run(args),
         Command::ReferenceServer(passed) => {
             return reference_server::cli::run(named("reference-server", passed.args));

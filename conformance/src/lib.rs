@@ -12,6 +12,7 @@
 pub mod amqp;
 pub mod broker;
 pub mod cli;
+pub mod demo;
 pub mod executor;
 pub mod exit;
 pub mod process;

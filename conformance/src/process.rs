@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -121,6 +122,14 @@ impl Subject {
         self.group.signal(Signal::TERM);
     }
 
+    /// Asks the process to end, and kills what is left of it after `patience`.
+    pub async fn stop(&mut self, patience: Duration) {
+        self.terminate();
+        // Whether it went by itself or not, nothing of it stays.
+        let _ = tokio::time::timeout(patience, self.end()).await;
+        self.kill().await;
+    }
+
     /// The last lines that the process printed.
     pub async fn output(&self) -> Vec<String> {
         self.output.lines.lock().await.iter().cloned().collect()
@@ -219,6 +228,26 @@ mod tests {
         subject.kill().await;
         // The pipe closes once the last process that holds it is gone: the child held it too.
         assert_eq!(stdout.read_line(&mut line).await.unwrap(), 0);
+    }
+
+    /// A process that is asked to end may say goodbye; one that does not listen is killed.
+    #[tokio::test]
+    async fn stopping_asks_first() {
+        for (script, patience, ended) in [
+            (
+                "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done",
+                Duration::from_secs(20),
+                "exit code 7",
+            ),
+            ("trap '' TERM; echo ready; while :; do sleep 0.01; done", Duration::from_millis(50), "signal 9"),
+        ] {
+            let mut subject =
+                Subject::spawn(&shell(script), &Values::default(), Path::new("."), Streams::Piped).unwrap();
+            let (_, stdout) = subject.take_pipes().unwrap();
+            BufReader::new(stdout).read_line(&mut String::new()).await.unwrap();
+            subject.stop(patience).await;
+            assert_eq!(subject.ended().as_deref(), Some(ended));
+        }
     }
 
     /// A program that does not exist is an error that names it.

@@ -67,6 +67,8 @@ fn wrong_usage_is_told() {
         (&["gateway", "--attach", "ws://h/"], "--jwt-secret"),
         (&["explain", "AUTH-99"], "neither a requirement nor a scenario"),
         (&["broker", "--listen", "here"], "here"),
+        (&["demo", "--listen", "here"], "here"),
+        (&["demo", "--rate", "0"], "write a number from 0.001 to 1000"),
         (&["reference-server", "--listen", "127.0.0.1:0"], "JWT_SECRET"),
         (&["reference-client", "--url", "nonsense", "--token", "t"], "is not a URL"),
     ] {
@@ -126,6 +128,7 @@ fn questions_are_answered() {
         (&["list", "--filter", "client/backoff/**"][..], "client/backoff/doubles-to-the-cap"),
         (&["explain", "BACKOFF-1"], "min(reconnect_delay"),
         (&["explain", "client/backoff/doubles-to-the-cap"], "[[expect]]"),
+        (&["demo", "--help"], "--rate"),
         (&["requirements"], "92 requirements"),
         (&["reference-server", "--help"], "--ping-interval"),
         (&["reference-client", "--help"], "Exit codes"),

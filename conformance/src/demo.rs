@@ -1,0 +1,240 @@
+//! A newcomer's first minute: the embedded broker, the reference gateway in development mode, and made-up payments.
+//!
+//! ```text
+//!  Payments ──made-up events──► embedded broker ──► reference gateway (a process) ──► the live page
+//! ```
+
+mod payments;
+
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use protocol::Role;
+use reference_server::auth::{MintError, TokenRequest, Verification, mint};
+use scenarios::player::StageError;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::ChildStdout;
+
+use crate::amqp::{BrokerLink, LinkError, Names};
+use crate::broker::{Broker, BrokerConfig, BrokerError};
+use crate::process::{SpawnError, Streams, Subject};
+use crate::profile::CommandProfile;
+use crate::template::Values;
+
+pub use payments::{MadeUp, Payments};
+
+/// Longest wait for the gateway: to listen, to consume, to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the printed tokens are good: a working day.
+const LIFETIME_S: u64 = 12 * 3600;
+/// What the gateway prints before its address.
+const ANNOUNCEMENT: &str = "listening on ws://";
+/// Bytes of a made-up secret.
+const SECRET_BYTES: usize = 32;
+
+/// How a demonstration is set up.
+#[derive(Debug, Clone)]
+pub struct DemoConfig {
+    /// This program, which the gateway is a part of.
+    pub program: PathBuf,
+    /// Where the gateway listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Time between two events.
+    pub interval: Duration,
+    /// Where the randomness of the events begins.
+    pub seed: u64,
+}
+
+/// A demonstration that runs. It ends when it is [stopped](Self::stop) or dropped.
+pub struct Demo {
+    broker: Broker,
+    gateway: Subject,
+    /// Read on, so that the gateway can always write.
+    stdout: tokio::task::JoinHandle<()>,
+    link: BrokerLink,
+    payments: Payments,
+    interval: Duration,
+    address: SocketAddr,
+    secret: String,
+}
+
+/// Why a demonstration is over that nobody ended.
+#[derive(Debug, miette::Diagnostic, thiserror::Error)]
+pub enum DemoError {
+    /// The embedded broker cannot start.
+    #[error("the embedded broker: {0}")]
+    Broker(#[from] BrokerError),
+    /// No secret can be made up.
+    #[error("no secret can be made up: {0}")]
+    Secret(#[from] getrandom::Error),
+    /// No token can be made.
+    #[error(transparent)]
+    Token(#[from] MintError),
+    /// The gateway cannot be started.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Spawn(#[from] SpawnError),
+    /// The gateway is no more, or never was.
+    #[error("the gateway {reason}\n{}", output.join("\n"))]
+    Gateway {
+        /// What became of it.
+        reason: String,
+        /// What it said last.
+        output: Vec<String>,
+    },
+    /// The embedded broker cannot be reached.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// An event cannot be published.
+    #[error("a made-up event cannot be published: {0}")]
+    Publish(StageError),
+    /// Standard output cannot be written to.
+    #[error("cannot write to standard output: {0}")]
+    Announce(#[from] io::Error),
+}
+
+impl Demo {
+    /// Starts broker and gateway, and comes back once the gateway listens.
+    ///
+    /// # Errors
+    /// When one of them does not start.
+    pub async fn start(config: DemoConfig) -> Result<Self, DemoError> {
+        let mut bytes = [0; SECRET_BYTES];
+        getrandom::fill(&mut bytes)?;
+        let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let broker = Broker::start(BrokerConfig::default()).await?;
+        let (command, values) = gateway(&config, &secret, &broker.url());
+        let mut subject = Subject::spawn(&command, &values, Path::new("."), Streams::Piped)?;
+        let (address, stdout) = match announced(&mut subject).await {
+            Ok(announced) => announced,
+            Err(reason) => return Err(over(&subject, reason).await),
+        };
+        let names = Names { exchange: "payments_events".to_owned(), queue: "ws_events".to_owned() };
+        let link = BrokerLink::open(&broker.url(), names, PATIENCE).await?;
+        let DemoConfig { interval, seed, .. } = config;
+        Ok(Self {
+            broker,
+            gateway: subject,
+            stdout: tokio::spawn(read_on(stdout)),
+            link,
+            payments: Payments::new(seed),
+            interval,
+            address,
+            secret,
+        })
+    }
+
+    /// What a newcomer needs to know: the page's address with a token in its fragment, and other ways in.
+    ///
+    /// # Errors
+    /// When standard output is closed.
+    pub fn announce(&self, to: &mut dyn Write) -> Result<(), DemoError> {
+        let (ada, carl) = (self.token("ada", Role::Admin)?, self.token("carl", Role::Customer)?);
+        let at = self.address;
+        let event = json!({ "type": "catalog:changed", "data": { "item": "tea", "price": 4.5 } });
+        writeln!(to, "A gateway, its broker, and made-up payments. Open its page:\n")?;
+        writeln!(to, "  as ada, who is an ADMIN\n    http://{at}/#token={ada}\n")?;
+        writeln!(to, "  as carl, who is a CUSTOMER\n    http://{at}/#token={carl}\n")?;
+        writeln!(to, "Or without a browser:\n")?;
+        writeln!(to, "    websocat 'ws://{at}/ws?token={carl}'\n")?;
+        writeln!(to, "    curl -H 'Content-Type: application/json' -d '{event}' http://{at}/dev/publish\n")?;
+        writeln!(to, "Whoever reaches {at} can sign in as anybody: it is for this machine. Ctrl-C ends it.")?;
+        to.flush()?;
+        Ok(())
+    }
+
+    /// Publishes made-up events; comes back only when it cannot go on.
+    pub async fn run(&mut self) -> DemoError {
+        let end = self.gateway.end();
+        let publish = async {
+            let mut due = tokio::time::interval(self.interval);
+            due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                due.tick().await;
+                let MadeUp { kind, data } = self.payments.next_event();
+                let body = json!({ "type": kind, "data": data }).to_string();
+                if let Err(error) = self.link.publish(&body, &kind.replace(':', ".")).await {
+                    return DemoError::Publish(error);
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            status = end => over(&self.gateway, format!("ended by itself: {status}")).await,
+            error = publish => error,
+        }
+    }
+
+    /// Ends everything: the gateway says goodbye to its clients, the broker to the gateway.
+    pub async fn stop(self) {
+        let Self { broker, mut gateway, stdout, link, .. } = self;
+        link.close().await;
+        gateway.stop(PATIENCE).await;
+        stdout.abort();
+        broker.shutdown().await;
+    }
+
+    fn token(&self, user: &str, role: Role) -> Result<String, DemoError> {
+        let request = TokenRequest {
+            user_id: user.to_owned(),
+            email: format!("{user}@example.org"),
+            role,
+            lifetime_s: LIFETIME_S,
+        };
+        Ok(mint(&Verification::with_secret(self.secret.as_str()), &request, unix_s())?)
+    }
+}
+
+/// The gateway's command, by the path that any gateway is started on. The secret travels in its environment.
+fn gateway(config: &DemoConfig, secret: &str, amqp_url: &str) -> (CommandProfile, Values) {
+    let words = ["{gatecheck}", "reference-server", "--dev", "--listen"].map(str::to_owned);
+    let words = words.into_iter().chain([config.listen.to_string()]).collect();
+    let env = [("JWT_SECRET", "{jwt_secret}"), ("RABBITMQ_URL", "{amqp_url}")];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let mut values = Values::default();
+    values.set("gatecheck", config.program.display().to_string());
+    values.set("jwt_secret", secret);
+    values.set("amqp_url", amqp_url);
+    (CommandProfile { words, env }, values)
+}
+
+/// Waits until the gateway says where it listens; where it does not, says why.
+async fn announced(gateway: &mut Subject) -> Result<(SocketAddr, BufReader<ChildStdout>), String> {
+    let Some((_, stdout)) = gateway.take_pipes() else { return Err("has no output".to_owned()) };
+    let mut stdout = BufReader::new(stdout);
+    let mut line = String::new();
+    match tokio::time::timeout(PATIENCE, stdout.read_line(&mut line)).await {
+        Ok(Ok(1..)) => {}
+        Ok(_) => return Err(format!("did not start: {}", gateway.end().await)),
+        Err(_) => return Err(format!("did not listen within {PATIENCE:?}")),
+    }
+    let address = line.strip_prefix(ANNOUNCEMENT).and_then(|rest| rest.split('/').next()?.parse().ok());
+    let address: SocketAddr =
+        address.ok_or_else(|| format!("says `{}`, not where it listens", line.trim()))?;
+    Ok((reachable(address), stdout))
+}
+
+/// Where a browser on this machine finds what listens here.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    match bound.ip().is_unspecified() {
+        true => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), bound.port()),
+        false => bound,
+    }
+}
+
+async fn read_on(mut stdout: BufReader<ChildStdout>) {
+    // Where it cannot be read any more, nothing is left to do.
+    let _ = tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await;
+}
+
+async fn over(gateway: &Subject, reason: String) -> DemoError {
+    DemoError::Gateway { reason, output: gateway.output().await }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokens are for real gateways, which live in real time")]
+fn unix_s() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}

@@ -1,0 +1,182 @@
+//! Made-up payments: each is created, updated, and completed or failed; now and then something else happens.
+//!
+//! ```text
+//!  payment:created ──► payment:updated ──► payment:completed
+//!                                     └──► payment:failed
+//! ```
+
+use serde_json::{Value, json};
+
+/// Most payments that are under way at once; at this many one goes on before another begins.
+const MAX_OPEN: usize = 6;
+/// How many events in a hundred are not about payments.
+const ASIDES: u32 = 15;
+/// How many payments in a hundred fail.
+const FAILURES: u32 = 15;
+/// Those who pay.
+const PAYERS: [&str; 3] = ["ada", "carl", "vera"];
+const CURRENCIES: [&str; 3] = ["EUR", "USD", "UAH"];
+const METHODS: [&str; 3] = ["card", "transfer", "wallet"];
+const REASONS: [&str; 3] = ["insufficient funds", "card expired", "declined by the bank"];
+const ITEMS: [&str; 4] = ["tea", "coffee", "cocoa", "mate"];
+const DEVICES: [&str; 3] = ["phone", "laptop", "tablet"];
+
+/// An event that never happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MadeUp {
+    /// Its type.
+    pub kind: &'static str,
+    /// Its data.
+    pub data: Value,
+}
+
+/// Makes events up, the same ones for the same seed.
+#[derive(Debug, Clone)]
+pub struct Payments {
+    random: fastrand::Rng,
+    open: Vec<Payment>,
+    last_number: u32,
+}
+
+#[derive(Debug, Clone)]
+struct Payment {
+    id: String,
+    payer: &'static str,
+    cents: u32,
+    currency: &'static str,
+    updated: bool,
+}
+
+impl Payments {
+    /// None yet.
+    pub fn new(seed: u64) -> Self {
+        Self { random: fastrand::Rng::with_seed(seed), open: Vec::new(), last_number: 1000 }
+    }
+
+    /// What happens next.
+    pub fn next_event(&mut self) -> MadeUp {
+        let begins = self.open.len() < 2 || (self.open.len() < MAX_OPEN && self.random.bool());
+        if self.random.u32(..100) < ASIDES {
+            self.aside()
+        } else if begins {
+            self.begin()
+        } else {
+            self.go_on()
+        }
+    }
+
+    fn begin(&mut self) -> MadeUp {
+        self.last_number += 1;
+        let payment = Payment {
+            id: format!("pay-{}", self.last_number),
+            payer: self.one_of(&PAYERS),
+            cents: self.random.u32(100..50_000),
+            currency: self.one_of(&CURRENCIES),
+            updated: false,
+        };
+        let event = payment.event("payment:created", "pending", None);
+        self.open.push(payment);
+        event
+    }
+
+    fn go_on(&mut self) -> MadeUp {
+        let at = self.random.usize(..self.open.len());
+        if !self.open[at].updated {
+            let method = self.one_of(&METHODS);
+            self.open[at].updated = true;
+            return self.open[at].event("payment:updated", "processing", Some(("method", method)));
+        }
+        let payment = self.open.remove(at);
+        if self.random.u32(..100) < FAILURES {
+            let reason = self.one_of(&REASONS);
+            payment.event("payment:failed", "failed", Some(("reason", reason)))
+        } else {
+            payment.event("payment:completed", "completed", None)
+        }
+    }
+
+    fn aside(&mut self) -> MadeUp {
+        let user = self.one_of(&PAYERS);
+        let (kind, data) = match self.random.u32(..4) {
+            0 => ("profile:updated", json!({ "userId": user, "changed": ["address"] })),
+            1 => ("session:started", json!({ "userId": user, "device": self.one_of(&DEVICES) })),
+            2 => ("admin:alert", json!({ "severity": "low", "message": format!("{user} asks for help") })),
+            _ => {
+                let price = amount(self.random.u32(100..2_000));
+                ("catalog:changed", json!({ "item": self.one_of(&ITEMS), "price": price }))
+            }
+        };
+        MadeUp { kind, data }
+    }
+
+    fn one_of(&mut self, choices: &[&'static str]) -> &'static str {
+        choices[self.random.usize(..choices.len())]
+    }
+}
+
+impl Payment {
+    fn event(&self, kind: &'static str, status: &str, more: Option<(&str, &str)>) -> MadeUp {
+        let mut data = json!({
+            "id": self.id,
+            "userId": self.payer,
+            "amount": amount(self.cents),
+            "currency": self.currency,
+            "status": status,
+        });
+        if let Some((key, value)) = more {
+            data[key] = value.into();
+        }
+        MadeUp { kind, data }
+    }
+}
+
+fn amount(cents: u32) -> f64 {
+    f64::from(cents) / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    fn events(seed: u64) -> Vec<MadeUp> {
+        let mut payments = Payments::new(seed);
+        (0..2000).map(|_| payments.next_event()).collect()
+    }
+
+    /// Each payment takes its steps in order, and keeps its payer; not too many are under way at once.
+    #[test]
+    fn payments_take_their_steps() {
+        let mut steps: BTreeMap<String, (String, Vec<&str>)> = BTreeMap::new();
+        let mut open = BTreeSet::new();
+        for MadeUp { kind, data } in events(7) {
+            let Some(step) = kind.strip_prefix("payment:") else { continue };
+            let (id, payer) = (data["id"].as_str().unwrap(), data["userId"].as_str().unwrap());
+            let (first, taken) = steps.entry(id.to_owned()).or_insert((payer.to_owned(), Vec::new()));
+            assert_eq!(first, payer);
+            taken.push(step);
+            match step {
+                "created" => assert!(open.insert(id.to_owned())),
+                "updated" => assert!(open.contains(id)),
+                _ => assert!(open.remove(id)),
+            }
+            assert!(open.len() <= MAX_OPEN);
+        }
+        let ends: BTreeSet<_> = steps.values().map(|(_, taken)| taken.join(" ")).collect();
+        let whole = ["created updated completed", "created updated failed"];
+        assert!(whole.iter().all(|steps| ends.contains(*steps)), "{ends:?}");
+        assert!(ends.iter().all(|steps| whole.iter().any(|whole| whole.starts_with(steps))), "{ends:?}");
+    }
+
+    /// Every family of events comes up, and the same seed tells the same story.
+    #[test]
+    fn a_seed_tells_one_story() {
+        let kinds: BTreeSet<_> = events(1).into_iter().map(|event| event.kind).collect();
+        for kind in ["profile:updated", "session:started", "admin:alert", "catalog:changed"] {
+            assert!(kinds.contains(kind), "{kinds:?}");
+        }
+        assert_eq!(events(1), events(1));
+        assert_ne!(events(1), events(2));
+    }
+}

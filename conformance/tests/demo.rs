@@ -1,0 +1,122 @@
+//! `gatecheck demo` as a newcomer meets it: what it prints works, and nothing of it stays behind.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::net::TcpListener;
+use tokio::process::{Child, ChildStdout, Command};
+
+/// Longest wait for anything that must happen; passing tests never wait this long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn gatecheck(arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_gatecheck"))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("gatecheck runs")
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("it happens in time")
+}
+
+fn lines(child: &mut Child) -> Lines<BufReader<ChildStdout>> {
+    BufReader::new(child.stdout.take().expect("its output")).lines()
+}
+
+/// The first line that holds this.
+async fn line_with(lines: &mut Lines<BufReader<ChildStdout>>, part: &str) -> String {
+    loop {
+        let line = within(lines.next_line()).await.expect("text").expect("it does not end before");
+        if line.contains(part) {
+            return line;
+        }
+    }
+}
+
+fn send(child: &Child, signal: rustix::process::Signal) {
+    let id = rustix::process::Pid::from_raw(child.id().expect("it runs").cast_signed()).expect("a process");
+    rustix::process::kill_process(id, signal).expect("it can be sent a signal");
+}
+
+/// The processes that this one has started.
+fn children(id: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+}
+
+/// What is printed leads to a gateway that has events; Ctrl-C tells the clients, and ends it all.
+#[tokio::test]
+async fn a_newcomer_sees_payments() {
+    let mut demo = gatecheck(&["demo", "--listen", "127.0.0.1:0", "--rate", "50"]);
+    let mut printed = lines(&mut demo);
+    let page = line_with(&mut printed, "/#token=").await;
+    let hint = line_with(&mut printed, "websocat").await;
+    line_with(&mut printed, "Ctrl-C").await;
+    let url = hint.split('\'').nth(1).expect("an address in quotes");
+    let origin = page.trim().split("/#").next().expect("an address");
+    assert_eq!(origin.replace("http", "ws"), url.split("/ws?").next().expect("an address"));
+    let (url, token) = url.split_once("?token=").expect("a token");
+
+    let mut client = gatecheck(&["reference-client", "--json", "--url", url, "--token", token]);
+    let mut seen = lines(&mut client);
+    let mut steps = Vec::new();
+    while !steps.contains(&"payment:completed".to_owned()) {
+        let line = within(seen.next_line()).await.expect("text").expect("it goes on");
+        let said: Value = serde_json::from_str(&line).expect("JSON");
+        steps.extend(said["event"].as_str().map(str::to_owned));
+    }
+    assert!(steps.contains(&"payment:created".to_owned()), "{steps:?}");
+    assert!(!steps.contains(&"admin:alert".to_owned()), "carl is no administrator: {steps:?}");
+
+    let gateway = demo.id().map(children).unwrap_or_default();
+    assert!(!gateway.is_empty(), "the gateway is a process");
+    send(&demo, rustix::process::Signal::INT);
+    let status = within(demo.wait()).await.expect("a status");
+    assert_eq!(status.code(), Some(0));
+    // The goodbye came before the end, so the client seeks its gateway already.
+    line_with(&mut seen, "reconnecting").await;
+    for id in gateway {
+        assert!(fs::metadata(format!("/proc/{id}")).is_err(), "{id} is left behind");
+    }
+}
+
+/// A gateway that dies is told, with its last words and the exit code of a subject that died.
+#[tokio::test]
+async fn a_dead_gateway_is_told() {
+    let mut demo = gatecheck(&["demo", "--listen", "127.0.0.1:0"]);
+    line_with(&mut lines(&mut demo), "Ctrl-C").await;
+    for id in demo.id().map(children).unwrap_or_default() {
+        let id = rustix::process::Pid::from_raw(id.cast_signed()).expect("a process");
+        rustix::process::kill_process(id, rustix::process::Signal::KILL).expect("it can be killed");
+    }
+    let (code, text) = complaint(demo).await;
+    assert_eq!(code, Some(4), "{text}");
+    assert!(text.contains("the gateway ended by itself: signal 9"), "{text}");
+    assert!(text.contains("DEVELOPMENT MODE"), "its last words are shown: {text}");
+}
+
+/// A port that is taken is told.
+#[tokio::test]
+async fn a_taken_port_is_told() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let (code, text) = complaint(gatecheck(&["demo", "--listen", &address])).await;
+    assert_eq!(code, Some(4), "{text}");
+    assert!(text.contains(&format!("cannot listen on {address}")), "{text}");
+}
+
+async fn complaint(mut demo: Child) -> (Option<i32>, String) {
+    let mut text = String::new();
+    let mut stderr = demo.stderr.take().expect("its errors");
+    within(stderr.read_to_string(&mut text)).await.expect("text");
+    (within(demo.wait()).await.expect("a status").code(), text)
+}
