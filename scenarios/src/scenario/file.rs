@@ -1,6 +1,7 @@
 //! The file format, version 1: read raw, then checked once.
 
 mod event;
+mod frame;
 mod gateway;
 mod hex;
 mod message;

@@ -1,9 +1,12 @@
 //! `[[step]]`
 
+use std::num::NonZeroUsize;
+
 use protocol::{CloseCode, Target};
 use serde::Deserialize;
 
 use super::event::RawEvent;
+use super::frame::{RawFrameForm, RawPing, send_frames};
 use super::gateway::RawGateway;
 use super::hex::Hex;
 use super::message::RawMessage;
@@ -26,6 +29,11 @@ pub(super) struct RawStep {
     send_text: Option<String>,
     send_binary: Option<Hex>,
     send_bytes: Option<Hex>,
+    send_frame: Option<RawFrameForm>,
+    send_frames: Option<Vec<RawFrameForm>>,
+    send_ping: Option<RawPing>,
+    /// Bytes of each write.
+    chop: Option<NonZeroUsize>,
     subscribe: Option<RawTarget>,
     unsubscribe: Option<RawTarget>,
     publish: Option<RawEvent>,
@@ -124,6 +132,14 @@ impl RawStep {
                 acts.extend(self.send_text.map(ProbeAct::SendText));
                 acts.extend(self.send_binary.map(|Hex(bytes)| ProbeAct::SendBinary(bytes)));
                 acts.extend(self.send_bytes.map(|Hex(bytes)| ProbeAct::SendBytes(bytes)));
+                let lists = self.send_frame.map(|form| vec![form]).into_iter().chain(self.send_frames);
+                for forms in lists {
+                    acts.push(send_frames(forms, self.chop)?);
+                }
+                acts.extend(self.send_ping.map(|ping| ping.act(self.chop)));
+                if self.chop.is_some() && !acts.iter().any(ProbeAct::can_be_chopped) {
+                    return Err("`chop` belongs to `send_frame`, `send_frames` and `send_ping`".to_owned());
+                }
                 acts.extend(self.subscribe.map(|target| ProbeAct::Subscribe(target.into())));
                 acts.extend(self.unsubscribe.map(|target| ProbeAct::Unsubscribe(target.into())));
                 match (&self.client, self.get) {
@@ -192,6 +208,10 @@ impl RawStep {
                     || self.send_text.is_some()
                     || self.send_binary.is_some()
                     || self.send_bytes.is_some()
+                    || self.send_frame.is_some()
+                    || self.send_frames.is_some()
+                    || self.send_ping.is_some()
+                    || self.chop.is_some()
                     || self.publish.is_some()
                     || self.publish_body.is_some()
                     || self.get.is_some()
