@@ -93,6 +93,8 @@ struct DialPattern {
 #[serde(deny_unknown_fields)]
 struct ClosePattern {
     code: Option<CloseCode>,
+    /// This code, or none: who fails a connection should say why, and need not (RFC 6455 section 7.1.7).
+    code_or_none: Option<CloseCode>,
     by: Option<Side>,
 }
 
@@ -181,6 +183,7 @@ impl What {
             (Self::Refused(wanted), Event::Refused { status, .. }) => wanted.is_none() || wanted == status,
             (Self::Closes(pattern), Event::Closed { code, by }) => {
                 pattern.code.is_none_or(|wanted| Some(wanted) == *code)
+                    && pattern.code_or_none.is_none_or(|wanted| code.is_none_or(|code| code == wanted))
                     && pattern.by.is_none_or(|wanted| wanted == *by)
             }
             (Self::Receives(pattern), Event::Received(frame))
@@ -294,7 +297,10 @@ enum Switch<T> {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected `true`, a close code, or a table of `code` and `by`")]
+#[serde(
+    untagged,
+    expecting = "expected `true`, a close code, or a table of `code` or `code_or_none`, and `by`"
+)]
 enum RawClose {
     On(bool),
     Code(CloseCode),
@@ -346,7 +352,7 @@ impl TryFrom<RawPattern> for Pattern {
             Some(RawClose::On(false)) => return Err(PatternError::False("closes")),
             Some(RawClose::On(true)) => whats.push(What::Closes(ClosePattern::default())),
             Some(RawClose::Code(code)) => {
-                whats.push(What::Closes(ClosePattern { code: Some(code), by: None }));
+                whats.push(What::Closes(ClosePattern { code: Some(code), ..ClosePattern::default() }));
             }
             Some(RawClose::Details(details)) => whats.push(What::Closes(details)),
             None => {}
@@ -410,6 +416,7 @@ impl fmt::Display for Pattern {
             What::Closes(close) => {
                 f.write_str(" sees the connection end")?;
                 close.code.iter().try_for_each(|code| write!(f, " with {code}"))?;
+                close.code_or_none.iter().try_for_each(|code| write!(f, " with {code} or without a code"))?;
                 close.by.iter().try_for_each(|side| write!(f, " by the {side}"))?;
             }
             What::Receives(message) => write!(f, " receives {message}")?,

@@ -16,12 +16,13 @@ use serde_json::Value;
 pub use error::ScenarioError;
 pub(crate) use error::nearest;
 pub use settings::Settings;
-pub use step::{Action, ClientAct, GatewayAct, Inspection, ProbeAct, Publication, Step};
+pub use step::{Action, ClientAct, GatewayAct, Inspection, OddFrame, OddPing, ProbeAct, Publication, Step};
 
 use crate::expect::Expectation;
 use crate::requirement::{RequirementId, SubjectKind};
 use crate::times::Times;
 use crate::token::TokenRecipe;
+use crate::wire::handshake::RequestRecipe;
 
 /// Where a scenario stands: its path without the ending, such as `client/backoff/doubles`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,6 +77,8 @@ pub struct ClientSpec {
     pub path: Option<String>,
     /// Whether it asks for an upgrade at all.
     pub upgrade: bool,
+    /// What else is unusual about its request.
+    pub request: RequestRecipe,
     /// Whether it answers control pings.
     pub answers_pings: bool,
     /// The gateway that it dials, counted from 1.
@@ -241,6 +244,7 @@ impl Default for ClientSpec {
             connect: Connect::Start,
             path: None,
             upgrade: true,
+            request: RequestRecipe::default(),
             answers_pings: true,
             gateway: 1,
             origin: None,

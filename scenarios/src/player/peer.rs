@@ -1,6 +1,7 @@
 //! One scripted end of an open WebSocket connection. It behaves well unless told otherwise.
 
 use std::io;
+use std::num::NonZeroUsize;
 
 use protocol::{ClientMessage, CloseCode, Dialect, ServerMessage, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -10,6 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 
 use super::journal::Recorder;
 use super::stage::Setting;
+use crate::scenario::OddFrame;
 use crate::trace::{Actor, Event, Frame, FrameKind, Message, Side};
 use crate::wire::frame::{FrameReader, RawFrame};
 
@@ -29,6 +31,15 @@ pub(super) enum Order {
     Send(RawFrame),
     /// Writes bytes as they are.
     Bytes(Vec<u8>),
+    /// Writes frames as they are.
+    Frames {
+        /// The frames.
+        frames: Vec<OddFrame>,
+        /// The message that they are together, where they are one.
+        message: Option<RawFrame>,
+        /// Bytes of each write.
+        chop: Option<NonZeroUsize>,
+    },
     /// Begins the closing handshake.
     Close(CloseCode),
     /// Drops the connection.
@@ -106,7 +117,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         let (code, by) = loop {
             let next = tokio::select! {
                 biased;
-                Some(order) = inbox.recv() => self.obey(order).await,
+                Some(order) = inbox.recv() => match self.obey(order).await {
+                    // Whoever takes no more may have said why: what was received can still be read, up to the end.
+                    Err(_) if !self.stalled => Ok(Next::Go),
+                    other => other,
+                },
                 frame = reader.next(&mut self.stream), if !self.stalled => match frame {
                     Ok(Some(frame)) => self.take(frame).await,
                     Ok(None) | Err(_) => Ok(self.ended()),
@@ -134,6 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 self.note_sent(frame).await;
                 self.stream.write_all(&bytes).await?;
             }
+            Order::Frames { frames, message, chop } => self.send_odd(frames, message, chop).await?,
             Order::Close(code) => {
                 self.closing = Some(code);
                 self.send(RawFrame::control(Control::Close, code.0.to_be_bytes())).await?;
@@ -201,6 +217,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         self.stream.flush().await
     }
 
+    /// Sends frames that need not be right.
+    async fn send_odd(
+        &mut self,
+        frames: Vec<OddFrame>,
+        message: Option<RawFrame>,
+        chop: Option<NonZeroUsize>,
+    ) -> io::Result<()> {
+        if let Some(message) = &message {
+            self.note_sent(self.frame(message, false)).await;
+        }
+        let mut bytes = Vec::new();
+        for OddFrame { frame, masked } in frames {
+            if message.is_none() || matches!(frame.opcode, OpCode::Control(_)) {
+                let whole = frame.fin && frame.rsv == 0 && masked;
+                let seen = if whole && !matches!(frame.opcode, OpCode::Data(Data::Continue)) {
+                    self.frame(&frame, false)
+                } else {
+                    // As it would be without its mask, which says nothing to anybody.
+                    Frame { kind: FrameKind::Raw, body: hex(&frame.clone().encode(None)), message: None }
+                };
+                self.note_sent(seen).await;
+            }
+            let mask = masked.then(|| self.masks.u32(..).to_be_bytes());
+            bytes.extend(frame.encode(mask));
+        }
+        for piece in bytes.chunks(chop.map_or(bytes.len(), NonZeroUsize::get).max(1)) {
+            self.stream.write_all(piece).await?;
+            self.stream.flush().await?;
+        }
+        Ok(())
+    }
+
     /// Puts fragments together; control frames may come in between (RFC 6455 section 5.4).
     fn assemble(&mut self, frame: RawFrame) -> Option<RawFrame> {
         match (frame.opcode, self.partial.take()) {
@@ -229,11 +277,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
     fn frame(&self, frame: &RawFrame, from_gateway: bool) -> Frame {
         let (kind, text) = match frame.opcode {
             OpCode::Data(Data::Text) => (FrameKind::Text, std::str::from_utf8(&frame.payload).ok()),
-            OpCode::Data(_) => (FrameKind::Binary, None),
+            OpCode::Data(Data::Binary | Data::Continue) => (FrameKind::Binary, None),
             OpCode::Control(Control::Ping) => (FrameKind::Ping, None),
             OpCode::Control(Control::Pong) => (FrameKind::Pong, None),
             OpCode::Control(Control::Close) => (FrameKind::Close, None),
-            OpCode::Control(Control::Reserved(_)) => (FrameKind::Raw, None),
+            OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_)) => (FrameKind::Raw, None),
         };
         match text {
             Some(text) => Frame {

@@ -1,5 +1,7 @@
 //! A scripted client: dials the gateway under test and does what the scenario says.
 
+use std::num::NonZeroUsize;
+
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::{ClientMessage, TokenPlace};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
@@ -7,7 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 use super::journal::Recorder;
 use super::peer::{Order, Peer, PeerSetup};
 use super::stage::{GatewayStage, PlayError, Setting};
-use crate::scenario::{ClientSpec, ProbeAct};
+use crate::scenario::{ClientSpec, OddFrame, OddPing, ProbeAct};
 use crate::token::Bearer;
 use crate::trace::{Actor, Event, Side};
 use crate::wire::frame::RawFrame;
@@ -51,6 +53,7 @@ impl Probe {
             && self.spec.origin.is_none()
             && !self.spec.half_request
             && !self.spec.may_be_refused
+            && self.spec.request == Default::default()
     }
 
     /// Dials and asks for the upgrade. That it fails is an observation, not an error.
@@ -137,6 +140,13 @@ impl Probe {
                 Order::Send(RawFrame::whole(OpCode::Data(Data::Binary), bytes.clone()))
             }
             ProbeAct::SendBytes(bytes) => Order::Bytes(bytes.clone()),
+            ProbeAct::SendFrames { frames, chop } => {
+                Order::Frames { frames: frames.clone(), message: None, chop: *chop }
+            }
+            ProbeAct::SendPing(ping) => {
+                let text = setting.dialect.encode_client(&ClientMessage::Ping, timestamp);
+                odd_ping(text, ping)?
+            }
             ProbeAct::Subscribe(target) => message(ClientMessage::Subscribe(target.clone())),
             ProbeAct::Unsubscribe(target) => message(ClientMessage::Unsubscribe(target.clone())),
         };
@@ -173,6 +183,30 @@ impl Probe {
             upgrade: self.spec.upgrade,
             origin: self.spec.origin.clone(),
             half: self.spec.half_request,
+            recipe: self.spec.request.clone(),
         }
     }
+}
+
+/// A ping message in an unusual shape.
+fn odd_ping(mut text: String, ping: &OddPing) -> Result<Order, PlayError> {
+    if let Some(bytes) = ping.bytes {
+        let padding = bytes.checked_sub(text.len()).ok_or_else(|| {
+            PlayError::Harness(format!(
+                "a ping message of this dialect has {} bytes, not {bytes}",
+                text.len()
+            ))
+        })?;
+        text += &" ".repeat(padding);
+    }
+    let message = RawFrame::text(text);
+    let mut frames = Vec::new();
+    for fragment in message.clone().cut(ping.fragments.map_or(1, NonZeroUsize::get)) {
+        if let Some(text) = ping.between.as_ref().filter(|_| !frames.is_empty()) {
+            frames.push(RawFrame::control(Control::Ping, text.as_bytes()));
+        }
+        frames.push(fragment);
+    }
+    let frames = frames.into_iter().map(|frame| OddFrame { frame, masked: true }).collect();
+    Ok(Order::Frames { frames, message: Some(message), chop: ping.chop })
 }

@@ -1,6 +1,7 @@
 //! What a scenario's steps do. A step acts or waits; it judges nothing.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use protocol::{CloseCode, Target};
@@ -10,6 +11,7 @@ use super::{BrokerState, OnDials};
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
 use crate::times::{Expr, Times};
+use crate::wire::frame::RawFrame;
 
 /// One step.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,10 +94,42 @@ pub enum ProbeAct {
     SendBinary(Vec<u8>),
     /// Writes bytes that need not be a frame.
     SendBytes(Vec<u8>),
+    /// Writes frames that need not be right, together or in pieces of so many bytes.
+    SendFrames {
+        /// The frames.
+        frames: Vec<OddFrame>,
+        /// Bytes of each write.
+        chop: Option<NonZeroUsize>,
+    },
+    /// Sends a `ping` message in an unusual shape; its answer shows that it was put together.
+    SendPing(OddPing),
     /// Asks to join, and lets the gateway answer.
     Subscribe(Target),
     /// Asks to leave, and lets the gateway answer.
     Unsubscribe(Target),
+}
+
+/// A frame as the scenario wants it, right or wrong (RFC 6455 section 5.2). A close that is sent so begins no closing
+/// handshake: however the gateway takes it, the connection counts as ended by the gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OddFrame {
+    /// The frame.
+    pub frame: RawFrame,
+    /// Whether it is masked, as a client's frames must be.
+    pub masked: bool,
+}
+
+/// A `ping` message in an unusual shape.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OddPing {
+    /// How long the message is made, by spaces at its end.
+    pub bytes: Option<usize>,
+    /// How many frames carry it.
+    pub fragments: Option<NonZeroUsize>,
+    /// What ping frames carry that come between the fragments.
+    pub between: Option<String>,
+    /// Bytes of each write.
+    pub chop: Option<NonZeroUsize>,
 }
 
 /// What is published.
@@ -192,6 +226,13 @@ impl Action {
     }
 }
 
+impl ProbeAct {
+    /// Whether it can be told how to cut its bytes into writes.
+    pub(super) fn can_be_chopped(&self) -> bool {
+        matches!(self, Self::SendFrames { .. } | Self::SendPing(_))
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -233,9 +274,34 @@ impl fmt::Display for ProbeAct {
             Self::SendText(text) => write!(f, "send the text {text:?}"),
             Self::SendBinary(bytes) => write!(f, "send a binary frame of {} bytes", bytes.len()),
             Self::SendBytes(bytes) => write!(f, "write {} bytes", bytes.len()),
+            Self::SendFrames { frames, chop } => {
+                let names: Vec<_> = frames.iter().map(ToString::to_string).collect();
+                write!(f, "send {}{}", names.join(", "), chopped(*chop))
+            }
+            Self::SendPing(ping) => {
+                f.write_str("send a ping message")?;
+                ping.bytes.iter().try_for_each(|bytes| write!(f, " of {bytes} bytes"))?;
+                ping.fragments.iter().try_for_each(|count| write!(f, " in {count} fragments"))?;
+                ping.between.iter().try_for_each(|text| write!(f, " with ping frames {text:?} between"))?;
+                f.write_str(&chopped(ping.chop))
+            }
             Self::Subscribe(target) => write!(f, "subscribe to {target}"),
             Self::Unsubscribe(target) => write!(f, "unsubscribe from {target}"),
         }
+    }
+}
+
+fn chopped(chop: Option<NonZeroUsize>) -> String {
+    chop.map(|bytes| format!(", {bytes} bytes a write")).unwrap_or_default()
+}
+
+impl fmt::Display for OddFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RawFrame { fin, rsv, opcode, payload } = &self.frame;
+        write!(f, "a {} frame of {} bytes", opcode.to_string().to_lowercase(), payload.len())?;
+        f.write_str(if *fin { "" } else { " that is not the last" })?;
+        f.write_str(if self.masked { "" } else { " without a mask" })?;
+        if *rsv == 0 { Ok(()) } else { write!(f, " with reserved bits {rsv:03b}") }
     }
 }
 

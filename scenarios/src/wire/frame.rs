@@ -14,6 +14,8 @@ const MAX_PAYLOAD_BYTES: u64 = 16 * 1024 * 1024;
 pub struct RawFrame {
     /// Whether it is the last of its message.
     pub fin: bool,
+    /// The three reserved bits as a number: RSV1 is 4, RSV2 is 2, RSV3 is 1.
+    pub rsv: u8,
     /// What it is.
     pub opcode: OpCode,
     /// What it carries.
@@ -23,7 +25,7 @@ pub struct RawFrame {
 impl RawFrame {
     /// A whole message or control frame.
     pub fn whole(opcode: OpCode, payload: impl Into<Vec<u8>>) -> Self {
-        Self { fin: true, opcode, payload: payload.into() }
+        Self { fin: true, rsv: 0, opcode, payload: payload.into() }
     }
 
     /// A text message.
@@ -36,13 +38,25 @@ impl RawFrame {
         Self::whole(OpCode::Control(control), payload)
     }
 
+    /// The frame cut into so many, as even as they can be (RFC 6455 section 5.4). More than it has bytes makes empty ones.
+    pub fn cut(self, fragments: usize) -> Vec<Self> {
+        let length = self.payload.len();
+        let fragment = |number: usize| Self {
+            fin: self.fin && number + 1 == fragments,
+            opcode: if number == 0 { self.opcode } else { OpCode::Data(Data::Continue) },
+            payload: self.payload[number * length / fragments..(number + 1) * length / fragments].to_vec(),
+            ..self
+        };
+        (0..fragments).map(fragment).collect()
+    }
+
     /// The frame's bytes; a client's frames are masked, a gateway's are not.
     pub fn encode(mut self, mask: Option<[u8; 4]>) -> Vec<u8> {
         let header = FrameHeader {
             is_final: self.fin,
-            rsv1: false,
-            rsv2: false,
-            rsv3: false,
+            rsv1: self.rsv & 4 != 0,
+            rsv2: self.rsv & 2 != 0,
+            rsv3: self.rsv & 1 != 0,
             opcode: self.opcode,
             mask,
         };
@@ -106,7 +120,8 @@ impl FrameReader {
         if let Some(mask) = header.mask {
             apply_mask(&mut payload, mask);
         }
-        Ok(Some(RawFrame { fin: header.is_final, opcode: header.opcode, payload }))
+        let rsv = u8::from(header.rsv1) << 2 | u8::from(header.rsv2) << 1 | u8::from(header.rsv3);
+        Ok(Some(RawFrame { fin: header.is_final, rsv, opcode: header.opcode, payload }))
     }
 }
 
@@ -128,9 +143,10 @@ mod tests {
             payload in proptest::collection::vec(any::<u8>(), 0..300),
             mask in any::<Option<[u8; 4]>>(),
             fin in any::<bool>(),
+            rsv in 0_u8..8,
             cut in 0_usize..300,
         ) {
-            let frame = RawFrame { fin, opcode: OpCode::Data(Data::Binary), payload };
+            let frame = RawFrame { fin, rsv, opcode: OpCode::Data(Data::Binary), payload };
             let bytes = frame.clone().encode(mask);
             let cut = cut.min(bytes.len());
             let mut reader = FrameReader::after(bytes[..cut].to_vec());
@@ -140,6 +156,21 @@ mod tests {
             }
             prop_assert_eq!(reader.take().unwrap(), Some(frame));
             prop_assert!(reader.buffer.is_empty());
+        }
+
+        /// Fragments are one message: together they carry what was cut, one begins it and one ends it.
+        #[test]
+        fn fragments_are_one_message(
+            payload in proptest::collection::vec(any::<u8>(), 0..50),
+            fragments in 1_usize..20,
+        ) {
+            let cut = RawFrame::whole(OpCode::Data(Data::Text), payload.clone()).cut(fragments);
+            prop_assert_eq!(cut.len(), fragments);
+            prop_assert_eq!(cut.iter().flat_map(|frame| frame.payload.clone()).collect::<Vec<_>>(), payload);
+            for (number, frame) in (1..).zip(&cut) {
+                prop_assert_eq!(frame.fin, number == fragments);
+                prop_assert_eq!(frame.opcode == OpCode::Data(Data::Continue), number > 1);
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The opening handshake, both ends (RFC 6455 section 4).
 
+use std::collections::BTreeMap;
 use std::io;
 
 use protocol::{Dialect, TokenPlace};
+use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -30,6 +32,22 @@ pub struct UpgradeRequest {
     pub origin: Option<String>,
     /// Whether only the first half of it is sent.
     pub half: bool,
+    /// What else is unusual about it.
+    pub recipe: RequestRecipe,
+}
+
+/// How a request differs from the one that a good client sends.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestRecipe {
+    /// The method.
+    pub method: String,
+    /// The version of HTTP.
+    pub http: String,
+    /// Fields that it has instead, or besides.
+    pub fields: BTreeMap<String, String>,
+    /// Fields that it does not have.
+    pub without: Vec<String>,
 }
 
 /// What a gateway was asked for.
@@ -89,31 +107,62 @@ impl UpgradeRequest {
         if field("upgrade").is_none_or(|value| !value.eq_ignore_ascii_case("websocket")) {
             return Err(UpgradeError::Broken("the answer has no `Upgrade: websocket`"));
         }
-        if field("sec-websocket-accept") != Some(derive_accept_key(KEY.as_bytes())) {
+        let key = self.recipe.field("sec-websocket-key").unwrap_or(KEY);
+        if field("sec-websocket-accept") != Some(derive_accept_key(key.as_bytes())) {
             return Err(UpgradeError::Broken("`Sec-WebSocket-Accept` does not belong to the key"));
         }
         Ok(leftover)
     }
 
     fn head(&self) -> String {
+        let RequestRecipe { method, http, .. } = &self.recipe;
         let mut path = self.path.clone();
-        let mut fields = format!("Host: {}\r\n", self.host);
+        let mut fields = vec![("Host", self.host.clone())];
         if self.upgrade {
-            fields += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-            fields += &format!("Sec-WebSocket-Key: {KEY}\r\n");
+            fields.extend([
+                ("Connection", "Upgrade".to_owned()),
+                ("Upgrade", "websocket".to_owned()),
+                ("Sec-WebSocket-Version", "13".to_owned()),
+                ("Sec-WebSocket-Key", KEY.to_owned()),
+            ]);
         }
         if let Some(origin) = &self.origin {
-            fields += &format!("Origin: {origin}\r\n");
+            fields.push(("Origin", origin.clone()));
         }
         match &self.token {
             Some((TokenPlace::Query, token)) => path += &format!("?token={token}"),
-            Some((TokenPlace::Bearer, token)) => fields += &format!("Authorization: Bearer {token}\r\n"),
-            Some((TokenPlace::Subprotocol, token)) => {
-                fields += &format!("Sec-WebSocket-Protocol: {token}\r\n");
-            }
+            Some((TokenPlace::Bearer, token)) => fields.push(("Authorization", format!("Bearer {token}"))),
+            Some((TokenPlace::Subprotocol, token)) => fields.push(("Sec-WebSocket-Protocol", token.clone())),
             None => {}
         }
-        format!("GET {path} HTTP/1.1\r\n{fields}\r\n")
+        fields.retain(|(name, _)| !self.recipe.changes(name));
+        fields.extend(self.recipe.fields.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        format!("{method} {path} HTTP/{http}\r\n{fields}\r\n")
+    }
+}
+
+impl RequestRecipe {
+    /// A field that it names, whatever its case.
+    fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self.fields.iter();
+        fields.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the usual field of this name is left out.
+    fn changes(&self, name: &str) -> bool {
+        self.fields.keys().chain(&self.without).any(|changed| changed.eq_ignore_ascii_case(name))
+    }
+}
+
+impl Default for RequestRecipe {
+    fn default() -> Self {
+        Self {
+            method: "GET".to_owned(),
+            http: "1.1".to_owned(),
+            fields: BTreeMap::new(),
+            without: Vec::new(),
+        }
     }
 }
 
@@ -235,6 +284,7 @@ mod tests {
             upgrade: true,
             origin: None,
             half: false,
+            recipe: RequestRecipe::default(),
         };
         let gateway = async {
             let request = ReceivedRequest::read(&mut far).await.unwrap();
@@ -265,6 +315,7 @@ mod tests {
             upgrade: false,
             origin: None,
             half: false,
+            recipe: RequestRecipe::default(),
         };
         let gateway = async {
             let request = ReceivedRequest::read(&mut far).await.unwrap();
@@ -275,5 +326,33 @@ mod tests {
             assert!(matches!(request.send(&mut near).await, Err(UpgradeError::Status { status: 426 })));
         };
         tokio::join!(gateway, client);
+    }
+
+    /// A recipe changes the fields that it names, whatever their case, and no others.
+    #[test]
+    fn a_recipe_changes_what_it_names() {
+        let recipe = RequestRecipe {
+            method: "POST".into(),
+            http: "1.0".into(),
+            fields: BTreeMap::from([
+                ("connection".into(), "keep-alive".into()),
+                ("Origin".into(), "o".into()),
+            ]),
+            without: vec!["sec-websocket-key".into()],
+        };
+        let request = UpgradeRequest {
+            host: "h".into(),
+            path: "/ws".into(),
+            token: None,
+            upgrade: true,
+            origin: None,
+            half: false,
+            recipe,
+        };
+        assert_eq!(
+            request.head(),
+            "POST /ws HTTP/1.0\r\nHost: h\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Origin: o\r\nconnection: keep-alive\r\n\r\n"
+        );
     }
 }

@@ -1,0 +1,128 @@
+//! Frames as a file writes them, right or wrong.
+
+use std::num::NonZeroUsize;
+
+use serde::Deserialize;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use super::hex::Hex;
+use crate::scenario::step::{OddFrame, OddPing, ProbeAct};
+use crate::wire::frame::RawFrame;
+
+/// Largest opcode and reserved bits that a header has room for.
+const MAX_OPCODE: u8 = 15;
+const MAX_RSV: u8 = 7;
+
+/// `send_frame = { … }`, and each of `send_frames`. A `fill` of 3 is the payload `xxx`; `code` stands before the rest.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFrameForm {
+    opcode: RawOpcode,
+    #[serde(default = "yes")]
+    fin: bool,
+    #[serde(default)]
+    rsv: u8,
+    #[serde(default = "yes")]
+    masked: bool,
+    code: Option<u16>,
+    text: Option<String>,
+    hex: Option<Hex>,
+    fill: Option<usize>,
+    /// Cuts it into so many frames.
+    fragments: Option<NonZeroUsize>,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected `text`, `binary`, `continuation`, `ping`, `pong`, `close` or a number"
+)]
+enum RawOpcode {
+    Named(Named),
+    Number(u8),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Named {
+    Continuation,
+    Text,
+    Binary,
+    Close,
+    Ping,
+    Pong,
+}
+
+/// `send_ping = { … }`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPing {
+    bytes: Option<usize>,
+    fragments: Option<NonZeroUsize>,
+    between: Option<String>,
+}
+
+/// The act that sends these frames.
+pub(super) fn send_frames(forms: Vec<RawFrameForm>, chop: Option<NonZeroUsize>) -> Result<ProbeAct, String> {
+    let frames = forms.into_iter().map(RawFrameForm::frames).collect::<Result<Vec<_>, _>>()?.concat();
+    if frames.is_empty() {
+        Err("`send_frames` is an empty list".to_owned())
+    } else {
+        Ok(ProbeAct::SendFrames { frames, chop })
+    }
+}
+
+impl RawFrameForm {
+    fn frames(self) -> Result<Vec<OddFrame>, String> {
+        let payloads = [
+            self.text.map(String::into_bytes),
+            self.hex.map(|Hex(bytes)| bytes),
+            self.fill.map(|count| vec![b'x'; count]),
+        ];
+        let mut payloads = payloads.into_iter().flatten();
+        let payload = payloads.next().unwrap_or_default();
+        if payloads.next().is_some() {
+            return Err("a frame carries one of `text`, `hex` and `fill`".to_owned());
+        }
+        if self.rsv > MAX_RSV {
+            return Err(format!("`rsv` is three bits, so at most {MAX_RSV}"));
+        }
+        let code = self.code.map(|code| code.to_be_bytes().to_vec()).unwrap_or_default();
+        let frame = RawFrame {
+            fin: self.fin,
+            rsv: self.rsv,
+            opcode: self.opcode.opcode()?,
+            payload: [code, payload].concat(),
+        };
+        let frames = frame.cut(self.fragments.map_or(1, NonZeroUsize::get));
+        Ok(frames.into_iter().map(|frame| OddFrame { frame, masked: self.masked }).collect())
+    }
+}
+
+impl RawOpcode {
+    fn opcode(&self) -> Result<OpCode, String> {
+        match self {
+            Self::Number(number) if *number > MAX_OPCODE => Err(format!("an opcode is at most {MAX_OPCODE}")),
+            Self::Number(number) => Ok(OpCode::from(*number)),
+            Self::Named(named) => Ok(match named {
+                Named::Continuation => OpCode::Data(Data::Continue),
+                Named::Text => OpCode::Data(Data::Text),
+                Named::Binary => OpCode::Data(Data::Binary),
+                Named::Close => OpCode::Control(Control::Close),
+                Named::Ping => OpCode::Control(Control::Ping),
+                Named::Pong => OpCode::Control(Control::Pong),
+            }),
+        }
+    }
+}
+
+impl RawPing {
+    pub(super) fn act(self, chop: Option<NonZeroUsize>) -> ProbeAct {
+        let Self { bytes, fragments, between } = self;
+        ProbeAct::SendPing(OddPing { bytes, fragments, between, chop })
+    }
+}
+
+fn yes() -> bool {
+    true
+}

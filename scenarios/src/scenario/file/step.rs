@@ -1,0 +1,240 @@
+//! `[[step]]`
+
+use std::num::NonZeroUsize;
+
+use protocol::{CloseCode, Target};
+use serde::Deserialize;
+
+use super::event::RawEvent;
+use super::frame::{RawFrameForm, RawPing, send_frames};
+use super::gateway::RawGateway;
+use super::hex::Hex;
+use super::message::RawMessage;
+use crate::pattern::Pattern;
+use crate::requirement::{RequirementId, SubjectKind};
+use crate::scenario::BrokerState;
+use crate::scenario::step::{Action, ClientAct, Inspection, ProbeAct, Publication};
+use crate::times::Expr;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStep {
+    pub(super) client: Option<String>,
+    #[serde(rename = "do")]
+    pub(super) act: Option<Simple>,
+    pub(super) code: Option<CloseCode>,
+    send: Option<RawMessage>,
+    get: Option<String>,
+    broker: Option<BrokerState>,
+    send_text: Option<String>,
+    send_binary: Option<Hex>,
+    send_bytes: Option<Hex>,
+    send_frame: Option<RawFrameForm>,
+    send_frames: Option<Vec<RawFrameForm>>,
+    send_ping: Option<RawPing>,
+    /// Bytes of each write.
+    chop: Option<NonZeroUsize>,
+    subscribe: Option<RawTarget>,
+    unsubscribe: Option<RawTarget>,
+    publish: Option<RawEvent>,
+    publish_body: Option<RawBody>,
+    inspect: Option<RawInspection>,
+    gateway: Option<RawGateway>,
+    listen: Option<RawListener>,
+    unlisten: Option<RawListener>,
+    set_token: Option<String>,
+    pub(super) wait: Option<Pattern>,
+    pub(super) times: Option<Expr>,
+    pub(super) within: Option<Expr>,
+    pub(super) quiet: Option<Expr>,
+    pub(super) requires: Option<RequirementId>,
+}
+
+/// Acts that need no details.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Simple {
+    Connect,
+    Disconnect,
+    Close,
+    Drop,
+    Stall,
+    Resume,
+    Mute,
+    Ping,
+    Shutdown,
+    Kill,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected an event's type, `{ eventType = … }` or `{ room = … }`")]
+enum RawTarget {
+    EventType(String),
+    Named(Target),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBody {
+    body: String,
+    routing_key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawInspection {
+    Topology,
+    Queue,
+    Log,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawListener {
+    name: String,
+    listener: String,
+    #[serde(default)]
+    fails: bool,
+}
+
+impl RawStep {
+    /// Everything that the step asks for; a good one asks for one thing.
+    pub(super) fn actions(self, subject: SubjectKind) -> Result<Vec<Action>, String> {
+        let mut actions = Vec::new();
+        if let Some(pattern) = self.wait {
+            let times = self.times.unwrap_or_else(|| Expr::parse("1").expect("a number"));
+            actions.push(Action::Wait { pattern, times, within: self.within });
+        }
+        actions.extend(self.quiet.map(Action::Quiet));
+        match subject {
+            SubjectKind::Gateway => {
+                let mut acts = Vec::new();
+                match self.act {
+                    Some(Simple::Kill) => actions.push(Action::KillGateway),
+                    Some(Simple::Shutdown) => actions.push(Action::ShutDown),
+                    Some(Simple::Disconnect) => {
+                        return Err("a scripted client does `close` or `drop`".to_owned());
+                    }
+                    Some(Simple::Connect) => acts.push(ProbeAct::Connect),
+                    Some(Simple::Close) => acts.push(ProbeAct::Close(self.code.unwrap_or(CloseCode::NORMAL))),
+                    Some(Simple::Drop) => acts.push(ProbeAct::Drop),
+                    Some(Simple::Stall) => acts.push(ProbeAct::Stall),
+                    Some(Simple::Resume) => acts.push(ProbeAct::Resume),
+                    Some(Simple::Mute) => acts.push(ProbeAct::Mute),
+                    Some(Simple::Ping) => acts.push(ProbeAct::Ping),
+                    None => {}
+                }
+                if let Some(message) = self.send {
+                    let RawMessage { kind, count, .. } = &message;
+                    let (kind, count) = (kind.clone(), *count);
+                    acts.push(ProbeAct::Send { kind, payload: message.padded()?, count });
+                }
+                acts.extend(self.send_text.map(ProbeAct::SendText));
+                acts.extend(self.send_binary.map(|Hex(bytes)| ProbeAct::SendBinary(bytes)));
+                acts.extend(self.send_bytes.map(|Hex(bytes)| ProbeAct::SendBytes(bytes)));
+                let lists = self.send_frame.map(|form| vec![form]).into_iter().chain(self.send_frames);
+                for forms in lists {
+                    acts.push(send_frames(forms, self.chop)?);
+                }
+                acts.extend(self.send_ping.map(|ping| ping.act(self.chop)));
+                if self.chop.is_some() && !acts.iter().any(ProbeAct::can_be_chopped) {
+                    return Err("`chop` belongs to `send_frame`, `send_frames` and `send_ping`".to_owned());
+                }
+                acts.extend(self.subscribe.map(|target| ProbeAct::Subscribe(target.into())));
+                acts.extend(self.unsubscribe.map(|target| ProbeAct::Unsubscribe(target.into())));
+                match (&self.client, self.get) {
+                    (Some(client), Some(path)) => actions.push(Action::Get { client: client.clone(), path }),
+                    (None, Some(_)) => return Err("say which `client` asks".to_owned()),
+                    (_, None) => {}
+                }
+                match (self.client, acts.is_empty()) {
+                    (Some(client), _) => {
+                        actions.extend(acts.into_iter().map(|act| Action::Probe(client.clone(), act)));
+                    }
+                    (None, true) => {}
+                    (None, false) => return Err("say which `client` does that".to_owned()),
+                }
+                actions.extend(self.publish.map(RawEvent::publication).transpose()?.map(Action::Publish));
+                actions.extend(self.publish_body.map(|raw| {
+                    Action::Publish(Publication { bodies: vec![raw.body], routing_key: raw.routing_key })
+                }));
+                actions.extend(self.inspect.map(|inspect| {
+                    Action::Inspect(match inspect {
+                        RawInspection::Topology => Inspection::Topology,
+                        RawInspection::Queue => Inspection::Queue,
+                        RawInspection::Log => Inspection::Log,
+                    })
+                }));
+                actions.extend(self.broker.map(Action::Broker));
+                let foreign = self.gateway.is_some()
+                    || self.listen.is_some()
+                    || self.unlisten.is_some()
+                    || self.set_token.is_some();
+                if foreign {
+                    return Err(
+                        "`gateway`, `listen`, `unlisten` and `set_token` are for scenarios about a client"
+                            .into(),
+                    );
+                }
+            }
+            SubjectKind::Client => {
+                match self.act {
+                    Some(Simple::Connect) => actions.push(Action::Client(ClientAct::Connect)),
+                    Some(Simple::Disconnect) => actions.push(Action::Client(ClientAct::Disconnect)),
+                    Some(_) => return Err("a client under test can `connect` and `disconnect`".to_owned()),
+                    None => {}
+                }
+                let mut acts = Vec::new();
+                acts.extend(
+                    self.send.map(|RawMessage { kind, payload, .. }| ClientAct::Send { kind, payload }),
+                );
+                acts.extend(self.subscribe.map(|target| ClientAct::Subscribe(target.into())));
+                acts.extend(self.unsubscribe.map(|target| ClientAct::Unsubscribe(target.into())));
+                acts.extend(self.listen.map(|RawListener { name, listener, fails }| ClientAct::Listen {
+                    name,
+                    listener,
+                    fails,
+                }));
+                acts.extend(
+                    self.unlisten
+                        .map(|RawListener { name, listener, .. }| ClientAct::Unlisten { name, listener }),
+                );
+                acts.extend(self.set_token.map(ClientAct::SetToken));
+                actions.extend(acts.into_iter().map(Action::Client));
+                if let Some(gateway) = self.gateway {
+                    actions.extend(gateway.acts()?.into_iter().map(Action::Gateway));
+                }
+                let foreign = self.client.is_some()
+                    || self.send_text.is_some()
+                    || self.send_binary.is_some()
+                    || self.send_bytes.is_some()
+                    || self.send_frame.is_some()
+                    || self.send_frames.is_some()
+                    || self.send_ping.is_some()
+                    || self.chop.is_some()
+                    || self.publish.is_some()
+                    || self.publish_body.is_some()
+                    || self.get.is_some()
+                    || self.broker.is_some()
+                    || self.inspect.is_some();
+                if foreign {
+                    return Err(
+                        "`client`, `send_text`, `send_binary`, `send_bytes`, `publish`, `publish_body` and \
+                                `inspect` are for scenarios about a gateway"
+                            .into(),
+                    );
+                }
+            }
+        }
+        Ok(actions)
+    }
+}
+
+impl From<RawTarget> for Target {
+    fn from(raw: RawTarget) -> Self {
+        match raw {
+            RawTarget::EventType(name) => Self::EventType(name),
+            RawTarget::Named(target) => target,
+        }
+    }
+}
