@@ -40,14 +40,18 @@ pub struct BrokerLink {
 pub struct LinkError(#[from] lapin::Error);
 
 impl BrokerLink {
-    /// Connects. Where several gateways have a queue each, nobody but they know its name, and `shared` is false: then the
-    /// gateways' own readiness must do.
+    /// Connects.
     ///
     /// # Errors
     /// When the broker does not take the connection.
-    pub async fn open(url: &str, names: Names, shared: bool, patience: Duration) -> Result<Self, LinkError> {
+    pub async fn open(url: &str, names: Names, patience: Duration) -> Result<Self, LinkError> {
         let connection = Connection::connect(url, ConnectionProperties::default()).await?;
-        Ok(Self { connection, names, patience, shared, publisher: None })
+        Ok(Self { connection, names, patience, shared: true, publisher: None })
+    }
+
+    /// The same, for gateways that have a queue each: nobody but they know its name, so their own readiness must do.
+    pub fn for_own_queues(self) -> Self {
+        Self { shared: false, ..self }
     }
 
     /// Empties the gateway's queue where it stands already, so that a case does not see what an earlier one left.

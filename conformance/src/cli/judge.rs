@@ -78,6 +78,9 @@ pub(super) struct GatewayArgs {
     /// The secret that the running gateway verifies tokens with
     #[arg(long, value_name = "SECRET", env = "GATECHECK_JWT_SECRET", hide_env_values = true)]
     jwt_secret: Option<String>,
+    /// The path that answers 200 once the gateway is ready [default: its port takes connections]
+    #[arg(long, value_name = "PATH", requires = "command")]
+    ready: Option<String>,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -127,7 +130,7 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<Exit, Failure> {
         let env = env.iter().filter_map(|pair| pair.split_once('='));
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let command = CommandProfile { words: args.command, env };
-        let access = GatewayAccess::Spawn { command, ready: Ready { path: None, timeout: READY } };
+        let access = GatewayAccess::Spawn { command, ready: Ready { path: args.ready, timeout: READY } };
         profile.gateway =
             Some(GatewayProfile { access, ..profile.gateway.unwrap_or_else(GatewayProfile::bare) });
     }
