@@ -4,7 +4,7 @@
 //! the broker when the trial runs. A broker is started once, at its first use, and stopped by [`Arms::stop`].
 
 mod docker;
-mod node;
+pub(crate) mod node;
 
 use conformance::broker::{Broker, BrokerConfig};
 use std::collections::BTreeSet;

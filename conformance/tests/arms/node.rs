@@ -8,6 +8,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -40,11 +42,22 @@ rm -rf "$3"
 /// A running node. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Node {
+    place: Place,
     server: Child,
     port_mapper: Child,
     sentinel: Child,
+}
+
+/// What a node that is started again has in common with the one that was killed.
+#[derive(Debug)]
+struct Place {
+    program: PathBuf,
     folder: PathBuf,
     port: u16,
+    /// Where other nodes would reach it.
+    distribution: u16,
+    /// Where the port mapper is.
+    mapper: u16,
 }
 
 impl Node {
@@ -57,30 +70,46 @@ impl Node {
         let port_mapper = on_path(PORT_MAPPER).ok_or_else(|| missing(PORT_MAPPER))?;
         let mut node = Self::spawn(&server, &port_mapper)
             .map_err(|error| Absence::Failed(format!("{} does not start: {error}", server.display())))?;
-        match timeout(START_TIMEOUT, node.ready()).await {
-            Ok(Ok(())) => Ok(node),
-            Ok(Err(output)) => {
+        match node.await_ready().await {
+            Ok(()) => Ok(node),
+            Err(reason) => {
                 node.stop().await;
-                Err(Absence::Failed(format!("{} ended: {output}", server.display())))
-            }
-            Err(_) => {
-                node.stop().await;
-                Err(Absence::Failed(format!("{} is not up after {START_TIMEOUT:?}", server.display())))
+                Err(Absence::Failed(reason))
             }
         }
     }
 
+    /// Kills it without warning and waits until it is gone. Its files stay.
+    #[allow(dead_code, reason = "only some suites kill their broker")]
+    pub(crate) async fn kill(&mut self) {
+        // The sentinel would remove the files; another one comes with the next server.
+        let _ = self.sentinel.kill().await;
+        if let Some(leader) = self.server.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+        let _ = self.server.wait().await;
+    }
+
+    /// Starts it again where it was, and waits until it takes connections.
+    #[allow(dead_code, reason = "only some suites kill their broker")]
+    pub(crate) async fn start_again(&mut self) -> Result<(), String> {
+        self.server = self.place.start_server().map_err(|error| error.to_string())?;
+        self.sentinel =
+            self.place.start_sentinel(&self.server, &self.port_mapper).map_err(|error| error.to_string())?;
+        self.await_ready().await
+    }
+
     /// Where it listens.
     pub(crate) fn url(&self) -> String {
-        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.place.port)
     }
 
     /// Ends it and removes its files.
     pub(crate) async fn stop(mut self) {
         drop(self.sentinel.stdin.take());
         let ended = async { tokio::join!(self.server.wait(), self.port_mapper.wait(), self.sentinel.wait()) };
-        if timeout(STOP_TIMEOUT, ended).await.is_err() || self.folder.exists() {
-            eprintln!("the RabbitMQ node in {} did not end in time", self.folder.display());
+        if timeout(STOP_TIMEOUT, ended).await.is_err() || self.place.folder.exists() {
+            eprintln!("the RabbitMQ node in {} did not end in time", self.place.folder.display());
         }
     }
 
@@ -98,37 +127,20 @@ impl Node {
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()?;
-        let server = Command::new(server)
-            .env("HOME", &folder)
-            .env("ERL_EPMD_PORT", mapper.to_string())
-            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
-            .env("RABBITMQ_NODENAME", format!("gatecheck-{}-{port}@localhost", std::process::id()))
-            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
-            .env("RABBITMQ_NODE_PORT", port.to_string())
-            .env("RABBITMQ_DIST_PORT", distribution.to_string())
-            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
-            .env("RABBITMQ_MNESIA_BASE", folder.join("mnesia"))
-            .env("RABBITMQ_LOG_BASE", folder.join("log"))
-            .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq"))
-            .env("RABBITMQ_CONF_ENV_FILE", folder.join("rabbitmq-env.conf"))
-            .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("enabled_plugins"))
-            .env("RABBITMQ_GENERATED_CONFIG_DIR", folder.join("config"))
-            .current_dir(&folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()?;
-        let sentinel = Command::new("sh")
-            .args(["-c", SENTINEL, "sentinel"])
-            .args([id_of(&server), id_of(&port_mapper)])
-            .arg(&folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()?;
-        Ok(Self { server, port_mapper, sentinel, folder, port })
+        let program = server.to_owned();
+        let place = Place { program, folder, port, distribution, mapper };
+        let server = place.start_server()?;
+        let sentinel = place.start_sentinel(&server, &port_mapper)?;
+        Ok(Self { place, server, port_mapper, sentinel })
+    }
+
+    async fn await_ready(&mut self) -> Result<(), String> {
+        let program = self.place.program.display().to_string();
+        match timeout(START_TIMEOUT, self.ready()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(output)) => Err(format!("{program} ended: {output}")),
+            Err(_) => Err(format!("{program} is not up after {START_TIMEOUT:?}")),
+        }
     }
 
     /// Reads what the server prints until it is up; all of it where that does not happen.
@@ -146,6 +158,45 @@ impl Node {
             printed.push('\n');
         }
         Err(printed)
+    }
+}
+
+impl Place {
+    fn start_server(&self) -> io::Result<Child> {
+        let Self { program, folder, port, distribution, mapper } = self;
+        Command::new(program)
+            .env("HOME", folder)
+            .env("ERL_EPMD_PORT", mapper.to_string())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODENAME", format!("gatecheck-{}-{port}@localhost", std::process::id()))
+            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODE_PORT", port.to_string())
+            .env("RABBITMQ_DIST_PORT", distribution.to_string())
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
+            .env("RABBITMQ_MNESIA_BASE", folder.join("mnesia"))
+            .env("RABBITMQ_LOG_BASE", folder.join("log"))
+            .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq"))
+            .env("RABBITMQ_CONF_ENV_FILE", folder.join("rabbitmq-env.conf"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("enabled_plugins"))
+            .env("RABBITMQ_GENERATED_CONFIG_DIR", folder.join("config"))
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+    }
+
+    fn start_sentinel(&self, server: &Child, port_mapper: &Child) -> io::Result<Child> {
+        Command::new("sh")
+            .args(["-c", SENTINEL, "sentinel"])
+            .args([id_of(server), id_of(port_mapper)])
+            .arg(&self.folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
     }
 }
 
