@@ -5,6 +5,7 @@ mod catalogue;
 mod demo;
 mod judge;
 mod simulate;
+mod soak;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     Client(judge::ClientArgs),
     /// Play scenarios in a deterministic simulation of the reference pair
     Sim(simulate::SimArgs),
+    /// Soak the reference gateway: thousands of clients, some of them hostile, and a broker that comes and goes
+    Soak(soak::SoakArgs),
     /// List the scenarios
     List(catalogue::ListArgs),
     /// Explain a requirement or a scenario
@@ -108,6 +111,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Gateway(args) => judge::gateway(args),
         Command::Client(args) => judge::client(args),
         Command::Sim(args) => simulate::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::List(args) => catalogue::list(&args),
         Command::Explain(args) => catalogue::explain(&args),
         Command::Requirements(args) => catalogue::requirements(&args),

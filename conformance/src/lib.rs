@@ -21,5 +21,6 @@ pub mod proxy;
 pub mod report;
 pub mod result;
 pub mod runner;
+pub mod soak;
 pub mod stall;
 pub mod template;

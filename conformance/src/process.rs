@@ -95,6 +95,14 @@ impl Subject {
         self.pipes.take()
     }
 
+    /// Its process id, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.group
+            .0
+            .filter(|_| self.ended().is_none())
+            .map(|leader| leader.as_raw_nonzero().get().unsigned_abs())
+    }
+
     /// How the process ended, where it has.
     pub fn ended(&self) -> Option<String> {
         self.ended.borrow().clone()

@@ -1,0 +1,161 @@
+//! `soak`: the reference gateway under everything at once, for a long time.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use miette::miette;
+
+use super::judge::interrupted;
+use super::{Failure, closed};
+use crate::exit::Exit;
+use crate::soak::{self, Progress, SoakConfig, SoakError, Summary};
+
+const HELP: &str = "Each healthy client keeps a ledger: every event of its rooms that was published while it was there \
+must come once, in order, and none of others. The broker is taken away at a quiet moment, with nothing unacknowledged: AMQP \
+promises at least once, and what is cut off in the middle would rightly come twice.\n\n\
+Exit codes: 0 nothing found, 1 problems, 2 wrong usage, 4 the gateway died, 5 the harness failed";
+
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub(super) struct SoakArgs {
+    /// How long
+    #[arg(long, value_name = "N", default_value = "10", value_parser = minutes)]
+    minutes: f64,
+    /// Healthy clients at any time
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    connections: usize,
+    /// Clients that leave each second, each followed by another
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    churn: u32,
+    /// Events each second
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    events: u32,
+    /// Clients of each kind that does harm: stalled, flooding, sending garbage
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    nuisances: usize,
+    /// Seconds between two restarts of the broker
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..))]
+    restart_every: u64,
+    /// Where randomness begins
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Runs to the end, or until Ctrl-C, and sums up.
+pub(super) fn run(args: &SoakArgs) -> Result<Exit, Failure> {
+    let program = std::env::current_exe().map_err(|error| {
+        Failure::new(Exit::Harness, miette!("cannot tell where this program is: {error}"))
+    })?;
+    let config = SoakConfig {
+        program,
+        duration: Duration::from_secs_f64(args.minutes * 60.0),
+        connections: args.connections,
+        churn: args.churn,
+        events: args.events,
+        nuisances: args.nuisances,
+        restart_every: Duration::from_secs(args.restart_every),
+        seed: args.seed,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Harness, miette!("cannot start a runtime: {error}")))?;
+    let teller = Teller::new(config.duration);
+    let summary = runtime.block_on(soak::run(config, interrupted(), |progress| teller.tell(progress)));
+    teller.end();
+    let summary = summary.map_err(failure)?;
+    show(&summary, &mut anstream::stdout()).map_err(closed)?;
+    Ok(if summary.problem_count == 0 { Exit::Conformant } else { Exit::NotConformant })
+}
+
+/// A bar on a terminal, plain lines elsewhere.
+enum Teller {
+    Bar(ProgressBar),
+    Lines,
+}
+
+impl Teller {
+    fn new(duration: Duration) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self::Lines;
+        }
+        let style = ProgressStyle::with_template("{elapsed_precise} {wide_bar} {msg}");
+        let bar = ProgressBar::new(duration.as_secs()).with_style(style.expect("the template is sound"));
+        bar.set_message("everybody comes");
+        bar.enable_steady_tick(Duration::from_secs(1));
+        Self::Bar(bar)
+    }
+
+    fn tell(&self, progress: &Progress) {
+        let Progress { elapsed, connections, events, checked, resident_bytes, problems } = progress;
+        let line = format!(
+            "{connections} connections, {events} events, {checked} deliveries checked, {} MiB, {problems} problems",
+            resident_bytes / (1024 * 1024)
+        );
+        match self {
+            Self::Bar(bar) => {
+                bar.set_position(elapsed.as_secs());
+                bar.set_message(line);
+            }
+            Self::Lines => {
+                // Where nobody reads progress, the summary still counts.
+                let _ = writeln!(io::stderr(), "{:>5} s  {line}", elapsed.as_secs());
+            }
+        }
+    }
+
+    fn end(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn show(summary: &Summary, to: &mut impl Write) -> io::Result<()> {
+    let Summary {
+        duration,
+        connections,
+        events,
+        checked,
+        restarts,
+        nuisances,
+        memory,
+        problems,
+        problem_count,
+    } = summary;
+    writeln!(to, "soaked for {:.0} s", duration.as_secs_f64())?;
+    writeln!(to, "  healthy clients      {connections} came and went")?;
+    writeln!(to, "  events               {events}, {checked} deliveries checked")?;
+    writeln!(to, "  broker restarts      {restarts}")?;
+    writeln!(
+        to,
+        "  ended by the gateway {} stalled, {} flooding, {} sending garbage",
+        nuisances.stalled, nuisances.flooding, nuisances.garbage
+    )?;
+    writeln!(to, "  resident memory      {memory}")?;
+    for problem in problems {
+        writeln!(to, "  problem              {problem}")?;
+    }
+    match problem_count {
+        0 => writeln!(
+            to,
+            "every healthy client got every event of its rooms once and in order; nothing was left behind"
+        ),
+        count => writeln!(to, "{count} problems, of which {} are shown", problems.len()),
+    }
+}
+
+fn failure(error: SoakError) -> Failure {
+    match error {
+        error @ (SoakError::Gateway { .. } | SoakError::Spawn(_)) => Failure::new(Exit::Subject, error),
+        error @ SoakError::Descriptors { .. } => Failure::usage(error),
+        error => Failure::new(Exit::Harness, error),
+    }
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes = text.parse().ok().filter(|minutes| (0.01..=100_000.0).contains(minutes));
+    minutes.ok_or_else(|| "write a number of minutes, such as 10 or 0.5".to_owned())
+}

@@ -1,0 +1,156 @@
+//! A healthy client: it comes, answers pings, keeps its ledger, and leaves when it is told to.
+
+use std::sync::Arc;
+
+use protocol::{ClientMessage, Dialect, Role, Target, Timestamp};
+use scenarios::wire::frame::RawFrame;
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use super::PATIENCE;
+use super::dial::{Door, Socket};
+use super::feed::{CATALOGUE, Feed, user_id};
+use super::ledger::{Identity, Ledger};
+use super::summary::Problem;
+
+/// Clients of one user.
+const CLIENTS_PER_USER: u64 = 4;
+/// One in so many is an administrator.
+const ADMINISTRATORS: u64 = 10;
+/// One in so many subscribes.
+const SUBSCRIBERS: u64 = 3;
+/// A close with 1000.
+const NORMAL: [u8; 2] = [0x03, 0xe8];
+
+/// A client that is in its rooms.
+pub(super) struct Member {
+    client: u64,
+    socket: Socket,
+    ledger: Ledger,
+    feed: Arc<Feed>,
+}
+
+/// How a client leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// By the closing handshake.
+    Close,
+    /// Without a word.
+    Drop,
+}
+
+/// How many users there are among so many clients.
+pub(super) fn users(clients: usize) -> u64 {
+    (clients as u64).div_ceil(CLIENTS_PER_USER)
+}
+
+impl Member {
+    /// Comes, joins its rooms, and makes sure that it is in them.
+    pub(super) async fn arrive(
+        client: u64,
+        clients: usize,
+        door: Door,
+        feed: Arc<Feed>,
+    ) -> Result<Self, String> {
+        let identity = Identity {
+            client,
+            user: client % users(clients).max(1),
+            is_administrator: client.is_multiple_of(ADMINISTRATORS),
+            is_subscriber: client.is_multiple_of(SUBSCRIBERS),
+        };
+        let role = if identity.is_administrator { Role::Admin } else { Role::Customer };
+        let mut socket = door.enter(&user_id(identity.user), role).await?;
+        if identity.is_subscriber {
+            let subscribe = ClientMessage::Subscribe(Target::Room(CATALOGUE.to_owned()));
+            let text = Dialect::default().encode_client(&subscribe, Timestamp::EPOCH);
+            socket.send(RawFrame::text(text)).await?;
+        }
+        socket.send(RawFrame::control(Control::Ping, b"settled".as_slice())).await?;
+        // Events may come before the answer; they were under way, and need not be accounted for.
+        let settled = async {
+            loop {
+                match socket.next().await? {
+                    Some(frame) if frame.opcode == OpCode::Control(Control::Pong) => return Ok(()),
+                    Some(_) => {}
+                    None => return Err("the connection ended".to_owned()),
+                }
+            }
+        };
+        timeout(PATIENCE, settled).await.map_err(|_| "no answer to a ping")??;
+        // The subscription is answered before the ping behind it, so whatever is published from now on must come.
+        let ledger = Ledger::new(identity, feed.next());
+        Ok(Self { client, socket, ledger, feed })
+    }
+
+    /// Stays until it is told to leave, and tells of every problem.
+    pub(super) async fn stay(
+        mut self,
+        mut leave: watch::Receiver<Option<Parting>>,
+        problems: mpsc::Sender<Problem>,
+    ) {
+        let outcome = self.converse(&mut leave).await;
+        if let Err(problem) = outcome {
+            // Where nobody listens any more, the soak is over.
+            let _ = problems.send(problem).await;
+        }
+    }
+
+    async fn converse(&mut self, leave: &mut watch::Receiver<Option<Parting>>) -> Result<(), Problem> {
+        let parting = loop {
+            tokio::select! {
+                biased;
+                parting = told_to_leave(leave) => break parting,
+                frame = self.socket.next() => self.take(frame).await?,
+            }
+        };
+        // What was confirmed by now must still come.
+        let until = self.feed.confirmed();
+        let complete = async {
+            while self.feed.with(|audiences| self.ledger.missing(until, audiences)).is_some() {
+                let frame = self.socket.next().await;
+                self.take(frame).await?;
+            }
+            Ok(())
+        };
+        match timeout(PATIENCE, complete).await {
+            Ok(complete) => complete?,
+            Err(_) => self.feed.with(|audiences| self.ledger.close(until, audiences))?,
+        }
+        if parting == Parting::Close {
+            // A gateway that is gone needs no goodbye.
+            let _ = self.socket.send(RawFrame::control(Control::Close, NORMAL)).await;
+            let _ =
+                timeout(PATIENCE, async { while matches!(self.socket.next().await, Ok(Some(_))) {} }).await;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, frame: Result<Option<RawFrame>, String>) -> Result<(), Problem> {
+        let cut = |seen: String| Problem::Cut { client: self.client, seen };
+        let frame = frame.map_err(cut)?.ok_or_else(|| cut("it ended".to_owned()))?;
+        match frame.opcode {
+            OpCode::Control(Control::Ping) => {
+                self.socket.send(RawFrame::control(Control::Pong, frame.payload)).await.map_err(cut)
+            }
+            OpCode::Control(Control::Close) => {
+                let code = frame.payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]]));
+                Err(cut(format!("it was closed with {}", code.unwrap_or(1005))))
+            }
+            OpCode::Data(Data::Text) => {
+                let message: Value = serde_json::from_slice(&frame.payload).unwrap_or_default();
+                let Some(number) = message["payload"]["seq"].as_u64() else { return Ok(()) };
+                self.feed.check();
+                self.feed.with(|audiences| self.ledger.take(number, audiences))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How to leave; without a word where nobody is left to say so.
+async fn told_to_leave(leave: &mut watch::Receiver<Option<Parting>>) -> Parting {
+    let told = leave.wait_for(Option::is_some).await;
+    told.ok().and_then(|parting| *parting).unwrap_or(Parting::Drop)
+}

@@ -1,0 +1,127 @@
+//! Clients that do harm. They are ended, and come back.
+
+use std::time::Duration;
+
+use protocol::{ClientMessage, Dialect, Role, Target, Timestamp};
+use scenarios::wire::frame::RawFrame;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::dial::Door;
+use super::summary::Ended;
+
+/// The room whose events are so large that a reader who does not read is soon shed.
+pub(super) const HEAVY: &str = "heavy:load";
+/// How long one rests before it comes back.
+const REST: Duration = Duration::from_millis(500);
+/// How long a stalled reader stalls before it looks what became of it.
+const STALL: Duration = Duration::from_secs(20);
+/// Longest wait for a gateway to end a connection that earned it.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Receive buffer of a stalled reader, so that not the kernel reads for it.
+const SMALL_BUFFER: u32 = 4096;
+/// Most bytes of garbage at once.
+const GARBAGE_BYTES: usize = 4096;
+
+/// What harm it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nuisance {
+    /// It does not read.
+    Stalled,
+    /// It sends as fast as it can.
+    Flooding,
+    /// It sends random bytes, before or after its handshake.
+    Garbage,
+}
+
+impl Nuisance {
+    pub(super) const ALL: [Self; 3] = [Self::Stalled, Self::Flooding, Self::Garbage];
+
+    /// Does harm until `over`, and says how often the gateway put an end to it.
+    pub(super) async fn run(self, door: Door, seed: u64, mut over: watch::Receiver<bool>) -> Ended {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut ended = Ended::default();
+        loop {
+            let once = async {
+                let was_ended = match self {
+                    Self::Stalled => stall(&door).await,
+                    Self::Flooding => flood(&door).await,
+                    Self::Garbage => babble(&door, &mut random).await,
+                };
+                sleep(REST).await;
+                was_ended.unwrap_or(false)
+            };
+            let was_ended = tokio::select! {
+                biased;
+                _ = over.wait_for(|over| *over) => return ended,
+                was_ended = once => was_ended,
+            };
+            match self {
+                Self::Stalled => ended.stalled += u64::from(was_ended),
+                Self::Flooding => ended.flooding += u64::from(was_ended),
+                Self::Garbage => ended.garbage += u64::from(was_ended),
+            }
+        }
+    }
+}
+
+/// Joins the heavy room and does not read for a while; then reads to see whether it was ended.
+async fn stall(door: &Door) -> Result<bool, String> {
+    let error = |error: std::io::Error| error.to_string();
+    let address = door.authority.parse().map_err(|_| "no address")?;
+    let socket = TcpSocket::new_v4().map_err(error)?;
+    socket.set_recv_buffer_size(SMALL_BUFFER).map_err(error)?;
+    let stream = socket.connect(address).await.map_err(error)?;
+    let mut socket = door.enter_by(stream, "stalled", Role::Vendor).await?;
+    let subscribe = ClientMessage::Subscribe(Target::Room(HEAVY.to_owned()));
+    socket.send(RawFrame::text(Dialect::default().encode_client(&subscribe, Timestamp::EPOCH))).await?;
+    sleep(STALL).await;
+    Ok(ends(&mut socket.stream).await)
+}
+
+/// Sends until the gateway has enough, reading what it says.
+async fn flood(door: &Door) -> Result<bool, String> {
+    let mut socket = door.enter("flooding", Role::Customer).await?;
+    let ping = Dialect::default().encode_client(&ClientMessage::Ping, Timestamp::EPOCH);
+    let frame = RawFrame::text(ping).encode(Some([1, 2, 3, 4]));
+    let (mut reader, mut writer) = socket.stream.split();
+    let read = async {
+        let mut buffer = vec![0; 16 * 1024];
+        while matches!(reader.read(&mut buffer).await, Ok(count) if count > 0) {}
+    };
+    let write = async {
+        while writer.write_all(&frame).await.is_ok() {}
+        std::future::pending::<()>().await;
+    };
+    let both = async {
+        tokio::select! {
+            biased;
+            () = read => {}
+            () = write => {}
+        }
+    };
+    Ok(timeout(PATIENCE, both).await.is_ok())
+}
+
+/// Sends random bytes to a door that is open or not.
+async fn babble(door: &Door, random: &mut fastrand::Rng) -> Result<bool, String> {
+    let mut stream = if random.bool() {
+        door.knock().await?
+    } else {
+        door.enter("babbling", Role::Customer).await?.stream
+    };
+    let length = random.usize(1..GARBAGE_BYTES);
+    let garbage: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(length).collect();
+    // A gateway that has enough already reads no more.
+    let _ = stream.write_all(&garbage).await;
+    Ok(ends(&mut stream).await)
+}
+
+/// Whether the gateway ends the connection.
+async fn ends(stream: &mut TcpStream) -> bool {
+    let mut buffer = vec![0; 64 * 1024];
+    let to_the_end = async { while matches!(stream.read(&mut buffer).await, Ok(count) if count > 0) {} };
+    timeout(PATIENCE, to_the_end).await.is_ok()
+}

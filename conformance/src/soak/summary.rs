@@ -1,0 +1,185 @@
+//! What came of a soak.
+
+use std::fmt;
+use std::ops::AddAssign;
+use std::time::Duration;
+
+/// Problems that are kept to be shown; all are counted.
+const KEPT: usize = 20;
+/// What the gateway may keep beyond its start: an allocator does not give back every page that it once had, and the
+/// outboxes of stalled readers were among them.
+const ALLOWANCE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// How long it took.
+    pub duration: Duration,
+    /// Healthy clients that came.
+    pub connections: u64,
+    /// Events that were published.
+    pub events: u64,
+    /// Deliveries that were checked.
+    pub checked: u64,
+    /// Restarts of the broker.
+    pub restarts: u32,
+    /// Ends of those that do harm.
+    pub nuisances: Ended,
+    /// The gateway's memory.
+    pub memory: Memory,
+    /// The first problems.
+    pub problems: Vec<Problem>,
+    /// All of them.
+    pub problem_count: usize,
+}
+
+/// How often clients that do harm were ended by the gateway.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Those that did not read.
+    pub stalled: u64,
+    /// Those that sent too much.
+    pub flooding: u64,
+    /// Those that sent garbage.
+    pub garbage: u64,
+}
+
+/// The gateway's resident memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Without clients, after as many as there will be had been there once.
+    pub first: u64,
+    /// The most that was seen.
+    pub peak: u64,
+    /// The newest figure; at the end without clients again.
+    pub last: u64,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Time since everybody was there.
+    pub elapsed: Duration,
+    /// Healthy clients.
+    pub connections: usize,
+    /// Events that were published.
+    pub events: u64,
+    /// Deliveries that were checked.
+    pub checked: u64,
+    /// The gateway's resident memory.
+    pub resident_bytes: u64,
+    /// Problems so far.
+    pub problems: usize,
+}
+
+/// What must not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// An event did not come.
+    Lost {
+        /// The client.
+        client: u64,
+        /// The event.
+        number: u64,
+    },
+    /// An event came twice, or too late.
+    Again {
+        /// The client.
+        client: u64,
+        /// The event.
+        number: u64,
+        /// The newest that had come before.
+        after: u64,
+    },
+    /// An event came that is for others.
+    Foreign {
+        /// The client.
+        client: u64,
+        /// The event.
+        number: u64,
+    },
+    /// An event came that nobody published.
+    Unpublished {
+        /// The client.
+        client: u64,
+        /// Its number.
+        number: u64,
+    },
+    /// A healthy client's connection ended.
+    Cut {
+        /// The client.
+        client: u64,
+        /// What it saw.
+        seen: String,
+    },
+    /// An event was not acknowledged in time.
+    Unacknowledged(String),
+    /// Something was left behind when everybody had gone.
+    Left(String),
+    /// The gateway did not give its memory back.
+    Memory(Memory),
+    /// The gateway did not end well.
+    End(String),
+}
+
+impl Summary {
+    pub(super) fn note(&mut self, problem: Problem) {
+        self.problem_count += 1;
+        if self.problems.len() < KEPT {
+            self.problems.push(problem);
+        }
+    }
+}
+
+impl Memory {
+    pub(super) fn begin(bytes: u64) -> Self {
+        Self { first: bytes, peak: bytes, last: bytes }
+    }
+
+    pub(super) fn look(&mut self, bytes: u64) {
+        self.last = bytes;
+        self.peak = self.peak.max(bytes);
+    }
+
+    pub(super) fn verdict(self) -> Option<Problem> {
+        (self.last > self.first + ALLOWANCE_BYTES).then_some(Problem::Memory(self))
+    }
+}
+
+impl AddAssign for Ended {
+    fn add_assign(&mut self, other: Self) {
+        self.stalled += other.stalled;
+        self.flooding += other.flooding;
+        self.garbage += other.garbage;
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: u64| bytes as f64 / (1024.0 * 1024.0);
+        let [first, peak, last] = [self.first, self.peak, self.last].map(mib);
+        write!(f, "{first:.1} MiB at first, {peak:.1} at most, {last:.1} at last")
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost { client, number } => write!(f, "client {client} did not get event {number}"),
+            Self::Again { client, number, after } => {
+                write!(f, "client {client} got event {number} after event {after}")
+            }
+            Self::Foreign { client, number } => {
+                write!(f, "client {client} got event {number}, which is for others")
+            }
+            Self::Unpublished { client, number } => {
+                write!(f, "client {client} got event {number}, which nobody published")
+            }
+            Self::Cut { client, seen } => write!(f, "client {client} lost its connection: {seen}"),
+            Self::Unacknowledged(what) => write!(f, "not acknowledged: {what}"),
+            Self::Left(what) => write!(f, "left behind when everybody had gone: {what}"),
+            Self::Memory(memory) => write!(f, "memory was not given back: {memory}"),
+            Self::End(how) => write!(f, "the gateway did not end well: {how}"),
+        }
+    }
+}
