@@ -70,7 +70,7 @@ mod tests {
         let addresses = FILE.matches("://").count();
         assert_eq!(
             addresses,
-            FILE.matches("http://www.w3.org/2000/svg").count() + FILE.matches("}://${").count()
+            FILE.matches("http://www.w3.org/2000/svg").count() + FILE.matches("}://${location.host}").count()
         );
         assert!(!FILE.contains(" style=") && !FILE.contains(" onclick="), "the policy forbids them");
     }
