@@ -14,7 +14,6 @@ use std::time::{Duration, SystemTime};
 use protocol::Role;
 use reference_server::auth::{MintError, TokenRequest, Verification, mint};
 use scenarios::player::StageError;
-use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::ChildStdout;
 
@@ -24,7 +23,7 @@ use crate::process::{SpawnError, Streams, Subject};
 use crate::profile::CommandProfile;
 use crate::template::Values;
 
-pub use payments::{MadeUp, Payments};
+pub use payments::{Data, MadeUp, Payments};
 
 /// Longest wait for the gateway: to listen, to consume, to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LIFETIME_S: u64 = 12 * 3600;
 /// What the gateway prints before its address.
 const ANNOUNCEMENT: &str = "listening on ws://";
+/// An event for those who want to publish one themselves.
+const EXAMPLE: &str = r#"{"type":"catalog:changed","data":{"item":"tea","price":4.5}}"#;
 /// Bytes of a made-up secret.
 const SECRET_BYTES: usize = 32;
 
@@ -134,13 +135,15 @@ impl Demo {
     pub fn announce(&self, to: &mut dyn Write) -> Result<(), DemoError> {
         let (ada, carl) = (self.token("ada", Role::Admin)?, self.token("carl", Role::Customer)?);
         let at = self.address;
-        let event = json!({ "type": "catalog:changed", "data": { "item": "tea", "price": 4.5 } });
         writeln!(to, "A gateway, its broker, and made-up payments. Open its page:\n")?;
         writeln!(to, "  as ada, who is an ADMIN\n    http://{at}/#token={ada}\n")?;
         writeln!(to, "  as carl, who is a CUSTOMER\n    http://{at}/#token={carl}\n")?;
         writeln!(to, "Or without a browser:\n")?;
         writeln!(to, "    websocat 'ws://{at}/ws?token={carl}'\n")?;
-        writeln!(to, "    curl -H 'Content-Type: application/json' -d '{event}' http://{at}/dev/publish\n")?;
+        writeln!(
+            to,
+            "    curl -H 'Content-Type: application/json' -d '{EXAMPLE}' http://{at}/dev/publish\n"
+        )?;
         writeln!(to, "Whoever reaches {at} can sign in as anybody: it is for this machine. Ctrl-C ends it.")?;
         to.flush()?;
         Ok(())
@@ -154,9 +157,10 @@ impl Demo {
             due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 due.tick().await;
-                let MadeUp { kind, data } = self.payments.next_event();
-                let body = json!({ "type": kind, "data": data }).to_string();
-                if let Err(error) = self.link.publish(&body, &kind.replace(':', ".")).await {
+                let event = self.payments.next_event();
+                let body = serde_json::to_string(&event).expect("made-up events are plain JSON");
+                let routing_key = event.kind.replace(':', ".");
+                if let Err(error) = self.link.publish(&body, &routing_key).await {
                     return DemoError::Publish(error);
                 }
             }

@@ -70,6 +70,7 @@ fn wrong_usage_is_told() {
         (&["demo", "--listen", "here"], "here"),
         (&["demo", "--rate", "0"], "write a number from 0.001 to 1000"),
         (&["reference-server", "--listen", "127.0.0.1:0"], "JWT_SECRET"),
+        (&["reference-server", "token", "--dev", "--user", "u"], "JWT_SECRET"),
         (&["reference-client", "--url", "nonsense", "--token", "t"], "is not a URL"),
     ] {
         let (code, text) = complaint(arguments);

@@ -1,12 +1,14 @@
-//! `gatecheck demo` as a newcomer meets it: what it prints works, and nothing of it stays behind.
+//! `gatecheck demo` as a newcomer meets it: what it prints works, nothing of it stays behind, and the form that publishes
+//! says the truth.
 
 use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
+use conformance::broker::{Broker, BrokerConfig, Snapshot};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdout, Command};
 
 /// Longest wait for anything that must happen; passing tests never wait this long.
@@ -119,4 +121,41 @@ async fn complaint(mut demo: Child) -> (Option<i32>, String) {
     let mut stderr = demo.stderr.take().expect("its errors");
     within(stderr.read_to_string(&mut text)).await.expect("text");
     (within(demo.wait()).await.expect("a status").code(), text)
+}
+
+/// In development mode an event that no queue takes is not said to be published; one that is taken is.
+#[tokio::test]
+async fn what_nobody_takes_is_told() {
+    let broker = Broker::start(BrokerConfig::default()).await.expect("a broker");
+    let arguments = ["reference-server", "--dev", "--listen", "127.0.0.1:0", "--binding", "payment.#"];
+    let mut gateway = gatecheck(&[&arguments[..], &["--amqp-url", &broker.url()]].concat());
+    let line = line_with(&mut lines(&mut gateway), "listening on ws://").await;
+    let address = line.trim_start_matches("listening on ws://").trim_end_matches("/ws");
+    let bound = async {
+        while !broker.snapshot().await.queues.values().any(|queue| queue.consumers > 0) {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(bound).await;
+    let answer = publish(address, r#"{"type":"catalog:changed","data":{}}"#).await;
+    assert!(answer.starts_with("HTTP/1.1 502 ") && answer.contains("no queue"), "{answer}");
+    let answer = publish(address, r#"{"type":"payment:updated","data":{"b":1,"a":2}}"#).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("payment.updated"), "{answer}");
+    let Snapshot { published, unroutable, .. } = broker.snapshot().await;
+    assert_eq!((published, unroutable), (2, 1));
+    within(gateway.kill()).await.expect("it can be killed");
+    broker.shutdown().await;
+}
+
+async fn publish(address: &str, event: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("the gateway listens");
+    let request = format!(
+        "POST /dev/publish HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{event}",
+        event.len()
+    );
+    within(stream.write_all(request.as_bytes())).await.expect("it reads");
+    let mut answer = String::new();
+    within(stream.read_to_string(&mut answer)).await.expect("text");
+    answer
 }

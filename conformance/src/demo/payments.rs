@@ -5,7 +5,7 @@
 //!                                     └──► payment:failed
 //! ```
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// Most payments that are under way at once; at this many one goes on before another begins.
 const MAX_OPEN: usize = 6;
@@ -21,13 +21,41 @@ const REASONS: [&str; 3] = ["insufficient funds", "card expired", "declined by t
 const ITEMS: [&str; 4] = ["tea", "coffee", "cocoa", "mate"];
 const DEVICES: [&str; 3] = ["phone", "laptop", "tablet"];
 
-/// An event that never happened.
-#[derive(Debug, Clone, PartialEq)]
+/// An event that never happened. It serializes to the body that a backend service would publish.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MadeUp {
     /// Its type.
+    #[serde(rename = "type")]
     pub kind: &'static str,
     /// Its data.
-    pub data: Value,
+    pub data: Data,
+}
+
+/// What an event tells, in the order in which people read it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+#[expect(missing_docs, reason = "the fields are those of the wire, and mean what they say")]
+pub enum Data {
+    /// `payment:*`
+    Payment {
+        id: String,
+        user_id: &'static str,
+        amount: f64,
+        currency: &'static str,
+        status: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        method: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
+    },
+    /// `profile:updated`
+    Profile { user_id: &'static str, changed: &'static str },
+    /// `session:started`
+    Session { user_id: &'static str, device: &'static str },
+    /// `admin:alert`
+    Alert { severity: &'static str, message: String },
+    /// `catalog:changed`
+    Catalog { item: &'static str, price: f64 },
 }
 
 /// Makes events up, the same ones for the same seed.
@@ -44,7 +72,8 @@ struct Payment {
     payer: &'static str,
     cents: u32,
     currency: &'static str,
-    updated: bool,
+    /// Known once it was updated.
+    method: Option<&'static str>,
 }
 
 impl Payments {
@@ -72,7 +101,7 @@ impl Payments {
             payer: self.one_of(&PAYERS),
             cents: self.random.u32(100..50_000),
             currency: self.one_of(&CURRENCIES),
-            updated: false,
+            method: None,
         };
         let event = payment.event("payment:created", "pending", None);
         self.open.push(payment);
@@ -81,29 +110,31 @@ impl Payments {
 
     fn go_on(&mut self) -> MadeUp {
         let at = self.random.usize(..self.open.len());
-        if !self.open[at].updated {
+        if self.open[at].method.is_none() {
             let method = self.one_of(&METHODS);
-            self.open[at].updated = true;
-            return self.open[at].event("payment:updated", "processing", Some(("method", method)));
+            self.open[at].method = Some(method);
+            return self.open[at].event("payment:updated", "processing", None);
         }
         let payment = self.open.remove(at);
         if self.random.u32(..100) < FAILURES {
             let reason = self.one_of(&REASONS);
-            payment.event("payment:failed", "failed", Some(("reason", reason)))
+            payment.event("payment:failed", "failed", Some(reason))
         } else {
             payment.event("payment:completed", "completed", None)
         }
     }
 
     fn aside(&mut self) -> MadeUp {
-        let user = self.one_of(&PAYERS);
+        let user_id = self.one_of(&PAYERS);
         let (kind, data) = match self.random.u32(..4) {
-            0 => ("profile:updated", json!({ "userId": user, "changed": ["address"] })),
-            1 => ("session:started", json!({ "userId": user, "device": self.one_of(&DEVICES) })),
-            2 => ("admin:alert", json!({ "severity": "low", "message": format!("{user} asks for help") })),
+            0 => ("profile:updated", Data::Profile { user_id, changed: "address" }),
+            1 => ("session:started", Data::Session { user_id, device: self.one_of(&DEVICES) }),
+            2 => {
+                ("admin:alert", Data::Alert { severity: "low", message: format!("{user_id} asks for help") })
+            }
             _ => {
                 let price = amount(self.random.u32(100..2_000));
-                ("catalog:changed", json!({ "item": self.one_of(&ITEMS), "price": price }))
+                ("catalog:changed", Data::Catalog { item: self.one_of(&ITEMS), price })
             }
         };
         MadeUp { kind, data }
@@ -115,17 +146,16 @@ impl Payments {
 }
 
 impl Payment {
-    fn event(&self, kind: &'static str, status: &str, more: Option<(&str, &str)>) -> MadeUp {
-        let mut data = json!({
-            "id": self.id,
-            "userId": self.payer,
-            "amount": amount(self.cents),
-            "currency": self.currency,
-            "status": status,
-        });
-        if let Some((key, value)) = more {
-            data[key] = value.into();
-        }
+    fn event(&self, kind: &'static str, status: &'static str, reason: Option<&'static str>) -> MadeUp {
+        let data = Data::Payment {
+            id: self.id.clone(),
+            user_id: self.payer,
+            amount: amount(self.cents),
+            currency: self.currency,
+            status,
+            method: self.method,
+            reason,
+        };
         MadeUp { kind, data }
     }
 }
@@ -148,18 +178,18 @@ mod tests {
     /// Each payment takes its steps in order, and keeps its payer; not too many are under way at once.
     #[test]
     fn payments_take_their_steps() {
-        let mut steps: BTreeMap<String, (String, Vec<&str>)> = BTreeMap::new();
+        let mut steps: BTreeMap<String, (&str, Vec<&str>)> = BTreeMap::new();
         let mut open = BTreeSet::new();
         for MadeUp { kind, data } in events(7) {
             let Some(step) = kind.strip_prefix("payment:") else { continue };
-            let (id, payer) = (data["id"].as_str().unwrap(), data["userId"].as_str().unwrap());
-            let (first, taken) = steps.entry(id.to_owned()).or_insert((payer.to_owned(), Vec::new()));
-            assert_eq!(first, payer);
+            let Data::Payment { id, user_id, .. } = data else { panic!("{data:?}") };
+            let (payer, taken) = steps.entry(id.clone()).or_insert((user_id, Vec::new()));
+            assert_eq!(*payer, user_id);
             taken.push(step);
             match step {
-                "created" => assert!(open.insert(id.to_owned())),
-                "updated" => assert!(open.contains(id)),
-                _ => assert!(open.remove(id)),
+                "created" => assert!(open.insert(id)),
+                "updated" => assert!(open.contains(&id)),
+                _ => assert!(open.remove(&id)),
             }
             assert!(open.len() <= MAX_OPEN);
         }
@@ -167,6 +197,17 @@ mod tests {
         let whole = ["created updated completed", "created updated failed"];
         assert!(whole.iter().all(|steps| ends.contains(*steps)), "{ends:?}");
         assert!(ends.iter().all(|steps| whole.iter().any(|whole| whole.starts_with(steps))), "{ends:?}");
+    }
+
+    /// A body is what the gateway reads, owner and all.
+    #[test]
+    fn bodies_are_events() {
+        let body = serde_json::to_string(&Payments::new(1).next_event()).unwrap();
+        assert!(
+            body.starts_with(r#"{"type":"payment:created","data":{"id":"pay-1001","userId":""#),
+            "{body}"
+        );
+        assert!(body.ends_with(r#""status":"pending"}}"#), "{body}");
     }
 
     /// Every family of events comes up, and the same seed tells the same story.
