@@ -6,6 +6,7 @@ mod body;
 mod bridge;
 mod connection;
 mod dev;
+mod handshake;
 mod head;
 mod listen;
 mod outbox;
