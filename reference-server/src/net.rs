@@ -13,6 +13,7 @@ mod outbox;
 mod routes;
 mod server;
 mod shard;
+mod socket;
 mod tls;
 mod upgrade;
 
