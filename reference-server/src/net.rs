@@ -6,6 +6,7 @@ mod body;
 mod bridge;
 mod connection;
 mod dev;
+mod echo;
 mod handshake;
 mod head;
 mod listen;
@@ -18,6 +19,7 @@ mod tls;
 mod upgrade;
 
 pub use admission::ConnectionLimits;
+pub use echo::EchoServer;
 pub use listen::{Listen, TcpListen};
 pub use server::{Server, ServerError};
 pub use tls::{TlsError, TlsIdentity, TlsListen};

@@ -52,14 +52,9 @@ pub(super) async fn open<L: Listen>(
 ) -> Option<Opened<L::Stream>> {
     let opening = async {
         let mut stream = L::open(incoming).await?;
-        let head = match Head::read(&mut stream).await {
-            Ok(head) => head,
-            Err(HeadError::Malformed) => {
-                shared.metrics.refuse(Refusal::Request);
-                Answer::plain(400, "Bad Request").send(&mut stream).await?;
-                return Ok(None);
-            }
-            Err(HeadError::Io(error)) => return Err(error),
+        let Some(head) = request(&mut stream).await? else {
+            shared.metrics.refuse(Refusal::Request);
+            return Ok(None);
         };
         let signed_in = serve(&mut stream, &head, peer, shared).await?;
         Ok::<_, io::Error>(signed_in.map(|signed_in| Opened { stream, signed_in, leftover: head.leftover }))
@@ -74,6 +69,18 @@ pub(super) async fn open<L: Listen>(
             shared.metrics.refuse(Refusal::Timeout);
             None
         }
+    }
+}
+
+/// Reads a request; bytes that are none are answered here.
+pub(super) async fn request(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<Option<Head>> {
+    match Head::read(stream).await {
+        Ok(head) => Ok(Some(head)),
+        Err(HeadError::Malformed) => {
+            Answer::plain(400, "Bad Request").send(stream).await?;
+            Ok(None)
+        }
+        Err(HeadError::Io(error)) => Err(error),
     }
 }
 
