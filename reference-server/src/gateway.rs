@@ -21,7 +21,7 @@ mod tests;
 pub use census::Census;
 pub use delivery::{Deliveries, Delivery};
 pub use event::{Event, EventError};
-pub use frame::{close_frame, ping_frame, text_frame};
+pub use frame::{binary_frame, close_frame, ping_frame, text_frame};
 pub use machine::{Gateway, GatewayConfig};
 pub use rate::RateLimit;
 pub use routing::{Route, RouteError, Routed, RoutingTable};

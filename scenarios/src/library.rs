@@ -207,6 +207,39 @@ mod tests {
         }
     }
 
+    /// The groups of the Autobahn TestSuite's cases for servers. Sections 10, 12 and 13 are about echoes in fragments and about compression, which a gateway does not do.
+    const AUTOBAHN: [&str; 79] = [
+        "1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7", "2.8", "2.9", "2.10", "2.11", "3.1",
+        "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "4.1", "4.2", "5.1", "5.2", "5.3", "5.4", "5.5", "5.6",
+        "5.7", "5.8", "5.9", "5.10", "5.11", "5.12", "5.13", "5.14", "5.15", "5.16", "5.17", "5.18", "5.19",
+        "5.20", "6.1", "6.2", "6.3", "6.4", "6.5", "6.6", "6.7", "6.8", "6.9", "6.10", "6.11", "6.12",
+        "6.13", "6.14", "6.15", "6.16", "6.17", "6.18", "6.19", "6.20", "6.21", "6.22", "6.23", "7.1", "7.3",
+        "7.5", "7.7", "7.9", "7.13", "9.1", "9.2", "9.3", "9.4", "9.5", "9.6", "9.7", "9.8",
+    ];
+
+    /// Every group of Autobahn's cases is covered: each file about RFC 6455 says which it covers, or which section it is
+    /// about where Autobahn has no case.
+    #[test]
+    fn the_autobahn_cases_are_covered() {
+        let library = Library::builtin().unwrap();
+        let mut covered = std::collections::BTreeSet::new();
+        for scenario in library.select(&["gateway/rfc6455/**".to_owned()]).unwrap() {
+            let source = scenario.about.strip_prefix("Autobahn ");
+            assert!(
+                source.is_some() || scenario.about.starts_with("RFC 6455 section"),
+                "{}: `about` begins with Autobahn's cases or the RFC's section",
+                scenario.id
+            );
+            let cases = source.unwrap_or_default().split([' ', ',', ':']);
+            covered.extend(cases.filter_map(|case| {
+                let mut parts = case.trim_end_matches('.').split('.');
+                Some(format!("{}.{}", parts.next()?.parse::<u8>().ok()?, parts.next()?.parse::<u8>().ok()?))
+            }));
+        }
+        let missing: Vec<_> = AUTOBAHN.iter().filter(|group| !covered.contains(**group)).collect();
+        assert!(missing.is_empty(), "no scenario covers Autobahn {missing:?}");
+    }
+
     /// Filters are globs over ids or requirements; one that selects nothing is an error with a hint.
     #[test]
     fn filters_select_or_complain() {

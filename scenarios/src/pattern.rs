@@ -524,6 +524,15 @@ mod tests {
         );
     }
 
+    /// Who fails a connection may leave the code out, and may not say another.
+    #[test]
+    fn a_code_may_be_left_out() {
+        let failing = pattern("{ closes = { code_or_none = 1002 } }").unwrap();
+        let closed = |code| seen("a", Event::Closed { code, by: Side::Gateway });
+        assert!(failing.matches(&closed(Some(CloseCode(1002)))) && failing.matches(&closed(None)));
+        assert!(!failing.matches(&closed(Some(CloseCode(1000)))));
+    }
+
     /// A query parameter that comes twice is not the one that was asked for.
     #[test]
     fn a_doubled_parameter_does_not_match() {

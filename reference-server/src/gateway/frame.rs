@@ -10,6 +10,11 @@ pub fn text_frame(text: &str) -> Bytes {
     frame(OpCode::Data(Data::Text), text.as_bytes())
 }
 
+/// A binary message.
+pub fn binary_frame(bytes: &[u8]) -> Bytes {
+    frame(OpCode::Data(Data::Binary), bytes)
+}
+
 /// An empty ping.
 pub fn ping_frame() -> Bytes {
     frame(OpCode::Control(Control::Ping), &[])
@@ -36,6 +41,7 @@ mod tests {
     #[test]
     fn frames_are_those_of_the_rfc() {
         assert_eq!(&text_frame("Hello")[..], [0x81, 5, b'H', b'e', b'l', b'l', b'o']);
+        assert_eq!(&binary_frame(&[7])[..], [0x82, 1, 7]);
         assert_eq!(&ping_frame()[..], [0x89, 0]);
         assert_eq!(&close_frame(CloseCode::GOING_AWAY)[..], [0x88, 2, 0x03, 0xe9]);
         assert_eq!(text_frame(&"x".repeat(126))[..4], [0x81, 126, 0, 126]);

@@ -1,31 +1,22 @@
 //! One connection from its first byte to its last.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::IpAddr;
-use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
 use protocol::{Claims, CloseCode};
-use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::answer::Answer;
 use super::head::{Head, HeadError};
 use super::listen::Listen;
-use super::outbox::{Outbox, Tap};
 use super::routes::serve;
 use super::shard::{Shared, Sign};
+use super::socket::{Ended, Said, Socket, SocketLimits};
 use super::upgrade::SignedIn;
-use crate::gateway::{ConnectionId, Input, close_frame};
+use crate::gateway::{ConnectionId, Input};
 use crate::metrics::{End, Refusal};
 
-/// Read buffer of a connection; tungstenite's default is 128 KiB.
-const BUFFER_BYTES: usize = 2 * 1024;
-/// Longest time that a closing handshake, or the last bytes of a connection that is ending, may take.
-const CLOSING: Duration = Duration::from_secs(5);
 /// Orders that wait for a connection. It ends by the first, so there are never more.
 const ORDERS: usize = 2;
 
@@ -37,9 +28,6 @@ pub(super) enum Order {
     /// Say goodbye with this code, if the socket takes it, and go: the peer reads too slowly.
     Shed(CloseCode),
 }
-
-/// A socket's tap, and the WebSocket that reads it.
-type Socket<S> = WebSocketStream<Tap<ReadHalf<S>, WriteHalf<S>>>;
 
 /// A request that asked for a WebSocket and got one.
 pub(super) struct Opened<S> {
@@ -64,14 +52,9 @@ pub(super) async fn open<L: Listen>(
 ) -> Option<Opened<L::Stream>> {
     let opening = async {
         let mut stream = L::open(incoming).await?;
-        let head = match Head::read(&mut stream).await {
-            Ok(head) => head,
-            Err(HeadError::Malformed) => {
-                shared.metrics.refuse(Refusal::Request);
-                Answer::plain(400, "Bad Request").send(&mut stream).await?;
-                return Ok(None);
-            }
-            Err(HeadError::Io(error)) => return Err(error),
+        let Some(head) = request(&mut stream).await? else {
+            shared.metrics.refuse(Refusal::Request);
+            return Ok(None);
         };
         let signed_in = serve(&mut stream, &head, peer, shared).await?;
         Ok::<_, io::Error>(signed_in.map(|signed_in| Opened { stream, signed_in, leftover: head.leftover }))
@@ -89,6 +72,18 @@ pub(super) async fn open<L: Listen>(
     }
 }
 
+/// Reads a request; bytes that are none are answered here.
+pub(super) async fn request(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<Option<Head>> {
+    match Head::read(stream).await {
+        Ok(head) => Ok(Some(head)),
+        Err(HeadError::Malformed) => {
+            Answer::plain(400, "Bad Request").send(stream).await?;
+            Ok(None)
+        }
+        Err(HeadError::Io(error)) => Err(error),
+    }
+}
+
 /// Serves a WebSocket until its end.
 pub(super) async fn serve_socket<S>(
     opened: Opened<S>,
@@ -99,113 +94,75 @@ pub(super) async fn serve_socket<S>(
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let Opened { stream, signed_in: SignedIn { claims, place }, leftover } = opened;
-    let (reader, writer) = tokio::io::split(stream);
-    let outbox = Outbox::new(writer);
+    let limits = SocketLimits {
+        message_bytes: shared.config.max_message_bytes,
+        outbox_bytes: shared.config.outbox_bytes,
+    };
+    let mut socket = Socket::new(stream, leftover, limits).await;
     let (orders, inbox) = mpsc::channel(ORDERS);
-    if signs.send(Sign::Opened { id, claims, outbox: outbox.clone(), orders }).await.is_err() {
+    let outbox = socket.outbox().clone();
+    if signs.send(Sign::Opened { id, claims, outbox, orders }).await.is_err() {
         return;
     }
-    let limits = WebSocketConfig::default()
-        .read_buffer_size(BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_message_size(Some(shared.config.max_message_bytes))
-        .max_frame_size(Some(shared.config.max_message_bytes));
-    let tap = Tap { reader, outbox: outbox.clone(), limit: shared.config.outbox_bytes };
-    let socket = WebSocketStream::from_partially_read(tap, leftover, Role::Server, Some(limits)).await;
-    converse(id, socket, &outbox, inbox, shared, signs).await;
+    let parting = converse(id, &mut socket, inbox, shared, signs).await;
     // The shard is gone, or learns that the connection is.
     let _ = signs.send(Sign::Input(Input::Closed(id))).await;
-    let goodbye = std::future::poll_fn(|context| outbox.poll_finish(context));
-    // What a peer does not take by now it does not get.
-    let _ = tokio::time::timeout(CLOSING, goodbye).await;
+    match parting {
+        Parting::Goodbye => socket.finish().await,
+        Parting::GivenUp => drop(socket),
+    }
     drop(place);
 }
 
-/// Reads, and writes what the socket did not take at once, until one side has had enough.
+/// How a connection ends.
+enum Parting {
+    /// The peer may want to know why.
+    Goodbye,
+    /// Nobody is there.
+    GivenUp,
+}
+
+/// Passes on what the peer says, until one side has had enough.
 async fn converse<S>(
     id: ConnectionId,
-    mut socket: Socket<S>,
-    outbox: &Outbox<WriteHalf<S>>,
+    socket: &mut Socket<S>,
     mut orders: mpsc::Receiver<Order>,
     shared: &Shared,
     signs: &mpsc::Sender<Sign<S>>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    loop {
-        tokio::select! {
-            biased;
-            order = orders.recv() => match order {
-                Some(Order::Close(code)) => return close(socket, code, outbox).await,
-                Some(Order::Shed(code)) => return shed(code, outbox),
-                // The machine has given the connection up.
-                None => return,
-            },
-            _ = std::future::poll_fn(|context| outbox.poll_write(context)) => return,
-            message = socket.next() => {
-                let input = match message {
-                    Some(Ok(Message::Text(text))) => Input::Text(id, text.as_str().to_owned()),
-                    Some(Ok(Message::Binary(_))) => Input::Binary(id),
-                    // tungstenite has answered already.
-                    Some(Ok(Message::Ping(_))) => Input::Ping(id),
-                    Some(Ok(Message::Pong(_))) => Input::Pong(id),
-                    Some(Ok(Message::Frame(_))) => continue,
-                    Some(Ok(Message::Close(_))) => {
-                        // Its answer to a close leaves tungstenite with the next flush, and fails with nothing but the tap.
-                        let _ = socket.flush().await;
-                        return;
-                    }
-                    None => return,
-                    Some(Err(Error::Io(error))) if error.kind() == ErrorKind::QuotaExceeded => {
-                        shared.metrics.end(End::Slow);
-                        return shed(CloseCode::TRY_AGAIN_LATER, outbox);
-                    }
-                    Some(Err(error)) => {
-                        if !matches!(error, Error::Io(_) | Error::ConnectionClosed) {
-                            shared.metrics.end(End::Broken);
-                        }
-                        outbox.append(close_frame(code_for(&error)));
-                        return;
-                    }
-                };
-                if signs.send(Sign::Input(input)).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// Gives up what waits; the close is all that is left to write.
-fn shed<W: AsyncWrite + Unpin>(code: CloseCode, outbox: &Outbox<W>) {
-    outbox.discard();
-    outbox.append(close_frame(code));
-}
-
-/// The closing handshake, begun by this end.
-async fn close<S>(mut socket: Socket<S>, code: CloseCode, outbox: &Outbox<WriteHalf<S>>)
+) -> Parting
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let frame = CloseFrame { code: code.0.into(), reason: "".into() };
-    let handshake = async {
-        socket.close(Some(frame)).await?;
-        while socket.next().await.transpose()?.is_some() {}
-        Ok::<_, Error>(())
-    };
-    tokio::select! {
-        biased;
-        _ = std::future::poll_fn(|context| outbox.poll_write(context)) => {}
-        // However the handshake ends, the connection does.
-        _ = tokio::time::timeout(CLOSING, handshake) => {}
-    }
-}
-
-/// What a peer is told that broke the rules (RFC 6455 section 7.4.1).
-fn code_for(error: &Error) -> CloseCode {
-    match error {
-        Error::Capacity(_) => CloseCode::TOO_BIG,
-        Error::Utf8(_) => CloseCode::INVALID_DATA,
-        _ => CloseCode::PROTOCOL_ERROR,
+    loop {
+        let said = tokio::select! {
+            biased;
+            order = orders.recv() => {
+                match order {
+                    Some(Order::Close(code)) => socket.close(code).await,
+                    Some(Order::Shed(code)) => socket.shed(code),
+                    // The machine has given the connection up.
+                    None => return Parting::GivenUp,
+                }
+                return Parting::Goodbye;
+            }
+            said = socket.next() => said,
+        };
+        let input = match said {
+            Ok(Said::Text(text)) => Input::Text(id, text.as_str().to_owned()),
+            Ok(Said::Binary(_)) => Input::Binary(id),
+            Ok(Said::Ping) => Input::Ping(id),
+            Ok(Said::Pong) => Input::Pong(id),
+            Err(ended) => {
+                match ended {
+                    Ended::Slow => shared.metrics.end(End::Slow),
+                    Ended::Broken => shared.metrics.end(End::Broken),
+                    Ended::Closed => {}
+                }
+                return Parting::Goodbye;
+            }
+        };
+        if signs.send(Sign::Input(input)).await.is_err() {
+            return Parting::Goodbye;
+        }
     }
 }

@@ -13,6 +13,8 @@ const MAX_FIELDS: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) method: String,
+    /// Whether it is of the version that knows no upgrades.
+    pub(super) is_http_1_0: bool,
     pub(super) path: String,
     /// What stands behind the question mark, still encoded.
     pub(super) query: String,
@@ -62,6 +64,7 @@ impl Head {
         });
         Ok(Some(Self {
             method: request.method.unwrap_or_default().to_owned(),
+            is_http_1_0: request.version == Some(0),
             path: path.to_owned(),
             query: query.to_owned(),
             fields: fields.collect(),

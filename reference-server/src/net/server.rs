@@ -128,7 +128,7 @@ async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<Mail<L::Inco
 }
 
 /// How long the listener rests after a failure.
-const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
+pub(super) const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// A shard inside this runtime.
 fn start_here<L: Listen>(shared: Arc<Shared>, questions: Questions) -> Running<L::Incoming> {

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use protocol::{Claims, CloseCode, TokenPlace};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::admission::Place;
 use super::answer::Answer;
+use super::handshake::Handshake;
 use super::head::Head;
 use super::shard::Shared;
 use crate::auth::token_in;
@@ -34,11 +34,12 @@ pub(super) async fn upgrade(
         shared.metrics.refuse(cause);
         answer
     };
-    let Some(key) = key(head) else {
-        let answer = Answer::plain(426, "Upgrade Required");
-        let answer = answer.with("Upgrade", "websocket").with("Sec-WebSocket-Version", "13");
-        refuse(Refusal::Request, answer).send(stream).await?;
-        return Ok(None);
+    let handshake = match Handshake::read(head) {
+        Ok(handshake) => handshake,
+        Err(answer) => {
+            refuse(Refusal::Request, answer).send(stream).await?;
+            return Ok(None);
+        }
     };
     let origins = &shared.config.allowed_origins;
     if let Some(origin) = head.field("origin")
@@ -62,14 +63,14 @@ pub(super) async fn upgrade(
             tracing::info!("a connection was refused: {error}");
             match dialect.refusal.close_code() {
                 None => Answer::plain(401, "Unauthorized").send(stream).await?,
-                Some(code) => refuse_by_close(stream, key, subprotocol, code).await?,
+                Some(code) => refuse_by_close(stream, handshake, subprotocol, code).await?,
             }
             return Ok(None);
         }
     };
     match shared.admission.admit(&claims.user_id, peer) {
         Ok(place) => {
-            stream.write_all(switching_protocols(key, subprotocol).as_bytes()).await?;
+            stream.write_all(handshake.switching_protocols(subprotocol).as_bytes()).await?;
             stream.flush().await?;
             shared.metrics.opened.inc();
             Ok(Some(SignedIn { claims, place }))
@@ -83,33 +84,14 @@ pub(super) async fn upgrade(
     }
 }
 
-/// The key of a request that asks for a WebSocket of the one version there is.
-fn key(head: &Head) -> Option<&str> {
-    let asks = head.lists("connection", "upgrade") && head.lists("upgrade", "websocket");
-    let version = head.field("sec-websocket-version") == Some("13");
-    head.field("sec-websocket-key").filter(|_| asks && version)
-}
-
 /// What some dialects do with a bad token, since browsers do not see the status of a failed upgrade.
 async fn refuse_by_close(
     stream: &mut (impl AsyncWrite + Unpin),
-    key: &str,
+    handshake: Handshake<'_>,
     subprotocol: Option<&str>,
     code: CloseCode,
 ) -> io::Result<()> {
-    stream.write_all(switching_protocols(key, subprotocol).as_bytes()).await?;
+    stream.write_all(handshake.switching_protocols(subprotocol).as_bytes()).await?;
     stream.write_all(&close_frame(code)).await?;
     stream.shutdown().await
-}
-
-fn switching_protocols(key: &str, subprotocol: Option<&str>) -> String {
-    let accept = derive_accept_key(key.as_bytes());
-    let mut head = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n"
-    );
-    if let Some(subprotocol) = subprotocol {
-        head += &format!("Sec-WebSocket-Protocol: {subprotocol}\r\n");
-    }
-    head + "\r\n"
 }

@@ -78,6 +78,20 @@ async fn who_breaks_the_framing_goes_alone() {
     }
 }
 
+/// Text that can no longer become UTF-8 is not waited for: the connection fails before the message ends.
+#[tokio::test]
+async fn broken_text_fails_fast() {
+    let (_gateway, address) = start(config()).await;
+    for fragments in [vec![&b"\xf4\x90\x80\x80"[..]], vec![b"\xce\xba", b"\xed\xa0"], vec![b"\xce", b"\xce"]]
+    {
+        let mut wire = Wire::sign_in(address, "ann").await;
+        for (number, fragment) in fragments.iter().enumerate() {
+            wire.write(&masked(if number == 0 { TEXT } else { CONTINUATION }, fragment)).await;
+        }
+        assert_eq!(wire.close_code().await, 1007, "{fragments:?}");
+    }
+}
+
 /// The largest message is taken, one byte more is not (MSG-5); however it is cut, the peer gets to read why.
 #[tokio::test]
 async fn large_messages_have_a_limit() {

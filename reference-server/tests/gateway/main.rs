@@ -10,6 +10,7 @@
 
 mod client;
 mod delivery;
+mod echo;
 mod framing;
 mod heartbeat;
 mod limits;

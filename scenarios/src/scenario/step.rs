@@ -13,6 +13,9 @@ use crate::requirement::RequirementId;
 use crate::times::{Expr, Times};
 use crate::wire::frame::RawFrame;
 
+/// Most frames of one step that are named one by one.
+const MAX_NAMED_FRAMES: usize = 4;
+
 /// One step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
@@ -274,6 +277,10 @@ impl fmt::Display for ProbeAct {
             Self::SendText(text) => write!(f, "send the text {text:?}"),
             Self::SendBinary(bytes) => write!(f, "send a binary frame of {} bytes", bytes.len()),
             Self::SendBytes(bytes) => write!(f, "write {} bytes", bytes.len()),
+            Self::SendFrames { frames, chop } if frames.len() > MAX_NAMED_FRAMES => {
+                let bytes: usize = frames.iter().map(|odd| odd.frame.payload.len()).sum();
+                write!(f, "send {} frames of {bytes} bytes in all{}", frames.len(), chopped(*chop))
+            }
             Self::SendFrames { frames, chop } => {
                 let names: Vec<_> = frames.iter().map(ToString::to_string).collect();
                 write!(f, "send {}{}", names.join(", "), chopped(*chop))

@@ -85,3 +85,68 @@ fn a_scenario_expects_something() {
     let (without, _) = GOOD.split_once("[[expect]]").unwrap();
     assert!(parse(without).unwrap_err().to_string().contains("expects nothing"));
 }
+
+const FRAMES: &str = r#"
+version = 1
+title = "Frames of every kind"
+subject = "gateway"
+clients = { alice = { request = { http = "1.0", without = ["Host"] } } }
+step = [
+    { client = "alice", send_frame = { opcode = "text", text = "hello", fragments = 2 }, chop = 1 },
+    { client = "alice", send_frames = [{ opcode = 11, rsv = 5, masked = false }, { opcode = "close", code = 1000, fill = 2 }] },
+    { client = "alice", send_ping = { bytes = 200, fragments = 3, between = "x" } },
+]
+expect = [{ requirement = "MSG-7", some = { closes = { code_or_none = 1002 } } }]
+"#;
+
+/// Frames are sent as they are written, right or wrong.
+#[test]
+fn frames_are_sent_as_they_are_written() {
+    let scenario = parse(FRAMES).unwrap();
+    assert_eq!(scenario.clients["alice"].request.without, ["Host"]);
+    let bytes = |step: usize| match &scenario.steps[step].action {
+        Action::Probe(_, ProbeAct::SendFrames { frames, .. }) => {
+            frames.iter().map(|odd| odd.frame.clone().encode(None)).collect::<Vec<_>>()
+        }
+        other => panic!("{other} sends no frames"),
+    };
+    assert_eq!(bytes(0), [&b"\x01\x02he"[..], b"\x80\x03llo"]);
+    assert_eq!(bytes(1), [&b"\xdb\x00"[..], b"\x88\x04\x03\xe8xx"]);
+    let shown: Vec<_> = scenario.steps.iter().map(|step| step.action.to_string()).collect();
+    assert_eq!(
+        shown,
+        [
+            "alice: send a text frame of 2 bytes that is not the last, a continue frame of 3 bytes, 1 bytes a write",
+            "alice: send a reserved_control_11 frame of 0 bytes without a mask with reserved bits 101, \
+             a close frame of 4 bytes",
+            "alice: send a ping message of 200 bytes in 3 fragments with ping frames \"x\" between",
+        ]
+    );
+}
+
+/// A frame that cannot be sent is a slip.
+#[test]
+fn impossible_frames_are_slips() {
+    for (from, to, says) in [
+        ("rsv = 5", "rsv = 8", "three bits"),
+        ("opcode = 11", "opcode = 16", "at most 15"),
+        ("opcode = 11", "opcode = \"pang\"", "expected `text`"),
+        ("fill = 2", "fill = 2, text = \"x\"", "one of `text`, `hex` and `fill`"),
+        (
+            "[{ opcode = 11, rsv = 5, masked = false }, { opcode = \"close\", code = 1000, fill = 2 }]",
+            "[]",
+            "empty list",
+        ),
+        ("fragments = 2", "fragments = 0", "nonzero"),
+        (
+            "send_ping = {",
+            "do = \"ping\", chop = 1 } , { client = \"alice\", send_ping = {",
+            "`chop` belongs to",
+        ),
+    ] {
+        let text = FRAMES.replacen(from, to, 1);
+        assert_ne!(text, FRAMES, "{from}");
+        let error = parse(&text).unwrap_err();
+        assert!(error.to_string().contains(says), "{to}: {error}");
+    }
+}

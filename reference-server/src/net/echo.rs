@@ -1,0 +1,93 @@
+//! An echo server on the gateway's own handshake, read and write path, so that suites which judge echoes can judge it.
+
+use std::convert::Infallible;
+use std::io;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::task::{JoinSet, LocalSet};
+
+use super::connection::request;
+use super::handshake::Handshake;
+use super::listen::Listen;
+use super::server::ACCEPT_AGAIN;
+use super::socket::{Said, Socket, SocketLimits};
+use crate::gateway::{binary_frame, text_frame};
+
+/// Connections at once; further ones wait.
+const MAX_CONNECTIONS: usize = 256;
+/// Longest time for a handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Sends every message back to who sent it, on any path and without a token.
+#[derive(Debug)]
+pub struct EchoServer<L> {
+    listener: L,
+    limits: SocketLimits,
+}
+
+impl<L: Listen> EchoServer<L> {
+    /// An echo server that takes messages of at most so many bytes.
+    pub fn new(listener: L, message_bytes: usize) -> Self {
+        // Room for an echo that waits while the next one is read; who lets more pile up is shed.
+        let limits = SocketLimits { message_bytes, outbox_bytes: 3 * message_bytes };
+        Self { listener, limits }
+    }
+
+    /// Serves until it is dropped.
+    pub async fn run(self) -> Infallible {
+        LocalSet::new().run_until(self.serve()).await
+    }
+
+    async fn serve(mut self) -> Infallible {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some(_) = connections.join_next() => {}
+                accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+                    Ok((incoming, _)) => drop(connections.spawn_local(echo::<L>(incoming, self.limits))),
+                    Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+                },
+            }
+        }
+    }
+}
+
+/// Serves one connection. How it ends is between the two of them.
+async fn echo<L: Listen>(incoming: L::Incoming, limits: SocketLimits) {
+    let Ok(Ok(Some((stream, leftover)))) = tokio::time::timeout(CONNECT_TIMEOUT, open::<L>(incoming)).await
+    else {
+        return;
+    };
+    let mut socket = Socket::new(stream, leftover, limits).await;
+    while let Ok(said) = socket.next().await {
+        let frame = match said {
+            Said::Text(text) => text_frame(&text),
+            Said::Binary(bytes) => binary_frame(&bytes),
+            Said::Ping | Said::Pong => continue,
+        };
+        if socket.outbox().append(frame) > limits.outbox_bytes {
+            socket.shed(protocol::CloseCode::TRY_AGAIN_LATER);
+            break;
+        }
+        socket.outbox().flush();
+    }
+    socket.finish().await;
+}
+
+async fn open<L: Listen>(incoming: L::Incoming) -> io::Result<Option<(L::Stream, Vec<u8>)>> {
+    let mut stream = L::open(incoming).await?;
+    let Some(head) = request(&mut stream).await? else { return Ok(None) };
+    match Handshake::read(&head) {
+        Ok(handshake) => {
+            stream.write_all(handshake.switching_protocols(None).as_bytes()).await?;
+            stream.flush().await?;
+            Ok(Some((stream, head.leftover)))
+        }
+        Err(answer) => {
+            answer.send(&mut stream).await?;
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! A WebSocket behind its handshake: reads what a peer says, has its control frames answered, and writes its outbox.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use protocol::CloseCode;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadHalf, WriteHalf};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use super::outbox::{Outbox, Tap};
+use crate::gateway::close_frame;
+
+/// Read buffer of a connection; tungstenite's default is 128 KiB.
+const BUFFER_BYTES: usize = 2 * 1024;
+/// Longest time that a closing handshake, or the last bytes of a connection that is ending, may take.
+const CLOSING: Duration = Duration::from_secs(5);
+/// Bytes that are still read, and thrown away, from a peer whose connection is ending.
+const LINGER_BYTES: u64 = 1024 * 1024;
+
+/// How much a socket takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SocketLimits {
+    /// Largest message from the peer (MSG-5).
+    pub(super) message_bytes: usize,
+    /// Bytes that may wait to be written (BRIDGE-12).
+    pub(super) outbox_bytes: usize,
+}
+
+/// An open WebSocket.
+pub(super) struct Socket<S> {
+    stream: WebSocketStream<Tap<ReadHalf<S>, WriteHalf<S>>>,
+    outbox: Outbox<WriteHalf<S>>,
+    /// Whether the peer may have sent more than was read.
+    unread: bool,
+}
+
+/// What a peer said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Said {
+    /// A text message.
+    Text(Utf8Bytes),
+    /// A binary message.
+    Binary(Bytes),
+    /// A ping, which has been answered.
+    Ping,
+    /// A pong.
+    Pong,
+}
+
+/// Why a peer is not read any more. What it is to be told waits in the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It closed, or is gone.
+    Closed,
+    /// It does not read the answers that it asks for (BRIDGE-12).
+    Slow,
+    /// It broke the rules (MSG-7).
+    Broken,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// A socket whose handshake is done; `leftover` was read behind it.
+    pub(super) async fn new(stream: S, leftover: Vec<u8>, limits: SocketLimits) -> Self {
+        let (reader, writer) = tokio::io::split(stream);
+        let outbox = Outbox::new(writer);
+        let config = WebSocketConfig::default()
+            .read_buffer_size(BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_message_size(Some(limits.message_bytes))
+            .max_frame_size(Some(limits.message_bytes));
+        let tap = Tap { reader, outbox: outbox.clone(), limit: limits.outbox_bytes };
+        let stream = WebSocketStream::from_partially_read(tap, leftover, Role::Server, Some(config)).await;
+        Self { stream, outbox, unread: false }
+    }
+
+    /// Where to append what the peer is to be told.
+    pub(super) fn outbox(&self) -> &Outbox<WriteHalf<S>> {
+        &self.outbox
+    }
+
+    /// Waits for what the peer says next, and meanwhile writes what the socket did not take at once. Cancel safe.
+    pub(super) async fn next(&mut self) -> Result<Said, Ended> {
+        loop {
+            let message = tokio::select! {
+                biased;
+                _ = poll_fn(|context| self.outbox.poll_write(context)) => return Err(Ended::Closed),
+                message = self.stream.next() => message,
+            };
+            let ended = match message {
+                Some(Ok(Message::Text(text))) => return Ok(Said::Text(text)),
+                Some(Ok(Message::Binary(bytes))) => return Ok(Said::Binary(bytes)),
+                // tungstenite has answered already.
+                Some(Ok(Message::Ping(_))) => return Ok(Said::Ping),
+                Some(Ok(Message::Pong(_))) => return Ok(Said::Pong),
+                Some(Ok(Message::Frame(_))) => continue,
+                Some(Ok(Message::Close(_))) => {
+                    // Its answer to a close leaves tungstenite with the next flush, and fails with nothing but the tap.
+                    let _ = self.stream.flush().await;
+                    Ended::Closed
+                }
+                None => Ended::Closed,
+                Some(Err(Error::Io(error))) if error.kind() == ErrorKind::QuotaExceeded => {
+                    self.shed(CloseCode::TRY_AGAIN_LATER);
+                    Ended::Slow
+                }
+                Some(Err(Error::Io(_) | Error::ConnectionClosed)) => Ended::Closed,
+                Some(Err(error)) => {
+                    self.outbox.append(close_frame(code_for(&error)));
+                    Ended::Broken
+                }
+            };
+            self.unread = true;
+            return Err(ended);
+        }
+    }
+
+    /// Gives up what waits; the close is all that is left to write.
+    pub(super) fn shed(&mut self, code: CloseCode) {
+        self.outbox.discard();
+        self.outbox.append(close_frame(code));
+        self.unread = true;
+    }
+
+    /// The closing handshake, begun by this end.
+    pub(super) async fn close(&mut self, code: CloseCode) {
+        let frame = CloseFrame { code: code.0.into(), reason: "".into() };
+        let handshake = async {
+            self.stream.close(Some(frame)).await?;
+            while self.stream.next().await.transpose()?.is_some() {}
+            Ok::<_, Error>(())
+        };
+        tokio::select! {
+            biased;
+            _ = poll_fn(|context| self.outbox.poll_write(context)) => {}
+            // However the handshake ends, the connection does.
+            _ = tokio::time::timeout(CLOSING, handshake) => {}
+        }
+    }
+
+    /// Writes what waits, and ends the connection. What a peer does not take in time it does not get; to drop a socket
+    /// instead is to write no more.
+    pub(super) async fn finish(mut self) {
+        let goodbye = async {
+            poll_fn(|context| self.outbox.poll_finish(context)).await?;
+            if self.unread {
+                // To end a TCP connection with bytes unread is to reset it, and a reset overtakes the close that says why.
+                let mut rest = (&mut self.stream.get_mut().reader).take(LINGER_BYTES);
+                tokio::io::copy(&mut rest, &mut tokio::io::sink()).await?;
+            }
+            Ok::<_, io::Error>(())
+        };
+        // However it goes, it is over.
+        let _ = tokio::time::timeout(CLOSING, goodbye).await;
+    }
+}
+
+/// What a peer is told that broke the rules (RFC 6455 section 7.4.1).
+fn code_for(error: &Error) -> CloseCode {
+    match error {
+        Error::Capacity(_) => CloseCode::TOO_BIG,
+        Error::Utf8(_) => CloseCode::INVALID_DATA,
+        _ => CloseCode::PROTOCOL_ERROR,
+    }
+}
