@@ -1,7 +1,5 @@
 //! A short soak: the whole machinery, for a few seconds.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on is a test that has failed")]
-
 use std::time::Duration;
 
 use conformance::soak::{self, SoakConfig};

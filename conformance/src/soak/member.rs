@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::{ClientMessage, Dialect, Role, Target, Timestamp};
+use protocol::{ClientMessage, Dialect, Role, ServerMessage, Target, Timestamp};
 use scenarios::wire::frame::RawFrame;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -67,19 +67,21 @@ impl Member {
             let text = Dialect::default().encode_client(&subscribe, Timestamp::EPOCH);
             socket.send(RawFrame::text(text)).await?;
         }
-        socket.send(RawFrame::control(Control::Ping, b"settled".as_slice())).await?;
+        let ping = Dialect::default().encode_client(&ClientMessage::Ping, Timestamp::EPOCH);
+        socket.send(RawFrame::text(ping)).await?;
         // Events may come before the answer; they were under way, and need not be accounted for.
         let settled = async {
             loop {
                 match socket.next().await? {
-                    Some(frame) if frame.opcode == OpCode::Control(Control::Pong) => return Ok(()),
+                    Some(frame) if is_pong(&frame.payload) => return Ok(()),
                     Some(_) => {}
                     None => return Err("the connection ended".to_owned()),
                 }
             }
         };
         timeout(PATIENCE, settled).await.map_err(|_| "no answer to a ping")??;
-        // The subscription is answered before the ping behind it, so whatever is published from now on must come.
+        // Messages are answered in their order, so the subscription stands: whatever is published from now on must come.
+        // A ping frame would not do, since gateways may answer those before they have looked at the messages before.
         let ledger = Ledger::new(identity, feed.next());
         Ok(Self { client, socket, ledger, feed })
     }
@@ -147,6 +149,12 @@ impl Member {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether it is the answer to a `ping` message.
+fn is_pong(payload: &[u8]) -> bool {
+    let text = std::str::from_utf8(payload).unwrap_or_default();
+    Dialect::default().decode_server(text).is_ok_and(|decoded| decoded.message == ServerMessage::Pong)
 }
 
 /// How to leave; without a word where nobody is left to say so.

@@ -23,7 +23,7 @@ pub struct Settings {
     #[arg(long, value_name = "PATH", env = "GATEWAY_PATH")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<String>,
-    /// The origins that pages may connect from, such as https://app.example.org; without it, any
+    /// The origins that pages may connect from, such as `https://app.example.org`; without it, any
     #[arg(long, value_name = "ORIGINS", env = "GATEWAY_ALLOWED_ORIGINS", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) allowed_origins: Option<Vec<String>>,

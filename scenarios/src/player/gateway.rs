@@ -133,6 +133,21 @@ impl<S: GatewayStage> Player<'_, S> {
                 }
         };
         self.journal.until_count(settled, 1, start, SETTLE).await?;
+        if self.setting.dialect.welcome_type().is_some() {
+            // A gateway may answer a ping frame before it has let the client into its rooms; the welcome says that it has.
+            let welcomed = |seen: &Observation| {
+                seen.actor == actor
+                    && seen.connection == connection
+                    && match &seen.event {
+                        Event::Received(frame) => {
+                            frame.message.as_ref().is_some_and(|message| message.name() == "welcome")
+                        }
+                        Event::Refused { .. } | Event::Closed { .. } => true,
+                        _ => false,
+                    }
+            };
+            self.journal.until_count(welcomed, 1, start, SETTLE).await?;
+        }
         let seen = |matches: &dyn Fn(&Event) -> bool| {
             let own = |seen: &&Observation| seen.actor == actor && seen.connection == connection;
             self.journal.trace().observations[start..].iter().filter(own).any(|seen| matches(&seen.event))
