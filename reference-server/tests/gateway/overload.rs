@@ -10,6 +10,8 @@ use crate::running::{config, start, start_on_pipes};
 use crate::wire::{CLOSE, PING, PONG, Wire};
 
 const OUTBOX_BYTES: usize = 64 * 1024;
+/// Most bytes of events that travel as one piece.
+const PIECE_BYTES: usize = 16 * 1024;
 /// What a pipe holds in each direction.
 const PIPE_BYTES: usize = 8 * 1024;
 
@@ -83,7 +85,9 @@ async fn what_waits_for_a_stalled_reader_is_bounded() {
         }
     };
     assert_eq!(close.payload, 1013_u16.to_be_bytes());
-    assert!(events <= PIPE_BYTES / 1000 + 1, "{events} events are more than were on their way");
+    // Events travel in pieces, and one that has begun to be written cannot be taken back.
+    let bound = (PIPE_BYTES + PIECE_BYTES) / 1000 + 1;
+    assert!(events <= bound, "{events} events are more than were on their way");
 }
 
 /// Pings that ask for answers which nobody reads are no way around the bound.
