@@ -1,5 +1,7 @@
 //! What a step waits for and an expectation counts: a filter over observations.
 
+mod file;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -19,7 +21,7 @@ use crate::trace::{Event, Frame, FrameKind, Message, Observation, Side};
 /// { status = "connected" }
 /// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(try_from = "RawPattern")]
+#[serde(try_from = "file::RawPattern")]
 pub struct Pattern {
     client: Option<String>,
     connection: Option<u32>,
@@ -267,140 +269,6 @@ fn contains(found: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// The file's form of a pattern.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPattern {
-    client: Option<String>,
-    connection: Option<u32>,
-    dials: Option<Switch<DialPattern>>,
-    opens: Option<bool>,
-    refused: Option<Switch<u16>>,
-    closes: Option<RawClose>,
-    receives: Option<RawMessage>,
-    sends: Option<RawMessage>,
-    status: Option<String>,
-    emits: Option<RawEmit>,
-    request_fails: Option<String>,
-    queue_depth: Option<bool>,
-    topology: Option<bool>,
-    answers: Option<AnswerPattern>,
-    ended: Option<bool>,
-    turned_away: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "expected `true` or the details")]
-enum Switch<T> {
-    On(bool),
-    Details(T),
-}
-
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected `true`, a close code, or a table of `code` or `code_or_none`, and `by`"
-)]
-enum RawClose {
-    On(bool),
-    Code(CloseCode),
-    Details(ClosePattern),
-}
-
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected a message's name, or a table of `type`, `any`, `frame`, `body`, `target`, `code`, `data`, `with`"
-)]
-enum RawMessage {
-    Name(String),
-    Details(MessagePattern),
-}
-
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected an event's name, or a table of `name`, `payload`, `with`, `listener`"
-)]
-enum RawEmit {
-    Name(String),
-    Details(EmitPattern),
-}
-
-impl TryFrom<RawPattern> for Pattern {
-    type Error = PatternError;
-
-    fn try_from(raw: RawPattern) -> Result<Self, PatternError> {
-        let on = |name, value: Option<bool>| match value {
-            Some(false) => Err(PatternError::False(name)),
-            other => Ok(other),
-        };
-        let mut whats = Vec::new();
-        match raw.dials {
-            Some(Switch::On(false)) => return Err(PatternError::False("dials")),
-            Some(Switch::On(true)) => whats.push(What::Dials(DialPattern::default())),
-            Some(Switch::Details(details)) => whats.push(What::Dials(details)),
-            None => {}
-        }
-        match raw.refused {
-            Some(Switch::On(false)) => return Err(PatternError::False("refused")),
-            Some(Switch::On(true)) => whats.push(What::Refused(None)),
-            Some(Switch::Details(status)) => whats.push(What::Refused(Some(status))),
-            None => {}
-        }
-        match raw.closes {
-            Some(RawClose::On(false)) => return Err(PatternError::False("closes")),
-            Some(RawClose::On(true)) => whats.push(What::Closes(ClosePattern::default())),
-            Some(RawClose::Code(code)) => {
-                whats.push(What::Closes(ClosePattern { code: Some(code), ..ClosePattern::default() }));
-            }
-            Some(RawClose::Details(details)) => whats.push(What::Closes(details)),
-            None => {}
-        }
-        whats.extend(on("opens", raw.opens)?.map(|_| What::Opens));
-        whats.extend(on("queue_depth", raw.queue_depth)?.map(|_| What::QueueDepth));
-        whats.extend(on("topology", raw.topology)?.map(|_| What::Topology));
-        whats.extend(on("ended", raw.ended)?.map(|_| What::Ended));
-        whats.extend(on("turned_away", raw.turned_away)?.map(|_| What::TurnedAway));
-        whats.extend(raw.answers.map(What::Answers));
-        whats.extend(raw.receives.map(MessagePattern::try_from).transpose()?.map(What::Receives));
-        whats.extend(raw.sends.map(MessagePattern::try_from).transpose()?.map(What::Sends));
-        whats.extend(raw.status.map(What::Status));
-        whats.extend(raw.emits.map(|emits| What::Emits(emits.into())));
-        whats.extend(raw.request_fails.map(What::RequestFails));
-        let found = whats.len();
-        match whats.pop() {
-            Some(what) if found == 1 => Ok(Self { client: raw.client, connection: raw.connection, what }),
-            _ => Err(PatternError::Kinds { found }),
-        }
-    }
-}
-
-impl TryFrom<RawMessage> for MessagePattern {
-    type Error = PatternError;
-
-    fn try_from(raw: RawMessage) -> Result<Self, PatternError> {
-        match raw {
-            RawMessage::Name(name) => Ok(Self { name: Some(name), ..Self::default() }),
-            RawMessage::Details(pattern)
-                if pattern.name.is_none() && pattern.any.is_empty() && pattern.frame.is_none() =>
-            {
-                Err(PatternError::EmptyMessage)
-            }
-            RawMessage::Details(pattern) => Ok(pattern),
-        }
-    }
-}
-
-impl From<RawEmit> for EmitPattern {
-    fn from(raw: RawEmit) -> Self {
-        match raw {
-            RawEmit::Name(name) => Self { name, payload: None, with: None, listener: None },
-            RawEmit::Details(pattern) => pattern,
-        }
-    }
-}
-
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.client.as_deref().unwrap_or("the client"))?;
@@ -467,96 +335,4 @@ impl fmt::Display for MessagePattern {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::trace::Actor;
-    use protocol::Target;
-    use serde_json::json;
-
-    fn pattern(text: &str) -> Result<Pattern, toml::de::Error> {
-        #[derive(Deserialize)]
-        struct Holder {
-            p: Pattern,
-        }
-        toml::from_str::<Holder>(&format!("p = {text}")).map(|holder| holder.p)
-    }
-
-    fn seen(actor: &str, event: Event) -> Observation {
-        Observation { at_us: 0, actor: Actor(actor.to_owned()), connection: Some(0), event }
-    }
-
-    fn received(actor: &str, message: ServerMessage) -> Observation {
-        let frame =
-            Frame { kind: FrameKind::Text, body: String::new(), message: Some(Message::Server(message)) };
-        seen(actor, Event::Received(frame))
-    }
-
-    /// Each part of a pattern narrows it.
-    #[test]
-    fn every_part_narrows() {
-        let event =
-            ServerMessage::Event { name: "x:y".into(), payload: json!({"a": 1, "b": {"c": 2, "d": 3}}) };
-        let observation = received("alice", event);
-        for (text, expected) in [
-            (r#"{ receives = "x:y" }"#, true),
-            (r#"{ receives = "x:z" }"#, false),
-            (r#"{ client = "bob", receives = "x:y" }"#, false),
-            (r#"{ connection = 1, receives = "x:y" }"#, false),
-            (r#"{ sends = "x:y" }"#, false),
-            (r#"{ receives = { any = ["q", "x:y"] } }"#, true),
-            (r#"{ receives = { type = "x:y", with = { b = { c = 2 } } } }"#, true),
-            (r#"{ receives = { type = "x:y", with = { b = { c = 3 } } } }"#, false),
-            (r#"{ receives = { type = "x:y", data = { b = { c = 2 } } } }"#, false),
-            (r#"{ receives = { type = "x:y", data = { a = 1, b = { c = 2, d = 3 } } } }"#, true),
-        ] {
-            assert_eq!(pattern(text).unwrap().matches(&observation), expected, "{text}");
-        }
-    }
-
-    /// Replies are told apart by what they name.
-    #[test]
-    fn replies_are_told_apart() {
-        let ack = received("a", ServerMessage::Subscribed(Target::Room("r".into())));
-        assert!(pattern(r#"{ receives = { type = "subscribed", target = "r" } }"#).unwrap().matches(&ack));
-        assert!(!pattern(r#"{ receives = { type = "subscribed", target = "s" } }"#).unwrap().matches(&ack));
-        assert!(
-            !pattern(r#"{ receives = { any = ["subscribed"], code = "forbidden" } }"#).unwrap().matches(&ack)
-        );
-    }
-
-    /// Who fails a connection may leave the code out, and may not say another.
-    #[test]
-    fn a_code_may_be_left_out() {
-        let failing = pattern("{ closes = { code_or_none = 1002 } }").unwrap();
-        let closed = |code| seen("a", Event::Closed { code, by: Side::Gateway });
-        assert!(failing.matches(&closed(Some(CloseCode(1002)))) && failing.matches(&closed(None)));
-        assert!(!failing.matches(&closed(Some(CloseCode(1000)))));
-    }
-
-    /// A query parameter that comes twice is not the one that was asked for.
-    #[test]
-    fn a_doubled_parameter_does_not_match() {
-        let dial = |query: &[(&str, &str)]| {
-            let query = query.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-            seen("client", Event::Dialled { path: "/ws".into(), query })
-        };
-        let wanted = pattern(r#"{ dials = { path = "/ws", query = { token = "t" } } }"#).unwrap();
-        assert!(wanted.matches(&dial(&[("v", "1"), ("token", "t")])));
-        assert!(!wanted.matches(&dial(&[("token", "t"), ("token", "t")])));
-        assert!(!wanted.matches(&dial(&[])));
-    }
-
-    /// A pattern that says nothing, two things, or something meaningless is refused.
-    #[test]
-    fn unusable_patterns_are_refused() {
-        for text in [
-            "{}",
-            r#"{ opens = true, status = "connected" }"#,
-            "{ opens = false }",
-            "{ receives = { code = \"x\" } }",
-            "{ recieves = \"x\" }",
-        ] {
-            assert!(pattern(text).is_err(), "{text}");
-        }
-    }
-}
+mod tests;

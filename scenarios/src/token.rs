@@ -174,6 +174,17 @@ mod tests {
         );
     }
 
+    /// Each secret signs otherwise.
+    #[test]
+    fn secrets_differ() {
+        let secrets = Secrets::from_current("s");
+        let sign = |recipe: TokenRecipe| recipe.mint(&BEARER, &secrets, 1000).unwrap();
+        let current = sign(TokenRecipe::default());
+        let previous = sign(TokenRecipe { previous_secret: true, ..TokenRecipe::default() });
+        let wrong = sign(TokenRecipe { wrong_secret: true, ..TokenRecipe::default() });
+        assert!(current != previous && previous != wrong && wrong != current);
+    }
+
     /// An algorithm that this harness cannot sign with is an error of the file.
     #[test]
     fn unknown_algorithms_are_refused() {

@@ -269,3 +269,26 @@ fn unusable_expectations_are_refused() {
         );
     }
 }
+
+/// A token that turns up in the log, on a page or in a message is found; a trace in which nothing was looked at shows nothing
+/// (AUTH-8).
+#[test]
+fn a_token_that_is_told_is_found() {
+    const SIGNATURE: &str = "c2lnbmF0dXJlLW9mLWEtdG9rZW4";
+    let query = vec![("token".to_owned(), format!("aGVhZGVy.cGF5bG9hZA.{SIGNATURE}"))];
+    let dialled = || (0, Some(0), Event::Dialled { path: "/ws".into(), query: query.clone() });
+    let log = |text: &str| (1, None, Event::Log { text: text.to_owned() });
+    let page =
+        |body: &str| (1, None, Event::Answered { path: "/stats".into(), status: 200, body: body.to_owned() });
+    let told = |body: &str| {
+        let frame = Frame { kind: FrameKind::Text, body: body.to_owned(), message: None };
+        (1, Some(0), Event::Received(frame))
+    };
+    let clean = trace([dialled(), log("a connection was refused"), page("{}"), told("{}")]);
+    assert!(holds("no_tokens = true", &clean));
+    for leak in [log(SIGNATURE), page(SIGNATURE), told(SIGNATURE)] {
+        assert!(!holds("no_tokens = true", &trace([dialled(), log(""), leak])));
+    }
+    assert!(!holds("no_tokens = true", &trace([dialled()])), "nothing was looked at");
+    assert!(!holds("no_tokens = true", &trace([log("")])), "no token was sent");
+}

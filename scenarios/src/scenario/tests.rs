@@ -150,3 +150,18 @@ fn impossible_frames_are_slips() {
         assert!(error.to_string().contains(says), "{to}: {error}");
     }
 }
+
+/// A gateway may be set up in a way of its own; what cannot be is reported.
+#[test]
+fn a_setting_names_its_placeholder() {
+    let head = "subject = \"gateway\"\n";
+    let with = |text: &str| parse(&GOOD.replacen(head, &format!("{head}{text}\n"), 1));
+    let scenario = with("broker = \"down\"\ngateways = 2\n[settings]\nmax_connections = 2").unwrap();
+    assert_eq!(scenario.settings.placeholders(), ["max_connections"]);
+    assert!((scenario.gateways, scenario.cuts_broker()) == (2, true) && !parse(GOOD).unwrap().cuts_broker());
+    let error = |text: &str| with(text).unwrap_err().to_string();
+    assert!(error("gateways = 0").contains("`gateways` lies between"));
+    assert!(error("[settings]\nmax_conections = 2").contains("unknown field `max_conections`"));
+    let elsewhere = GOOD.replacen("[clients.alice]", "[clients.alice]\ngateway = 2", 1);
+    assert!(parse(&elsewhere).unwrap_err().to_string().contains("no such gateway"));
+}

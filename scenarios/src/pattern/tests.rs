@@ -1,0 +1,119 @@
+use super::*;
+use crate::trace::Actor;
+use protocol::Target;
+use serde_json::json;
+
+fn pattern(text: &str) -> Result<Pattern, toml::de::Error> {
+    #[derive(Deserialize)]
+    struct Holder {
+        p: Pattern,
+    }
+    toml::from_str::<Holder>(&format!("p = {text}")).map(|holder| holder.p)
+}
+
+fn seen(actor: &str, event: Event) -> Observation {
+    Observation { at_us: 0, actor: Actor(actor.to_owned()), connection: Some(0), event }
+}
+
+fn received(actor: &str, message: ServerMessage) -> Observation {
+    let frame = Frame { kind: FrameKind::Text, body: String::new(), message: Some(Message::Server(message)) };
+    seen(actor, Event::Received(frame))
+}
+
+/// Each part of a pattern narrows it.
+#[test]
+fn every_part_narrows() {
+    let event = ServerMessage::Event { name: "x:y".into(), payload: json!({"a": 1, "b": {"c": 2, "d": 3}}) };
+    let observation = received("alice", event);
+    for (text, expected) in [
+        (r#"{ receives = "x:y" }"#, true),
+        (r#"{ receives = "x:z" }"#, false),
+        (r#"{ client = "bob", receives = "x:y" }"#, false),
+        (r#"{ connection = 1, receives = "x:y" }"#, false),
+        (r#"{ sends = "x:y" }"#, false),
+        (r#"{ receives = { any = ["q", "x:y"] } }"#, true),
+        (r#"{ receives = { type = "x:y", with = { b = { c = 2 } } } }"#, true),
+        (r#"{ receives = { type = "x:y", with = { b = { c = 3 } } } }"#, false),
+        (r#"{ receives = { type = "x:y", data = { b = { c = 2 } } } }"#, false),
+        (r#"{ receives = { type = "x:y", data = { a = 1, b = { c = 2, d = 3 } } } }"#, true),
+    ] {
+        assert_eq!(pattern(text).unwrap().matches(&observation), expected, "{text}");
+    }
+}
+
+/// Replies are told apart by what they name.
+#[test]
+fn replies_are_told_apart() {
+    let ack = received("a", ServerMessage::Subscribed(Target::Room("r".into())));
+    assert!(pattern(r#"{ receives = { type = "subscribed", target = "r" } }"#).unwrap().matches(&ack));
+    assert!(!pattern(r#"{ receives = { type = "subscribed", target = "s" } }"#).unwrap().matches(&ack));
+    assert!(
+        !pattern(r#"{ receives = { any = ["subscribed"], code = "forbidden" } }"#).unwrap().matches(&ack)
+    );
+}
+
+/// Who fails a connection may leave the code out, and may not say another.
+#[test]
+fn a_code_may_be_left_out() {
+    let failing = pattern("{ closes = { code_or_none = 1002 } }").unwrap();
+    let closed = |code| seen("a", Event::Closed { code, by: Side::Gateway });
+    assert!(failing.matches(&closed(Some(CloseCode(1002)))) && failing.matches(&closed(None)));
+    assert!(!failing.matches(&closed(Some(CloseCode(1000)))));
+}
+
+/// Pages are told apart by path, status, and what their body says.
+#[test]
+fn pages_are_told_apart() {
+    let body = r#"{"connections":{"total":2},"rooms":{}}"#.to_owned();
+    let page = seen("a", Event::Answered { path: "/stats".into(), status: 200, body });
+    for (text, expected) in [
+        (r#"{ answers = { path = "/stats", status = 200 } }"#, true),
+        (r#"{ answers = { path = "/metrics" } }"#, false),
+        (r#"{ answers = { status = 503 } }"#, false),
+        (r#"{ answers = { contains = "total" } }"#, true),
+        (r#"{ answers = { contains = "totally" } }"#, false),
+        (r#"{ answers = { json = { connections = { total = 2 } } } }"#, true),
+        (r#"{ answers = { json = { connections = { total = 3 } } } }"#, false),
+    ] {
+        assert_eq!(pattern(text).unwrap().matches(&page), expected, "{text}");
+    }
+}
+
+/// Turned away is an answer of 503 or a close with 1013, and nothing else (CONN-7).
+#[test]
+fn turned_away_has_two_forms() {
+    let turned_away = pattern("{ turned_away = true }").unwrap();
+    let refused = |status| seen("a", Event::Refused { status, reason: String::new() });
+    let closed = |code| seen("a", Event::Closed { code, by: Side::Gateway });
+    assert!(turned_away.matches(&refused(Some(503))) && turned_away.matches(&closed(Some(CloseCode(1013)))));
+    for other in [refused(Some(401)), refused(None), closed(Some(CloseCode(1000))), closed(None)] {
+        assert!(!turned_away.matches(&other));
+    }
+}
+
+/// A query parameter that comes twice is not the one that was asked for.
+#[test]
+fn a_doubled_parameter_does_not_match() {
+    let dial = |query: &[(&str, &str)]| {
+        let query = query.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        seen("client", Event::Dialled { path: "/ws".into(), query })
+    };
+    let wanted = pattern(r#"{ dials = { path = "/ws", query = { token = "t" } } }"#).unwrap();
+    assert!(wanted.matches(&dial(&[("v", "1"), ("token", "t")])));
+    assert!(!wanted.matches(&dial(&[("token", "t"), ("token", "t")])));
+    assert!(!wanted.matches(&dial(&[])));
+}
+
+/// A pattern that says nothing, two things, or something meaningless is refused.
+#[test]
+fn unusable_patterns_are_refused() {
+    for text in [
+        "{}",
+        r#"{ opens = true, status = "connected" }"#,
+        "{ opens = false }",
+        "{ receives = { code = \"x\" } }",
+        "{ recieves = \"x\" }",
+    ] {
+        assert!(pattern(text).is_err(), "{text}");
+    }
+}
