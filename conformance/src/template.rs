@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::{Timing, format_duration};
-use scenarios::scenario::Settings;
+use scenarios::scenario::{Interval, Settings};
 
 /// Every placeholder. A duration has two: `{ping_interval}` is `300ms`, `{ping_interval_ms}` is `300`.
 const NAMES: [&str; 27] = [
@@ -81,6 +81,10 @@ impl Values {
         );
         self.set("message_rate", number(settings.message_rate, Settings::MESSAGE_RATE));
         self.set("outbox_bytes", number(settings.outbox_bytes, Settings::OUTBOX_BYTES));
+        if let Some(Interval(interval)) = settings.ping_interval {
+            self.set("ping_interval", format_duration(interval));
+            self.set("ping_interval_ms", interval.as_millis().to_string());
+        }
         self.set("queue_kind", if gateways > 1 { "per-instance" } else { "shared" });
     }
 

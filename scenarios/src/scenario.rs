@@ -15,7 +15,7 @@ use serde_json::Value;
 
 pub use error::ScenarioError;
 pub(crate) use error::nearest;
-pub use settings::Settings;
+pub use settings::{Interval, Settings};
 pub use step::{Action, ClientAct, GatewayAct, Inspection, OddFrame, OddPing, ProbeAct, Publication, Step};
 
 use crate::expect::Expectation;

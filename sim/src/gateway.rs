@@ -8,7 +8,7 @@ use reference_server::gateway::{GatewayConfig, RateLimit};
 use reference_server::net::ConnectionLimits;
 use reference_server::{Config, Server};
 use scenarios::player::{GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};
-use scenarios::scenario::{BrokerState, Settings};
+use scenarios::scenario::{BrokerState, Interval, Settings};
 use scenarios::trace::{Actor, Event};
 use tokio::sync::{Notify, oneshot};
 use turmoil::Sim;
@@ -80,7 +80,7 @@ fn config(setting: &Setting, settings: &Settings) -> Config {
         shards: 1,
         gateway: GatewayConfig {
             dialect: setting.dialect.clone(),
-            ping_interval: timing.ping_interval,
+            ping_interval: settings.ping_interval.map_or(timing.ping_interval, |Interval(interval)| interval),
             pong_timeout: timing.pong_timeout,
             message_rate: RateLimit { per_second: settings.message_rate.unwrap_or(Settings::MESSAGE_RATE) },
             ..config.gateway.clone()

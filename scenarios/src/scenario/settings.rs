@@ -1,5 +1,8 @@
 //! What a scenario wants the gateway under test to be configured with, beyond the timing.
 
+use std::time::Duration;
+
+use protocol::{DurationError, parse_duration};
 use serde::Deserialize;
 
 /// `[settings]`. What is said here differs from the harness's usual; an implementation that cannot be told cannot be judged
@@ -19,6 +22,22 @@ pub struct Settings {
     pub message_rate: Option<u32>,
     /// Bytes that may wait for one connection (BRIDGE-12).
     pub outbox_bytes: Option<u32>,
+    /// Another `ping_interval` than the run's, so that the heartbeat does not end what the scenario is about. A gateway that
+    /// cannot be told keeps its own.
+    pub ping_interval: Option<Interval>,
+}
+
+/// A time as settings write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Interval(pub Duration);
+
+impl TryFrom<String> for Interval {
+    type Error = DurationError;
+
+    fn try_from(text: String) -> Result<Self, DurationError> {
+        parse_duration(&text).map(Self)
+    }
 }
 
 /// The usual values of what a scenario does not set: so high that no scenario reaches them by accident.
