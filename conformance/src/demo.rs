@@ -8,20 +8,16 @@ mod payments;
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use protocol::Role;
 use reference_server::auth::{MintError, TokenRequest, Verification, mint};
 use scenarios::player::StageError;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::ChildStdout;
 
 use crate::amqp::{BrokerLink, LinkError, Names};
 use crate::broker::{Broker, BrokerConfig, BrokerError};
-use crate::process::{SpawnError, Streams, Subject};
-use crate::profile::CommandProfile;
-use crate::template::Values;
+use crate::reference_gateway::{GatewayError, ReferenceGateway, StartArguments};
 
 pub use payments::{Data, MadeUp, Payments};
 
@@ -29,8 +25,6 @@ pub use payments::{Data, MadeUp, Payments};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the printed tokens are good: a working day.
 const LIFETIME_S: u64 = 12 * 3600;
-/// What the gateway prints before its address.
-const ANNOUNCEMENT: &str = "listening on ws://";
 /// An event for those who want to publish one themselves.
 const EXAMPLE: &str = r#"{"type":"catalog:changed","data":{"item":"tea","price":4.5}}"#;
 /// Bytes of a made-up secret.
@@ -52,9 +46,7 @@ pub struct DemoConfig {
 /// A demonstration that runs. It ends when it is [stopped](Self::stop) or dropped.
 pub struct Demo {
     broker: Broker,
-    gateway: Subject,
-    /// Read on, so that the gateway can always write.
-    stdout: tokio::task::JoinHandle<()>,
+    gateway: ReferenceGateway,
     link: BrokerLink,
     payments: Payments,
     interval: Duration,
@@ -74,18 +66,10 @@ pub enum DemoError {
     /// No token can be made.
     #[error(transparent)]
     Token(#[from] MintError),
-    /// The gateway cannot be started.
+    /// The gateway is not there.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Spawn(#[from] SpawnError),
-    /// The gateway is no more, or never was.
-    #[error("the gateway {reason}\n{}", output.join("\n"))]
-    Gateway {
-        /// What became of it.
-        reason: String,
-        /// What it said last.
-        output: Vec<String>,
-    },
+    Gateway(#[from] GatewayError),
     /// The embedded broker cannot be reached.
     #[error(transparent)]
     Link(#[from] LinkError),
@@ -107,23 +91,25 @@ impl Demo {
         getrandom::fill(&mut bytes)?;
         let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let broker = Broker::start(BrokerConfig::default()).await?;
-        let (command, values) = gateway(&config, &secret, &broker.url());
-        let mut subject = Subject::spawn(&command, &values, Path::new("."), Streams::Piped)?;
-        let (address, stdout) = match announced(&mut subject).await {
-            Ok(announced) => announced,
-            Err(reason) => return Err(over(&subject, reason).await),
-        };
+        let listen = config.listen.to_string();
+        let gateway = ReferenceGateway::start(StartArguments {
+            program: &config.program,
+            arguments: &["--dev", "--listen", &listen],
+            jwt_secret: &secret,
+            amqp_url: &broker.url(),
+            patience: PATIENCE,
+        })
+        .await?;
         let names = Names { exchange: "payments_events".to_owned(), queue: "ws_events".to_owned() };
         let link = BrokerLink::open(&broker.url(), names, PATIENCE).await?;
         let DemoConfig { interval, seed, .. } = config;
         Ok(Self {
             broker,
-            gateway: subject,
-            stdout: tokio::spawn(read_on(stdout)),
+            address: reachable(gateway.address()),
+            gateway,
             link,
             payments: Payments::new(seed),
             interval,
-            address,
             secret,
         })
     }
@@ -151,7 +137,7 @@ impl Demo {
 
     /// Publishes made-up events; comes back only when it cannot go on.
     pub async fn run(&mut self) -> DemoError {
-        let end = self.gateway.end();
+        let end = self.gateway.process().end();
         let publish = async {
             let mut due = tokio::time::interval(self.interval);
             due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -167,17 +153,16 @@ impl Demo {
         };
         tokio::select! {
             biased;
-            status = end => over(&self.gateway, format!("ended by itself: {status}")).await,
+            status = end => self.gateway.over(format!("ended by itself: {status}")).await.into(),
             error = publish => error,
         }
     }
 
     /// Ends everything: the gateway says goodbye to its clients, the broker to the gateway.
     pub async fn stop(self) {
-        let Self { broker, mut gateway, stdout, link, .. } = self;
+        let Self { broker, mut gateway, link, .. } = self;
         link.close().await;
         gateway.stop(PATIENCE).await;
-        stdout.abort();
         broker.shutdown().await;
     }
 
@@ -192,50 +177,12 @@ impl Demo {
     }
 }
 
-/// The gateway's command, by the path that any gateway is started on. The secret travels in its environment.
-fn gateway(config: &DemoConfig, secret: &str, amqp_url: &str) -> (CommandProfile, Values) {
-    let words = ["{gatecheck}", "reference-server", "--dev", "--listen"].map(str::to_owned);
-    let words = words.into_iter().chain([config.listen.to_string()]).collect();
-    let env = [("JWT_SECRET", "{jwt_secret}"), ("RABBITMQ_URL", "{amqp_url}")];
-    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let mut values = Values::default();
-    values.set("gatecheck", config.program.display().to_string());
-    values.set("jwt_secret", secret);
-    values.set("amqp_url", amqp_url);
-    (CommandProfile { words, env }, values)
-}
-
-/// Waits until the gateway says where it listens; where it does not, says why.
-async fn announced(gateway: &mut Subject) -> Result<(SocketAddr, BufReader<ChildStdout>), String> {
-    let Some((_, stdout)) = gateway.take_pipes() else { return Err("has no output".to_owned()) };
-    let mut stdout = BufReader::new(stdout);
-    let mut line = String::new();
-    match tokio::time::timeout(PATIENCE, stdout.read_line(&mut line)).await {
-        Ok(Ok(1..)) => {}
-        Ok(_) => return Err(format!("did not start: {}", gateway.end().await)),
-        Err(_) => return Err(format!("did not listen within {PATIENCE:?}")),
-    }
-    let address = line.strip_prefix(ANNOUNCEMENT).and_then(|rest| rest.split('/').next()?.parse().ok());
-    let address: SocketAddr =
-        address.ok_or_else(|| format!("says `{}`, not where it listens", line.trim()))?;
-    Ok((reachable(address), stdout))
-}
-
 /// Where a browser on this machine finds what listens here.
 fn reachable(bound: SocketAddr) -> SocketAddr {
     match bound.ip().is_unspecified() {
         true => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), bound.port()),
         false => bound,
     }
-}
-
-async fn read_on(mut stdout: BufReader<ChildStdout>) {
-    // Where it cannot be read any more, nothing is left to do.
-    let _ = tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await;
-}
-
-async fn over(gateway: &Subject, reason: String) -> DemoError {
-    DemoError::Gateway { reason, output: gateway.output().await }
 }
 
 #[expect(clippy::disallowed_methods, reason = "tokens are for real gateways, which live in real time")]

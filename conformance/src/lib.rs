@@ -18,6 +18,7 @@ pub mod exit;
 pub mod process;
 pub mod profile;
 pub mod proxy;
+pub mod reference_gateway;
 pub mod report;
 pub mod result;
 pub mod runner;

@@ -130,12 +130,13 @@ impl Subject {
         self.group.signal(Signal::TERM);
     }
 
-    /// Asks the process to end, and kills what is left of it after `patience`.
-    pub async fn stop(&mut self, patience: Duration) {
+    /// Asks the process to end, kills what is left of it after `patience`, and says how it ended.
+    pub async fn stop(&mut self, patience: Duration) -> String {
         self.terminate();
         // Whether it went by itself or not, nothing of it stays.
-        let _ = tokio::time::timeout(patience, self.end()).await;
+        let ended = tokio::time::timeout(patience, self.end()).await;
         self.kill().await;
+        ended.unwrap_or_else(|_| "it had to be killed".to_owned())
     }
 
     /// The last lines that the process printed.

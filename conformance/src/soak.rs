@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::broker::{Broker, BrokerConfig, BrokerError};
-use crate::process::SpawnError;
+use crate::reference_gateway::GatewayError;
 use feed::Feed;
 use gateway::Gateway;
 use member::{Member, Parting};
@@ -69,18 +69,10 @@ pub enum SoakError {
     /// The embedded broker cannot start.
     #[error("the embedded broker: {0}")]
     Broker(#[from] BrokerError),
-    /// The gateway cannot be started.
+    /// The gateway is not there, or not any more.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Spawn(#[from] SpawnError),
-    /// The gateway is no more, or never was.
-    #[error("the gateway {reason}\n{}", output.join("\n"))]
-    Gateway {
-        /// What became of it.
-        reason: String,
-        /// What it said last.
-        output: Vec<String>,
-    },
+    Gateway(#[from] GatewayError),
     /// The harness failed.
     #[error("{0}")]
     Harness(String),
@@ -114,7 +106,7 @@ pub async fn run(
     };
     let summary = match outcome {
         Ok(mut summary) => {
-            summary.problems.extend(gateway.stop().await);
+            gateway.stop().await.into_iter().for_each(|problem| summary.note(problem));
             Ok(summary)
         }
         Err(error) => Err(error),

@@ -60,7 +60,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
 fn failure(error: DemoError) -> Failure {
     match error {
         DemoError::Announce(error) => closed(error),
-        error @ (DemoError::Gateway { .. } | DemoError::Spawn(_)) => Failure::new(Exit::Subject, error),
+        error @ DemoError::Gateway(_) => Failure::new(Exit::Subject, error),
         error => Failure::new(Exit::Harness, error),
     }
 }

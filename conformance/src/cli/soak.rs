@@ -149,7 +149,7 @@ fn show(summary: &Summary, to: &mut impl Write) -> io::Result<()> {
 
 fn failure(error: SoakError) -> Failure {
     match error {
-        error @ (SoakError::Gateway { .. } | SoakError::Spawn(_)) => Failure::new(Exit::Subject, error),
+        error @ SoakError::Gateway(_) => Failure::new(Exit::Subject, error),
         error @ SoakError::Descriptors { .. } => Failure::usage(error),
         error => Failure::new(Exit::Harness, error),
     }
