@@ -6,6 +6,7 @@
 //!     Feed ◄── what should have come ── Members (healthy, coming and going), stalled, flooding, garbage
 //! ```
 
+mod crowd;
 mod dial;
 mod feed;
 mod gateway;
@@ -21,13 +22,13 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::broker::{Broker, BrokerConfig, BrokerError};
 use crate::reference_gateway::GatewayError;
+use crowd::Crowd;
 use feed::Feed;
 use gateway::Gateway;
-use member::{Member, Parting};
 use nuisance::Nuisance;
 use publisher::Publisher;
 
@@ -80,8 +81,6 @@ pub enum SoakError {
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(10);
-/// How many dials are under way at once when everybody comes.
-const ARRIVALS: usize = 64;
 /// Longest wait for anything that must happen; healthy runs never wait so long.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Problems that wait to be noted; a run with more has failed long since.
@@ -148,6 +147,8 @@ async fn soak(
 
     let begun = now();
     let mut churn = interval(Duration::from_secs(1) / config.churn.max(1));
+    // On a host that is too busy for it, the churn is what it can be.
+    churn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut telling = interval(TELL_EVERY);
     telling.tick().await;
     let mut stop = std::pin::pin!(stop);
@@ -164,7 +165,7 @@ async fn soak(
                 published = Some(ended.map_err(|error| SoakError::Harness(error.to_string()))??);
                 break;
             }
-            _ = churn.tick(), if config.churn > 0 => crowd.replace_one().await?,
+            Some(arrived) = crowd.next_arrival() => crowd.settle(arrived)?,
             _ = telling.tick() => {
                 memory.look(gateway.resident_bytes());
                 tell(&Progress {
@@ -176,6 +177,7 @@ async fn soak(
                     problems: summary.problem_count,
                 });
             }
+            _ = churn.tick(), if config.churn > 0 => crowd.replace_one(),
         }
     }
     summary.duration = begun.elapsed();
@@ -203,95 +205,10 @@ async fn soak(
     }
     summary.memory = memory;
     summary.restarts = published;
-    summary.connections = crowd.arrived;
+    summary.connections = crowd.came();
     summary.events = feed.confirmed();
     summary.checked = feed.checked();
     Ok(summary)
-}
-
-/// The healthy clients.
-struct Crowd {
-    target: usize,
-    door: dial::Door,
-    feed: Arc<Feed>,
-    problems: mpsc::Sender<Problem>,
-    present: Vec<watch::Sender<Option<Parting>>>,
-    tasks: JoinSet<()>,
-    random: fastrand::Rng,
-    arrived: u64,
-}
-
-impl Crowd {
-    fn new(config: &SoakConfig, gateway: &Gateway, feed: Arc<Feed>, problems: mpsc::Sender<Problem>) -> Self {
-        Self {
-            target: config.connections,
-            door: gateway.door(),
-            feed,
-            problems,
-            present: Vec::new(),
-            tasks: JoinSet::new(),
-            random: fastrand::Rng::with_seed(config.seed),
-            arrived: 0,
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.present.len()
-    }
-
-    /// Lets clients come until there are enough.
-    async fn fill(&mut self) -> Result<(), SoakError> {
-        let mut arriving = JoinSet::new();
-        while self.present.len() + arriving.len() < self.target {
-            let number = self.arrived;
-            self.arrived += 1;
-            arriving.spawn(Member::arrive(number, self.target, self.door.clone(), self.feed.clone()));
-            if arriving.len() >= ARRIVALS
-                && let Some(arrived) = arriving.join_next().await
-            {
-                self.settle(arrived)?;
-            }
-        }
-        while let Some(arrived) = arriving.join_next().await {
-            self.settle(arrived)?;
-        }
-        Ok(())
-    }
-
-    fn settle(
-        &mut self,
-        arrived: Result<Result<Member, String>, tokio::task::JoinError>,
-    ) -> Result<(), SoakError> {
-        let member = arrived.map_err(|error| SoakError::Harness(error.to_string()))?;
-        let member =
-            member.map_err(|reason| SoakError::Harness(format!("a client could not come: {reason}")))?;
-        let (leave, told) = watch::channel(None);
-        self.present.push(leave);
-        self.tasks.spawn(member.stay(told, self.problems.clone()));
-        Ok(())
-    }
-
-    /// One leaves, in whatever way, and another comes.
-    async fn replace_one(&mut self) -> Result<(), SoakError> {
-        if !self.present.is_empty() {
-            let leaving = self.present.swap_remove(self.random.usize(..self.present.len()));
-            let parting = if self.random.bool() { Parting::Close } else { Parting::Drop };
-            leaving.send_replace(Some(parting));
-        }
-        while self.tasks.try_join_next().is_some() {}
-        self.fill().await
-    }
-
-    /// Everybody leaves.
-    async fn empty(&mut self) -> Result<(), SoakError> {
-        for leaving in self.present.drain(..) {
-            leaving.send_replace(Some(Parting::Close));
-        }
-        while let Some(left) = self.tasks.join_next().await {
-            left.map_err(|error| SoakError::Harness(error.to_string()))?;
-        }
-        Ok(())
-    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a soak takes real time")]
