@@ -81,10 +81,15 @@ impl Verification {
         let algorithm =
             Algorithm::try_from(header.alg).ok().filter(|found| self.algorithms.contains(found))?;
         let validation = self.validation(algorithm);
-        let named = self.keys.iter().filter(|key| key.is_named(header.kid.as_deref()));
-        // A token that names no key, or one that nobody has, may be of any key without a name.
-        let nameless = self.keys.iter().filter(|key| header.kid.is_none() || key.is_nameless());
-        let mut fitting = named.chain(nameless).filter(|key| key.fits(algorithm));
+        let is_known = self.keys.iter().any(|key| key.is_named(header.kid.as_deref()));
+        let may_be = |key: &&Key| match &header.kid {
+            // A token that names no key may be of any.
+            None => true,
+            Some(_) if is_known => key.is_named(header.kid.as_deref()),
+            // One that names a key which nobody has may be of any without a name.
+            Some(_) => key.is_nameless(),
+        };
+        let mut fitting = self.keys.iter().filter(may_be).filter(|key| key.fits(algorithm));
         fitting.find_map(|key| {
             jsonwebtoken::decode::<Value>(token, key.decoding(), &validation)
                 .ok()

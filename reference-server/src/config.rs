@@ -117,10 +117,11 @@ impl Flags {
     /// # Errors
     /// When the file cannot be read.
     pub fn settings(self) -> Result<Settings, ConfigError> {
-        match &self.config {
-            Some(path) => Ok(self.settings.over(&Settings::read(path)?)),
-            None => Ok(self.settings),
-        }
+        let file = match &self.config {
+            Some(path) => Settings::read(path)?,
+            None => Settings::default(),
+        };
+        Ok(self.settings.over(&file))
     }
 }
 

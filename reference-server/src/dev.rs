@@ -3,7 +3,7 @@
 mod publisher;
 
 use protocol::{Role, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -87,9 +87,20 @@ pub(crate) async fn publish(config: &Config, body: &[u8], now: Timestamp) -> Res
     }
     let broker = config.rabbitmq.as_ref().ok_or(DevError::NoBroker)?;
     let routing_key = kind.replace(':', ".");
-    let event = json!({ "type": kind, "data": data, "timestamp": now.to_string() });
-    publisher::publish(broker, &routing_key, event.to_string().as_bytes()).await?;
+    publisher::publish(broker, &routing_key, &event_body(&kind, data.as_deref(), now)).await?;
     Ok(json!({ "type": kind, "routingKey": routing_key }))
+}
+
+/// The body of an event. Its data is passed on as it was written, numbers that no machine holds among it.
+fn event_body(kind: &str, data: Option<&RawValue>, now: Timestamp) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        r#type: &'a str,
+        data: Option<&'a RawValue>,
+        timestamp: String,
+    }
+    let body = Body { r#type: kind, data, timestamp: now.to_string() };
+    serde_json::to_vec(&body).expect("texts and JSON are JSON")
 }
 
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Result<T, DevError> {
@@ -109,6 +120,17 @@ mod tests {
 
     fn now() -> Timestamp {
         Timestamp::from_unix_ms(i64::try_from(NOW * 1000).unwrap())
+    }
+
+    /// Data is passed on as it was written, however large its numbers and deep its nesting.
+    #[test]
+    fn odd_data_is_passed_on() {
+        for data in ["1e400".to_owned(), format!("{}{}", "[".repeat(200), "]".repeat(200))] {
+            let body = format!(r#"{{"type":"a:b","data":{data}}}"#);
+            let EventOrder { kind, data: read } = read(body.as_bytes(), "").unwrap();
+            let event = crate::gateway::Event::parse(&event_body(&kind, read.as_deref(), now())).unwrap();
+            assert_eq!(event.data.get(), data);
+        }
     }
 
     /// The token signs its user in for an hour, and not longer.

@@ -24,8 +24,8 @@ pub(super) struct SoakArgs {
     #[arg(long, value_name = "N", default_value = "10", value_parser = minutes)]
     minutes: f64,
     /// Healthy clients at any time
-    #[arg(long, value_name = "N", default_value_t = 2000)]
-    connections: usize,
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    connections: u32,
     /// Clients that leave each second, each followed by another
     #[arg(long, value_name = "N", default_value_t = 50)]
     churn: u32,
@@ -51,7 +51,7 @@ pub(super) fn run(args: &SoakArgs) -> Result<Exit, Failure> {
     let config = SoakConfig {
         program,
         duration: Duration::from_secs_f64(args.minutes * 60.0),
-        connections: args.connections,
+        connections: args.connections as usize,
         churn: args.churn,
         events: args.events,
         nuisances: args.nuisances,
@@ -135,6 +135,9 @@ fn show(summary: &Summary, to: &mut impl Write) -> io::Result<()> {
         nuisances.stalled, nuisances.flooding, nuisances.garbage
     )?;
     writeln!(to, "  resident memory      {memory}")?;
+    for missing in summary.not_exercised() {
+        writeln!(to, "  not exercised        {missing}")?;
+    }
     for problem in problems {
         writeln!(to, "  problem              {problem}")?;
     }

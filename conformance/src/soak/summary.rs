@@ -131,6 +131,23 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// What did not happen in the time there was, so that nothing is claimed of it.
+    pub fn not_exercised(&self) -> Vec<&'static str> {
+        let Ended { stalled, flooding, garbage } = self.nuisances;
+        let happened = [
+            (
+                u64::from(self.restarts),
+                "the broker was never restarted: that takes longer than `--restart-every`",
+            ),
+            (stalled, "no reader that stalls was ended: one stalls for 20 s"),
+            (flooding, "no client that floods was ended"),
+            (garbage, "no client that sends garbage was ended"),
+        ];
+        happened.into_iter().filter(|(times, _)| *times == 0).map(|(_, missing)| missing).collect()
+    }
+}
+
 impl Memory {
     pub(super) fn begin(bytes: u64) -> Self {
         Self { first: bytes, peak: bytes, last: bytes }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
+use rustls_pki_types::SubjectPublicKeyInfoDer;
+use rustls_pki_types::pem::PemObject;
+
 use super::algorithm::Algorithm;
 
 /// A key, and which tokens it is for.
@@ -62,6 +65,9 @@ impl Key {
         let mut read =
             readers.into_iter().filter_map(|(algorithm, reader)| Some((algorithm, reader(pem).ok()?)));
         let (algorithm, decoding) = read.next().ok_or(KeyError)?;
+        if algorithm == Algorithm::Es256 && !is_on_p256(pem) {
+            return Err(KeyError);
+        }
         Ok(Self { kid, kind: Kind::Public { algorithm, decoding } })
     }
 
@@ -107,6 +113,13 @@ impl Key {
             Kind::Public { .. } => None,
         }
     }
+}
+
+/// Whether a key's PEM names the curve P-256 (RFC 5480 section 2.1.1.1); ES256 is for no other.
+fn is_on_p256(pem: &[u8]) -> bool {
+    const SECP256R1: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+    let der = SubjectPublicKeyInfoDer::from_pem_slice(pem);
+    der.is_ok_and(|der| der.windows(SECP256R1.len()).any(|window| window == SECP256R1))
 }
 
 impl fmt::Debug for Key {

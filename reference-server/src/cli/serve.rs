@@ -41,7 +41,21 @@ pub(super) async fn serve(config: Config) -> Result<(), Failure> {
                 never = reloading => match never {},
             }
         }
-        _ => run(config, listener, shutdown).await?,
+        _ => {
+            // Without a certificate there is nothing to read again, and that is no reason to end.
+            let mut hangups = signal(SignalKind::hangup()).map_err(Failure::Start)?;
+            let ignoring = async {
+                while hangups.recv().await.is_some() {
+                    tracing::info!("there is no certificate to read again");
+                }
+                std::future::pending().await
+            };
+            tokio::select! {
+                biased;
+                served = run(config, listener, shutdown) => served?,
+                () = ignoring => {}
+            }
+        }
     }
     Ok(())
 }

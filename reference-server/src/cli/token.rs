@@ -13,7 +13,7 @@ use crate::config::{ConfigError, Flags};
 #[derive(Args)]
 pub(super) struct TokenArgs {
     /// Whose token it is
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     user: String,
     /// ADMIN, CUSTOMER or VENDOR
     #[arg(long, value_name = "ROLE", default_value = "CUSTOMER", value_parser = role)]
@@ -32,6 +32,10 @@ pub(super) struct TokenArgs {
 pub(super) fn run(args: TokenArgs) -> Result<(), Failure> {
     let lifetime = parse_duration(&args.lifetime)
         .map_err(|source| ConfigError::Duration { name: "lifetime", source })?;
+    if lifetime.as_secs() == 0 {
+        let hint = "a token lasts at least a second";
+        return Err(ConfigError::Value { name: "lifetime", value: args.lifetime, hint }.into());
+    }
     let config = args.flags.settings()?.with_known_secrets().check()?;
     let request = TokenRequest {
         email: args.email.unwrap_or_else(|| format!("{}@example.org", args.user)),

@@ -8,12 +8,17 @@ use std::time::Duration;
 use protocol::{format_duration, parse_duration};
 
 use super::error::ConfigError;
-use super::settings::Settings;
+use super::settings::{HIDDEN, Settings};
 use super::{Config, LogFormat, PREFETCH, TlsFiles, WatchConfig};
 use crate::auth::{Algorithm, Key, Verification};
 use crate::broker::{QueueKind, RabbitMqConfig};
 use crate::gateway::{GatewayConfig, RateLimit, RoutingTable};
 use crate::net::ConnectionLimits;
+
+/// Longest name of an exchange or a queue; AMQP carries 255 bytes, and the gateway appends to some.
+const MAX_AMQP_NAME_BYTES: usize = 230;
+/// Paths that are never upgraded.
+const OWN_PAGES: [&str; 4] = ["/healthz", "/readyz", "/stats", "/metrics"];
 
 impl Settings {
     /// The configuration.
@@ -21,6 +26,7 @@ impl Settings {
     /// # Errors
     /// Names the first thing that is wrong.
     pub fn check(&self) -> Result<Config, ConfigError> {
+        self.is_filled_in()?;
         let verification = self.verification()?;
         let defaults = Config::with_secret("");
         let dialect = self.dialect.clone().unwrap_or_default();
@@ -34,6 +40,14 @@ impl Settings {
         let path = self.path.clone().unwrap_or(defaults.path);
         if !path.starts_with('/') {
             return Err(value("path", &path, "a path begins with `/`"));
+        }
+        let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#');
+        if path == "/" || path.contains(odd) || OWN_PAGES.contains(&path.as_str()) {
+            return Err(value(
+                "path",
+                &path,
+                "no request could ever match that, or the gateway's own page is there",
+            ));
         }
         Ok(Config {
             listen,
@@ -117,12 +131,12 @@ impl Settings {
             pong_timeout: Some(format_duration(config.gateway.pong_timeout)),
             connect_timeout: Some(format_duration(config.connect_timeout)),
             shutdown_grace: Some(format_duration(config.shutdown_grace)),
-            max_handshakes: Some(config.max_handshakes),
-            max_message_bytes: Some(config.max_message_bytes),
+            max_handshakes: Some(small(config.max_handshakes)),
+            max_message_bytes: Some(small(config.max_message_bytes)),
             message_rate: Some(config.gateway.message_rate.per_second),
-            max_rooms: Some(config.gateway.max_rooms),
-            outbox_bytes: Some(config.outbox_bytes),
-            shards: Some(config.shards),
+            max_rooms: Some(small(config.gateway.max_rooms)),
+            outbox_bytes: Some(small(config.outbox_bytes)),
+            shards: Some(small(config.shards)),
             no_page: Some(!config.page),
             dev: Some(config.dev),
             log: Some(config.watch.log.clone()),
@@ -132,6 +146,25 @@ impl Settings {
             ..self.clone()
         };
         filled.shown()
+    }
+
+    /// What `--print-config` hides must be filled in again before it is a configuration: everybody knows the three stars.
+    fn is_filled_in(&self) -> Result<(), ConfigError> {
+        let password =
+            self.amqp_url.as_deref().and_then(|url| url::Url::parse(url).ok()?.password().map(str::to_owned));
+        let keys = self.keys.iter().flatten().map(|key| ("key", key.secret.as_deref()));
+        let secrets = [
+            ("jwt_secret", self.jwt_secret.as_deref()),
+            ("jwt_secret_previous", self.jwt_secret_previous.as_deref()),
+            ("sentry_dsn", self.sentry_dsn.as_deref()),
+            ("amqp_url", password.as_deref()),
+        ];
+        match secrets.into_iter().chain(keys).find(|(_, secret)| *secret == Some(HIDDEN)) {
+            None => Ok(()),
+            Some((name, _)) => {
+                Err(value(name, "what stands for a secret where settings are shown", "fill the secret in"))
+            }
+        }
     }
 
     fn verification(&self) -> Result<Verification, ConfigError> {
@@ -165,9 +198,6 @@ impl Settings {
             (None, None) => None,
         };
         for secret in secret.iter().chain(&self.jwt_secret_previous) {
-            if secret.is_empty() {
-                return Err(ConfigError::NoKey);
-            }
             keys.push(Key::secret(None, secret.as_str()));
         }
         for path in self.jwt_public_keys.iter().flatten() {
@@ -217,13 +247,16 @@ impl Settings {
     fn rabbitmq(&self) -> Result<Option<RabbitMqConfig>, ConfigError> {
         let Some(url) = &self.amqp_url else { return Ok(None) };
         if !url::Url::parse(url).is_ok_and(|url| url.scheme() == "amqp" && url.has_host()) {
-            return Err(value("amqp_url", "no AMQP URL", "write amqp://USER:PASSWORD@HOST:5672/%2f"));
+            return Err(value(
+                "amqp_url",
+                "no AMQP URL",
+                "write amqp://USER:PASSWORD@HOST:5672/%2f; TLS to the broker (amqps) is not spoken",
+            ));
         }
-        let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| default.to_owned());
         Ok(Some(RabbitMqConfig {
             url: url.clone(),
-            exchange: or(&self.exchange, "payments_events"),
-            queue: or(&self.queue_name, "ws_events"),
+            exchange: amqp_name("exchange", self.exchange.as_deref(), "payments_events")?,
+            queue: amqp_name("queue_name", self.queue_name.as_deref(), "ws_events")?,
             queue_kind: match self.queue.as_deref() {
                 None => QueueKind::Shared,
                 Some(name) => {
@@ -236,13 +269,16 @@ impl Settings {
                     })?
                 }
             },
-            binding: or(&self.binding, "#"),
+            binding: amqp_name("binding", self.binding.as_deref(), "#")?,
             prefetch: match self.prefetch {
                 None => PREFETCH,
                 Some(0) => return Err(value("prefetch", "0", "it must be at least 1")),
                 Some(prefetch) => prefetch,
             },
-            dead_letter_exchange: self.dead_letter_exchange.clone(),
+            dead_letter_exchange: match &self.dead_letter_exchange {
+                None => None,
+                Some(name) => Some(amqp_name("dead_letter_exchange", Some(name), "")?),
+            },
         }))
     }
 }
@@ -254,6 +290,11 @@ impl LogFormat {
             Self::Json => "json",
         }
     }
+}
+
+/// A size as settings write it.
+fn small(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
 }
 
 fn value(name: &'static str, value: &str, hint: &'static str) -> ConfigError {
@@ -274,15 +315,24 @@ fn positive(name: &'static str, text: Option<&str>, default: Duration) -> Result
     }
 }
 
-fn at_least_one(name: &'static str, given: Option<usize>, default: usize) -> Result<usize, ConfigError> {
+fn at_least_one(name: &'static str, given: Option<u32>, default: usize) -> Result<usize, ConfigError> {
     limit(name, given).map(|given| given.unwrap_or(default))
 }
 
-fn limit(name: &'static str, given: Option<usize>) -> Result<Option<usize>, ConfigError> {
+fn limit(name: &'static str, given: Option<u32>) -> Result<Option<usize>, ConfigError> {
     match given {
         Some(0) => Err(value(name, "0", "it must be at least 1")),
-        given => Ok(given),
+        given => Ok(given.map(|given| given as usize)),
     }
+}
+
+/// A name that AMQP can carry, with as many bytes left as the gateway appends to some.
+fn amqp_name(name: &'static str, given: Option<&str>, default: &str) -> Result<String, ConfigError> {
+    let text = given.unwrap_or(default);
+    if text.len() > MAX_AMQP_NAME_BYTES {
+        return Err(value(name, "too long", "it has at most 230 bytes"));
+    }
+    Ok(text.to_owned())
 }
 
 /// A secret from a file, without the line's end.

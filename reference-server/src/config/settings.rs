@@ -28,11 +28,11 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) allowed_origins: Option<Vec<String>>,
     /// A certificate chain in PEM; with it the gateway speaks TLS only, and SIGHUP has the files read again
-    #[arg(long, value_name = "FILE", env = "GATEWAY_TLS_CERT", requires = "tls_key")]
+    #[arg(long, value_name = "FILE", env = "GATEWAY_TLS_CERT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tls_cert: Option<PathBuf>,
     /// The certificate's private key in PEM
-    #[arg(long, value_name = "FILE", env = "GATEWAY_TLS_KEY", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", env = "GATEWAY_TLS_KEY")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tls_key: Option<PathBuf>,
 
@@ -148,39 +148,39 @@ pub struct Settings {
     /// Most connections in all [default: no limit]
     #[arg(long, value_name = "N", env = "GATEWAY_MAX_CONNECTIONS", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_connections: Option<usize>,
+    pub(super) max_connections: Option<u32>,
     /// Most connections of one user [default: no limit]
     #[arg(long, value_name = "N", env = "GATEWAY_MAX_CONNECTIONS_PER_USER", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_connections_per_user: Option<usize>,
+    pub(super) max_connections_per_user: Option<u32>,
     /// Most connections from one address; behind a load balancer that is everybody [default: no limit]
     #[arg(long, value_name = "N", env = "GATEWAY_MAX_CONNECTIONS_PER_ADDRESS", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_connections_per_address: Option<usize>,
+    pub(super) max_connections_per_address: Option<u32>,
     /// Connections that may be in their handshake at once, for each shard [default: 1024]
     #[arg(long, value_name = "N", env = "GATEWAY_MAX_HANDSHAKES", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_handshakes: Option<usize>,
+    pub(super) max_handshakes: Option<u32>,
     /// Largest message from a client, in bytes [default: 65536]
     #[arg(long, value_name = "BYTES", env = "GATEWAY_MAX_MESSAGE_BYTES", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_message_bytes: Option<usize>,
-    /// Frames that a client may send each second, pings among them [default: 100]
+    pub(super) max_message_bytes: Option<u32>,
+    /// Messages and control frames that a client may send each second [default: 100]
     #[arg(long, value_name = "N", env = "GATEWAY_MESSAGE_RATE", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message_rate: Option<u32>,
     /// Most rooms of one connection [default: 100]
     #[arg(long, value_name = "N", env = "GATEWAY_MAX_ROOMS", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) max_rooms: Option<usize>,
+    pub(super) max_rooms: Option<u32>,
     /// Bytes that may wait for one connection before it is closed with 1013 [default: 4194304]
     #[arg(long, value_name = "BYTES", env = "GATEWAY_OUTBOX_BYTES", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) outbox_bytes: Option<usize>,
+    pub(super) outbox_bytes: Option<u32>,
     /// Threads that serve connections [default: one for each core]
     #[arg(long, value_name = "N", env = "GATEWAY_SHARDS", help_heading = "Limits")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) shards: Option<usize>,
+    pub(super) shards: Option<u32>,
 
     /// What is logged on standard error: error, warn, info, debug, or a filter [default: info]
     #[arg(long, value_name = "FILTER", env = "GATEWAY_LOG", help_heading = "Watching")]
@@ -255,7 +255,9 @@ pub(super) struct KeySetting {
 }
 
 /// What stands for a secret where settings are shown.
-const HIDDEN: &str = "***";
+pub(super) const HIDDEN: &str = "***";
+/// The two places of the secret.
+const SECRETS: [&str; 2] = ["jwt_secret", "jwt_secret_file"];
 
 impl Settings {
     /// Reads a file.
@@ -269,15 +271,24 @@ impl Settings {
     }
 
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        // The reader's own message shows the line.
-        toml::from_str(text)
-            .map_err(|error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() })
+        toml::from_str(text).map_err(|error| {
+            // The reader's own rendering shows the line itself, which may hold a secret.
+            let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+            let line = before.matches('\n').count() + 1;
+            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+            let message = format!("line {line}, column {column}: {}", unquoted(error.message()));
+            ConfigError::Syntax { path: path.to_owned(), message }
+        })
     }
 
     /// These settings, and below them those of `other` where these say nothing.
     pub(super) fn over(&self, other: &Self) -> Self {
-        let mut table = other.table();
-        table.extend(self.table());
+        let (mut table, upper) = (other.table(), self.table());
+        // Where the secret stands is one question, and the later answer counts.
+        if SECRETS.iter().any(|name| upper.contains_key(*name)) {
+            SECRETS.iter().for_each(|name| drop(table.remove(*name)));
+        }
+        table.extend(upper);
         table.try_into().expect("settings that were written can be read")
     }
 
@@ -309,7 +320,15 @@ impl Settings {
         toml::to_string(&self).expect("settings can be written")
     }
 
+    /// What is set. An empty text is nothing: it is what an orchestrator makes of a variable that it does not know.
     fn table(&self) -> toml::Table {
-        toml::Table::try_from(self).expect("settings can be written")
+        let mut table = toml::Table::try_from(self).expect("settings can be written");
+        table.retain(|_, value| value.as_str() != Some(""));
+        table
     }
+}
+
+/// A reader's message without what it quotes of a value: only names of keys stand in backticks.
+fn unquoted(message: &str) -> &str {
+    message.split_once(": string \"").or_else(|| message.split_once(": \"")).map_or(message, |(says, _)| says)
 }

@@ -33,6 +33,19 @@ fn later_ones_win() {
     assert_eq!(config.gateway.pong_timeout, Timing::default().pong_timeout);
 }
 
+/// The place of the secret is one setting: a file that is named later wins over a text that was given before. Empty
+/// variables set nothing.
+#[test]
+fn pairs_and_empty_texts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, "newer\n").unwrap();
+    let named = settings(&["--jwt-secret-file", path.to_str().unwrap()], "jwt_secret = \"older\"").unwrap();
+    assert!(named.jwt_secret.is_none() && named.check().is_ok());
+    let empty = ["--jwt-secret-previous", "", "--amqp-url", "", "--dead-letter-exchange", ""];
+    assert!(config(&empty, "").unwrap().rabbitmq.is_none());
+}
+
 /// Each mistake is one error that says what and where.
 #[test]
 fn mistakes_are_named() {
@@ -52,6 +65,9 @@ fn mistakes_are_named() {
         ("shards = 0", "at least 1"),
         ("max_connections = 0", "at least 1"),
         ("message_rate = 0", "at least 1"),
+        ("max_connections = 4294967296", "line 1, column 19"),
+        ("path = \"/a b\"", "no request could ever match"),
+        ("path = \"/stats\"", "the gateway's own page"),
         ("tls_cert = \"c.pem\"", "TLS needs both"),
         ("log_format = \"xml\"", "`text` or `json`"),
         ("[[key]]\nkid = \"a\"\npublic_key_file = \"/nowhere\"", "cannot read /nowhere"),
@@ -65,6 +81,13 @@ fn mistakes_are_named() {
     assert!(matches!(Settings::default().check(), Err(ConfigError::NoKey)));
     let error = config(&[], "path = \"/ws\"\nport = 1").unwrap_err().to_string();
     assert!(error.contains("line 2"), "{error}");
+}
+
+/// A name that AMQP cannot carry is refused here, not by the broker.
+#[test]
+fn names_are_short() {
+    let long = format!("amqp_url = \"amqp://h\"\nexchange = \"{}\"", "x".repeat(300));
+    assert!(config(&[], &long).unwrap_err().to_string().contains("at most 230 bytes"));
 }
 
 /// What is said of a default is what it is.
@@ -124,5 +147,13 @@ fn secrets_are_not_shown() {
         assert!(!shown.contains("hush"), "{shown}");
     }
     assert!(printed.contains("amqp://guest:***@h/%2f"), "{printed}");
-    assert!(Settings::parse(Path::new("printed"), &printed).unwrap().check().is_ok());
+    // Whoever runs what was printed must fill the secrets in.
+    let again = Settings::parse(Path::new("printed"), &printed).unwrap();
+    assert!(again.check().unwrap_err().to_string().contains("fill the secret in"));
+    for broken in
+        ["jwt_secrt = \"hush\"", "jwt_secret = \"hush", "amqp_url = amqp://u:hush@h", "shards = \"hush\""]
+    {
+        let error = Settings::parse(Path::new("t"), &format!("\n{broken}")).unwrap_err().to_string();
+        assert!(!error.contains("hush") && error.contains("line 2, column"), "{error}");
+    }
 }

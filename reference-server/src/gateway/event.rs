@@ -2,7 +2,6 @@
 
 use protocol::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// An event as a backend service published it. Its data is kept as it was written.
@@ -30,7 +29,7 @@ struct RawEvent {
     #[serde(default)]
     data: Option<Box<RawValue>>,
     #[serde(default)]
-    timestamp: Option<Value>,
+    timestamp: Option<Box<RawValue>>,
 }
 
 impl Event {
@@ -52,8 +51,10 @@ impl Event {
             None => RawValue::from_string("null".to_owned()).map_err(|reason| error(reason.to_string()))?,
         };
         // A time that cannot be read is no reason to lose the event: it gets the gateway's own.
-        let timestamp =
-            raw.timestamp.as_ref().and_then(Value::as_str).and_then(|text| Timestamp::parse(text).ok());
+        let timestamp = raw.timestamp.as_deref().and_then(|written| {
+            let text: String = serde_json::from_str(written.get()).ok()?;
+            Timestamp::parse(&text).ok()
+        });
         Ok(Self { name: raw.name, data, timestamp })
     }
 }
@@ -69,6 +70,8 @@ mod tests {
         let event = Event::parse(br#" {"type":"a:b","data":{"n":1.10,"m":1e400}} "#).unwrap();
         assert_eq!((event.name.as_str(), event.data.get()), ("a:b", r#"{"n":1.10,"m":1e400}"#));
         assert_eq!(Event::parse(br#"{"type":"a:b"}"#).unwrap().data.get(), "null");
+        let odd = Event::parse(br#"{"type":"a:b","timestamp":1e400}"#).unwrap();
+        assert_eq!(odd.timestamp, None, "the event is good all the same");
     }
 
     /// What is no event is told apart.

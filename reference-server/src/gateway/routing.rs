@@ -1,9 +1,13 @@
 //! Which rooms an event goes to: a table, not code (SPEC "Events in").
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use protocol::{Dialect, RoomName, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::event::Event;
 use super::frame::text_frame;
@@ -38,7 +42,9 @@ pub enum RouteError {
         event: String,
     },
     /// A room that is neither a name nor a known template.
-    #[error("route `{event}`: `{room}` is no room; write a name, or a prefix and `{{data.KEY}}`")]
+    #[error(
+        "route `{event}`: `{room}` is no room; write a name, or a prefix and `{{data.KEY}}` with one key"
+    )]
     Room {
         /// The row.
         event: String,
@@ -71,7 +77,9 @@ impl RoutingTable {
             for room in rooms {
                 let good = match template(room) {
                     Some((prefix, key)) => {
-                        !key.is_empty() && (prefix.is_empty() || RoomName::parse(prefix).is_ok())
+                        !key.is_empty()
+                            && !key.contains('.')
+                            && (prefix.is_empty() || RoomName::parse(prefix).is_ok())
                     }
                     None => RoomName::parse(room).is_ok(),
                 };
@@ -96,7 +104,9 @@ impl RoutingTable {
         let mut skipped = 0;
         match row {
             Some(row) => {
-                let data: Value = serde_json::from_str(event.data.get()).unwrap_or_default();
+                // Only what names a room is read: the rest may be anything that is JSON.
+                let data: BTreeMap<Cow<'_, str>, &RawValue> =
+                    serde_json::from_str(event.data.get()).unwrap_or_default();
                 for room in &row.rooms {
                     match fill(room, &data) {
                         Some(room) if !rooms.contains(&room) => rooms.push(room),
@@ -151,10 +161,10 @@ fn template(room: &str) -> Option<(&str, &str)> {
     Some((prefix, rest.strip_suffix('}').unwrap_or_default()))
 }
 
-fn fill(room: &str, data: &Value) -> Option<RoomName> {
+fn fill(room: &str, data: &BTreeMap<Cow<'_, str>, &RawValue>) -> Option<RoomName> {
     let Some((prefix, key)) = template(room) else { return RoomName::parse(room).ok() };
-    let text = match data.get(key)? {
-        Value::String(text) if !text.is_empty() => text.clone(),
+    let text = match serde_json::from_str(data.get(key)?.get()).ok()? {
+        Value::String(text) if !text.is_empty() => text,
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
@@ -202,6 +212,16 @@ mod tests {
         );
     }
 
+    /// What else the data holds does not matter: numbers that no machine holds, nesting of any depth.
+    #[test]
+    fn odd_data_finds_its_owner() {
+        let table = RoutingTable::default();
+        for odd in ["1e400".to_owned(), format!("{}{}", "[".repeat(200), "]".repeat(200))] {
+            let body = format!(r#"{{"type":"profile:updated","data":{{"userId":"7","n":{odd}}}}}"#);
+            assert_eq!(rooms(&table, &body), ["user:7"]);
+        }
+    }
+
     /// Rows may rename; rows that mean nothing are refused by name.
     #[test]
     fn rows_are_data() {
@@ -216,6 +236,8 @@ mod tests {
         assert!(String::from_utf8_lossy(&routed.frame).contains(r#""type":"payment:created","payload":1"#));
         assert!(matches!(RoutingTable::new(vec![route("a*b", "x")]), Err(RouteError::Pattern { .. })));
         assert!(matches!(RoutingTable::new(vec![route("a", "x y")]), Err(RouteError::Room { .. })));
-        assert!(matches!(RoutingTable::new(vec![route("a", "x:{data.}")]), Err(RouteError::Room { .. })));
+        for template in ["x:{data.}", "x:{data.a.b}"] {
+            assert!(matches!(RoutingTable::new(vec![route("a", template)]), Err(RouteError::Room { .. })));
+        }
     }
 }

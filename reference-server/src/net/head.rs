@@ -6,6 +6,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Longest head that is read.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// What a browser's request, token and all, usually fits in.
+const USUAL_HEAD_BYTES: usize = 2 * 1024;
 /// Most header fields that are read.
 const MAX_FIELDS: usize = 64;
 
@@ -36,7 +38,7 @@ pub(super) enum HeadError {
 
 impl Head {
     pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Self, HeadError> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(USUAL_HEAD_BYTES);
         loop {
             if stream.read_buf(&mut bytes).await? == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
@@ -54,8 +56,10 @@ impl Head {
     fn parse(bytes: &[u8]) -> Result<Option<Self>, HeadError> {
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut request = httparse::Request::new(&mut fields);
-        let httparse::Status::Complete(end) = request.parse(bytes).map_err(|_| HeadError::Malformed)? else {
-            return Ok(None);
+        let end = match request.parse(bytes).map_err(|_| HeadError::Malformed)? {
+            httparse::Status::Complete(end) if end <= MAX_HEAD_BYTES => end,
+            httparse::Status::Complete(_) => return Err(HeadError::Malformed),
+            httparse::Status::Partial => return Ok(None),
         };
         let target = request.path.unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -107,6 +111,8 @@ mod tests {
     async fn garbage_is_refused() {
         let garbage = [0xff_u8; 64];
         assert!(matches!(Head::read(&mut &garbage[..]).await, Err(HeadError::Malformed)));
+        let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(MAX_HEAD_BYTES));
+        assert!(matches!(Head::read(&mut long.as_bytes()).await, Err(HeadError::Malformed)));
         let endless = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(2 * MAX_HEAD_BYTES));
         assert!(matches!(Head::read(&mut endless.as_bytes()).await, Err(HeadError::Malformed)));
         assert!(matches!(Head::read(&mut &b"GET / HT"[..]).await, Err(HeadError::Io(_))));

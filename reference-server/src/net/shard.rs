@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use protocol::{Claims, CloseCode};
 use tokio::io::WriteHalf;
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::coop::unconstrained;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::WallClock;
 use super::admission::Admission;
-use super::connection::{Order, open, serve_socket};
+use super::connection::{Opened, Order, open, serve_socket};
 use super::listen::Listen;
 use super::outbox::Outbox;
 use crate::config::Config;
@@ -26,6 +26,8 @@ use crate::report;
 const SIGNS: usize = 1024;
 /// Signs that the machine takes in before outboxes are flushed.
 const BATCH: usize = 256;
+/// One address may hold this part of the handshakes, so that it cannot keep everybody else out.
+const HANDSHAKE_SHARES: usize = 4;
 
 /// What all shards share, and none owns.
 pub(super) struct Shared {
@@ -70,11 +72,22 @@ pub(super) struct Shard<L: Listen> {
     members: BTreeMap<ConnectionId, Member<L::Stream>>,
     /// Members whose outbox has something new.
     dirty: Vec<ConnectionId>,
+    /// Connections in their handshake.
+    opening: JoinSet<Handshake<L::Stream>>,
+    /// How many of them come from each address.
+    opening_from: BTreeMap<IpAddr, usize>,
     tasks: JoinSet<()>,
-    handshakes: Arc<Semaphore>,
     next: ConnectionId,
     origin: Instant,
     signs: mpsc::Sender<Sign<L::Stream>>,
+}
+
+/// A handshake that is over.
+struct Handshake<S> {
+    peer: IpAddr,
+    id: ConnectionId,
+    /// The connection, where it is one now.
+    opened: Option<Opened<S>>,
 }
 
 struct Member<S> {
@@ -93,10 +106,11 @@ impl<L: Listen> Shard<L> {
         let (signs, mut signed) = mpsc::channel(SIGNS);
         let mut shard = Self {
             gateway: Gateway::new(shared.config.gateway.clone()),
-            handshakes: Arc::new(Semaphore::new(shared.config.max_handshakes)),
             shared,
             members: BTreeMap::new(),
             dirty: Vec::new(),
+            opening: JoinSet::new(),
+            opening_from: BTreeMap::new(),
             tasks: JoinSet::new(),
             next: ConnectionId(0),
             origin: now(),
@@ -123,7 +137,8 @@ impl<L: Listen> Shard<L> {
                     }
                 }
                 () = until(shard.origin, deadline) => shard.handle(Input::Timer),
-                Some(ended) = shard.tasks.join_next() => Self::check(ended),
+                Some(ended) = shard.opening.join_next() => shard.serve(ended),
+                Some(ended) = shard.tasks.join_next() => drop(Self::check(ended)),
                 Some(tell) = reports.recv() => {
                     // Whoever asked may have gone.
                     let _ = tell.send(shard.report());
@@ -136,26 +151,43 @@ impl<L: Listen> Shard<L> {
                 let _ = tell.send(());
             }
         }
-        shard.drain(&mut signed).await;
+        shard.drain(&mut signed, &mut reports).await;
     }
 
     fn adopt(&mut self, incoming: L::Incoming, peer: IpAddr) {
-        let Ok(handshake) = self.handshakes.clone().try_acquire_owned() else {
+        let limit = self.shared.config.max_handshakes;
+        let from = self.opening_from.get(&peer).copied().unwrap_or_default();
+        if self.opening.len() >= limit || from >= limit.div_ceil(HANDSHAKE_SHARES) {
             // Whoever holds the handshakes is dropped when their time is over.
+            tracing::debug!(%peer, "too many handshakes at once");
             return self.shared.metrics.refuse(Refusal::Capacity);
-        };
+        }
+        *self.opening_from.entry(peer).or_default() += 1;
         let id = self.next;
         self.next = ConnectionId(id.0 + 1);
-        let (shared, signs) = (self.shared.clone(), self.signs.clone());
-        self.tasks.spawn_local(async move {
-            // Boxed, because a connection lives far longer than its handshake and need not keep its memory.
-            let opened = Box::pin(open::<L>(incoming, peer, &shared)).await;
-            drop(handshake);
-            if let Some(opened) = opened {
+        let shared = self.shared.clone();
+        self.opening.spawn_local(async move {
+            let opened = open::<L>(incoming, peer, &shared).await;
+            Handshake { peer, id, opened }
+        });
+    }
+
+    /// Serves what came out of a handshake.
+    fn serve(&mut self, ended: Result<Handshake<L::Stream>, JoinError>) {
+        let Some(Handshake { peer, id, opened }) = Self::check(ended) else { return };
+        if let Some(count) = self.opening_from.get_mut(&peer) {
+            *count -= 1;
+            if *count == 0 {
+                self.opening_from.remove(&peer);
+            }
+        }
+        if let Some(opened) = opened {
+            let (shared, signs) = (self.shared.clone(), self.signs.clone());
+            self.tasks.spawn_local(async move {
                 let claims = opened.claims().clone();
                 report::for_user(&claims, serve_socket(opened, id, &shared, &signs)).await;
-            }
-        });
+            });
+        }
     }
 
     fn deliver(&mut self, deliveries: Vec<Arc<Delivery>>) {
@@ -225,7 +257,9 @@ impl<L: Listen> Shard<L> {
     fn append(&mut self, id: ConnectionId, frames: bytes::Bytes) {
         let Some(member) = self.members.get(&id) else { return };
         let limit = self.shared.config.outbox_bytes;
-        if member.outbox.append(frames) <= limit {
+        // What counts is what a reader has left waiting: an event larger than the limit alone is nobody's fault.
+        let waiting = member.outbox.bytes();
+        if member.outbox.append(frames) <= limit || waiting == 0 {
             self.dirty.push(id);
             return;
         }
@@ -267,9 +301,16 @@ impl<L: Listen> Shard<L> {
     }
 
     /// Tells everybody to go (CONN-6), and waits for them within the grace time.
-    async fn drain(mut self, signed: &mut mpsc::Receiver<Sign<L::Stream>>) {
+    async fn drain(
+        mut self,
+        signed: &mut mpsc::Receiver<Sign<L::Stream>>,
+        reports: &mut mpsc::Receiver<oneshot::Sender<ShardReport>>,
+    ) {
+        // Whoever has not finished its handshake has nothing to lose.
+        self.opening.abort_all();
         self.handle(Input::Shutdown);
         self.flush().await;
+        let grace = self.shared.config.shutdown_grace;
         let leave = async {
             loop {
                 tokio::select! {
@@ -280,14 +321,18 @@ impl<L: Listen> Shard<L> {
                             let _ = orders.try_send(Order::Close(CloseCode::GOING_AWAY));
                         }
                     }
+                    Some(tell) = reports.recv() => {
+                        // Whoever asked may have gone.
+                        let _ = tell.send(self.report());
+                    }
                     ended = self.tasks.join_next() => match ended {
-                        Some(ended) => Self::check(ended),
+                        Some(ended) => drop(Self::check(ended)),
                         None => return,
                     },
                 }
             }
         };
-        if tokio::time::timeout(self.shared.config.shutdown_grace, leave).await.is_err() {
+        if tokio::time::timeout(grace, leave).await.is_err() {
             tracing::warn!("some connections did not go in time and are dropped");
         }
     }
@@ -302,12 +347,13 @@ impl<L: Listen> Shard<L> {
         Now { monotonic: now() - self.origin, wall: (self.shared.wall)() }
     }
 
-    /// A connection that panicked is a defect of the gateway: it must not go unnoticed.
-    fn check(ended: Result<(), tokio::task::JoinError>) {
-        if let Err(error) = ended
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
+    /// What a task came to; nothing where it was given up. One that panicked is a defect of the gateway: it must not go
+    /// unnoticed.
+    fn check<T>(ended: Result<T, JoinError>) -> Option<T> {
+        match ended {
+            Ok(ended) => Some(ended),
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => None,
         }
     }
 }

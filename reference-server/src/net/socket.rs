@@ -9,6 +9,7 @@ use futures_util::{SinkExt, StreamExt};
 use protocol::CloseCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadHalf, WriteHalf};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
@@ -108,7 +109,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     self.shed(CloseCode::TRY_AGAIN_LATER);
                     Ended::Slow
                 }
-                Some(Err(Error::Io(_) | Error::ConnectionClosed)) => Ended::Closed,
+                // A peer that goes without a word has broken nothing that is the gateway's business.
+                Some(Err(
+                    Error::Io(_)
+                    | Error::ConnectionClosed
+                    | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
+                )) => Ended::Closed,
                 Some(Err(error)) => {
                     self.outbox.append(close_frame(code_for(&error)));
                     Ended::Broken

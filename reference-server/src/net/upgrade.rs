@@ -76,7 +76,7 @@ pub(super) async fn upgrade(
             Ok(Some(SignedIn { claims, place }))
         }
         Err(full) => {
-            tracing::info!(user = %claims.user_id, "a connection was refused: {full}");
+            tracing::info!(user = ?claims.user_id.as_str(), "a connection was refused: {full}");
             let answer = Answer::plain(503, "Too Many Connections").with("Retry-After", "5");
             refuse(Refusal::Capacity, answer).send(stream).await?;
             Ok(None)

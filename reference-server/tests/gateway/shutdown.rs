@@ -63,3 +63,17 @@ async fn nobody_holds_it_up() {
     soon.expect("sooner than a closing handshake may take").unwrap();
     assert_eq!(silent.frame().await, None);
 }
+
+/// One that has not even signed in is no reason to wait at all, however long the grace time is.
+#[tokio::test]
+async fn a_lurker_is_not_waited_for() {
+    let mut config = config();
+    config.shutdown_grace = Duration::from_secs(3600);
+    let (gateway, address) = start(config).await;
+    let mut lurking = Wire::connect(address).await;
+    lurking.write(b"GET /ws HT").await;
+    // Whoever is served behind it has seen to it that the gateway has taken both.
+    drop(Wire::sign_in(address, "ann").await);
+    let (_broker, ended) = gateway.stop();
+    ended.await.unwrap();
+}
