@@ -48,7 +48,7 @@ pub(super) async fn serve(config: Config) -> Result<(), Failure> {
                 while hangups.recv().await.is_some() {
                     tracing::info!("there is no certificate to read again");
                 }
-                std::future::pending().await
+                std::future::pending::<()>().await;
             };
             tokio::select! {
                 biased;
