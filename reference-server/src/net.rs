@@ -19,7 +19,10 @@ mod tls;
 mod upgrade;
 
 pub use admission::ConnectionLimits;
+pub use answer::Answer;
 pub use echo::EchoServer;
+pub use handshake::Handshake;
+pub use head::{Head, HeadError};
 pub use listen::{Listen, TcpListen};
 pub use server::{Server, ServerError};
 pub use tls::{TlsError, TlsIdentity, TlsListen};

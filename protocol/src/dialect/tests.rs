@@ -123,3 +123,13 @@ proptest! {
         let _ = Dialect::default().decode_server(&text);
     }
 }
+
+/// A number is read as what it is, to its last digit.
+#[test]
+fn numbers_are_exact() {
+    let text = r#"{"type":"n","payload":[123456789012345678290,0.1,1e300,5e-324,9007199254740993]}"#;
+    let dialect = Dialect::default();
+    let message = dialect.decode_client(text).unwrap().message;
+    let again = dialect.encode_client(&message, Timestamp::EPOCH);
+    assert_eq!(dialect.decode_client(&again).unwrap().message, message, "{again}");
+}

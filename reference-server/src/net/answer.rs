@@ -7,7 +7,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 /// A status, a few fields, a body, and the end of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
+pub struct Answer {
     status: u16,
     reason: &'static str,
     content_type: &'static str,

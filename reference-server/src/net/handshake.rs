@@ -12,14 +12,17 @@ const KEY_BYTES: usize = 16;
 
 /// A request for a WebSocket of the one version there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Handshake<'a> {
+pub struct Handshake<'a> {
     key: &'a str,
 }
 
 impl<'a> Handshake<'a> {
-    /// Reads a request. One that asks for anything else is told what there is (AUTH-9); one that asks for it in the wrong way
-    /// is told so.
-    pub(super) fn read(head: &'a Head) -> Result<Self, Answer> {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// Holds the answer. One that asks for anything else is told what there is (AUTH-9); one that asks for it in the wrong
+    /// way is told so.
+    pub fn read(head: &'a Head) -> Result<Self, Answer> {
         let asks =
             head.method == "GET" && head.lists("connection", "upgrade") && head.lists("upgrade", "websocket");
         if !asks || head.field("sec-websocket-version") != Some("13") {
@@ -33,7 +36,7 @@ impl<'a> Handshake<'a> {
     }
 
     /// The answer that grants it.
-    pub(super) fn switching_protocols(&self, subprotocol: Option<&str>) -> String {
+    pub fn switching_protocols(&self, subprotocol: Option<&str>) -> String {
         let accept = derive_accept_key(self.key.as_bytes());
         let mut head = format!(
             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

@@ -13,21 +13,23 @@ const MAX_FIELDS: usize = 64;
 
 /// A request's head.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) method: String,
+pub struct Head {
+    /// The method.
+    pub method: String,
     /// Whether it is of the version that knows no upgrades.
-    pub(super) is_http_1_0: bool,
-    pub(super) path: String,
+    pub is_http_1_0: bool,
+    /// The path, still encoded.
+    pub path: String,
     /// What stands behind the question mark, still encoded.
-    pub(super) query: String,
+    pub query: String,
     fields: Vec<(String, String)>,
     /// What was read behind the head.
-    pub(super) leftover: Vec<u8>,
+    pub leftover: Vec<u8>,
 }
 
 /// Why there is no head.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum HeadError {
+pub enum HeadError {
     /// The bytes are not HTTP, or too many.
     #[error("not an HTTP request")]
     Malformed,
@@ -37,7 +39,11 @@ pub(super) enum HeadError {
 }
 
 impl Head {
-    pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Self, HeadError> {
+    /// Reads a head, and perhaps more.
+    ///
+    /// # Errors
+    /// When the bytes are no head or one too long, or the stream ends first.
+    pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Self, HeadError> {
         let mut bytes = Vec::with_capacity(USUAL_HEAD_BYTES);
         loop {
             if stream.read_buf(&mut bytes).await? == 0 {
@@ -77,12 +83,12 @@ impl Head {
     }
 
     /// A field by its name in lower case.
-    pub(super) fn field(&self, name: &str) -> Option<&str> {
+    pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether a field that is a list holds this word.
-    pub(super) fn lists(&self, name: &str, word: &str) -> bool {
+    pub fn lists(&self, name: &str, word: &str) -> bool {
         let lists = |value: &String| value.split(',').any(|item| item.trim().eq_ignore_ascii_case(word));
         self.fields.iter().any(|(found, value)| found == name && lists(value))
     }
