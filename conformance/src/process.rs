@@ -20,6 +20,10 @@ use crate::template::Values;
 const KEPT_LINES: usize = 200;
 /// Longest part of a line that is kept.
 const KEPT_BYTES: usize = 2000;
+/// Panics that are kept, however much is printed after them; the first tell most.
+const KEPT_PANICS: usize = 20;
+/// What a program in Rust says when it panics.
+const PANIC: &str = "panicked at";
 
 /// A running process and its children. Dropping it kills them all.
 pub struct Subject {
@@ -27,7 +31,8 @@ pub struct Subject {
     ended: watch::Receiver<Option<String>>,
     output: Output,
     pipes: Option<(ChildStdin, ChildStdout)>,
-    tasks: Vec<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
+    watch: JoinHandle<()>,
 }
 
 /// What becomes of the standard streams.
@@ -76,18 +81,18 @@ impl Subject {
         let mut child = start.spawn().map_err(error)?;
         let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
         let output = Output::default();
-        let mut tasks = Vec::new();
-        tasks.extend(child.stderr.take().map(|stderr| tokio::spawn(output.clone().keep(stderr))));
+        let mut readers = Vec::new();
+        readers.extend(child.stderr.take().map(|stderr| tokio::spawn(output.clone().keep(stderr))));
         let pipes = match streams {
             Streams::Piped => child.stdin.take().zip(child.stdout.take()),
             Streams::Kept => {
-                tasks.extend(child.stdout.take().map(|stdout| tokio::spawn(output.clone().keep(stdout))));
+                readers.extend(child.stdout.take().map(|stdout| tokio::spawn(output.clone().keep(stdout))));
                 None
             }
         };
         let (tell, ended) = watch::channel(None);
-        tasks.push(tokio::spawn(watch_over(child, tell)));
-        Ok(Self { group, ended, output, pipes, tasks })
+        let watch = tokio::spawn(watch_over(child, tell));
+        Ok(Self { group, ended, output, pipes, readers, watch })
     }
 
     /// The pipes, where they were asked for; given once.
@@ -130,25 +135,35 @@ impl Subject {
         self.group.signal(Signal::TERM);
     }
 
-    /// Asks the process to end, kills what is left of it after `patience`, and says how it ended.
+    /// Asks the process to end, kills what is left of it after `patience`, and says how it ended. All that it printed has been
+    /// read then.
     pub async fn stop(&mut self, patience: Duration) -> String {
         self.terminate();
         // Whether it went by itself or not, nothing of it stays.
         let ended = tokio::time::timeout(patience, self.end()).await;
         self.kill().await;
+        for reader in self.readers.drain(..) {
+            // A pipe that somebody outside of the process group holds open is not waited for.
+            let _ = tokio::time::timeout(patience, reader).await;
+        }
         ended.unwrap_or_else(|_| "it had to be killed".to_owned())
     }
 
     /// The last lines that the process printed.
     pub async fn output(&self) -> Vec<String> {
-        self.output.lines.lock().await.iter().cloned().collect()
+        self.output.lines.lock().await.last.iter().cloned().collect()
+    }
+
+    /// The first panics that the process printed on its kept streams, where it is a program in Rust.
+    pub async fn panics(&self) -> Vec<String> {
+        self.output.lines.lock().await.panics.clone()
     }
 }
 
 impl Drop for Subject {
     fn drop(&mut self) {
         self.group.kill();
-        for task in &self.tasks {
+        for task in self.readers.iter().chain([&self.watch]) {
             task.abort();
         }
     }
@@ -171,7 +186,13 @@ impl Group {
 /// The last lines of output, shared by the tasks that read them and the one that shows them.
 #[derive(Clone, Default)]
 struct Output {
-    lines: Arc<Mutex<VecDeque<String>>>,
+    lines: Arc<Mutex<Lines>>,
+}
+
+#[derive(Default)]
+struct Lines {
+    last: VecDeque<String>,
+    panics: Vec<String>,
 }
 
 impl Output {
@@ -182,10 +203,13 @@ impl Output {
             let text = String::from_utf8_lossy(&line[..line.len().min(KEPT_BYTES)]).trim_end().to_owned();
             line.clear();
             let mut lines = self.lines.lock().await;
-            if lines.len() == KEPT_LINES {
-                lines.pop_front();
+            if lines.panics.len() < KEPT_PANICS && text.contains(PANIC) {
+                lines.panics.push(text.clone());
             }
-            lines.push_back(text);
+            if lines.last.len() == KEPT_LINES {
+                lines.last.pop_front();
+            }
+            lines.last.push_back(text);
         }
     }
 }
@@ -257,6 +281,20 @@ mod tests {
             subject.stop(patience).await;
             assert_eq!(subject.ended().as_deref(), Some(ended));
         }
+    }
+
+    /// A panic is known however much is printed after it, up to the very last line before the end.
+    #[tokio::test]
+    async fn panics_are_not_forgotten() {
+        let script = "trap 'echo \"b panicked at 2\" >&2; exit 0' TERM; echo \"a panicked at 1\" >&2; \
+             seq 1000 >&2; echo ready; while :; do sleep 0.01; done";
+        let mut subject =
+            Subject::spawn(&shell(script), &Values::default(), Path::new("."), Streams::Piped).unwrap();
+        let (_, stdout) = subject.take_pipes().unwrap();
+        BufReader::new(stdout).read_line(&mut String::new()).await.unwrap();
+        assert_eq!(subject.stop(Duration::from_secs(20)).await, "exit code 0");
+        assert_eq!(subject.panics().await, ["a panicked at 1", "b panicked at 2"]);
+        assert_eq!(subject.output().await.len(), KEPT_LINES);
     }
 
     /// A program that does not exist is an error that names it.

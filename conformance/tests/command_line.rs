@@ -183,3 +183,54 @@ async fn an_interrupt_leaves_nothing_behind() {
     };
     tokio::time::timeout(Duration::from_secs(10), gone).await.expect("the subject is gone");
 }
+
+/// Interrupted while everybody is still coming, a soak says so by its exit code, and its gateway is gone.
+#[tokio::test]
+async fn an_interrupted_soak_leaves_nothing_behind() {
+    let mut run = tokio::process::Command::new(env!("CARGO_BIN_EXE_gatecheck"))
+        .args(["soak", "--connections", "1000", "--nuisances", "0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("gatecheck runs");
+    let id = run.id().expect("it runs");
+    let started = async {
+        loop {
+            match child_of(id) {
+                Some(child) => break child,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let gateway = tokio::time::timeout(Duration::from_secs(20), started).await.expect("the gateway starts");
+    let id = rustix::process::Pid::from_raw(id.cast_signed()).expect("a process");
+    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it can be interrupted");
+    let status =
+        tokio::time::timeout(Duration::from_secs(20), run.wait()).await.expect("it ends").expect("a status");
+    assert_eq!(status.code(), Some(130));
+    let gone = async {
+        while fs::metadata(format!("/proc/{gateway}")).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("the gateway is gone");
+}
+
+/// The first child of a process, over all of its threads.
+fn child_of(id: u32) -> Option<u32> {
+    let threads = fs::read_dir(format!("/proc/{id}/task")).ok()?;
+    let children =
+        threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    children
+        .flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .find_map(|child| child.parse().ok())
+}
+
+/// More connections than this host has descriptors for are told before anything is started.
+#[test]
+fn too_many_connections_are_told() {
+    let (code, text) = complaint(&["soak", "--connections", "1000000000"]);
+    assert_eq!(code, 2);
+    assert!(text.contains("open files are needed"), "{text}");
+}

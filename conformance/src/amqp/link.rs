@@ -28,8 +28,8 @@ pub struct BrokerLink {
     connection: Connection,
     names: Names,
     patience: Duration,
-    /// Whether the gateway consumes from the queue of that name, not from one that it named itself.
-    shared: bool,
+    /// Whether the first event waits until somebody consumes from the queue of that name.
+    awaits_consumer: bool,
     /// A channel in confirm mode on which the gateway's exchange is known to stand; opened at the first event.
     publisher: Option<Channel>,
 }
@@ -46,12 +46,13 @@ impl BrokerLink {
     /// When the broker does not take the connection.
     pub async fn open(url: &str, names: Names, patience: Duration) -> Result<Self, LinkError> {
         let connection = Connection::connect(url, ConnectionProperties::default()).await?;
-        Ok(Self { connection, names, patience, shared: true, publisher: None })
+        Ok(Self { connection, names, patience, awaits_consumer: true, publisher: None })
     }
 
-    /// The same, for gateways that have a queue each: nobody but they know its name, so their own readiness must do.
-    pub fn for_own_queues(self) -> Self {
-        Self { shared: false, ..self }
+    /// The same, publishing whether or not anybody consumes from the queue of that name: for gateways that have a queue each,
+    /// whose own readiness must do, and for a queue that stands already and keeps what comes.
+    pub fn publishing_unconsumed(self) -> Self {
+        Self { awaits_consumer: false, ..self }
     }
 
     /// Empties the gateway's queue where it stands already, so that a case does not see what an earlier one left.
@@ -72,7 +73,7 @@ impl BrokerLink {
     /// When the gateway's queue or exchange is not as it should be, or the broker refuses.
     pub async fn publish(&mut self, body: &str, routing_key: &str) -> Result<(), StageError> {
         if self.publisher.is_none() {
-            if self.shared {
+            if self.awaits_consumer {
                 self.await_consumer().await?;
             }
             self.publisher = Some(self.publishing_channel().await?);

@@ -14,8 +14,13 @@ use crate::soak::{self, Progress, SoakConfig, SoakError, Summary};
 
 const HELP: &str = "Each healthy client keeps a ledger: every event of its rooms that was published while it was there \
 must come once, in order, and none of others. The broker is taken away at a quiet moment, with nothing unacknowledged: AMQP \
-promises at least once, and what is cut off in the middle would rightly come twice.\n\n\
-Exit codes: 0 nothing found, 1 problems, 2 wrong usage, 4 the gateway died, 5 the harness failed";
+promises at least once, and what is cut off in the middle would rightly come twice. Once the broker is back, events wait in its durable \
+queue until the gateway has redialled.\n\n\
+Exit codes: 0 nothing found, 1 problems, 2 wrong usage, 4 the gateway died, 5 the harness failed, 130 \
+interrupted before everybody was there; interrupted later, it is summed up early";
+
+/// How much of what was asked for counts as all of it.
+const KEPT_PACE: f64 = 0.95;
 
 #[derive(Args)]
 #[command(after_help = HELP)]
@@ -62,24 +67,27 @@ pub(super) fn run(args: &SoakArgs) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Harness, miette!("cannot start a runtime: {error}")))?;
-    let teller = Teller::new(config.duration);
+    let mut teller = Teller::new(config.duration);
     let summary = runtime.block_on(soak::run(config, interrupted(), |progress| teller.tell(progress)));
     teller.end();
     let summary = summary.map_err(failure)?;
-    show(&summary, &mut anstream::stdout()).map_err(closed)?;
+    show(args, &summary, &mut anstream::stdout()).map_err(closed)?;
     Ok(if summary.problem_count == 0 { Exit::Conformant } else { Exit::NotConformant })
 }
 
-/// A bar on a terminal, plain lines elsewhere.
+/// Time between two plain lines.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// A bar on a terminal, plain lines now and then elsewhere.
 enum Teller {
     Bar(ProgressBar),
-    Lines,
+    Lines { due: Duration },
 }
 
 impl Teller {
     fn new(duration: Duration) -> Self {
         if !io::stderr().is_terminal() {
-            return Self::Lines;
+            return Self::Lines { due: LINE_EVERY };
         }
         let style = ProgressStyle::with_template("{elapsed_precise} {wide_bar} {msg}");
         let bar = ProgressBar::new(duration.as_secs()).with_style(style.expect("the template is sound"));
@@ -88,7 +96,7 @@ impl Teller {
         Self::Bar(bar)
     }
 
-    fn tell(&self, progress: &Progress) {
+    fn tell(&mut self, progress: &Progress) {
         let Progress { elapsed, connections, events, checked, resident_bytes, problems } = progress;
         let line = format!(
             "{connections} connections, {events} events, {checked} deliveries checked, {} MiB, {problems} problems",
@@ -99,7 +107,9 @@ impl Teller {
                 bar.set_position(elapsed.as_secs());
                 bar.set_message(line);
             }
-            Self::Lines => {
+            Self::Lines { due } if elapsed < due => {}
+            Self::Lines { due } => {
+                *due = *elapsed + LINE_EVERY;
                 // Where nobody reads progress, the summary still counts.
                 let _ = writeln!(io::stderr(), "{:>5} s  {line}", elapsed.as_secs());
             }
@@ -113,22 +123,36 @@ impl Teller {
     }
 }
 
-fn show(summary: &Summary, to: &mut impl Write) -> io::Result<()> {
+fn show(args: &SoakArgs, summary: &Summary, to: &mut impl Write) -> io::Result<()> {
     let Summary {
         duration,
         connections,
         events,
         checked,
-        restarts,
+        replaced,
+        broke_off,
+        outages,
         nuisances,
         memory,
         problems,
         problem_count,
     } = summary;
     writeln!(to, "soaked for {:.0} s", duration.as_secs_f64())?;
-    writeln!(to, "  healthy clients      {connections} came and went")?;
-    writeln!(to, "  events               {events}, {checked} deliveries checked")?;
-    writeln!(to, "  broker restarts      {restarts}")?;
+    let each_second = |count: u64, time: Duration| count as f64 / time.as_secs_f64().max(1.0);
+    let asked_for = |each_second: f64, asked: u32| match each_second < f64::from(asked) * KEPT_PACE {
+        true => format!("{each_second:.1} a second: this host was too busy for {asked}"),
+        false => format!("{each_second:.1} a second"),
+    };
+    let churn = asked_for(each_second(*replaced, *duration), args.churn);
+    writeln!(to, "  healthy clients      {connections} came and went; churn {churn}")?;
+    writeln!(to, "  broken handshakes    {broke_off}")?;
+    let pace = asked_for(each_second(*events, duration.saturating_sub(outages.silence)), args.events);
+    writeln!(to, "  events               {events}, {checked} deliveries checked; outages aside, {pace}")?;
+    writeln!(
+        to,
+        "  broker restarts      {}; {} events waited for the gateway in the queue",
+        outages.restarts, outages.waited
+    )?;
     writeln!(
         to,
         "  ended by the gateway {} stalled, {} flooding, {} sending garbage",
@@ -154,7 +178,10 @@ fn failure(error: SoakError) -> Failure {
     match error {
         error @ SoakError::Gateway(_) => Failure::new(Exit::Subject, error),
         error @ SoakError::Descriptors { .. } => Failure::usage(error),
-        error => Failure::new(Exit::Harness, error),
+        error @ SoakError::Interrupted => Failure::new(Exit::Interrupted, error),
+        error @ (SoakError::Broker(_) | SoakError::Task(_) | SoakError::Harness(_)) => {
+            Failure::new(Exit::Harness, error)
+        }
     }
 }
 

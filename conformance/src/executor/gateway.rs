@@ -53,7 +53,7 @@ pub(super) async fn execute(
     let names = executor.names(profile, &bindings);
     let own_names = names.queue != profile.queue;
     let link = BrokerLink::open(&url, names.clone(), PATIENCE).await.map_err(|error| harness(&error))?;
-    let link = if scenario.gateways > 1 { link.for_own_queues() } else { link };
+    let link = if scenario.gateways > 1 { link.publishing_unconsumed() } else { link };
     if embedded.is_none() && !own_names {
         link.purge().await.map_err(|error| harness(&error))?;
     }

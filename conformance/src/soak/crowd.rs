@@ -1,128 +1,165 @@
-//! The healthy clients, who come and go.
+//! The healthy clients: as many as asked for, some of them leaving all the time, each followed by another.
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 
-use super::dial::Door;
+use super::SoakError;
+use super::dial::{DialError, Door};
 use super::feed::Feed;
-use super::gateway::Gateway;
 use super::member::{Member, Parting};
 use super::summary::Problem;
-use super::{SoakConfig, SoakError};
 
-/// How many are on their way at once.
+/// Clients that are on their way in at once. When there are more to come, they come later.
 const ARRIVALS: usize = 64;
+/// One newcomer in so many is preceded by somebody who breaks off the handshake.
+const BREAKS_OFF: u8 = 3;
 
-/// All of them.
+/// Everybody who is there, and everybody who is coming or going.
 pub(super) struct Crowd {
     target: usize,
     door: Door,
     feed: Arc<Feed>,
     problems: mpsc::Sender<Problem>,
-    arriving: JoinSet<Result<Member, String>>,
-    /// Tells each that it is to leave.
+    arriving: JoinSet<(u64, Result<Member, DialError>)>,
     present: Vec<watch::Sender<Option<Parting>>>,
-    staying: JoinSet<()>,
+    tasks: JoinSet<()>,
     random: fastrand::Rng,
-    /// How many were invited, so far.
-    invited: u64,
-    came: u64,
+    /// Clients that were sent on their way in, which is what they are numbered by.
+    sent: u64,
+    arrived: u64,
+    replaced: u64,
+    broke_off: u64,
 }
-
-/// How an arrival went.
-pub(super) type Arrival = Result<Result<Member, String>, JoinError>;
 
 impl Crowd {
     pub(super) fn new(
-        config: &SoakConfig,
-        gateway: &Gateway,
+        target: usize,
+        seed: u64,
+        door: Door,
         feed: Arc<Feed>,
         problems: mpsc::Sender<Problem>,
     ) -> Self {
         Self {
-            target: config.connections,
-            door: gateway.door(),
+            target,
+            door,
             feed,
             problems,
             arriving: JoinSet::new(),
             present: Vec::new(),
-            staying: JoinSet::new(),
-            random: fastrand::Rng::with_seed(config.seed),
-            invited: 0,
-            came: 0,
+            tasks: JoinSet::new(),
+            random: fastrand::Rng::with_seed(seed),
+            sent: 0,
+            arrived: 0,
+            replaced: 0,
+            broke_off: 0,
         }
     }
 
-    /// How many are there.
+    /// Clients that are connected and content.
     pub(super) fn len(&self) -> usize {
-        self.present.len()
+        self.present.iter().filter(|leave| !leave.is_closed()).count()
     }
 
-    /// How many came, whether they are there or not.
-    pub(super) fn came(&self) -> u64 {
-        self.came
+    /// Clients that came, over the whole run.
+    pub(super) fn arrived(&self) -> u64 {
+        self.arrived
     }
 
-    /// Lets clients come until there are enough.
+    /// Clients that were told to leave for another one.
+    pub(super) fn replaced(&self) -> u64 {
+        self.replaced
+    }
+
+    /// Handshakes that were broken off.
+    pub(super) fn broke_off(&self) -> u64 {
+        self.broke_off
+    }
+
+    /// Whether another one may be sent on its way in.
+    pub(super) fn has_room(&self) -> bool {
+        self.arriving.len() < ARRIVALS
+    }
+
+    /// As many clients as asked for come. One that the gateway refuses is a problem, and is not sent again.
     pub(super) async fn fill(&mut self) -> Result<(), SoakError> {
-        loop {
-            self.invite();
-            match self.next_arrival().await {
-                Some(arrived) => self.settle(arrived)?,
-                None => return Ok(()),
+        for _ in self.present.len()..self.target {
+            while !self.has_room() {
+                self.settle().await?;
             }
+            self.send(false);
         }
-    }
-
-    /// Waits for one who is on the way; nobody is where nothing comes back.
-    pub(super) async fn next_arrival(&mut self) -> Option<Arrival> {
-        self.arriving.join_next().await
-    }
-
-    /// One who came is there.
-    pub(super) fn settle(&mut self, arrived: Arrival) -> Result<(), SoakError> {
-        let member = arrived.map_err(|error| SoakError::Harness(error.to_string()))?;
-        let member =
-            member.map_err(|reason| SoakError::Harness(format!("a client could not come: {reason}")))?;
-        let (leave, told) = watch::channel(None);
-        self.came += 1;
-        self.present.push(leave);
-        self.staying.spawn(member.stay(told, self.problems.clone()));
+        while !self.arriving.is_empty() {
+            self.settle().await?;
+        }
         Ok(())
     }
 
-    /// One leaves, in whatever way, and another is invited.
+    /// One leaves, in whatever way, and another sets out; some newcomers are preceded by somebody who breaks off the
+    /// handshake.
     pub(super) fn replace_one(&mut self) {
         if !self.present.is_empty() {
             let leaving = self.present.swap_remove(self.random.usize(..self.present.len()));
             let parting = if self.random.bool() { Parting::Close } else { Parting::Drop };
             leaving.send_replace(Some(parting));
+            self.replaced += 1;
         }
-        while self.staying.try_join_next().is_some() {}
-        self.invite();
+        let breaks_off = self.random.u8(..BREAKS_OFF) == 0;
+        self.broke_off += u64::from(breaks_off);
+        self.send(breaks_off);
     }
 
-    /// Everybody leaves, those on their way too.
-    pub(super) async fn empty(&mut self) -> Result<(), SoakError> {
-        while let Some(arrived) = self.next_arrival().await {
-            self.settle(arrived)?;
-        }
-        for leaving in self.present.drain(..) {
-            leaving.send_replace(Some(Parting::Close));
-        }
-        while let Some(left) = self.staying.join_next().await {
-            left.map_err(|error| SoakError::Harness(error.to_string()))?;
+    /// Waits until somebody has come in or has gone. Cancel safe; never ready while nobody is on the way.
+    pub(super) async fn settle(&mut self) -> Result<(), SoakError> {
+        tokio::select! {
+            biased;
+            Some(arrived) = self.arriving.join_next() => {
+                let (client, arrived) = arrived?;
+                match arrived {
+                    Ok(member) => {
+                        let (leave, told) = watch::channel(None);
+                        self.present.push(leave);
+                        self.tasks.spawn(member.stay(told, self.problems.clone()));
+                        self.arrived += 1;
+                    }
+                    Err(DialError::Gateway(reason)) => {
+                        // Where nobody listens any more, the soak is over.
+                        let _ = self.problems.send(Problem::Refused { client, reason }).await;
+                    }
+                    Err(error @ DialError::Host(_)) => return Err(SoakError::Harness(error.to_string())),
+                }
+            }
+            Some(left) = self.tasks.join_next() => left?,
+            else => std::future::pending().await,
         }
         Ok(())
     }
 
-    fn invite(&mut self) {
-        while self.present.len() + self.arriving.len() < self.target && self.arriving.len() < ARRIVALS {
-            let number = self.invited;
-            self.invited += 1;
-            self.arriving.spawn(Member::arrive(number, self.target, self.door.clone(), self.feed.clone()));
+    /// Everybody leaves, those who are still coming included.
+    pub(super) async fn empty(&mut self) -> Result<(), SoakError> {
+        while !self.arriving.is_empty() {
+            self.settle().await?;
         }
+        for leaving in self.present.drain(..) {
+            leaving.send_replace(Some(Parting::Close));
+        }
+        while let Some(left) = self.tasks.join_next().await {
+            left?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, breaks_off: bool) {
+        let client = self.sent;
+        self.sent += 1;
+        let half = self.random.bool();
+        let (target, door, feed) = (self.target, self.door.clone(), self.feed.clone());
+        self.arriving.spawn(async move {
+            if breaks_off && let Err(error) = door.break_off(half).await {
+                return (client, Err(error));
+            }
+            (client, Member::arrive(client, target, door, feed).await)
+        });
     }
 }

@@ -1,9 +1,11 @@
 //! Connections to the gateway, healthy or not.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use protocol::{Role, TokenPlace};
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use scenarios::token::{Bearer, Secrets, TokenRecipe};
 use scenarios::wire::frame::{FrameReader, RawFrame};
@@ -34,16 +36,27 @@ pub(super) struct Socket {
     frames: FrameReader,
 }
 
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DialError {
+    /// This host has no more to give, which says nothing about the gateway.
+    #[error("this host: {0}")]
+    Host(io::Error),
+    /// The gateway did not take it, or did not keep it.
+    #[error("{0}")]
+    Gateway(String),
+}
+
 impl Door {
     /// A TCP connection.
-    pub(super) async fn knock(&self) -> Result<TcpStream, String> {
-        let stream = TcpStream::connect(&*self.authority).await.map_err(|error| error.to_string())?;
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+    pub(super) async fn knock(&self) -> Result<TcpStream, DialError> {
+        let stream = TcpStream::connect(&*self.authority).await?;
+        stream.set_nodelay(true)?;
         Ok(stream)
     }
 
     /// A WebSocket of this user.
-    pub(super) async fn enter(&self, user_id: &str, role: Role) -> Result<Socket, String> {
+    pub(super) async fn enter(&self, user_id: &str, role: Role) -> Result<Socket, DialError> {
         self.enter_by(self.knock().await?, user_id, role).await
     }
 
@@ -53,13 +66,34 @@ impl Door {
         mut stream: TcpStream,
         user_id: &str,
         role: Role,
-    ) -> Result<Socket, String> {
+    ) -> Result<Socket, DialError> {
+        let request = self.request(user_id, role);
+        let leftover = timeout(PATIENCE, request.send(&mut stream)).await;
+        let leftover = leftover.map_err(|_| DialError::Gateway("no answer to the upgrade".to_owned()))?;
+        let leftover = leftover.map_err(|error| DialError::Gateway(error.to_string()))?;
+        Ok(Socket { stream, frames: FrameReader::after(leftover) })
+    }
+
+    /// Begins a handshake, with one half of the request or all of it, and goes before it is answered.
+    pub(super) async fn break_off(&self, half: bool) -> Result<(), DialError> {
+        let mut stream = self.knock().await?;
+        let request = UpgradeRequest { half, ..self.request("hesitant", Role::Customer) };
+        // The first poll writes, since a new socket has room; nobody waits for the answer.
+        tokio::select! {
+            biased;
+            _ = request.send(&mut stream) => {}
+            () = std::future::ready(()) => {}
+        }
+        Ok(())
+    }
+
+    fn request(&self, user_id: &str, role: Role) -> UpgradeRequest {
         let email = format!("{user_id}@example.org");
         let bearer = Bearer { user_id, email: &email, role };
         let recipe =
             TokenRecipe { expires_in: Some(LIFETIME.as_secs().cast_signed()), ..TokenRecipe::default() };
         let token = recipe.mint(&bearer, &self.secrets, unix_s());
-        let request = UpgradeRequest {
+        UpgradeRequest {
             host: self.authority.to_string(),
             path: "/ws".to_owned(),
             token: token.map(|token| (TokenPlace::Query, token)),
@@ -67,22 +101,28 @@ impl Door {
             origin: None,
             half: false,
             recipe: RequestRecipe::default(),
-        };
-        let leftover = timeout(PATIENCE, request.send(&mut stream)).await;
-        let leftover =
-            leftover.map_err(|_| "no answer to the upgrade")?.map_err(|error| error.to_string())?;
-        Ok(Socket { stream, frames: FrameReader::after(leftover) })
+        }
     }
 }
 
 impl Socket {
     /// The next frame, or nothing at the end. Cancel safe.
-    pub(super) async fn next(&mut self) -> Result<Option<RawFrame>, String> {
-        self.frames.next(&mut self.stream).await.map_err(|error| error.to_string())
+    pub(super) async fn next(&mut self) -> Result<Option<RawFrame>, DialError> {
+        Ok(self.frames.next(&mut self.stream).await?)
     }
 
-    pub(super) async fn send(&mut self, frame: RawFrame) -> Result<(), String> {
-        self.stream.write_all(&frame.encode(Some(MASK))).await.map_err(|error| error.to_string())
+    pub(super) async fn send(&mut self, frame: RawFrame) -> Result<(), DialError> {
+        Ok(self.stream.write_all(&frame.encode(Some(MASK))).await?)
+    }
+}
+
+impl From<io::Error> for DialError {
+    fn from(error: io::Error) -> Self {
+        let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+        match Errno::from_io_error(&error) {
+            Some(errno) if exhausted.contains(&errno) => Self::Host(error),
+            _ => Self::Gateway(error.to_string()),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::format_duration;
 use scenarios::token::Secrets;
 use scenarios::wire::handshake;
 use serde_json::Value;
@@ -21,8 +22,10 @@ use crate::reference_gateway::{ReferenceGateway, StartArguments};
 const OUTBOX_BYTES: &str = "1048576";
 /// How often the gateway is asked while something is awaited that it does not announce.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
-/// What a gateway says that has a defect.
-const PANIC: &str = "panicked at";
+/// How long everybody may take to go when the gateway is told to end.
+const GRACE: Duration = Duration::from_secs(10);
+/// What a busy host may add to that.
+const MARGIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Gateway {
     process: ReferenceGateway,
@@ -35,7 +38,16 @@ impl Gateway {
         let secrets = Secrets::from_current("the secret of a gateway that is soaked");
         let process = ReferenceGateway::start(StartArguments {
             program,
-            arguments: &["--listen", "127.0.0.1:0", "--outbox-bytes", OUTBOX_BYTES, "--log", "warn"],
+            arguments: &[
+                "--listen",
+                "127.0.0.1:0",
+                "--outbox-bytes",
+                OUTBOX_BYTES,
+                "--shutdown-grace",
+                &format_duration(GRACE),
+                "--log",
+                "warn",
+            ],
             jwt_secret: &secrets.current,
             amqp_url,
             patience: PATIENCE,
@@ -98,15 +110,8 @@ impl Gateway {
 
     /// Asks it to end; whatever is not right about that is a problem, and so is a panic before.
     pub(super) async fn stop(&mut self) -> Vec<Problem> {
-        let status = self.process.stop(PATIENCE).await;
-        let panics = self
-            .process
-            .process()
-            .output()
-            .await
-            .into_iter()
-            .filter(|line| line.contains(PANIC))
-            .map(Problem::End);
+        let status = self.process.stop(GRACE + MARGIN).await;
+        let panics = self.process.process().panics().await.into_iter().map(Problem::Panic);
         let end = (status != "exit code 0").then_some(Problem::End(status));
         panics.chain(end).collect()
     }

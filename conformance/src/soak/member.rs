@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::PATIENCE;
-use super::dial::{Door, Socket};
+use super::dial::{DialError, Door, Socket};
 use super::feed::{CATALOGUE, Feed, user_id};
 use super::ledger::{Identity, Ledger};
 use super::summary::Problem;
@@ -53,7 +53,7 @@ impl Member {
         clients: usize,
         door: Door,
         feed: Arc<Feed>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, DialError> {
         let identity = Identity {
             client,
             user: client % users(clients).max(1),
@@ -75,11 +75,12 @@ impl Member {
                 match socket.next().await? {
                     Some(frame) if is_pong(&frame.payload) => return Ok(()),
                     Some(_) => {}
-                    None => return Err("the connection ended".to_owned()),
+                    None => return Err(DialError::Gateway("the connection ended".to_owned())),
                 }
             }
         };
-        timeout(PATIENCE, settled).await.map_err(|_| "no answer to a ping")??;
+        let settled = timeout(PATIENCE, settled).await;
+        settled.map_err(|_| DialError::Gateway("no answer to a ping".to_owned()))??;
         // Messages are answered in their order, so the subscription stands: whatever is published from now on must come.
         // A ping frame would not do, since gateways may answer those before they have looked at the messages before.
         let ledger = Ledger::new(identity, feed.next());
@@ -129,12 +130,14 @@ impl Member {
         Ok(())
     }
 
-    async fn take(&mut self, frame: Result<Option<RawFrame>, String>) -> Result<(), Problem> {
-        let cut = |seen: String| Problem::Cut { client: self.client, seen };
-        let frame = frame.map_err(cut)?.ok_or_else(|| cut("it ended".to_owned()))?;
+    async fn take(&mut self, frame: Result<Option<RawFrame>, DialError>) -> Result<(), Problem> {
+        let client = self.client;
+        let cut = |seen: String| Problem::Cut { client, seen };
+        let failed = |error: DialError| cut(error.to_string());
+        let frame = frame.map_err(failed)?.ok_or_else(|| cut("it ended".to_owned()))?;
         match frame.opcode {
             OpCode::Control(Control::Ping) => {
-                self.socket.send(RawFrame::control(Control::Pong, frame.payload)).await.map_err(cut)
+                self.socket.send(RawFrame::control(Control::Pong, frame.payload)).await.map_err(failed)
             }
             OpCode::Control(Control::Close) => {
                 let code = frame.payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]]));

@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::dial::Door;
+use super::dial::{DialError, Door};
 use super::summary::Ended;
 
 /// The room whose events are so large that a reader who does not read is soon shed.
@@ -68,12 +68,11 @@ impl Nuisance {
 }
 
 /// Joins the heavy room and does not read for a while; then reads to see whether it was ended.
-async fn stall(door: &Door) -> Result<bool, String> {
-    let error = |error: std::io::Error| error.to_string();
-    let address = door.authority.parse().map_err(|_| "no address")?;
-    let socket = TcpSocket::new_v4().map_err(error)?;
-    socket.set_recv_buffer_size(SMALL_BUFFER).map_err(error)?;
-    let stream = socket.connect(address).await.map_err(error)?;
+async fn stall(door: &Door) -> Result<bool, DialError> {
+    let address = door.authority.parse().map_err(|_| DialError::Gateway("no address".to_owned()))?;
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(SMALL_BUFFER)?;
+    let stream = socket.connect(address).await?;
     let mut socket = door.enter_by(stream, "stalled", Role::Vendor).await?;
     let subscribe = ClientMessage::Subscribe(Target::Room(HEAVY.to_owned()));
     socket.send(RawFrame::text(Dialect::default().encode_client(&subscribe, Timestamp::EPOCH))).await?;
@@ -82,7 +81,7 @@ async fn stall(door: &Door) -> Result<bool, String> {
 }
 
 /// Sends until the gateway has enough, reading what it says.
-async fn flood(door: &Door) -> Result<bool, String> {
+async fn flood(door: &Door) -> Result<bool, DialError> {
     let mut socket = door.enter("flooding", Role::Customer).await?;
     let ping = Dialect::default().encode_client(&ClientMessage::Ping, Timestamp::EPOCH);
     let frame = RawFrame::text(ping).encode(Some([1, 2, 3, 4]));
@@ -106,7 +105,7 @@ async fn flood(door: &Door) -> Result<bool, String> {
 }
 
 /// Sends random bytes to a door that is open or not.
-async fn babble(door: &Door, random: &mut fastrand::Rng) -> Result<bool, String> {
+async fn babble(door: &Door, random: &mut fastrand::Rng) -> Result<bool, DialError> {
     let mut stream = if random.bool() {
         door.knock().await?
     } else {

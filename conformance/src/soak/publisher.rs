@@ -11,7 +11,7 @@ use super::feed::{Audience, Feed};
 use super::member::users;
 use super::nuisance::HEAVY;
 use super::summary::Problem;
-use super::{PATIENCE, SoakConfig, SoakError};
+use super::{PATIENCE, SoakConfig, SoakError, now};
 use crate::amqp::{BrokerLink, Names};
 use crate::broker::Broker;
 
@@ -24,6 +24,17 @@ const HEAVY_EVERY: Duration = Duration::from_secs(1);
 /// Bytes of such an event.
 const HEAVY_BYTES: usize = 400_000;
 
+/// What became of the broker in a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outages {
+    /// How often it was restarted.
+    pub restarts: u32,
+    /// How long nothing was published because of that.
+    pub silence: Duration,
+    /// Events that waited in its durable queue because the gateway was not back yet.
+    pub waited: u64,
+}
+
 /// The one who publishes.
 pub(super) struct Publisher {
     link: BrokerLink,
@@ -33,6 +44,9 @@ pub(super) struct Publisher {
     pace: Duration,
     restart_every: Duration,
     random: fastrand::Rng,
+    outages: Outages,
+    /// Whether nobody consumed when this was last looked at.
+    is_gateway_away: bool,
 }
 
 impl Publisher {
@@ -50,32 +64,37 @@ impl Publisher {
             pace: Duration::from_secs(1) / config.events.max(1),
             restart_every: config.restart_every,
             random: fastrand::Rng::with_seed(config.seed),
+            outages: Outages::default(),
+            is_gateway_away: false,
         })
     }
 
-    /// Publishes until `over`, and says how often the broker was restarted.
+    /// Publishes until `over`, and says what became of the broker.
     pub(super) async fn run(
         mut self,
         broker: Arc<Broker>,
         problems: mpsc::Sender<Problem>,
         mut over: watch::Receiver<bool>,
-    ) -> Result<u32, SoakError> {
-        let mut restarts = 0;
+    ) -> Result<Outages, SoakError> {
         let mut pace = interval(self.pace);
         let mut heavy = interval(HEAVY_EVERY);
         let mut restart = interval(self.restart_every);
-        // After an outage nothing is made up for.
-        for ticks in [&mut pace, &mut heavy, &mut restart] {
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        }
+        // A late event is made up for, so that the pace is kept; a late restart is not.
+        restart.set_missed_tick_behavior(MissedTickBehavior::Delay);
         restart.tick().await;
         loop {
             tokio::select! {
                 biased;
-                () = ending(&mut over) => return Ok(restarts),
+                () = ending(&mut over) => return Ok(self.outages),
                 _ = restart.tick() => {
+                    let begun = now();
                     self.restart(&broker, &problems).await?;
-                    restarts += 1;
+                    self.outages.silence += begun.elapsed();
+                    self.outages.restarts += 1;
+                    self.is_gateway_away = true;
+                    // What was not published during an outage is not made up for.
+                    pace.reset();
+                    heavy.reset();
                 }
                 _ = heavy.tick() => {
                     let body = json!({ "type": HEAVY, "data": { "load": "x".repeat(HEAVY_BYTES) } }).to_string();
@@ -87,6 +106,9 @@ impl Publisher {
                     let (body, routing_key) = audience.event(number);
                     self.publish(&body, routing_key).await?;
                     self.feed.confirm(number + 1);
+                    if self.is_gateway_away {
+                        self.look_for_the_gateway(&broker).await;
+                    }
                 }
             }
         }
@@ -94,6 +116,14 @@ impl Publisher {
 
     async fn publish(&mut self, body: &str, routing_key: &str) -> Result<(), SoakError> {
         self.link.publish(body, routing_key).await.map_err(|error| SoakError::Harness(error.to_string()))
+    }
+
+    /// What is published while nobody consumes waits in the durable queue.
+    async fn look_for_the_gateway(&mut self, broker: &Broker) {
+        let snapshot = broker.snapshot().await;
+        self.is_gateway_away =
+            snapshot.queues.get(&self.names.queue).is_some_and(|queue| queue.consumers == 0);
+        self.outages.waited += u64::from(self.is_gateway_away);
     }
 
     /// Takes the broker away at a quiet moment, so that nothing has to be delivered twice: AMQP promises at least once, and
@@ -120,7 +150,8 @@ impl Publisher {
         broker.drop_connections().await;
         sleep(OUTAGE).await;
         broker.refuse_connections(false).await;
-        self.link = connect(broker, &self.names).await?;
+        // The gateway's redial comes when its backoff says; events go on before, into the queue that outlived the outage.
+        self.link = connect(broker, &self.names).await?.publishing_unconsumed();
         Ok(())
     }
 }

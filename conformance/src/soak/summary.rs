@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
 
+use super::publisher::Outages;
+
 /// Problems that are kept to be shown; all are counted.
 const KEPT: usize = 20;
 /// What the gateway may keep beyond its start: an allocator does not give back every page that it once had, and the
@@ -21,8 +23,12 @@ pub struct Summary {
     pub events: u64,
     /// Deliveries that were checked.
     pub checked: u64,
-    /// Restarts of the broker.
-    pub restarts: u32,
+    /// Healthy clients that were told to leave for another one: the churn as it really was.
+    pub replaced: u64,
+    /// Handshakes that were broken off in the middle.
+    pub broke_off: u64,
+    /// What became of the broker.
+    pub outages: Outages,
     /// Ends of those that do harm.
     pub nuisances: Ended,
     /// The gateway's memory.
@@ -105,6 +111,13 @@ pub enum Problem {
         /// Its number.
         number: u64,
     },
+    /// A healthy client could not come in.
+    Refused {
+        /// The client.
+        client: u64,
+        /// What it saw.
+        reason: String,
+    },
     /// A healthy client's connection ended.
     Cut {
         /// The client.
@@ -118,6 +131,8 @@ pub enum Problem {
     Left(String),
     /// The gateway did not give its memory back.
     Memory(Memory),
+    /// The gateway panicked.
+    Panic(String),
     /// The gateway did not end well.
     End(String),
 }
@@ -129,17 +144,16 @@ impl Summary {
             self.problems.push(problem);
         }
     }
-}
 
-impl Summary {
     /// What did not happen in the time there was, so that nothing is claimed of it.
     pub fn not_exercised(&self) -> Vec<&'static str> {
         let Ended { stalled, flooding, garbage } = self.nuisances;
         let happened = [
             (
-                u64::from(self.restarts),
+                u64::from(self.outages.restarts),
                 "the broker was never restarted: that takes longer than `--restart-every`",
             ),
+            (self.outages.waited, "no event waited in the queue for a gateway that was away"),
             (stalled, "no reader that stalls was ended: one stalls for 20 s"),
             (flooding, "no client that floods was ended"),
             (garbage, "no client that sends garbage was ended"),
@@ -174,6 +188,9 @@ impl AddAssign for Ended {
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |bytes: u64| bytes as f64 / (1024.0 * 1024.0);
+        if self.peak == 0 {
+            return f.write_str("not known: this system does not tell");
+        }
         let [first, peak, last] = [self.first, self.peak, self.last].map(mib);
         write!(f, "{first:.1} MiB at first, {peak:.1} at most, {last:.1} at last")
     }
@@ -192,10 +209,12 @@ impl fmt::Display for Problem {
             Self::Unpublished { client, number } => {
                 write!(f, "client {client} got event {number}, which nobody published")
             }
+            Self::Refused { client, reason } => write!(f, "client {client} was not let in: {reason}"),
             Self::Cut { client, seen } => write!(f, "client {client} lost its connection: {seen}"),
             Self::Unacknowledged(what) => write!(f, "not acknowledged: {what}"),
             Self::Left(what) => write!(f, "left behind when everybody had gone: {what}"),
             Self::Memory(memory) => write!(f, "memory was not given back: {memory}"),
+            Self::Panic(line) => write!(f, "the gateway panicked: {line}"),
             Self::End(how) => write!(f, "the gateway did not end well: {how}"),
         }
     }

@@ -22,7 +22,7 @@ pub(crate) fn names(trial: &str, queue: Queue) -> Names {
 impl Publisher {
     pub(crate) async fn open(url: &str, names: &Names, queue: Queue) -> Result<Self, Failed> {
         let link = BrokerLink::open(url, names.clone(), PATIENCE).await.map_err(|error| error.to_string())?;
-        Ok(Self { link: if queue == Queue::Shared { link } else { link.for_own_queues() } })
+        Ok(Self { link: if queue == Queue::Shared { link } else { link.publishing_unconsumed() } })
     }
 
     /// Returns once the broker has confirmed the event.
