@@ -1,15 +1,38 @@
-//! Numbered events, confirmed by the broker one by one.
+//! Numbered events that flow: one after the other, without waiting for what becomes of each.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use conformance::amqp::{BrokerLink, Names};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm};
 use libtest_mimic::Failed;
 use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{interval, timeout};
 
 use crate::PATIENCE;
 use crate::gateway::Queue;
 
-/// Publishes what a backend service would.
-pub(crate) struct Publisher {
-    link: BrokerLink,
+/// Time between two events, so that a test's flow is not a flood.
+const PACE: Duration = Duration::from_millis(1);
+/// Events that may wait for the broker's word at once.
+const UNCONFIRMED: usize = 64;
+
+/// Events on their way, one number after the other, until it is stopped or the broker is gone.
+pub(crate) struct Flow {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Flowed>,
+}
+
+/// What flowed.
+#[derive(Debug)]
+pub(crate) struct Flowed {
+    /// What the broker has taken on itself.
+    pub(crate) confirmed: BTreeSet<u64>,
+    /// The number that comes next.
+    pub(crate) next: u64,
 }
 
 /// An exchange and a queue of the trial's own.
@@ -19,21 +42,102 @@ pub(crate) fn names(trial: &str, queue: Queue) -> Names {
     Names { exchange: name("exchange"), queue: name("queue") }
 }
 
-impl Publisher {
-    pub(crate) async fn open(url: &str, names: &Names, queue: Queue) -> Result<Self, Failed> {
-        let link = BrokerLink::open(url, names.clone(), PATIENCE).await.map_err(|error| error.to_string())?;
-        Ok(Self { link: if queue == Queue::Shared { link } else { link.publishing_unconsumed() } })
+/// Removes what a trial declared.
+pub(crate) async fn clean_up(url: &str, names: &Names) -> Result<(), Failed> {
+    let link = BrokerLink::open(url, names.clone(), PATIENCE).await.map_err(|error| error.to_string())?;
+    link.delete().await;
+    link.close().await;
+    Ok(())
+}
+
+impl Flow {
+    /// Begins with this number. The exchange stands already.
+    pub(crate) async fn start(url: &str, names: &Names, first: u64) -> Result<Self, Failed> {
+        let open = async {
+            let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+            let channel = connection.create_channel().await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            Ok::<_, lapin::Error>((connection, channel))
+        };
+        let (connection, channel) = timeout(PATIENCE, open)
+            .await
+            .map_err(|_| "the broker does not answer")?
+            .map_err(|error| error.to_string())?;
+        let (stop, stopped) = oneshot::channel();
+        let exchange = names.exchange.clone();
+        let task = tokio::spawn(async move {
+            // Holding it holds the connection open.
+            let _connection = connection;
+            flow(&channel, &exchange, first, stopped).await
+        });
+        Ok(Self { stop, task })
     }
 
-    /// Returns once the broker has confirmed the event.
-    pub(crate) async fn publish(&mut self, number: u64) -> Result<(), Failed> {
-        let body = json!({ "type": "payment:created", "data": { "seq": number } }).to_string();
-        self.link.publish(&body, "payment.created").await.map_err(|error| error.to_string().into())
+    /// Whether it flows still.
+    pub(crate) fn is_flowing(&self) -> bool {
+        !self.task.is_finished()
     }
 
-    /// Removes what was declared.
-    pub(crate) async fn clean_up(self) {
-        self.link.delete().await;
-        self.link.close().await;
+    /// Publishes no more, and waits for the broker's word on everything.
+    pub(crate) async fn stop(self) -> Result<Flowed, Failed> {
+        // A flow that has ended by itself need not be stopped.
+        let _ = self.stop.send(());
+        ended(self.task).await
     }
+
+    /// Waits until the broker is gone.
+    pub(crate) async fn end(self) -> Result<Flowed, Failed> {
+        let _kept = self.stop;
+        ended(self.task).await
+    }
+}
+
+async fn ended(task: JoinHandle<Flowed>) -> Result<Flowed, Failed> {
+    let flowed = timeout(PATIENCE, task).await.map_err(|_| "the events do not stop flowing")?;
+    flowed.map_err(|error| error.to_string().into())
+}
+
+async fn flow(channel: &Channel, exchange: &str, first: u64, mut stop: oneshot::Receiver<()>) -> Flowed {
+    let mut flowed = Flowed { confirmed: BTreeSet::new(), next: first };
+    let mut unconfirmed: VecDeque<(u64, PublisherConfirm)> = VecDeque::new();
+    let mut pace = interval(PACE);
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut stop => break,
+            _ = pace.tick() => {}
+        }
+        let Ok(confirm) = publish(channel, exchange, flowed.next).await else { break };
+        unconfirmed.push_back((flowed.next, confirm));
+        flowed.next += 1;
+        if unconfirmed.len() < UNCONFIRMED {
+            continue;
+        }
+        let Some((number, confirm)) = unconfirmed.pop_front() else { continue };
+        if !is_confirmed(confirm).await {
+            break;
+        }
+        flowed.confirmed.insert(number);
+    }
+    // Where the broker is gone, it has said all that it will say.
+    for (number, confirm) in unconfirmed {
+        if is_confirmed(confirm).await {
+            flowed.confirmed.insert(number);
+        }
+    }
+    flowed
+}
+
+async fn publish(channel: &Channel, exchange: &str, number: u64) -> Result<PublisherConfirm, lapin::Error> {
+    let body = json!({ "type": "payment:created", "data": { "seq": number } }).to_string();
+    let persistent = BasicProperties::default().with_delivery_mode(2);
+    let options = BasicPublishOptions::default();
+    channel
+        .basic_publish(exchange.into(), "payment.created".into(), options, body.as_bytes(), persistent)
+        .await
+}
+
+/// Whether the broker takes an event on itself.
+async fn is_confirmed(confirm: PublisherConfirm) -> bool {
+    matches!(timeout(PATIENCE, confirm).await, Ok(Ok(Confirmation::Ack(_))))
 }

@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use conformance::amqp::Names;
 use libtest_mimic::Failed;
+use rustix::process::{Pid, Signal, kill_process};
 use scenarios::wire::handshake;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
@@ -12,6 +13,8 @@ use tokio::time::timeout;
 
 use crate::PATIENCE;
 
+/// Deliveries that a gateway may hold.
+pub(crate) const PREFETCH: usize = 16;
 pub(crate) const JWT_SECRET: &str = "the secret of gateways that are killed";
 
 /// Whose the queue is (BRIDGE-11).
@@ -40,7 +43,15 @@ impl Gateway {
     /// Starts one, and waits until it consumes.
     pub(crate) async fn start(url: &str, names: &Names, queue: Queue) -> Result<Self, Failed> {
         let mut process = Command::new(env!("CARGO_BIN_EXE_gatecheck"))
-            .args(["reference-server", "--listen", "127.0.0.1:0", "--prefetch", "16", "--log", "error"])
+            .args([
+                "reference-server",
+                "--listen",
+                "127.0.0.1:0",
+                "--prefetch",
+                &PREFETCH.to_string(),
+                "--log",
+                "error",
+            ])
             .args(["--exchange", &names.exchange, "--queue-name", &names.queue, "--queue", queue.as_str()])
             .env("JWT_SECRET", JWT_SECRET)
             .env("RABBITMQ_URL", url)
@@ -63,6 +74,12 @@ impl Gateway {
     /// Where it listens.
     pub(crate) fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// Stops it where it stands: it holds what it has, and does nothing any more.
+    pub(crate) fn freeze(&self) -> Result<(), Failed> {
+        let id = self.process.id().and_then(|id| Pid::from_raw(id.cast_signed())).ok_or("it has ended")?;
+        kill_process(id, Signal::STOP).map_err(|error| error.to_string().into())
     }
 
     /// `kill -9`, and its end.

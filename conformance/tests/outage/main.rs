@@ -8,6 +8,7 @@
 
 #[path = "../arms/mod.rs"]
 mod arms;
+mod broker;
 mod events;
 mod gateway;
 mod reader;
@@ -16,19 +17,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arms::node::Node;
-use arms::{Absence, Arm, Arms, requires};
+use arms::{Absence, Arm, Arms};
+use conformance::amqp::Names;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::runtime::Runtime;
 
-use events::Publisher;
-use gateway::{Gateway, Queue};
+use broker::Mortal;
+use events::{Flow, Flowed};
+use gateway::{Gateway, PREFETCH, Queue};
 use reader::Reader;
 
-/// Events of one trial.
-const EVENTS: u64 = 600;
-/// After how many of them something is killed.
-const KILLED_AFTER: u64 = 200;
+/// Events that are enough to say that they flow.
+const SOME: usize = 200;
 /// Longest wait for anything that must happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -46,9 +46,12 @@ fn main() {
             }));
         }
     }
-    let own = Arc::clone(&runtime);
+    let (here, there) = (Arc::clone(&runtime), Arc::clone(&runtime));
+    trials.push(Trial::ignorable_test("embedded/the_broker_is_killed", move || {
+        here.block_on(async { with_mortal(Mortal::embedded().await).await })
+    }));
     trials.push(Trial::ignorable_test("local/the_broker_is_killed", move || {
-        own.block_on(the_broker_is_killed())
+        there.block_on(async { with_mortal(Mortal::node().await).await })
     }));
     let conclusion = libtest_mimic::run(&arguments, trials);
     let arms = Arc::into_inner(arms).expect("trials that did not run are dropped with their share");
@@ -56,83 +59,143 @@ fn main() {
     conclusion.exit();
 }
 
-/// With a queue each, the client of the surviving gateway sees every event once and in order. With a shared queue, what
-/// the dead gateway had not broadcast comes by the survivor: no event is lost between the two.
 async fn a_gateway_is_killed(arms: &Arms, arm: Arm, queue: Queue) -> Result<Completion, Failed> {
     let url = match arms.url(arm).await {
         Ok(url) => url,
-        Err(Absence::Excused(reason)) => return Ok(Completion::ignored_with(reason)),
-        Err(Absence::Failed(reason)) => return Err(reason.into()),
+        Err(absence) => return absent(absence),
     };
     let names = events::names(arm.name(), queue);
-    let survivor = Gateway::start(&url, &names, queue).await?;
-    let mut doomed = Gateway::start(&url, &names, queue).await?;
-    let mut here = Reader::connect(&survivor).await?;
-    let mut there = Reader::connect(&doomed).await?;
-    let mut publisher = Publisher::open(&url, &names, queue).await?;
-    for number in 1..=EVENTS {
-        publisher.publish(number).await?;
-        if number == KILLED_AFTER {
-            doomed.kill().await?;
-        }
+    let outcome = match queue {
+        Queue::PerInstance => one_of_two_is_killed(&url, &names).await,
+        Queue::Shared => what_it_held_comes_again(&url, &names).await,
+    };
+    let cleaned_up = events::clean_up(&url, &names).await;
+    outcome.and(cleaned_up).map(|()| Completion::Completed)
+}
+
+async fn with_mortal(broker: Result<Mortal, Absence>) -> Result<Completion, Failed> {
+    let mut broker = match broker {
+        Ok(broker) => broker,
+        Err(absence) => return absent(absence),
+    };
+    let outcome = the_broker_is_killed(&mut broker).await;
+    broker.stop().await;
+    outcome.map(|()| Completion::Completed)
+}
+
+fn absent(absence: Absence) -> Result<Completion, Failed> {
+    match absence {
+        Absence::Excused(reason) => Ok(Completion::ignored_with(reason)),
+        Absence::Failed(reason) => Err(reason.into()),
     }
-    let before = there.read_to_the_end().await?;
-    let all: BTreeSet<u64> = (1..=EVENTS).collect();
-    match queue {
-        Queue::PerInstance => {
-            let seen = here.read_until(|seen| seen.contains(&EVENTS)).await?;
-            if !seen.iter().copied().eq(1..=EVENTS) {
-                return Err(format!("the survivor's client saw {seen:?}").into());
-            }
-        }
-        Queue::Shared => {
-            let complete = |seen: &[u64]| before.iter().chain(seen).copied().collect::<BTreeSet<_>>() == all;
-            here.read_until(complete).await?;
-        }
+}
+
+/// With a queue each, the client of the surviving gateway sees every event once and in order, as if nothing had happened.
+async fn one_of_two_is_killed(url: &str, names: &Names) -> Result<(), Failed> {
+    let mut pair = Pair::start(url, names, Queue::PerInstance).await?;
+    let flow = Flow::start(url, names, 1).await?;
+    pair.there.more(SOME).await?;
+    pair.doomed.kill().await?;
+    pair.here.more(SOME).await?;
+    let Flowed { confirmed, .. } = flow.stop().await?;
+    let seen = pair.here.until(|seen| seen.last() == confirmed.last()).await?;
+    if !seen.iter().eq(&confirmed) {
+        return Err(format!("not every event came once and in order: {}", oddities(&seen, &confirmed)).into());
     }
-    if before.is_empty() {
-        return Err("the gateway was killed before it had broadcast anything".into());
+    Ok(())
+}
+
+/// With a shared queue, what the dead gateway had not broadcast comes by the survivor: no event is lost between the two.
+///
+/// The doomed gateway is frozen first. Events flow on, so that the broker gives it as many as its prefetch allows; it holds
+/// them and can neither broadcast nor acknowledge them. They are published before others that the survivor has broadcast
+/// by the time of the kill, so they show by coming late.
+async fn what_it_held_comes_again(url: &str, names: &Names) -> Result<(), Failed> {
+    let mut pair = Pair::start(url, names, Queue::Shared).await?;
+    let flow = Flow::start(url, names, 1).await?;
+    pair.there.more(SOME).await?;
+    pair.doomed.freeze()?;
+    // Of two events that follow each other one is offered to each, until the frozen one may hold no more.
+    pair.here.more(SOME + PREFETCH).await?;
+    pair.doomed.kill().await?;
+    pair.here.more(SOME).await?;
+    let Flowed { confirmed, .. } = flow.stop().await?;
+    let before: BTreeSet<u64> = pair.there.rest().await?.into_iter().collect();
+    let due: BTreeSet<u64> = confirmed.difference(&before).copied().collect();
+    let complete = |seen: &[u64]| due.is_subset(&seen.iter().copied().collect());
+    let seen = pair.here.until(complete).await?;
+    let late = late(&seen);
+    if late == 0 {
+        return Err("the dead gateway held nothing, so this shows nothing".into());
     }
-    publisher.clean_up().await;
-    Ok(Completion::Completed)
+    Ok(())
 }
 
 /// The client's connection outlives the broker, and sees every event that the broker had confirmed: what was published
 /// before, during and after. Nothing was acknowledged that was not broadcast.
-async fn the_broker_is_killed() -> Result<Completion, Failed> {
-    let mut node = match Node::start().await {
-        Ok(node) => node,
-        Err(Absence::Excused(reason)) if !requires("rabbitmq") => {
-            return Ok(Completion::ignored_with(reason));
-        }
-        Err(Absence::Excused(reason) | Absence::Failed(reason)) => return Err(reason.into()),
-    };
-    let outcome = the_node_is_killed(&mut node).await;
-    node.stop().await;
-    outcome.map(|()| Completion::Completed)
-}
-
-async fn the_node_is_killed(node: &mut Node) -> Result<(), Failed> {
-    let (url, names) = (node.url(), events::names("killed", Queue::Shared));
+async fn the_broker_is_killed(broker: &mut Mortal) -> Result<(), Failed> {
+    let (url, names) = (broker.url(), events::names("killed", Queue::Shared));
     let gateway = Gateway::start(&url, &names, Queue::Shared).await?;
     let mut reader = Reader::connect(&gateway).await?;
-    let mut publisher = Publisher::open(&url, &names, Queue::Shared).await?;
-    for number in 1..=KILLED_AFTER {
-        publisher.publish(number).await?;
+    let flow = Flow::start(&url, &names, 1).await?;
+    reader.more(SOME).await?;
+    if !flow.is_flowing() {
+        return Err("the events do not flow while the broker is killed".into());
     }
-    node.kill().await;
-    node.start_again().await?;
-    let mut publisher = Publisher::open(&url, &names, Queue::Shared).await?;
-    for number in KILLED_AFTER + 1..=EVENTS {
-        publisher.publish(number).await?;
-    }
-    let all: BTreeSet<u64> = (1..=EVENTS).collect();
-    let seen = reader.read_until(|seen| seen.iter().copied().collect::<BTreeSet<_>>() == all).await?;
+    broker.kill().await;
+    let before = flow.end().await?;
+    broker.start_again().await?;
+    // The gateway comes back when its backoff says. Until then, the durable queue keeps what is published.
+    let flow = Flow::start(&url, &names, before.next).await?;
+    reader.until(|seen| seen.iter().filter(|number| **number >= before.next).count() >= SOME).await?;
+    let after = flow.stop().await?;
+    let confirmed: BTreeSet<u64> = before.confirmed.union(&after.confirmed).copied().collect();
+    let complete = |seen: &[u64]| confirmed.is_subset(&seen.iter().copied().collect());
+    let seen = reader.until(complete).await?;
     // What the broker had not been told of comes again; the first time, everything comes in order.
-    let mut first_times = BTreeSet::new();
-    let in_order: Vec<_> = seen.into_iter().filter(|number| first_times.insert(*number)).collect();
-    if !in_order.iter().copied().eq(1..=EVENTS) {
-        return Err(format!("the client saw {in_order:?}").into());
+    let mut known = BTreeSet::new();
+    let firsts: Vec<u64> = seen.into_iter().filter(|number| known.insert(*number)).collect();
+    if late(&firsts) > 0 {
+        return Err(format!("events came out of order: {}", oddities(&firsts, &confirmed)).into());
     }
-    Ok(())
+    match reader.end() {
+        None => Ok(()),
+        Some(end) => Err(format!("the client's connection ended: {end}").into()),
+    }
+}
+
+/// Two gateways on one broker, and a client on each.
+struct Pair {
+    _survivor: Gateway,
+    doomed: Gateway,
+    here: Reader,
+    there: Reader,
+}
+
+impl Pair {
+    async fn start(url: &str, names: &Names, queue: Queue) -> Result<Self, Failed> {
+        let survivor = Gateway::start(url, names, queue).await?;
+        let doomed = Gateway::start(url, names, queue).await?;
+        let here = Reader::connect(&survivor).await?;
+        let there = Reader::connect(&doomed).await?;
+        Ok(Self { _survivor: survivor, doomed, here, there })
+    }
+}
+
+/// How many came after one that was published later.
+fn late(seen: &[u64]) -> usize {
+    let mut newest = 0;
+    let is_late = |number: &&u64| {
+        newest = newest.max(**number);
+        **number < newest
+    };
+    seen.iter().filter(is_late).count()
+}
+
+/// What is odd about what was seen, in a few words.
+fn oddities(seen: &[u64], confirmed: &BTreeSet<u64>) -> String {
+    let distinct: BTreeSet<u64> = seen.iter().copied().collect();
+    let missing: Vec<&u64> = confirmed.difference(&distinct).take(10).collect();
+    let twice = seen.len() - distinct.len();
+    format!("missing {missing:?}, {twice} twice, {} late; {}", late(seen), reader::told(seen))
 }

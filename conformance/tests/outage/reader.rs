@@ -1,28 +1,37 @@
-//! A client that notes which events it sees.
+//! A client that reads all the time, and notes which events it sees.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use libtest_mimic::Failed;
 use protocol::{Role, TokenPlace};
 use scenarios::token::{Bearer, Secrets, TokenRecipe};
-use scenarios::wire::frame::FrameReader;
+use scenarios::wire::frame::{FrameReader, RawFrame};
 use scenarios::wire::handshake::{RequestRecipe, UpgradeRequest};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, OpCode};
 
 use crate::PATIENCE;
 use crate::gateway::{Gateway, JWT_SECRET};
 
 pub(crate) struct Reader {
-    stream: TcpStream,
-    frames: FrameReader,
+    seen: watch::Receiver<Seen>,
+}
+
+/// What a client saw.
+#[derive(Debug, Default)]
+struct Seen {
     /// The numbers of the events, as they came.
-    seen: Vec<u64>,
+    numbers: Vec<u64>,
+    /// How the connection ended, once it has.
+    end: Option<String>,
 }
 
 impl Reader {
-    /// Signs in.
+    /// Signs in, and reads from then on.
     pub(crate) async fn connect(gateway: &Gateway) -> Result<Self, Failed> {
         let now_s = unix_s();
         let bearer = Bearer { user_id: "reader", email: "reader@example.org", role: Role::Customer };
@@ -39,43 +48,82 @@ impl Reader {
         };
         let mut stream = TcpStream::connect(gateway.authority()).await.map_err(|error| error.to_string())?;
         let leftover = request.send(&mut stream).await.map_err(|error| error.to_string())?;
-        let mut reader = Self { stream, frames: FrameReader::after(leftover), seen: Vec::new() };
+        let mut frames = FrameReader::after(leftover);
         // Behind the welcome it is in its rooms.
-        match reader.next().await? {
-            Some(_) => Ok(reader),
-            None => Err("no welcome".into()),
-        }
+        let welcome = timeout(PATIENCE, frames.next(&mut stream)).await.map_err(|_| "no welcome")?;
+        welcome.map_err(|error| error.to_string())?.ok_or("no welcome")?;
+        let (tell, seen) = watch::channel(Seen::default());
+        tokio::spawn(async move {
+            let end = match read(&mut stream, &mut frames, &tell).await {
+                Ok(how) => how.to_owned(),
+                Err(error) => error.to_string(),
+            };
+            tell.send_modify(|seen| seen.end = Some(end));
+        });
+        Ok(Self { seen })
     }
 
-    /// Reads until what was seen suits. That the connection ends before is a failure.
-    pub(crate) async fn read_until(&mut self, suits: impl Fn(&[u64]) -> bool) -> Result<Vec<u64>, Failed> {
-        while !suits(&self.seen) {
-            match self.next().await {
-                Ok(Some(_)) => {}
-                Ok(None) => return Err(format!("the connection ended; seen: {:?}", self.seen).into()),
-                Err(error) => {
-                    return Err(
-                        format!("{}; seen: {:?}", error.message().unwrap_or_default(), self.seen).into()
-                    );
+    /// Waits until what was seen suits. That the connection ends before is a failure.
+    pub(crate) async fn until(&mut self, suits: impl Fn(&[u64]) -> bool) -> Result<Vec<u64>, Failed> {
+        let settled = self.seen.wait_for(|seen| seen.end.is_some() || suits(&seen.numbers));
+        let outcome = match timeout(PATIENCE, settled).await {
+            Ok(Ok(seen)) if suits(&seen.numbers) => return Ok(seen.numbers.clone()),
+            Ok(Ok(seen)) => format!("the connection ended: {}", seen.end.as_deref().unwrap_or_default()),
+            Ok(Err(_)) => "the reader is gone".to_owned(),
+            Err(_) => format!("after {PATIENCE:?} it had not all come"),
+        };
+        Err(format!("{outcome}; {}", told(&self.seen.borrow().numbers)).into())
+    }
+
+    /// Waits until so many more have come.
+    pub(crate) async fn more(&mut self, count: usize) -> Result<(), Failed> {
+        let enough = self.seen.borrow().numbers.len() + count;
+        self.until(|seen| seen.len() >= enough).await.map(|_| ())
+    }
+
+    /// What is left of a connection whose gateway is gone.
+    pub(crate) async fn rest(&mut self) -> Result<Vec<u64>, Failed> {
+        let ended = timeout(PATIENCE, self.seen.wait_for(|seen| seen.end.is_some())).await;
+        let seen = ended.map_err(|_| "the connection does not end")?.map_err(|error| error.to_string())?;
+        Ok(seen.numbers.clone())
+    }
+
+    /// How the connection ended, where it has.
+    pub(crate) fn end(&self) -> Option<String> {
+        self.seen.borrow().end.clone()
+    }
+}
+
+/// Reads to the end, and answers pings, since an outage may last longer than a gateway waits for a pong.
+async fn read(
+    stream: &mut TcpStream,
+    frames: &mut FrameReader,
+    tell: &watch::Sender<Seen>,
+) -> std::io::Result<&'static str> {
+    while let Some(frame) = frames.next(stream).await? {
+        match frame.opcode {
+            OpCode::Control(Control::Ping) => {
+                let pong = RawFrame::control(Control::Pong, frame.payload).encode(Some([1, 2, 3, 4]));
+                stream.write_all(&pong).await?;
+            }
+            OpCode::Control(Control::Close) => return Ok("the gateway said goodbye"),
+            _ => {
+                let message: Value = serde_json::from_slice(&frame.payload).unwrap_or_default();
+                if let Some(number) = message["payload"]["seq"].as_u64() {
+                    tell.send_modify(|seen| seen.numbers.push(number));
                 }
             }
         }
-        Ok(self.seen.clone())
     }
+    Ok("without a word")
+}
 
-    /// Reads what is left of a connection whose gateway is gone.
-    pub(crate) async fn read_to_the_end(&mut self) -> Result<Vec<u64>, Failed> {
-        while self.next().await?.is_some() {}
-        Ok(self.seen.clone())
-    }
-
-    async fn next(&mut self) -> Result<Option<()>, Failed> {
-        let frame = timeout(PATIENCE, self.frames.next(&mut self.stream)).await;
-        // A gateway that was killed may leave a cut frame or a reset behind: that is an end.
-        let Ok(Some(frame)) = frame.map_err(|_| "nothing came any more")? else { return Ok(None) };
-        let message: Value = serde_json::from_slice(&frame.payload).unwrap_or_default();
-        self.seen.extend(message["payload"]["seq"].as_u64());
-        Ok(Some(()))
+/// The first and the last of what was seen, and how many there were.
+pub(crate) fn told(seen: &[u64]) -> String {
+    match seen {
+        [] => "nothing was seen".to_owned(),
+        [first, .., last] => format!("{} were seen, from {first} to {last}", seen.len()),
+        [only] => format!("{only} alone was seen"),
     }
 }
 
