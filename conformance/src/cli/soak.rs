@@ -138,16 +138,14 @@ fn show(args: &SoakArgs, summary: &Summary, to: &mut impl Write) -> io::Result<(
         problem_count,
     } = summary;
     writeln!(to, "soaked for {:.0} s", duration.as_secs_f64())?;
-    let each_second = |count: u64, time: Duration| count as f64 / time.as_secs_f64().max(1.0);
-    let asked_for = |each_second: f64, asked: u32| match each_second < f64::from(asked) * KEPT_PACE {
-        true => format!("{each_second:.1} a second: this host was too busy for {asked}"),
-        false => format!("{each_second:.1} a second"),
-    };
-    let churn = asked_for(each_second(*replaced, *duration), args.churn);
+    let churn = pace(*replaced, *duration, args.churn);
     writeln!(to, "  healthy clients      {connections} came and went; churn {churn}")?;
     writeln!(to, "  broken handshakes    {broke_off}")?;
-    let pace = asked_for(each_second(*events, duration.saturating_sub(outages.silence)), args.events);
-    writeln!(to, "  events               {events}, {checked} deliveries checked; outages aside, {pace}")?;
+    let published = pace(*events, duration.saturating_sub(outages.silence), args.events);
+    writeln!(
+        to,
+        "  events               {events}, {checked} deliveries checked; outages aside, {published}"
+    )?;
     writeln!(
         to,
         "  broker restarts      {}; {} events waited for the gateway in the queue",
@@ -174,6 +172,15 @@ fn show(args: &SoakArgs, summary: &Summary, to: &mut impl Write) -> io::Result<(
     }
 }
 
+/// How fast it really went: whoever reads a verdict must see where host or gateway were too slow for what was asked.
+fn pace(count: u64, time: Duration, asked: u32) -> String {
+    let each_second = count as f64 / time.as_secs_f64().max(1.0);
+    match each_second < f64::from(asked) * KEPT_PACE {
+        true => format!("{each_second:.1} a second, not {asked}"),
+        false => format!("{each_second:.1} a second"),
+    }
+}
+
 fn failure(error: SoakError) -> Failure {
     match error {
         error @ SoakError::Gateway(_) => Failure::new(Exit::Subject, error),
@@ -188,4 +195,20 @@ fn failure(error: SoakError) -> Failure {
 fn minutes(text: &str) -> Result<f64, String> {
     let minutes = text.parse().ok().filter(|minutes| (0.01..=100_000.0).contains(minutes));
     minutes.ok_or_else(|| "write a number of minutes, such as 10 or 0.5".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pace that was kept is told as it was; one that was not is told beside what was asked for.
+    #[test]
+    fn a_pace_that_was_not_kept_is_told() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(pace(3000, minute, 50), "50.0 a second");
+        assert_eq!(pace(2900, minute, 50), "48.3 a second");
+        assert_eq!(pace(2070, minute, 50), "34.5 a second, not 50");
+        assert_eq!(pace(0, minute, 0), "0.0 a second", "none was asked for");
+        assert_eq!(pace(1, Duration::ZERO, 50), "1.0 a second, not 50", "told to stop at once");
+    }
 }
