@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::ClientConfig;
 use crate::net::{Dial, Driver, Order, Report, WallClock};
+use crate::report::{ErrorReport, Reports, User};
 use crate::session::{Command, QueueFull, Status};
 
 /// Orders that wait for the driver; whoever gives more waits.
@@ -21,6 +22,7 @@ pub struct Client {
     orders: mpsc::Sender<Order>,
     status: watch::Receiver<Status>,
     listeners: Arc<Listeners>,
+    reports: Arc<Reports>,
 }
 
 /// Names a listener, so that it alone can be taken off.
@@ -54,7 +56,7 @@ struct Listeners {
     next: AtomicU64,
     of_events: Mutex<BTreeMap<String, Vec<(ListenerId, Listener)>>>,
     of_anything: Mutex<Vec<AnyListener>>,
-    of_status: Mutex<Vec<Observer>>,
+    of_status: Mutex<Vec<(ListenerId, Observer)>>,
 }
 
 impl Client {
@@ -63,18 +65,22 @@ impl Client {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let (tell, status) = watch::channel(Status::Disconnected);
         let listeners = Arc::new(Listeners::default());
-        let called = listeners.clone();
+        let reports = Arc::new(Reports::default());
+        let (called, told) = (listeners.clone(), reports.clone());
         let report = move |report| match report {
             Report::Status { old, new } => {
                 tracing::debug!("status {old} → {new}");
                 tell.send_replace(new);
                 called.status(old, new);
             }
-            Report::Emit { name, payload } => called.call(&name, &payload),
+            Report::Emit { name, payload } => {
+                told.event(&name, &payload);
+                called.call(&name, &payload, &told);
+            }
             Report::Log(line) => tracing::debug!("{line}"),
         };
         tokio::spawn(Driver::run(config, dial, wall, inbox, report));
-        Self { orders, status, listeners }
+        Self { orders, status, listeners, reports }
     }
 
     /// Seeks a connection; nothing where one is sought or open already (STATE-5).
@@ -128,14 +134,19 @@ impl Client {
         name: impl Into<String>,
         listener: impl FnMut(&Value) -> Result<(), ListenerError> + Send + 'static,
     ) -> ListenerId {
-        let id = ListenerId(self.listeners.next.fetch_add(1, Ordering::Relaxed));
+        let id = self.listeners.name();
         let mut listeners = self.listeners.of_events.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.entry(name.into()).or_default().push((id, Box::new(listener)));
         id
     }
 
-    /// Takes a listener off, and no other.
+    /// Takes a listener, or an observer of the status, off, and no other.
     pub fn off(&self, id: ListenerId) {
+        self.listeners
+            .of_status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(found, _)| *found != id);
         let mut listeners = self.listeners.of_events.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.values_mut().for_each(|of_event| of_event.retain(|(found, _)| *found != id));
         listeners.retain(|_, of_event| !of_event.is_empty());
@@ -147,8 +158,21 @@ impl Client {
     }
 
     /// Calls `observer` with the old and the new status at every change, in the order of the events (STATE-1).
-    pub fn on_status(&self, observer: impl FnMut(Status, Status) + Send + 'static) {
-        self.listeners.of_status.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(observer));
+    pub fn on_status(&self, observer: impl FnMut(Status, Status) + Send + 'static) -> ListenerId {
+        let id = self.listeners.name();
+        let mut observers = self.listeners.of_status.lock().unwrap_or_else(PoisonError::into_inner);
+        observers.push((id, Box::new(observer)));
+        id
+    }
+
+    /// Says who is signed in, for error reports; `None` once they have signed out (OBS-1).
+    pub fn set_user(&self, user: Option<User>) {
+        self.reports.set_user(user);
+    }
+
+    /// Hands error reports to `sink`, on the client's task; it must not block (OBS-1).
+    pub fn on_report(&self, sink: impl FnMut(&ErrorReport) + Send + 'static) {
+        self.reports.add(sink);
     }
 
     async fn order(&self, command: Command) -> Result<(), SendError> {
@@ -159,30 +183,36 @@ impl Client {
 }
 
 impl Listeners {
-    fn call(&self, name: &str, payload: &Value) {
+    fn name(&self) -> ListenerId {
+        ListenerId(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn call(&self, name: &str, payload: &Value, reports: &Reports) {
         let mut of_events = self.of_events.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, listener) in of_events.get_mut(name).into_iter().flatten() {
-            guarded(name, || listener(payload));
+            guarded(name, reports, || listener(payload));
         }
         let mut of_anything = self.of_anything.lock().unwrap_or_else(PoisonError::into_inner);
         for listener in of_anything.iter_mut() {
-            guarded(name, || listener(name, payload));
+            guarded(name, reports, || listener(name, payload));
         }
     }
 
     fn status(&self, old: Status, new: Status) {
         let mut observers = self.of_status.lock().unwrap_or_else(PoisonError::into_inner);
-        observers.iter_mut().for_each(|observer| observer(old, new));
+        observers.iter_mut().for_each(|(_, observer)| observer(old, new));
     }
 }
 
 /// Calls a listener; one that panics is as good as one that fails (SUB-3).
-fn guarded(name: &str, listener: impl FnOnce() -> Result<(), ListenerError>) {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(listener)) {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!("a listener of {name} failed: {error}"),
-        Err(_) => tracing::warn!("a listener of {name} panicked"),
-    }
+fn guarded(name: &str, reports: &Reports, listener: impl FnOnce() -> Result<(), ListenerError>) {
+    let trouble = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(listener)) {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => format!("a listener of {name} failed: {error}"),
+        Err(_) => format!("a listener of {name} panicked"),
+    };
+    tracing::warn!("{trouble}");
+    reports.report(trouble);
 }
 
 /// The system's wall clock.

@@ -14,10 +14,15 @@ pub mod adapter;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod hooks;
 pub mod net;
+pub mod provider;
+pub mod query;
+pub mod report;
 pub mod session;
 
 pub use client::{Client, ListenerError, ListenerId, SendError, system_clock};
 pub use config::{ClientConfig, ConfigError};
 pub use net::{Dial, TcpDial, WallClock};
+pub use provider::{Provider, WeakProvider};
 pub use session::Status;

@@ -1,6 +1,5 @@
 //! Requests in, answers and reports out, in the order in which things happened.
 
-use std::collections::BTreeMap;
 use std::io;
 
 use serde_json::{Value, json};
@@ -8,7 +7,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use super::request::{Op, Request};
-use crate::client::{Client, ListenerError, ListenerId, SendError};
+use super::subject::{Answer, Subject};
 use crate::net::{Dial, WallClock};
 
 /// Lines that wait to be written. The client's task does not wait for its judge: beyond this the adapter ends.
@@ -25,7 +24,7 @@ pub async fn run<D: Dial>(
     wall: WallClock,
 ) -> io::Result<()> {
     let (lines, mut written) = mpsc::channel(LINES);
-    let mut adapter = Adapter { lines, client: None, listeners: BTreeMap::new(), dial, wall };
+    let mut adapter = Adapter { lines: Lines(lines), subject: None, dial, wall };
     let mut input = input.lines();
     let mut going = true;
     while going {
@@ -38,9 +37,8 @@ pub async fn run<D: Dial>(
             },
         }
     }
-    if let Some(client) = &adapter.client {
-        // Leaving is polite: the connection closes with 1000. A client that is gone has left already.
-        let _ = client.disconnect().await;
+    if let Some(subject) = &mut adapter.subject {
+        subject.leave().await;
     }
     while let Ok(line) = written.try_recv() {
         write(&mut output, &line).await?;
@@ -54,20 +52,10 @@ async fn write(output: &mut (impl AsyncWrite + Unpin), line: &Value) -> io::Resu
 }
 
 struct Adapter<D> {
-    lines: mpsc::Sender<Value>,
-    client: Option<Client>,
-    listeners: BTreeMap<(String, String), ListenerId>,
+    lines: Lines,
+    subject: Option<Subject<D>>,
     dial: D,
     wall: WallClock,
-}
-
-/// How a request went.
-enum Answer {
-    Ok,
-    Status(String),
-    Unsupported,
-    Error(String),
-    Bye,
 }
 
 impl<D: Dial> Adapter<D> {
@@ -76,92 +64,61 @@ impl<D: Dial> Adapter<D> {
         if line.trim().is_empty() {
             return Ok(true);
         }
-        let (id, answer) = match serde_json::from_str::<Request>(line) {
-            Ok(Request { id, op }) => (json!(id), self.perform(op).await),
+        let (id, op) = match serde_json::from_str::<Request>(line) {
+            Ok(Request { id, op }) => (json!(id), op),
             Err(error) => {
                 let id = serde_json::from_str::<Value>(line).map_or(Value::Null, |value| value["id"].clone());
-                (id, Answer::Error(format!("not a request: {error}")))
+                self.lines.answer(&id, Answer::Error(format!("not a request: {error}")))?;
+                return Ok(true);
             }
         };
-        let (line, going) = match answer {
-            Answer::Ok => (json!({ "id": id, "ok": true }), true),
-            Answer::Status(status) => (json!({ "id": id, "ok": true, "status": status }), true),
-            Answer::Unsupported => (json!({ "id": id, "unsupported": true }), true),
-            Answer::Error(error) => (json!({ "id": id, "error": error }), true),
-            Answer::Bye => (json!({ "id": id, "ok": true }), false),
-        };
-        report(&self.lines, line)?;
+        let going = !matches!(op, Op::Exit);
+        let answer = self.perform(op).await;
+        self.lines.answer(&id, answer)?;
         Ok(going)
     }
 
     async fn perform(&mut self, op: Op) -> Answer {
-        let client = match op {
-            Op::Configure(configure) => {
-                return match configure.config() {
-                    Ok(config) => {
-                        self.client = Some(self.start(config));
-                        self.listeners.clear();
-                        Answer::Ok
-                    }
-                    Err(error) => Answer::Error(error.to_string()),
-                };
-            }
-            Op::Exit => return Answer::Bye,
-            Op::Unknown => return Answer::Unsupported,
-            _ => match &self.client {
-                Some(client) => client.clone(),
-                None => return Answer::Error("`configure` comes first".to_owned()),
-            },
-        };
-        let outcome = match op {
-            Op::Connect => client.connect().await,
-            Op::Disconnect => client.disconnect().await,
-            Op::Send { message } => client.send(message.kind, message.payload).await,
-            Op::Subscribe { target } => client.subscribe(target).await,
-            Op::Unsubscribe { target } => client.unsubscribe(target).await,
-            Op::SetToken { token } => client.set_token(token).await,
-            Op::On { name, listener, fails } => {
-                self.listen(&client, name, listener, fails);
-                Ok(())
-            }
-            Op::Off { name, listener } => {
-                if let Some(id) = self.listeners.remove(&(name, listener)) {
-                    client.off(id);
+        match (op, &mut self.subject) {
+            (Op::Exit, _) => Answer::Ok,
+            (Op::Unknown, _) => Answer::Unsupported,
+            (Op::Configure(configure), subject) => match configure.settings() {
+                Ok(settings) => {
+                    let (dial, wall) = (self.dial.clone(), self.wall.clone());
+                    *subject = Some(Subject::start(settings, dial, wall, self.lines.clone()));
+                    Answer::Ok
                 }
-                Ok(())
-            }
-            Op::Status => return Answer::Status(client.status().to_string()),
-            Op::Configure(_) | Op::Exit | Op::Unknown => Ok(()),
-        };
-        outcome.map_or_else(|error: SendError| Answer::Error(error.to_string()), |()| Answer::Ok)
-    }
-
-    fn start(&self, config: crate::config::ClientConfig) -> Client {
-        let client = Client::start(config, self.dial.clone(), self.wall.clone());
-        let lines = self.lines.clone();
-        client.on_status(move |old, new| {
-            let line = json!({ "event": "status", "status": new.as_str(), "old": old.as_str() });
-            if let Err(error) = report(&lines, line) {
-                tracing::error!("a status is lost: {error}");
-            }
-        });
-        client
-    }
-
-    fn listen(&mut self, client: &Client, name: String, listener: String, fails: bool) {
-        let lines = self.lines.clone();
-        let (event, own_name) = (name.clone(), listener.clone());
-        let id = client.on(name.clone(), move |payload| {
-            let line = json!({ "event": "emit", "name": event, "payload": payload, "listener": own_name });
-            report(&lines, line).map_err(|error| ListenerError(error.to_string()))?;
-            if fails { Err(ListenerError("told to fail".to_owned())) } else { Ok(()) }
-        });
-        if let Some(before) = self.listeners.insert((name, listener), id) {
-            client.off(before);
+                Err(error) => Answer::Error(error.to_string()),
+            },
+            (op, Some(subject)) => subject.perform(op).await,
+            (_, None) => Answer::Error("`configure` comes first".to_owned()),
         }
     }
 }
 
-fn report(lines: &mpsc::Sender<Value>, line: Value) -> io::Result<()> {
-    lines.try_send(line).map_err(|_| io::Error::other("nobody reads the reports"))
+/// Where lines go.
+#[derive(Clone)]
+pub(super) struct Lines(mpsc::Sender<Value>);
+
+impl Lines {
+    /// Answers a request.
+    fn answer(&self, id: &Value, answer: Answer) -> io::Result<()> {
+        self.write(match answer {
+            Answer::Ok => json!({ "id": id, "ok": true }),
+            Answer::With(name, value) => json!({ "id": id, "ok": true, name: value }),
+            Answer::Unsupported => json!({ "id": id, "unsupported": true }),
+            Answer::Error(error) => json!({ "id": id, "error": error }),
+        })
+    }
+
+    /// Reports what happened by itself. A report that cannot be written is an error, and the next answer will be too.
+    pub(super) fn report(&self, line: Value) {
+        if let Err(error) = self.write(line) {
+            tracing::error!("a report is lost: {error}");
+        }
+    }
+
+    fn write(&self, line: Value) -> io::Result<()> {
+        self.0.try_send(line).map_err(|_| io::Error::other("nobody reads the reports"))
+    }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use protocol::{Dialect, Target};
+use protocol::{DEFAULT_URL, Dialect, Target};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::config::{ClientConfig, ConfigError};
+use crate::report::User;
 
 /// One line.
 #[derive(Deserialize)]
@@ -43,19 +44,55 @@ pub(super) enum Op {
         listener: String,
     },
     SetToken {
-        token: String,
+        token: Option<String>,
+    },
+    SetUser {
+        user: Option<User>,
     },
     Status,
+    Config,
+    Mount {
+        name: String,
+        hook: Hook,
+    },
+    Unmount {
+        name: String,
+    },
+    Read {
+        name: String,
+    },
+    Observe {
+        key: Vec<Value>,
+    },
+    SetQuery {
+        key: Vec<Value>,
+        value: Value,
+    },
+    GetQuery {
+        key: Vec<Value>,
+    },
     Exit,
     #[serde(other)]
     Unknown,
 }
 
+/// What is mounted under the provider.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub(super) enum Hook {
+    Status,
+    Subscription { event_type: String },
+    RealTimeUpdates { event_type: String, query_keys: Vec<Vec<Value>> },
+    RealTimeQueryUpdate { event_type: String, query_key: Vec<Value> },
+    PaymentUpdates,
+    DashboardUpdates,
+    ProfileUpdates,
+}
+
 #[derive(Deserialize)]
 pub(super) struct Configure {
-    url: String,
-    #[serde(default)]
-    token: String,
+    url: Option<String>,
+    token: Option<String>,
     #[serde(default)]
     options: Options,
     #[serde(default)]
@@ -83,14 +120,26 @@ struct Options {
     connect_timeout: Option<u64>,
     stable_after: Option<u64>,
     auto_reconnect: Option<bool>,
+    auto_connect: Option<bool>,
     queue_capacity: Option<usize>,
     seed: Option<u64>,
 }
 
+/// What was configured, checked.
+pub(super) struct Settings {
+    pub(super) config: ClientConfig,
+    /// Whether a provider connects by itself.
+    pub(super) auto_connect: bool,
+    /// Whether there is something to sign in with.
+    pub(super) signed_in: bool,
+}
+
 impl Configure {
-    pub(super) fn config(self) -> Result<ClientConfig, ConfigError> {
+    pub(super) fn settings(self) -> Result<Settings, ConfigError> {
         let Self { url, token, options, dialect } = self;
-        let mut config = ClientConfig { dialect, ..ClientConfig::new(&url, token)? };
+        let signed_in = token.is_some();
+        let url = url.unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let mut config = ClientConfig { dialect, ..ClientConfig::new(&url, token.unwrap_or_default())? };
         let timing = &mut config.timing;
         for (time, ms) in [
             (&mut timing.reconnect_delay, options.reconnect_delay),
@@ -108,6 +157,30 @@ impl Configure {
         config.auto_reconnect = options.auto_reconnect.unwrap_or(config.auto_reconnect);
         config.queue_capacity = options.queue_capacity.unwrap_or(config.queue_capacity);
         config.seed = options.seed.unwrap_or(config.seed);
-        config.check()
+        let auto_connect = options.auto_connect.unwrap_or(true);
+        Ok(Settings { config: config.check()?, auto_connect, signed_in })
+    }
+}
+
+impl Settings {
+    /// What the client uses, by the names that it is configured with (CONF-1).
+    pub(super) fn in_effect(&self) -> Value {
+        let Self { config, auto_connect, .. } = self;
+        let timing = &config.timing;
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        json!({
+            "url": config.url.as_str(),
+            "reconnectDelay": ms(timing.reconnect_delay),
+            "maxReconnectDelay": ms(timing.max_reconnect_delay),
+            "maxReconnectAttempts": timing.max_reconnect_attempts,
+            "jitter": timing.jitter,
+            "autoReconnect": config.auto_reconnect,
+            "autoConnect": auto_connect,
+            "pingInterval": ms(timing.ping_interval),
+            "pongTimeout": ms(timing.pong_timeout),
+            "connectTimeout": ms(timing.connect_timeout),
+            "stableAfter": ms(timing.stable_after),
+            "queueCapacity": config.queue_capacity,
+        })
     }
 }
