@@ -102,6 +102,16 @@ impl ScriptedGateway {
     }
 }
 
+/// A provider that is connected to the gateway, or is about to be.
+#[allow(dead_code, reason = "not every test that includes this file uses it")]
+pub(crate) async fn scripted_provider(
+    gateway: &ScriptedGateway,
+) -> Result<reference_client::Provider, Box<dyn std::error::Error>> {
+    use reference_client::{Client, ClientConfig, Provider, TcpDial, system_clock};
+    let client = Client::start(ClientConfig::new(&gateway.url(), "a token")?, TcpDial, system_clock());
+    Ok(Provider::signed_in(client, true).await?)
+}
+
 #[allow(clippy::result_large_err, reason = "the handshake's callback has the library's type")]
 async fn serve(
     stream: TcpStream,
