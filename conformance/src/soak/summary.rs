@@ -219,3 +219,28 @@ impl fmt::Display for Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Memory that is above where it began by more than the allowance is a problem; what it was in between is none.
+    #[test]
+    fn memory_must_come_back() {
+        let mut memory = Memory::begin(100);
+        memory.look(100 + 2 * ALLOWANCE_BYTES);
+        memory.look(100 + ALLOWANCE_BYTES);
+        assert_eq!((memory.peak, memory.verdict()), (100 + 2 * ALLOWANCE_BYTES, None));
+        memory.look(101 + ALLOWANCE_BYTES);
+        assert_eq!(memory.verdict(), Some(Problem::Memory(memory)));
+    }
+
+    /// Every problem is counted; the first ones are kept.
+    #[test]
+    fn every_problem_is_counted() {
+        let mut summary = Summary::default();
+        (0..50).for_each(|client| summary.note(Problem::Lost { client, number: 1 }));
+        assert_eq!((summary.problems.len(), summary.problem_count), (KEPT, 50));
+        assert_eq!(summary.problems.first(), Some(&Problem::Lost { client: 0, number: 1 }));
+    }
+}
