@@ -79,6 +79,15 @@ impl Executor {
         Self { profile, broker, program, seed, run, cases: AtomicU32::new(0) }
     }
 
+    /// The same run, with an implementation that is described otherwise.
+    pub(crate) fn with_profile(&self, profile: Profile) -> Self {
+        let broker = self.broker.clone();
+        Self {
+            run: format!("{}-{:x}", self.run, self.number()),
+            ..Self::new(profile, broker, self.program.clone(), self.seed)
+        }
+    }
+
     /// The implementation.
     pub fn profile(&self) -> &Profile {
         &self.profile
@@ -112,7 +121,7 @@ impl Executor {
     /// # Errors
     /// When the case could not begin.
     pub async fn execute(&self, scenario: &Scenario) -> Result<Execution, ExecutionError> {
-        let number = self.cases.fetch_add(1, Ordering::Relaxed);
+        let number = self.number();
         let bindings = Bindings { case: format!("c{number}-{}", self.run) };
         let scenario = scenario.bind(&bindings);
         match scenario.subject {
@@ -127,6 +136,11 @@ impl Executor {
                 client::execute(self, client, scenario, bindings).await
             }
         }
+    }
+
+    /// A number that no other case of this run has.
+    fn number(&self) -> u32 {
+        self.cases.fetch_add(1, Ordering::Relaxed)
     }
 
     fn setting(&self, bindings: Bindings, secrets: Secrets, path: String) -> Setting {

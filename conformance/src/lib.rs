@@ -15,6 +15,7 @@ pub mod cli;
 pub mod demo;
 pub mod executor;
 pub mod exit;
+pub mod preflight;
 pub mod process;
 pub mod profile;
 pub mod proxy;

@@ -16,6 +16,7 @@ use super::{Failure, LevelArg, closed};
 use crate::amqp::{self, Identity};
 use crate::executor::{BrokerChoice, Executor};
 use crate::exit::Exit;
+use crate::preflight::{self, SetupError};
 use crate::profile::{
     self, ClientProfile, CommandProfile, DEFAULT_FILE, GatewayAccess, GatewayProfile, Profile, Ready,
 };
@@ -47,6 +48,9 @@ pub(super) struct Common {
     /// What is printed on standard output
     #[arg(long, value_enum, default_value_t = Format::Console)]
     format: Format,
+    /// Judge without looking first whether the set-up is right
+    #[arg(long)]
+    no_preflight: bool,
     /// A folder for `report.json` and the traces of all cases
     #[arg(long, short = 'o', value_name = "DIR")]
     output: Option<PathBuf>,
@@ -197,6 +201,16 @@ fn judge(profile: Profile, subjects: &[SubjectKind], common: &Common, broker: &s
             }
         };
         let executor = Arc::new(Executor::new(profile, broker, program, common.seed));
+        let has_cases =
+            |subject: &SubjectKind| plan.cases.iter().any(|case| case.scenario.subject == *subject);
+        for subject in subjects.iter().filter(|subject| !common.no_preflight && has_cases(subject)) {
+            let looked = tokio::select! {
+                biased;
+                looked = preflight::check(&executor, *subject) => looked,
+                () = interrupted() => return Ok(Exit::Interrupted),
+            };
+            looked.map_err(|SetupError { exit, report }| Failure::new(exit, report))?;
+        }
         let used = subjects.contains(&SubjectKind::Gateway).then_some(used);
         let run = Run { common, subjects, level, executor, used };
         tokio::select! {

@@ -1,0 +1,247 @@
+//! One look at an implementation before it is judged: a set-up that is wrong is one error that says what was seen and what to
+//! try, not sixty cases that fail.
+//!
+//! It plays a scenario of its own, through the same executor as the cases, and reads the trace.
+
+mod dialect;
+
+use miette::{Report, miette};
+use protocol::TokenPlace;
+use scenarios::player::PlayError;
+use scenarios::trace::{Event, Trace};
+use scenarios::{Scenario, ScenarioId, SubjectKind};
+
+pub use dialect::Mismatch;
+
+use crate::executor::{ExecutionError, Executor};
+use crate::exit::Exit;
+use crate::profile::Profile;
+
+/// Paths that gateways of all kinds upgrade on; tried where the profile's does not.
+const PATHS: [&str; 5] = ["/ws", "/", "/socket", "/websocket", "/api/ws"];
+
+/// What is wrong with a set-up.
+#[derive(Debug)]
+pub struct SetupError {
+    /// How the run ends.
+    pub exit: Exit,
+    /// What was seen, and what to try.
+    pub report: Report,
+}
+
+/// Looks at a subject of the executor's profile.
+///
+/// # Errors
+/// When the set-up is wrong, as far as can be told. That an implementation is not as required is no such error.
+pub async fn check(executor: &Executor, subject: SubjectKind) -> Result<(), SetupError> {
+    match subject {
+        SubjectKind::Gateway => gateway(executor).await,
+        SubjectKind::Client => client(executor).await,
+    }
+}
+
+async fn gateway(executor: &Executor) -> Result<(), SetupError> {
+    let trace = play(executor, SubjectKind::Gateway).await?;
+    if let Some(refusal) = Refusal::of(&trace) {
+        return Err(refusal.explained(executor).await);
+    }
+    told(&dialect::of_gateway(&trace, &executor.profile().dialect), SubjectKind::Gateway)
+}
+
+async fn client(executor: &Executor) -> Result<(), SetupError> {
+    let trace = play(executor, SubjectKind::Client).await?;
+    if !trace.observations.iter().any(|observation| matches!(observation.event, Event::Dialled { .. })) {
+        let help = "the adapter answered `connect`; the client must dial the `url` that `configure` gave it";
+        let report = miette!(help = help, "the client never dialled the scripted gateway");
+        return Err(SetupError { exit: Exit::Subject, report });
+    }
+    told(&dialect::of_client(&trace, &executor.profile().dialect), SubjectKind::Client)
+}
+
+fn told(found: &[Mismatch], subject: SubjectKind) -> Result<(), SetupError> {
+    let [first, ..] = found else { return Ok(()) };
+    let lines = found.iter().map(|mismatch| mismatch.setting.trim_start_matches("dialect."));
+    let table = ["[dialect]"].into_iter().chain(lines).collect::<Vec<_>>().join("\n  ");
+    let others = match found.len() {
+        1 => String::new(),
+        count => format!(" (and {} more such signs)", count - 1),
+    };
+    let help = format!("write into the profile:\n  {table}");
+    let report = miette!(
+        help = help,
+        "this {subject} speaks another dialect than the profile declares: {first}{others}"
+    );
+    Err(SetupError { exit: Exit::Usage, report })
+}
+
+/// Plays the look's scenario.
+async fn play(executor: &Executor, subject: SubjectKind) -> Result<Trace, SetupError> {
+    let text = match subject {
+        SubjectKind::Gateway => include_str!("preflight/gateway.toml"),
+        SubjectKind::Client => include_str!("preflight/client.toml"),
+    };
+    let id = ScenarioId(format!("preflight/{subject}"));
+    let scenario = Scenario::parse(id, text).expect("the look's own scenario is sound: a test reads it");
+    let execution = executor.execute(&scenario).await.map_err(|error| cannot_begin(&error))?;
+    match execution.play.outcome {
+        Ok(()) | Err(PlayError::NotRun(_)) => Ok(execution.play.trace),
+        Err(PlayError::SubjectDied(status)) => {
+            let output = last_words(&execution.output);
+            let help = format!("it ended by itself: {status}{output}");
+            Err(SetupError {
+                exit: Exit::Subject,
+                report: miette!(help = help, "the {subject} died at the first touch"),
+            })
+        }
+        Err(PlayError::Adapter(reason)) => {
+            let help = format!(
+                "`gatecheck adapter check` tries an adapter op by op{}",
+                last_words(&execution.output)
+            );
+            Err(SetupError { exit: Exit::Subject, report: miette!(help = help, "{reason}") })
+        }
+        Err(PlayError::Harness(reason)) => {
+            Err(SetupError { exit: Exit::Harness, report: miette!("{reason}") })
+        }
+    }
+}
+
+fn cannot_begin(error: &ExecutionError) -> SetupError {
+    let ExecutionError::Subject { reason, output } = error else {
+        return SetupError { exit: Exit::Harness, report: miette!("{error}") };
+    };
+    let said = output.join("\n");
+    let taken =
+        ["EADDRINUSE", "ddress already in use", "ddress in use"].iter().any(|words| said.contains(words));
+    let try_this = if taken {
+        "its port is taken: hand over `{port}`, a free one, by an argument or the environment"
+    } else {
+        "look at what it printed; `gateway.ready` says how it shows that it is ready, and how long that may take"
+    };
+    let help = format!("{try_this}{}", last_words(output));
+    SetupError { exit: Exit::Subject, report: miette!(help = help, "{reason}") }
+}
+
+/// The end of what a process printed.
+fn last_words(output: &[String]) -> String {
+    /// Lines that are shown.
+    const SHOWN: usize = 12;
+    if output.is_empty() {
+        return "\nit printed nothing".to_owned();
+    }
+    let last = &output[output.len().saturating_sub(SHOWN)..];
+    format!("\nit printed:\n  {}", last.join("\n  "))
+}
+
+/// How a gateway took a valid token on the profile's path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Refusal {
+    /// By this HTTP status.
+    Status(u16),
+    /// By ending the connection.
+    NoAnswer(String),
+    /// By a close, before anything else.
+    Close(u16),
+}
+
+impl Refusal {
+    fn of(trace: &Trace) -> Option<Self> {
+        let mut spoke = false;
+        for observation in &trace.observations {
+            match &observation.event {
+                Event::Refused { status: Some(status), .. } => return Some(Self::Status(*status)),
+                Event::Refused { status: None, reason } => return Some(Self::NoAnswer(reason.clone())),
+                Event::Closed { code: Some(code), .. } if !spoke => return Some(Self::Close(code.0)),
+                Event::Received(frame) => spoke |= frame.kind == scenarios::trace::FrameKind::Text,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// What to try: whatever else works is found by trying it.
+    async fn explained(self, executor: &Executor) -> SetupError {
+        let profile = executor.profile();
+        let path = profile.gateway.as_ref().map_or("/ws", |gateway| gateway.path.as_str());
+        let seen = match &self {
+            Self::Status(status) => {
+                format!("the gateway answers a valid token on `{path}` with HTTP {status}")
+            }
+            Self::NoAnswer(reason) => format!("the gateway does not answer an upgrade on `{path}`: {reason}"),
+            Self::Close(code) => {
+                format!("the gateway closes a connection with a valid token at once, with {code}")
+            }
+        };
+        let found = match &self {
+            Self::Status(400 | 404 | 405 | 426) | Self::NoAnswer(_) => other_path(executor, path).await,
+            Self::Status(401 | 403) | Self::Close(_) => other_place(executor).await,
+            Self::Status(_) => None,
+        };
+        let help = found.unwrap_or_else(|| match &self {
+            Self::Status(400 | 404 | 405 | 426) => "set `gateway.path` to the path that upgrades".to_owned(),
+            Self::Status(401 | 403) | Self::Close(_) => {
+                "it must verify tokens with `{jwt_secret}` (HS256): hand that over by an argument or the environment; \
+                 `dialect.token` says where the token travels"
+                    .to_owned()
+            }
+            Self::Status(_) | Self::NoAnswer(_) => "look at what the gateway logs when it is dialled".to_owned(),
+        });
+        SetupError { exit: Exit::Subject, report: miette!(help = help, "{seen}") }
+    }
+}
+
+/// Another path that upgrades.
+async fn other_path(executor: &Executor, declared: &str) -> Option<String> {
+    for path in PATHS.into_iter().filter(|path| *path != declared) {
+        let mut profile = executor.profile().clone();
+        profile.gateway.as_mut()?.path = path.to_owned();
+        if opens(executor, profile).await {
+            return Some(format!("`{path}` upgrades: did you mean `gateway.path = \"{path}\"`?"));
+        }
+    }
+    None
+}
+
+/// Another place for the token that is accepted.
+async fn other_place(executor: &Executor) -> Option<String> {
+    let places = [
+        (TokenPlace::Query, "query"),
+        (TokenPlace::Bearer, "bearer"),
+        (TokenPlace::Subprotocol, "subprotocol"),
+    ];
+    for (place, name) in places {
+        let mut profile = executor.profile().clone();
+        if profile.dialect.token == place {
+            continue;
+        }
+        profile.dialect.token = place;
+        if opens(executor, profile).await {
+            return Some(format!("it takes the token elsewhere: did you mean `dialect.token = \"{name}\"`?"));
+        }
+    }
+    None
+}
+
+async fn opens(executor: &Executor, profile: Profile) -> bool {
+    let trace = play(&executor.with_profile(profile), SubjectKind::Gateway).await;
+    trace.is_ok_and(|trace| {
+        let opened = trace.observations.iter().any(|observation| matches!(observation.event, Event::Opened));
+        opened && Refusal::of(&trace).is_none()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The look's own scenarios are read.
+    #[test]
+    fn its_scenarios_are_sound() {
+        for (subject, text) in [
+            ("gateway", include_str!("preflight/gateway.toml")),
+            ("client", include_str!("preflight/client.toml")),
+        ] {
+            Scenario::parse(ScenarioId(format!("preflight/{subject}")), text).unwrap();
+        }
+    }
+}

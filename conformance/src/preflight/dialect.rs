@@ -1,0 +1,192 @@
+//! Signs that an implementation speaks another dialect than its profile declares. Each rests on something that was seen on the
+//! wire; what merely did not come is for the cases to judge.
+
+use std::fmt;
+
+use protocol::{Dialect, EventStyle};
+use scenarios::trace::{Event, FrameKind, Observation, Trace};
+use serde_json::Value;
+
+/// The event that is published.
+const EVENT: &str = "payment:created";
+/// What is subscribed to.
+const ROOM: &str = "catalog:changed";
+/// Types by which gateways of all kinds greet their clients.
+const GREETINGS: [&str; 6] =
+    ["connected", "connection:established", "connection_established", "hello", "ready", "welcome"];
+
+/// One sign, and what to write into the profile.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mismatch {
+    /// What was seen.
+    pub seen: String,
+    /// The line for the profile.
+    pub setting: String,
+}
+
+/// Every sign in what a gateway sent.
+pub(super) fn of_gateway(trace: &Trace, dialect: &Dialect) -> Vec<Mismatch> {
+    let texts: Vec<Value> = trace.observations.iter().filter_map(received).collect();
+    let kind = |value: &Value| value["type"].as_str().unwrap_or_default().to_owned();
+    let kinds: Vec<String> = texts.iter().map(kind).collect();
+    let has = |name: &str| kinds.iter().any(|kind| kind == name);
+    let mut found = Vec::new();
+
+    let wrapper = texts.iter().find(|value| value["payload"]["eventType"] == EVENT);
+    match (dialect.events, wrapper) {
+        (EventStyle::Typed, Some(value)) if !has(EVENT) => found.push(Mismatch {
+            seen: format!("it wraps its events in `{}`", kind(value)),
+            setting: "dialect.events = \"enveloped\"".to_owned(),
+        }),
+        (EventStyle::Enveloped, None) if has(EVENT) => found.push(Mismatch {
+            seen: "its events have their own names as types".to_owned(),
+            setting: "dialect.events = \"typed\"".to_owned(),
+        }),
+        _ => {}
+    }
+    if !has(&dialect.pong)
+        && let Some(pong) = kinds.iter().find(|kind| kind.to_lowercase().contains("pong"))
+    {
+        found.push(Mismatch {
+            seen: format!("it answers `{}` by `{pong}`", dialect.ping),
+            setting: format!("dialect.pong = \"{pong}\""),
+        });
+    }
+    let readable = |key: &str| {
+        [&dialect.acknowledge.event_type, &dialect.acknowledge.room].iter().any(|known| *known == key)
+    };
+    let acknowledgement = texts.iter().find(|value| value["type"] == "subscribed");
+    if let Some(keys) = acknowledgement.and_then(|value| value["payload"].as_object())
+        && let Some((key, _)) = keys.iter().find(|(_, value)| **value == ROOM)
+        && !readable(key)
+    {
+        found.push(Mismatch {
+            seen: format!("its `subscribed` names the room in `{key}`"),
+            setting: format!("dialect.acknowledge = {{ event_type = \"{key}\", room = \"{key}\" }}"),
+        });
+    }
+    if let Some(first) = kinds.first()
+        && dialect.welcome_type() != Some(first)
+        && GREETINGS.contains(&first.as_str())
+    {
+        found.push(Mismatch {
+            seen: format!("it greets its clients with `{first}`"),
+            setting: format!("dialect.welcome = \"{first}\""),
+        });
+    }
+    found
+}
+
+/// Every sign in what a client sent.
+pub(super) fn of_client(trace: &Trace, dialect: &Dialect) -> Vec<Mismatch> {
+    let readable = |key: &str| {
+        [&dialect.subscribe.event_type, &dialect.subscribe.room].iter().any(|known| *known == key)
+    };
+    let sent = trace.observations.iter().filter_map(sent);
+    let named = sent.filter_map(|value| {
+        let keys = value["payload"].as_object()?;
+        let (key, _) = keys.iter().find(|(_, value)| **value == ROOM)?;
+        Some((value["type"].as_str().unwrap_or_default().to_owned(), key.clone()))
+    });
+    let odd = named.filter(|(kind, key)| kind == "subscribe" && !readable(key));
+    odd.map(|(_, key)| Mismatch {
+        seen: format!("its `subscribe` names the room in `{key}`"),
+        setting: format!("dialect.subscribe = {{ event_type = \"{key}\", room = \"{key}\" }}"),
+    })
+    .take(1)
+    .collect()
+}
+
+fn received(observation: &Observation) -> Option<Value> {
+    match &observation.event {
+        Event::Received(frame) if frame.kind == FrameKind::Text => serde_json::from_str(&frame.body).ok(),
+        _ => None,
+    }
+}
+
+fn sent(observation: &Observation) -> Option<Value> {
+    match &observation.event {
+        Event::Sent(frame) if frame.kind == FrameKind::Text => serde_json::from_str(&frame.body).ok(),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: did you mean `{}`?", self.seen, self.setting)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::{SubscriptionKeys, Welcome};
+    use scenarios::trace::{Actor, Frame, Message};
+    use serde_json::json;
+
+    fn trace(texts: &[Value], event: fn(Frame) -> Event) -> Trace {
+        let observation = |text: &Value| Observation {
+            at_us: 0,
+            actor: Actor("ada".to_owned()),
+            connection: Some(0),
+            event: event(Frame { kind: FrameKind::Text, body: text.to_string(), message: None::<Message> }),
+        };
+        Trace { observations: texts.iter().map(observation).collect() }
+    }
+
+    fn settings(texts: &[Value], dialect: &Dialect) -> Vec<String> {
+        of_gateway(&trace(texts, Event::Received), dialect).into_iter().map(|found| found.setting).collect()
+    }
+
+    /// What a gateway of the declared dialect says gives no sign.
+    #[test]
+    fn the_declared_dialect_gives_no_sign() {
+        let said = [
+            json!({ "type": "connection:established", "payload": { "userId": "ada", "rooms": [] } }),
+            json!({ "type": "pong" }),
+            json!({ "type": "subscribed", "payload": { "eventType": ROOM } }),
+            json!({ "type": EVENT, "payload": {} }),
+        ];
+        assert_eq!(settings(&said, &Dialect::default()), Vec::<String>::new());
+        assert_eq!(settings(&[], &Dialect::default()), Vec::<String>::new());
+    }
+
+    /// Each foreign spelling is told by the line that declares it.
+    #[test]
+    fn foreign_spellings_are_told() {
+        let said = [
+            json!({ "type": "welcome", "payload": {} }),
+            json!({ "type": "PONG" }),
+            json!({ "type": "subscribed", "payload": { "channel": ROOM } }),
+            json!({ "type": "event", "payload": { "eventType": EVENT, "data": {} } }),
+        ];
+        let expected = [
+            "dialect.events = \"enveloped\"",
+            "dialect.pong = \"PONG\"",
+            "dialect.acknowledge = { event_type = \"channel\", room = \"channel\" }",
+            "dialect.welcome = \"welcome\"",
+        ];
+        assert_eq!(settings(&said, &Dialect::default()), expected);
+        let declared = Dialect {
+            events: EventStyle::Enveloped,
+            pong: "PONG".to_owned(),
+            acknowledge: SubscriptionKeys::single("channel"),
+            welcome: Welcome::Named("welcome".to_owned()),
+            ..Dialect::default()
+        };
+        assert_eq!(settings(&said, &declared), Vec::<String>::new());
+        let typed = [json!({ "type": EVENT, "payload": {} })];
+        assert_eq!(settings(&typed, &declared), ["dialect.events = \"typed\""]);
+    }
+
+    /// A client's own key is told; the declared one is not.
+    #[test]
+    fn a_clients_key_is_told() {
+        let said = [json!({ "type": "subscribe", "payload": { "channel": ROOM } })];
+        let trace = trace(&said, Event::Sent);
+        let found = of_client(&trace, &Dialect::default());
+        assert_eq!(found[0].setting, "dialect.subscribe = { event_type = \"channel\", room = \"channel\" }");
+        let declared = Dialect { subscribe: SubscriptionKeys::single("channel"), ..Dialect::default() };
+        assert_eq!(of_client(&trace, &declared), []);
+    }
+}
