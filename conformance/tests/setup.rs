@@ -1,0 +1,95 @@
+//! A wrong set-up is one error that says what was seen and what to try, and not a case.
+
+use std::process::{Command, Stdio};
+
+/// What `gatecheck` says of a set-up, in one line, and its exit code.
+fn said(subject: &str, profile: &str, server: &str) -> (i32, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("gatecheck.toml"), profile).expect("a profile");
+    std::fs::write(folder.path().join("gateway.toml"), server).expect("a configuration");
+    let output = Command::new(env!("CARGO_BIN_EXE_gatecheck"))
+        .arg(subject)
+        .current_dir(folder.path())
+        .env("NO_COLOR", "1")
+        .env("NO_GRAPHICS", "1")
+        .stdin(Stdio::null())
+        .output()
+        .expect("gatecheck runs");
+    let text = String::from_utf8(output.stderr).expect("errors are text");
+    assert!(output.stdout.is_empty() && !text.contains("panicked"), "{text}");
+    let words = text.split_whitespace().filter(|word| *word != "│");
+    (output.status.code().expect("an exit code"), words.collect::<Vec<_>>().join(" "))
+}
+
+/// The reference gateway, configured by `server`.
+fn gateway(server: &str, secret: &str) -> (i32, String) {
+    let command =
+        r#"["{gatecheck}", "reference-server", "--listen", "127.0.0.1:{port}", "--config", "gateway.toml"]"#;
+    let profile = format!(
+        "[gateway]\ncommand = {command}\nenv = {{ JWT_SECRET = \"{secret}\", RABBITMQ_URL = \"{{amqp_url}}\" }}\n"
+    );
+    said("gateway", &profile, server)
+}
+
+const SECRET: &str = "{jwt_secret}";
+
+/// Each set-up ends with its code and the words that help.
+#[track_caller]
+fn expect((code, text): (i32, String), expected: i32, words: &[&str]) {
+    assert_eq!(code, expected, "{text}");
+    for words in words {
+        assert!(text.contains(words), "{words:?} is not in: {text}");
+    }
+}
+
+#[test]
+fn another_path_is_found() {
+    expect(
+        gateway("path = \"/socket\"", SECRET),
+        4,
+        &["on `/ws` with HTTP 404", "gateway.path = \"/socket\""],
+    );
+}
+
+#[test]
+fn a_wrong_secret_is_told() {
+    let secret = "another-secret-that-is-long-enough-too";
+    expect(gateway("", secret), 4, &["a valid token on `/ws` with HTTP 401", "`{jwt_secret}`"]);
+}
+
+#[test]
+fn another_place_of_the_token_is_found() {
+    expect(
+        gateway("[dialect]\ntoken = \"bearer\"", SECRET),
+        4,
+        &["did you mean `dialect.token = \"bearer\"`"],
+    );
+}
+
+#[test]
+fn another_dialect_is_told() {
+    let dialect = "[dialect]\nevents = \"enveloped\"\npong = \"PONG\"";
+    expect(
+        gateway(dialect, SECRET),
+        2,
+        &["it wraps its events in `event`", "[dialect] events = \"enveloped\" pong = \"PONG\""],
+    );
+}
+
+#[test]
+fn a_gateway_that_does_not_start_is_told() {
+    let profile = "[gateway]\ncommand = [\"sh\", \"-c\", \"echo Error: listen EADDRINUSE >&2; exit 3\"]";
+    expect(said("gateway", profile, ""), 4, &["ended before it was ready", "its port is taken", "`{port}`"]);
+    let profile = "[gateway]\ncommand = [\"sleep\", \"60\"]\nready = { timeout = \"300ms\" }";
+    expect(said("gateway", profile, ""), 4, &["not taking connections after 300ms", "it printed nothing"]);
+}
+
+#[test]
+fn an_adapter_that_breaks_the_protocol_is_told() {
+    let profile = "[client]\ncommand = [\"sh\", \"-c\", \"while read line; do echo hello; done\"]";
+    expect(said("client", profile, ""), 4, &["what is no JSON object: \"hello\"", "noise belongs on stderr"]);
+    let idle =
+        r#"while read line; do id=${line#*\"id\":}; id=${id%%[,\}]*}; echo "{\"id\":$id,\"ok\":true}"; done"#;
+    let profile = format!("[client]\ncommand = [\"sh\", \"-c\", '''{idle}''']");
+    expect(said("client", &profile, ""), 4, &["the client never dialled", "`url` that `configure` gave it"]);
+}
