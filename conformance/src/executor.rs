@@ -158,6 +158,8 @@ impl Executor {
     fn values(&self) -> Values {
         let mut values = Values::of_timing(&self.profile.timing);
         values.set("gatecheck", self.program.display().to_string());
+        let dialect = serde_json::to_string(&self.profile.dialect).expect("a dialect has string keys");
+        values.set("dialect", dialect);
         values
     }
 

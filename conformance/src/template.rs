@@ -6,11 +6,12 @@ use protocol::{Timing, format_duration};
 use scenarios::scenario::{Interval, Settings};
 
 /// Every placeholder. A duration has two: `{ping_interval}` is `300ms`, `{ping_interval_ms}` is `300`.
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 28] = [
     "allowed_origin",
     "amqp_url",
     "connect_timeout",
     "connect_timeout_ms",
+    "dialect",
     "exchange",
     "gatecheck",
     "jwt_secret",

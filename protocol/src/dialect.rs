@@ -1,5 +1,7 @@
 //! How a particular implementation spells the messages: names and shapes as data, so that no code knows a product.
 
+mod builtin;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -7,9 +9,9 @@ use crate::envelope::{Envelope, EnvelopeError};
 use crate::message::{ClientMessage, ErrorCode, ServerMessage, Target};
 use crate::{CloseCode, Timestamp};
 
-/// The spelling of the wire. The default is the seed's; a file gives only what differs.
+/// The spelling of the wire. The default is the seed's; a file gives a built-in one's name, or only what differs from the default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(remote = "Self", deny_unknown_fields, default)]
 pub struct Dialect {
     /// How events are wrapped.
     pub events: EventStyle,
@@ -154,6 +156,18 @@ pub enum DialectError {
     Empty {
         /// The key.
         key: &'static str,
+    },
+    /// There is no built-in dialect of this name.
+    #[error("there is no dialect `{name}`; there are {}", Dialect::BUILTIN.join(", "))]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// It is no JSON object that describes a dialect.
+    #[error("not a dialect: {reason}")]
+    Json {
+        /// What is wrong.
+        reason: String,
     },
     /// Two message types have one name, so that no reader could tell them apart.
     #[error("dialect: `{name}` names two different messages")]

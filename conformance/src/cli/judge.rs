@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use miette::miette;
+use protocol::Dialect;
 use scenarios::{Catalogue, Level, Scenario, SubjectKind};
 
 use super::catalogue::Selection;
@@ -67,6 +68,9 @@ struct BrokerArg {
 pub(super) struct RunArgs {
     #[command(flatten)]
     common: Common,
+    /// What the reference pair speaks: seed, enveloped, channels, bearer or subprotocol, or a JSON object with what differs from the default
+    #[arg(long, value_name = "DIALECT", default_value = "seed", hide_default_value = true)]
+    dialect: Dialect,
     #[command(flatten)]
     broker: BrokerArg,
 }
@@ -116,7 +120,8 @@ enum Format {
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let subjects = [SubjectKind::Gateway, SubjectKind::Client];
-    judge(Profile::reference(), &subjects, &args.common, &args.broker.broker)
+    let profile = Profile { dialect: args.dialect.clone(), ..Profile::reference() };
+    judge(profile, &subjects, &args.common, &args.broker.broker)
 }
 
 pub(super) fn gateway(args: GatewayArgs) -> Result<Exit, Failure> {

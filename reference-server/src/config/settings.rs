@@ -222,8 +222,8 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dev: Option<bool>,
 
-    /// How the wire is spelled.
-    #[arg(skip)]
+    /// How the wire is spelled: seed, enveloped, channels, bearer or subprotocol, or a JSON object with what differs from the default
+    #[arg(long, value_name = "DIALECT", env = "GATEWAY_DIALECT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dialect: Option<Dialect>,
     /// Which rooms an event goes to.
