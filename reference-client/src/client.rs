@@ -1,17 +1,20 @@
 //! The handle that an application holds.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+mod listeners;
+
+use std::sync::Arc;
 
 use protocol::{Target, Timestamp};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use self::listeners::{ListenerError, ListenerId};
+
+use self::listeners::Listeners;
 use crate::config::ClientConfig;
-use crate::net::{Dial, Driver, Order, Report, WallClock};
+use crate::net::{Dial, Driver, Order, Redial, Report, WallClock};
 use crate::report::{ErrorReport, Reports, User};
-use crate::session::{Command, QueueFull, Status};
+use crate::session::{Command, QueueFull, Status, Token};
 
 /// Orders that wait for the driver; whoever gives more waits.
 const ORDERS: usize = 64;
@@ -21,18 +24,10 @@ const ORDERS: usize = 64;
 pub struct Client {
     orders: mpsc::Sender<Order>,
     status: watch::Receiver<Status>,
+    redial: watch::Receiver<Option<Redial>>,
     listeners: Arc<Listeners>,
     reports: Arc<Reports>,
 }
-
-/// Names a listener, so that it alone can be taken off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ListenerId(u64);
-
-/// A listener failed. It is logged, and the others are called (SUB-3).
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ListenerError(pub String);
 
 /// Why a message was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,33 +40,26 @@ pub enum SendError {
     Ended,
 }
 
-type Listener = Box<dyn FnMut(&Value) -> Result<(), ListenerError> + Send>;
-type AnyListener = Box<dyn FnMut(&str, &Value) -> Result<(), ListenerError> + Send>;
-type Observer = Box<dyn FnMut(Status, Status) + Send>;
-
-/// Listeners by event, and those who hear of every change of status. Callbacks run on the client's task; the lock is held by
-/// whoever adds or removes one, or by that task while it calls them, and never across a wait.
-#[derive(Default)]
-struct Listeners {
-    next: AtomicU64,
-    of_events: Mutex<BTreeMap<String, Vec<(ListenerId, Listener)>>>,
-    of_anything: Mutex<Vec<AnyListener>>,
-    of_status: Mutex<Vec<(ListenerId, Observer)>>,
-}
-
 impl Client {
     /// Starts a client on this runtime. It is `disconnected` until [`Client::connect`].
     pub fn start<D: Dial>(config: ClientConfig, dial: D, wall: WallClock) -> Self {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let (tell, status) = watch::channel(Status::Disconnected);
+        let (tell_redial, redial) = watch::channel(None);
         let listeners = Arc::new(Listeners::default());
         let reports = Arc::new(Reports::default());
         let (called, told) = (listeners.clone(), reports.clone());
         let report = move |report| match report {
+            Report::Redial(redial) => {
+                tell_redial.send_replace(Some(redial));
+            }
             Report::Status { old, new } => {
                 tracing::debug!("status {old} → {new}");
+                if new != Status::Reconnecting {
+                    tell_redial.send_replace(None);
+                }
                 tell.send_replace(new);
-                called.status(old, new);
+                called.status(old, new, &told);
             }
             Report::Emit { name, payload } => {
                 told.event(&name, &payload);
@@ -80,7 +68,7 @@ impl Client {
             Report::Log(line) => tracing::debug!("{line}"),
         };
         tokio::spawn(Driver::run(config, dial, wall, inbox, report));
-        Self { orders, status, listeners, reports }
+        Self { orders, status, redial, listeners, reports }
     }
 
     /// Seeks a connection; nothing where one is sought or open already (STATE-5).
@@ -114,7 +102,7 @@ impl Client {
     /// Signs in with another token: the old connection closes with 1000, a new one opens; subscriptions and queue
     /// survive (TOKEN-1).
     pub async fn set_token(&self, token: impl Into<String>) -> Result<(), SendError> {
-        self.order(Command::SetToken(token.into())).await
+        self.order(Command::SetToken(Token::from(token))).await
     }
 
     /// The status now.
@@ -127,42 +115,35 @@ impl Client {
         self.status.clone()
     }
 
+    /// The redial that is waited for; none unless the client is `reconnecting`, nor while an old connection is still closing
+    /// for a new token. It is known before the status is announced.
+    pub fn watch_redial(&self) -> watch::Receiver<Option<Redial>> {
+        self.redial.clone()
+    }
+
     /// Calls `listener` with the payload of every event of this name, on the client's task; it must not block. Several may
-    /// listen to one event; each is called once (SUB-3).
+    /// listen to one event; each is called once (SUB-3). A listener may add and take off listeners, itself among them.
     pub fn on(
         &self,
         name: impl Into<String>,
         listener: impl FnMut(&Value) -> Result<(), ListenerError> + Send + 'static,
     ) -> ListenerId {
-        let id = self.listeners.name();
-        let mut listeners = self.listeners.of_events.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.entry(name.into()).or_default().push((id, Box::new(listener)));
-        id
+        self.listeners.on(name.into(), Box::new(listener))
     }
 
-    /// Takes a listener, or an observer of the status, off, and no other.
+    /// Takes a listener, or an observer of the status, off, and no other. It is not called again, though a call that is under way goes on.
     pub fn off(&self, id: ListenerId) {
-        self.listeners
-            .of_status
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|(found, _)| *found != id);
-        let mut listeners = self.listeners.of_events.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.values_mut().for_each(|of_event| of_event.retain(|(found, _)| *found != id));
-        listeners.retain(|_, of_event| !of_event.is_empty());
+        self.listeners.off(id);
     }
 
     /// Calls `listener` with the name and payload of every event.
     pub fn on_any(&self, listener: impl FnMut(&str, &Value) -> Result<(), ListenerError> + Send + 'static) {
-        self.listeners.of_anything.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
+        self.listeners.on_any(Box::new(listener));
     }
 
     /// Calls `observer` with the old and the new status at every change, in the order of the events (STATE-1).
     pub fn on_status(&self, observer: impl FnMut(Status, Status) + Send + 'static) -> ListenerId {
-        let id = self.listeners.name();
-        let mut observers = self.listeners.of_status.lock().unwrap_or_else(PoisonError::into_inner);
-        observers.push((id, Box::new(observer)));
-        id
+        self.listeners.on_status(Box::new(observer))
     }
 
     /// Says who is signed in, for error reports; `None` once they have signed out (OBS-1).
@@ -180,39 +161,6 @@ impl Client {
         self.orders.send(Order { command, done }).await.map_err(|_| SendError::Ended)?;
         Ok(outcome.await.map_err(|_| SendError::Ended)??)
     }
-}
-
-impl Listeners {
-    fn name(&self) -> ListenerId {
-        ListenerId(self.next.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn call(&self, name: &str, payload: &Value, reports: &Reports) {
-        let mut of_events = self.of_events.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, listener) in of_events.get_mut(name).into_iter().flatten() {
-            guarded(name, reports, || listener(payload));
-        }
-        let mut of_anything = self.of_anything.lock().unwrap_or_else(PoisonError::into_inner);
-        for listener in of_anything.iter_mut() {
-            guarded(name, reports, || listener(name, payload));
-        }
-    }
-
-    fn status(&self, old: Status, new: Status) {
-        let mut observers = self.of_status.lock().unwrap_or_else(PoisonError::into_inner);
-        observers.iter_mut().for_each(|(_, observer)| observer(old, new));
-    }
-}
-
-/// Calls a listener; one that panics is as good as one that fails (SUB-3).
-fn guarded(name: &str, reports: &Reports, listener: impl FnOnce() -> Result<(), ListenerError>) {
-    let trouble = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(listener)) {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => format!("a listener of {name} failed: {error}"),
-        Err(_) => format!("a listener of {name} panicked"),
-    };
-    tracing::warn!("{trouble}");
-    reports.report(trouble);
 }
 
 /// The system's wall clock.

@@ -1,16 +1,23 @@
 //! What a client is configured with (CONF-1): read raw, checked once.
 
+use std::fmt;
+use std::sync::Arc;
+
 use protocol::limits::OFFLINE_QUEUE_CAPACITY;
 use protocol::{Dialect, DialectError, Timing, TimingError};
 use url::Url;
 
+use crate::net::TokenProvider;
+
 /// A configuration that can be used.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 pub struct ClientConfig {
     /// Where the gateway is; its query, if any, is kept.
     pub url: Url,
     /// The token that signs in.
     pub token: String,
+    /// Whom every dial asks for its token, instead of using `token` (TOKEN-2; default none).
+    pub token_provider: Option<Arc<dyn TokenProvider>>,
     /// Delays, intervals and timeouts.
     pub timing: Timing,
     /// How the gateway spells the wire.
@@ -66,6 +73,7 @@ impl ClientConfig {
         Ok(Self {
             url: parsed,
             token: token.into(),
+            token_provider: None,
             timing: Timing::default(),
             dialect: Dialect::default(),
             auto_reconnect: true,
@@ -82,6 +90,23 @@ impl ClientConfig {
         self.timing.check()?;
         self.dialect.check()?;
         Ok(self)
+    }
+}
+
+impl fmt::Debug for ClientConfig {
+    /// Without the token (TOKEN-3).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, token: _, token_provider, timing, dialect, auto_reconnect, queue_capacity, seed } =
+            self;
+        f.debug_struct("ClientConfig")
+            .field("url", &url.as_str())
+            .field("token_provider", &token_provider.is_some())
+            .field("timing", timing)
+            .field("dialect", dialect)
+            .field("auto_reconnect", auto_reconnect)
+            .field("queue_capacity", queue_capacity)
+            .field("seed", seed)
+            .finish_non_exhaustive()
     }
 }
 

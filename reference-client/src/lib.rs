@@ -219,6 +219,6 @@ pub mod session;
 
 pub use client::{Client, ListenerError, ListenerId, SendError, system_clock};
 pub use config::{ClientConfig, ConfigError};
-pub use net::{Dial, TcpDial, WallClock};
+pub use net::{Dial, Redial, TcpDial, TokenError, TokenProvider, WallClock};
 pub use provider::{Provider, WeakProvider};
 pub use session::Status;

@@ -4,9 +4,12 @@ mod connection;
 mod dial;
 mod driver;
 mod request;
+mod token;
 
 pub use dial::{Dial, TcpDial};
+pub use driver::Redial;
 pub(crate) use driver::{Driver, Order, Report};
+pub use token::{TokenError, TokenProvider};
 
 /// The wall clock that messages are stamped with.
 pub type WallClock = std::sync::Arc<dyn Fn() -> protocol::Timestamp + Send + Sync>;

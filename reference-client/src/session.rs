@@ -11,6 +11,7 @@ mod reconnect;
 mod signal;
 mod status;
 mod subscriptions;
+mod token;
 
 #[cfg(test)]
 mod model_tests;
@@ -20,3 +21,4 @@ mod tests;
 pub use machine::{QueueFull, Session, SessionConfig};
 pub use signal::{Command, ConnectionId, DialFailure, Input, Now, Output};
 pub use status::Status;
+pub use token::Token;

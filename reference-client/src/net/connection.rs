@@ -1,5 +1,6 @@
 //! One connection from its dial to its end. It reports; what follows from that is the machine's affair.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -12,8 +13,9 @@ use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 
 use super::dial::Dial;
 use super::request;
+use super::token::TokenProvider;
 use crate::config::ClientConfig;
-use crate::session::{ConnectionId, DialFailure, Input};
+use crate::session::{ConnectionId, DialFailure, Input, Token};
 
 /// Read and write buffers; tungstenite's defaults are 128 KiB a connection.
 const BUFFER_BYTES: usize = 4 * 1024;
@@ -24,27 +26,32 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// What a connection is told to do.
 #[derive(Debug)]
 pub(super) enum Task {
+    /// Dial with this token; whatever is asked for is moot.
+    Dial(Token),
     /// Send a text message; `report` asks for [`Input::Written`].
     Send { text: String, report: bool },
     /// Begin the closing handshake, or give up the dial.
     Close(CloseCode),
 }
 
-/// Dials, and lives until the end of the connection.
+/// Asks for a token where there is a provider, dials, and lives until the end of the connection.
 pub(super) async fn live<D: Dial>(
     id: ConnectionId,
     config: ClientConfig,
-    token: String,
+    provider: Option<Arc<dyn TokenProvider>>,
     dial: D,
     mut tasks: mpsc::Receiver<Task>,
     inputs: mpsc::Sender<Input>,
 ) {
-    let opening = open(&config, &token, &dial);
-    let outcome = tokio::select! {
-        biased;
-        // Before it is open a connection is told nothing but to give up.
-        _ = tasks.recv() => Err(DialFailure::Other("given up".to_owned())),
-        outcome = opening => outcome,
+    let given_up = || Err(DialFailure::Other("given up".to_owned()));
+    let outcome = match learn_token(id, provider, &mut tasks, &inputs).await {
+        Some(token) => tokio::select! {
+            biased;
+            // Before it is open a connection is told nothing but to give up.
+            _ = tasks.recv() => given_up(),
+            outcome = open(&config, &token, &dial) => outcome,
+        },
+        None => given_up(),
     };
     let last = match outcome {
         Ok(socket) => {
@@ -59,13 +66,39 @@ pub(super) async fn live<D: Dial>(
     let _ = inputs.send(last).await;
 }
 
+/// The token to dial with, once the machine has named it; none where the dial is given up.
+async fn learn_token(
+    id: ConnectionId,
+    provider: Option<Arc<dyn TokenProvider>>,
+    tasks: &mut mpsc::Receiver<Task>,
+    inputs: &mpsc::Sender<Input>,
+) -> Option<Token> {
+    let asking = async {
+        if let Some(provider) = provider {
+            let answer = provider.token().await.map(Token::from).map_err(|error| error.to_string());
+            // Where the driver is gone, this task ends with its inbox.
+            let _ = inputs.send(Input::Token(id, answer)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        biased;
+        task = tasks.recv() => match task {
+            Some(Task::Dial(token)) => Some(token),
+            Some(Task::Send { .. } | Task::Close(_)) | None => None,
+        },
+        () = asking => None,
+    }
+}
+
 async fn open<D: Dial>(
     config: &ClientConfig,
-    token: &str,
+    token: &Token,
     dial: &D,
 ) -> Result<WebSocketStream<D::Stream>, DialFailure> {
     let other = |error: &dyn ToString| DialFailure::Other(error.to_string());
-    let request = request::upgrade(&config.url, token, &config.dialect).map_err(|error| other(&error))?;
+    let request =
+        request::upgrade(&config.url, token.reveal(), &config.dialect).map_err(|error| other(&error))?;
     let host = config.url.host_str().unwrap_or_default();
     let port = config.url.port_or_known_default().unwrap_or(80);
     let stream = dial.dial(host, port).await.map_err(|error| other(&error))?;
@@ -92,6 +125,8 @@ where
         tokio::select! {
             biased;
             Some(task) = tasks.recv() => match task {
+                // It has been dialled.
+                Task::Dial(_) => {}
                 Task::Send { text, report } => {
                     if socket.send(Message::text(text)).await.is_err() {
                         return ours;

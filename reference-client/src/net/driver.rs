@@ -1,6 +1,7 @@
 //! The task that owns the machine.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 use super::WallClock;
 use super::connection::{self, Task};
 use super::dial::Dial;
+use super::token::TokenProvider;
 use crate::config::ClientConfig;
 use crate::session::{Command, ConnectionId, Input, Now, Output, QueueFull, Session, SessionConfig, Status};
 
@@ -28,9 +30,21 @@ pub(crate) struct Order {
 /// What the client tells the application, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Report {
+    Redial(Redial),
     Status { old: Status, new: Status },
     Emit { name: String, payload: Value },
     Log(String),
+}
+
+/// The redial that a `reconnecting` client waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redial {
+    /// The how manieth since the last stable connection, from 1.
+    pub attempt: u32,
+    /// How long it was put off (BACKOFF-1).
+    pub delay: Duration,
+    /// When it is due, by the clock of the client's runtime.
+    pub at: Instant,
 }
 
 /// Runs a session until nobody gives orders any more.
@@ -72,7 +86,8 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
             dialect: config.dialect.clone(),
             auto_reconnect: config.auto_reconnect,
             queue_capacity: config.queue_capacity,
-            token: config.token.clone(),
+            token: config.token.clone().into(),
+            asks_for_token: config.token_provider.is_some(),
             seed: config.seed,
         });
         let (signs, mut signed) = mpsc::channel(SIGNS);
@@ -116,7 +131,7 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
     }
 
     fn handle(&mut self, input: Input) -> Result<(), QueueFull> {
-        if let Input::Closed(id, _) | Input::DialFailed(id, _) = &input {
+        if let Input::Closed(id, _) | Input::DialFailed(id, _) | Input::Token(id, Err(_)) = &input {
             self.connections.remove(id);
         }
         let outcome = self.session.handle(self.now(), input);
@@ -134,7 +149,14 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
     /// Does what the machine asks for; answers the connection that takes no more, if it is one.
     fn act(&mut self, output: Output) -> Option<ConnectionId> {
         match output {
-            Output::Dial { connection, token } => self.start(connection, token),
+            Output::AskToken { connection } => {
+                let provider = self.config.token_provider.clone();
+                self.start(connection, provider);
+            }
+            Output::Dial { connection, token } => {
+                let running = self.running(connection);
+                return running.tasks.try_send(Task::Dial(token)).err().map(|_| connection);
+            }
             Output::Send { connection, text, report } => {
                 let running = self.connections.get(&connection)?;
                 return running.tasks.try_send(Task::Send { text, report }).err().map(|_| connection);
@@ -146,6 +168,10 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
                 return running.tasks.try_send(Task::Close(code)).err().map(|_| connection);
             }
             Output::Drop(connection) => drop(self.connections.remove(&connection)),
+            Output::Redial { attempt, delay } => {
+                let at = now() + delay;
+                (self.report)(Report::Redial(Redial { attempt, delay, at }));
+            }
             Output::Status { old, new } => (self.report)(Report::Status { old, new }),
             Output::Emit { name, payload } => (self.report)(Report::Emit { name, payload }),
             Output::Log(line) => (self.report)(Report::Log(line)),
@@ -153,10 +179,18 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
         None
     }
 
-    fn start(&mut self, id: ConnectionId, token: String) {
+    /// The connection of this dial. It has begun where it was asked for its token first; otherwise it begins here.
+    fn running(&mut self, id: ConnectionId) -> &Running {
+        if !self.connections.contains_key(&id) {
+            self.start(id, None);
+        }
+        &self.connections[&id]
+    }
+
+    fn start(&mut self, id: ConnectionId, provider: Option<Arc<dyn TokenProvider>>) {
         let (tasks, inbox) = mpsc::channel(self.config.queue_capacity + SPARE_TASKS);
         let life =
-            connection::live(id, self.config.clone(), token, self.dial.clone(), inbox, self.signs.clone());
+            connection::live(id, self.config.clone(), provider, self.dial.clone(), inbox, self.signs.clone());
         self.connections.insert(id, Running { tasks, task: tokio::spawn(life), drop_at: None });
     }
 

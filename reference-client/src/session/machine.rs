@@ -12,6 +12,7 @@ use super::reconnect::{Decision, Reconnect};
 use super::signal::{Command, ConnectionId, DialFailure, Input, Now, Output};
 use super::status::Status;
 use super::subscriptions::Subscriptions;
+use super::token::{Token, Tokens};
 
 pub use super::outbox::QueueFull;
 
@@ -27,7 +28,9 @@ pub struct SessionConfig {
     /// Messages kept while they cannot be sent (QUEUE-3).
     pub queue_capacity: usize,
     /// The first token.
-    pub token: String,
+    pub token: Token,
+    /// Whether each dial asks for its token instead (TOKEN-2).
+    pub asks_for_token: bool,
     /// Where the jitter begins.
     pub seed: u64,
 }
@@ -40,6 +43,9 @@ pub struct Session {
     status: Status,
     /// The newest dial.
     newest: ConnectionId,
+    /// What `disconnect()` closed and is not over yet: nothing is dialled beside it.
+    leaving: Option<Leaving>,
+    tokens: Tokens,
     reconnect: Reconnect,
     outbox: Outbox,
     subscriptions: Subscriptions,
@@ -51,14 +57,23 @@ pub struct Session {
 enum State {
     /// No connection, and none is sought. After a refused token a new one makes a new attempt (STATE-8).
     Idle { refused: bool },
+    /// A dial begins with the question for its token, under the same deadline (TOKEN-2).
+    Asking { connection: ConnectionId, until: Duration },
     /// A dial is under way, until its deadline.
     Dialling { connection: ConnectionId, until: Duration },
     /// The connection is open.
     Open { connection: ConnectionId, since: Duration, heartbeat: Heartbeat },
     /// The backoff's delay is running.
     Waiting { until: Duration },
-    /// The old connection is closing; once it is gone, or by the deadline, the new token is dialled with (TOKEN-1).
-    Replacing { connection: ConnectionId, until: Duration },
+    /// The old connection is closing; once it is gone, or by its deadline, another is dialled (TOKEN-1, QUEUE-4).
+    Replacing(Leaving),
+}
+
+/// A connection that the client has closed, and until when it may take to end.
+#[derive(Debug, Clone, Copy)]
+struct Leaving {
+    connection: ConnectionId,
+    until: Duration,
 }
 
 impl Session {
@@ -68,6 +83,8 @@ impl Session {
             state: State::Idle { refused: false },
             status: Status::Disconnected,
             newest: ConnectionId(0),
+            leaving: None,
+            tokens: Tokens::new(config.token.clone(), config.asks_for_token),
             reconnect: Reconnect::new(&config.timing, config.auto_reconnect, config.seed),
             outbox: Outbox::new(config.queue_capacity),
             subscriptions: Subscriptions::default(),
@@ -90,9 +107,10 @@ impl Session {
     pub fn deadline(&self) -> Option<Duration> {
         match &self.state {
             State::Idle { .. } => None,
-            State::Dialling { until, .. } | State::Waiting { until } | State::Replacing { until, .. } => {
-                Some(*until)
-            }
+            State::Asking { until, .. }
+            | State::Dialling { until, .. }
+            | State::Waiting { until }
+            | State::Replacing(Leaving { until, .. }) => Some(*until),
             State::Open { heartbeat, .. } => Some(heartbeat.deadline()),
         }
     }
@@ -104,7 +122,7 @@ impl Session {
     pub fn handle(&mut self, now: Now, input: Input) -> Result<(), QueueFull> {
         match input {
             Input::Command(Command::Connect) => self.connect(now),
-            Input::Command(Command::Disconnect) => self.disconnect(),
+            Input::Command(Command::Disconnect) => self.disconnect(now),
             Input::Command(Command::Send { kind, payload }) => return self.send(now, kind, payload),
             Input::Command(Command::Subscribe(target)) => {
                 if self.subscriptions.add(&target) {
@@ -117,6 +135,7 @@ impl Session {
                 }
             }
             Input::Command(Command::SetToken(token)) => self.set_token(now, token),
+            Input::Token(connection, answer) => self.answered(now, connection, answer),
             Input::Opened(connection) => self.opened(now, connection),
             Input::DialFailed(connection, failure) => self.dial_failed(now, connection, &failure),
             Input::Text(connection, text) => self.text(now, connection, &text),
@@ -132,38 +151,85 @@ impl Session {
         match self.state {
             State::Idle { .. } => {
                 self.reconnect.reset();
-                self.dial(now);
+                self.tokens.forgive();
+                self.dial_after_leaving(now);
             }
             // One is sought or open already (STATE-5).
-            State::Dialling { .. } | State::Open { .. } | State::Waiting { .. } | State::Replacing { .. } => {
-            }
+            State::Asking { .. }
+            | State::Dialling { .. }
+            | State::Open { .. }
+            | State::Waiting { .. }
+            | State::Replacing(_) => {}
         }
     }
 
-    fn disconnect(&mut self) {
+    /// What was closed may still write what it was given. Until it is over nobody knows what is left to be sent, so a dial
+    /// waits for it (QUEUE-4), and there are never two sockets (STATE-5).
+    fn dial_after_leaving(&mut self, now: Now) {
+        match self.leaving.take() {
+            Some(leaving) if now.monotonic < leaving.until => {
+                self.state = State::Replacing(leaving);
+                self.announce(Status::Connecting);
+            }
+            Some(leaving) => self.drop_and_dial(now, leaving.connection),
+            None => self.dial(now),
+        }
+    }
+
+    fn disconnect(&mut self, now: Now) {
         match self.state {
             State::Dialling { connection, .. } | State::Open { connection, .. } => {
-                self.outputs.push_back(Output::Close { connection, code: CloseCode::NORMAL });
+                self.leaving = Some(self.close(now, connection));
             }
-            State::Idle { .. } | State::Waiting { .. } | State::Replacing { .. } => {}
+            State::Asking { connection, .. } => self.outputs.push_back(Output::Drop(connection)),
+            State::Replacing(leaving) => self.leaving = Some(leaving),
+            State::Idle { .. } | State::Waiting { .. } => {}
         }
         self.rest(false);
     }
 
-    fn set_token(&mut self, now: Now, token: String) {
-        self.config.token = token;
+    fn set_token(&mut self, now: Now, token: Token) {
+        self.tokens.give(token);
         if let State::Open { since, .. } = self.state {
             self.reconnect.lived(now.monotonic.saturating_sub(since));
         }
         match self.state {
             State::Dialling { connection, .. } | State::Open { connection, .. } => {
-                self.outputs.push_back(Output::Close { connection, code: CloseCode::NORMAL });
-                let until = now.monotonic + self.config.timing.connect_timeout;
-                self.state = State::Replacing { connection, until };
+                self.state = State::Replacing(self.close(now, connection));
                 self.announce(Status::Reconnecting);
             }
+            // What is asked for is here.
+            State::Asking { connection, until } => self.dial_with_the_newest(connection, until),
             State::Idle { refused: true } => self.connect(now),
-            State::Idle { refused: false } | State::Waiting { .. } | State::Replacing { .. } => {}
+            State::Idle { refused: false } | State::Waiting { .. } | State::Replacing(_) => {}
+        }
+    }
+
+    fn close(&mut self, now: Now, connection: ConnectionId) -> Leaving {
+        self.outputs.push_back(Output::Close { connection, code: CloseCode::NORMAL });
+        Leaving { connection, until: now.monotonic + self.config.timing.connect_timeout }
+    }
+
+    /// The token provider answered. A token that was refused before is not tried again (STATE-8).
+    fn answered(&mut self, now: Now, connection: ConnectionId, answer: Result<Token, String>) {
+        let State::Asking { connection: asked, until } = self.state else { return };
+        if asked != connection {
+            return;
+        }
+        match answer {
+            Ok(token) if self.tokens.is_refused(&token) => {
+                self.outputs.push_back(Output::Drop(connection));
+                self.log("the token provider has no newer token than the one that was refused".to_owned());
+                self.announce(Status::Error);
+                self.stop_refused();
+            }
+            Ok(token) => {
+                self.tokens.give(token);
+                self.dial_with_the_newest(connection, until);
+            }
+            Err(reason) => {
+                self.dial_over(now, &DialFailure::Other(format!("no token: {reason}")));
+            }
         }
     }
 
@@ -196,15 +262,18 @@ impl Session {
     fn dial_failed(&mut self, now: Now, connection: ConnectionId, failure: &DialFailure) {
         match self.state {
             State::Dialling { connection: dialled, .. } if dialled == connection => {
-                self.log(format!("the dial failed: {failure}"));
-                self.announce(Status::Error);
-                match failure {
-                    DialFailure::Unauthorized => self.refused(),
-                    DialFailure::Other(_) => self.seek_again(now),
-                }
+                self.dial_over(now, failure);
             }
-            State::Replacing { connection: old, .. } if old == connection => self.dial(now),
-            _ => {}
+            _ => self.left(now, connection),
+        }
+    }
+
+    fn dial_over(&mut self, now: Now, failure: &DialFailure) {
+        self.log(format!("the dial failed: {failure}"));
+        self.announce(Status::Error);
+        match failure {
+            DialFailure::Unauthorized => self.refused(now),
+            DialFailure::Other(_) => self.seek_again(now),
         }
     }
 
@@ -215,15 +284,22 @@ impl Session {
                 self.reconnect.lived(now.monotonic.saturating_sub(since));
                 match code {
                     Some(CloseCode::NORMAL) => self.rest(false),
-                    Some(CloseCode::UNAUTHORIZED | CloseCode::POLICY) => self.refused(),
+                    Some(CloseCode::UNAUTHORIZED | CloseCode::POLICY) => self.refused(now),
                     _ => self.seek_again(now),
                 }
             }
             State::Dialling { connection: dialled, .. } if dialled == connection => {
-                self.dial_failed(now, connection, &DialFailure::Other("closed".to_owned()));
+                self.dial_over(now, &DialFailure::Other("closed".to_owned()));
             }
-            State::Replacing { connection: old, .. } if old == connection => self.dial(now),
-            // A late sign of a socket that no longer matters.
+            _ => self.left(now, connection),
+        }
+    }
+
+    /// A connection is over that was none of the present: the way may be free now. Any other sign is late, and nothing.
+    fn left(&mut self, now: Now, connection: ConnectionId) {
+        self.leaving = self.leaving.filter(|leaving| leaving.connection != connection);
+        match self.state {
+            State::Replacing(leaving) if leaving.connection == connection => self.dial(now),
             _ => {}
         }
     }
@@ -259,20 +335,19 @@ impl Session {
     fn timer(&mut self, now: Now) {
         match &mut self.state {
             State::Idle { .. } => {}
-            State::Dialling { connection, until } if now.monotonic >= *until => {
+            State::Asking { connection, until } | State::Dialling { connection, until }
+                if now.monotonic >= *until =>
+            {
                 let connection = *connection;
                 self.outputs.push_back(Output::Drop(connection));
-                let failure = DialFailure::Other("no answer within the connect timeout".to_owned());
-                self.dial_failed(now, connection, &failure);
+                self.dial_over(now, &DialFailure::Other("no answer within the connect timeout".to_owned()));
             }
             State::Waiting { until } if now.monotonic >= *until => self.dial(now),
-            State::Replacing { connection, until } if now.monotonic >= *until => {
+            State::Replacing(Leaving { connection, until }) if now.monotonic >= *until => {
                 let connection = *connection;
-                self.outputs.push_back(Output::Drop(connection));
-                self.outbox.withdraw(connection);
-                self.dial(now);
+                self.drop_and_dial(now, connection);
             }
-            State::Dialling { .. } | State::Waiting { .. } | State::Replacing { .. } => {}
+            State::Asking { .. } | State::Dialling { .. } | State::Waiting { .. } | State::Replacing(_) => {}
             State::Open { connection, heartbeat, .. } => {
                 let connection = *connection;
                 match heartbeat.due(now.monotonic) {
@@ -291,22 +366,41 @@ impl Session {
         }
     }
 
+    fn drop_and_dial(&mut self, now: Now, connection: ConnectionId) {
+        self.outputs.push_back(Output::Drop(connection));
+        self.outbox.withdraw(connection);
+        self.dial(now);
+    }
+
     fn dial(&mut self, now: Now) {
         self.newest = ConnectionId(self.newest.0 + 1);
         let connection = self.newest;
-        self.state =
-            State::Dialling { connection, until: now.monotonic + self.config.timing.connect_timeout };
-        self.announce(Status::Connecting);
-        self.outputs.push_back(Output::Dial { connection, token: self.config.token.clone() });
+        let until = now.monotonic + self.config.timing.connect_timeout;
+        // Whoever waited for a socket to end has announced it already.
+        if self.status != Status::Connecting {
+            self.announce(Status::Connecting);
+        }
+        if self.tokens.must_ask() {
+            self.state = State::Asking { connection, until };
+            self.outputs.push_back(Output::AskToken { connection });
+        } else {
+            self.dial_with_the_newest(connection, until);
+        }
+    }
+
+    fn dial_with_the_newest(&mut self, connection: ConnectionId, until: Duration) {
+        self.state = State::Dialling { connection, until };
+        self.outputs.push_back(Output::Dial { connection, token: self.tokens.spend() });
     }
 
     /// Waits for the next attempt, or gives up.
     fn seek_again(&mut self, now: Now) {
         match self.reconnect.decide() {
-            Decision::After(delay) => {
+            Decision::After { attempt, delay } => {
                 self.state = State::Waiting { until: now.monotonic + delay };
+                self.outputs.push_back(Output::Redial { attempt, delay });
                 self.announce(Status::Reconnecting);
-                self.log(format!("redial in {} ms", delay.as_millis()));
+                self.log(format!("redial {attempt} in {} ms", delay.as_millis()));
             }
             Decision::Exhausted(attempts) => {
                 self.rest(false);
@@ -316,8 +410,19 @@ impl Session {
         }
     }
 
-    /// The token was refused: no attempt until there is a new one (STATE-8).
-    fn refused(&mut self) {
+    /// The token was refused. Whoever can be asked may have a newer one: an expired token is the ordinary case. Otherwise
+    /// there is no attempt until there is a new one (STATE-8).
+    fn refused(&mut self, now: Now) {
+        self.tokens.refuse();
+        if self.config.asks_for_token && self.config.auto_reconnect {
+            self.log("the gateway refused the token".to_owned());
+            self.seek_again(now);
+        } else {
+            self.stop_refused();
+        }
+    }
+
+    fn stop_refused(&mut self) {
         self.rest(true);
         let message = "the gateway refused the token";
         self.emit("error", json!({ "code": ErrorCode::Unauthorized.as_str(), "message": message }));

@@ -130,7 +130,8 @@ impl World {
             dialect: Dialect::default(),
             auto_reconnect: true,
             queue_capacity: CAPACITY,
-            token: "t".to_owned(),
+            token: "t".into(),
+            asks_for_token: false,
             seed,
         };
         Self {
@@ -193,7 +194,7 @@ impl World {
                 if self.refused {
                     self.asked();
                 }
-                self.command(Command::SetToken("u".to_owned()));
+                self.command(Command::SetToken("u".into()));
             }
             Step::DialSucceeds => {
                 if let Some(live) = self.live.as_mut().filter(|live| live.open_since.is_none()) {
@@ -353,7 +354,7 @@ impl World {
                 }
                 assert_ne!(name, "pong", "PING-2");
             }
-            Output::Log(_) => {}
+            Output::AskToken { .. } | Output::Redial { .. } | Output::Log(_) => {}
         }
     }
 

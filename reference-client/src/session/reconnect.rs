@@ -20,7 +20,12 @@ pub(super) struct Reconnect {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     /// Redial after this delay.
-    After(Duration),
+    After {
+        /// Which redial it is, from 1.
+        attempt: u32,
+        /// How long until then.
+        delay: Duration,
+    },
     /// No redial: there were this many.
     Exhausted(u32),
     /// No redial: they are switched off.
@@ -49,7 +54,7 @@ impl Reconnect {
         }
         let delay = self.backoff.delay(self.attempts, self.draws.f64());
         self.attempts += 1;
-        Decision::After(delay)
+        Decision::After { attempt: self.attempts, delay }
     }
 
     /// A connection is over that lived so long. One that was stable resets the count (BACKOFF-3), a shorter one does not, so
@@ -77,7 +82,7 @@ mod tests {
 
     fn seconds(reconnect: &mut Reconnect) -> Vec<u64> {
         std::iter::from_fn(|| match reconnect.decide() {
-            Decision::After(delay) => Some(delay.as_secs()),
+            Decision::After { delay, .. } => Some(delay.as_secs()),
             Decision::Exhausted(_) | Decision::Off => None,
         })
         .collect()
@@ -97,9 +102,9 @@ mod tests {
         let mut reconnect = reconnect(true);
         reconnect.decide();
         reconnect.lived(Duration::from_millis(4999));
-        assert_eq!(reconnect.decide(), Decision::After(Duration::from_secs(2)));
+        assert_eq!(reconnect.decide(), Decision::After { attempt: 2, delay: Duration::from_secs(2) });
         reconnect.lived(Duration::from_millis(5000));
-        assert_eq!(reconnect.decide(), Decision::After(Duration::from_secs(1)));
+        assert_eq!(reconnect.decide(), Decision::After { attempt: 1, delay: Duration::from_secs(1) });
     }
 
     /// Switched off means none (BACKOFF-4).

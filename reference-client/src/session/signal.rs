@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocol::{CloseCode, Target, Timestamp};
 use serde_json::Value;
 
-use super::Status;
+use super::{Status, Token};
 
 /// One dial and the connection that comes of it. It grows with every dial, so that signs of a dead socket are told from
 /// those of the live one.
@@ -31,7 +31,7 @@ pub enum Command {
     /// Ends a subscription.
     Unsubscribe(Target),
     /// Uses this token from now on (TOKEN-1).
-    SetToken(String),
+    SetToken(Token),
 }
 
 /// What happened.
@@ -39,6 +39,8 @@ pub enum Command {
 pub enum Input {
     /// The application asks for something.
     Command(Command),
+    /// The token provider answered [`Output::AskToken`]: a token, or why there is none.
+    Token(ConnectionId, Result<Token, String>),
     /// A dial and its handshake succeeded.
     Opened(ConnectionId),
     /// A dial or its handshake failed.
@@ -67,12 +69,18 @@ pub enum DialFailure {
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
+    /// Ask the token provider; [`Input::Token`] is to follow (TOKEN-2). [`Output::Dial`] for the same connection can come
+    /// before the answer: the question is moot then.
+    AskToken {
+        /// The name of the dial that begins so.
+        connection: ConnectionId,
+    },
     /// Dial with this token.
     Dial {
         /// The dial's name.
         connection: ConnectionId,
         /// The newest token.
-        token: String,
+        token: Token,
     },
     /// Send a text message.
     Send {
@@ -92,6 +100,13 @@ pub enum Output {
     },
     /// Drop the connection without a word: the peer is taken for dead.
     Drop(ConnectionId),
+    /// Tell what the `reconnecting` that follows waits for.
+    Redial {
+        /// The how manieth redial it will be since the last stable connection, from 1.
+        attempt: u32,
+        /// How long until then (BACKOFF-1).
+        delay: Duration,
+    },
     /// Announce a change of status.
     Status {
         /// The one before.

@@ -94,7 +94,7 @@ fn connecting_twice_dials_once() {
     bench.closed(1, ABNORMAL);
     assert!(bench.command(Command::Connect).is_empty(), "while waiting");
     bench.at_deadline();
-    bench.command(Command::SetToken("new".to_owned()));
+    bench.command(Command::SetToken("new".into()));
     assert!(bench.command(Command::Connect).is_empty(), "while replacing");
 }
 
@@ -104,6 +104,7 @@ fn disconnecting_is_final_until_connecting() {
     let mut bench = Bench::connected();
     assert_eq!(bench.command(Command::Disconnect), ["close 1 with 1000", "connected → disconnected"]);
     assert_eq!(bench.session.deadline(), None);
+    assert!(bench.closed(1, Some(CloseCode::NORMAL)).is_empty());
     assert!(bench.after(s(3600)).is_empty());
     assert_eq!(bench.command(Command::Connect), ["disconnected → connecting", "dial 2 with old"]);
 }
@@ -115,6 +116,7 @@ fn disconnecting_stops_every_attempt() {
     bench.command(Command::Connect);
     assert_eq!(bench.command(Command::Disconnect), ["close 1 with 1000", "connecting → disconnected"]);
     assert!(bench.command(Command::Disconnect).is_empty());
+    assert!(bench.dial_failed(1).is_empty());
 
     bench.command(Command::Connect);
     bench.dial_failed(2);
@@ -122,7 +124,7 @@ fn disconnecting_stops_every_attempt() {
 
     bench.command(Command::Connect);
     bench.opened(3);
-    bench.command(Command::SetToken("new".to_owned()));
+    bench.command(Command::SetToken("new".into()));
     assert_eq!(bench.command(Command::Disconnect), ["reconnecting → disconnected"]);
     assert!(bench.closed(3, Some(CloseCode::NORMAL)).is_empty());
     assert_eq!(bench.session.deadline(), None);
@@ -133,6 +135,7 @@ fn disconnecting_stops_every_attempt() {
 fn signs_of_an_old_connection_change_nothing() {
     let mut bench = Bench::connected();
     bench.command(Command::Disconnect);
+    bench.closed(1, Some(CloseCode::NORMAL));
     bench.command(Command::Connect);
     bench.opened(2);
     bench.send(1);
@@ -184,7 +187,7 @@ fn a_refused_token_waits_for_a_new_one() {
     assert_eq!(outcome, ["connecting → error", "error → disconnected", refused]);
     assert!(bench.after(s(3600)).is_empty());
     assert_eq!(
-        bench.command(Command::SetToken("new".to_owned())),
+        bench.command(Command::SetToken("new".into())),
         ["disconnected → connecting", "dial 2 with new"]
     );
 }
@@ -193,7 +196,7 @@ fn a_refused_token_waits_for_a_new_one() {
 #[test]
 fn a_new_token_does_not_connect_by_itself() {
     let mut bench = Bench::new();
-    assert!(bench.command(Command::SetToken("new".to_owned())).is_empty());
+    assert!(bench.command(Command::SetToken("new".into())).is_empty());
     assert_eq!(bench.command(Command::Connect)[1], "dial 1 with new");
 }
 
@@ -203,7 +206,7 @@ fn a_new_token_replaces_the_connection() {
     let mut bench = Bench::connected();
     bench.subscribe("a");
     assert_eq!(
-        bench.command(Command::SetToken("new".to_owned())),
+        bench.command(Command::SetToken("new".into())),
         ["close 1 with 1000", "connected → reconnecting"]
     );
     assert!(bench.send(1).is_empty());
@@ -216,7 +219,7 @@ fn a_new_token_replaces_the_connection() {
 #[test]
 fn a_connection_that_does_not_close_is_dropped() {
     let mut bench = Bench::connected();
-    bench.command(Command::SetToken("new".to_owned()));
+    bench.command(Command::SetToken("new".into()));
     assert_eq!(
         bench.at_deadline(),
         (
@@ -231,7 +234,7 @@ fn a_connection_that_does_not_close_is_dropped() {
 fn a_dial_that_is_replaced_does_not_open() {
     let mut bench = Bench::new();
     bench.command(Command::Connect);
-    bench.command(Command::SetToken("new".to_owned()));
+    bench.command(Command::SetToken("new".into()));
     assert!(bench.opened(1).is_empty());
     assert_eq!(bench.closed(1, Some(CloseCode::NORMAL))[1], "dial 2 with new");
 }
@@ -241,7 +244,7 @@ fn a_dial_that_is_replaced_does_not_open() {
 fn a_redial_takes_the_newest_token() {
     let mut bench = Bench::connected();
     bench.closed(1, ABNORMAL);
-    assert!(bench.command(Command::SetToken("new".to_owned())).is_empty());
+    assert!(bench.command(Command::SetToken("new".into())).is_empty());
     assert_eq!(bench.at_deadline().1[1], "dial 2 with new");
 }
 
@@ -306,7 +309,7 @@ fn what_is_written_while_replacing_is_not_repeated() {
     let mut bench = Bench::connected();
     bench.send(1);
     bench.send(2);
-    bench.command(Command::SetToken("new".to_owned()));
+    bench.command(Command::SetToken("new".into()));
     bench.written(1);
     bench.closed(1, Some(CloseCode::NORMAL));
     assert_eq!(bench.opened(2)[1..2], ["on 2: n 2"]);
@@ -404,7 +407,7 @@ fn a_new_token_does_not_hide_a_stable_connection() {
     bench.at_deadline();
     bench.opened(2);
     bench.after(s(5));
-    bench.command(Command::SetToken("new".to_owned()));
+    bench.command(Command::SetToken("new".into()));
     bench.closed(2, Some(CloseCode::NORMAL));
     bench.dial_failed(3);
     assert_eq!(bench.at_deadline().0, s(1));
@@ -447,4 +450,155 @@ fn messages_are_emitted_and_garbage_is_not() {
         bench.text(1, r#"{"type":"payment:created","payload":{"id":7}}"#),
         [r#"emit payment:created {"id":7}"#]
     );
+}
+
+fn asking() -> Bench {
+    Bench::with(|config| config.asks_for_token = true)
+}
+
+/// TOKEN-2: every dial begins with the question for its token, the redial too, within one connect timeout.
+#[test]
+fn every_dial_asks_for_its_token() {
+    let mut bench = asking();
+    assert_eq!(bench.command(Command::Connect), ["disconnected → connecting", "ask for 1"]);
+    bench.now += s(3);
+    assert_eq!(bench.token(1, Ok("one")), ["dial 1 with one"]);
+    assert_eq!(bench.session.deadline(), Some(s(10)), "DIAL-2: one timeout for both");
+    bench.opened(1);
+    bench.closed(1, ABNORMAL);
+    assert_eq!(bench.at_deadline().1, ["reconnecting → connecting", "ask for 2"]);
+    assert!(bench.token(1, Ok("late")).is_empty());
+    assert_eq!(bench.token(2, Ok("two")), ["dial 2 with two"]);
+    assert!(bench.token(2, Ok("twice")).is_empty());
+}
+
+/// TOKEN-2, STATE-3: a provider that fails, or never answers, is a failed dial; the next one asks again.
+#[test]
+fn no_token_is_a_failed_dial() {
+    let mut bench = asking();
+    bench.command(Command::Connect);
+    assert_eq!(bench.token(1, Err("offline")), ["connecting → error", "error → reconnecting"]);
+    assert_eq!(bench.at_deadline().1, ["reconnecting → connecting", "ask for 2"]);
+    assert_eq!(
+        bench.at_deadline(),
+        (
+            s(10),
+            vec!["drop 2".to_owned(), "connecting → error".to_owned(), "error → reconnecting".to_owned(),]
+        )
+    );
+}
+
+/// STATE-8, TOKEN-2: after a refusal the provider may know a newer token; the refused one is never dialled with again, until
+/// the application connects.
+#[test]
+fn a_provider_without_a_newer_token_stops() {
+    let stopped = [
+        "drop 2",
+        "connecting → error",
+        "error → disconnected",
+        r#"emit error {"code":"unauthorized","message":"the gateway refused the token"}"#,
+    ];
+    let mut bench = asking();
+    bench.command(Command::Connect);
+    bench.token(1, Ok("old"));
+    assert_eq!(bench.dial_refused(1), ["connecting → error", "error → reconnecting"]);
+    assert_eq!(bench.at_deadline().1[1], "ask for 2");
+    assert_eq!(bench.token(2, Ok("old")), stopped);
+    assert_eq!(bench.session.deadline(), None);
+    bench.command(Command::Connect);
+    assert_eq!(bench.token(3, Ok("old")), ["dial 3 with old"]);
+}
+
+/// AUTH-6, TOKEN-2: a token that expires while the connection is open is replaced by the provider's next one.
+#[test]
+fn an_expired_token_is_asked_for_again() {
+    for code in [CloseCode::UNAUTHORIZED, CloseCode::POLICY] {
+        let mut bench = asking();
+        bench.command(Command::Connect);
+        bench.token(1, Ok("old"));
+        bench.opened(1);
+        assert_eq!(bench.closed(1, Some(code)), ["connected → reconnecting"]);
+        bench.at_deadline();
+        assert_eq!(bench.token(2, Ok("new")), ["dial 2 with new"]);
+    }
+}
+
+/// STATE-8, BACKOFF-4: without reconnection a refusal is said to be one, provider or not.
+#[test]
+fn without_reconnection_a_refusal_stops() {
+    let mut bench = Bench::with(|config| (config.asks_for_token, config.auto_reconnect) = (true, false));
+    bench.command(Command::Connect);
+    bench.token(1, Ok("old"));
+    assert!(bench.dial_refused(1)[2].starts_with("emit error"));
+}
+
+/// TOKEN-1, TOKEN-2: a token that is given makes the question moot, and serves one dial.
+#[test]
+fn a_given_token_comes_before_the_providers() {
+    let mut bench = asking();
+    bench.command(Command::Connect);
+    assert_eq!(bench.command(Command::SetToken("given".into())), ["dial 1 with given"]);
+    assert!(bench.token(1, Ok("late")).is_empty());
+    assert_eq!(bench.dial_failed(1), ["connecting → error", "error → reconnecting"]);
+    bench.command(Command::SetToken("waiting".into()));
+    assert_eq!(bench.at_deadline().1[1], "dial 2 with waiting");
+    bench.dial_failed(2);
+    assert_eq!(bench.at_deadline().1[1], "ask for 3");
+}
+
+/// STATE-6: disconnecting gives up the question; there is no socket that would have to end first.
+#[test]
+fn disconnecting_gives_up_the_question() {
+    let mut bench = asking();
+    bench.command(Command::Connect);
+    assert_eq!(bench.command(Command::Disconnect), ["drop 1", "connecting → disconnected"]);
+    assert!(bench.token(1, Ok("late")).is_empty());
+    assert_eq!(bench.command(Command::Connect), ["disconnected → connecting", "ask for 2"]);
+}
+
+/// QUEUE-4, STATE-5: whoever disconnects and connects in one breath is `connecting` at once, but dials when the old socket is
+/// over: what that one still wrote is not repeated.
+#[test]
+fn connecting_waits_for_the_old_socket() {
+    let mut bench = Bench::connected();
+    bench.send(1);
+    bench.send(2);
+    bench.command(Command::Disconnect);
+    assert_eq!(bench.command(Command::Connect), ["disconnected → connecting"]);
+    assert!(bench.command(Command::Connect).is_empty());
+    bench.written(1);
+    assert_eq!(bench.closed(1, Some(CloseCode::NORMAL)), ["dial 2 with old"]);
+    assert_eq!(bench.opened(2)[1..2], ["on 2: n 2"]);
+}
+
+/// QUEUE-4: an old socket that does not end is waited for no longer than the connect timeout, however often the application
+/// changes its mind.
+#[test]
+fn an_old_socket_is_not_waited_for_for_ever() {
+    let mut bench = Bench::connected();
+    bench.command(Command::Disconnect);
+    bench.after(s(4));
+    bench.command(Command::Connect);
+    assert_eq!(bench.command(Command::Disconnect), ["connecting → disconnected"]);
+    assert_eq!(bench.session.deadline(), None);
+    bench.command(Command::Connect);
+    assert_eq!(bench.at_deadline(), (s(6), vec!["drop 1".to_owned(), "dial 2 with old".to_owned()]));
+
+    bench.command(Command::Disconnect);
+    bench.after(s(11));
+    assert_eq!(
+        bench.command(Command::Connect),
+        ["drop 2", "disconnected → connecting", "dial 3 with old"],
+        "nobody waits for what is long over"
+    );
+}
+
+/// BACKOFF-1: what a `reconnecting` client waits for is told before the status.
+#[test]
+fn a_redial_is_told_with_its_delay() {
+    let mut bench = Bench::connected();
+    let now = Now { monotonic: bench.now, wall: Timestamp::EPOCH };
+    bench.session.handle(now, Input::Closed(ConnectionId(1), ABNORMAL)).unwrap();
+    assert_eq!(bench.session.poll(), Some(Output::Redial { attempt: 1, delay: s(1) }));
+    assert!(matches!(bench.session.poll(), Some(Output::Status { .. })));
 }

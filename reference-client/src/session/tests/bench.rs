@@ -37,7 +37,8 @@ impl Bench {
             dialect: Dialect::default(),
             auto_reconnect: true,
             queue_capacity: 8,
-            token: "old".to_owned(),
+            token: "old".into(),
+            asks_for_token: false,
             seed: 1,
         };
         adjust(&mut config);
@@ -91,6 +92,16 @@ impl Bench {
         self.handle(Input::Closed(ConnectionId(id), code))
     }
 
+    /// The token provider answers.
+    pub(super) fn token(&mut self, id: u64, answer: Result<&str, &str>) -> Vec<String> {
+        self.handle(Input::Token(ConnectionId(id), answer.map(Into::into).map_err(str::to_owned)))
+    }
+
+    /// The gateway answers 401.
+    pub(super) fn dial_refused(&mut self, id: u64) -> Vec<String> {
+        self.handle(Input::DialFailed(ConnectionId(id), DialFailure::Unauthorized))
+    }
+
     pub(super) fn dial_failed(&mut self, id: u64) -> Vec<String> {
         self.handle(Input::DialFailed(ConnectionId(id), DialFailure::Other("refused".to_owned())))
     }
@@ -108,17 +119,18 @@ impl Bench {
     }
 }
 
-/// An output as a line; what goes into the log is no behaviour.
+/// An output as a line; delays have assertions of their own, and what goes into the log is no behaviour.
 fn line(output: Output) -> Option<String> {
     Some(match output {
-        Output::Dial { connection, token } => format!("dial {} with {token}", connection.0),
+        Output::AskToken { connection } => format!("ask for {}", connection.0),
+        Output::Dial { connection, token } => format!("dial {} with {}", connection.0, token.reveal()),
         Output::Send { connection, text, .. } => format!("on {}: {}", connection.0, spoken(&text)),
         Output::Close { connection, code } => format!("close {} with {code}", connection.0),
         Output::Drop(connection) => format!("drop {}", connection.0),
         Output::Status { old, new } => format!("{old} → {new}"),
         Output::Emit { name, payload: Value::Null } => format!("emit {name}"),
         Output::Emit { name, payload } => format!("emit {name} {payload}"),
-        Output::Log(_) => return None,
+        Output::Redial { .. } | Output::Log(_) => return None,
     })
 }
 

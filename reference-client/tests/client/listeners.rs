@@ -1,0 +1,43 @@
+//! Listeners that act on the client which calls them (SUB-3).
+
+use std::sync::{Arc, Mutex};
+
+use reference_client::{ListenerError, ListenerId};
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::gateway::{Gateway, client, soon};
+
+/// SUB-3: a listener takes itself off and puts another on while it is called, and takes off one whose turn has not come;
+/// nothing stands still, and who was taken off is not called.
+#[tokio::test]
+async fn a_listener_may_change_the_listeners() {
+    let gateway = Gateway::start().await;
+    let (client, _statuses) = client(gateway.config());
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let say = move |word: &'static str| tell.send(word).map_err(|error| ListenerError(error.to_string()));
+    let victims: Arc<Mutex<Vec<ListenerId>>> = Arc::default();
+
+    let (doomed, acting, speaking) = (victims.clone(), client.clone(), say.clone());
+    let own = client.on("a:b", move |_| {
+        for id in doomed.lock().unwrap().drain(..) {
+            acting.off(id);
+        }
+        let speaking_again = speaking.clone();
+        acting.on("a:b", move |_| speaking_again("successor"));
+        speaking("first")
+    });
+    let speaking = say.clone();
+    let second = client.on("a:b", move |_| speaking("second"));
+    victims.lock().unwrap().extend([own, second]);
+    client.on("a:b", move |_| say("third"));
+
+    soon("the order", client.connect()).await.unwrap();
+    let mut accepted = gateway.accept().await;
+    for _ in 0..2 {
+        accepted.send(Message::text(r#"{"type":"a:b","payload":1}"#)).await;
+    }
+    for expected in ["first", "third", "third", "successor"] {
+        assert_eq!(soon(expected, told.recv()).await, Some(expected));
+    }
+}
