@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use miette::miette;
-use scenarios::{Catalogue, Level, Scenario, SubjectKind};
+use scenarios::{Catalogue, Level, Scenario, SubjectKind, Times};
 
 use super::catalogue::Selection;
 use super::{Failure, LevelArg, closed};
@@ -148,7 +148,8 @@ pub(super) fn client(args: ClientArgs) -> Result<Exit, Failure> {
     let mut profile = profile_for(args.config.as_deref(), !args.command.is_empty())?;
     if !args.command.is_empty() {
         let command = CommandProfile { words: args.command, env: BTreeMap::new() };
-        profile.client = Some(ClientProfile { command });
+        let fleet = profile.client.as_ref().map_or(Times::FLEET, |client| client.fleet);
+        profile.client = Some(ClientProfile { command, fleet });
     }
     if profile.client.is_none() {
         return Err(missing(SubjectKind::Client));
