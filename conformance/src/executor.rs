@@ -100,7 +100,8 @@ impl Executor {
 
     /// What the symbolic times mean.
     pub fn times(&self) -> Times {
-        Times { timing: self.profile.timing.clone(), patience: PATIENCE, slack: SLACK }
+        let fleet = self.profile.client.as_ref().map_or(Times::FLEET, |client| client.fleet);
+        Times { timing: self.profile.timing.clone(), patience: PATIENCE, slack: SLACK, fleet }
     }
 
     /// Whether two cases may run at once: not where they would meet on one gateway or in one queue.

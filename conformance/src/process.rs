@@ -16,6 +16,8 @@ use tokio::task::JoinHandle;
 use crate::profile::CommandProfile;
 use crate::template::Values;
 
+/// Names the endpoint to gateways and clients (CONF-1).
+pub const ENDPOINT_VARIABLE: &str = "NX_WS_URL";
 /// Lines of output that are kept to be shown with a failure.
 const KEPT_LINES: usize = 200;
 /// Longest part of a line that is kept.
@@ -69,6 +71,8 @@ impl Subject {
         let mut start = Command::new(&words[0]);
         start
             .args(&words[1..])
+            // An endpoint that the harness was started beside is not the subject's.
+            .env_remove(ENDPOINT_VARIABLE)
             .envs(command.env.iter().map(|(name, value)| (name, values.fill(value))))
             .current_dir(folder)
             .process_group(0)

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use protocol::{Dialect, Timing};
-use scenarios::{Catalogue, RequirementId};
+use scenarios::{Catalogue, RequirementId, Times};
 use serde::Deserialize;
 use url::Url;
 
@@ -81,6 +82,8 @@ pub struct Ready {
 pub struct ClientProfile {
     /// Its adapter, started for each case.
     pub command: CommandProfile,
+    /// How many of it are started where a case is about a fleet (BACKOFF-5).
+    pub fleet: u32,
 }
 
 /// A command with placeholders.
@@ -181,6 +184,7 @@ struct RawReady {
 #[serde(deny_unknown_fields)]
 struct RawClient {
     command: Vec<String>,
+    fleet: Option<u32>,
     #[serde(default)]
     env: BTreeMap<String, String>,
 }
@@ -192,6 +196,8 @@ struct RawClaims {
     without: Vec<RequirementId>,
 }
 
+/// Sizes of a fleet: chance alone can make a smaller one look like none that spreads, and a larger one wears out the host.
+const FLEETS: RangeInclusive<u32> = 20..=200;
 const DEFAULT_PATH: &str = "/ws";
 const DEFAULT_READY: Duration = Duration::from_secs(10);
 
@@ -306,7 +312,12 @@ impl RawGateway {
 
 impl RawClient {
     fn check(self, value: ValueError<'_>) -> Result<ClientProfile, ProfileError> {
-        Ok(ClientProfile { command: command("client.command", self.command, self.env, value)? })
+        let fleet = self.fleet.unwrap_or(Times::FLEET);
+        if !FLEETS.contains(&fleet) {
+            let message = format!("`client.fleet` lies between {} and {}", FLEETS.start(), FLEETS.end());
+            return Err(value(message, Some("twenty processes still show whether they spread")));
+        }
+        Ok(ClientProfile { command: command("client.command", self.command, self.env, value)?, fleet })
     }
 }
 
@@ -387,6 +398,7 @@ mod tests {
             ("[gateway]\nattach = \"http://h\"\njwt_secret = \"s\"", "not a `ws://` URL"),
             ("[gateway]\ncommand = [\"a\", \"{prt}\"]", "no placeholder `{prt}`"),
             ("[gateway]\ncommand = [\"a\"]\npath = \"ws\"", "begins with `/`"),
+            ("[client]\ncommand = [\"a\"]\nfleet = 1", "between 20 and 200"),
             ("[timing]\nping_interval = \"fast\"", "`fast` is not a duration"),
             ("[timing]\nping_interval = \"0s\"", "`ping_interval` is zero"),
             ("[claims]\nwithout = [\"AUTH-99\"]", "AUTH-99"),

@@ -6,6 +6,8 @@ mod counts;
 mod file;
 mod intervals;
 mod secrecy;
+mod sequence;
+mod spread;
 mod statuses;
 mod wire;
 
@@ -13,6 +15,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::sequence::Sequence;
+use self::spread::Spread;
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
 use crate::scenario::Scenario;
@@ -69,8 +73,12 @@ enum Kind {
     PongsMatch,
     /// Exchange and queue stand as specified.
     Topology,
-    /// No token turns up in what the gateway says, prints or shows.
+    /// No token turns up in what the subject says, prints or shows.
     NoTokens,
+    /// Numbered messages of this type come in order, each once, up to the last.
+    Sequence(Sequence),
+    /// Clients that were cut off at one instant return once each, spread over the jitter window.
+    Spread(Spread),
     /// At the last count the queue held so many messages.
     QueueReady(u32),
 }
@@ -171,6 +179,8 @@ impl Expectation {
             Kind::PongsMatch => wire::pongs_match(trace, times),
             Kind::Topology => broker::topology(trace),
             Kind::NoTokens => secrecy::no_tokens(trace),
+            Kind::Sequence(sequence) => sequence.check(trace, times),
+            Kind::Spread(spread) => spread.check(trace, times),
             Kind::QueueReady(wanted) => broker::queue_ready(trace, *wanted),
         }
     }
@@ -196,6 +206,8 @@ impl Expectation {
             | Kind::PongsMatch
             | Kind::Topology
             | Kind::NoTokens
+            | Kind::Sequence(_)
+            | Kind::Spread(_)
             | Kind::QueueReady(_) => {}
         }
         patterns

@@ -207,6 +207,16 @@ mod tests {
         }
     }
 
+    /// Every requirement is shown by a scenario.
+    #[test]
+    fn every_requirement_has_a_scenario() {
+        let library = Library::builtin().unwrap();
+        let shown: std::collections::BTreeSet<_> = library.iter().flat_map(Scenario::requirements).collect();
+        let catalogue = crate::Catalogue::builtin();
+        let holes: Vec<_> = catalogue.iter().map(|rule| &rule.id).filter(|id| !shown.contains(*id)).collect();
+        assert!(holes.is_empty(), "no scenario shows {holes:?}");
+    }
+
     /// The groups of the Autobahn TestSuite's cases for servers. Sections 10, 12 and 13 are about echoes in fragments and about compression, which a gateway does not do.
     const AUTOBAHN: [&str; 79] = [
         "1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7", "2.8", "2.9", "2.10", "2.11", "3.1",

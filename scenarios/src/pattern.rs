@@ -1,5 +1,6 @@
 //! What a step waits for and an expectation counts: a filter over observations.
 
+mod client;
 mod file;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,8 @@ use protocol::{ClientMessage, CloseCode, ServerMessage};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::trace::{Event, Frame, FrameKind, Message, Observation, Side};
+use self::client::{LogPattern, ReadPattern, ReportPattern};
+use crate::trace::{Event, Frame, FrameKind, Key, Message, Observation, Side};
 
 /// A filter over observations: who, on which connection, and what.
 ///
@@ -18,12 +20,15 @@ use crate::trace::{Event, Frame, FrameKind, Message, Observation, Side};
 /// { client = "mallory", receives = { type = "error", code = "forbidden" } }
 /// { sends = { type = "note", data = 1 }, connection = 1 }
 /// { dials = { query = { token = "new" } } }
-/// { status = "connected" }
+/// { consumer = "badge", status = "connected" }
+/// { refetches = ["payments"] }
+/// { reads = { query = ["catalog"], value = [1, 2] } }
 /// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "file::RawPattern")]
 pub struct Pattern {
     client: Option<String>,
+    consumer: Option<String>,
     connection: Option<u32>,
     what: What,
 }
@@ -40,6 +45,11 @@ enum What {
     Status(String),
     Emits(EmitPattern),
     RequestFails(String),
+    Refetches(Vec<Value>),
+    Reads(ReadPattern),
+    Reports(ReportPattern),
+    WantsToken,
+    Log(LogPattern),
     QueueDepth,
     Topology,
     Answers(AnswerPattern),
@@ -64,7 +74,7 @@ pub enum PatternError {
     False(&'static str),
 }
 
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 19] = [
     "dials",
     "opens",
     "refused",
@@ -74,6 +84,11 @@ const KINDS: [&str; 14] = [
     "status",
     "emits",
     "request_fails",
+    "refetches",
+    "reads",
+    "reports",
+    "wants_token",
+    "log",
     "queue_depth",
     "topology",
     "answers",
@@ -149,7 +164,8 @@ struct MessagePattern {
 impl Pattern {
     /// Whether the observation is one of those.
     pub fn matches(&self, observation: &Observation) -> bool {
-        self.client.as_ref().is_none_or(|client| observation.actor.0 == *client)
+        let names = [&self.client, &self.consumer];
+        names.into_iter().flatten().all(|name| observation.actor.0 == *name)
             && self.connection.is_none_or(|number| observation.connection == Some(number))
             && self.what.matches(&observation.event)
     }
@@ -157,6 +173,15 @@ impl Pattern {
     /// The client that the pattern names.
     pub fn client(&self) -> Option<&str> {
         self.client.as_deref()
+    }
+
+    /// The consumers that the pattern names.
+    pub(crate) fn consumers(&self) -> impl Iterator<Item = &str> {
+        let read = match &self.what {
+            What::Reads(reads) => reads.consumer(),
+            _ => None,
+        };
+        self.consumer.as_deref().into_iter().chain(read)
     }
 
     /// Whether only an acknowledgement of a subscription can match, which some dialects do not have.
@@ -181,6 +206,7 @@ impl What {
             (Self::Opens, Event::Opened)
             | (Self::QueueDepth, Event::QueueDepth { .. })
             | (Self::Topology, Event::Topology { .. })
+            | (Self::WantsToken, Event::TokenWanted)
             | (Self::Ended, Event::Ended { .. }) => true,
             (Self::Refused(wanted), Event::Refused { status, .. }) => wanted.is_none() || wanted == status,
             (Self::Closes(pattern), Event::Closed { code, by }) => {
@@ -209,6 +235,10 @@ impl What {
             (Self::TurnedAway, Event::Refused { status, .. }) => *status == Some(503),
             (Self::TurnedAway, Event::Closed { code, .. }) => *code == Some(CloseCode::TRY_AGAIN_LATER),
             (Self::RequestFails(wanted), Event::RequestFailed { op, .. }) => wanted == op,
+            (Self::Refetches(wanted), Event::Refetched { key }) => wanted == key,
+            (Self::Reads(pattern), Event::Read { what, value }) => pattern.matches(what, value),
+            (Self::Reports(pattern), Event::Reported { message, user }) => pattern.matches(message, user),
+            (Self::Log(pattern), Event::Log { text }) => pattern.matches(text),
             _ => false,
         }
     }
@@ -259,19 +289,25 @@ pub(crate) fn payload(message: Option<&Message>) -> Option<&Value> {
     }
 }
 
-/// Whether `found` has everything that `wanted` has; objects may have more.
+/// Whether `found` has everything that `wanted` has; objects may have more, lists may not.
 fn contains(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
         (Value::Object(found), Value::Object(wanted)) => {
             wanted.iter().all(|(key, value)| found.get(key).is_some_and(|inner| contains(inner, value)))
         }
+        (Value::Array(found), Value::Array(wanted)) => {
+            found.len() == wanted.len()
+                && found.iter().zip(wanted).all(|(inner, value)| contains(inner, value))
+        }
+        // Some languages write a whole number as 1000.0.
+        (Value::Number(found), Value::Number(wanted)) => found.as_f64() == wanted.as_f64(),
         _ => found == wanted,
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.client.as_deref().unwrap_or("the client"))?;
+        f.write_str(self.client.as_deref().or(self.consumer.as_deref()).unwrap_or("the client"))?;
         match &self.what {
             What::Dials(dial) => {
                 f.write_str(" dials")?;
@@ -296,6 +332,11 @@ impl fmt::Display for Pattern {
                 emit.payload.iter().chain(&emit.with).try_for_each(|payload| write!(f, " {payload}"))?;
             }
             What::RequestFails(op) => write!(f, " refuses to {op}")?,
+            What::Refetches(key) => write!(f, " fetches {}", Key(key))?,
+            What::Reads(reads) => write!(f, " shows {reads}")?,
+            What::Reports(report) => write!(f, " reports {report}")?,
+            What::WantsToken => f.write_str(" asks for a token")?,
+            What::Log(log) => write!(f, " has printed {log}")?,
             What::QueueDepth => f.write_str(" has its queue counted")?,
             What::Topology => f.write_str(" has its topology read")?,
             What::Answers(answer) => {

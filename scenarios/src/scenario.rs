@@ -1,5 +1,6 @@
 //! One scenario: who does what, when, and which requirements that shows.
 
+mod client;
 mod error;
 mod file;
 mod settings;
@@ -11,18 +12,23 @@ use std::time::Duration;
 
 use protocol::Role;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+pub use client::{ClientSetup, UrlSource};
 pub use error::ScenarioError;
 pub(crate) use error::nearest;
 pub use settings::{Interval, Settings};
-pub use step::{Action, ClientAct, GatewayAct, Inspection, OddFrame, OddPing, ProbeAct, Publication, Step};
+pub use step::{
+    Action, ClientAct, GatewayAct, Hook, Inspection, OddFrame, OddPing, ProbeAct, Publication, Step,
+};
 
 use crate::expect::Expectation;
 use crate::requirement::{RequirementId, SubjectKind};
 use crate::times::Times;
 use crate::token::TokenRecipe;
 use crate::wire::handshake::RequestRecipe;
+
+/// Clients of a fleet that start within `patience`, on a host that is busy.
+const FLEET_STARTS: u32 = 10;
 
 /// Where a scenario stands: its path without the ending, such as `client/backoff/doubles`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -140,6 +146,8 @@ pub enum OnDials {
 pub enum OnDial {
     /// The upgrade succeeds.
     Accept,
+    /// The upgrade succeeds, and nothing that follows is read.
+    AcceptStalled,
     /// The connection is dropped before any answer.
     Refuse,
     /// The upgrade is answered with HTTP 401.
@@ -148,20 +156,6 @@ pub enum OnDial {
     Unavailable,
     /// The upgrade is never answered.
     Hang,
-}
-
-/// How the client under test is configured, apart from the timing.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ClientSetup {
-    /// The token it is given.
-    pub token: String,
-    /// Query parameters that its URL has already.
-    pub query: String,
-    /// Events that it listens to from the start, apart from its own.
-    pub listen: Vec<String>,
-    /// Other options of the `configure` request, by the adapter protocol's names.
-    pub options: BTreeMap<String, Value>,
 }
 
 /// What the names in braces stand for in one run, so that cases on one gateway do not meet.
@@ -216,7 +210,10 @@ impl Scenario {
     /// Longest time that the steps can take before the harness, not the subject, must be at fault.
     pub fn deadline(&self, times: &Times) -> Duration {
         let steps: Duration = self.steps.iter().map(|step| step.action.longest(times)).sum();
-        steps + times.patience * (2 + u32::try_from(self.clients.len()).unwrap_or(u32::MAX))
+        let starts = u32::try_from(self.clients.len()).unwrap_or(u32::MAX);
+        // A fleet is started side by side, on a host that has other things to do.
+        let fleet = if self.client.fleet { times.fleet.div_ceil(FLEET_STARTS) } else { 0 };
+        steps + times.patience * (2 + starts + fleet)
     }
 
     /// The file's text.
@@ -257,17 +254,6 @@ impl Default for ClientSpec {
 impl Default for GatewaySpec {
     fn default() -> Self {
         Self { on_dial: OnDials::Always(OnDial::Accept), pong: true, welcome: true }
-    }
-}
-
-impl Default for ClientSetup {
-    fn default() -> Self {
-        Self {
-            token: "a-token".to_owned(),
-            query: String::new(),
-            listen: Vec::new(),
-            options: BTreeMap::new(),
-        }
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Times {
     /// How much later than ordered things may happen on this executor before that is a finding.
     #[serde(serialize_with = "milliseconds")]
     pub slack: Duration,
+    /// How many clients a fleet has.
+    pub fleet: u32,
 }
 
 /// An expression over symbolic times, such as `ping_interval + 2 * pong_timeout` or `10`.
@@ -45,10 +47,11 @@ pub enum ExprError {
 }
 
 /// The names that expressions may use.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 12] = [
     "reconnect_delay",
     "max_reconnect_delay",
     "max_reconnect_attempts",
+    "fleet",
     "backoff_total",
     "ping_interval",
     "pong_timeout",
@@ -71,6 +74,11 @@ enum Factor {
     Number(f64),
     Duration(Duration),
     Name(&'static str),
+}
+
+impl Times {
+    /// How many clients a fleet has where nothing else is said (BACKOFF-5).
+    pub const FLEET: u32 = 100;
 }
 
 impl Expr {
@@ -151,7 +159,7 @@ impl Factor {
         match self {
             Self::Number(_) => false,
             Self::Duration(_) => true,
-            Self::Name(name) => *name != "max_reconnect_attempts",
+            Self::Name(name) => !matches!(*name, "max_reconnect_attempts" | "fleet"),
         }
     }
 
@@ -165,6 +173,7 @@ impl Factor {
                 "reconnect_delay" => timing.reconnect_delay.as_secs_f64(),
                 "max_reconnect_delay" => timing.max_reconnect_delay.as_secs_f64(),
                 "max_reconnect_attempts" => f64::from(timing.max_reconnect_attempts),
+                "fleet" => f64::from(times.fleet),
                 "backoff_total" => timing.backoff().total(timing.max_reconnect_attempts).as_secs_f64(),
                 "ping_interval" => timing.ping_interval.as_secs_f64(),
                 "pong_timeout" => timing.pong_timeout.as_secs_f64(),
@@ -223,6 +232,7 @@ mod tests {
             timing: Timing { jitter: 0.0, ..Timing::default() },
             patience: Duration::from_secs(2),
             slack: Duration::from_millis(50),
+            fleet: 20,
         }
     }
 
@@ -239,6 +249,7 @@ mod tests {
         assert_eq!(ms("backoff_total"), 1000 * (1 + 2 + 4 + 8 + 16 + 30 * 5));
         assert_eq!(ms("500ms - second"), 0, "a negative time is none");
         assert_eq!(Expr::parse("1 + max_reconnect_attempts").unwrap().count(&times()), 11);
+        assert_eq!(Expr::parse("2 * fleet").unwrap().count(&times()), 40);
     }
 
     /// What means nothing, or mixes counts and times, is an error that says so.

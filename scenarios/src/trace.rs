@@ -1,5 +1,7 @@
 //! What happened, as an executor recorded it: the only thing that expectations may read.
 
+mod display;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use protocol::{ClientMessage, CloseCode, ServerMessage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use self::display::Key;
 use crate::requirement::RequirementId;
 
 /// Everything that was observed in one case, in the order in which the recorder saw it.
@@ -132,11 +135,32 @@ pub enum Event {
         /// The body.
         body: String,
     },
-    /// What the gateway under test has printed.
+    /// What the program under test has printed.
     Log {
-        /// All of it.
+        /// All of it, where it is a gateway's; what came since it was last read, where it is a client's.
         text: String,
     },
+    /// A query of the client under test was fetched, for the first time or anew.
+    Refetched {
+        /// The query's key.
+        key: Vec<Value>,
+    },
+    /// The client under test was asked for a value.
+    Read {
+        /// What was read.
+        what: Reading,
+        /// What it is.
+        value: Value,
+    },
+    /// The client under test reported an error as it would to an error tracker.
+    Reported {
+        /// What it said.
+        message: String,
+        /// The user that it named, or nothing.
+        user: Value,
+    },
+    /// The client under test asked for a token to dial with.
+    TokenWanted,
     /// The gateway under test ended after it was asked to.
     Ended {
         /// Its exit status, for people.
@@ -157,6 +181,18 @@ pub enum Event {
         /// Its exit status, for people.
         status: String,
     },
+}
+
+/// What a client was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// What a consumer under its provider shows.
+    Consumer(String),
+    /// What its query cache holds under a key.
+    Query(Vec<Value>),
+    /// What it is configured with.
+    Configuration,
 }
 
 /// A message or control frame.
@@ -246,6 +282,16 @@ impl Actor {
         Self("client".to_owned())
     }
 
+    /// One of the clients under test, counted from 1, where a whole fleet of them is.
+    pub fn client_of_fleet(number: usize) -> Self {
+        Self(format!("client-{number}"))
+    }
+
+    /// A consumer under the provider of the client under test.
+    pub fn consumer(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
     /// The gateway, under test or scripted.
     pub fn gateway() -> Self {
         Self("gateway".to_owned())
@@ -291,93 +337,5 @@ impl Message {
             },
             Self::Unreadable(_) => "unreadable",
         }
-    }
-}
-
-impl fmt::Display for Observation {
-    /// One line of a timeline for people.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let who = match self.connection {
-            Some(connection) => format!("{}#{connection}", self.actor),
-            None => self.actor.to_string(),
-        };
-        write!(f, "{:>9.3}s  {who:<12} {}", self.at().as_secs_f64(), self.event)
-    }
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Step { number, action } => write!(f, "step {number}: {action}"),
-            Self::Unmet { requires, detail, .. } => write!(f, "{requires} does not hold: {detail}"),
-            Self::Dialled { path, query } => {
-                write!(f, "dials {path}")?;
-                let parameters = query.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>();
-                if parameters.is_empty() { Ok(()) } else { write!(f, " with {}", parameters.join(", ")) }
-            }
-            Self::Opened => f.write_str("opened"),
-            Self::Refused { status: Some(status), .. } => write!(f, "refused with HTTP {status}"),
-            Self::Refused { status: None, reason } => write!(f, "refused: {reason}"),
-            Self::Sent(frame) => write!(f, "──► {frame}"),
-            Self::Received(frame) => write!(f, "◄── {frame}"),
-            Self::Closed { code: Some(code), by } => write!(f, "closed with {code} by the {by}"),
-            Self::Closed { code: None, by } => write!(f, "dropped by the {by}"),
-            Self::Status { old, new } => write!(f, "status {old} → {new}"),
-            Self::Emitted { name, payload, .. } if payload.is_null() => write!(f, "emits {name}"),
-            Self::Emitted { name, payload, .. } => write!(f, "emits {name} {payload}"),
-            Self::RequestFailed { op, error } => write!(f, "{op} failed: {error}"),
-            Self::Published { routing_key, body } => {
-                write!(f, "publish {routing_key} {}", Shortened(&body.to_string()))
-            }
-            Self::Topology { exchange, queue } => {
-                let say = |what: &Result<(), String>| {
-                    what.clone().err().unwrap_or_else(|| "as specified".to_owned())
-                };
-                write!(f, "exchange {}, queue {}", say(exchange), say(queue))
-            }
-            Self::QueueDepth { ready } => write!(f, "queue holds {ready}"),
-            Self::Answered { path, status, .. } => write!(f, "{path} answers {status}"),
-            Self::Log { text } => write!(f, "printed {} lines", text.lines().count()),
-            Self::Ended { status } => write!(f, "ended: {status}"),
-            Self::Fault { what } => f.write_str(what),
-            Self::SubjectDied { status } => write!(f, "the process under test ended: {status}"),
-        }
-    }
-}
-
-/// A text of which a line shows the beginning.
-struct Shortened<'a>(&'a str);
-
-impl fmt::Display for Shortened<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Characters that are shown.
-        const SHOWN: usize = 120;
-        match self.0.char_indices().nth(SHOWN) {
-            Some((end, _)) => write!(f, "{}…", &self.0[..end]),
-            None => f.write_str(self.0),
-        }
-    }
-}
-
-impl fmt::Display for Frame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            FrameKind::Text => "",
-            FrameKind::Binary => "binary ",
-            FrameKind::Ping => "PING ",
-            FrameKind::Pong => "PONG ",
-            FrameKind::Close => "CLOSE ",
-            FrameKind::Raw => "bytes ",
-        };
-        write!(f, "{kind}{}", Shortened(&self.body))
-    }
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Client => "client",
-            Self::Gateway => "gateway",
-        })
     }
 }

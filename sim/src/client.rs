@@ -1,13 +1,16 @@
-//! The reference client on a host of its own, behind its adapter, judged by a scripted gateway.
+//! The reference client, or a fleet of them, on a host of its own, behind its adapter, judged by a scripted gateway.
 
+use std::mem;
 use std::sync::Mutex;
 
 use reference_client::adapter;
-use scenarios::player::{ClientStage, journal, play_client};
+use scenarios::player::{ClientStage, StageError, journal, play_client};
 use tokio::io::{BufReader, DuplexStream, duplex};
+use tokio::task::JoinSet;
 use turmoil::Sim;
 use turmoil::net::TcpStream;
 
+use crate::log::Log;
 use crate::network::{PORT, SimDial, SimListener};
 use crate::world::{Context, clock, wall};
 
@@ -18,24 +21,35 @@ const STAGE: &str = "stage";
 /// What a pipe between player and adapter holds.
 const PIPE_BYTES: usize = 64 * 1024;
 
-/// Adds both hosts.
+/// Adds both hosts. Clients of a fleet share theirs: the network is looked at link by link.
 pub(crate) fn populate(sim: &mut Sim<'_>, context: Context) {
-    let (requests, input) = duplex(PIPE_BYTES);
-    let (output, reports) = duplex(PIPE_BYTES);
-    let pipes = Mutex::new(Some((input, output)));
+    let clients = if context.scenario.client.fleet { context.setting.times.fleet } else { 1 };
+    let (inner, outer): (Vec<_>, Vec<_>) = (0..clients)
+        .map(|_| {
+            let (requests, input) = duplex(PIPE_BYTES);
+            let (output, reports) = duplex(PIPE_BYTES);
+            ((input, output), (requests, reports))
+        })
+        .unzip();
+    let pipes = Mutex::new(Some(inner));
     sim.host(CLIENT, move || {
         let pipes = pipes.lock().ok().and_then(|mut pipes| pipes.take());
         async move {
-            let (input, output) = pipes.ok_or("the client is started once")?;
-            adapter::run(BufReader::new(input), output, SimDial, wall()).await?;
+            let mut adapters = JoinSet::new();
+            for (input, output) in pipes.ok_or("the clients are started once")? {
+                adapters.spawn(adapter::run(BufReader::new(input), output, SimDial, wall()));
+            }
+            while let Some(ended) = adapters.join_next().await {
+                ended??;
+            }
             Ok(())
         }
     });
     sim.client(STAGE, async move {
-        let Context { scenario, setting, played, .. } = context;
+        let Context { scenario, setting, played, log, .. } = context;
         let listener = SimListener::bind().await?;
         let (recorder, journal) = journal(clock());
-        let mut stage = Stage { path: setting.path.clone(), ends: Some((listener, requests, reports)) };
+        let mut stage = Stage { path: setting.path.clone(), listener: Some(listener), adapters: outer, log };
         let play = play_client(&scenario, &setting, &mut stage, &recorder, journal).await;
         played.send(play)?;
         Ok(())
@@ -44,7 +58,9 @@ pub(crate) fn populate(sim: &mut Sim<'_>, context: Context) {
 
 struct Stage {
     path: String,
-    ends: Option<(SimListener, DuplexStream, DuplexStream)>,
+    listener: Option<SimListener>,
+    adapters: Vec<(DuplexStream, DuplexStream)>,
+    log: Log,
 }
 
 impl ClientStage for Stage {
@@ -57,7 +73,15 @@ impl ClientStage for Stage {
         format!("ws://{STAGE}:{PORT}{}", self.path)
     }
 
-    fn take(&mut self) -> (SimListener, DuplexStream, DuplexStream) {
-        self.ends.take().expect("the player takes them once")
+    fn take_listener(&mut self) -> SimListener {
+        self.listener.take().expect("the player takes it once")
+    }
+
+    fn take_adapters(&mut self) -> Vec<(DuplexStream, DuplexStream)> {
+        mem::take(&mut self.adapters)
+    }
+
+    async fn log(&mut self) -> Result<String, StageError> {
+        Ok(self.log.text())
     }
 }

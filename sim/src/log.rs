@@ -1,4 +1,4 @@
-//! What the gateway says in its log, kept to be looked at.
+//! What the program under test says in its log, kept to be looked at.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,18 +8,18 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Most bytes that are kept; a simulation that says more says it too often.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// The gateway's own lines, at every level; the network between the hosts has a log too, which says all.
-const GATEWAY: &str = "reference_server=trace";
+/// Its own lines, at every level; the network between the hosts has a log too, which says all.
+const OWN: &str = "reference_server=trace,reference_client=trace";
 
 /// A log in memory. Simulations run on one thread, so what is said during one is its own.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Keeps what the gateways of this thread log until the guard goes.
+    /// Keeps what gateways and clients of this thread log until the guard goes.
     pub(crate) fn keep(&self) -> tracing::subscriber::DefaultGuard {
         let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(GATEWAY)
+            .with_env_filter(OWN)
             .with_ansi(false)
             .without_time()
             .with_writer(self.clone());

@@ -19,10 +19,10 @@ pub(crate) const PORT: u16 = 3000;
 pub(crate) struct SimDial;
 
 impl Dial for SimDial {
-    type Stream = TcpStream;
+    type Stream = Segmented;
 
-    async fn dial(&self, host: &str, port: u16) -> io::Result<TcpStream> {
-        TcpStream::connect((host, port)).await
+    async fn dial(&self, host: &str, port: u16) -> io::Result<Segmented> {
+        TcpStream::connect((host, port)).await.map(Segmented)
     }
 }
 

@@ -85,7 +85,8 @@ pub fn play(scenario: &Scenario, options: &Options) -> Result<Played, SimError> 
     }
     let bindings = Bindings { case: format!("s{}", options.seed) };
     let scenario = scenario.bind(&bindings);
-    let times = Times { timing: options.timing.clone(), patience: PATIENCE, slack: SLACK };
+    let times =
+        Times { timing: options.timing.clone(), patience: PATIENCE, slack: SLACK, fleet: Times::FLEET };
     let setting = Setting {
         bindings,
         times: times.clone(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use miette::miette;
 use protocol::Dialect;
-use scenarios::{Catalogue, Level, Scenario, SubjectKind};
+use scenarios::{Catalogue, Level, Scenario, SubjectKind, Times};
 
 use super::catalogue::Selection;
 use super::{Failure, LevelArg, closed};
@@ -153,7 +153,8 @@ pub(super) fn client(args: ClientArgs) -> Result<Exit, Failure> {
     let mut profile = profile_for(args.config.as_deref(), !args.command.is_empty())?;
     if !args.command.is_empty() {
         let command = CommandProfile { words: args.command, env: BTreeMap::new() };
-        profile.client = Some(ClientProfile { command });
+        let fleet = profile.client.as_ref().map_or(Times::FLEET, |client| client.fleet);
+        profile.client = Some(ClientProfile { command, fleet });
     }
     if profile.client.is_none() {
         return Err(missing(SubjectKind::Client));

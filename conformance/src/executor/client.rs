@@ -1,22 +1,28 @@
-//! A client under test: its adapter is started, and dials a scripted gateway over TCP.
+//! A client under test, or a fleet of them: its adapter is started, and dials a scripted gateway over TCP.
 
 use std::io;
+use std::mem;
 use std::net::Ipv4Addr;
 
 use scenarios::Scenario;
-use scenarios::player::{Accept, ClientStage, journal, play_client};
-use scenarios::scenario::Bindings;
+use scenarios::player::{Accept, ClientStage, StageError, journal, play_client};
+use scenarios::scenario::{Bindings, UrlSource};
 use scenarios::token::Secrets;
 use scenarios::trace::{Actor, Event};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::{ChildStdin, ChildStdout};
+use tokio::task::JoinSet;
 
 use super::{Execution, ExecutionError, Executor, clock};
-use crate::process::{Streams, Subject};
+use crate::process::{ENDPOINT_VARIABLE, Streams, Subject};
 use crate::profile::ClientProfile;
 
 /// The scripted gateway's path.
 const PATH: &str = "/ws";
+/// Bytes that the kernel keeps of what the scripted gateway does not read.
+const RECEIVE_BYTES: u32 = 64 * 1024;
+/// Connections that may wait to be accepted: a fleet dials at once.
+const BACKLOG: u32 = 1024;
 
 pub(super) async fn execute(
     executor: &Executor,
@@ -25,31 +31,74 @@ pub(super) async fn execute(
     bindings: Bindings,
 ) -> Result<Execution, ExecutionError> {
     let harness = |error: io::Error| ExecutionError::Harness(error.to_string());
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(harness)?;
+    let listener = listen().map_err(harness)?;
     let url = format!("ws://{}{PATH}", listener.local_addr().map_err(harness)?);
-    let mut subject =
-        Subject::spawn(&profile.command, &executor.values(), &executor.profile().folder, Streams::Piped)?;
-    let pipes = subject.take_pipes();
-    let pipes = pipes.ok_or_else(|| ExecutionError::Harness("the adapter has no pipes".to_owned()))?;
-
+    let mut command = profile.command.clone();
+    if scenario.client.url == UrlSource::Environment {
+        command.env.insert(ENDPOINT_VARIABLE.to_owned(), url.clone());
+    }
+    let clients = if scenario.client.fleet { profile.fleet } else { 1 };
     let (recorder, journal) = journal(clock());
-    let end = subject.end();
-    let death = recorder.clone();
-    let watch = tokio::spawn(async move {
-        let status = end.await;
-        death.record(Actor::client(), None, Event::SubjectDied { status }).await;
-    });
+    let mut fleet = Fleet { subjects: Vec::new(), watches: JoinSet::new() };
+    let mut adapters = Vec::new();
+    for _ in 0..clients {
+        let mut subject =
+            Subject::spawn(&command, &executor.values(), &executor.profile().folder, Streams::Piped)?;
+        let ends = subject.take_pipes();
+        adapters.push(ends.ok_or_else(|| ExecutionError::Harness("the adapter has no pipes".to_owned()))?);
+        let (end, death) = (subject.end(), recorder.clone());
+        fleet.watches.spawn(async move {
+            let status = end.await;
+            death.record(Actor::client(), None, Event::SubjectDied { status }).await;
+        });
+        fleet.subjects.push(subject);
+    }
     let setting = executor.setting(bindings, Secrets::from_current(""), PATH.to_owned());
-    let mut stage = Stage { url, ends: Some((Listener(listener), pipes)) };
+    let mut stage = Stage { url, listener: Some(Listener(listener)), adapters, fleet };
     let play = play_client(&scenario, &setting, &mut stage, &recorder, journal).await;
-    watch.abort();
-    subject.kill().await;
-    Ok(Execution { scenario, play, output: subject.output().await })
+    let output = stage.fleet.output().await;
+    stage.fleet.kill().await;
+    Ok(Execution { scenario, play, output })
+}
+
+/// A listening socket whose connections hold little: a client that is not read from must notice it.
+fn listen() -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(RECEIVE_BYTES)?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    socket.listen(BACKLOG)
+}
+
+/// The clients of a case: one, or a fleet.
+struct Fleet {
+    subjects: Vec<Subject>,
+    watches: JoinSet<()>,
+}
+
+impl Fleet {
+    /// What each has printed last, one after the other.
+    async fn output(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for subject in &self.subjects {
+            lines.extend(subject.output().await);
+        }
+        lines
+    }
+
+    /// Kills all of them; their end is no news.
+    async fn kill(&mut self) {
+        self.watches.abort_all();
+        for subject in &mut self.subjects {
+            subject.kill().await;
+        }
+    }
 }
 
 struct Stage {
     url: String,
-    ends: Option<(Listener, (ChildStdin, ChildStdout))>,
+    listener: Option<Listener>,
+    adapters: Vec<(ChildStdin, ChildStdout)>,
+    fleet: Fleet,
 }
 
 struct Listener(TcpListener);
@@ -74,8 +123,15 @@ impl ClientStage for Stage {
         self.url.clone()
     }
 
-    fn take(&mut self) -> (Listener, ChildStdin, ChildStdout) {
-        let (listener, (requests, reports)) = self.ends.take().expect("the player takes them once");
-        (listener, requests, reports)
+    fn take_listener(&mut self) -> Listener {
+        self.listener.take().expect("the player takes it once")
+    }
+
+    fn take_adapters(&mut self) -> Vec<(ChildStdin, ChildStdout)> {
+        mem::take(&mut self.adapters)
+    }
+
+    async fn log(&mut self) -> Result<String, StageError> {
+        Ok(self.fleet.output().await.join("\n"))
     }
 }

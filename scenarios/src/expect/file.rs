@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::sequence::Sequence;
+use super::spread::Spread;
 use super::{Bounds, Expectation, Kind, Scope};
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
@@ -34,6 +36,8 @@ pub(super) struct RawExpectation {
     topology: Option<bool>,
     no_tokens: Option<bool>,
     queue_ready: Option<u32>,
+    sequence: Option<Sequence>,
+    spread: Option<Spread>,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +63,8 @@ struct RawOrder {
 }
 
 const KINDS: &str = "`some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `statuses`, `legal_transitions`, \
-                     `one_connection`, `well_formed`, `published_order`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`";
+                     `one_connection`, `well_formed`, `published_order`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`, \
+                     `sequence`, `spread`";
 
 impl TryFrom<RawExpectation> for Expectation {
     type Error = String;
@@ -123,6 +128,8 @@ impl TryFrom<RawExpectation> for Expectation {
             raw.published_order.map(|RawOrder { client, types }| Kind::PublishedOrder { client, types }),
         );
         kinds.extend(raw.queue_ready.map(Kind::QueueReady));
+        kinds.extend(raw.sequence.map(Kind::Sequence));
+        kinds.extend(raw.spread.map(Kind::Spread));
 
         let found = kinds.len();
         let Some(kind) = kinds.pop().filter(|_| found == 1) else {

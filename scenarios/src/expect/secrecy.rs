@@ -1,4 +1,6 @@
-//! What must not be told (AUTH-8).
+//! What must not be told (AUTH-8, TOKEN-3).
+
+use percent_encoding::percent_decode_str;
 
 use super::Finding;
 use crate::trace::{Event, Trace};
@@ -7,7 +9,7 @@ use crate::trace::{Event, Trace};
 const TELLING: usize = 20;
 
 pub(super) fn no_tokens(trace: &Trace) -> Result<(), Finding> {
-    const EXPECTED: &str = "no token in anything that the gateway says, prints or shows";
+    const EXPECTED: &str = "no token in anything that is said, printed or shown";
     let signatures: Vec<&str> = trace
         .iter()
         .filter_map(|(_, observation)| match &observation.event {
@@ -23,10 +25,14 @@ pub(super) fn no_tokens(trace: &Trace) -> Result<(), Finding> {
             Event::Log { text } => ("its log", text),
             Event::Answered { path, body, .. } => (path.as_str(), body),
             Event::Received(frame) => ("a message", &frame.body),
+            Event::Reported { message, .. } => ("an error report", message),
+            Event::RequestFailed { error, .. } => ("an answer", error),
             _ => continue,
         };
-        looked_at += usize::from(!matches!(observation.event, Event::Received(_)));
-        if signatures.iter().any(|signature| text.contains(signature)) {
+        looked_at += usize::from(matches!(observation.event, Event::Log { .. } | Event::Answered { .. }));
+        // A URL in a log has the token percent-encoded, in one of several ways.
+        let plain = percent_decode_str(text).decode_utf8_lossy();
+        if signatures.iter().any(|signature| text.contains(signature) || plain.contains(signature)) {
             return Err(Finding::new(EXPECTED, format!("a token in {what}"), [index]));
         }
     }

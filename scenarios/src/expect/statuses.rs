@@ -1,7 +1,7 @@
 //! The statuses that a client announced (STATE-1 to STATE-3).
 
 use super::Finding;
-use crate::trace::{Event, Trace};
+use crate::trace::{Actor, Event, Trace};
 
 /// Every transition that exists (STATE-2), apart from those to `disconnected`, which may follow any status.
 const TRANSITIONS: [(&str, &str); 11] = [
@@ -44,7 +44,9 @@ pub(super) fn legal(trace: &Trace) -> Result<(), Finding> {
 }
 
 fn changes(trace: &Trace) -> impl Iterator<Item = (usize, &str, &str)> {
-    trace.iter().filter_map(|(index, observation)| match &observation.event {
+    // A consumer tells the status that it finds, which is no change.
+    let own = trace.iter().filter(|(_, observation)| observation.actor == Actor::client());
+    own.filter_map(|(index, observation)| match &observation.event {
         Event::Status { old, new } => Some((index, old.as_str(), new.as_str())),
         _ => None,
     })

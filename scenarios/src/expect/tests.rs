@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use protocol::{CloseCode, ServerMessage, Timing};
+use protocol::{ClientMessage, CloseCode, ServerMessage, Timing};
 use serde_json::json;
 
 use super::*;
@@ -21,6 +21,7 @@ fn times() -> Times {
         },
         patience: ms(1000),
         slack: ms(2),
+        fleet: 20,
     }
 }
 
@@ -286,9 +287,65 @@ fn a_token_that_is_told_is_found() {
     };
     let clean = trace([dialled(), log("a connection was refused"), page("{}"), told("{}")]);
     assert!(holds("no_tokens = true", &clean));
-    for leak in [log(SIGNATURE), page(SIGNATURE), told(SIGNATURE)] {
+    let encoded = SIGNATURE.replace('W', "%57");
+    for leak in [log(SIGNATURE), log(&encoded), page(SIGNATURE), told(SIGNATURE)] {
         assert!(!holds("no_tokens = true", &trace([dialled(), log(""), leak])));
     }
     assert!(!holds("no_tokens = true", &trace([dialled()])), "nothing was looked at");
     assert!(!holds("no_tokens = true", &trace([log("")])), "no token was sent");
+}
+
+fn note(seq: u64) -> Event {
+    let message = ClientMessage::Other { kind: "note".into(), payload: json!({ "seq": seq }) };
+    Event::Sent(Frame { kind: FrameKind::Text, body: String::new(), message: Some(Message::Client(message)) })
+}
+
+/// Numbered messages come in order, each once, to the last; a cut excuses one gap, and no repetition (QUEUE-4).
+#[test]
+fn numbered_messages_are_counted_over_connections() {
+    let sent = |first: &[u64], second: &[u64]| {
+        let on = |connection, notes: &[u64]| {
+            notes.iter().map(|&seq| (0, Some(connection), note(seq))).collect::<Vec<_>>()
+        };
+        trace(on(0, first).into_iter().chain(on(1, second)))
+    };
+    let (whole, cut) = (
+        r#"sequence = { type = "note", last = 4 }"#,
+        r#"sequence = { type = "note", last = 4, cut = true }"#,
+    );
+    for (first, second, both) in [
+        (&[1, 2][..], &[3, 4][..], (true, true)),
+        (&[1], &[3, 4], (false, true)),
+        (&[1, 2], &[2, 3, 4], (false, false)),
+        (&[1, 2], &[3], (false, false)),
+        (&[1, 3], &[4], (false, false)),
+        (&[2, 1], &[3, 4], (false, false)),
+        (&[], &[], (false, false)),
+    ] {
+        let seen = sent(first, second);
+        assert_eq!((holds(whole, &seen), holds(cut, &seen)), both, "{first:?}, then {second:?}");
+    }
+}
+
+/// A fleet of twenty that is cut off returns once each, over more than noise (BACKOFF-5).
+#[test]
+fn a_fleet_returns_once_and_spread() {
+    const SPREAD: &str = r#"spread = { delay = "1s", jitter = 0.2 }"#;
+    let returned = |pauses: &[u64]| {
+        let dial = |at, connection: usize, client: usize| {
+            let query = vec![("token".to_owned(), format!("t-{client}"))];
+            (at, u32::try_from(connection).ok(), Event::Dialled { path: "/ws".into(), query })
+        };
+        let mut events: Vec<_> = (0..20).map(|client| dial(0, client, client)).collect();
+        events.extend((0..20).map(|connection| (100, Some(connection), closed())));
+        let again = pauses.iter().enumerate();
+        events.extend(again.map(|(number, pause)| dial(100 + pause, 20 + number, number % 20)));
+        trace(events)
+    };
+    let over = |window: u64| (0..20).map(|client| 800 + client * window / 19).collect::<Vec<_>>();
+    assert!(holds(SPREAD, &returned(&over(400))));
+    assert!(holds(SPREAD, &returned(&over(200))), "that can happen by chance");
+    assert!(!holds(SPREAD, &returned(&over(150))), "too narrow");
+    assert!(!holds(SPREAD, &returned(&over(400)[1..])), "one stays away");
+    assert!(!holds(SPREAD, &returned(&[over(400), vec![1300]].concat())), "one comes twice");
 }

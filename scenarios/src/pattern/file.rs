@@ -2,7 +2,9 @@
 
 use protocol::CloseCode;
 use serde::Deserialize;
+use serde_json::Value;
 
+use super::client::{LogPattern, ReadPattern, ReportPattern};
 use super::{
     AnswerPattern, ClosePattern, DialPattern, EmitPattern, MessagePattern, Pattern, PatternError, What,
 };
@@ -12,6 +14,7 @@ use super::{
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPattern {
     client: Option<String>,
+    consumer: Option<String>,
     connection: Option<u32>,
     dials: Option<Switch<DialPattern>>,
     opens: Option<bool>,
@@ -22,6 +25,11 @@ pub(super) struct RawPattern {
     status: Option<String>,
     emits: Option<RawEmit>,
     request_fails: Option<String>,
+    refetches: Option<Vec<Value>>,
+    reads: Option<ReadPattern>,
+    reports: Option<Switch<ReportPattern>>,
+    wants_token: Option<bool>,
+    log: Option<LogPattern>,
     queue_depth: Option<bool>,
     topology: Option<bool>,
     answers: Option<AnswerPattern>,
@@ -97,6 +105,16 @@ impl TryFrom<RawPattern> for Pattern {
             Some(RawClose::Details(details)) => whats.push(What::Closes(details)),
             None => {}
         }
+        match raw.reports {
+            Some(Switch::On(false)) => return Err(PatternError::False("reports")),
+            Some(Switch::On(true)) => whats.push(What::Reports(ReportPattern::default())),
+            Some(Switch::Details(details)) => whats.push(What::Reports(details)),
+            None => {}
+        }
+        whats.extend(on("wants_token", raw.wants_token)?.map(|_| What::WantsToken));
+        whats.extend(raw.refetches.map(What::Refetches));
+        whats.extend(raw.reads.map(What::Reads));
+        whats.extend(raw.log.map(What::Log));
         whats.extend(on("opens", raw.opens)?.map(|_| What::Opens));
         whats.extend(on("queue_depth", raw.queue_depth)?.map(|_| What::QueueDepth));
         whats.extend(on("topology", raw.topology)?.map(|_| What::Topology));
@@ -110,7 +128,10 @@ impl TryFrom<RawPattern> for Pattern {
         whats.extend(raw.request_fails.map(What::RequestFails));
         let found = whats.len();
         match whats.pop() {
-            Some(what) if found == 1 => Ok(Self { client: raw.client, connection: raw.connection, what }),
+            Some(what) if found == 1 => {
+                let RawPattern { client, consumer, connection, .. } = raw;
+                Ok(Self { client, consumer, connection, what })
+            }
             _ => Err(PatternError::Kinds { found }),
         }
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::trace::Actor;
+use crate::trace::{Actor, Reading};
 use protocol::Target;
 use serde_json::json;
 
@@ -88,6 +88,42 @@ fn turned_away_has_two_forms() {
     assert!(turned_away.matches(&refused(Some(503))) && turned_away.matches(&closed(Some(CloseCode(1013)))));
     for other in [refused(Some(401)), refused(None), closed(Some(CloseCode(1000))), closed(None)] {
         assert!(!turned_away.matches(&other));
+    }
+}
+
+/// What a client shows apart from the wire is told apart by whose it is and what it says.
+#[test]
+fn what_a_client_shows_is_told_apart() {
+    let status = seen("badge", Event::Status { old: "connecting".into(), new: "connected".into() });
+    let key = || vec![json!("payments"), json!({ "page": 1 })];
+    let fetched = seen("client", Event::Refetched { key: key() });
+    let read = |what, value| seen("client", Event::Read { what, value });
+    let query = read(Reading::Query(key()), json!([{ "seq": 1, "id": 7 }]));
+    let config = read(Reading::Configuration, json!({ "pingInterval": 30000.0, "debug": false }));
+    let report = |user| seen("client", Event::Reported { message: "a listener failed".into(), user });
+    let (ada, nobody) = (report(json!({ "id": "u-1", "name": "Ada" })), report(Value::Null));
+    let log = |text: &str| seen("client", Event::Log { text: text.into() });
+    for (text, observation, expected) in [
+        (r#"{ consumer = "badge", status = "connected" }"#, &status, true),
+        (r#"{ consumer = "list", status = "connected" }"#, &status, false),
+        (r#"{ refetches = ["payments", { page = 1 }] }"#, &fetched, true),
+        (r#"{ refetches = ["payments"] }"#, &fetched, false),
+        (r#"{ reads = { query = ["payments", { page = 1 }], with = [{ seq = 1 }] } }"#, &query, true),
+        (r#"{ reads = { query = ["payments", { page = 1 }], with = [] } }"#, &query, false),
+        (r#"{ reads = { query = ["payments", { page = 1 }], value = [{ seq = 1 }] } }"#, &query, false),
+        (r#"{ reads = { consumer = "payments" } }"#, &query, false),
+        (r#"{ reads = { with = { pingInterval = 30000 } } }"#, &config, true),
+        (r#"{ reads = { with = { debug = true } } }"#, &config, false),
+        (r#"{ reports = { user = { id = "u-1" } } }"#, &ada, true),
+        (r#"{ reports = { user = { id = "u-1" } } }"#, &nobody, false),
+        (r#"{ reports = { nobody = true } }"#, &nobody, true),
+        (r#"{ reports = { nobody = true } }"#, &ada, false),
+        (r#"{ reports = { contains = "token" } }"#, &ada, false),
+        ("{ log = { is_empty = true } }", &log(" \n"), true),
+        ("{ log = { is_empty = false } }", &log(""), false),
+        (r#"{ log = { contains = "dial" } }"#, &log("dialling"), true),
+    ] {
+        assert_eq!(pattern(text).unwrap().matches(observation), expected, "{text}");
     }
 }
 

@@ -19,6 +19,7 @@ const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A running adapter.
 pub(super) struct Adapter {
+    actor: Actor,
     requests: mpsc::Sender<Request>,
     task: JoinHandle<()>,
 }
@@ -26,8 +27,8 @@ pub(super) struct Adapter {
 /// How an adapter answered.
 #[derive(Debug, PartialEq)]
 pub(super) enum Answer {
-    /// Done.
-    Ok,
+    /// Done, with the value that was asked for where one was.
+    Ok(Value),
     /// The client has no such thing.
     Unsupported,
     /// The client refused.
@@ -55,21 +56,39 @@ struct Line {
     #[serde(default)]
     payload: Value,
     listener: Option<String>,
+    #[serde(default)]
+    value: Value,
+    #[serde(default)]
+    config: Value,
+    consumer: Option<String>,
+    key: Option<Vec<Value>>,
+    message: Option<String>,
+    #[serde(default)]
+    user: Value,
 }
 
 impl Adapter {
-    /// Starts on the adapter's pipes.
-    pub(super) fn start<W, R>(requests: W, reports: R, recorder: Recorder) -> Self
+    /// Starts on the adapter's pipes; `actor` is the client that it wraps.
+    pub(super) fn start<W, R>(requests: W, reports: R, actor: Actor, recorder: Recorder) -> Self
     where
         W: AsyncWrite + Unpin + Send + 'static,
         R: AsyncRead + Unpin + Send + 'static,
     {
         let (to, from) = mpsc::channel(REQUESTS);
-        let task = tokio::spawn(
-            Exchange { to: requests, waiting: BTreeMap::new(), next: 1, recorder, broken: None }
-                .run(reports, from),
-        );
-        Self { requests: to, task }
+        let exchange = Exchange {
+            to: requests,
+            waiting: BTreeMap::new(),
+            next: 1,
+            actor: actor.clone(),
+            recorder,
+            broken: None,
+        };
+        Self { actor, requests: to, task: tokio::spawn(exchange.run(reports, from)) }
+    }
+
+    /// The client that it wraps.
+    pub(super) fn actor(&self) -> &Actor {
+        &self.actor
     }
 
     /// Asks for an operation and waits for its answer. `fields` must be an object.
@@ -96,6 +115,7 @@ struct Exchange<W> {
     to: W,
     waiting: BTreeMap<u64, oneshot::Sender<Result<Answer, PlayError>>>,
     next: u64,
+    actor: Actor,
     recorder: Recorder,
     /// How the adapter broke the protocol, where it has: no answer can be trusted any more.
     broken: Option<String>,
@@ -160,7 +180,7 @@ impl<W: AsyncWrite + Unpin> Exchange<W> {
             } else if let Some(error) = line.error {
                 Answer::Error(error)
             } else if line.ok {
-                Answer::Ok
+                Answer::Ok(if line.config.is_null() { line.value } else { line.config })
             } else {
                 self.fail(format!("an answer has `ok`, `unsupported` or `error`: {text}"));
                 return;
@@ -171,21 +191,17 @@ impl<W: AsyncWrite + Unpin> Exchange<W> {
             }
             return;
         }
-        let event = match line.event.as_deref() {
-            Some("status") => line.status.map(|new| Event::Status { old: line.old.unwrap_or_default(), new }),
-            Some("emit") => line.name.map(|name| {
-                let listener = line.listener.unwrap_or_default();
-                Event::Emitted { name, payload: line.payload, listener }
-            }),
-            // Reports that nobody asked for yet, such as `refetch` and `log`, are no fault.
-            Some(_) => return,
-            None => None,
-        };
-        match event {
-            Some(event) => self.recorder.record(Actor::client(), None, event).await,
-            None => {
-                self.fail(format!("a line is an answer with an `id`, or a report with an `event`: {text}"));
-            }
+        match line.event.as_deref() {
+            // Reports that nobody asked for yet are no fault.
+            Some(kind) if !REPORTS.contains(&kind) => {}
+            _ => match line.report(&self.actor) {
+                Some((actor, event)) => self.recorder.record(actor, None, event).await,
+                None => {
+                    self.fail(format!(
+                        "a line is an answer with an `id`, or a report with an `event` and what belongs to it: {text}"
+                    ));
+                }
+            },
         }
     }
 
@@ -194,6 +210,55 @@ impl<W: AsyncWrite + Unpin> Exchange<W> {
         let reason = self.broken.get_or_insert(reason);
         for (_, waiting) in std::mem::take(&mut self.waiting) {
             let _ = waiting.send(Err(PlayError::Adapter(reason.clone())));
+        }
+    }
+}
+
+/// The reports that are understood.
+const REPORTS: [&str; 5] = ["status", "emit", "refetch", "token_wanted", "report"];
+
+impl Line {
+    /// What it reports, and of whom; nothing where something is missing.
+    fn report(self, client: &Actor) -> Option<(Actor, Event)> {
+        let actor = match &self.consumer {
+            Some(name) => Actor::consumer(name),
+            None => client.clone(),
+        };
+        let event = match self.event?.as_str() {
+            "status" => Event::Status { old: self.old.unwrap_or_default(), new: self.status? },
+            "emit" => {
+                let listener = self.listener.unwrap_or_default();
+                Event::Emitted { name: self.name?, payload: self.payload, listener }
+            }
+            "refetch" => Event::Refetched { key: self.key? },
+            "token_wanted" => Event::TokenWanted,
+            "report" => Event::Reported { message: self.message?, user: self.user },
+            _ => return None,
+        };
+        Some((actor, event))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(line: &str) -> Option<(Actor, Event)> {
+        serde_json::from_str::<Line>(line).unwrap().report(&Actor::client())
+    }
+
+    /// A report is of the client, or of the consumer that it names; one that lacks what belongs to it is none.
+    #[test]
+    fn reports_say_what_they_must() {
+        let status = report(r#"{"event":"status","status":"connected","consumer":"badge"}"#).unwrap();
+        assert_eq!(status.0, Actor::consumer("badge"));
+        let fetched = report(r#"{"event":"refetch","key":["a",{"page":1}]}"#).unwrap();
+        assert_eq!(fetched.1, Event::Refetched { key: vec![json!("a"), json!({ "page": 1 })] });
+        let failed = report(r#"{"event":"report","message":"m","user":null}"#).unwrap();
+        assert_eq!(failed.1, Event::Reported { message: "m".to_owned(), user: Value::Null });
+        assert_eq!(report(r#"{"event":"token_wanted"}"#), Some((Actor::client(), Event::TokenWanted)));
+        for line in [r#"{"event":"refetch"}"#, r#"{"event":"report"}"#, r#"{"status":"connected"}"#] {
+            assert_eq!(report(line), None, "{line}");
         }
     }
 }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::adapter::{Adapter, Answer};
 use super::journal::{Journal, Recorder};
 use super::script::ScriptedGateway;
-use super::stage::{ClientStage, Play, PlayError, Setting};
-use crate::scenario::{Action, ClientAct, Scenario, Step};
-use crate::trace::{Actor, Event};
+use super::stage::{ClientStage, Play, PlayError, Setting, StageError};
+use crate::scenario::{Action, ClientAct, ClientSetup, Inspection, Scenario, Step, UrlSource};
+use crate::trace::{Actor, Event, Reading};
 
 /// What every client emits by itself; the harness listens from the start.
 const OWN_EVENTS: [&str; 3] = ["connected", "max_reconnect_attempts", "error"];
@@ -24,11 +24,18 @@ pub async fn play<S: ClientStage>(
     journal: Journal,
 ) -> Play {
     let url = stage.url();
-    let (listener, requests, reports) = stage.take();
-    let gateway =
-        ScriptedGateway::start(listener, scenario.gateway.clone(), setting.clone(), recorder.clone());
-    let adapter = Adapter::start(requests, reports, recorder.clone());
-    let mut player = Player { setting, gateway, adapter, journal };
+    let gateway = ScriptedGateway::start(
+        stage.take_listener(),
+        scenario.gateway.clone(),
+        setting.clone(),
+        recorder.clone(),
+    );
+    let start = |(number, (requests, reports))| {
+        let actor = if scenario.client.fleet { Actor::client_of_fleet(number) } else { Actor::client() };
+        Adapter::start(requests, reports, actor, recorder.clone())
+    };
+    let adapters = (1..).zip(stage.take_adapters()).map(start).collect();
+    let mut player = Player { setting, stage, gateway, adapters, journal, printed: String::new() };
     let outcome = match player.run(scenario, &url).await {
         // A process that died says more than a request that it left unanswered.
         Err(PlayError::Adapter(reason)) => {
@@ -40,11 +47,15 @@ pub async fn play<S: ClientStage>(
     Play { trace: player.journal.finish(), outcome }
 }
 
-struct Player<'a> {
+struct Player<'a, S> {
     setting: &'a Setting,
+    stage: &'a mut S,
     gateway: ScriptedGateway,
-    adapter: Adapter,
+    /// One, or a fleet.
+    adapters: Vec<Adapter>,
     journal: Journal,
+    /// What of the log has been read.
+    printed: String,
 }
 
 /// Whether the steps go on.
@@ -54,12 +65,15 @@ enum Next {
     Unmet,
 }
 
-impl Player<'_> {
+impl<S: ClientStage> Player<'_, S> {
     async fn run(&mut self, scenario: &Scenario, url: &str) -> Result<(), PlayError> {
-        self.ask("configure", self.configuration(scenario, url)).await?;
-        let own = OWN_EVENTS.into_iter().map(str::to_owned);
-        for name in own.chain(scenario.client.listen.iter().cloned()) {
-            self.ask("on", json!({ "name": name, "listener": LISTENER, "fails": false })).await?;
+        for client in 0..self.adapters.len() {
+            self.ask(client, "configure", self.configuration(&scenario.client, url, client)).await?;
+            let own = OWN_EVENTS.into_iter().map(str::to_owned);
+            for name in own.chain(scenario.client.listen.iter().cloned()) {
+                let listener = json!({ "name": name, "listener": LISTENER, "fails": false });
+                self.ask(client, "on", listener).await?;
+            }
         }
         for (number, step) in (1..).zip(&scenario.steps) {
             let action = step.action.to_string();
@@ -87,15 +101,13 @@ impl Player<'_> {
                 }
             }
             Action::Quiet(time) => self.journal.quiet(time.duration(times)).await?,
-            Action::Client(act) => {
-                let (op, fields) = request(act);
-                self.ask(op, fields).await?;
-            }
+            Action::Client(act) => self.act(act).await?,
+            Action::Inspect(Inspection::Log) => self.read_log().await?,
             Action::Gateway(act) => self.journal.during(self.gateway.act(act.clone())).await,
             Action::Probe(..)
             | Action::Get { .. }
             | Action::Publish(_)
-            | Action::Inspect(_)
+            | Action::Inspect(Inspection::Topology | Inspection::Queue)
             | Action::Broker(_)
             | Action::ShutDown
             | Action::KillGateway => {
@@ -105,32 +117,70 @@ impl Player<'_> {
         Ok(Next::Go)
     }
 
-    /// Asks the client. That it refuses is an observation; that it cannot ends the play.
-    async fn ask(&mut self, op: &str, fields: Value) -> Result<(), PlayError> {
-        let patience = self.setting.times.patience;
-        let answer = self.journal.during(tokio::time::timeout(patience, self.adapter.ask(op, fields))).await;
-        let silent = || PlayError::Adapter(format!("the adapter did not answer `{op}` within {patience:?}"));
-        match answer.map_err(|_| silent())?? {
-            Answer::Ok => {}
-            Answer::Unsupported => {
-                return Err(PlayError::NotRun(format!("the client does not support `{op}`")));
-            }
-            Answer::Error(error) => {
-                let event = Event::RequestFailed { op: op.to_owned(), error };
-                self.journal.write(Actor::client(), None, event);
+    /// Tells each client. What one was asked for is an observation.
+    async fn act(&mut self, act: &ClientAct) -> Result<(), PlayError> {
+        for client in 0..self.adapters.len() {
+            for number in 1..=act.requests() {
+                let (op, fields) = request(act, number);
+                let value = self.ask(client, op, fields).await?;
+                if let (ClientAct::Read(what), Some(value)) = (act, value) {
+                    let actor = self.adapters[client].actor().clone();
+                    self.journal.write(actor, None, Event::Read { what: what.clone(), value });
+                }
             }
         }
         Ok(())
     }
 
-    fn configuration(&self, scenario: &Scenario, url: &str) -> Value {
-        let setup = &scenario.client;
-        let url = if setup.query.is_empty() { url.to_owned() } else { format!("{url}?{}", setup.query) };
-        let mut options = options(&self.setting.times.timing, self.setting.seed);
+    /// Asks a client. That it refuses is an observation; that it cannot ends the play.
+    async fn ask(&mut self, client: usize, op: &str, fields: Value) -> Result<Option<Value>, PlayError> {
+        let patience = self.setting.times.patience;
+        let adapter = &self.adapters[client];
+        let answer = self.journal.during(tokio::time::timeout(patience, adapter.ask(op, fields))).await;
+        let silent = || PlayError::Adapter(format!("the adapter did not answer `{op}` within {patience:?}"));
+        match answer.map_err(|_| silent())?? {
+            Answer::Ok(value) => Ok(Some(value)),
+            Answer::Unsupported => Err(PlayError::NotRun(format!("the client does not support `{op}`"))),
+            Answer::Error(error) => {
+                let event = Event::RequestFailed { op: op.to_owned(), error };
+                self.journal.write(adapter.actor().clone(), None, event);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Reads what has been printed since the last time.
+    async fn read_log(&mut self) -> Result<(), PlayError> {
+        let log = self.journal.during(self.stage.log()).await.map_err(|error| match error {
+            StageError::Unavailable(reason) => PlayError::NotRun(reason),
+            other => PlayError::Harness(other.to_string()),
+        })?;
+        // A log of which the beginning is no longer kept is told from there.
+        let text = log.strip_prefix(self.printed.as_str()).unwrap_or(&log).to_owned();
+        self.printed = log;
+        self.journal.write(Actor::client(), None, Event::Log { text });
+        Ok(())
+    }
+
+    fn configuration(&self, setup: &ClientSetup, url: &str, client: usize) -> Value {
+        let mut options = if setup.defaults {
+            json!({})
+        } else {
+            // Clients of a fleet that draw the same numbers would return in lockstep.
+            options(&self.setting.times.timing, self.setting.seed.wrapping_add(client as u64))
+        };
         for (name, value) in &setup.options {
             options[name] = value.clone();
         }
-        json!({ "url": url, "token": setup.token, "options": options, "dialect": self.setting.dialect })
+        let mut configuration = json!({ "options": options, "dialect": self.setting.dialect });
+        if setup.url == UrlSource::Configured {
+            configuration["url"] =
+                json!(if setup.query.is_empty() { url.to_owned() } else { format!("{url}?{}", setup.query) });
+        }
+        if let Some(token) = setup.token_of(client + 1) {
+            configuration["token"] = json!(token);
+        }
+        configuration
     }
 }
 
@@ -150,11 +200,16 @@ fn options(timing: &Timing, seed: u64) -> Value {
     })
 }
 
-fn request(act: &ClientAct) -> (&'static str, Value) {
+/// The request for an act; `number` counts those of one act from 1.
+fn request(act: &ClientAct, number: u32) -> (&'static str, Value) {
     match act {
         ClientAct::Connect => ("connect", json!({})),
         ClientAct::Disconnect => ("disconnect", json!({})),
-        ClientAct::Send { kind, payload } => {
+        ClientAct::Send { kind, payload, count } => {
+            let mut payload = payload.clone();
+            if *count > 1 {
+                payload["seq"] = json!(number);
+            }
             ("send", json!({ "message": { "type": kind, "payload": payload } }))
         }
         ClientAct::Subscribe(target) => ("subscribe", json!({ "target": target })),
@@ -164,5 +219,14 @@ fn request(act: &ClientAct) -> (&'static str, Value) {
         }
         ClientAct::Unlisten { name, listener } => ("off", json!({ "name": name, "listener": listener })),
         ClientAct::SetToken(token) => ("set_token", json!({ "token": token })),
+        ClientAct::GiveToken(token) => ("token", json!({ "token": token })),
+        ClientAct::SetUser(user) => ("set_user", json!({ "user": user })),
+        ClientAct::Mount { name, hook } => ("mount", json!({ "name": name, "hook": hook })),
+        ClientAct::Unmount(name) => ("unmount", json!({ "name": name })),
+        ClientAct::Observe(key) => ("observe", json!({ "key": key })),
+        ClientAct::SetQuery { key, value } => ("set_query", json!({ "key": key, "value": value })),
+        ClientAct::Read(Reading::Query(key)) => ("get_query", json!({ "key": key })),
+        ClientAct::Read(Reading::Consumer(name)) => ("read", json!({ "name": name })),
+        ClientAct::Read(Reading::Configuration) => ("config", json!({})),
     }
 }

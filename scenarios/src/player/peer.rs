@@ -46,6 +46,8 @@ pub(super) enum Order {
     Drop,
     /// Stops reading, or reads again.
     Stall(bool),
+    /// Reads so many more text messages, then drops the connection.
+    CutAfter(u32),
     /// Answers ping frames from now on, or no longer.
     AnswerPingFrames(bool),
     /// Answers ping messages from now on, or no longer.
@@ -64,6 +66,8 @@ pub(super) struct PeerSetup {
     pub(super) answers_ping_frames: bool,
     /// Whether it answers ping messages, where it plays the gateway.
     pub(super) answers_ping_messages: bool,
+    /// Whether it reads nothing until it is told to.
+    pub(super) stalled: bool,
     /// Where it writes what it sees.
     pub(super) recorder: Recorder,
     /// The dialect, and the clock for timestamps.
@@ -78,7 +82,8 @@ impl Peer {
     {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let masks = fastrand::Rng::with_seed(setup.setting.seed ^ u64::from(setup.connection));
-        let end = End { stream, setup, masks, partial: None, closing: None, stalled: false };
+        let stalled = setup.stalled;
+        let end = End { stream, setup, masks, partial: None, closing: None, stalled, cut_after: None };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox));
         Self { orders, task }
     }
@@ -104,6 +109,8 @@ struct End<S> {
     /// The close that this end began.
     closing: Option<CloseCode>,
     stalled: bool,
+    /// Text messages that are read before the connection is dropped.
+    cut_after: Option<u32>,
 }
 
 /// Whether the connection goes on.
@@ -156,6 +163,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             }
             Order::Drop => return Ok(Next::Over { code: None, by: self.setup.side }),
             Order::Stall(stalled) => self.stalled = stalled,
+            Order::CutAfter(count) => {
+                self.cut_after = Some(count);
+                self.stalled = false;
+            }
             Order::AnswerPingFrames(answers) => self.setup.answers_ping_frames = answers,
             Order::AnswerPingMessages(answers) => self.setup.answers_ping_messages = answers,
         }
@@ -167,6 +178,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         let seen = self.frame(&frame, self.setup.side == Side::Client);
         let message = seen.message.clone();
         self.note_received(seen).await;
+        if frame.opcode == OpCode::Data(Data::Text)
+            && let Some(left) = &mut self.cut_after
+        {
+            *left -= 1;
+            if *left == 0 {
+                // What is dropped with bytes unread is reset, not closed: the other end learns of no end of its stream.
+                return Ok(Next::Over { code: None, by: self.setup.side });
+            }
+        }
         match frame.opcode {
             OpCode::Control(Control::Ping) if self.setup.answers_ping_frames => {
                 self.send(RawFrame::control(Control::Pong, frame.payload)).await?;

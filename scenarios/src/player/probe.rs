@@ -92,6 +92,7 @@ impl Probe {
                     connection,
                     answers_ping_frames: self.spec.answers_pings,
                     answers_ping_messages: false,
+                    stalled: false,
                     recorder: recorder.clone(),
                     setting: setting.clone(),
                 };

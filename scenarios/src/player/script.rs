@@ -3,6 +3,7 @@
 use std::io;
 
 use protocol::ServerMessage;
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -68,6 +69,7 @@ struct Opened<S> {
     stream: S,
     leftover: Vec<u8>,
     connection: u32,
+    stalled: bool,
 }
 
 impl Script {
@@ -111,6 +113,7 @@ impl Script {
             connection: opened.connection,
             answers_ping_frames: true,
             answers_ping_messages: self.spec.pong,
+            stalled: opened.stalled,
             recorder: self.recorder.clone(),
             setting: self.setting.clone(),
         };
@@ -124,6 +127,21 @@ impl Script {
 
     async fn obey(&mut self, act: GatewayAct) {
         let order = match act {
+            GatewayAct::DropAll => {
+                for peer in &self.peers {
+                    peer.order(Order::Drop).await;
+                }
+                return;
+            }
+            GatewayAct::Event { name, data, count } if count > 1 => {
+                for number in 1..=count {
+                    let mut payload = data.clone();
+                    payload["seq"] = json!(number);
+                    let order = self.message(&ServerMessage::Event { name: name.clone(), payload });
+                    self.order(order).await;
+                }
+                return;
+            }
             GatewayAct::OnDial(on_dial) => {
                 self.spec.on_dial = on_dial;
                 self.in_turn = 0;
@@ -135,10 +153,19 @@ impl Script {
             }
             GatewayAct::Close(code) => Order::Close(code),
             GatewayAct::Drop => Order::Drop,
-            GatewayAct::Event { name, data } => self.message(&ServerMessage::Event { name, payload: data }),
+            GatewayAct::Stall(stalled) => Order::Stall(stalled),
+            GatewayAct::CutAfter(count) => Order::CutAfter(count),
+            GatewayAct::Event { name, data, .. } => {
+                self.message(&ServerMessage::Event { name, payload: data })
+            }
             GatewayAct::SendText(text) => Order::Send(RawFrame::text(text)),
             GatewayAct::Ping(payload) => Order::Send(RawFrame::control(Control::Ping, payload)),
         };
+        self.order(order).await;
+    }
+
+    /// Tells the newest connection.
+    async fn order(&self, order: Order) {
         if let Some(peer) = self.peers.last() {
             peer.order(order).await;
         }
@@ -169,7 +196,10 @@ impl Handshake {
         };
         self.note(Event::Dialled { path: request.path.clone(), query: request.parameters() }).await;
         match self.settle(&mut stream, &request).await {
-            Ok(None) => Some(Opened { stream, leftover: request.leftover, connection: self.connection }),
+            Ok(None) => {
+                let stalled = self.answer == OnDial::AcceptStalled;
+                Some(Opened { stream, leftover: request.leftover, connection: self.connection, stalled })
+            }
             Ok(Some(refused)) => {
                 self.note(refused).await;
                 None
@@ -188,7 +218,7 @@ impl Handshake {
         request: &ReceivedRequest,
     ) -> io::Result<Option<Event>> {
         let status = match self.answer {
-            OnDial::Accept => {
+            OnDial::Accept | OnDial::AcceptStalled => {
                 request.accept(stream, &self.setting.dialect).await?;
                 return Ok(None);
             }

@@ -91,8 +91,14 @@ pub trait ClientStage {
     /// The URL, without a query, at which the client reaches the listener.
     fn url(&self) -> String;
 
-    /// Hands over the listener, and both ends of the adapter's pipes; called once.
-    fn take(&mut self) -> (Self::Listener, Self::Requests, Self::Reports);
+    /// Hands over the listener; called once.
+    fn take_listener(&mut self) -> Self::Listener;
+
+    /// Hands over both ends of each adapter's pipes: of one, or of a fleet's. Called once.
+    fn take_adapters(&mut self) -> Vec<(Self::Requests, Self::Reports)>;
+
+    /// Everything that the clients have logged.
+    fn log(&mut self) -> impl Future<Output = Result<String, StageError>> + Send;
 }
 
 /// A listening socket.

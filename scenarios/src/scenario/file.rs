@@ -1,5 +1,6 @@
 //! The file format, version 1: read raw, then checked once.
 
+mod client;
 mod event;
 mod frame;
 mod gateway;
@@ -15,8 +16,10 @@ use toml::Spanned;
 
 use self::step::{RawStep, Simple};
 use super::error::{ScenarioError, nearest};
-use super::step::Step;
-use super::{BrokerState, ClientSetup, ClientSpec, GatewaySpec, OnDials, Scenario, ScenarioId, Settings};
+use super::step::{Action, ClientAct, Step};
+use super::{
+    BrokerState, ClientSetup, ClientSpec, GatewaySpec, OnDials, Scenario, ScenarioId, Settings, UrlSource,
+};
 use crate::expect::Expectation;
 use crate::pattern::Pattern;
 use crate::requirement::{Catalogue, RequirementId, SubjectKind};
@@ -111,11 +114,24 @@ impl Checker<'_> {
         }
         let clients: BTreeMap<_, _> =
             raw.clients.into_iter().map(|(name, spec)| (name, spec.into_inner())).collect();
+        let spans: Vec<_> = raw.step.iter().map(Spanned::span).collect();
         let steps = raw
             .step
             .into_iter()
             .map(|step| self.step(raw.subject, &clients, step.span(), step.into_inner()))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        for (step, span) in steps.iter().zip(spans) {
+            self.consumers_exist(step.action.consumers(), &steps, &span)?;
+        }
+        for expectation in &raw.expect {
+            let named = expectation.get_ref().patterns().into_iter().flat_map(Pattern::consumers).collect();
+            self.consumers_exist(named, &steps, &expectation.span())?;
+        }
+        if raw.simulated
+            && raw.client.as_ref().is_some_and(|setup| setup.get_ref().url == UrlSource::Environment)
+        {
+            return Err(self.error(0..0, "a simulation has no environment: say `simulated = false`"));
+        }
         let expectations = raw
             .expect
             .into_iter()
@@ -230,9 +246,10 @@ impl Checker<'_> {
     ) -> Result<(), ScenarioError> {
         match subject {
             SubjectKind::Gateway => self.client_exists(pattern.client(), clients, span),
-            SubjectKind::Client if pattern.client().is_some() => {
-                Err(self.error(span.clone(), "there is one client here: leave `client` out"))
-            }
+            SubjectKind::Client if pattern.client().is_some() => Err(self.error(
+                span.clone(),
+                "there is one client here: leave `client` out, or name a `consumer` of it",
+            )),
             SubjectKind::Client => Ok(()),
         }
     }
@@ -250,6 +267,29 @@ impl Checker<'_> {
                 Err(self.error(span.clone(), format!("there is no client `{name}`")).with_help(help))
             }
             _ => Ok(()),
+        }
+    }
+
+    fn consumers_exist(
+        &self,
+        named: Vec<&str>,
+        steps: &[Step],
+        span: &Range<usize>,
+    ) -> Result<(), ScenarioError> {
+        let mounted: Vec<_> = steps
+            .iter()
+            .filter_map(|step| match &step.action {
+                Action::Client(ClientAct::Mount { name, .. }) => Some(name.clone()),
+                _ => None,
+            })
+            .collect();
+        match named.into_iter().find(|name| !mounted.iter().any(|mounted| mounted == name)) {
+            Some(name) => {
+                let help = nearest(name, mounted).map(|near| format!("did you mean `{near}`?"));
+                let message = format!("no step mounts the consumer `{name}`");
+                Err(self.error(span.clone(), message).with_help(help))
+            }
+            None => Ok(()),
         }
     }
 

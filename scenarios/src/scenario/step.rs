@@ -1,5 +1,8 @@
 //! What a scenario's steps do. A step acts or waits; it judges nothing.
 
+mod client;
+mod gateway;
+
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -7,14 +10,19 @@ use std::time::Duration;
 use protocol::{CloseCode, Target};
 use serde_json::Value;
 
-use super::{BrokerState, OnDials};
+pub use self::client::{ClientAct, Hook};
+pub use self::gateway::GatewayAct;
+use super::BrokerState;
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
 use crate::times::{Expr, Times};
+use crate::trace::Reading;
 use crate::wire::frame::RawFrame;
 
 /// Most frames of one step that are named one by one.
 const MAX_NAMED_FRAMES: usize = 4;
+/// How long one of many requests to a client takes at most.
+const REQUEST: Duration = Duration::from_millis(20);
 
 /// One step.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,70 +159,8 @@ pub enum Inspection {
     Topology,
     /// How many messages are ready in the queue.
     Queue,
-    /// What the gateway has printed.
+    /// What the gateway or client under test has printed.
     Log,
-}
-
-/// What the client under test is told.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ClientAct {
-    /// `connect`
-    Connect,
-    /// `disconnect`
-    Disconnect,
-    /// `send`
-    Send {
-        /// The message's type.
-        kind: String,
-        /// Its payload.
-        payload: Value,
-    },
-    /// `subscribe`
-    Subscribe(Target),
-    /// `unsubscribe`
-    Unsubscribe(Target),
-    /// `on`
-    Listen {
-        /// The event.
-        name: String,
-        /// The listener's own name.
-        listener: String,
-        /// Whether it fails when called.
-        fails: bool,
-    },
-    /// `off`
-    Unlisten {
-        /// The event.
-        name: String,
-        /// The listener's own name.
-        listener: String,
-    },
-    /// `set_token`
-    SetToken(String),
-}
-
-/// What the scripted gateway does.
-#[derive(Debug, Clone, PartialEq)]
-pub enum GatewayAct {
-    /// Treats later dials otherwise.
-    OnDial(OnDials),
-    /// Answers `ping` messages from now on, or no longer.
-    Pong(bool),
-    /// Begins the closing handshake.
-    Close(CloseCode),
-    /// Drops the connection without a word.
-    Drop,
-    /// Sends an event.
-    Event {
-        /// Its type.
-        name: String,
-        /// Its data.
-        data: Value,
-    },
-    /// Sends a text frame as it is.
-    SendText(String),
-    /// Sends a ping control frame with this payload.
-    Ping(Vec<u8>),
 }
 
 impl Action {
@@ -223,8 +169,20 @@ impl Action {
         match self {
             Self::Wait { within: Some(within), .. } => within.duration(times),
             Self::Quiet(time) => time.duration(times),
+            Self::Client(act) => times.patience + REQUEST * act.requests(),
             Self::Probe(_, ProbeAct::Connect) => times.patience + times.timing.connect_timeout,
             _ => times.patience,
+        }
+    }
+}
+
+impl Action {
+    /// The consumers that it takes to be mounted at some time.
+    pub(super) fn consumers(&self) -> Vec<&str> {
+        match self {
+            Self::Wait { pattern, .. } => pattern.consumers().collect(),
+            Self::Client(ClientAct::Unmount(name) | ClientAct::Read(Reading::Consumer(name))) => vec![name],
+            _ => Vec::new(),
         }
     }
 }
@@ -250,7 +208,7 @@ impl fmt::Display for Action {
             }
             Self::Inspect(Inspection::Topology) => f.write_str("read the broker's topology"),
             Self::Inspect(Inspection::Queue) => f.write_str("count the gateway's queue"),
-            Self::Inspect(Inspection::Log) => f.write_str("read the gateway's log"),
+            Self::Inspect(Inspection::Log) => f.write_str("read the log"),
             Self::Get { client, path } => write!(f, "{client}: get {path}"),
             Self::Broker(BrokerState::Up) => f.write_str("let the broker come back"),
             Self::Broker(BrokerState::Down) => f.write_str("cut the broker off"),
@@ -309,36 +267,5 @@ impl fmt::Display for OddFrame {
         f.write_str(if *fin { "" } else { " that is not the last" })?;
         f.write_str(if self.masked { "" } else { " without a mask" })?;
         if *rsv == 0 { Ok(()) } else { write!(f, " with reserved bits {rsv:03b}") }
-    }
-}
-
-impl fmt::Display for ClientAct {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connect => f.write_str("connect"),
-            Self::Disconnect => f.write_str("disconnect"),
-            Self::Send { kind, payload } if payload.is_null() => write!(f, "send {kind}"),
-            Self::Send { kind, payload } => write!(f, "send {kind} {payload}"),
-            Self::Subscribe(target) => write!(f, "subscribe to {target}"),
-            Self::Unsubscribe(target) => write!(f, "unsubscribe from {target}"),
-            Self::Listen { name, listener, .. } => write!(f, "listener {listener} on {name}"),
-            Self::Unlisten { name, listener } => write!(f, "listener {listener} off {name}"),
-            Self::SetToken(_) => f.write_str("take a new token"),
-        }
-    }
-}
-
-impl fmt::Display for GatewayAct {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OnDial(_) => f.write_str("treat dials otherwise"),
-            Self::Pong(true) => f.write_str("answer pings"),
-            Self::Pong(false) => f.write_str("leave pings unanswered"),
-            Self::Close(code) => write!(f, "close with {code}"),
-            Self::Drop => f.write_str("drop the connection"),
-            Self::Event { name, data } => write!(f, "send {name} {data}"),
-            Self::SendText(text) => write!(f, "send the text {text:?}"),
-            Self::Ping(bytes) => write!(f, "send a ping frame of {} bytes", bytes.len()),
-        }
     }
 }

@@ -165,3 +165,67 @@ fn a_setting_names_its_placeholder() {
     let elsewhere = GOOD.replacen("[clients.alice]", "[clients.alice]\ngateway = 2", 1);
     assert!(parse(&elsewhere).unwrap_err().to_string().contains("no such gateway"));
 }
+
+const CLIENT: &str = r#"
+version = 1
+title = "Consumers under a provider"
+subject = "client"
+client = { signed_in = false, options = { debug = true } }
+step = [
+    { mount = { name = "list", hook = { kind = "real_time_updates", eventType = "a:b", queryKeys = [["a"]] } } },
+    { send = { type = "note", payload = {}, count = 3 } },
+    { set_user = { id = "u", email = "u@example.com", name = "U" } },
+    { do = "sign_out" },
+    { read = "list" },
+    { gateway = { event = { type = "a:b", data = {}, count = 25 } } },
+    { gateway = { cut_after = 3 } },
+    { inspect = "log" },
+]
+expect = [{ requirement = "HOOK-1", some = { consumer = "list", status = "connected" } }]
+"#;
+
+/// What a client is told reads as people say it.
+#[test]
+fn what_a_client_is_told_is_shown() {
+    let scenario = parse(CLIENT).unwrap();
+    assert_eq!(scenario.client.token_of(1), None);
+    let shown: Vec<_> = scenario.steps.iter().map(|step| step.action.to_string()).collect();
+    assert_eq!(
+        shown,
+        [
+            "client: mount list, which invalidates queries on a:b",
+            "client: send note (3)",
+            r#"client: have {"email":"u@example.com","id":"u","name":"U"} signed in"#,
+            "client: sign out",
+            "client: tell what list shows",
+            "gateway: send a:b (25)",
+            "gateway: read 3 messages and drop the connection",
+            "read the log",
+        ]
+    );
+    let fleet = parse(&CLIENT.replacen("signed_in = false", "fleet = true", 1)).unwrap();
+    assert_eq!(fleet.client.token_of(17).as_deref(), Some("a-token-17"));
+}
+
+/// What a client cannot be told is a slip.
+#[test]
+fn impossible_clients_are_slips() {
+    for (from, to, says) in [
+        ("queryKeys = [[\"a\"]]", "queryKeys = [[\"a\"]], queryKey = [\"a\"]", "unknown field `queryKey`"),
+        ("kind = \"real_time_updates\"", "kind = \"realtime\"", "unknown variant `realtime`"),
+        ("name = \"list\"", "name = \"client\"", "and its own"),
+        ("read = \"list\"", "read = \"lits\"", "no step mounts the consumer `lits`"),
+        ("consumer = \"list\"", "consumer = \"lits\"", "no step mounts the consumer `lits`"),
+        ("consumer = \"list\"", "client = \"list\"", "name a `consumer`"),
+        ("payload = {}, count", "payload = 1, count", "has a table"),
+        ("cut_after = 3", "cut_after = 0", "is a `drop`"),
+        ("inspect = \"log\"", "inspect = \"queue\"", "the `log` can be inspected"),
+        ("do = \"sign_out\"", "do = \"stall\"", "a client under test can"),
+        ("signed_in = false", "url = \"environment\"", "say `simulated = false`"),
+    ] {
+        let text = CLIENT.replacen(from, to, 1);
+        assert_ne!(text, CLIENT, "{from}");
+        let error = parse(&text).unwrap_err();
+        assert!(error.to_string().contains(says), "{to}: {error}");
+    }
+}

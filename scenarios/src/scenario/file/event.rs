@@ -3,11 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::message::pad;
-use crate::scenario::step::Publication;
-
-/// Most messages that one step publishes.
-const MAX_PUBLISHED: u32 = 10_000;
+use super::message::{check_count, pad};
+use crate::scenario::step::{GatewayAct, Publication};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,10 +21,16 @@ pub(super) struct RawEvent {
 }
 
 impl RawEvent {
+    /// What the scripted gateway sends.
+    pub(super) fn sent(self) -> Result<GatewayAct, String> {
+        let Self { kind, mut data, count, padding } = self;
+        check_count(count, &data)?;
+        pad(&mut data, padding)?;
+        Ok(GatewayAct::Event { name: kind, data, count })
+    }
+
     pub(super) fn publication(self) -> Result<Publication, String> {
-        if !(1..=MAX_PUBLISHED).contains(&self.count) {
-            return Err(format!("`count` lies between 1 and {MAX_PUBLISHED}"));
-        }
+        check_count(self.count, &self.data)?;
         let mut padded = self.data.clone();
         pad(&mut padded, self.padding)?;
         let body = |number: u32| {
@@ -37,9 +40,6 @@ impl RawEvent {
             }
             json!({ "type": self.kind, "data": data }).to_string()
         };
-        if self.count > 1 && !self.data.is_object() {
-            return Err("events that are counted have a table as `data`".to_owned());
-        }
         Ok(Publication {
             bodies: (1..=self.count).map(body).collect(),
             routing_key: self.kind.replace(':', "."),

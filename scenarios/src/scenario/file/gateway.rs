@@ -15,6 +15,9 @@ pub(super) struct RawGateway {
     pong: Option<bool>,
     close: Option<CloseCode>,
     drop: Option<bool>,
+    drop_all: Option<bool>,
+    stall: Option<bool>,
+    cut_after: Option<u32>,
     event: Option<RawEvent>,
     send_text: Option<String>,
     ping: Option<Hex>,
@@ -25,15 +28,23 @@ impl RawGateway {
         if matches!(&self.on_dial, Some(OnDials::InTurn(answers)) if answers.is_empty()) {
             return Err("`on_dial` is an empty list".to_owned());
         }
-        if self.drop == Some(false) {
-            return Err("`drop = false` does nothing".to_owned());
+        for (name, on) in [("drop", self.drop), ("drop_all", self.drop_all)] {
+            if on == Some(false) {
+                return Err(format!("`{name} = false` does nothing"));
+            }
+        }
+        if self.cut_after == Some(0) {
+            return Err("`cut_after = 0` is a `drop`".to_owned());
         }
         let mut acts = Vec::new();
         acts.extend(self.on_dial.map(GatewayAct::OnDial));
         acts.extend(self.pong.map(GatewayAct::Pong));
         acts.extend(self.close.map(GatewayAct::Close));
         acts.extend(self.drop.map(|_| GatewayAct::Drop));
-        acts.extend(self.event.map(|RawEvent { kind, data, .. }| GatewayAct::Event { name: kind, data }));
+        acts.extend(self.drop_all.map(|_| GatewayAct::DropAll));
+        acts.extend(self.stall.map(GatewayAct::Stall));
+        acts.extend(self.cut_after.map(GatewayAct::CutAfter));
+        acts.extend(self.event.map(RawEvent::sent).transpose()?);
         acts.extend(self.send_text.map(GatewayAct::SendText));
         acts.extend(self.ping.map(|Hex(bytes)| GatewayAct::Ping(bytes)));
         Ok(acts)

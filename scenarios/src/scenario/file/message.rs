@@ -3,8 +3,12 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::scenario::step::ClientAct;
+
 /// Most bytes of padding in one message.
 const MAX_PADDING: usize = 1024 * 1024;
+/// Most messages of one step.
+const MAX_COUNT: u32 = 10_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,11 +26,29 @@ pub(super) struct RawMessage {
 }
 
 impl RawMessage {
+    /// What a client under test sends; more than one are told apart by their number.
+    pub(super) fn numbered(self) -> Result<ClientAct, String> {
+        let (kind, count) = (self.kind.clone(), self.count);
+        check_count(count, &self.payload)?;
+        Ok(ClientAct::Send { kind, payload: self.padded()?, count })
+    }
+
     pub(super) fn padded(self) -> Result<Value, String> {
         let Self { mut payload, padding, .. } = self;
         pad(&mut payload, padding)?;
         Ok(payload)
     }
+}
+
+/// Whether so many messages can be sent and told apart.
+pub(super) fn check_count(count: u32, payload: &Value) -> Result<(), String> {
+    if !(1..=MAX_COUNT).contains(&count) {
+        return Err(format!("`count` lies between 1 and {MAX_COUNT}"));
+    }
+    if count > 1 && !payload.is_object() {
+        return Err("what is counted has a table as its payload or data".to_owned());
+    }
+    Ok(())
 }
 
 /// Makes a payload longer.

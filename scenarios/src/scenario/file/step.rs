@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 
 use protocol::{CloseCode, Target};
 use serde::Deserialize;
+use serde_json::Value;
 
+use super::client::{RawListener, RawMount, RawQuery, RawUser};
 use super::event::RawEvent;
 use super::frame::{RawFrameForm, RawPing, send_frames};
 use super::gateway::RawGateway;
@@ -15,6 +17,7 @@ use crate::requirement::{RequirementId, SubjectKind};
 use crate::scenario::BrokerState;
 use crate::scenario::step::{Action, ClientAct, Inspection, ProbeAct, Publication};
 use crate::times::Expr;
+use crate::trace::Reading;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +46,14 @@ pub(super) struct RawStep {
     listen: Option<RawListener>,
     unlisten: Option<RawListener>,
     set_token: Option<String>,
+    give_token: Option<String>,
+    set_user: Option<RawUser>,
+    mount: Option<RawMount>,
+    unmount: Option<String>,
+    observe: Option<Vec<Value>>,
+    set_query: Option<RawQuery>,
+    get_query: Option<Vec<Value>>,
+    read: Option<String>,
     pub(super) wait: Option<Pattern>,
     pub(super) times: Option<Expr>,
     pub(super) within: Option<Expr>,
@@ -52,7 +63,7 @@ pub(super) struct RawStep {
 
 /// Acts that need no details.
 #[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Simple {
     Connect,
     Disconnect,
@@ -64,6 +75,9 @@ pub(super) enum Simple {
     Ping,
     Shutdown,
     Kill,
+    SignOut,
+    ClearUser,
+    ReadConfig,
 }
 
 #[derive(Deserialize)]
@@ -88,15 +102,6 @@ enum RawInspection {
     Log,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawListener {
-    name: String,
-    listener: String,
-    #[serde(default)]
-    fails: bool,
-}
-
 impl RawStep {
     /// Everything that the step asks for; a good one asks for one thing.
     pub(super) fn actions(self, subject: SubjectKind) -> Result<Vec<Action>, String> {
@@ -112,7 +117,7 @@ impl RawStep {
                 match self.act {
                     Some(Simple::Kill) => actions.push(Action::KillGateway),
                     Some(Simple::Shutdown) => actions.push(Action::ShutDown),
-                    Some(Simple::Disconnect) => {
+                    Some(Simple::Disconnect | Simple::SignOut | Simple::ClearUser | Simple::ReadConfig) => {
                         return Err("a scripted client does `close` or `drop`".to_owned());
                     }
                     Some(Simple::Connect) => acts.push(ProbeAct::Connect),
@@ -169,38 +174,61 @@ impl RawStep {
                 let foreign = self.gateway.is_some()
                     || self.listen.is_some()
                     || self.unlisten.is_some()
-                    || self.set_token.is_some();
+                    || self.set_token.is_some()
+                    || self.give_token.is_some()
+                    || self.set_user.is_some()
+                    || self.mount.is_some()
+                    || self.unmount.is_some()
+                    || self.observe.is_some()
+                    || self.set_query.is_some()
+                    || self.get_query.is_some()
+                    || self.read.is_some();
                 if foreign {
-                    return Err(
-                        "`gateway`, `listen`, `unlisten` and `set_token` are for scenarios about a client"
-                            .into(),
-                    );
+                    return Err("`gateway`, `listen`, `unlisten`, `set_token`, `give_token`, `set_user`, `mount`, \
+                                `unmount`, `observe`, `set_query`, `get_query` and `read` are for scenarios about a \
+                                client"
+                        .into());
                 }
             }
             SubjectKind::Client => {
+                let mut acts = Vec::new();
                 match self.act {
-                    Some(Simple::Connect) => actions.push(Action::Client(ClientAct::Connect)),
-                    Some(Simple::Disconnect) => actions.push(Action::Client(ClientAct::Disconnect)),
-                    Some(_) => return Err("a client under test can `connect` and `disconnect`".to_owned()),
+                    Some(Simple::Connect) => acts.push(ClientAct::Connect),
+                    Some(Simple::Disconnect) => acts.push(ClientAct::Disconnect),
+                    Some(Simple::SignOut) => acts.push(ClientAct::SetToken(None)),
+                    Some(Simple::ClearUser) => acts.push(ClientAct::SetUser(None)),
+                    Some(Simple::ReadConfig) => acts.push(ClientAct::Read(Reading::Configuration)),
+                    Some(_) => {
+                        return Err(
+                            "a client under test can `connect`, `disconnect`, `sign_out`, `clear_user` and \
+                                    `read_config`"
+                                .to_owned(),
+                        );
+                    }
                     None => {}
                 }
-                let mut acts = Vec::new();
-                acts.extend(
-                    self.send.map(|RawMessage { kind, payload, .. }| ClientAct::Send { kind, payload }),
-                );
+                acts.extend(self.send.map(RawMessage::numbered).transpose()?);
                 acts.extend(self.subscribe.map(|target| ClientAct::Subscribe(target.into())));
                 acts.extend(self.unsubscribe.map(|target| ClientAct::Unsubscribe(target.into())));
-                acts.extend(self.listen.map(|RawListener { name, listener, fails }| ClientAct::Listen {
-                    name,
-                    listener,
-                    fails,
-                }));
-                acts.extend(
-                    self.unlisten
-                        .map(|RawListener { name, listener, .. }| ClientAct::Unlisten { name, listener }),
-                );
-                acts.extend(self.set_token.map(ClientAct::SetToken));
+                acts.extend(self.listen.map(RawListener::on));
+                acts.extend(self.unlisten.map(RawListener::off));
+                acts.extend(self.set_token.map(|token| ClientAct::SetToken(Some(token))));
+                acts.extend(self.give_token.map(ClientAct::GiveToken));
+                acts.extend(self.set_user.map(RawUser::act));
+                acts.extend(self.mount.map(RawMount::act).transpose()?);
+                acts.extend(self.unmount.map(ClientAct::Unmount));
+                acts.extend(self.observe.map(ClientAct::Observe));
+                acts.extend(self.set_query.map(RawQuery::act));
+                acts.extend(self.get_query.map(|key| ClientAct::Read(Reading::Query(key))));
+                acts.extend(self.read.map(|name| ClientAct::Read(Reading::Consumer(name))));
                 actions.extend(acts.into_iter().map(Action::Client));
+                match self.inspect {
+                    Some(RawInspection::Log) => actions.push(Action::Inspect(Inspection::Log)),
+                    Some(RawInspection::Topology | RawInspection::Queue) => {
+                        return Err("of a client, the `log` can be inspected".to_owned());
+                    }
+                    None => {}
+                }
                 if let Some(gateway) = self.gateway {
                     actions.extend(gateway.acts()?.into_iter().map(Action::Gateway));
                 }
@@ -215,12 +243,11 @@ impl RawStep {
                     || self.publish.is_some()
                     || self.publish_body.is_some()
                     || self.get.is_some()
-                    || self.broker.is_some()
-                    || self.inspect.is_some();
+                    || self.broker.is_some();
                 if foreign {
                     return Err(
                         "`client`, `send_text`, `send_binary`, `send_bytes`, `publish`, `publish_body` and \
-                                `inspect` are for scenarios about a gateway"
+                                `broker` are for scenarios about a gateway"
                             .into(),
                     );
                 }

@@ -1,0 +1,106 @@
+//! What a client under test shows apart from the wire: values that it was asked for, reports, its log.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::contains;
+use crate::trace::{Key, Reading};
+
+/// A value that the client was asked for: a consumer's, a query's, or its configuration where neither is named.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadPattern {
+    consumer: Option<String>,
+    query: Option<Vec<Value>>,
+    /// The whole value.
+    value: Option<Value>,
+    /// What the value has at least.
+    with: Option<Value>,
+}
+
+/// An error report.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReportPattern {
+    /// Text that its message holds.
+    contains: Option<String>,
+    /// Whom it names, with at least this.
+    user: Option<Value>,
+    /// Whether it names nobody.
+    nobody: Option<bool>,
+}
+
+/// What was printed.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogPattern {
+    /// Text that it holds.
+    contains: Option<String>,
+    /// Whether it is empty.
+    is_empty: Option<bool>,
+}
+
+impl ReadPattern {
+    pub(super) fn matches(&self, what: &Reading, value: &Value) -> bool {
+        let named = match (what, &self.consumer, &self.query) {
+            (Reading::Consumer(name), Some(wanted), None) => name == wanted,
+            (Reading::Query(key), None, Some(wanted)) => key == wanted,
+            (Reading::Configuration, None, None) => true,
+            _ => false,
+        };
+        named
+            && self.value.as_ref().is_none_or(|wanted| wanted == value)
+            && self.with.as_ref().is_none_or(|wanted| contains(value, wanted))
+    }
+
+    pub(super) fn consumer(&self) -> Option<&str> {
+        self.consumer.as_deref()
+    }
+}
+
+impl ReportPattern {
+    pub(super) fn matches(&self, message: &str, user: &Value) -> bool {
+        self.contains.as_ref().is_none_or(|text| message.contains(text.as_str()))
+            && self.user.as_ref().is_none_or(|wanted| contains(user, wanted))
+            && self.nobody.is_none_or(|nobody| user.is_null() == nobody)
+    }
+}
+
+impl LogPattern {
+    pub(super) fn matches(&self, text: &str) -> bool {
+        self.contains.as_ref().is_none_or(|wanted| text.contains(wanted.as_str()))
+            && self.is_empty.is_none_or(|empty| text.trim().is_empty() == empty)
+    }
+}
+
+impl fmt::Display for ReadPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.consumer, &self.query) {
+            (Some(name), _) => write!(f, "at {name}")?,
+            (None, Some(key)) => write!(f, "under {}", Key(key))?,
+            (None, None) => f.write_str("as its configuration")?,
+        }
+        self.value.iter().chain(&self.with).try_for_each(|value| write!(f, " {value}"))
+    }
+}
+
+impl fmt::Display for ReportPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an error")?;
+        self.contains.iter().try_for_each(|text| write!(f, " that says {text:?}"))?;
+        self.user.iter().try_for_each(|user| write!(f, " for the user {user}"))?;
+        f.write_str(if self.nobody == Some(true) { " for nobody" } else { "" })
+    }
+}
+
+impl fmt::Display for LogPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.contains, self.is_empty) {
+            (Some(text), _) => write!(f, "{text:?}"),
+            (None, Some(true)) => f.write_str("nothing"),
+            (None, _) => f.write_str("something"),
+        }
+    }
+}

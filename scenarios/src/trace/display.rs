@@ -1,0 +1,120 @@
+//! Observations as people read them.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::{Event, Frame, FrameKind, Observation, Reading, Side};
+
+impl fmt::Display for Observation {
+    /// One line of a timeline for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who = match self.connection {
+            Some(connection) => format!("{}#{connection}", self.actor),
+            None => self.actor.to_string(),
+        };
+        write!(f, "{:>9.3}s  {who:<12} {}", self.at().as_secs_f64(), self.event)
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step { number, action } => write!(f, "step {number}: {action}"),
+            Self::Unmet { requires, detail, .. } => write!(f, "{requires} does not hold: {detail}"),
+            Self::Dialled { path, query } => {
+                write!(f, "dials {path}")?;
+                let parameters = query.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>();
+                if parameters.is_empty() { Ok(()) } else { write!(f, " with {}", parameters.join(", ")) }
+            }
+            Self::Opened => f.write_str("opened"),
+            Self::Refused { status: Some(status), .. } => write!(f, "refused with HTTP {status}"),
+            Self::Refused { status: None, reason } => write!(f, "refused: {reason}"),
+            Self::Sent(frame) => write!(f, "──► {frame}"),
+            Self::Received(frame) => write!(f, "◄── {frame}"),
+            Self::Closed { code: Some(code), by } => write!(f, "closed with {code} by the {by}"),
+            Self::Closed { code: None, by } => write!(f, "dropped by the {by}"),
+            Self::Status { old, new } => write!(f, "status {old} → {new}"),
+            Self::Emitted { name, payload, .. } if payload.is_null() => write!(f, "emits {name}"),
+            Self::Emitted { name, payload, .. } => write!(f, "emits {name} {payload}"),
+            Self::RequestFailed { op, error } => write!(f, "{op} failed: {error}"),
+            Self::Published { routing_key, body } => {
+                write!(f, "publish {routing_key} {}", Shortened(&body.to_string()))
+            }
+            Self::Topology { exchange, queue } => {
+                let say = |what: &Result<(), String>| {
+                    what.clone().err().unwrap_or_else(|| "as specified".to_owned())
+                };
+                write!(f, "exchange {}, queue {}", say(exchange), say(queue))
+            }
+            Self::QueueDepth { ready } => write!(f, "queue holds {ready}"),
+            Self::Answered { path, status, .. } => write!(f, "{path} answers {status}"),
+            Self::Refetched { key } => write!(f, "fetches {}", Key(key)),
+            Self::Read { what, value } => write!(f, "{what} is {}", Shortened(&value.to_string())),
+            Self::Reported { message, user } if user.is_null() => write!(f, "reports for nobody: {message}"),
+            Self::Reported { message, user } => write!(f, "reports for {user}: {message}"),
+            Self::TokenWanted => f.write_str("asks for a token"),
+            Self::Log { text } => write!(f, "printed {} lines", text.lines().count()),
+            Self::Ended { status } => write!(f, "ended: {status}"),
+            Self::Fault { what } => f.write_str(what),
+            Self::SubjectDied { status } => write!(f, "the process under test ended: {status}"),
+        }
+    }
+}
+
+/// A text of which a line shows the beginning.
+struct Shortened<'a>(&'a str);
+
+impl fmt::Display for Shortened<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Characters that are shown.
+        const SHOWN: usize = 120;
+        match self.0.char_indices().nth(SHOWN) {
+            Some((end, _)) => write!(f, "{}…", &self.0[..end]),
+            None => f.write_str(self.0),
+        }
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            FrameKind::Text => "",
+            FrameKind::Binary => "binary ",
+            FrameKind::Ping => "PING ",
+            FrameKind::Pong => "PONG ",
+            FrameKind::Close => "CLOSE ",
+            FrameKind::Raw => "bytes ",
+        };
+        write!(f, "{kind}{}", Shortened(&self.body))
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Client => "client",
+            Self::Gateway => "gateway",
+        })
+    }
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Consumer(name) => write!(f, "what {name} shows"),
+            Self::Query(key) => write!(f, "the query {}", Key(key)),
+            Self::Configuration => f.write_str("the configuration"),
+        }
+    }
+}
+
+/// A query's key.
+pub(crate) struct Key<'a>(pub(crate) &'a [Value]);
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        write!(f, "[{}]", parts.join(","))
+    }
+}
