@@ -5,5 +5,6 @@ mod consumer;
 mod exchange;
 mod request;
 mod subject;
+mod tokens;
 
 pub use exchange::run;

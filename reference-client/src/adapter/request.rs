@@ -46,6 +46,10 @@ pub(super) enum Op {
     SetToken {
         token: Option<String>,
     },
+    Token {
+        token: Option<String>,
+        error: Option<String>,
+    },
     SetUser {
         user: Option<User>,
     },
@@ -121,6 +125,7 @@ struct Options {
     stable_after: Option<u64>,
     auto_reconnect: Option<bool>,
     auto_connect: Option<bool>,
+    token_provider: Option<bool>,
     queue_capacity: Option<usize>,
     seed: Option<u64>,
 }
@@ -132,12 +137,15 @@ pub(super) struct Settings {
     pub(super) auto_connect: bool,
     /// Whether there is something to sign in with.
     pub(super) signed_in: bool,
+    /// Whether each dial asks for its token.
+    pub(super) asks_for_tokens: bool,
 }
 
 impl Configure {
     pub(super) fn settings(self) -> Result<Settings, ConfigError> {
         let Self { url, token, options, dialect } = self;
-        let signed_in = token.is_some();
+        let asks_for_tokens = options.token_provider.unwrap_or_default();
+        let signed_in = token.is_some() || asks_for_tokens;
         let url = url.unwrap_or_else(|| DEFAULT_URL.to_owned());
         let mut config = ClientConfig { dialect, ..ClientConfig::new(&url, token.unwrap_or_default())? };
         let timing = &mut config.timing;
@@ -158,7 +166,7 @@ impl Configure {
         config.queue_capacity = options.queue_capacity.unwrap_or(config.queue_capacity);
         config.seed = options.seed.unwrap_or(config.seed);
         let auto_connect = options.auto_connect.unwrap_or(true);
-        Ok(Settings { config: config.check()?, auto_connect, signed_in })
+        Ok(Settings { config: config.check()?, auto_connect, signed_in, asks_for_tokens })
     }
 }
 

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::consumer::Consumer;
 use super::exchange::Lines;
 use super::request::{Op, Settings};
+use super::tokens::Tokens;
 use crate::client::{Client, ListenerError, ListenerId};
-use crate::net::{Dial, WallClock};
+use crate::net::{Dial, TokenError, WallClock};
 use crate::provider::{Provider, WeakProvider};
 use crate::query::{QueryClient, QueryKey, QueryObserver};
 
@@ -20,6 +21,7 @@ pub(super) struct Subject<D> {
     dial: D,
     wall: WallClock,
     lines: Lines,
+    tokens: Tokens,
     holder: Holder,
     listeners: BTreeMap<(String, String), ListenerId>,
     consumers: BTreeMap<String, Consumer>,
@@ -47,13 +49,16 @@ pub(super) enum Answer {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl<D: Dial> Subject<D> {
-    pub(super) fn start(settings: Settings, dial: D, wall: WallClock, lines: Lines) -> Self {
+    pub(super) fn start(mut settings: Settings, dial: D, wall: WallClock, lines: Lines) -> Self {
+        let tokens = Tokens::new(lines.clone());
+        settings.config.token_provider = settings.asks_for_tokens.then(|| tokens.provider());
         let client = start(&settings, &dial, &wall, &lines);
         Self {
             settings,
             dial,
             wall,
             lines,
+            tokens,
             holder: Holder::Adapter(client),
             listeners: BTreeMap::new(),
             consumers: BTreeMap::new(),
@@ -99,6 +104,12 @@ impl<D: Dial> Subject<D> {
                 (Holder::Adapter(client), None) => client.disconnect().await?,
                 (Holder::Consumers(_), token) => self.shared()?.set_token(token).await?,
             },
+            Op::Token { token, error } => {
+                let none = || TokenError(error.unwrap_or_else(|| "there is none".to_owned()));
+                if !self.tokens.answer(token.ok_or_else(none)) {
+                    return Err("no dial waits for a token".into());
+                }
+            }
             Op::Disconnect => self.client()?.disconnect().await?,
             Op::Send { message } => self.client()?.send(message.kind, message.payload).await?,
             Op::Subscribe { target } => self.client()?.subscribe(target).await?,
