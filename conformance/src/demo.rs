@@ -125,6 +125,8 @@ impl Demo {
         writeln!(to, "  as ada, who is an ADMIN\n    http://{at}/#token={ada}\n")?;
         writeln!(to, "  as carl, who is a CUSTOMER\n    http://{at}/#token={carl}\n")?;
         writeln!(to, "Or without a browser:\n")?;
+        let dashboard = "cargo run -p reference-client --example dashboard";
+        writeln!(to, "    NX_WS_URL=ws://{at}/ws GATECHECK_TOKEN={ada} {dashboard}\n")?;
         writeln!(to, "    websocat 'ws://{at}/ws?token={carl}'\n")?;
         writeln!(
             to,
