@@ -7,6 +7,8 @@
 //!                                   └── adapter lines ── in-process pipes ──────────────┘
 //! ```
 //!
+//! A fleet of clients shares one host, each with pipes of its own.
+//!
 //! The same seed gives the same trace, byte for byte. What is in-process, the broker and the adapter's pipes, takes no
 //! part in the network's latency.
 

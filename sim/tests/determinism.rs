@@ -8,11 +8,14 @@ use sim::{Options, play};
 
 /// Runs of each scenario that are compared.
 const RUNS: usize = 20;
-/// Scenarios of both subjects, with timers, refusals, redials, many messages and a crash among them.
-const SCENARIOS: [&str; 12] = [
+/// Scenarios of both subjects, with timers, refusals, redials, a fleet, many messages and a crash among them.
+const SCENARIOS: [&str; 15] = [
+    "client/backoff/fleet-spreads",
     "client/backoff/reset-by-success",
+    "client/hooks/payment-updates",
     "client/messages/emitted",
     "client/ping/silent-gateway",
+    "client/provider/shared",
     "client/queue/during-reconnection",
     "client/state/failed-dial",
     "client/subscriptions/renewed",

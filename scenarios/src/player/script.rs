@@ -194,7 +194,8 @@ impl Handshake {
                 return None;
             }
         };
-        self.note(Event::Dialled { path: request.path.clone(), query: request.parameters() }).await;
+        let query = request.parameters(&self.setting.dialect);
+        self.note(Event::Dialled { path: request.path.clone(), query }).await;
         match self.settle(&mut stream, &request).await {
             Ok(None) => {
                 let stalled = self.answer == OnDial::AcceptStalled;

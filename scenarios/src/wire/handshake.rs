@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use percent_encoding::percent_decode_str;
 use protocol::{Dialect, TokenPlace};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -61,6 +62,8 @@ pub struct ReceivedRequest {
     pub key: Option<String>,
     /// The `Sec-WebSocket-Protocol`.
     pub subprotocol: Option<String>,
+    /// The `Authorization`.
+    pub authorization: Option<String>,
     /// What was read behind the head.
     pub leftover: Vec<u8>,
 }
@@ -184,6 +187,7 @@ impl ReceivedRequest {
             query: query.to_owned(),
             key: field(request.headers, "sec-websocket-key"),
             subprotocol: field(request.headers, "sec-websocket-protocol"),
+            authorization: field(request.headers, "authorization"),
             leftover,
         })
     }
@@ -205,9 +209,18 @@ impl ReceivedRequest {
         stream.write_all((head + "\r\n").as_bytes()).await
     }
 
-    /// The query's parameters, percent-decoded, in order.
-    pub fn parameters(&self) -> Vec<(String, String)> {
-        url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect()
+    /// The query's parameters, percent-decoded, in order; and `token`, where the dialect has it travel in a field.
+    pub fn parameters(&self, dialect: &Dialect) -> Vec<(String, String)> {
+        let mut parameters: Vec<_> =
+            url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect();
+        let token = match dialect.token {
+            TokenPlace::Query => None,
+            TokenPlace::Bearer => self.authorization.as_deref().and_then(|text| text.strip_prefix("Bearer ")),
+            TokenPlace::Subprotocol => self.subprotocol.as_deref(),
+        };
+        let decoded = token.map(|token| percent_decode_str(token).decode_utf8_lossy().into_owned());
+        parameters.extend(decoded.map(|token| ("token".to_owned(), token)));
+        parameters
     }
 }
 
@@ -273,14 +286,21 @@ fn field(fields: &[httparse::Header<'_>], name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// The two ends understand each other, and bytes sent right behind the head are not lost.
+    /// The two ends understand each other wherever the token travels, and bytes sent right behind the head are not lost.
     #[tokio::test]
     async fn both_ends_agree() {
+        for place in [TokenPlace::Query, TokenPlace::Bearer, TokenPlace::Subprotocol] {
+            agree(place).await;
+        }
+    }
+
+    async fn agree(place: TokenPlace) {
+        let dialect = Dialect { token: place, ..Dialect::default() };
         let (mut near, mut far) = tokio::io::duplex(4096);
         let request = UpgradeRequest {
             host: "h".into(),
             path: "/ws".into(),
-            token: Some((TokenPlace::Query, "a%20b".into())),
+            token: Some((place, "a%20b".into())),
             upgrade: true,
             origin: None,
             half: false,
@@ -289,10 +309,10 @@ mod tests {
         let gateway = async {
             let request = ReceivedRequest::read(&mut far).await.unwrap();
             assert_eq!(
-                (request.path.as_str(), request.parameters()),
+                (request.path.as_str(), request.parameters(&dialect)),
                 ("/ws", vec![("token".into(), "a b".into())])
             );
-            request.accept(&mut far, &Dialect::default()).await.unwrap();
+            request.accept(&mut far, &dialect).await.unwrap();
             far.write_all(b"early").await.unwrap();
             far.shutdown().await.unwrap();
         };
