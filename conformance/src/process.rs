@@ -22,6 +22,8 @@ pub const ENDPOINT_VARIABLE: &str = "NX_WS_URL";
 const KEPT_LINES: usize = 200;
 /// Longest part of a line that is kept.
 const KEPT_BYTES: usize = 2000;
+/// How long the pipes of a process that is gone may stay open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Panics that are kept, however much is printed after them; the first tell most.
 const KEPT_PANICS: usize = 20;
 /// What a program in Rust says when it panics.
@@ -128,10 +130,14 @@ impl Subject {
         }
     }
 
-    /// Kills the process and its children without warning, and waits until it is gone.
+    /// Kills the process and its children without warning, and waits until it is gone and all that it printed has been read.
     pub async fn kill(&mut self) {
         self.group.kill();
         self.end().await;
+        for reader in self.readers.drain(..) {
+            // A pipe that somebody outside of the process group holds open is not waited for.
+            let _ = tokio::time::timeout(LAST_WORDS, reader).await;
+        }
     }
 
     /// Asks the process to end (SIGTERM), and returns at once.
@@ -146,10 +152,6 @@ impl Subject {
         // Whether it went by itself or not, nothing of it stays.
         let ended = tokio::time::timeout(patience, self.end()).await;
         self.kill().await;
-        for reader in self.readers.drain(..) {
-            // A pipe that somebody outside of the process group holds open is not waited for.
-            let _ = tokio::time::timeout(patience, reader).await;
-        }
         ended.unwrap_or_else(|_| "it had to be killed".to_owned())
     }
 

@@ -246,7 +246,7 @@ async fn start(
     loop {
         let port = free_port().await.map_err(|error| ExecutionError::Harness(error.to_string()))?;
         values.set("port", port.to_string());
-        let subject = Subject::spawn(command, &values, &executor.profile.folder, Streams::Kept)?;
+        let mut subject = Subject::spawn(command, &values, &executor.profile.folder, Streams::Kept)?;
         let waited = tokio::select! {
             biased;
             status = subject.end() => Err(format!("the gateway ended before it was ready: {status}")),
@@ -256,6 +256,7 @@ async fn start(
             Ok(()) => return Ok((subject, port)),
             Err(_) if attempt < STARTS && subject.ended().is_some() => attempt += 1,
             Err(reason) => {
+                subject.kill().await;
                 let output = subject.output().await;
                 return Err(ExecutionError::Subject { reason, output });
             }
