@@ -354,7 +354,7 @@ impl World {
                 }
                 assert_ne!(name, "pong", "PING-2");
             }
-            Output::AskToken { .. } | Output::Redial { .. } | Output::Log(_) => {}
+            Output::AskToken { .. } | Output::Redial { .. } | Output::DialFailed(_) | Output::Log(_) => {}
         }
     }
 

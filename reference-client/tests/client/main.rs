@@ -4,4 +4,7 @@ mod adapter;
 mod driver;
 mod gateway;
 mod listeners;
+mod proxy;
+mod secrets;
+mod tls;
 mod token;
