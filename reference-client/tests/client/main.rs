@@ -1,6 +1,7 @@
 //! The client over real sockets on the loopback.
 
 mod adapter;
+mod cli;
 mod driver;
 mod gateway;
 mod listeners;
