@@ -29,7 +29,7 @@ const TICK: Duration = Duration::from_millis(100);
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let token = std::env::var("GATECHECK_TOKEN").map_err(|_| "GATECHECK_TOKEN holds no token")?;
-    let config = ClientConfig::new(&std::env::var("NX_WS_URL").unwrap_or_default(), token)?;
+    let config = ClientConfig::new(&reference_client::gateway_url(), token)?;
     let url = config.url.to_string();
     let provider = Provider::signed_in(Client::start(config, TcpDial, system_clock()), true).await?;
     let dashboard = DashboardUpdates::mount(&provider, system_clock()).await?;

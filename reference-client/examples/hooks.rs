@@ -17,7 +17,7 @@ use serde_json::json;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let token = std::env::var("GATECHECK_TOKEN").map_err(|_| "GATECHECK_TOKEN holds no token")?;
-    let config = ClientConfig::new(&std::env::var("NX_WS_URL").unwrap_or_default(), token)?;
+    let config = ClientConfig::new(&reference_client::gateway_url(), token)?;
     let client = Client::start(config, TcpDial, system_clock());
     client.on_status(|old, new| println!("connection  {old} → {new}"));
     let provider = Provider::signed_in(client, true).await?;

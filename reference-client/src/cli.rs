@@ -10,12 +10,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use protocol::{DEFAULT_URL, URL_VARIABLE};
-use tokio::io::BufReader;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tracing_subscriber::EnvFilter;
 
+use self::terminal::Typed;
 use crate::client::system_clock;
-use crate::config::ClientConfig;
-use crate::net::TcpDial;
+use crate::config::{ClientConfig, gateway_url};
+use crate::net::{TcpDial, Trust, TrustError};
 use crate::{adapter, config};
 
 /// Ended as it was told to.
@@ -40,15 +41,21 @@ Exit codes:\n  \
 #[derive(Parser)]
 #[command(name = "reference-client", version, after_help = HELP)]
 struct Cli {
-    /// Where the gateway is
-    #[arg(long, env = URL_VARIABLE, default_value = DEFAULT_URL)]
-    url: String,
-    /// A file that holds the token
+    #[arg(long, help = format!("Where the gateway is [env: {URL_VARIABLE}=] [default: {DEFAULT_URL}]"))]
+    url: Option<String>,
+    /// A file whose first line is the token; `-` reads it from standard input, before anything else
     #[arg(long, value_name = "FILE", conflicts_with = "token")]
     token_file: Option<PathBuf>,
     /// The token itself; others on this machine can see it on the command line, so prefer the file or the variable
     #[arg(long, env = "GATECHECK_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// A file of the certificates to trust on `wss://`, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The HTTP proxy to go through, `http://[USER:PASSWORD@]HOST:PORT`; for `wss://` the variables HTTPS_PROXY and ALL_PROXY
+    /// name one too
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
     /// Subscribe to this from the start; repeatable
     #[arg(long, value_name = "NAME")]
     subscribe: Vec<String>,
@@ -81,6 +88,10 @@ enum StartError {
     Config(#[from] config::ConfigError),
     #[error("no token: give --token-file FILE, or the variable GATECHECK_TOKEN")]
     NoToken,
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    #[error("the proxy's URL cannot be read: {0}; write `http://HOST:PORT`")]
+    Proxy(url::ParseError),
     #[error("cannot read the token from {}: {source}", path.display())]
     TokenFile { path: PathBuf, source: std::io::Error },
     #[error("cannot start: {0}")]
@@ -97,7 +108,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { USAGE } else { ENDED });
         }
     };
-    let level = if cli.debug { "reference_client=debug" } else { "reference_client=warn" };
+    // What an adapter logs is for the configuration that it is given to say (CONF-1).
+    let debug = cli.debug || matches!(cli.command, Some(Command::Adapter));
+    let level = if debug { "reference_client=debug" } else { "reference_client=warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let colours = std::io::stderr().is_terminal();
     let log =
@@ -129,24 +142,52 @@ fn start(cli: Cli) -> Result<ExitCode, StartError> {
             }
         }),
         None => {
-            let token = match (&cli.token_file, cli.token.clone()) {
-                (Some(path), _) => std::fs::read_to_string(path)
-                    .map_err(|source| StartError::TokenFile { path: path.clone(), source })?
-                    .trim()
-                    .to_owned(),
-                (None, Some(token)) => token,
-                (None, None) => return Err(StartError::NoToken),
-            };
-            let mut config = ClientConfig::new(&cli.url, token)?;
-            config.auto_reconnect = !cli.no_reconnect;
-            config.timing.max_reconnect_attempts = cli.max_reconnect_attempts;
-            // Two clients of one fleet have different process ids or start at different times.
-            config.seed = u64::from(std::process::id()) ^ system_clock()().unix_ms().cast_unsigned();
-            let ended = runtime.block_on(terminal::run(config.check()?, cli.subscribe, cli.json));
+            let mut typed = BufReader::new(tokio::io::stdin()).lines();
+            let token = runtime.block_on(cli.token(&mut typed))?;
+            let config = cli.config(token)?;
+            let ended = runtime.block_on(terminal::run(config, cli.subscribe, cli.json, typed));
             if ended { ENDED } else { GAVE_UP }
         }
     };
     // A read of standard input cannot be cancelled; it must not keep the program.
     runtime.shutdown_background();
     Ok(ExitCode::from(code))
+}
+
+impl Cli {
+    async fn token(&self, typed: &mut Typed) -> Result<String, StartError> {
+        let Some(path) = &self.token_file else { return self.token.clone().ok_or(StartError::NoToken) };
+        let line = if path.as_os_str() == "-" {
+            typed.next_line().await
+        } else {
+            std::fs::read_to_string(path).map(|text| text.lines().next().map(str::to_owned))
+        };
+        let line = line.map_err(|source| StartError::TokenFile { path: path.clone(), source })?;
+        let token = line.as_deref().map(str::trim).filter(|token| !token.is_empty());
+        token.map(str::to_owned).ok_or(StartError::NoToken)
+    }
+
+    fn config(&self, token: String) -> Result<ClientConfig, StartError> {
+        let url = self.url.clone().unwrap_or_else(gateway_url);
+        let mut config = ClientConfig::new(&url, token)?;
+        config.auto_reconnect = !self.no_reconnect;
+        config.timing.max_reconnect_attempts = self.max_reconnect_attempts;
+        config.debug = self.debug;
+        if let Some(path) = &self.ca {
+            config.trust = Trust::from_pem_file(path)?;
+        }
+        let proxy = self.proxy.clone().or_else(|| proxy_of_the_environment(config.url.scheme()));
+        config.proxy = proxy.map(|proxy| proxy.parse()).transpose().map_err(StartError::Proxy)?;
+        // Two clients of one fleet have different process ids or start at different times.
+        config.seed = u64::from(std::process::id()) ^ system_clock()().unix_ms().cast_unsigned();
+        Ok(config.check()?)
+    }
+}
+
+/// What other programs go through too. A connection without TLS is mostly one to this machine or its neighbour, which no proxy
+/// reaches.
+fn proxy_of_the_environment(scheme: &str) -> Option<String> {
+    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    let mut named = names.iter().filter_map(|name| std::env::var(name).ok()).filter(|url| !url.is_empty());
+    if scheme == "wss" { named.next() } else { None }
 }

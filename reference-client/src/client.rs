@@ -25,6 +25,7 @@ pub struct Client {
     orders: mpsc::Sender<Order>,
     status: watch::Receiver<Status>,
     redial: watch::Receiver<Option<Redial>>,
+    failure: watch::Receiver<Option<String>>,
     listeners: Arc<Listeners>,
     reports: Arc<Reports>,
 }
@@ -46,6 +47,8 @@ impl Client {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let (tell, status) = watch::channel(Status::Disconnected);
         let (tell_redial, redial) = watch::channel(None);
+        let (tell_failure, failure) = watch::channel(None);
+        let debug = config.debug;
         let listeners = Arc::new(Listeners::default());
         let reports = Arc::new(Reports::default());
         let (called, told) = (listeners.clone(), reports.clone());
@@ -53,8 +56,19 @@ impl Client {
             Report::Redial(redial) => {
                 tell_redial.send_replace(Some(redial));
             }
+            Report::DialFailed(reason) => {
+                if debug {
+                    tracing::debug!("the dial failed: {reason}");
+                }
+                tell_failure.send_replace(Some(reason));
+            }
             Report::Status { old, new } => {
-                tracing::debug!("status {old} → {new}");
+                if debug {
+                    tracing::debug!("status {old} → {new}");
+                }
+                if new == Status::Connected {
+                    tell_failure.send_replace(None);
+                }
                 if new != Status::Reconnecting {
                     tell_redial.send_replace(None);
                 }
@@ -65,10 +79,14 @@ impl Client {
                 told.event(&name, &payload);
                 called.call(&name, &payload, &told);
             }
-            Report::Log(line) => tracing::debug!("{line}"),
+            Report::Log(line) => {
+                if debug {
+                    tracing::debug!("{line}");
+                }
+            }
         };
         tokio::spawn(Driver::run(config, dial, wall, inbox, report));
-        Self { orders, status, redial, listeners, reports }
+        Self { orders, status, redial, failure, listeners, reports }
     }
 
     /// Seeks a connection; nothing where one is sought or open already (STATE-5).
@@ -119,6 +137,11 @@ impl Client {
     /// for a new token. It is known before the status is announced.
     pub fn watch_redial(&self) -> watch::Receiver<Option<Redial>> {
         self.redial.clone()
+    }
+
+    /// Why the last dial failed, for people to read; none once one succeeded. It never holds a token (TOKEN-3).
+    pub fn watch_failure(&self) -> watch::Receiver<Option<String>> {
+        self.failure.clone()
     }
 
     /// Calls `listener` with the payload of every event of this name, on the client's task; it must not block. Several may

@@ -218,7 +218,7 @@ pub mod report;
 pub mod session;
 
 pub use client::{Client, ListenerError, ListenerId, SendError, system_clock};
-pub use config::{ClientConfig, ConfigError};
-pub use net::{Dial, Redial, TcpDial, TokenError, TokenProvider, WallClock};
+pub use config::{ClientConfig, ConfigError, gateway_url};
+pub use net::{Dial, Redial, TcpDial, TokenError, TokenProvider, Trust, TrustError, WallClock};
 pub use provider::{Provider, WeakProvider};
 pub use session::Status;

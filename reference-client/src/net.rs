@@ -3,13 +3,18 @@
 mod connection;
 mod dial;
 mod driver;
+mod proxy;
 mod request;
+mod route;
+mod secrets;
 mod token;
+mod trust;
 
 pub use dial::{Dial, TcpDial};
 pub use driver::Redial;
 pub(crate) use driver::{Driver, Order, Report};
 pub use token::{TokenError, TokenProvider};
+pub use trust::{Trust, TrustError};
 
 /// The wall clock that messages are stamped with.
 pub type WallClock = std::sync::Arc<dyn Fn() -> protocol::Timestamp + Send + Sync>;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use protocol::{DEFAULT_URL, Dialect, Target};
+use protocol::{Dialect, Target};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::config::{ClientConfig, ConfigError};
+use crate::config::{ClientConfig, ConfigError, gateway_url};
 use crate::report::User;
 
 /// One line.
@@ -126,6 +126,7 @@ struct Options {
     auto_reconnect: Option<bool>,
     auto_connect: Option<bool>,
     token_provider: Option<bool>,
+    debug: Option<bool>,
     queue_capacity: Option<usize>,
     seed: Option<u64>,
 }
@@ -146,7 +147,7 @@ impl Configure {
         let Self { url, token, options, dialect } = self;
         let asks_for_tokens = options.token_provider.unwrap_or_default();
         let signed_in = token.is_some() || asks_for_tokens;
-        let url = url.unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let url = url.unwrap_or_else(gateway_url);
         let mut config = ClientConfig { dialect, ..ClientConfig::new(&url, token.unwrap_or_default())? };
         let timing = &mut config.timing;
         for (time, ms) in [
@@ -165,6 +166,7 @@ impl Configure {
         config.auto_reconnect = options.auto_reconnect.unwrap_or(config.auto_reconnect);
         config.queue_capacity = options.queue_capacity.unwrap_or(config.queue_capacity);
         config.seed = options.seed.unwrap_or(config.seed);
+        config.debug = options.debug.unwrap_or(config.debug);
         let auto_connect = options.auto_connect.unwrap_or(true);
         Ok(Settings { config: config.check()?, auto_connect, signed_in, asks_for_tokens })
     }
@@ -189,6 +191,7 @@ impl Settings {
             "connectTimeout": ms(timing.connect_timeout),
             "stableAfter": ms(timing.stable_after),
             "queueCapacity": config.queue_capacity,
+            "debug": config.debug,
         })
     }
 }

@@ -1,16 +1,17 @@
 //! The conversation between a person and a gateway.
 
 use std::io::Write;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{BufReader, Lines, Stdin};
 use tokio::sync::mpsc;
 
 use super::lines::{Line, LineError, target};
 use crate::client::{Client, SendError, system_clock};
 use crate::config::ClientConfig;
-use crate::net::TcpDial;
+use crate::net::{Redial, TcpDial};
 use crate::session::Status;
 
 /// Things to print that wait for the terminal; beyond it a slow terminal loses events rather than the connection.
@@ -20,19 +21,51 @@ const STATUS: Style = AnsiColor::Cyan.on_default();
 const EVENT: Style = AnsiColor::Green.on_default();
 const TROUBLE: Style = AnsiColor::Yellow.on_default();
 
+/// Longest time that a connection may take to end after the last word.
+const LEAVING: Duration = Duration::from_secs(1);
+
+/// What the person types.
+pub(super) type Typed = Lines<BufReader<Stdin>>;
+
 enum Print {
-    Status(Status),
-    Event { name: String, payload: Value },
+    /// The status, what it waits for, and why it is one of failure.
+    Status {
+        status: Status,
+        redial: Option<Redial>,
+        reason: Option<String>,
+    },
+    Event {
+        name: String,
+        payload: Value,
+    },
 }
 
 /// Runs until the person, or the client, has had enough; true when it was the person.
-pub(super) async fn run(config: ClientConfig, subscriptions: Vec<String>, json: bool) -> bool {
+pub(super) async fn run(
+    config: ClientConfig,
+    subscriptions: Vec<String>,
+    json: bool,
+    mut lines: Typed,
+) -> bool {
     let client = Client::start(config, TcpDial, system_clock());
+    let mut status = client.watch_status();
+    let wanted = converse(&client, subscriptions, json, &mut lines).await;
+    drop(client);
+    // The close goes out before the program ends (STATE-6). The status has no source any more once everything is over.
+    let over = async { while status.changed().await.is_ok() {} };
+    let _ = tokio::time::timeout(LEAVING, over).await;
+    wanted
+}
+
+async fn converse(client: &Client, subscriptions: Vec<String>, json: bool, lines: &mut Typed) -> bool {
     let (prints, mut printed) = mpsc::channel(PRINTS);
     let statuses = prints.clone();
-    client.on_status(move |_, new| {
+    let (redial, failure) = (client.watch_redial(), client.watch_failure());
+    client.on_status(move |_, status| {
+        let redial = redial.borrow().filter(|_| status == Status::Reconnecting);
+        let reason = failure.borrow().clone().filter(|_| status == Status::Error);
         // A terminal that is too slow misses something; the connection goes on.
-        let _ = statuses.try_send(Print::Status(new));
+        let _ = statuses.try_send(Print::Status { status, redial, reason });
     });
     client.on_any(move |name, payload| {
         let _ = prints.try_send(Print::Event { name: name.to_owned(), payload: payload.clone() });
@@ -46,7 +79,6 @@ pub(super) async fn run(config: ClientConfig, subscriptions: Vec<String>, json: 
     if client.connect().await.is_err() {
         return false;
     }
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut wanted = false;
     loop {
         tokio::select! {
@@ -56,7 +88,7 @@ pub(super) async fn run(config: ClientConfig, subscriptions: Vec<String>, json: 
                 if show(&print, json).is_err() {
                     return wanted;
                 }
-                if matches!(print, Print::Status(Status::Disconnected)) {
+                if matches!(print, Print::Status { status: Status::Disconnected, .. }) {
                     // What was emitted with it comes right behind.
                     while let Ok(print) = printed.try_recv() {
                         let _ = show(&print, json);
@@ -66,7 +98,7 @@ pub(super) async fn run(config: ClientConfig, subscriptions: Vec<String>, json: 
                 continue;
             }
             line = lines.next_line(), if !wanted => match line {
-                Ok(Some(line)) => wanted = obey(&client, &line, json).await,
+                Ok(Some(line)) => wanted = obey(client, &line, json).await,
                 Ok(None) | Err(_) => wanted = true,
             },
         }
@@ -86,7 +118,9 @@ async fn obey(client: &Client, line: &str, json: bool) -> bool {
         Ok(Line::Unsubscribe(target)) => Ok(client.unsubscribe(target).await),
         Ok(Line::Send { kind, payload }) => Ok(client.send(kind, payload).await),
         Ok(Line::Status) => {
-            let _ = show(&Print::Status(client.status()), json);
+            let (status, redial) = (client.status(), *client.watch_redial().borrow());
+            let reason = client.watch_failure().borrow().clone();
+            let _ = show(&Print::Status { status, redial, reason }, json);
             Ok(Ok(()))
         }
         Ok(Line::Quit) => return true,
@@ -105,16 +139,33 @@ async fn obey(client: &Client, line: &str, json: bool) -> bool {
 
 fn show(print: &Print, json: bool) -> std::io::Result<()> {
     let mut out = anstream::stdout().lock();
-    match (print, json) {
-        (Print::Status(status), true) => writeln!(out, "{}", json!({ "status": status.as_str() }))?,
-        (Print::Event { name, payload }, true) => {
+    match print {
+        Print::Status { status, redial, reason } if json => {
+            let mut line = json!({ "status": status.as_str() });
+            if let Some(Redial { attempt, delay, .. }) = redial {
+                line["attempt"] = json!(attempt);
+                line["delayMs"] = json!(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+            }
+            if let Some(reason) = reason {
+                line["reason"] = json!(reason);
+            }
+            writeln!(out, "{line}")?;
+        }
+        Print::Event { name, payload } if json => {
             writeln!(out, "{}", json!({ "event": name, "payload": payload }))?;
         }
-        (Print::Status(status), false) => writeln!(out, "{STATUS}● {status}{STATUS:#}")?,
-        (Print::Event { name, payload }, false) if payload.is_null() => {
-            writeln!(out, "{EVENT}{name}{EVENT:#}")?;
+        Print::Status { status, redial, reason } => {
+            write!(out, "{STATUS}● {status}")?;
+            if let Some(Redial { attempt, delay, .. }) = redial {
+                write!(out, " in {:.1} s (attempt {attempt})", delay.as_secs_f64())?;
+            }
+            if let Some(reason) = reason {
+                write!(out, ": {reason}")?;
+            }
+            writeln!(out, "{STATUS:#}")?;
         }
-        (Print::Event { name, payload }, false) => writeln!(out, "{EVENT}{name}{EVENT:#} {payload}")?,
+        Print::Event { name, payload } if payload.is_null() => writeln!(out, "{EVENT}{name}{EVENT:#}")?,
+        Print::Event { name, payload } => writeln!(out, "{EVENT}{name}{EVENT:#} {payload}")?,
     }
     out.flush()
 }

@@ -6,19 +6,14 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use protocol::CloseCode;
 use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite;
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
-use tungstenite::Message;
-use tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use super::dial::Dial;
-use super::request;
+use super::route::Route;
 use super::token::TokenProvider;
-use crate::config::ClientConfig;
 use crate::session::{ConnectionId, DialFailure, Input, Token};
-
-/// Read and write buffers; tungstenite's defaults are 128 KiB a connection.
-const BUFFER_BYTES: usize = 4 * 1024;
 
 /// Longest time that a gateway may take to end the connection after its close.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -37,9 +32,8 @@ pub(super) enum Task {
 /// Asks for a token where there is a provider, dials, and lives until the end of the connection.
 pub(super) async fn live<D: Dial>(
     id: ConnectionId,
-    config: ClientConfig,
+    route: Route<D>,
     provider: Option<Arc<dyn TokenProvider>>,
-    dial: D,
     mut tasks: mpsc::Receiver<Task>,
     inputs: mpsc::Sender<Input>,
 ) {
@@ -49,7 +43,7 @@ pub(super) async fn live<D: Dial>(
             biased;
             // Before it is open a connection is told nothing but to give up.
             _ = tasks.recv() => given_up(),
-            outcome = open(&config, &token, &dial) => outcome,
+            outcome = route.open(&token) => outcome,
         },
         None => given_up(),
     };
@@ -88,25 +82,6 @@ async fn learn_token(
             Some(Task::Send { .. } | Task::Close(_)) | None => None,
         },
         () = asking => None,
-    }
-}
-
-async fn open<D: Dial>(
-    config: &ClientConfig,
-    token: &Token,
-    dial: &D,
-) -> Result<WebSocketStream<D::Stream>, DialFailure> {
-    let other = |error: &dyn ToString| DialFailure::Other(error.to_string());
-    let request =
-        request::upgrade(&config.url, token.reveal(), &config.dialect).map_err(|error| other(&error))?;
-    let host = config.url.host_str().unwrap_or_default();
-    let port = config.url.port_or_known_default().unwrap_or(80);
-    let stream = dial.dial(host, port).await.map_err(|error| other(&error))?;
-    let buffers = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(0);
-    match client_async_with_config(request, stream, Some(buffers)).await {
-        Ok((socket, _)) => Ok(socket),
-        Err(tungstenite::Error::Http(response)) if response.status() == 401 => Err(DialFailure::Unauthorized),
-        Err(error) => Err(other(&error)),
     }
 }
 

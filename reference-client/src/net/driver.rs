@@ -12,6 +12,8 @@ use tokio::time::Instant;
 use super::WallClock;
 use super::connection::{self, Task};
 use super::dial::Dial;
+use super::route::Route;
+use super::secrets::Secrets;
 use super::token::TokenProvider;
 use crate::config::ClientConfig;
 use crate::session::{Command, ConnectionId, Input, Now, Output, QueueFull, Session, SessionConfig, Status};
@@ -31,8 +33,16 @@ pub(crate) struct Order {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Report {
     Redial(Redial),
-    Status { old: Status, new: Status },
-    Emit { name: String, payload: Value },
+    /// Why; it holds no secret, nor does a line of the log (TOKEN-3).
+    DialFailed(String),
+    Status {
+        old: Status,
+        new: Status,
+    },
+    Emit {
+        name: String,
+        payload: Value,
+    },
     Log(String),
 }
 
@@ -51,7 +61,8 @@ pub struct Redial {
 pub(crate) struct Driver<D: Dial, F> {
     session: Session,
     config: ClientConfig,
-    dial: D,
+    route: Route<D>,
+    secrets: Secrets,
     wall: WallClock,
     origin: Instant,
     report: F,
@@ -92,8 +103,17 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
         });
         let (signs, mut signed) = mpsc::channel(SIGNS);
         let origin = now();
-        let mut driver =
-            Self { session, config, dial, wall, origin, report, connections: BTreeMap::new(), signs };
+        let mut driver = Self {
+            session,
+            route: Route::new(&config, dial),
+            secrets: Secrets::default(),
+            config,
+            wall,
+            origin,
+            report,
+            connections: BTreeMap::new(),
+            signs,
+        };
         let mut leaving = false;
         while !leaving || !driver.connections.is_empty() {
             let deadline = driver.deadline();
@@ -154,6 +174,7 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
                 self.start(connection, provider);
             }
             Output::Dial { connection, token } => {
+                self.secrets.learn(&token);
                 let running = self.running(connection);
                 return running.tasks.try_send(Task::Dial(token)).err().map(|_| connection);
             }
@@ -174,7 +195,14 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
             }
             Output::Status { old, new } => (self.report)(Report::Status { old, new }),
             Output::Emit { name, payload } => (self.report)(Report::Emit { name, payload }),
-            Output::Log(line) => (self.report)(Report::Log(line)),
+            Output::DialFailed(failure) => {
+                let reason = self.secrets.redact(failure.to_string());
+                (self.report)(Report::DialFailed(reason));
+            }
+            Output::Log(line) => {
+                let line = self.secrets.redact(line);
+                (self.report)(Report::Log(line));
+            }
         }
         None
     }
@@ -189,8 +217,7 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
 
     fn start(&mut self, id: ConnectionId, provider: Option<Arc<dyn TokenProvider>>) {
         let (tasks, inbox) = mpsc::channel(self.config.queue_capacity + SPARE_TASKS);
-        let life =
-            connection::live(id, self.config.clone(), provider, self.dial.clone(), inbox, self.signs.clone());
+        let life = connection::live(id, self.route.clone(), provider, inbox, self.signs.clone());
         self.connections.insert(id, Running { tasks, task: tokio::spawn(life), drop_at: None });
     }
 

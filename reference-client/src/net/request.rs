@@ -20,7 +20,7 @@ pub(super) struct RequestError;
 /// The request for a gateway at `url`; query parameters that the URL has already stay.
 pub(super) fn upgrade(url: &Url, token: &str, dialect: &Dialect) -> Result<Request, RequestError> {
     let mut url = url.clone();
-    let encoded = utf8_percent_encode(token, KEPT).to_string();
+    let encoded = encoded(token);
     if dialect.token == TokenPlace::Query {
         let query = match url.query() {
             Some(query) if !query.is_empty() => format!("{query}&token={encoded}"),
@@ -44,6 +44,11 @@ pub(super) fn upgrade(url: &Url, token: &str, dialect: &Dialect) -> Result<Reque
         }
     }
     Ok(request)
+}
+
+/// A token as it travels.
+pub(super) fn encoded(token: &str) -> String {
+    utf8_percent_encode(token, KEPT).to_string()
 }
 
 #[cfg(test)]

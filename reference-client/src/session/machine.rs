@@ -137,7 +137,7 @@ impl Session {
             Input::Command(Command::SetToken(token)) => self.set_token(now, token),
             Input::Token(connection, answer) => self.answered(now, connection, answer),
             Input::Opened(connection) => self.opened(now, connection),
-            Input::DialFailed(connection, failure) => self.dial_failed(now, connection, &failure),
+            Input::DialFailed(connection, failure) => self.dial_failed(now, connection, failure),
             Input::Text(connection, text) => self.text(now, connection, &text),
             // A connection that is closing still writes what it was given before (QUEUE-4).
             Input::Written(connection) => self.outbox.taken(connection),
@@ -219,7 +219,8 @@ impl Session {
         match answer {
             Ok(token) if self.tokens.is_refused(&token) => {
                 self.outputs.push_back(Output::Drop(connection));
-                self.log("the token provider has no newer token than the one that was refused".to_owned());
+                let reason = "the token provider has no newer token than the one that was refused";
+                self.outputs.push_back(Output::DialFailed(DialFailure::Other(reason.to_owned())));
                 self.announce(Status::Error);
                 self.stop_refused();
             }
@@ -228,7 +229,7 @@ impl Session {
                 self.dial_with_the_newest(connection, until);
             }
             Err(reason) => {
-                self.dial_over(now, &DialFailure::Other(format!("no token: {reason}")));
+                self.dial_over(now, DialFailure::Other(format!("no token: {reason}")));
             }
         }
     }
@@ -259,7 +260,7 @@ impl Session {
         self.emit("connected", json!({ "message": "WebSocket connected" }));
     }
 
-    fn dial_failed(&mut self, now: Now, connection: ConnectionId, failure: &DialFailure) {
+    fn dial_failed(&mut self, now: Now, connection: ConnectionId, failure: DialFailure) {
         match self.state {
             State::Dialling { connection: dialled, .. } if dialled == connection => {
                 self.dial_over(now, failure);
@@ -268,13 +269,11 @@ impl Session {
         }
     }
 
-    fn dial_over(&mut self, now: Now, failure: &DialFailure) {
-        self.log(format!("the dial failed: {failure}"));
+    fn dial_over(&mut self, now: Now, failure: DialFailure) {
+        let refused = failure == DialFailure::Unauthorized;
+        self.outputs.push_back(Output::DialFailed(failure));
         self.announce(Status::Error);
-        match failure {
-            DialFailure::Unauthorized => self.refused(now),
-            DialFailure::Other(_) => self.seek_again(now),
-        }
+        if refused { self.refused(now) } else { self.seek_again(now) }
     }
 
     fn closed(&mut self, now: Now, connection: ConnectionId, code: Option<CloseCode>) {
@@ -289,7 +288,7 @@ impl Session {
                 }
             }
             State::Dialling { connection: dialled, .. } if dialled == connection => {
-                self.dial_over(now, &DialFailure::Other("closed".to_owned()));
+                self.dial_over(now, DialFailure::Other("closed".to_owned()));
             }
             _ => self.left(now, connection),
         }
@@ -340,7 +339,7 @@ impl Session {
             {
                 let connection = *connection;
                 self.outputs.push_back(Output::Drop(connection));
-                self.dial_over(now, &DialFailure::Other("no answer within the connect timeout".to_owned()));
+                self.dial_over(now, DialFailure::Other("no answer within the connect timeout".to_owned()));
             }
             State::Waiting { until } if now.monotonic >= *until => self.dial(now),
             State::Replacing(Leaving { connection, until }) if now.monotonic >= *until => {

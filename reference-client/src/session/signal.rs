@@ -107,6 +107,8 @@ pub enum Output {
         /// How long until then (BACKOFF-1).
         delay: Duration,
     },
+    /// Tell why the dial failed; `error` follows (STATE-3).
+    DialFailed(DialFailure),
     /// Announce a change of status.
     Status {
         /// The one before.

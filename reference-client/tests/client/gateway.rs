@@ -1,6 +1,7 @@
 //! A gateway that does only what a test tells it to, and what a test awaits of it.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use futures_util::{SinkExt, StreamExt};
 use protocol::{CloseCode, Timestamp};
 use reference_client::{Client, ClientConfig, Status, TcpDial, WallClock};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
@@ -30,8 +32,8 @@ pub(crate) struct Gateway {
 }
 
 /// One connection to it, and the query that it was dialled with.
-pub(crate) struct Accepted {
-    pub(crate) socket: WebSocketStream<TcpStream>,
+pub(crate) struct Accepted<S = TcpStream> {
+    pub(crate) socket: WebSocketStream<S>,
     pub(crate) query: String,
 }
 
@@ -41,7 +43,11 @@ impl Gateway {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("ws://{}/ws?v=1", self.listener.local_addr().expect("an address"))
+        format!("ws://{}/ws?v=1", self.address())
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("an address")
     }
 
     /// A configuration that comes back at once, so that a test need not wait for it.
@@ -57,7 +63,13 @@ impl Gateway {
     }
 
     pub(crate) async fn accept(&self) -> Accepted {
-        let stream = self.stream().await;
+        Accepted::over(self.stream().await).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Accepted<S> {
+    /// The gateway's end of a handshake.
+    pub(crate) async fn over(stream: S) -> Self {
         let mut query = String::new();
         let look = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
             request.uri().query().unwrap_or_default().clone_into(&mut query);
@@ -66,9 +78,7 @@ impl Gateway {
         let socket = soon("a handshake", accept_hdr_async(stream, look)).await.expect("a WebSocket");
         Accepted { socket, query }
     }
-}
 
-impl Accepted {
     pub(crate) async fn next(&mut self) -> Message {
         soon("a frame", self.socket.next()).await.expect("an open connection").expect("a sound frame")
     }

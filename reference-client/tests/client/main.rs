@@ -1,7 +1,11 @@
 //! The client over real sockets on the loopback.
 
 mod adapter;
+mod cli;
 mod driver;
 mod gateway;
 mod listeners;
+mod proxy;
+mod secrets;
+mod tls;
 mod token;

@@ -119,7 +119,7 @@ impl Bench {
     }
 }
 
-/// An output as a line; delays have assertions of their own, and what goes into the log is no behaviour.
+/// An output as a line; delays and reasons have assertions of their own, and what goes into the log is no behaviour.
 fn line(output: Output) -> Option<String> {
     Some(match output {
         Output::AskToken { connection } => format!("ask for {}", connection.0),
@@ -130,7 +130,7 @@ fn line(output: Output) -> Option<String> {
         Output::Status { old, new } => format!("{old} → {new}"),
         Output::Emit { name, payload: Value::Null } => format!("emit {name}"),
         Output::Emit { name, payload } => format!("emit {name} {payload}"),
-        Output::Redial { .. } | Output::Log(_) => return None,
+        Output::Redial { .. } | Output::DialFailed(_) | Output::Log(_) => return None,
     })
 }
 

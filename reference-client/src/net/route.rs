@@ -1,0 +1,89 @@
+//! The way to the gateway: a stream, through a proxy where there is one, TLS on `wss://`, and the upgrade.
+
+use std::sync::Arc;
+
+use protocol::Dialect;
+use tokio_rustls::rustls::ClientConfig as TlsConfig;
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config, tungstenite,
+};
+use tungstenite::protocol::WebSocketConfig;
+use url::Url;
+
+use super::dial::Dial;
+use super::trust::TrustError;
+use super::{proxy, request};
+use crate::config::ClientConfig;
+use crate::session::{DialFailure, Token};
+
+/// Read and write buffers; tungstenite's defaults are 128 KiB a connection.
+const BUFFER_BYTES: usize = 4 * 1024;
+
+/// What every dial of a client has in common.
+#[derive(Clone)]
+pub(super) struct Route<D> {
+    url: Url,
+    dialect: Dialect,
+    proxy: Option<Url>,
+    /// What TLS is spoken with, or why it cannot be: each dial fails with that then. None on `ws://`.
+    tls: Option<Result<Arc<TlsConfig>, TrustError>>,
+    dial: D,
+}
+
+impl<D: Dial> Route<D> {
+    pub(super) fn new(config: &ClientConfig, dial: D) -> Self {
+        let ClientConfig { url, dialect, proxy, trust, .. } = config;
+        Self {
+            tls: (url.scheme() == "wss").then(|| trust.tls_config()),
+            url: url.clone(),
+            dialect: dialect.clone(),
+            proxy: proxy.clone(),
+            dial,
+        }
+    }
+
+    /// An open connection. Nothing of the token is in the errors (TOKEN-3).
+    pub(super) async fn open(
+        &self,
+        token: &Token,
+    ) -> Result<WebSocketStream<MaybeTlsStream<D::Stream>>, DialFailure> {
+        let other = |error: &dyn ToString| DialFailure::Other(error.to_string());
+        let request =
+            request::upgrade(&self.url, token.reveal(), &self.dialect).map_err(|error| other(&error))?;
+        let connector = match &self.tls {
+            Some(Ok(config)) => Connector::Rustls(config.clone()),
+            Some(Err(error)) => return Err(other(error)),
+            None => Connector::Plain,
+        };
+        let stream = self.stream().await?;
+        let buffers = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(0);
+        match client_async_tls_with_config(request, stream, Some(buffers), Some(connector)).await {
+            Ok((socket, _)) => Ok(socket),
+            Err(tungstenite::Error::Http(response)) if response.status() == 401 => {
+                Err(DialFailure::Unauthorized)
+            }
+            Err(error) => Err(other(&error)),
+        }
+    }
+
+    async fn stream(&self) -> Result<D::Stream, DialFailure> {
+        let other = |error: &dyn ToString| DialFailure::Other(error.to_string());
+        let (host, port) = address(&self.url);
+        let Some(proxy) = &self.proxy else {
+            return self.dial.dial(host, port).await.map_err(|error| other(&error));
+        };
+        let (proxy_host, proxy_port) = address(proxy);
+        let mut stream = self
+            .dial
+            .dial(proxy_host, proxy_port)
+            .await
+            .map_err(|error| DialFailure::Other(format!("the proxy cannot be reached: {error}")))?;
+        proxy::tunnel(&mut stream, proxy, host, port).await.map_err(|error| other(&error))?;
+        Ok(stream)
+    }
+}
+
+/// Host and port of a URL that was checked.
+fn address(url: &Url) -> (&str, u16) {
+    (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(80))
+}
