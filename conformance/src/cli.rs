@@ -4,6 +4,8 @@ mod broker;
 mod catalogue;
 mod demo;
 mod judge;
+mod schema;
+mod shard;
 mod simulate;
 mod soak;
 
@@ -46,6 +48,8 @@ enum Command {
     Explain(catalogue::ExplainArgs),
     /// List the requirements and the scenarios that show them
     Requirements(catalogue::RequirementsArgs),
+    /// Print a JSON Schema of what gatecheck writes
+    Schema(schema::SchemaArgs),
     /// Show the reference gateway at work: its live page, its broker, and made-up payments
     Demo(demo::DemoArgs),
     /// Run the embedded broker alone
@@ -115,6 +119,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::List(args) => catalogue::list(&args),
         Command::Explain(args) => catalogue::explain(&args),
         Command::Requirements(args) => catalogue::requirements(&args),
+        Command::Schema(args) => schema::print(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Broker(args) => broker::run(args),
         Command::ReferenceServer(passed) => {

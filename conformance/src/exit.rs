@@ -32,6 +32,19 @@ impl Exit {
         5    the harness failed\n  \
         130  interrupted";
 
+    /// It in a sign and in words, for reports.
+    pub fn sentence(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Conformant => ("✅", "conformant"),
+            Self::NotConformant => ("❌", "not conformant"),
+            Self::Usage => ("❌", "wrong usage or configuration"),
+            Self::Inconclusive => ("❔", "inconclusive: this host was too busy to tell"),
+            Self::Subject => ("❌", "the implementation under test could not be started, or died"),
+            Self::Harness => ("❌", "the harness failed"),
+            Self::Interrupted => ("❌", "interrupted"),
+        }
+    }
+
     /// The number.
     pub fn code(self) -> u8 {
         match self {

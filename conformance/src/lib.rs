@@ -4,7 +4,7 @@
 //!  cli ──► Profile, Plan ──► runner ──► Executor ──► process under test
 //!                              │           │  └────► embedded broker, or one at a URL
 //!                              │           └── player ──► Trace
-//!                              └── Verdicts ──► RunReport ──► console, JSON
+//!                              └── Verdicts ──► RunReport ──► console, HTML, JSON, JUnit XML, Markdown
 //! ```
 //!
 //! A [`profile`] says how an implementation is started or reached; the reference pair has one too, and takes the same path.
@@ -15,6 +15,7 @@ pub mod cli;
 pub mod demo;
 pub mod executor;
 pub mod exit;
+pub mod known_failing;
 pub mod preflight;
 pub mod process;
 pub mod profile;

@@ -6,21 +6,39 @@ use std::time::Duration;
 use scenarios::{
     Catalogue, Finding, Judgement, Level, RequirementId, Scenario, ScenarioId, SubjectKind, Trace,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::exit::Exit;
+use crate::report::shape;
 
 /// The verdict on a case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "verdict")]
 pub enum Verdict {
     /// Everything is as expected.
     Pass,
     /// Something is not.
     Fail,
+    /// It did not pass, which is listed as known.
+    KnownFailure {
+        /// Why it is listed.
+        reason: String,
+        /// Where that is followed up.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        issue: Option<String>,
+        /// The verdict that it would have been.
+        was: Box<Verdict>,
+    },
+    /// It passed, though it is listed as known not to.
+    UnexpectedPass {
+        /// The entry that must go.
+        entry: String,
+    },
     /// The case could not get far enough, because another requirement does not hold.
     Blocked {
         /// Which.
+        #[schemars(schema_with = "shape::requirement")]
         by: RequirementId,
         /// What was seen.
         detail: String,
@@ -50,14 +68,19 @@ pub enum Verdict {
 }
 
 /// One case.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CaseReport {
     /// Which scenario.
+    #[schemars(with = "String")]
     pub id: ScenarioId,
     /// What it shows.
     pub title: String,
     /// What was judged.
+    #[schemars(schema_with = "shape::subject")]
     pub subject: SubjectKind,
+    /// The requirements that it shows, of the level that is judged.
+    #[schemars(schema_with = "shape::requirements")]
+    pub requirements: Vec<RequirementId>,
     /// How it ended.
     #[serde(flatten)]
     pub verdict: Verdict,
@@ -69,31 +92,46 @@ pub struct CaseReport {
     pub stall_ms: u64,
     /// How often it was run.
     pub runs: u32,
+    /// How its runs ended, where it was repeated: the verdict is the gravest of them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "Option<BTreeMap<String, u32>>")]
+    pub outcomes: BTreeMap<&'static str, u32>,
     /// What the process under test printed last; kept where the case did not pass.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<String>>")]
     pub output: Vec<String>,
-    /// What happened; kept where the case did not pass, or where traces were asked for.
-    #[serde(skip_serializing_if = "trace_is_empty")]
+    /// What happened; kept where the case did not pass, or where traces were asked for. Long texts and long traces are cut: they
+    /// are whole in the files that stand beside the report.
+    #[serde(skip_serializing_if = "trace_is_empty", serialize_with = "shape::bounded")]
+    #[schemars(schema_with = "shape::trace")]
     pub trace: Trace,
 }
 
 /// One expectation of a case.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Check {
     /// What it shows.
+    #[schemars(schema_with = "shape::requirement")]
     pub requirement: RequirementId,
     /// Whether it does.
+    #[schemars(schema_with = "shape::judgement")]
     pub judgement: Judgement,
+    /// Whether a failure is listed as known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    pub known: bool,
 }
 
 /// What a run says of a requirement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// Every case that could tell says that it holds.
     Shown,
     /// A case says that it does not hold.
     Failed,
+    /// It does not hold, and every case that says so is listed as known to.
+    KnownFailure,
     /// Its cases could not get far enough, or say nothing.
     Undecided,
     /// The implementation does not claim it.
@@ -109,9 +147,75 @@ pub struct RunReport {
     pub cases: Vec<CaseReport>,
     /// The requirements that the run is about, in the order of the catalogue.
     pub requirements: Vec<(RequirementId, Standing)>,
+    /// Entries of the list of known failures whose time is over, in words.
+    pub expired: Vec<String>,
     /// How long it took.
     #[serde(skip)]
     pub took: Duration,
+}
+
+impl Verdict {
+    /// Its name, for people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::KnownFailure { .. } => "known failure",
+            Self::UnexpectedPass { .. } => "unexpected pass",
+            Self::Blocked { .. } => "blocked",
+            Self::NotClaimed => "not claimed",
+            Self::NotRun { .. } => "not run",
+            Self::Inconclusive { .. } => "inconclusive",
+            Self::SubjectError { .. } => "died",
+            Self::HarnessError { .. } => "error",
+        }
+    }
+
+    /// What there is to say beyond its name.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Pass | Self::Fail | Self::NotClaimed => None,
+            Self::KnownFailure { reason, issue, was } => {
+                let issue = issue.as_ref().map(|issue| format!(" ({issue})")).unwrap_or_default();
+                let was = was.reason().map(|was| format!("; {was}")).unwrap_or_default();
+                Some(format!("{reason}{issue}{was}"))
+            }
+            Self::UnexpectedPass { entry } => Some(format!("it passes now: take {entry} off the list")),
+            Self::Blocked { by, detail } => Some(format!("{by} does not hold: {detail}")),
+            Self::NotRun { why } => Some(why.clone()),
+            Self::Inconclusive { stall_ms } => Some(format!("this host stalled for {stall_ms} ms")),
+            Self::SubjectError { detail } | Self::HarnessError { detail } => Some(detail.clone()),
+        }
+    }
+
+    /// Whether it keeps a run from being conformant.
+    pub fn is_trouble(&self) -> bool {
+        match self {
+            Self::Fail
+            | Self::UnexpectedPass { .. }
+            | Self::Blocked { .. }
+            | Self::Inconclusive { .. }
+            | Self::SubjectError { .. }
+            | Self::HarnessError { .. } => true,
+            Self::Pass | Self::KnownFailure { .. } | Self::NotClaimed | Self::NotRun { .. } => false,
+        }
+    }
+
+    /// How much it says about a case that was run several times: the gravest verdict is the one that counts.
+    fn gravity(&self) -> u8 {
+        match self {
+            Self::HarnessError { .. } => 9,
+            Self::SubjectError { .. } => 8,
+            Self::Fail => 7,
+            Self::Blocked { .. } => 6,
+            Self::UnexpectedPass { .. } => 5,
+            Self::KnownFailure { .. } => 4,
+            Self::Inconclusive { .. } => 3,
+            Self::NotRun { .. } => 2,
+            Self::NotClaimed => 1,
+            Self::Pass => 0,
+        }
+    }
 }
 
 impl CaseReport {
@@ -121,11 +225,13 @@ impl CaseReport {
             id: scenario.id.clone(),
             title: scenario.title.clone(),
             subject: scenario.subject,
+            requirements: scenario.requirements().into_iter().collect(),
             verdict,
             checks: Vec::new(),
             duration_ms: 0,
             stall_ms: 0,
             runs: 0,
+            outcomes: BTreeMap::new(),
             output: Vec::new(),
             trace: Trace::default(),
         }
@@ -137,6 +243,37 @@ impl CaseReport {
             Judgement::Failed(finding) => Some((&check.requirement, finding)),
             Judgement::Passed | Judgement::Blocked { .. } => None,
         })
+    }
+
+    /// The checks on one requirement.
+    pub fn checks_on<'a>(&'a self, requirement: &'a RequirementId) -> impl Iterator<Item = &'a Check> {
+        self.checks.iter().filter(move |check| check.requirement == *requirement)
+    }
+
+    /// One report on each case, made of those on its runs: the gravest, and how often each verdict came.
+    pub fn merged(runs: Vec<Self>) -> Vec<Self> {
+        let mut cases: BTreeMap<ScenarioId, Self> = BTreeMap::new();
+        for mut run in runs {
+            run.outcomes = BTreeMap::from([(run.verdict.name(), 1)]);
+            let Some(known) = cases.get_mut(&run.id) else {
+                cases.insert(run.id.clone(), run);
+                continue;
+            };
+            let mut outcomes = std::mem::take(&mut known.outcomes);
+            *outcomes.entry(run.verdict.name()).or_default() += 1;
+            let runs = known.runs + run.runs;
+            if run.verdict.gravity() > known.verdict.gravity() {
+                *known = run;
+            }
+            (known.outcomes, known.runs) = (outcomes, runs);
+        }
+        let mut cases: Vec<_> = cases.into_values().collect();
+        for case in &mut cases {
+            if case.outcomes.values().sum::<u32>() == 1 {
+                case.outcomes.clear();
+            }
+        }
+        cases
     }
 }
 
@@ -159,6 +296,7 @@ impl RunReport {
                     (Verdict::Inconclusive { .. }, Judgement::Failed(_)) | (_, Judgement::Blocked { .. }) => {
                         Standing::Undecided
                     }
+                    (_, Judgement::Failed(_)) if check.known => Standing::KnownFailure,
                     (_, Judgement::Failed(_)) => Standing::Failed,
                     (_, Judgement::Passed) => Standing::Shown,
                 };
@@ -167,6 +305,7 @@ impl RunReport {
             }
         }
         let catalogue = Catalogue::builtin();
+        let of_level = |id: &RequirementId| catalogue.get(id).is_some_and(|rule| rule.level <= level);
         let rules = catalogue.iter().filter(|rule| {
             subjects.contains(&rule.subject)
                 && rule.level <= level
@@ -180,7 +319,11 @@ impl RunReport {
             };
             (rule.id.clone(), standing)
         });
-        Self { requirements: requirements.collect(), cases, took }
+        let requirements = requirements.collect();
+        for case in &mut cases {
+            case.requirements.retain(of_level);
+        }
+        Self { requirements, cases, expired: Vec::new(), took }
     }
 
     /// How many requirements stand so.
@@ -201,7 +344,11 @@ impl RunReport {
             Exit::Harness
         } else if any(&|verdict| matches!(verdict, Verdict::SubjectError { .. })) {
             Exit::Subject
-        } else if any(&|verdict| matches!(verdict, Verdict::Fail | Verdict::Blocked { .. })) {
+        } else if !self.expired.is_empty()
+            || any(&|verdict| {
+                matches!(verdict, Verdict::Fail | Verdict::Blocked { .. } | Verdict::UnexpectedPass { .. })
+            })
+        {
             Exit::NotConformant
         } else if any(&|verdict| matches!(verdict, Verdict::Inconclusive { .. })) {
             Exit::Inconclusive
@@ -214,6 +361,7 @@ impl RunReport {
 fn worse(a: Standing, b: Standing) -> Standing {
     match (a, b) {
         (Standing::Failed, _) | (_, Standing::Failed) => Standing::Failed,
+        (Standing::KnownFailure, _) | (_, Standing::KnownFailure) => Standing::KnownFailure,
         (Standing::Undecided, _) | (_, Standing::Undecided) => Standing::Undecided,
         _ => a,
     }
@@ -238,11 +386,14 @@ mod tests {
                 .map(|(id, judgement)| Check {
                     requirement: id.parse().unwrap(),
                     judgement: judgement.clone(),
+                    known: false,
                 })
                 .collect(),
+            requirements: checks.iter().map(|(id, _)| id.parse().unwrap()).collect(),
             duration_ms: 0,
             stall_ms: 0,
             runs: 1,
+            outcomes: BTreeMap::new(),
             output: Vec::new(),
             trace: Trace::default(),
         }
@@ -295,5 +446,21 @@ mod tests {
         assert_eq!(report(vec![inconclusive(), fail()]).exit(), Exit::NotConformant);
         assert_eq!(report(vec![fail(), died()]).exit(), Exit::Subject);
         assert_eq!(report(vec![died(), broken()]).exit(), Exit::Harness);
+    }
+
+    /// Of a case that was repeated the gravest run counts, and how often each verdict came is told.
+    #[test]
+    fn repeated_cases_count_by_their_gravest_run() {
+        let passes = || case("a", Verdict::Pass, &[]);
+        let merged = CaseReport::merged(vec![
+            passes(),
+            case("a", Verdict::Fail, &[]),
+            passes(),
+            case("b", Verdict::Pass, &[]),
+        ]);
+        assert_eq!(merged.len(), 2);
+        assert_eq!((&merged[0].verdict, merged[0].runs), (&Verdict::Fail, 3));
+        assert_eq!(merged[0].outcomes, BTreeMap::from([("fail", 1), ("pass", 2)]));
+        assert!(merged[1].outcomes.is_empty(), "once is no repetition");
     }
 }

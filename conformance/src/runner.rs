@@ -202,7 +202,7 @@ pub fn judged(
     let mut checks: Vec<_> = judge(scenario, &trace, times)
         .into_iter()
         .filter(|(requirement, _)| requirements.contains(requirement))
-        .map(|(requirement, judgement)| Check { requirement, judgement })
+        .map(|(requirement, judgement)| Check { requirement, judgement, known: false })
         .collect();
     let (verdict, checks) = match outcome {
         Ok(()) => (verdict(&checks, stall, times.slack), checks),
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn a_stall_is_no_failure() {
         let ms = Duration::from_millis;
-        let check = |judgement| vec![Check { requirement: "HB-1".parse().unwrap(), judgement }];
+        let check = |judgement| vec![Check { requirement: "HB-1".parse().unwrap(), judgement, known: false }];
         let finding = |missed_by_us| {
             let (expected, seen) = (String::new(), String::new());
             check(Judgement::Failed(Finding { expected, seen, at: Vec::new(), missed_by_us, client: None }))

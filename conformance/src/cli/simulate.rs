@@ -85,7 +85,7 @@ fn report(
     let subjects = [SubjectKind::Gateway, SubjectKind::Client];
     let level = args.level.into();
     let report = RunReport::of(reports, &subjects, level, &BTreeSet::new(), about.as_ref(), begun.elapsed());
-    console.finish(&report).map_err(closed)?;
+    console.finish(&report, None).map_err(closed)?;
     Ok(report.exit())
 }
 

@@ -1,15 +1,20 @@
 //! The report for people: a line for each case, each failure with what explains it, and a summary.
 
+mod summary;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use scenarios::trace::Actor;
-use scenarios::{Catalogue, Finding, Judgement, RequirementId, SubjectKind};
+use scenarios::{Catalogue, Finding, Judgement};
 
 use super::Repeat;
-use crate::result::{CaseReport, RunReport, Standing, Verdict};
+use super::visible::visible_line;
+use crate::result::{CaseReport, RunReport, Verdict};
 
 /// Trace lines shown before and after the ones that a finding points at.
 const CONTEXT: usize = 3;
@@ -28,6 +33,8 @@ const STRONG: Style = Style::new().bold();
 pub struct Console {
     bar: ProgressBar,
     repeat: Repeat,
+    /// Whether each expectation is told, and timelines are whole.
+    pub verbose: bool,
 }
 
 impl Console {
@@ -37,7 +44,7 @@ impl Console {
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}")
             .unwrap_or(ProgressStyle::default_bar());
         bar.set_style(style);
-        Self { bar, repeat }
+        Self { bar, repeat, verbose: false }
     }
 
     /// Prints a case that has ended.
@@ -48,6 +55,8 @@ impl Console {
         let (style, word) = match &case.verdict {
             Verdict::Pass => (GOOD, "pass"),
             Verdict::Fail => (BAD, "FAIL"),
+            Verdict::KnownFailure { .. } => (FAINT, "known"),
+            Verdict::UnexpectedPass { .. } => (BAD, "PASSES"),
             Verdict::Blocked { .. } => (DOUBT, "blocked"),
             Verdict::NotClaimed => (FAINT, "unclaimed"),
             Verdict::NotRun { .. } => (DOUBT, "not run"),
@@ -56,11 +65,27 @@ impl Console {
             Verdict::HarnessError { .. } => (BAD, "ERROR"),
         };
         let seconds = case.duration_ms as f64 / 1000.0;
-        let line = format!(
-            "{style}{word:>9}{style:#}  {:<44} {FAINT}{seconds:>6.2}s{FAINT:#}  {}",
-            case.id, case.title
+        let mut text = String::new();
+        push(
+            &mut text,
+            format_args!(
+                "{style}{word:>9}{style:#}  {:<44} {FAINT}{seconds:>6.2}s{FAINT:#}  {}",
+                case.id, case.title
+            ),
         );
-        self.bar.suspend(|| writeln!(anstream::stdout(), "{line}"))?;
+        if self.verbose {
+            for check in &case.checks {
+                let (style, says) = match &check.judgement {
+                    Judgement::Passed => (GOOD, "holds".to_owned()),
+                    Judgement::Failed(finding) => {
+                        (BAD, format!("expected {}", visible_line(&finding.expected)))
+                    }
+                    Judgement::Blocked { by, .. } => (DOUBT, format!("blocked by {by}")),
+                };
+                push(&mut text, format_args!("           {style}{:<10}{style:#} {says}", check.requirement));
+            }
+        }
+        self.bar.suspend(|| write!(anstream::stdout(), "{text}"))?;
         self.advance();
         Ok(())
     }
@@ -75,88 +100,119 @@ impl Console {
         self.bar.finish_and_clear();
     }
 
-    /// Prints what went wrong, and the summary.
+    /// Prints what went wrong, and the summary. `page` is where the report for browsers was written.
     ///
     /// # Errors
     /// When standard output is closed.
-    pub fn finish(&self, report: &RunReport) -> io::Result<()> {
+    pub fn finish(&self, report: &RunReport, page: Option<&Path>) -> io::Result<()> {
         self.clear();
         let catalogue = Catalogue::builtin();
         let mut text = String::new();
-        for case in report.cases.iter().filter(|case| case.verdict != Verdict::Pass) {
+        for case in &report.cases {
             self.explain(&mut text, case, &catalogue);
         }
-        summary(&mut text, report, &catalogue);
+        not_run(&mut text, report);
+        summary::write(&mut text, report, &catalogue);
+        if let Some(page) = page {
+            push(&mut text, format_args!("report: {}", page.display()));
+        }
         let mut out = anstream::stdout();
         out.write_all(text.as_bytes())?;
         out.flush()
     }
 
     fn explain(&self, text: &mut String, case: &CaseReport, catalogue: &Catalogue) {
-        let reason = match &case.verdict {
-            Verdict::Pass | Verdict::NotClaimed => return,
-            Verdict::Fail => String::new(),
-            Verdict::Blocked { by, detail } => format!("blocked by {by}: {detail}"),
-            Verdict::NotRun { why } => format!("not run: {why}"),
-            Verdict::Inconclusive { stall_ms } => {
-                format!("inconclusive: this host stalled for {stall_ms} ms")
+        match &case.verdict {
+            // What did not run is told together, and of what is known a line has been printed.
+            Verdict::Pass | Verdict::NotClaimed | Verdict::NotRun { .. } | Verdict::KnownFailure { .. } => {
+                return;
             }
-            Verdict::SubjectError { detail } | Verdict::HarnessError { detail } => detail.clone(),
-        };
+            Verdict::Fail
+            | Verdict::UnexpectedPass { .. }
+            | Verdict::Blocked { .. }
+            | Verdict::Inconclusive { .. }
+            | Verdict::SubjectError { .. }
+            | Verdict::HarnessError { .. } => {}
+        }
         push(text, format_args!("\n{STRONG}{}{STRONG:#}  {}", case.id, case.title));
-        if !reason.is_empty() {
-            push(text, format_args!("  {reason}"));
+        if let Some(reason) = case.verdict.reason() {
+            push(text, format_args!("  {DOUBT}{}{DOUBT:#}: {}", case.verdict.name(), visible_line(&reason)));
         }
-        for (requirement, finding) in case.findings() {
-            self.finding(text, case, requirement, finding, catalogue);
+        if !case.outcomes.is_empty() {
+            let outcomes: Vec<_> =
+                case.outcomes.iter().map(|(name, count)| format!("{count} {name}")).collect();
+            push(text, format_args!("  of its runs: {}", outcomes.join(", ")));
         }
-        if !matches!(case.verdict, Verdict::NotRun { .. } | Verdict::Blocked { .. })
+        for requirement in &case.requirements {
+            let findings: Vec<_> = case.findings().filter(|(id, _)| *id == requirement).collect();
+            if !findings.is_empty() {
+                let rule = catalogue.get(requirement).map_or("", |rule| rule.text.as_str());
+                push(text, format_args!("  {BAD}{requirement}{BAD:#}  {rule}"));
+            }
+            for (_, finding) in findings {
+                self.finding(text, case, finding);
+            }
+        }
+        if !matches!(case.verdict, Verdict::Blocked { .. } | Verdict::UnexpectedPass { .. })
             && !case.output.is_empty()
         {
             push(text, format_args!("  {FAINT}what the {} printed last:{FAINT:#}", case.subject));
-            for line in &case.output[case.output.len().saturating_sub(MAX_OUTPUT)..] {
-                push(text, format_args!("    {line}"));
+            let skipped = if self.verbose { 0 } else { case.output.len().saturating_sub(MAX_OUTPUT) };
+            for line in &case.output[skipped..] {
+                push(text, format_args!("    {}", visible_line(line)));
             }
         }
         push(text, format_args!("  {FAINT}repeat it:{FAINT:#} {}", self.repeat.command(&case.id)));
     }
 
-    fn finding(
-        &self,
-        text: &mut String,
-        case: &CaseReport,
-        requirement: &RequirementId,
-        finding: &Finding,
-        catalogue: &Catalogue,
-    ) {
-        let rule = catalogue.get(requirement).map_or("", |rule| rule.text.as_str());
-        push(text, format_args!("  {BAD}{requirement}{BAD:#}  {rule}"));
-        push(text, format_args!("    expected  {}", finding.expected));
-        push(text, format_args!("    seen      {}", finding.seen));
-        let lines = timeline(case, finding);
-        let skipped = lines.len().saturating_sub(MAX_LINES);
-        let half = MAX_LINES / 2;
+    fn finding(&self, text: &mut String, case: &CaseReport, finding: &Finding) {
+        push(text, format_args!("    expected  {}", visible_line(&finding.expected)));
+        push(text, format_args!("    seen      {}", visible_line(&finding.seen)));
+        let lines = timeline(case, finding, self.verbose);
+        let most = if self.verbose { usize::MAX } else { MAX_LINES };
+        let skipped = lines.len().saturating_sub(most);
+        let half = most / 2;
         for (shown, index) in lines.into_iter().enumerate() {
             if skipped > 0 && shown == half {
-                push(text, format_args!("      {FAINT}… {skipped} more …{FAINT:#}"));
+                push(text, format_args!("      {FAINT}… {skipped} more: `-v` shows them …{FAINT:#}"));
             }
             if skipped > 0 && shown >= half && shown < half + skipped {
                 continue;
             }
             let mark = if finding.at.contains(&index) { ">" } else { " " };
-            push(text, format_args!("    {mark} {FAINT}{}{FAINT:#}", case.trace.observations[index]));
+            let line = case.trace.observations[index].to_string();
+            push(text, format_args!("    {mark} {FAINT}{}{FAINT:#}", visible_line(&line)));
+        }
+    }
+}
+
+/// What did not run, together where it is for the same reason.
+fn not_run(text: &mut String, report: &RunReport) {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for case in &report.cases {
+        if let Verdict::NotRun { why } = &case.verdict {
+            reasons.entry(why).or_default().push(&case.id.0);
+        }
+    }
+    for (why, cases) in reasons {
+        push(text, format_args!("\n{DOUBT}not run{DOUBT:#}: {}", visible_line(why)));
+        for case in cases {
+            push(text, format_args!("  {case}"));
         }
     }
 }
 
 /// The observations that explain a finding: those that it points at and a few around them, without what other clients did.
-fn timeline(case: &CaseReport, finding: &Finding) -> Vec<usize> {
+fn timeline(case: &CaseReport, finding: &Finding, whole: bool) -> Vec<usize> {
     let concerns = |actor: &Actor| match &finding.client {
         Some(client) => actor.0 == *client || *actor == Actor::broker() || *actor == Actor::gateway(),
         None => *actor != Actor::scenario(),
     };
     let told = case.trace.iter().filter(|(index, seen)| finding.at.contains(index) || concerns(&seen.actor));
     let told: Vec<usize> = told.map(|(index, _)| index).collect();
+    if whole {
+        return told;
+    }
     let position =
         |index: Option<&usize>| index.and_then(|index| told.iter().position(|found| found == index));
     let range = match (position(finding.at.first()), position(finding.at.last())) {
@@ -164,55 +220,6 @@ fn timeline(case: &CaseReport, finding: &Finding) -> Vec<usize> {
         _ => told.len().saturating_sub(3 * CONTEXT)..told.len(),
     };
     told[range].to_vec()
-}
-
-fn summary(text: &mut String, report: &RunReport, catalogue: &Catalogue) {
-    let passed = report.cases.iter().filter(|case| case.verdict == Verdict::Pass).count();
-    push(
-        text,
-        format_args!(
-            "\n{passed} of {} cases passed in {:.1} s",
-            report.cases.len(),
-            report.took.as_secs_f64()
-        ),
-    );
-    for subject in [SubjectKind::Gateway, SubjectKind::Client] {
-        let of_subject = |id: &&RequirementId| catalogue.get(id).is_some_and(|rule| rule.subject == subject);
-        let total = report.requirements.iter().filter(|(id, _)| of_subject(&id)).count();
-        if total == 0 {
-            continue;
-        }
-        let count = |standing| report.standing(standing).filter(of_subject).count();
-        push(
-            text,
-            format_args!(
-                "{STRONG}{subject} requirements{STRONG:#}: {} of {total} shown",
-                count(Standing::Shown)
-            ),
-        );
-        for (standing, style, words) in [
-            (Standing::Failed, BAD, "do not hold"),
-            (Standing::Undecided, DOUBT, "undecided"),
-            (Standing::NotClaimed, FAINT, "not claimed"),
-            (Standing::NotShown, FAINT, "not yet shown"),
-        ] {
-            let names: Vec<_> =
-                report.standing(standing).filter(of_subject).map(ToString::to_string).collect();
-            if !names.is_empty() {
-                push(text, format_args!("  {style}{} {words}{style:#}: {}", names.len(), names.join(", ")));
-            }
-        }
-    }
-    let blocked = report.cases.iter().flat_map(|case| &case.checks);
-    let blocked = blocked.filter(|check| matches!(check.judgement, Judgement::Blocked { .. })).count();
-    if blocked > 0 {
-        push(
-            text,
-            format_args!(
-                "{DOUBT}{blocked} expectations were blocked by requirements that do not hold{DOUBT:#}"
-            ),
-        );
-    }
 }
 
 fn push(text: &mut String, line: std::fmt::Arguments<'_>) {

@@ -1,10 +1,11 @@
-//! The gateway's live page in a real browser: Chromium without a screen, driven through WebDriver.
+//! The gateway's live page, and the report on a run, in a real browser: Chromium without a screen, driven through WebDriver.
 //!
 //! Trials are *ignored* where `chromium` or `chromedriver` is not on the path, and fail there when `GATECHECK_REQUIRE` names
 //! `chromium`. Pictures of the page go to the folder that `GATECHECK_SCREENSHOTS` names, or to cargo's for tests.
 
 mod browser;
 mod gateway;
+mod report;
 mod visit;
 mod webdriver;
 
@@ -28,6 +29,7 @@ fn main() {
         trial(&runtime, "a_customer_watches_and_comes_back", a_customer_watches_and_comes_back),
         trial(&runtime, "a_bad_token_is_told", a_bad_token_is_told),
         trial(&runtime, "the_demo_shows_itself", the_demo_shows_itself),
+        trial(&runtime, "the_report_can_be_read", report::the_report_can_be_read),
     ];
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -79,6 +79,11 @@ impl Window {
         self.tell("/execute/sync", json!({ "script": script, "args": [] })).await
     }
 
+    /// What the browser complained of since it was asked last: errors of scripts, breaches of a policy. This is the driver's own.
+    pub(crate) async fn log(&self) -> Result<Value, DriveError> {
+        self.tell("/se/log", json!({ "type": "browser" })).await
+    }
+
     /// A picture in PNG.
     pub(crate) async fn picture(&self) -> Result<Vec<u8>, DriveError> {
         let encoded = text(self.ask("GET", "/screenshot", None).await?)?;

@@ -1,0 +1,30 @@
+//! `schema`: the JSON Schemas of what gatecheck writes.
+
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+
+use super::{Failure, closed};
+use crate::exit::Exit;
+use crate::report::Document;
+
+#[derive(Args)]
+pub(super) struct SchemaArgs {
+    /// Of what
+    #[arg(value_enum)]
+    of: Kind,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    /// `report.json`, and what `--format json` prints
+    Report,
+}
+
+pub(super) fn print(args: &SchemaArgs) -> Result<Exit, Failure> {
+    let text = match args.of {
+        Kind::Report => Document::schema(),
+    };
+    std::io::stdout().write_all(text.as_bytes()).map_err(closed)?;
+    Ok(Exit::Conformant)
+}

@@ -1,0 +1,230 @@
+//! What is known to fail: cases that still run, and keep nobody from releasing while they are mended.
+//!
+//! An entry names cases by a pattern, a requirement, or both. By a pattern alone it excuses whatever keeps those cases from
+//! passing, and every one of them must keep failing; with a requirement as well, only findings on that requirement. By a
+//! requirement alone it excuses findings on it in any case, and cases that it blocks; one such case is enough.
+
+mod baseline;
+mod file;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use globset::GlobMatcher;
+use jiff::civil::Date;
+use scenarios::{Judgement, Library, RequirementId, Scenario, ScenarioId};
+
+use crate::result::{CaseReport, Verdict};
+
+pub use file::KnownFailingError;
+
+/// Where a list is looked for when none is named: beside the profile.
+pub const DEFAULT_FILE: &str = "known-failing.toml";
+
+/// A checked list.
+#[derive(Debug, Clone, Default)]
+pub struct KnownFailing {
+    file: String,
+    entries: Vec<Entry>,
+}
+
+/// One entry: a pattern, a requirement, or both.
+#[derive(Debug, Clone)]
+struct Entry {
+    case: Option<Pattern>,
+    requirement: Option<RequirementId>,
+    reason: String,
+    issue: Option<String>,
+    expires: Option<Date>,
+    /// Where it begins in the file, counted from 1; 0 where it was just made.
+    line: usize,
+}
+
+/// A glob over ids of cases, and its text.
+#[derive(Debug, Clone)]
+struct Pattern {
+    text: String,
+    glob: GlobMatcher,
+}
+
+impl KnownFailing {
+    /// Reads a list; every entry must be about something in the library.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not a list, or an entry is about nothing.
+    pub fn read(path: &Path, library: &Library) -> Result<Self, KnownFailingError> {
+        file::read(path, library)
+    }
+
+    /// Marks what is known in a case: its failed checks, and its verdict where nothing but them kept it from passing.
+    pub fn excuse(&self, case: &mut CaseReport, today: Date) {
+        let live: Vec<&Entry> = self.entries.iter().filter(|entry| !entry.has_expired(today)).collect();
+        for check in &mut case.checks {
+            if matches!(check.judgement, Judgement::Failed(_)) {
+                check.known = live.iter().any(|entry| entry.excuses(&case.id, &check.requirement));
+            }
+        }
+        let excuse = match &case.verdict {
+            Verdict::Fail => {
+                let mut failed = case.findings().map(|(requirement, _)| requirement).peekable();
+                let first = failed.peek().and_then(|id| live.iter().find(|e| e.excuses(&case.id, id)));
+                let all = failed.all(|id| live.iter().any(|entry| entry.excuses(&case.id, id)));
+                first.filter(|_| all)
+            }
+            Verdict::Blocked { by, .. } => live.iter().find(|entry| entry.excuses(&case.id, by)),
+            Verdict::SubjectError { .. } => live.iter().find(|entry| entry.excuses_anything(&case.id)),
+            Verdict::Pass
+            | Verdict::KnownFailure { .. }
+            | Verdict::UnexpectedPass { .. }
+            | Verdict::NotClaimed
+            | Verdict::NotRun { .. }
+            | Verdict::Inconclusive { .. }
+            | Verdict::HarnessError { .. } => return,
+        };
+        if let Some(entry) = excuse {
+            let (reason, issue) = (entry.reason.clone(), entry.issue.clone());
+            let was = Box::new(case.verdict.clone());
+            case.verdict = Verdict::KnownFailure { reason, issue, was };
+        }
+    }
+
+    /// Marks the cases that pass though they are listed. `cases` are those of a whole run, after [`KnownFailing::excuse`].
+    pub fn expose(&self, cases: &mut [CaseReport], library: &Library, today: Date) {
+        for entry in self.entries.iter().filter(|entry| !entry.has_expired(today)) {
+            let exposed: Vec<ScenarioId> = match (&entry.case, &entry.requirement) {
+                (Some(_), requirement) => {
+                    let passes = |case: &&CaseReport| match requirement {
+                        None => case.verdict == Verdict::Pass,
+                        Some(id) => case.holds(id),
+                    };
+                    let listed = cases.iter().filter(|case| entry.names(&case.id)).filter(passes);
+                    listed.map(|case| case.id.clone()).collect()
+                }
+                // Each case that could show it was played, and it holds in all of them.
+                (None, Some(id)) => {
+                    let mut shown = library.iter().filter(|scenario| scenario.requirements().contains(id));
+                    let held: Vec<_> = cases.iter().filter(|case| case.holds(id)).collect();
+                    let blocks = cases.iter().any(|case| case.verdict.is_block_by(id));
+                    let all = shown.all(|scenario| held.iter().any(|case| case.id == scenario.id));
+                    if all && !blocks {
+                        held.iter().map(|case| case.id.clone()).collect()
+                    } else {
+                        Vec::new()
+                    }
+                }
+                (None, None) => Vec::new(),
+            };
+            for case in cases.iter_mut().filter(|case| exposed.contains(&case.id)) {
+                if matches!(case.verdict, Verdict::Pass | Verdict::KnownFailure { .. }) {
+                    case.verdict = Verdict::UnexpectedPass { entry: self.place(entry) };
+                }
+            }
+        }
+    }
+
+    /// The entries whose time is over and that are about a case of the run, in words.
+    pub fn expired(&self, cases: &[CaseReport], today: Date) -> Vec<String> {
+        let concerned = |entry: &&Entry| {
+            cases.iter().any(|case| {
+                entry.names(&case.id)
+                    && entry.requirement.as_ref().is_none_or(|id| case.requirements.contains(id))
+            })
+        };
+        let told = |entry: &Entry| {
+            let date = entry.expires.map(|date| date.to_string()).unwrap_or_default();
+            format!(
+                "{} expired on {date}: mend it, or decide on a new date ({})",
+                self.place(entry),
+                entry.reason
+            )
+        };
+        let expired = self.entries.iter().filter(|entry| entry.has_expired(today));
+        expired.filter(concerned).map(told).collect()
+    }
+
+    /// The text of the smallest list with which these cases, which no list has excused yet, fail nothing. Entries that are still
+    /// needed stay, with their reasons; so do those about cases that this run did not play.
+    pub fn baseline(&self, cases: &[CaseReport], library: &Library, today: Date) -> String {
+        baseline::text(&baseline::entries(&self.entries, cases, library, today))
+    }
+
+    /// Whether it lists nothing.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn place(&self, entry: &Entry) -> String {
+        format!("`{entry}` ({}:{})", self.file, entry.line)
+    }
+}
+
+impl Entry {
+    /// Whether a finding on this requirement in this case is excused, or that the case is blocked by it.
+    fn excuses(&self, case: &ScenarioId, requirement: &RequirementId) -> bool {
+        self.names(case) && self.requirement.as_ref().is_none_or(|id| id == requirement)
+    }
+
+    /// Whether anything that keeps this case from passing is excused.
+    fn excuses_anything(&self, case: &ScenarioId) -> bool {
+        self.case.is_some() && self.requirement.is_none() && self.names(case)
+    }
+
+    fn names(&self, case: &ScenarioId) -> bool {
+        self.case.as_ref().is_none_or(|pattern| pattern.glob.is_match(&case.0))
+    }
+
+    /// Whether it is about this scenario.
+    fn concerns(&self, scenario: &Scenario) -> bool {
+        let shown: BTreeSet<_> = scenario.requirements().into_iter().collect();
+        self.names(&scenario.id) && self.requirement.as_ref().is_none_or(|id| shown.contains(id))
+    }
+
+    /// It is good on the day that it names, and no longer.
+    fn has_expired(&self, today: Date) -> bool {
+        self.expires.is_some_and(|last| last < today)
+    }
+}
+
+impl std::fmt::Display for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.case, &self.requirement) {
+            (Some(case), Some(requirement)) => write!(f, "{requirement} in {}", case.text),
+            (Some(case), None) => f.write_str(&case.text),
+            (None, Some(requirement)) => write!(f, "{requirement}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl CaseReport {
+    /// Whether it was played far enough to say that the requirement holds in it.
+    fn holds(&self, requirement: &RequirementId) -> bool {
+        let said = matches!(
+            self.verdict,
+            Verdict::Pass | Verdict::Fail | Verdict::KnownFailure { .. } | Verdict::UnexpectedPass { .. }
+        );
+        let mut checks = self.checks_on(requirement).peekable();
+        said && checks.peek().is_some() && checks.all(|check| check.judgement == Judgement::Passed)
+    }
+}
+
+impl Verdict {
+    /// Whether the case was stopped because this requirement does not hold.
+    fn is_block_by(&self, requirement: &RequirementId) -> bool {
+        match self {
+            Self::Blocked { by, .. } => by == requirement,
+            Self::KnownFailure { was, .. } => was.is_block_by(requirement),
+            Self::Pass
+            | Self::Fail
+            | Self::UnexpectedPass { .. }
+            | Self::NotClaimed
+            | Self::NotRun { .. }
+            | Self::Inconclusive { .. }
+            | Self::SubjectError { .. }
+            | Self::HarnessError { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

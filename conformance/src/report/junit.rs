@@ -1,0 +1,165 @@
+//! The report for CI systems: JUnit XML, a suite for each subject, and in it a test case for each verdict on a requirement in a
+//! scenario.
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use scenarios::{Catalogue, Judgement, RequirementId};
+
+use super::About;
+use crate::result::{CaseReport, RunReport, Verdict};
+
+/// The document. Whatever XML cannot hold, and colours, is left out of what the process under test printed.
+///
+/// # Panics
+/// Never: a string can always be written to.
+pub fn junit(report: &RunReport, about: &About) -> String {
+    let catalogue = Catalogue::builtin();
+    let mut document = Report::new("gatecheck");
+    document.set_time(report.took);
+    for subject in &about.subjects {
+        let mut suite = TestSuite::new(subject.to_string());
+        let cases = report.cases.iter().filter(|case| case.subject == *subject);
+        let mut time = Duration::ZERO;
+        for case in cases {
+            // A case takes its time once, however many requirements it shows.
+            let mut case_time = Duration::from_millis(case.duration_ms);
+            time += case_time;
+            for requirement in &case.requirements {
+                let mut test = TestCase::new(
+                    format!("{requirement} {}", case.title),
+                    status(case, requirement, &catalogue),
+                );
+                test.set_classname(case.id.to_string());
+                test.set_time(std::mem::take(&mut case_time));
+                if matches!(test.status, TestCaseStatus::NonSuccess { .. }) {
+                    test.set_system_out(told(case, about));
+                    if !case.output.is_empty() {
+                        test.set_system_err(case.output.join("\n"));
+                    }
+                }
+                suite.add_test_case(test);
+            }
+        }
+        suite.set_time(time);
+        document.add_test_suite(suite);
+    }
+    document.to_string().expect("strings can be written to")
+}
+
+fn status(case: &CaseReport, requirement: &RequirementId, catalogue: &Catalogue) -> TestCaseStatus {
+    let why = case.verdict.reason().unwrap_or_default();
+    let failures: Vec<_> = case
+        .checks_on(requirement)
+        .filter_map(|check| match &check.judgement {
+            Judgement::Failed(finding) => Some((finding, check.known)),
+            Judgement::Passed | Judgement::Blocked { .. } => None,
+        })
+        .collect();
+    let rule = catalogue.get(requirement).map_or("", |rule| rule.text.as_str());
+    let failed = || {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        let findings = failures
+            .iter()
+            .map(|(finding, _)| format!("expected: {}\nseen: {}", finding.expected, finding.seen));
+        let text = format!("{requirement}: {rule}\n\n{}", findings.collect::<Vec<_>>().join("\n\n"));
+        let seen = failures.first().map_or("", |(finding, _)| finding.seen.as_str());
+        let expected = failures.first().map_or("", |(finding, _)| finding.expected.as_str());
+        status
+            .set_type("requirement")
+            .set_message(format!("expected {expected}; seen: {seen}"))
+            .set_description(text);
+        status
+    };
+    match &case.verdict {
+        Verdict::Pass => TestCaseStatus::success(),
+        Verdict::Fail | Verdict::Blocked { .. } | Verdict::KnownFailure { .. } => {
+            let blocked = case.checks_on(requirement).find_map(|check| match &check.judgement {
+                Judgement::Blocked { by, detail } => Some(format!("blocked by {by}: {detail}")),
+                Judgement::Passed | Judgement::Failed(_) => None,
+            });
+            let stopped = case.checks_on(requirement).next().is_none();
+            match (failures.is_empty(), blocked) {
+                (false, _) if failures.iter().all(|(_, known)| *known) => {
+                    skipped(format!("known failure: {why}"))
+                }
+                (false, _) => failed(),
+                (true, Some(blocked)) => skipped(blocked),
+                // Not claimed, or the case was stopped, which is known.
+                (true, None) if stopped && matches!(case.verdict, Verdict::KnownFailure { .. }) => {
+                    skipped(format!("known failure: {why}"))
+                }
+                (true, None) if stopped => skipped("not claimed".to_owned()),
+                (true, None) => TestCaseStatus::success(),
+            }
+        }
+        Verdict::UnexpectedPass { .. } => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_type("unexpected pass").set_message(why.clone()).set_description(why);
+            status
+        }
+        Verdict::NotClaimed | Verdict::NotRun { .. } | Verdict::Inconclusive { .. } => {
+            let name = case.verdict.name();
+            skipped(if why.is_empty() { name.to_owned() } else { format!("{name}: {why}") })
+        }
+        Verdict::SubjectError { .. } | Verdict::HarnessError { .. } if !failures.is_empty() => failed(),
+        Verdict::SubjectError { .. } | Verdict::HarnessError { .. } => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_type(case.verdict.name()).set_message(why.clone()).set_description(why);
+            status
+        }
+    }
+}
+
+fn skipped(why: String) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(why);
+    status
+}
+
+/// What the few lines of a test's output say: how to repeat it.
+fn told(case: &CaseReport, about: &About) -> String {
+    format!("{}\nrepeat it: {}", case.title, about.repeat.command(&case.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    /// Each verdict is what a CI system makes the right thing of, and a stranger's text is only text.
+    #[test]
+    fn verdicts_are_told_to_ci() {
+        let (report, about) = sample::run();
+        let text = junit(&report, &about);
+        assert!(!text.contains("<script") && !text.contains('\u{1b}') && !text.contains('\0'), "{text}");
+        let read = Report::deserialize_from_str(&text).unwrap();
+        let told = |case: &str| {
+            let mut tests = read.test_suites.iter().flat_map(|suite| &suite.test_cases);
+            let test = tests.find(|test| test.classname.as_ref().is_some_and(|name| name.as_str() == case));
+            match test.map(|test| &test.status) {
+                Some(TestCaseStatus::Success { .. }) => "success",
+                Some(TestCaseStatus::NonSuccess { kind: NonSuccessKind::Failure, .. }) => "failure",
+                Some(TestCaseStatus::NonSuccess { kind: NonSuccessKind::Error, .. }) => "error",
+                Some(TestCaseStatus::Skipped { .. }) => "skipped",
+                None => "nothing",
+            }
+        };
+        for (case, expected) in [
+            ("gateway/auth/good-token", "success"),
+            ("gateway/rooms/private", "failure"),
+            ("gateway/rooms/forbidden-is-told", "skipped"),
+            ("gateway/rooms/bad-names", "failure"),
+            ("gateway/rooms/private-role", "skipped"),
+            ("gateway/auth/exact-path", "skipped"),
+            ("client/backoff/doubles-to-the-cap", "skipped"),
+            ("client/dial/token-in-query", "skipped"),
+            ("gateway/bridge/created-reaches-all", "error"),
+            ("gateway/messages/ping", "error"),
+        ] {
+            assert_eq!(told(case), expected, "{case}: {text}");
+        }
+        let tests: usize = report.cases.iter().map(|case| case.requirements.len()).sum();
+        assert_eq!(read.tests, tests, "one for each requirement in each case");
+    }
+}

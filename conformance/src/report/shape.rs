@@ -1,0 +1,160 @@
+//! Parts of the JSON report whose types live in other crates: their schemas, and how long traces are cut.
+
+use scenarios::Trace;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde::Serializer;
+use serde::ser::{Error, SerializeSeq};
+use serde_json::Value;
+
+/// Most observations of one trace in the report.
+pub const MAX_OBSERVATIONS: usize = 2000;
+/// Most characters of one text in a trace in the report.
+pub const MAX_TEXT_CHARS: usize = 2048;
+
+/// Writes the beginning of a trace, and of each text in it. Indices stay right: nothing is left out in the middle.
+pub(crate) fn bounded<S: Serializer>(trace: &Trace, serializer: S) -> Result<S::Ok, S::Error> {
+    let kept = &trace.observations[..trace.observations.len().min(MAX_OBSERVATIONS)];
+    let mut list = serializer.serialize_seq(Some(kept.len()))?;
+    for observation in kept {
+        let mut value = serde_json::to_value(observation).map_err(S::Error::custom)?;
+        cut(&mut value);
+        list.serialize_element(&value)?;
+    }
+    list.end()
+}
+
+fn cut(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Some((end, _)) = text.char_indices().nth(MAX_TEXT_CHARS) {
+                let bytes = text.len();
+                text.truncate(end);
+                text.push_str(&format!("… (the beginning of {bytes} bytes)"));
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(cut),
+        Value::Object(fields) => fields.values_mut().for_each(cut),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+pub(crate) fn subject(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["gateway", "client"] })
+}
+
+pub(crate) fn subjects(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": { "enum": ["gateway", "client"] }, "uniqueItems": true })
+}
+
+pub(crate) fn level(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["core", "hardened"] })
+}
+
+pub(crate) fn source(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["seed", "decided"] })
+}
+
+pub(crate) fn requirement(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": "^[A-Z]+-[0-9]+$" })
+}
+
+pub(crate) fn requirements(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": requirement(generator) })
+}
+
+pub(crate) fn times(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "description": "`timing` is what the implementation is configured with; the others are in milliseconds.",
+        "properties": {
+            "timing": { "type": "object" },
+            "patience": { "type": "integer", "minimum": 0 },
+            "slack": { "type": "integer", "minimum": 0 }
+        },
+        "required": ["timing", "patience", "slack"]
+    })
+}
+
+pub(crate) fn judgement(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "oneOf": [
+        { "const": "passed" },
+        {
+            "type": "object",
+            "properties": { "failed": {
+                "type": "object",
+                "properties": {
+                    "expected": { "type": "string" },
+                    "seen": { "type": "string" },
+                    "at": {
+                        "type": "array",
+                        "items": { "type": "integer", "minimum": 0 },
+                        "description": "The observations that show it, as indices into the trace."
+                    },
+                    "missed_by_us": { "type": "integer", "minimum": 0 },
+                    "client": { "type": "string" }
+                },
+                "required": ["expected", "seen", "at"]
+            } },
+            "required": ["failed"]
+        },
+        {
+            "type": "object",
+            "properties": { "blocked": {
+                "type": "object",
+                "properties": { "by": requirement(generator), "detail": { "type": "string" } },
+                "required": ["by", "detail"]
+            } },
+            "required": ["blocked"]
+        }
+    ] })
+}
+
+pub(crate) fn trace(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": {
+        "type": "object",
+        "properties": {
+            "at_us": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Microseconds since the case began."
+            },
+            "actor": { "type": "string" },
+            "connection": { "type": "integer", "minimum": 0 },
+            "event": {
+                "description": "What happened: its name, or an object whose one key is its name. New names may come within \
+                                a version.",
+                "oneOf": [
+                    { "type": "string" },
+                    { "type": "object", "minProperties": 1, "maxProperties": 1 }
+                ]
+            }
+        },
+        "required": ["at_us", "actor", "event"]
+    } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scenarios::trace::{Actor, Event, Observation};
+    use serde::Serialize;
+
+    /// Long traces and long texts are cut, and what is cut says so.
+    #[test]
+    fn long_traces_are_cut() {
+        #[derive(Serialize)]
+        struct Holder(#[serde(serialize_with = "bounded")] Trace);
+        let text = "é".repeat(MAX_TEXT_CHARS + 1);
+        let seen = |at_us| Observation {
+            at_us,
+            actor: Actor::gateway(),
+            connection: None,
+            event: Event::Log { text: text.clone() },
+        };
+        let trace = Trace { observations: (0..=MAX_OBSERVATIONS as u64).map(seen).collect() };
+        let written = serde_json::to_value(Holder(trace)).unwrap();
+        assert_eq!(written.as_array().map(Vec::len), Some(MAX_OBSERVATIONS));
+        let text = written[0]["event"]["log"]["text"].as_str().unwrap();
+        assert!(text.ends_with("é… (the beginning of 4098 bytes)"), "{text}");
+    }
+}
