@@ -2,9 +2,10 @@
 //! unless `debug` says so.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use reference_client::{Client, ClientConfig, Status, TcpDial};
+use reference_client::{Client, ClientConfig, Status, TcpDial, TokenError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -127,6 +128,30 @@ async fn an_echo_keeps_the_token_out_of_the_log() {
     let text = kept.text();
     assert_eq!(text.matches("a message cannot be read").count(), 3, "{text}");
     assert!(!text.contains(SECRET), "{text}");
+}
+
+/// A provider whose error quotes the token that it answered before.
+#[tokio::test]
+async fn a_provider_s_error_is_redacted() {
+    let (kept, _guard) = logging();
+    let gateway = Gateway::start().await;
+    let mut config = gateway.config();
+    let asked = AtomicBool::new(false);
+    config.token_provider = Some(Arc::new(move || {
+        let again = asked.swap(true, Ordering::Relaxed);
+        async move { if again { Err(TokenError(format!("{TOKEN} is stale"))) } else { Ok(TOKEN.to_owned()) } }
+    }));
+    config.timing.max_reconnect_attempts = 1;
+    config.debug = true;
+    let (client, mut statuses) = crate::gateway::client(config);
+    soon("the order", client.connect()).await.unwrap();
+    drop(gateway.accept().await);
+    let lost = [Status::Connecting, Status::Connected, Status::Reconnecting];
+    reaches(&mut statuses, &lost).await;
+    reaches(&mut statuses, &FAILED).await;
+    let reason = client.watch_failure().borrow().clone();
+    assert_eq!(reason.as_deref(), Some("no token: [redacted] is stale"));
+    assert!(kept.text().contains("[redacted] is stale") && !kept.text().contains(SECRET), "{}", kept.text());
 }
 
 /// CONF-1: by default a client logs none of this.
