@@ -123,7 +123,8 @@ impl Executor {
     /// When the case could not begin.
     pub async fn execute(&self, scenario: &Scenario) -> Result<Execution, ExecutionError> {
         let number = self.number();
-        let bindings = Bindings { case: format!("c{number}-{}", self.run) };
+        let dialect = self.profile.dialect.clone();
+        let bindings = Bindings { case: format!("c{number}-{}", self.run), dialect };
         let scenario = scenario.bind(&bindings);
         match scenario.subject {
             SubjectKind::Gateway => {

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::Dialect;
 use scenarios::player::{Play, PlayError};
 use scenarios::{Catalogue, Finding, Judgement, Level, RequirementId, Scenario, Times, judge};
 use tokio::task::{Id, JoinSet};
@@ -39,8 +40,13 @@ pub struct Options {
 }
 
 impl Plan {
-    /// Leaves out what is not of the level, and what the implementation does not claim.
-    pub fn new(scenarios: Vec<&Scenario>, level: Level, without: &BTreeSet<RequirementId>) -> Self {
+    /// Leaves out what is not of the level, what the implementation does not claim, and what its dialect lacks.
+    pub fn new(
+        scenarios: Vec<&Scenario>,
+        level: Level,
+        without: &BTreeSet<RequirementId>,
+        dialect: &Dialect,
+    ) -> Self {
         let catalogue = Catalogue::builtin();
         let of_level = |id: &RequirementId| catalogue.get(id).is_some_and(|rule| rule.level <= level);
         let mut plan = Self { cases: Vec::new(), unplayed: Vec::new() };
@@ -49,9 +55,14 @@ impl Plan {
             if shown.is_empty() {
                 continue;
             }
-            let judged: BTreeSet<_> = shown.difference(without).cloned().collect();
-            if judged.is_empty() {
+            let claimed: BTreeSet<_> = shown.difference(without).cloned().collect();
+            let spoken = scenario.clone().in_dialect(dialect).requirements();
+            let judged: BTreeSet<_> = claimed.iter().filter(|id| spoken.contains(id)).cloned().collect();
+            if claimed.is_empty() {
                 plan.unplayed.push(CaseReport::without_play(scenario, Verdict::NotClaimed));
+            } else if judged.is_empty() {
+                let why = scenario.lacks(dialect).unwrap_or("the dialect lacks what it expects").to_owned();
+                plan.unplayed.push(CaseReport::without_play(scenario, Verdict::NotRun { why }));
             } else {
                 plan.cases.push(Case { scenario: scenario.clone(), judged });
             }
@@ -261,14 +272,20 @@ mod tests {
     fn level_and_claims_decide() {
         let library = Library::builtin().unwrap();
         let all = library.select(&[]).unwrap();
-        let hardened = Plan::new(all.clone(), Level::Hardened, &BTreeSet::new());
+        let hardened = Plan::new(all.clone(), Level::Hardened, &BTreeSet::new(), &Dialect::default());
         assert_eq!((hardened.cases.len(), hardened.unplayed.len()), (all.len(), 0));
-        let core = Plan::new(all.clone(), Level::Core, &BTreeSet::new());
+        let core = Plan::new(all.clone(), Level::Core, &BTreeSet::new(), &Dialect::default());
         assert!(core.len() < hardened.len());
         let without = BTreeSet::from(["AUTH-9".parse().unwrap()]);
-        let claimed = Plan::new(all, Level::Hardened, &without);
+        let claimed = Plan::new(all.clone(), Level::Hardened, &without, &Dialect::default());
         assert_eq!(claimed.len(), hardened.len());
         assert!(claimed.unplayed.iter().any(|case| case.id.0 == "gateway/auth/exact-path"));
+        let silent = Dialect::builtin("bearer").unwrap();
+        let spoken = Plan::new(all, Level::Hardened, &BTreeSet::new(), &silent);
+        let not_run = |case: &CaseReport| {
+            case.id.0 == "gateway/connections/welcome" && matches!(case.verdict, Verdict::NotRun { .. })
+        };
+        assert!(spoken.unplayed.iter().any(not_run), "what a dialect lacks is reported, not failed");
     }
 
     /// A failure that a stall could explain is no failure; a pass needs no excuse, and what missed by much has none.

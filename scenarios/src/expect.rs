@@ -13,6 +13,7 @@ mod wire;
 
 use std::time::Duration;
 
+use protocol::Dialect;
 use serde::{Deserialize, Serialize};
 
 use self::sequence::Sequence;
@@ -183,6 +184,15 @@ impl Expectation {
             Kind::Spread(spread) => spread.check(trace, times),
             Kind::QueueReady(wanted) => broker::queue_ready(trace, *wanted),
         }
+    }
+
+    /// What a dialect lacks, where it cannot be expected in it. That something never comes can be expected of any.
+    pub(crate) fn lacks(&self, dialect: &Dialect) -> Option<&'static str> {
+        let needed = match &self.kind {
+            Kind::Never(_) => self.scope.after.iter().chain(&self.scope.before).collect(),
+            _ => self.patterns(),
+        };
+        needed.into_iter().find_map(|pattern| pattern.lacks(dialect))
     }
 
     /// Every pattern in it.

@@ -6,7 +6,7 @@ mod file;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use protocol::{ClientMessage, CloseCode, ServerMessage};
+use protocol::{ClientMessage, CloseCode, Dialect, ServerMessage};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -141,7 +141,8 @@ struct AnswerPattern {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MessagePattern {
-    /// The message's name: `pong`, `subscribed`, `welcome`, `error`, or an event's type.
+    /// The message's name: `ping` (the gateway's heartbeat, be it a frame or a message), `pong`, `subscribed`, `welcome`,
+    /// `error`, or an event's type.
     #[serde(rename = "type")]
     name: Option<String>,
     /// Any of these names.
@@ -187,10 +188,26 @@ impl Pattern {
     /// Whether only an acknowledgement of a subscription can match, which some dialects do not have.
     pub fn needs_acknowledgement(&self) -> bool {
         let What::Receives(message) = &self.what else { return false };
-        let acknowledges = |name: &str| matches!(name, "subscribed" | "unsubscribed");
         message.name.as_deref().is_some_and(acknowledges)
             || (!message.any.is_empty() && message.any.iter().all(|name| acknowledges(name)))
     }
+
+    /// What a dialect lacks of what can match, where that is all or, for an acknowledgement, the ordinary answer.
+    pub(crate) fn lacks(&self, dialect: &Dialect) -> Option<&'static str> {
+        let What::Receives(message) = &self.what else { return None };
+        let mut names = message.name.iter().chain(&message.any).map(String::as_str);
+        if !dialect.acks && names.clone().any(acknowledges) {
+            Some("the dialect has no acknowledgements")
+        } else if dialect.welcome_type().is_none() && names.any(|name| name == "welcome") {
+            Some("the dialect has no welcome")
+        } else {
+            None
+        }
+    }
+}
+
+fn acknowledges(name: &str) -> bool {
+    matches!(name, "subscribed" | "unsubscribed")
 }
 
 impl What {

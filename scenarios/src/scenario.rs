@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use protocol::Role;
+use protocol::{Dialect, Role};
 use serde::{Deserialize, Serialize};
 
 pub use client::{ClientSetup, UrlSource};
@@ -158,11 +158,14 @@ pub enum OnDial {
     Hang,
 }
 
-/// What the names in braces stand for in one run, so that cases on one gateway do not meet.
+/// What one run of a scenario is told: what its names in braces stand for, so that cases on one gateway do not meet, and what
+/// is spoken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bindings {
     /// A word that no other case of the run has.
     pub case: String,
+    /// How the implementation under test spells the wire.
+    pub dialect: Dialect,
 }
 
 impl Scenario {
@@ -183,7 +186,18 @@ impl Scenario {
         for name in self.clients.keys() {
             text = text.replace(&format!("{{{name}}}"), &self.user_id(name, bindings));
         }
-        Self::parse(self.id.clone(), &text).expect("bindings are plain words")
+        Self::parse(self.id.clone(), &text).expect("bindings are plain words").in_dialect(&bindings.dialect)
+    }
+
+    /// The scenario with what can be expected in a dialect; what it lacks is not judged.
+    pub fn in_dialect(mut self, dialect: &Dialect) -> Self {
+        self.expectations.retain(|expectation| expectation.lacks(dialect).is_none());
+        self
+    }
+
+    /// What a dialect lacks of what the scenario expects.
+    pub fn lacks(&self, dialect: &Dialect) -> Option<&'static str> {
+        self.expectations.iter().find_map(|expectation| expectation.lacks(dialect))
     }
 
     /// The user id of a scripted client in one run.

@@ -83,7 +83,7 @@ pub fn play(scenario: &Scenario, options: &Options) -> Result<Played, SimError> 
     if !scenario.simulated {
         return Err(SimError::NotSimulated(scenario.id.to_string()));
     }
-    let bindings = Bindings { case: format!("s{}", options.seed) };
+    let bindings = Bindings { case: format!("s{}", options.seed), dialect: Dialect::default() };
     let scenario = scenario.bind(&bindings);
     let times =
         Times { timing: options.timing.clone(), patience: PATIENCE, slack: SLACK, fleet: Times::FLEET };

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use miette::miette;
+use protocol::Dialect;
 use scenarios::{Level, Scenario, SubjectKind};
 use sim::{Options, Played, SimError};
 
@@ -47,7 +48,7 @@ pub(super) fn run(args: &SimArgs) -> Result<Exit, Failure> {
     let library = args.selection.library()?;
     let chosen = library.select(&args.selection.filter).map_err(Failure::usage)?;
     let level: Level = args.level.into();
-    let plan = Plan::new(chosen, level, &BTreeSet::new());
+    let plan = Plan::new(chosen, level, &BTreeSet::new(), &Dialect::default());
     let (cases, elsewhere): (Vec<_>, Vec<_>) = plan.cases.iter().partition(|case| case.scenario.simulated);
     if cases.is_empty() {
         let help = "scenarios with `simulated = false` need real sockets: `gatecheck run` plays them";

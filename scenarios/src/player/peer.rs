@@ -3,7 +3,7 @@
 use std::io;
 use std::num::NonZeroUsize;
 
-use protocol::{ClientMessage, CloseCode, Dialect, ServerMessage, Timestamp};
+use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat, ServerMessage, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -309,7 +309,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 body: text.to_owned(),
                 message: Some(meaning(&self.setup.setting.dialect, text, from_gateway)),
             },
-            None => Frame { kind, body: hex(&frame.payload), message: None },
+            None => {
+                let dialect = &self.setup.setting.dialect;
+                let beats =
+                    from_gateway && kind == FrameKind::Ping && dialect.heartbeat == Heartbeat::Control;
+                let message = beats.then_some(Message::Server(ServerMessage::Ping));
+                Frame { kind, body: hex(&frame.payload), message }
+            }
         }
     }
 
@@ -346,7 +352,14 @@ fn meaning(dialect: &Dialect, text: &str, from_gateway: bool) -> Message {
     } else {
         dialect.decode_client(text).map(|decoded| Message::Client(decoded.message))
     };
-    read.unwrap_or_else(|error| Message::Unreadable(error.to_string()))
+    match read {
+        // Only the declared heartbeat counts as one.
+        Ok(Message::Server(ServerMessage::Ping)) if dialect.heartbeat == Heartbeat::Control => {
+            Message::Unreadable("a ping message, where the heartbeat is a control frame".to_owned())
+        }
+        Ok(message) => message,
+        Err(error) => Message::Unreadable(error.to_string()),
+    }
 }
 
 fn other(side: Side) -> Side {

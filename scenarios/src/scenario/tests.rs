@@ -36,7 +36,7 @@ fn a_scenario_reads_and_binds() {
     let scenario = parse(GOOD).unwrap();
     assert_eq!(scenario.steps.len(), 3);
     assert_eq!(scenario.requirements()[0].to_string(), "ROOM-1");
-    let bindings = Bindings { case: "c7".to_owned() };
+    let bindings = Bindings { case: "c7".to_owned(), dialect: Dialect::default() };
     assert_eq!(scenario.user_id("bob", &bindings), "alice-c7");
     let Action::Publish(publication) = &scenario.bind(&bindings).steps[1].action else {
         panic!("a publish step")

@@ -96,7 +96,7 @@ fn plan(
     let chosen = library.select(&common.selection.filter).map_err(Failure::usage)?;
     let chosen: Vec<&Scenario> =
         chosen.into_iter().filter(|scenario| subjects.contains(&scenario.subject)).collect();
-    let mut plan = Plan::new(chosen, common.level.into(), &profile.without);
+    let mut plan = Plan::new(chosen, common.level.into(), &profile.without, &profile.dialect);
     if plan.is_empty() {
         let help = "`gatecheck list` shows all scenarios; `--level hardened` judges more than `--level core`";
         return Err(Failure::usage(miette!(help = help, "no case is selected")));
