@@ -1,5 +1,6 @@
 //! Runs cases side by side, each with a deadline, and judges what they leave.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,9 +97,12 @@ pub async fn run(
     let probe = Arc::new(StallProbe::start());
     let mut reports = plan.unplayed;
     reports.iter().for_each(&mut tell);
-    let (parallel, alone): (Vec<_>, Vec<_>) =
+    let (mut parallel, alone): (Vec<_>, Vec<_>) =
         plan.cases.into_iter().partition(|case| executor.is_parallel(case.scenario.subject));
 
+    // What may take longest begins first, so that the run takes little more than its longest case.
+    let times = executor.times();
+    parallel.sort_by_key(|case| Reverse(case.scenario.deadline(&times)));
     let mut waiting: VecDeque<_> = parallel.into();
     let mut running: JoinSet<CaseReport> = JoinSet::new();
     let mut doubtful = Vec::new();
