@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 use turmoil::Sim;
 use turmoil::net::TcpStream;
 
+use crate::boundary::speak;
 use crate::log::Log;
-use crate::network::{PORT, SimDial, SimListener};
+use crate::network::{PORT, SimDial, SimListener, Wires};
 use crate::world::{Context, clock, wall};
 
 /// The client's host.
@@ -32,12 +33,24 @@ pub(crate) fn populate(sim: &mut Sim<'_>, context: Context) {
         })
         .unzip();
     let pipes = Mutex::new(Some(inner));
+    let dial = SimDial { wires: Wires::new(context.boundary.wire.clone()) };
+    let changed = context.boundary.lines.clone();
     sim.host(CLIENT, move || {
         let pipes = pipes.lock().ok().and_then(|mut pipes| pipes.take());
+        let (dial, changed) = (dial.clone(), changed.clone());
         async move {
             let mut adapters = JoinSet::new();
             for (input, output) in pipes.ok_or("the clients are started once")? {
-                adapters.spawn(adapter::run(BufReader::new(input), output, SimDial, wall()));
+                let (input, output) = match &changed {
+                    None => (input, output),
+                    Some(make) => {
+                        let (requests, changed_input) = duplex(PIPE_BYTES);
+                        let (changed_output, reports) = duplex(PIPE_BYTES);
+                        tokio::spawn(speak(make(), (input, output), (requests, reports)));
+                        (changed_input, changed_output)
+                    }
+                };
+                adapters.spawn(adapter::run(BufReader::new(input), output, dial.clone(), wall()));
             }
             while let Some(ended) = adapters.join_next().await {
                 ended??;
@@ -47,7 +60,7 @@ pub(crate) fn populate(sim: &mut Sim<'_>, context: Context) {
     });
     sim.client(STAGE, async move {
         let Context { scenario, setting, played, log, .. } = context;
-        let listener = SimListener::bind().await?;
+        let listener = SimListener::bind(Wires::default()).await?;
         let (recorder, journal) = journal(clock());
         let mut stage = Stage { path: setting.path.clone(), listener: Some(listener), adapters: outer, log };
         let play = play_client(&scenario, &setting, &mut stage, &recorder, journal).await;

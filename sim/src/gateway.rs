@@ -14,9 +14,10 @@ use tokio::sync::{Notify, oneshot};
 use turmoil::Sim;
 use turmoil::net::TcpStream;
 
+use crate::boundary::FedThrough;
 use crate::broker::{Broker, Gone};
 use crate::log::Log;
-use crate::network::{PORT, SimListener};
+use crate::network::{PORT, SimListener, Wires};
 use crate::world::{Context, Fault, clock, wall};
 
 /// The gateways' hosts.
@@ -32,14 +33,17 @@ pub(crate) fn populate(sim: &mut Sim<'_>, context: Context) {
     let config = config(&context.setting, &context.scenario.settings);
     let (recorder, journal) = journal(clock());
     let stop = Arc::new(Notify::new());
+    let wires = Wires::new(context.boundary.wire.clone());
     for (number, host) in hosts.iter().enumerate() {
         let (config, fed_by, stop, recorder) =
             (config.clone(), broker.clone(), stop.clone(), recorder.clone());
+        let (wires, feed) = (wires.clone(), context.boundary.feed.clone());
         sim.host(*host, move || {
-            let (config, source, stop, recorder) =
-                (config.clone(), fed_by.source(number), stop.clone(), recorder.clone());
+            let (config, stop, recorder) = (config.clone(), stop.clone(), recorder.clone());
+            let source = FedThrough::new(fed_by.source(number), feed.as_ref().map(|make| make()));
+            let wires = wires.clone();
             async move {
-                let listener = SimListener::bind().await?;
+                let listener = SimListener::bind(wires).await?;
                 Server::new(config, listener, source, wall()).run(stop.notified()).await?;
                 let ended = Event::Ended { status: "exit code 0".to_owned() };
                 recorder.record(Actor::gateway(), None, ended).await;
@@ -52,7 +56,7 @@ pub(crate) fn populate(sim: &mut Sim<'_>, context: Context) {
         if up {
             broker.consumed().await?;
         }
-        let Context { scenario, setting, faults, played, log } = context;
+        let Context { scenario, setting, faults, played, log, .. } = context;
         let mut stage = Stage { broker, faults, stop, log };
         let play = play_gateway(&scenario, &setting, &mut stage, &recorder, journal).await;
         played.send(play)?;

@@ -12,6 +12,7 @@
 //! The same seed gives the same trace, byte for byte. What is in-process, the broker and the adapter's pipes, takes no
 //! part in the network's latency.
 
+pub mod boundary;
 mod broker;
 mod client;
 mod gateway;
@@ -19,4 +20,4 @@ mod log;
 mod network;
 mod world;
 
-pub use world::{Options, Played, SimError, play};
+pub use world::{Options, Played, SimError, play, play_through};

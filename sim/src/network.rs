@@ -3,37 +3,78 @@
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use reference_client::Dial;
 use reference_server::Listen;
 use scenarios::player::Accept;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use turmoil::net::{TcpListener, TcpStream};
+
+use crate::boundary::{Wire, WireMaker, join};
 
 /// The port of every gateway, scripted or not.
 pub(crate) const PORT: u16 = 3000;
 
 /// Dials by host name.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SimDial;
+#[derive(Clone, Default)]
+pub(crate) struct SimDial {
+    pub(crate) wires: Wires,
+}
+
+/// Who changes connections, and how many there have been.
+#[derive(Clone, Default)]
+pub(crate) struct Wires {
+    maker: Option<WireMaker>,
+    count: Arc<AtomicUsize>,
+}
 
 impl Dial for SimDial {
-    type Stream = Segmented;
+    type Stream = SimStream;
 
-    async fn dial(&self, host: &str, port: u16) -> io::Result<Segmented> {
-        TcpStream::connect((host, port)).await.map(Segmented)
+    async fn dial(&self, host: &str, port: u16) -> io::Result<SimStream> {
+        let stream = Segmented(TcpStream::connect((host, port)).await?);
+        Ok(match self.wires.next() {
+            None => SimStream::Plain(stream),
+            Some(wire) => {
+                let (near, far) = duplex(SEGMENT_BYTES);
+                tokio::spawn(join(wire, far, stream));
+                SimStream::Through(near)
+            }
+        })
+    }
+}
+
+impl Wires {
+    pub(crate) fn new(maker: Option<WireMaker>) -> Self {
+        Self { maker, count: Arc::default() }
+    }
+
+    /// What changes the next connection, where somebody does.
+    fn next(&self) -> Option<Box<dyn Wire>> {
+        self.maker.as_ref().map(|make| make(self.count.fetch_add(1, Ordering::Relaxed)))
     }
 }
 
 /// A listening socket of the host that binds it.
-pub(crate) struct SimListener(TcpListener);
+pub(crate) struct SimListener {
+    listener: TcpListener,
+    wires: Wires,
+}
 
 impl SimListener {
     /// Binds on the current host.
-    pub(crate) async fn bind() -> io::Result<Self> {
-        TcpListener::bind(("0.0.0.0", PORT)).await.map(Self)
+    pub(crate) async fn bind(wires: Wires) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind(("0.0.0.0", PORT)).await?, wires })
     }
+}
+
+/// One end of a connection, which may have passed a [`Wire`].
+pub(crate) enum SimStream {
+    Plain(Segmented),
+    Through(DuplexStream),
 }
 
 /// A stream that takes a segment at a time. turmoil counts segments, of whatever size, so without this a socket would hold
@@ -72,17 +113,61 @@ impl AsyncWrite for Segmented {
     }
 }
 
-impl Listen for SimListener {
-    type Incoming = TcpStream;
-    type Stream = Segmented;
+impl AsyncRead for SimStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Through(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
 
-    async fn accept(&mut self) -> io::Result<(TcpStream, IpAddr)> {
-        let (stream, peer) = self.0.accept().await?;
-        Ok((stream, peer.ip()))
+impl AsyncWrite for SimStream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Through(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
     }
 
-    async fn open(incoming: TcpStream) -> io::Result<Segmented> {
-        Ok(Segmented(incoming))
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Through(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Through(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
+impl Listen for SimListener {
+    type Incoming = (TcpStream, Option<Box<dyn Wire>>);
+    type Stream = SimStream;
+
+    async fn accept(&mut self) -> io::Result<(Self::Incoming, IpAddr)> {
+        let (stream, peer) = self.listener.accept().await?;
+        Ok(((stream, self.wires.next()), peer.ip()))
+    }
+
+    async fn open((stream, wire): Self::Incoming) -> io::Result<SimStream> {
+        let stream = Segmented(stream);
+        Ok(match wire {
+            None => SimStream::Plain(stream),
+            Some(wire) => {
+                let (near, far) = duplex(SEGMENT_BYTES);
+                tokio::spawn(join(wire, stream, far));
+                SimStream::Through(near)
+            }
+        })
     }
 }
 
@@ -90,6 +175,6 @@ impl Accept for SimListener {
     type Stream = TcpStream;
 
     async fn accept(&mut self) -> io::Result<TcpStream> {
-        Ok(self.0.accept().await?.0)
+        Ok(self.listener.accept().await?.0)
     }
 }

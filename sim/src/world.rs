@@ -11,6 +11,7 @@ use scenarios::{Scenario, SubjectKind, Times};
 use tokio::sync::oneshot;
 use turmoil::Sim;
 
+use crate::boundary::Boundary;
 use crate::log::Log;
 use crate::{client, gateway};
 
@@ -73,6 +74,7 @@ pub(crate) struct Context {
     pub(crate) faults: mpsc::Sender<Fault>,
     pub(crate) played: mpsc::Sender<Play>,
     pub(crate) log: Log,
+    pub(crate) boundary: Boundary,
 }
 
 /// Plays a scenario against the reference gateway or client.
@@ -80,10 +82,18 @@ pub(crate) struct Context {
 /// # Errors
 /// When the scenario is not for simulation, or a host fails.
 pub fn play(scenario: &Scenario, options: &Options) -> Result<Played, SimError> {
+    play_through(scenario, options, Boundary::default())
+}
+
+/// As [`play`], with somebody who changes what crosses the boundary of the reference gateway or client.
+///
+/// # Errors
+/// As [`play`].
+pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) -> Result<Played, SimError> {
     if !scenario.simulated {
         return Err(SimError::NotSimulated(scenario.id.to_string()));
     }
-    let bindings = Bindings { case: format!("s{}", options.seed), dialect: Dialect::default() };
+    let bindings = Bindings { case: format!("s{}", options.seed), dialect: options.dialect.clone() };
     let scenario = scenario.bind(&bindings);
     let times =
         Times { timing: options.timing.clone(), patience: PATIENCE, slack: SLACK, fleet: Times::FLEET };
@@ -109,7 +119,7 @@ pub fn play(scenario: &Scenario, options: &Options) -> Result<Played, SimError> 
     let (played, result) = mpsc::channel();
     let log = Log::default();
     let _kept = reads_log(&scenario).then(|| log.keep());
-    let context = Context { scenario: scenario.clone(), setting, faults, played, log };
+    let context = Context { scenario: scenario.clone(), setting, faults, played, log, boundary };
     match scenario.subject {
         SubjectKind::Gateway => gateway::populate(&mut sim, context),
         SubjectKind::Client => client::populate(&mut sim, context),

@@ -1,0 +1,35 @@
+//! What crosses the boundary of the reference pair, and who may change it on the way.
+//!
+//! ```text
+//!  scripted clients ══► [Wire] ══► gateway ◄── [Feed] ◄── broker
+//!  judge ──► [Lines] ──► adapter, client ══► [Wire] ══► scripted gateway
+//! ```
+//!
+//! Mutants are made of this: the pair itself knows nothing of it, and has no switch for misbehaving.
+
+mod feed;
+mod lines;
+mod wire;
+
+use std::sync::Arc;
+
+pub(crate) use feed::FedThrough;
+pub use feed::Feed;
+pub(crate) use lines::speak;
+pub use lines::{Lines, Said};
+pub(crate) use wire::join;
+pub use wire::{Passed, Wire};
+
+/// Makes what changes one connection. They are counted from 0, over all clients.
+pub type WireMaker = Arc<dyn Fn(usize) -> Box<dyn Wire> + Send + Sync>;
+
+/// Who changes what crosses the boundary; by default nobody.
+#[derive(Clone, Default)]
+pub struct Boundary {
+    /// Changes WebSocket connections.
+    pub wire: Option<WireMaker>,
+    /// Changes what a gateway's broker says and hears.
+    pub feed: Option<Arc<dyn Fn() -> Box<dyn Feed> + Send + Sync>>,
+    /// Changes what a client's adapter hears and says.
+    pub lines: Option<Arc<dyn Fn() -> Box<dyn Lines> + Send + Sync>>,
+}

@@ -1,0 +1,106 @@
+//! On a WebSocket connection: its handshake and its frames, whole ones, unmasked.
+
+use std::io;
+
+use scenarios::wire::frame::{FrameReader, RawFrame};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+
+/// Longest head of a request or an answer.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// The mask of frames that are passed on. Whoever reads them takes it off.
+const MASK: [u8; 4] = [0x3a, 0x5c, 0x96, 0xe1];
+
+/// What one frame becomes.
+#[derive(Debug, Default)]
+pub struct Passed {
+    /// Frames for the gateway.
+    pub up: Vec<RawFrame>,
+    /// Frames for the client.
+    pub down: Vec<RawFrame>,
+    /// Whether the connection ends then.
+    pub end: bool,
+}
+
+/// Changes one connection.
+pub trait Wire: Send {
+    /// What becomes of the request's head, its blank line included.
+    fn request(&mut self, head: String) -> String {
+        head
+    }
+
+    /// What becomes of the answer: its head, and the body of what is no upgrade.
+    fn answer(&mut self, text: String) -> String {
+        text
+    }
+
+    /// What becomes of a client's frame.
+    fn up(&mut self, frame: RawFrame) -> Passed {
+        Passed { up: vec![frame], ..Passed::default() }
+    }
+
+    /// What becomes of a gateway's frame.
+    fn down(&mut self, frame: RawFrame) -> Passed {
+        Passed { down: vec![frame], ..Passed::default() }
+    }
+}
+
+/// Carries a connection between its two ends until one of them ends. What is no frame ends it too.
+pub(crate) async fn join<C, G>(mut wire: Box<dyn Wire>, client: C, gateway: G) -> io::Result<()>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    G: AsyncRead + AsyncWrite + Unpin,
+{
+    let (mut from_client, mut to_client) = split(client);
+    let (mut from_gateway, mut to_gateway) = split(gateway);
+    let (request, rest_up) = head(&mut from_client).await?;
+    to_gateway.write_all(wire.request(request).as_bytes()).await?;
+    let (mut answer, mut rest_down) = head(&mut from_gateway).await?;
+    if !answer.starts_with("HTTP/1.1 101") {
+        from_gateway.read_to_end(&mut rest_down).await?;
+        answer += &String::from_utf8_lossy(&rest_down);
+        to_client.write_all(wire.answer(answer).as_bytes()).await?;
+        return to_client.shutdown().await;
+    }
+    to_client.write_all(wire.answer(answer).as_bytes()).await?;
+    let (mut ups, mut downs) = (FrameReader::after(rest_up), FrameReader::after(rest_down));
+    loop {
+        let passed = tokio::select! {
+            biased;
+            frame = downs.next(&mut from_gateway) => match frame {
+                Ok(Some(frame)) => wire.down(frame),
+                Ok(None) | Err(_) => break,
+            },
+            frame = ups.next(&mut from_client) => match frame {
+                Ok(Some(frame)) => wire.up(frame),
+                Ok(None) | Err(_) => break,
+            },
+        };
+        for frame in passed.up {
+            to_gateway.write_all(&frame.encode(Some(MASK))).await?;
+        }
+        for frame in passed.down {
+            to_client.write_all(&frame.encode(None)).await?;
+        }
+        if passed.end {
+            break;
+        }
+    }
+    // Either end may be gone already.
+    let _ = to_client.shutdown().await;
+    let _ = to_gateway.shutdown().await;
+    Ok(())
+}
+
+/// Reads up to the blank line; answers what came behind it too.
+async fn head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let rest = bytes.split_off(at + 4);
+            return Ok((String::from_utf8_lossy(&bytes).into_owned(), rest));
+        }
+        if bytes.len() > MAX_HEAD_BYTES || stream.read_buf(&mut bytes).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
