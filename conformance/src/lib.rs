@@ -16,6 +16,7 @@ pub mod demo;
 pub mod executor;
 pub mod exit;
 pub mod known_failing;
+pub mod mutants;
 pub mod preflight;
 pub mod process;
 pub mod profile;

@@ -20,4 +20,4 @@ mod log;
 mod network;
 mod world;
 
-pub use world::{Options, Played, SimError, play, play_through};
+pub use world::{EPOCH_MS, Options, Played, SECRET, SimError, play, play_through};

@@ -16,7 +16,9 @@ use crate::log::Log;
 use crate::{client, gateway};
 
 /// The wall clock when a simulation begins: 2025-12-23T10:00:00Z.
-const EPOCH_MS: i64 = 1_766_484_000_000;
+pub const EPOCH_MS: i64 = 1_766_484_000_000;
+/// The secret that a simulated gateway verifies tokens with.
+pub const SECRET: &str = "the secret of a simulated gateway";
 /// How finely time advances.
 const TICK: Duration = Duration::from_millis(1);
 /// Longest time that a segment is under way.
@@ -101,7 +103,7 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
         bindings,
         times: times.clone(),
         dialect: options.dialect.clone(),
-        secrets: Secrets::from_current("the secret of a simulated gateway"),
+        secrets: Secrets::from_current(SECRET),
         path: "/ws".to_owned(),
         unix_ms: Arc::new(unix_ms),
         seed: options.seed,

@@ -1,0 +1,87 @@
+//! Mutants of the reference pair: what a team might really have got wrong, as small changes to what crosses its boundary.
+//!
+//! The suite is judged by them: each must be killed by a case that fails in the name of the requirement which the mutant
+//! breaks. The pair itself is not touched.
+
+mod auth;
+mod bridge;
+mod connection;
+mod feed;
+mod heartbeat;
+mod hooks;
+mod lines;
+mod message;
+mod queue;
+mod rooms;
+mod session;
+mod timing;
+mod token;
+mod wire;
+
+use sim::boundary::Boundary;
+
+/// One mutant.
+#[derive(Clone, Copy)]
+pub struct Mutant {
+    /// Its name: the half of the pair that it is one of, and what that does.
+    pub id: &'static str,
+    /// The requirement that it breaks.
+    pub requirement: &'static str,
+    /// What went wrong, in a sentence.
+    pub about: &'static str,
+    /// What it changes; made anew for each play.
+    pub boundary: fn() -> Boundary,
+}
+
+/// Every mutant, gateways first.
+pub fn all() -> Vec<Mutant> {
+    let gateway = [
+        auth::MUTANTS,
+        connection::MUTANTS,
+        rooms::MUTANTS,
+        message::MUTANTS,
+        heartbeat::MUTANTS,
+        bridge::MUTANTS,
+    ];
+    let client = [session::MUTANTS, timing::MUTANTS, queue::MUTANTS, token::MUTANTS, hooks::MUTANTS];
+    gateway.into_iter().chain(client).flatten().copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use scenarios::{Catalogue, Level, Library, SubjectKind};
+
+    /// There are more than fifty, at least one for every MUST that can be simulated, each with a name of its own and a
+    /// requirement that exists and that a simulated case shows.
+    #[test]
+    fn every_must_has_a_mutant() {
+        let (catalogue, library) = (Catalogue::builtin(), Library::builtin().unwrap());
+        let mutants = all();
+        assert!(mutants.len() > 50);
+        let names: BTreeSet<_> = mutants.iter().map(|mutant| mutant.id).collect();
+        assert_eq!(names.len(), mutants.len());
+        let simulated: BTreeSet<_> = library
+            .select(&[])
+            .unwrap()
+            .into_iter()
+            .filter(|scenario| scenario.simulated)
+            .flat_map(|scenario| {
+                scenario.requirements().into_iter().map(move |id| (id.to_string(), scenario.subject))
+            })
+            .collect();
+        for mutant in &mutants {
+            let subject =
+                if mutant.id.starts_with("client/") { SubjectKind::Client } else { SubjectKind::Gateway };
+            assert!(simulated.contains(&(mutant.requirement.to_owned(), subject)), "{}", mutant.id);
+        }
+        let broken: BTreeSet<_> = mutants.iter().map(|mutant| mutant.requirement).collect();
+        for rule in catalogue.iter().filter(|rule| rule.level == Level::Core) {
+            let id = rule.id.to_string();
+            // Only sockets have a broker with a topology: `selftest` breaks that one by its command line.
+            assert!(id == "BRIDGE-1" || broken.contains(id.as_str()), "no mutant breaks {id}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Gateways that let in whom they should not, or the other way round.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use protocol::Role;
+use scenarios::token::{Bearer, Secrets, TokenRecipe};
+use serde_json::Value;
+use sim::boundary::Boundary;
+
+use super::Mutant;
+use super::wire::{Change, wire};
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        id: "gateway/good-token-refused",
+        requirement: "AUTH-1",
+        about: "The token is compared with another secret than the one that is configured.",
+        boundary: || retoken(|_| Some("no-token-at-all".to_owned())),
+    },
+    Mutant {
+        id: "gateway/missing-token-admitted",
+        requirement: "AUTH-2",
+        about: "Without a token there is nothing to verify, and so nothing fails.",
+        boundary: || retoken(|token| if token.is_empty() { Some(good(token)) } else { None }),
+    },
+    Mutant {
+        id: "gateway/expired-token-admitted",
+        requirement: "AUTH-2",
+        about: "The library was told to ignore the expiry.",
+        boundary: || retoken(|token| (claim(token, "exp").as_i64()? < now_s()).then(|| good(token))),
+    },
+    Mutant {
+        id: "gateway/early-token-admitted",
+        requirement: "AUTH-2",
+        about: "`nbf` is not looked at.",
+        boundary: || retoken(|token| (claim(token, "nbf").as_i64()? > now_s()).then(|| good(token))),
+    },
+    Mutant {
+        id: "gateway/signature-not-verified",
+        requirement: "AUTH-2",
+        about: "The token is decoded, not verified.",
+        boundary: || retoken(|token| claim(token, "userId").is_string().then(|| good(token))),
+    },
+    Mutant {
+        id: "gateway/alg-none-admitted",
+        requirement: "AUTH-3",
+        about: "The token's own header chooses the algorithm, and `none` is one.",
+        boundary: || retoken(|token| (header(token)["alg"] == "none").then(|| good(token))),
+    },
+    Mutant {
+        id: "gateway/token-not-decoded",
+        requirement: "AUTH-4",
+        about: "The query is taken as it is, percent signs and all.",
+        boundary: || retoken(|token| token.contains('%').then(|| token.replace('%', "%25"))),
+    },
+    Mutant {
+        id: "gateway/claims-not-looked-at",
+        requirement: "AUTH-5",
+        about: "Whatever is signed is good enough; what is missing becomes a default.",
+        boundary: || {
+            retoken(|token| {
+                let role = claim(token, "role");
+                let known = ["ADMIN", "CUSTOMER", "VENDOR"].iter().any(|name| role == *name);
+                let whole = claim(token, "userId").is_string() && claim(token, "email").is_string() && known;
+                (claim(token, "exp").is_i64() && !whole).then(|| good(token))
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/any-path-upgrades",
+        requirement: "AUTH-9",
+        about: "The path is matched by its beginning.",
+        boundary: || {
+            wire(|_| {
+                Change::default()
+                    .request(|head| head.replacen("/ws-evil", "/ws", 1).replacen("/wsx", "/ws", 1))
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/origins-not-looked-at",
+        requirement: "AUTH-10",
+        about: "The list of origins is read and never used.",
+        boundary: || {
+            wire(|_| {
+                Change::default().request(|head| {
+                    let kept = head
+                        .split_inclusive("\r\n")
+                        .filter(|line| !line.to_lowercase().starts_with("origin:"));
+                    kept.collect()
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/any-hmac-admitted",
+        requirement: "AUTH-11",
+        about: "The library accepts the whole family of an algorithm.",
+        boundary: || retoken(|token| (header(token)["alg"] == "HS512").then(|| good(token))),
+    },
+];
+
+/// Gives the gateway another token where `change` has one; it is told the token as it stands in the query.
+fn retoken(change: fn(&str) -> Option<String>) -> Boundary {
+    wire(move |_| {
+        Change::default().request(move |head| {
+            let Some((line, rest)) = head.split_once("\r\n") else { return head };
+            let mut words = line.splitn(3, ' ');
+            let (method, target, version) = (words.next(), words.next(), words.next());
+            let (Some(method), Some(target), Some(version)) = (method, target, version) else { return head };
+            let (path, query) = target.split_once('?').unwrap_or((target, ""));
+            let token = query.split('&').find_map(|pair| pair.strip_prefix("token=")).unwrap_or_default();
+            match change(token) {
+                Some(token) => format!("{method} {path}?token={token} {version}\r\n{rest}"),
+                None => head,
+            }
+        })
+    })
+}
+
+/// A good token for whoever the given one names.
+fn good(token: &str) -> String {
+    let user = claim(token, "userId");
+    let bearer = Bearer {
+        user_id: user.as_str().unwrap_or("somebody"),
+        email: "somebody@example.org",
+        role: Role::Customer,
+    };
+    let token = TokenRecipe::default().mint(&bearer, &Secrets::from_current(sim::SECRET), now_s());
+    token.expect("a recipe that omits nothing makes a token")
+}
+
+/// When simulations begin, in seconds since the Unix epoch: they are over before an hour has passed.
+fn now_s() -> i64 {
+    sim::EPOCH_MS / 1000
+}
+
+/// A claim of a token, verified or not.
+pub(super) fn claim(token: &str, name: &str) -> Value {
+    part(token, 1)[name].take()
+}
+
+fn header(token: &str) -> Value {
+    part(token, 0)
+}
+
+fn part(token: &str, number: usize) -> Value {
+    let part = token.split('.').nth(number).unwrap_or_default();
+    let json = URL_SAFE_NO_PAD.decode(part).unwrap_or_default();
+    serde_json::from_slice(&json).unwrap_or_default()
+}

@@ -1,0 +1,120 @@
+//! Gateways that hand events on badly.
+
+use reference_server::broker::SourceEvent;
+use serde_json::json;
+
+use super::Mutant;
+use super::feed::{Change as Feeding, feed, says};
+use super::wire::{Change, down, is, message, wire, with};
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        id: "gateway/payments-created-are-lost",
+        requirement: "BRIDGE-2",
+        about: "The switch over event types forgot one.",
+        boundary: || {
+            feed(|| {
+                Feeding::default()
+                    .event(|event| if says(&event, "payment:created") { Vec::new() } else { vec![event] })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/payload-is-the-whole-event",
+        requirement: "BRIDGE-2",
+        about: "The payload is the event instead of its `data`.",
+        boundary: || {
+            wire(|_| {
+                Change::default().down(|frame| {
+                    if !is(&frame, "payment:created") {
+                        return down([frame]);
+                    }
+                    let data = message(&frame).unwrap_or_default()["payload"].take();
+                    down([with(&frame, "payload", json!({ "type": "payment:created", "data": data }))])
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/failed-payments-are-lost",
+        requirement: "BRIDGE-3",
+        about: "The switch over event types forgot `payment:failed`.",
+        boundary: || wire(|_| Change::default().silent(&["payment:failed"])),
+    },
+    Mutant {
+        id: "gateway/an-event-for-each-room",
+        requirement: "BRIDGE-5",
+        about: "Each of an event's rooms gets a copy, whoever is in several of them.",
+        boundary: || {
+            wire(|_| {
+                Change::default().down(|frame| {
+                    if is(&frame, "payment:updated") { down([frame.clone(), frame]) } else { down([frame]) }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/events-overtake",
+        requirement: "BRIDGE-6",
+        about: "Events are handled side by side, and the quicker one comes first.",
+        boundary: || {
+            wire(|_| {
+                let mut held = None;
+                Change::default().down(move |frame| {
+                    if !is(&frame, "payment:created") {
+                        return down(held.take().into_iter().chain([frame]));
+                    }
+                    match held.take() {
+                        Some(earlier) => down([frame, earlier]),
+                        None => {
+                            held = Some(frame);
+                            super::wire::nothing()
+                        }
+                    }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/nothing-is-acknowledged",
+        requirement: "BRIDGE-7",
+        about: "Messages are consumed with acknowledgements, and none is sent.",
+        boundary: || feed(|| Feeding::default().acknowledge(|_| None)),
+    },
+    Mutant {
+        id: "gateway/the-last-is-not-acknowledged",
+        requirement: "BRIDGE-7",
+        about: "Acknowledgements are sent for batches that are full, and the last one never is.",
+        boundary: || {
+            feed(|| {
+                let mut count = 0;
+                Feeding::default().acknowledge(move |tag| {
+                    count += 1;
+                    (count % 1000 == 0).then_some(tag)
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/poison-stops-the-bridge",
+        requirement: "BRIDGE-8",
+        about: "A body that is no event ends the consumer.",
+        boundary: || {
+            feed(|| {
+                let mut ended = false;
+                Feeding::default().event(move |event| {
+                    let SourceEvent::Delivery { body, .. } = &event else { return vec![event] };
+                    let shape = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
+                    ended |= !shape["type"].is_string();
+                    if ended { Vec::new() } else { vec![event] }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/slow-readers-go-without-a-word",
+        requirement: "BRIDGE-12",
+        about: "A reader that is too slow is cut off without 1013.",
+        boundary: || wire(|_| Change::default().speechless(1013)),
+    },
+];

@@ -1,0 +1,113 @@
+//! Gateways that lose count of their connections.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scenarios::wire::frame::RawFrame;
+
+use super::Mutant;
+use super::auth::claim;
+use super::wire::{Change, Shared, down, is, nothing, wire};
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        id: "gateway/one-connection-of-each-user",
+        requirement: "CONN-1",
+        about: "Connections are kept in a map by user: the second one is served, and hears nothing.",
+        boundary: || {
+            let users = Shared::<BTreeSet<String>>::new();
+            wire(move |_| {
+                let (users, second) = (users.clone(), Shared::<bool>::new());
+                let known = second.clone();
+                Change::default()
+                    .request(move |head| {
+                        let again = !users.with(|users| users.insert(user(&head)));
+                        second.with(|second| *second = again);
+                        head
+                    })
+                    .down(move |frame| {
+                        if known.with(|second| *second) && is(&frame, "profile:updated") {
+                            nothing()
+                        } else {
+                            down([frame])
+                        }
+                    })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/not-in-its-own-room",
+        requirement: "CONN-2",
+        about: "The user's room is joined by those only who subscribe to it.",
+        boundary: || wire(|_| Change::default().silent(&["profile:updated"])),
+    },
+    Mutant {
+        id: "gateway/not-in-its-role-room",
+        requirement: "CONN-3",
+        about: "Roles have no rooms.",
+        boundary: || wire(|_| Change::default().silent(&["admin:alert", "admin:notice"])),
+    },
+    Mutant {
+        id: "gateway/no-welcome",
+        requirement: "CONN-4",
+        about: "A connection begins with silence.",
+        boundary: || wire(|_| Change::default().silent(&["connection:established"])),
+    },
+    Mutant {
+        id: "gateway/rooms-outlive-connections",
+        requirement: "CONN-5",
+        about: "Memberships are kept by user and never cleaned: whoever comes back is in them still.",
+        boundary: || {
+            let joined = Shared::<BTreeMap<String, Vec<RawFrame>>>::new();
+            wire(move |_| {
+                let (joined, owner) = (joined.clone(), Shared::<String>::new());
+                let (mine, kept, back) = (owner.clone(), joined.clone(), owner.clone());
+                Change::default()
+                    .request(move |head| {
+                        owner.with(|owner| *owner = user(&head));
+                        head
+                    })
+                    .up(move |frame| {
+                        if is(&frame, "subscribe") {
+                            let user = mine.with(|user| user.clone());
+                            joined.with(|joined| joined.entry(user).or_default().push(frame.clone()));
+                        }
+                        super::wire::up([frame])
+                    })
+                    .down(move |frame| {
+                        let user = back.with(|user| user.clone());
+                        let before = if is(&frame, "connection:established") {
+                            kept.with(|kept| kept.get(&user).cloned().unwrap_or_default())
+                        } else {
+                            Vec::new()
+                        };
+                        sim::boundary::Passed { up: before, down: vec![frame], end: false }
+                    })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/goes-without-a-word",
+        requirement: "CONN-6",
+        about: "On shutdown sockets are closed without 1001.",
+        boundary: || wire(|_| Change::default().speechless(1001)),
+    },
+    Mutant {
+        id: "gateway/no-metrics",
+        requirement: "CONN-9",
+        about: "`/metrics` was forgotten.",
+        boundary: || {
+            wire(|_| {
+                Change::default().answer(|text| {
+                    if text.contains("# TYPE") { text.replacen("200 OK", "404 Not Found", 1) } else { text }
+                })
+            })
+        },
+    },
+];
+
+/// The user in a request's token.
+fn user(head: &str) -> String {
+    let token =
+        head.split_once("token=").map_or("", |(_, rest)| rest.split([' ', '&']).next().unwrap_or_default());
+    claim(token, "userId").as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,81 @@
+//! Changes to what a client's adapter hears and says.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use sim::boundary::{Boundary, Lines, Said};
+
+type OnLine = Box<dyn FnMut(Value) -> Said + Send>;
+
+/// What changes one adapter; what is not said stays as it is.
+#[derive(Default)]
+pub(super) struct Change {
+    request: Option<OnLine>,
+    report: Option<OnLine>,
+}
+
+/// Changes every adapter.
+pub(super) fn lines(make: impl Fn() -> Change + Send + Sync + 'static) -> Boundary {
+    Boundary { lines: Some(Arc::new(move || Box::new(make()))), ..Boundary::default() }
+}
+
+/// Configures the client otherwise than it was told.
+pub(super) fn configured(option: &'static str, change: fn(&Value) -> Value) -> Boundary {
+    lines(move || {
+        Change::default().request(move |mut line| {
+            if line["op"] == "configure" {
+                let given = line["options"][option].take();
+                line["options"][option] = change(&given);
+            }
+            asked([line])
+        })
+    })
+}
+
+/// Answers these requests without doing what they ask for.
+pub(super) fn ignoring(op: &'static str) -> Boundary {
+    lines(move || {
+        Change::default().request(move |line| if line["op"] == op { answered(&line) } else { asked([line]) })
+    })
+}
+
+impl Change {
+    pub(super) fn request(mut self, on: impl FnMut(Value) -> Said + Send + 'static) -> Self {
+        self.request = Some(Box::new(on));
+        self
+    }
+
+    pub(super) fn report(mut self, on: impl FnMut(Value) -> Said + Send + 'static) -> Self {
+        self.report = Some(Box::new(on));
+        self
+    }
+}
+
+impl Lines for Change {
+    fn request(&mut self, line: Value) -> Said {
+        match &mut self.request {
+            Some(on) => on(line),
+            None => asked([line]),
+        }
+    }
+
+    fn report(&mut self, line: Value) -> Said {
+        match &mut self.report {
+            Some(on) => on(line),
+            None => told([line]),
+        }
+    }
+}
+
+pub(super) fn asked(lines: impl IntoIterator<Item = Value>) -> Said {
+    Said { to_adapter: lines.into_iter().collect(), ..Said::default() }
+}
+
+pub(super) fn told(lines: impl IntoIterator<Item = Value>) -> Said {
+    Said { to_judge: lines.into_iter().collect(), ..Said::default() }
+}
+
+/// The answer to a request that is not passed on.
+pub(super) fn answered(request: &Value) -> Said {
+    told([json!({ "id": request["id"], "ok": true })])
+}

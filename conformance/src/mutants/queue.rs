@@ -1,0 +1,114 @@
+//! Clients that lose, repeat or mix up what they send.
+
+use scenarios::wire::frame::RawFrame;
+use serde_json::{Value, json};
+
+use super::Mutant;
+use super::lines::{Change, configured, lines, told};
+use super::wire::{Change as OnWire, Shared, is, message, nothing, up, wire};
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        id: "client/the-queue-is-a-stack",
+        requirement: "QUEUE-1",
+        about: "What was queued goes out newest first.",
+        boundary: || {
+            wire(|_| {
+                let mut held = None;
+                OnWire::default().up(move |frame| {
+                    if !is_own(&frame) {
+                        return up(held.take().into_iter().chain([frame]));
+                    }
+                    match held.take() {
+                        Some(earlier) => up([frame, earlier]),
+                        None => {
+                            held = Some(frame);
+                            nothing()
+                        }
+                    }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "client/the-first-of-the-queue-is-lost",
+        requirement: "QUEUE-1",
+        about: "The flush begins behind the first message.",
+        boundary: || {
+            wire(|_| {
+                let mut first = true;
+                OnWire::default().up(move |frame| {
+                    if is_own(&frame) && std::mem::take(&mut first) { nothing() } else { up([frame]) }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "client/connected-is-emitted-too-early",
+        requirement: "QUEUE-2",
+        about: "`connected` is emitted before the status is set.",
+        boundary: || {
+            lines(|| {
+                let mut held: Option<Value> = None;
+                Change::default().report(move |line| {
+                    if line["status"] == "connected" && line["event"] == "status" {
+                        held = Some(line);
+                        return told([]);
+                    }
+                    let emitted = line["event"] == "emit" && line["name"] == "connected";
+                    if emitted { told([line].into_iter().chain(held.take())) } else { told([line]) }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "client/the-queue-has-no-end",
+        requirement: "QUEUE-3",
+        about: "The queue is not bounded.",
+        boundary: || configured("queueCapacity", |_| json!(1_000_000)),
+    },
+    Mutant {
+        id: "client/the-flush-begins-anew",
+        requirement: "QUEUE-4",
+        about: "The queue is emptied when all of it is sent; a connection that dies in between has all of it sent again.",
+        boundary: || {
+            let sent = Shared::<Vec<RawFrame>>::new();
+            wire(move |number| {
+                let (sent, mut first) = (sent.clone(), true);
+                OnWire::default().up(move |frame| {
+                    if !is_own(&frame) {
+                        return up([frame]);
+                    }
+                    if number == 0 {
+                        sent.with(|sent| sent.push(frame.clone()));
+                        return up([frame]);
+                    }
+                    let again =
+                        if std::mem::take(&mut first) { sent.with(std::mem::take) } else { Vec::new() };
+                    up(again.into_iter().chain([frame]))
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "client/offline-subscriptions-go-out-twice",
+        requirement: "QUEUE-5",
+        about: "A subscription made offline is queued as a message, and renewed on opening.",
+        boundary: || {
+            wire(|number| match number {
+                0 => OnWire::default().up(|frame| {
+                    if is(&frame, "subscribe") { up([frame.clone(), frame]) } else { up([frame]) }
+                }),
+                _ => OnWire::default(),
+            })
+        },
+    },
+];
+
+/// Whether a frame is a message of the application's own.
+fn is_own(frame: &RawFrame) -> bool {
+    let known = ["ping", "pong", "subscribe", "unsubscribe"];
+    message(frame).is_some_and(|message| {
+        message["type"].is_string() && known.iter().all(|name| message["type"] != *name)
+    })
+}
