@@ -5,6 +5,7 @@ mod catalogue;
 mod demo;
 mod judge;
 mod schema;
+mod selftest;
 mod shard;
 mod simulate;
 mod soak;
@@ -40,6 +41,8 @@ enum Command {
     Client(judge::ClientArgs),
     /// Play scenarios in a deterministic simulation of the reference pair
     Sim(simulate::SimArgs),
+    /// Judge the suite itself: every mutant of the reference pair must be found
+    Selftest(selftest::SelftestArgs),
     /// Soak the reference gateway: thousands of clients, some of them hostile, and a broker that comes and goes
     Soak(soak::SoakArgs),
     /// List the scenarios
@@ -115,6 +118,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Gateway(args) => judge::gateway(args),
         Command::Client(args) => judge::client(args),
         Command::Sim(args) => simulate::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::List(args) => catalogue::list(&args),
         Command::Explain(args) => catalogue::explain(&args),

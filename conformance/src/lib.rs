@@ -25,6 +25,7 @@ pub mod reference_gateway;
 pub mod report;
 pub mod result;
 pub mod runner;
+pub mod selftest;
 pub mod soak;
 pub mod stall;
 pub mod template;

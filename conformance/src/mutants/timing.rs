@@ -53,7 +53,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         id: "client/hammers-who-accepts-and-closes",
         requirement: "BACKOFF-6",
         about: "Any open connection resets the count.",
-        boundary: || configured("stableAfter", |_| json!(1)),
+        boundary: || configured("stableAfter", |_| json!(0)),
     },
     Mutant {
         id: "client/dials-hang",

@@ -61,7 +61,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             lines(|| {
                 Change::default().request(|line| {
                     if line["op"] == "configure" {
-                        tracing::info!("Connecting with {}", line["token"].as_str().unwrap_or_default());
+                        tracing::info!(target: "reference_client", "Connecting with {}", line["token"].as_str().unwrap_or_default());
                     }
                     asked([line])
                 })

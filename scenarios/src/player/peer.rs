@@ -178,9 +178,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         let seen = self.frame(&frame, self.setup.side == Side::Client);
         let message = seen.message.clone();
         self.note_received(seen).await;
-        if frame.opcode == OpCode::Data(Data::Text)
-            && let Some(left) = &mut self.cut_after
-        {
+        let is_text = frame.opcode == OpCode::Data(Data::Text);
+        if is_text && let Some(left) = &mut self.cut_after {
             *left -= 1;
             if *left == 0 {
                 // What is dropped with bytes unread is reset, not closed: the other end learns of no end of its stream.
@@ -206,7 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         }
         match message {
             Some(Message::Client(message)) => self.reply(message).await?,
-            Some(Message::Server(ServerMessage::Ping)) if self.setup.answers_ping_frames => {
+            Some(Message::Server(ServerMessage::Ping)) if is_text && self.setup.answers_ping_frames => {
                 let pong = self.setup.setting.dialect.encode_client(&ClientMessage::Pong, self.now());
                 self.send(RawFrame::text(pong)).await?;
             }
