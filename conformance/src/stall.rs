@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 /// How often the probe asks to be woken.
 const PERIOD: Duration = Duration::from_millis(5);
 
-/// Threads, one for each core, that do nothing but wake up, and remember how late they were.
+/// Threads and tasks, one of each for each core, that do nothing but wake up, and remember how late they were. The threads see
+/// a host that is too busy, the tasks a runtime that is: its other tasks are scripted clients and gateways.
 pub struct StallProbe {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
 /// The time of one case, during which stalls are looked at.
@@ -31,7 +33,10 @@ struct Shared {
 }
 
 impl StallProbe {
-    /// Starts the threads.
+    /// Starts the threads, and the tasks on this runtime.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub fn start() -> Self {
         let shared = Arc::new(Shared {
             over: AtomicBool::new(false),
@@ -44,7 +49,8 @@ impl StallProbe {
             thread::spawn(move || shared.run())
         };
         let threads = (0..cores).map(start).collect();
-        Self { shared, threads }
+        let tasks = (0..cores).map(|_| tokio::spawn(shared.clone().run_on_runtime())).collect();
+        Self { shared, threads, tasks }
     }
 
     /// Begins to watch.
@@ -58,6 +64,7 @@ impl StallProbe {
 impl Drop for StallProbe {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::Relaxed);
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
         for thread in self.threads.drain(..) {
             // A probe that panicked has measured nothing more, which is no harm here.
             let _ = thread.join();
@@ -78,11 +85,40 @@ impl Shared {
         while !self.over.load(Ordering::Relaxed) {
             let before = Instant::now();
             thread::sleep(PERIOD);
-            let late = before.elapsed().saturating_sub(PERIOD);
-            let late = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
-            for worst in &self.worst {
-                worst.fetch_max(late, Ordering::Relaxed);
-            }
+            self.note(before.elapsed());
         }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the probe measures the real clock; that is its purpose")]
+    async fn run_on_runtime(self: Arc<Self>) {
+        loop {
+            let before = Instant::now();
+            tokio::time::sleep(PERIOD).await;
+            self.note(before.elapsed());
+        }
+    }
+
+    fn note(&self, took: Duration) {
+        let late = took.saturating_sub(PERIOD);
+        let late = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+        for worst in &self.worst {
+            worst.fetch_max(late, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A task that keeps the runtime to itself is a stall, though the host has nothing to do.
+    #[tokio::test]
+    async fn a_busy_runtime_is_a_stall() {
+        let probe = StallProbe::start();
+        tokio::time::sleep(2 * PERIOD).await;
+        let watch = probe.watch();
+        thread::sleep(Duration::from_millis(200));
+        tokio::time::sleep(2 * PERIOD).await;
+        assert!(watch.worst() >= Duration::from_millis(150), "{:?}", watch.worst());
     }
 }
