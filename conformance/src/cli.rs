@@ -49,7 +49,7 @@ enum Command {
     List(catalogue::ListArgs),
     /// Explain a requirement or a scenario
     Explain(catalogue::ExplainArgs),
-    /// List the requirements and the scenarios that show them
+    /// List the requirements, with how many scenarios show and how many mutants break each
     Requirements(catalogue::RequirementsArgs),
     /// Print a JSON Schema of what gatecheck writes
     Schema(schema::SchemaArgs),

@@ -8,6 +8,7 @@ use scenarios::{Catalogue, Library, Requirement, RequirementId, Scenario, Subjec
 
 use super::{Failure, closed};
 use crate::exit::Exit;
+use crate::mutants;
 
 /// Which scenarios.
 #[derive(Args, Clone)]
@@ -89,22 +90,28 @@ pub(super) fn requirements(args: &RequirementsArgs) -> Result<Exit, Failure> {
     let scenarios = library.select(&args.selection.filter).map_err(Failure::usage)?;
     let catalogue = Catalogue::builtin();
     let mut out = anstream::stdout().lock();
-    let mut holes = 0;
+    let (mut holes, mut unbroken) = (0, 0);
+    writeln!(out, "{:<10} {:<8} scenarios mutants", "", "").map_err(closed)?;
     for subject in [SubjectKind::Gateway, SubjectKind::Client] {
         for requirement in catalogue.iter().filter(|requirement| requirement.subject == subject) {
             let shown_by =
                 scenarios.iter().filter(|scenario| scenario.requirements().contains(&requirement.id)).count();
+            let broken_by = mutants_of(&requirement.id).count();
             holes += usize::from(shown_by == 0);
-            if args.holes && shown_by > 0 {
+            unbroken += usize::from(broken_by == 0);
+            if args.holes && shown_by > 0 && broken_by > 0 {
                 continue;
             }
             let Requirement { id, level, text, .. } = requirement;
-            let by = if shown_by == 0 { "–".to_owned() } else { shown_by.to_string() };
-            writeln!(out, "{id:<10} {level:<8} {by:>3}  {text}").map_err(closed)?;
+            let [shown, broken] = [shown_by, broken_by]
+                .map(|count| if count == 0 { "–".to_owned() } else { count.to_string() });
+            writeln!(out, "{id:<10} {level:<8} {shown:>9} {broken:>7}  {text}").map_err(closed)?;
         }
     }
     let total = catalogue.iter().count();
-    writeln!(out, "\n{} of {total} requirements are shown by scenarios", total - holes).map_err(closed)?;
+    let (shown, broken) = (total - holes, total - unbroken);
+    writeln!(out, "\n{shown} of {total} requirements are shown by scenarios, {broken} are broken by mutants")
+        .map_err(closed)?;
     Ok(Exit::Conformant)
 }
 
@@ -116,7 +123,23 @@ fn explain_requirement(requirement: &Requirement, library: &Library) -> String {
     let shows: Vec<_> = shows.map(|scenario| format!("  {:<44} {}", scenario.id, scenario.title)).collect();
     lines.push(if shows.is_empty() { "No scenario shows it yet." } else { "Shown by:" }.to_owned());
     lines.extend(shows);
+    let mutants: Vec<_> = mutants_of(id).map(|(name, about)| format!("  {name:<44} {about}")).collect();
+    if !mutants.is_empty() {
+        lines.extend([String::new(), "Broken by, in `gatecheck selftest`:".to_owned()]);
+        lines.extend(mutants);
+    }
     lines.join("\n") + "\n"
+}
+
+/// The mutants that break a requirement, and what went wrong in them.
+fn mutants_of(id: &RequirementId) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let id = id.to_string();
+    let simulated = mutants::all().into_iter().map(|mutant| (mutant.requirement, mutant.id, mutant.about));
+    let on_sockets = mutants::COMMANDS.iter().map(|mutant| (mutant.requirement, mutant.id, mutant.about));
+    simulated
+        .chain(on_sockets)
+        .filter(move |(broken, ..)| *broken == id)
+        .map(|(_, name, about)| (name, about))
 }
 
 fn explain_scenario(scenario: &Scenario) -> String {

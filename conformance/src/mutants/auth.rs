@@ -67,6 +67,26 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/expiry-without-a-word",
+        requirement: "AUTH-6",
+        about: "When its token expires a connection ends, and nobody says why.",
+        boundary: || wire(|_| Change::default().speechless(4401)),
+    },
+    Mutant {
+        id: "gateway/tokens-in-the-log",
+        requirement: "AUTH-8",
+        about: "The request's target is logged with its query.",
+        boundary: || {
+            wire(|_| {
+                Change::default().request(|head| {
+                    let line = head.lines().next().unwrap_or_default();
+                    tracing::info!(target: "reference_server", "{line}");
+                    head
+                })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/any-path-upgrades",
         requirement: "AUTH-9",
         about: "The path is matched by its beginning.",

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Mutant;
 use super::feed::{Change as Feeding, feed, says};
-use super::wire::{Change, down, is, message, wire, with};
+use super::wire::{Change, Shared, down, is, message, wire, with};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -91,6 +91,40 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 Feeding::default().acknowledge(move |tag| {
                     count += 1;
                     (count % 1000 == 0).then_some(tag)
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/a-broker-that-goes-is-gone",
+        requirement: "BRIDGE-9",
+        about: "The broker is dialled once, at the start.",
+        boundary: || {
+            feed(|| {
+                let mut gone = false;
+                Feeding::default().event(move |event| {
+                    gone |= event == SourceEvent::Down;
+                    if gone && event != SourceEvent::Down { Vec::new() } else { vec![event] }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/instances-share-a-queue",
+        requirement: "BRIDGE-11",
+        about: "Two gateways take turns at one queue.",
+        boundary: || {
+            let made = Shared::<usize>::new();
+            feed(move || {
+                let number = made.with(|made| {
+                    *made += 1;
+                    *made
+                });
+                let mut count = 0;
+                Feeding::default().event(move |event| {
+                    count += usize::from(matches!(event, SourceEvent::Delivery { .. }));
+                    let mine = !matches!(event, SourceEvent::Delivery { .. }) || count % 2 == number % 2;
+                    if mine { vec![event] } else { Vec::new() }
                 })
             })
         },

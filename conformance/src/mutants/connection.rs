@@ -92,6 +92,34 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || wire(|_| Change::default().speechless(1001)),
     },
     Mutant {
+        id: "gateway/full-is-an-error",
+        requirement: "CONN-7",
+        about: "Beyond the limit the answer is 500.",
+        boundary: || wire(|_| Change::default().answer(|text| text.replacen(" 503 ", " 500 ", 1))),
+    },
+    Mutant {
+        id: "gateway/ready-without-a-broker",
+        requirement: "BRIDGE-10",
+        about: "`/readyz` answers as `/healthz` does.",
+        boundary: || {
+            wire(|_| {
+                let mut asked = false;
+                let shared = Shared::<bool>::new();
+                let ready = shared.clone();
+                Change::default()
+                    .request(move |head| {
+                        asked |= head.starts_with("GET /readyz");
+                        shared.with(|ready| *ready = asked);
+                        head
+                    })
+                    .answer(move |text| {
+                        let lies = ready.with(|ready| *ready);
+                        if lies { text.replacen(" 503 ", " 200 ", 1) } else { text }
+                    })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/no-metrics",
         requirement: "CONN-9",
         about: "`/metrics` was forgotten.",

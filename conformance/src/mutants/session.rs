@@ -109,6 +109,29 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "client/comes-back-after-a-final-close",
+        requirement: "STATE-7",
+        about: "Every close is a lost connection.",
+        boundary: || {
+            wire(|_| {
+                OnWire::default().down(|mut frame| {
+                    if is_control(&frame, Control::Close)
+                        && frame.payload.starts_with(&1000_u16.to_be_bytes())
+                    {
+                        frame.payload = 1001_u16.to_be_bytes().to_vec();
+                    }
+                    down([frame])
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "client/hammers-who-refuses",
+        requirement: "STATE-8",
+        about: "A refused token is a failed dial like any other.",
+        boundary: || wire(|_| OnWire::default().answer(|text| text.replacen(" 401 ", " 500 ", 1))),
+    },
+    Mutant {
         id: "client/subscribes-twice",
         requirement: "SUB-1",
         about: "Each `subscribe()` sends a request.",
