@@ -113,6 +113,7 @@ mod tests {
 
     /// A task that keeps the runtime to itself is a stall, though the host has nothing to do.
     #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "it keeps the runtime busy on purpose")]
     async fn a_busy_runtime_is_a_stall() {
         let probe = StallProbe::start();
         tokio::time::sleep(2 * PERIOD).await;
