@@ -104,13 +104,14 @@ impl Executor {
         Times { timing: self.profile.timing.clone(), patience: PATIENCE, slack: SLACK, fleet }
     }
 
-    /// Whether two cases may run at once: not where they would meet on one gateway or in one queue.
-    pub fn is_parallel(&self, subject: SubjectKind) -> bool {
-        match (subject, &self.profile.gateway) {
+    /// Whether a case may run beside others: not where it would be noticed on a gateway or in a queue that they share.
+    pub fn is_parallel(&self, scenario: &Scenario) -> bool {
+        match (scenario.subject, &self.profile.gateway) {
             (SubjectKind::Gateway, Some(gateway)) => match &gateway.access {
-                GatewayAccess::Attach { .. } => false,
+                GatewayAccess::Attach { .. } => !scenario.is_noticed(),
                 GatewayAccess::Spawn { .. } => {
-                    self.broker == BrokerChoice::Embedded || names_are_given(gateway)
+                    let own_queue = self.broker == BrokerChoice::Embedded || names_are_given(gateway);
+                    own_queue || !scenario.is_noticed()
                 }
             },
             _ => true,

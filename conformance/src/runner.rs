@@ -98,7 +98,7 @@ pub async fn run(
     let mut reports = plan.unplayed;
     reports.iter().for_each(&mut tell);
     let (mut parallel, alone): (Vec<_>, Vec<_>) =
-        plan.cases.into_iter().partition(|case| executor.is_parallel(case.scenario.subject));
+        plan.cases.into_iter().partition(|case| executor.is_parallel(&case.scenario));
 
     // What may take longest begins first, so that the run takes little more than its longest case.
     let times = executor.times();

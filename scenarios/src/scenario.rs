@@ -52,6 +52,8 @@ pub struct Scenario {
     pub settings: Settings,
     /// How many gateways there are, all on one broker.
     pub gateways: usize,
+    /// Whether nobody may have been on the gateway before.
+    pub fresh: bool,
     /// Whether the broker is there before the first step.
     pub broker: BrokerState,
     /// The scripted clients, where a gateway is judged.
@@ -213,6 +215,24 @@ impl Scenario {
         ids.sort();
         ids.dedup();
         ids
+    }
+
+    /// Whether another case on the same gateway would notice: it publishes, or looks at what all connections share, or does
+    /// something to the gateway itself.
+    pub fn is_noticed(&self) -> bool {
+        self.steps.iter().any(|step| match step.action {
+            Action::Publish(_)
+            | Action::Inspect(_)
+            | Action::Get { .. }
+            | Action::Broker(_)
+            | Action::ShutDown
+            | Action::KillGateway => true,
+            Action::Wait { .. }
+            | Action::Quiet(_)
+            | Action::Probe(..)
+            | Action::Client(_)
+            | Action::Gateway(_) => false,
+        })
     }
 
     /// Whether the gateway is ever cut off from its broker.

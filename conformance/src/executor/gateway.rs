@@ -119,7 +119,8 @@ fn cannot_be_judged(profile: &GatewayProfile, scenario: &Scenario) -> Option<Str
     let placeholders = scenario.settings.placeholders();
     match &profile.access {
         GatewayAccess::Attach { .. } => {
-            let needs_own = scenario.gateways > 1 || scenario.cuts_broker() || !placeholders.is_empty();
+            let needs_own =
+                scenario.fresh || scenario.gateways > 1 || scenario.cuts_broker() || !placeholders.is_empty();
             needs_own.then(|| "needs a gateway that gatecheck starts".to_owned())
         }
         GatewayAccess::Spawn { command, .. } => {

@@ -44,6 +44,8 @@ struct RawScenario {
     #[serde(default = "one")]
     gateways: u32,
     #[serde(default)]
+    fresh: bool,
+    #[serde(default)]
     broker: BrokerState,
     #[serde(default)]
     clients: BTreeMap<String, Spanned<ClientSpec>>,
@@ -145,6 +147,7 @@ impl Checker<'_> {
             simulated: raw.simulated,
             settings: raw.settings,
             gateways: raw.gateways as usize,
+            fresh: raw.fresh,
             broker: raw.broker,
             clients,
             gateway: raw.gateway.map(Spanned::into_inner).unwrap_or_default(),
