@@ -1,5 +1,7 @@
 //! `gatecheck.toml`: how to start or reach an implementation, and how it is configured.
 
+mod events;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::RangeInclusive;
@@ -11,6 +13,8 @@ use protocol::{Dialect, Timing};
 use scenarios::{Catalogue, RequirementId, Times};
 use serde::Deserialize;
 use url::Url;
+
+pub use events::{EventShape, EventShapeError};
 
 use crate::template::{self, TemplateError};
 
@@ -26,6 +30,8 @@ pub struct Profile {
     pub gateway: Option<GatewayProfile>,
     /// The client under test, where there is one.
     pub client: Option<ClientProfile>,
+    /// How events come to the gateway.
+    pub events: EventShape,
     /// What the implementation is configured with.
     pub timing: Timing,
     /// How it spells the wire.
@@ -149,6 +155,8 @@ struct RawProfile {
     gateway: Option<RawGateway>,
     client: Option<RawClient>,
     #[serde(default)]
+    events: EventShape,
+    #[serde(default)]
     timing: Timing,
     #[serde(default)]
     dialect: Dialect,
@@ -239,6 +247,7 @@ impl Profile {
         };
         raw.timing.check().map_err(|error| value(error.to_string(), None))?;
         raw.dialect.check().map_err(|error| value(error.to_string(), None))?;
+        raw.events.check().map_err(|error| value(error.to_string(), None))?;
         let catalogue = Catalogue::builtin();
         for id in &raw.claims.without {
             if catalogue.get(id).is_none() {
@@ -252,6 +261,7 @@ impl Profile {
         Ok(Self {
             gateway: raw.gateway.map(|raw| raw.check(&value)).transpose()?,
             client: raw.client.map(|raw| raw.check(&value)).transpose()?,
+            events: raw.events,
             timing: raw.timing,
             dialect: raw.dialect,
             without: raw.claims.without.into_iter().collect(),
@@ -401,6 +411,7 @@ mod tests {
             ("[client]\ncommand = [\"a\"]\nfleet = 1", "between 20 and 200"),
             ("[timing]\nping_interval = \"fast\"", "`fast` is not a duration"),
             ("[timing]\nping_interval = \"0s\"", "`ping_interval` is zero"),
+            ("[events]\nrouting_key = \"all\"", "needs `{key}`"),
             ("[claims]\nwithout = [\"AUTH-99\"]", "AUTH-99"),
             ("[dialect]\nevents = \"wrapped\"", "unknown variant `wrapped`"),
         ] {

@@ -20,7 +20,7 @@ use super::{BrokerChoice, Execution, ExecutionError, Executor, PATIENCE, clock};
 use crate::amqp::BrokerLink;
 use crate::broker::{Broker, BrokerConfig};
 use crate::process::{Streams, Subject};
-use crate::profile::{CommandProfile, GatewayAccess, GatewayProfile, Ready};
+use crate::profile::{CommandProfile, EventShape, GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::Proxy;
 
 /// How often a gateway that is starting is asked whether it is ready.
@@ -66,8 +66,14 @@ pub(super) async fn execute(
     };
 
     let (recorder, journal) = journal(clock());
-    let mut stage =
-        Stage { authorities: Vec::new(), link, proxy, processes: Vec::new(), recorder: recorder.clone() };
+    let mut stage = Stage {
+        authorities: Vec::new(),
+        link,
+        events: executor.profile.events.clone(),
+        proxy,
+        processes: Vec::new(),
+        recorder: recorder.clone(),
+    };
     let secrets = match &profile.access {
         GatewayAccess::Attach { authority, jwt_secret } => {
             stage.authorities.push(authority.clone());
@@ -148,6 +154,7 @@ async fn in_between(url: &str, state: BrokerState) -> Result<(Proxy, String), St
 struct Stage {
     authorities: Vec<String>,
     link: BrokerLink,
+    events: EventShape,
     proxy: Option<Proxy>,
     processes: Vec<Process>,
     recorder: Recorder,
@@ -195,7 +202,7 @@ impl GatewayStage for Stage {
     }
 
     async fn publish(&mut self, body: &str, routing_key: &str) -> Result<(), StageError> {
-        self.link.publish(body, routing_key).await
+        self.link.publish(&self.events.body(body), &self.events.routing_key(routing_key)).await
     }
 
     async fn topology(&mut self) -> Result<TopologyReport, StageError> {
