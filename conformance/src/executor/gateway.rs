@@ -129,6 +129,10 @@ fn cannot_be_judged(profile: &GatewayProfile, scenario: &Scenario) -> Option<Str
                 scenario.fresh || scenario.gateways > 1 || scenario.cuts_broker() || !placeholders.is_empty();
             needs_own.then(|| "needs a gateway that gatecheck starts".to_owned())
         }
+        // Whose queue is its own cannot be waited for at the broker.
+        GatewayAccess::Spawn { ready: Ready { path: None, .. }, .. } if scenario.gateways > 1 => {
+            Some("needs `ready.path`: events are lost on a gateway that does not consume yet".to_owned())
+        }
         GatewayAccess::Spawn { command, .. } => {
             let missing = placeholders.into_iter().find(|name| !command.uses(name))?;
             Some(format!("needs `{{{missing}}}` in the command or its environment"))
