@@ -3,6 +3,7 @@
 mod broker;
 mod catalogue;
 mod demo;
+mod init;
 mod judge;
 mod schema;
 mod selftest;
@@ -39,6 +40,8 @@ enum Command {
     Gateway(judge::GatewayArgs),
     /// Judge a client: the one in `gatecheck.toml`, or its adapter's command behind `--`
     Client(judge::ClientArgs),
+    /// Write the files of an adapter for a client in some language
+    Init(init::InitArgs),
     /// Play scenarios in a deterministic simulation of the reference pair
     Sim(simulate::SimArgs),
     /// Judge the suite itself: every mutant of the reference pair must be found
@@ -117,6 +120,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(args) => judge::run(&args),
         Command::Gateway(args) => judge::gateway(args),
         Command::Client(args) => judge::client(args),
+        Command::Init(args) => init::run(&args),
         Command::Sim(args) => simulate::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Soak(args) => soak::run(&args),

@@ -1,4 +1,5 @@
-//! `gatecheck` as its users run it: against the reference pair on every broker, and against the examples in Node.js.
+//! `gatecheck` as its users run it: against the reference pair on every broker, against the examples in Node.js, and on
+//! what `gatecheck init` writes.
 //!
 //! Trials are named `ARM/…` after the broker, which is looked for as in the suite `broker`; `node/…` need `amqplib` and `ws` in
 //! the folder that `GATECHECK_NODE_MODULES` names.
@@ -6,6 +7,7 @@
 #[path = "../arms/mod.rs"]
 mod arms;
 mod example;
+mod init;
 mod node;
 mod node_client;
 
@@ -32,6 +34,7 @@ fn main() {
             }));
     }
     trials.extend(example::trials(&runtime));
+    trials.extend(init::trials(&runtime));
     trials.extend(node_client::trials(&runtime));
     let conclusion = libtest_mimic::run(&arguments, trials);
     let arms = Arc::into_inner(arms).expect("trials that did not run are dropped with their share");
