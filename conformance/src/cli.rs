@@ -1,8 +1,10 @@
 //! The command line.
 
+mod adapter;
 mod broker;
 mod catalogue;
 mod demo;
+mod init;
 mod judge;
 mod schema;
 mod selftest;
@@ -39,6 +41,10 @@ enum Command {
     Gateway(judge::GatewayArgs),
     /// Judge a client: the one in `gatecheck.toml`, or its adapter's command behind `--`
     Client(judge::ClientArgs),
+    /// Write the files of an adapter for a client in some language
+    Init(init::InitArgs),
+    /// Look at a client's adapter before its client is judged
+    Adapter(adapter::AdapterArgs),
     /// Play scenarios in a deterministic simulation of the reference pair
     Sim(simulate::SimArgs),
     /// Judge the suite itself: every mutant of the reference pair must be found
@@ -117,6 +123,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(args) => judge::run(&args),
         Command::Gateway(args) => judge::gateway(args),
         Command::Client(args) => judge::client(args),
+        Command::Init(args) => init::run(&args),
+        Command::Adapter(args) => adapter::run(args),
         Command::Sim(args) => simulate::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Soak(args) => soak::run(&args),

@@ -9,6 +9,7 @@
 //!
 //! A [`profile`] says how an implementation is started or reached; the reference pair has one too, and takes the same path.
 
+pub mod adapter_check;
 pub mod amqp;
 pub mod broker;
 pub mod cli;

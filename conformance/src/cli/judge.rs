@@ -181,7 +181,7 @@ pub(super) fn client(args: ClientArgs) -> Result<Exit, Failure> {
 }
 
 /// The profile that was named; the one in this folder; or an empty one where everything is given on the command line.
-fn profile_for(config: Option<&Path>, given: bool) -> Result<Profile, Failure> {
+pub(super) fn profile_for(config: Option<&Path>, given: bool) -> Result<Profile, Failure> {
     match config {
         Some(path) => Profile::read(path).map_err(Failure::usage),
         None if given => Profile::parse("the command line", "", Path::new(".")).map_err(Failure::usage),
@@ -189,7 +189,7 @@ fn profile_for(config: Option<&Path>, given: bool) -> Result<Profile, Failure> {
     }
 }
 
-fn missing(subject: SubjectKind) -> Failure {
+pub(super) fn missing(subject: SubjectKind) -> Failure {
     let help = format!("add a `[{subject}]` table to the profile, or give the command behind `--`");
     Failure::usage(miette!(help = help, "the profile has no [{subject}]"))
 }

@@ -1,26 +1,27 @@
 //! The example gateway in Node.js gets a verdict, started by `gatecheck` and attached to.
 
-use std::collections::BTreeMap;
-use std::env;
-use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use conformance::broker::{Broker, BrokerConfig};
-use libtest_mimic::{Completion, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::runtime::Runtime;
 
-use crate::arms::requires;
-use crate::gatecheck;
+use crate::node::{copy, with_modules};
+use crate::{gatecheck, standings};
 
-/// Where the example stands.
-const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/node-gateway");
+const MODULES: [&str; 2] = ["ws", "amqplib"];
+const FILES: [&str; 3] = [
+    "examples/node-gateway/gateway.mjs",
+    "examples/node-gateway/gatecheck.toml",
+    "examples/node-gateway/package.json",
+];
 /// What the example is known to get right and wrong, as its own text shows.
 const KNOWN: [(&str, &str); 9] = [
     ("AUTH-1", "shown"),
@@ -40,43 +41,17 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let (spawned, attached) = (Arc::clone(runtime), Arc::clone(runtime));
     vec![
         Trial::ignorable_test("node/a_spawned_gateway_gets_verdicts", move || {
-            with_example(|folder| spawned.block_on(judge_spawned(folder)))
+            with_modules(&MODULES, |folder| spawned.block_on(judge_spawned(folder)))
         }),
         Trial::ignorable_test("node/an_attached_gateway_gets_verdicts", move || {
-            with_example(|folder| attached.block_on(judge_attached(folder)))
+            with_modules(&MODULES, |folder| attached.block_on(judge_attached(folder)))
         }),
     ]
 }
 
-/// A copy of the example beside the modules that it imports.
-fn with_example(judge: impl FnOnce(&Path) -> Result<(), Failed>) -> Result<Completion, Failed> {
-    let modules =
-        env::var_os("GATECHECK_NODE_MODULES").map(|folder| PathBuf::from(folder).join("node_modules"));
-    let modules = modules.filter(|folder| folder.join("ws").is_dir() && folder.join("amqplib").is_dir());
-    let Some(modules) = modules else {
-        let reason = "GATECHECK_NODE_MODULES names no folder with `ws` and `amqplib`";
-        return if requires("node") { Err(reason.into()) } else { Ok(Completion::ignored_with(reason)) };
-    };
-    let folder = env::temp_dir().join(format!(
-        "gatecheck-example-{}-{:?}",
-        std::process::id(),
-        std::thread::current().id()
-    ));
-    let copy = || {
-        fs::create_dir_all(&folder)?;
-        for file in ["gateway.mjs", "gatecheck.toml", "package.json"] {
-            fs::copy(Path::new(EXAMPLE).join(file), folder.join(file))?;
-        }
-        std::os::unix::fs::symlink(&modules, folder.join("node_modules"))
-    };
-    copy().map_err(|error| error.to_string())?;
-    let outcome = judge(&folder);
-    fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
-    outcome.map(|()| Completion::Completed)
-}
-
 async fn judge_spawned(folder: &Path) -> Result<(), Failed> {
-    let profile = folder.join("gatecheck.toml").display().to_string();
+    copy(&FILES, folder)?;
+    let profile = folder.join("examples/node-gateway/gatecheck.toml").display().to_string();
     let (code, report) = gatecheck(&["gateway", "-c", &profile, "--format", "json"]).await?;
     // It dies of a broken frame, since it listens to no errors.
     if code != 4 {
@@ -86,9 +61,10 @@ async fn judge_spawned(folder: &Path) -> Result<(), Failed> {
 }
 
 async fn judge_attached(folder: &Path) -> Result<(), Failed> {
+    copy(&FILES, folder)?;
     let broker = Broker::start(BrokerConfig::default()).await.map_err(|error| error.to_string())?;
     let port = free_port().map_err(|error| error.to_string())?;
-    let _gateway = start(folder, port, &broker.url()).await?;
+    let _gateway = start(&folder.join("examples/node-gateway"), port, &broker.url()).await?;
     let url = format!("ws://127.0.0.1:{port}/ws");
     let filter = [
         "gateway/auth/**",
@@ -108,12 +84,7 @@ async fn judge_attached(folder: &Path) -> Result<(), Failed> {
 }
 
 fn check(report: &Value) -> Result<(), Failed> {
-    let standings: BTreeMap<&str, &str> = report["requirements"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|line| Some((line["id"].as_str()?, line["standing"].as_str()?)))
-        .collect();
+    let standings = standings(report);
     for (id, expected) in KNOWN {
         let found = standings.get(id).copied().unwrap_or("no verdict");
         if found != expected {

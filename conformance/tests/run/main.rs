@@ -1,4 +1,5 @@
-//! `gatecheck` as its users run it: against the reference pair on every broker, and against the example gateway in Node.js.
+//! `gatecheck` as its users run it: against the reference pair on every broker, against the examples in Node.js, and on
+//! what `gatecheck init` writes.
 //!
 //! Trials are named `ARM/…` after the broker, which is looked for as in the suite `broker`; `node/…` need `amqplib` and `ws` in
 //! the folder that `GATECHECK_NODE_MODULES` names.
@@ -6,7 +7,11 @@
 #[path = "../arms/mod.rs"]
 mod arms;
 mod example;
+mod init;
+mod node;
+mod node_client;
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -29,6 +34,8 @@ fn main() {
             }));
     }
     trials.extend(example::trials(&runtime));
+    trials.extend(init::trials(&runtime));
+    trials.extend(node_client::trials(&runtime));
     let conclusion = libtest_mimic::run(&arguments, trials);
     let arms = Arc::into_inner(arms).expect("trials that did not run are dropped with their share");
     runtime.block_on(arms.stop());
@@ -79,4 +86,10 @@ pub(crate) async fn gatecheck(arguments: &[&str]) -> Result<(i32, Value), Failed
 
 pub(crate) fn cases(report: &Value) -> impl Iterator<Item = &Value> {
     report["cases"].as_array().into_iter().flatten()
+}
+
+/// How each requirement stands.
+pub(crate) fn standings(report: &Value) -> BTreeMap<&str, &str> {
+    let lines = report["requirements"].as_array().into_iter().flatten();
+    lines.filter_map(|line| Some((line["id"].as_str()?, line["standing"].as_str()?))).collect()
 }

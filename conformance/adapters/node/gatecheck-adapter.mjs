@@ -1,0 +1,227 @@
+// Gatecheck's adapter for clients that run in Node.js: it answers requests on standard input, and reports on standard
+// output, JSON objects, one a line. It judges nothing, and depends on nothing.
+//
+//   import { serve } from './gatecheck-adapter.mjs';
+//   import { MyClient } from './client.mjs';
+//
+//   serve({ create: ({ url, token, options }) => new MyClient({ url, token, ...options }) });
+//
+// That is all for a class with `connect`, `disconnect`, `send`, `subscribe`, `unsubscribe`, `on`, `off` and `getStatus`
+// that announces each status by an event `status`. What differs is told by these, all of them optional:
+//
+//   status         the name of the status event, or `(client, changed) => …` which calls `changed(status, old)` at each
+//                  change. Without `old` it is the status before. An event may carry `(status, old)`, or an object
+//                  with `status` (or `new`, `current`) and `old` (or `previous`).
+//   on, off        `(client, name, listener) => …`, where listeners are registered in another way. What `on` returns, if it is
+//                  a function, removes the listener.
+//   tokenProvider  true where `create` hands `judge.token` to the client: an asynchronous function that is asked for the
+//                  token of each dial. Cases about token providers are not run without it.
+//   ops            `{ name: (client, request) => … }`, for any request of the protocol that needs more than a method of the
+//                  same name, or that the class has no method for. What it returns, or resolves to, is the answer's value.
+//                  It throws `Unsupported` for what the client cannot do.
+//
+// `create` gets `{ url, token, options, dialect }`, with what was not given left out, so that the client's own defaults count,
+// and `judge`: `judge.token()` asks for a token, `judge.report(message, user)` tells what an error tracker would get,
+// `judge.event(name, fields)` reports anything else of the protocol.
+
+import { createInterface } from 'node:readline';
+
+// Standard output belongs to the protocol. What anybody else prints there goes to standard error, which is shown with a failure.
+const print = process.stdout.write.bind(process.stdout);
+process.stdout.write = process.stderr.write.bind(process.stderr);
+
+/** How long the client may take to say goodbye, in milliseconds. */
+const GOODBYE = 200;
+
+/** Thrown for what the client does not have: cases that need it are not run. */
+export class Unsupported extends Error {}
+
+/** Serves one client until the input ends or `exit` is asked for. */
+export function serve(hooks) {
+  const adapter = new Adapter(hooks);
+  const input = createInterface({ input: process.stdin, crlfDelay: Infinity });
+  let turn = Promise.resolve();
+  input.on('line', (line) => (turn = turn.then(() => adapter.serve(line))));
+  input.on('close', () => (turn = turn.then(() => adapter.leave())));
+}
+
+class Adapter {
+  #hooks;
+  #client = null;
+  #listeners = new Map(); // event and listener -> how to remove it
+  #dials = []; // dials that wait for a token, the oldest first
+  #status = 'disconnected';
+
+  constructor(hooks) {
+    if (typeof hooks?.create !== 'function') throw new TypeError('serve() needs `create`');
+    this.#hooks = hooks;
+  }
+
+  async serve(line) {
+    if (line.trim() === '') return;
+    let request;
+    try {
+      request = JSON.parse(line);
+    } catch (error) {
+      return write({ id: null, error: `not a request: ${error.message}` });
+    }
+    const id = request?.id ?? null;
+    try {
+      const value = await this.#perform(request);
+      write({ id, ok: true, ...(value === undefined ? {} : { [answerKey(request.op)]: value }) });
+    } catch (error) {
+      write(error instanceof Unsupported ? { id, unsupported: true } : { id, error: describe(error) });
+    }
+    if (request?.op === 'exit') this.leave();
+  }
+
+  /** Leaving is polite: the client disconnects, and has a moment for it. */
+  leave() {
+    try {
+      settle(this.#client?.disconnect?.(), 'disconnect');
+    } catch (error) {
+      console.error(error);
+    }
+    process.stdin.pause();
+    setTimeout(() => process.exit(0), GOODBYE);
+  }
+
+  #perform(request) {
+    if (typeof request?.op !== 'string') throw new Error('a request has an `op`');
+    if (request.op === 'exit') return undefined;
+    if (request.op === 'configure') return this.#configure(request);
+    if (request.op === 'token') return this.#answerDial(request);
+    const known = Object.hasOwn(this.#hooks.ops ?? {}, request.op) || Object.hasOwn(OPS, request.op);
+    if (!known) throw new Unsupported();
+    if (this.#client === null) throw new Error('`configure` comes first');
+    const own = this.#hooks.ops?.[request.op];
+    if (own) return own(this.#client, request);
+    if (request.op === 'on') return this.#on(request);
+    if (request.op === 'off') return this.#off(request);
+    return OPS[request.op](this.#client, request);
+  }
+
+  async #configure({ url, token, options = {}, dialect = {} }) {
+    if (options.tokenProvider && !this.#hooks.tokenProvider) throw new Unsupported();
+    const settings = { options, dialect, ...(url == null ? {} : { url }), ...(token == null ? {} : { token }) };
+    this.#client = await this.#hooks.create(settings, {
+      token: () => this.#dialWants(),
+      report: (message, user = null) => write({ event: 'report', message: String(message), user }),
+      event: (name, fields) => write({ event: name, ...fields }),
+    });
+    const changed = (status, old = this.#status) => {
+      this.#status = status;
+      write({ event: 'status', old, status });
+    };
+    const source = this.#hooks.status ?? 'status';
+    if (typeof source === 'function') return void source(this.#client, changed);
+    this.#register(source, (first, second) => {
+      if (typeof first === 'string') return changed(first, second);
+      changed(first?.status ?? first?.new ?? first?.current, first?.old ?? first?.previous);
+    });
+  }
+
+  /** Registers a listener, and says how it is removed. */
+  #register(name, listener) {
+    const { on, off } = this.#hooks;
+    if (!on) method(this.#client, 'on');
+    const remove = on ? on(this.#client, name, listener) : this.#client.on(name, listener);
+    if (off) return () => off(this.#client, name, listener);
+    if (typeof this.#client.off === 'function') return () => this.#client.off(name, listener);
+    return typeof remove === 'function' ? remove : null;
+  }
+
+  #on({ name, listener, fails = false }) {
+    const key = JSON.stringify([name, listener]);
+    const before = this.#listeners.get(key);
+    const remove = this.#register(name, (payload) => {
+      write({ event: 'emit', name, payload: plain(payload), listener });
+      if (fails) throw new Error('told to fail');
+    });
+    this.#listeners.set(key, remove);
+    before?.();
+  }
+
+  #off({ name, listener }) {
+    const key = JSON.stringify([name, listener]);
+    if (!this.#listeners.has(key)) return;
+    const remove = this.#listeners.get(key);
+    if (remove === null) throw new Unsupported();
+    this.#listeners.delete(key);
+    remove();
+  }
+
+  #dialWants() {
+    write({ event: 'token_wanted' });
+    return new Promise((resolve, reject) => this.#dials.push({ resolve, reject }));
+  }
+
+  #answerDial({ token, error }) {
+    const dial = this.#dials.shift();
+    if (!dial) throw new Error('no dial waits for a token');
+    if (token == null) dial.reject(new Error(error ?? 'there is none'));
+    else dial.resolve(token);
+  }
+}
+
+/** Requests that a method of the class answers. */
+const OPS = {
+  connect: (client) => started(method(client, 'connect')(), 'connect'),
+  disconnect: (client) => started(method(client, 'disconnect')(), 'disconnect'),
+  send: async (client, { message }) => {
+    // A sender learns of a full queue by an error, or by `false`.
+    if ((await soon(method(client, 'send')(message), 'send')) === false) throw new Error('refused');
+  },
+  subscribe: (client, { target }) => started(method(client, 'subscribe')(eventType(target)), 'subscribe'),
+  unsubscribe: (client, { target }) => started(method(client, 'unsubscribe')(eventType(target)), 'unsubscribe'),
+  on: null, // the adapter keeps listeners itself
+  off: null,
+  set_token: (client, { token }) => started(method(client, 'setToken')(token), 'setToken'),
+  set_user: (client, { user }) => started(method(client, 'setUser')(user), 'setUser'),
+  status: (client) => method(client, 'getStatus')(),
+  config: (client) => method(client, 'getConfig')(),
+};
+
+/** Under which key an answer has its value. */
+const answerKey = (op) => (op === 'config' || op === 'status' ? op : 'value');
+
+function method(client, name) {
+  if (typeof client[name] !== 'function') throw new Unsupported();
+  return client[name].bind(client);
+}
+
+/** The seed's clients subscribe to event types; one that knows rooms too has `subscribe` among its `ops`. */
+function eventType(target) {
+  if (typeof target?.eventType !== 'string') throw new Unsupported();
+  return target.eventType;
+}
+
+async function started(result, name) {
+  await soon(result, name);
+}
+
+/** What is known of a result after one turn of the event loop: `connect()` may resolve only once it is connected. */
+function soon(result, name) {
+  return Promise.race([settle(result, name), new Promise((resolve) => setImmediate(resolve))]);
+}
+
+/** A promise that fails after its request was answered harms nobody; what it says is kept. */
+function settle(result, name) {
+  if (typeof result?.then !== 'function') return result;
+  result.then(undefined, (error) => console.error(`${name}: ${describe(error)}`));
+  return result;
+}
+
+/** An error is what it says, since JSON would leave that out. */
+function plain(payload) {
+  if (payload instanceof Error) return { ...payload, message: payload.message };
+  return payload === undefined ? null : payload;
+}
+
+function describe(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function write(line) {
+  print(`${JSON.stringify(line)}\n`);
+}

@@ -1,0 +1,281 @@
+//! Tries an adapter, request by request, before anything is judged.
+//!
+//! A client may be as wrong as it likes here; what is looked at is whether its adapter keeps the protocol.
+
+mod exchange;
+mod listener;
+mod request;
+
+use std::time::Duration;
+
+use protocol::Timing;
+use serde_json::{Value, json};
+
+use crate::process::{SpawnError, Streams, Subject};
+use crate::profile::{CommandProfile, Profile};
+use crate::template::Values;
+use exchange::{Answer, Exchange, Silence};
+use listener::Listener;
+use request::REQUESTS;
+
+/// How long an adapter may take for an answer, and its client for a dial.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What was tried, and how it went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// A request, or a rule of the protocol.
+    pub what: String,
+    /// How it went.
+    pub standing: Standing,
+}
+
+/// How a trial went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// As it should.
+    Supported,
+    /// The client has no such thing, and the adapter says so: cases that need it are not run.
+    Unsupported,
+    /// The protocol is not kept.
+    Broken {
+        /// What was seen.
+        seen: String,
+        /// What to try.
+        help: String,
+    },
+}
+
+/// Why an adapter could not be tried to the end.
+#[derive(Debug, miette::Diagnostic, thiserror::Error)]
+pub enum CheckError {
+    /// It could not be started.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Spawn(#[from] SpawnError),
+    /// It ended while it was asked.
+    #[error("the adapter ended at `{at}`: {status}{}", last_words(.output))]
+    #[diagnostic(help(
+        "an adapter serves requests until its input ends; what it prints on standard error may say why it did not"
+    ))]
+    Died {
+        /// The request.
+        at: String,
+        /// How.
+        status: String,
+        /// What it printed last.
+        output: Vec<String>,
+    },
+    /// The harness failed.
+    #[error("cannot listen for the client: {0}")]
+    Listen(#[from] std::io::Error),
+}
+
+/// Tries the adapter of a profile.
+///
+/// # Errors
+/// When the adapter cannot be started, or ends before it was tried to the end.
+pub async fn check(
+    profile: &Profile,
+    command: &CommandProfile,
+    values: &Values,
+) -> Result<Vec<Finding>, CheckError> {
+    let listener = Listener::start().await?;
+    let mut subject = Subject::spawn(command, values, &profile.folder, Streams::Piped)?;
+    let pipes = subject.take_pipes().expect("they were asked for, and are taken once");
+    let mut trial = Trial { exchange: Exchange::start(pipes), listener, findings: Vec::new() };
+    match trial.run(profile).await {
+        Ok(()) => {
+            trial.ends(&subject).await;
+            Ok(trial.findings)
+        }
+        Err(Ended { at }) => {
+            let status = tokio::time::timeout(PATIENCE, subject.end()).await;
+            subject.kill().await;
+            let status = status.unwrap_or_else(|_| "it closed its standard output".to_owned());
+            Err(CheckError::Died { at, status, output: subject.output().await })
+        }
+    }
+}
+
+/// The adapter closed its output.
+struct Ended {
+    at: String,
+}
+
+struct Trial {
+    exchange: Exchange,
+    listener: Listener,
+    findings: Vec<Finding>,
+}
+
+impl Trial {
+    async fn run(&mut self, profile: &Profile) -> Result<(), Ended> {
+        let configuration = json!({
+            "url": self.listener.url(),
+            "token": "a-token",
+            "options": options(&profile.timing),
+            "dialect": profile.dialect,
+        });
+        if !self.request("configure", configuration, true).await? {
+            // A client that was not configured has nothing to say.
+            return self.rules().await;
+        }
+        for request in &REQUESTS {
+            let mut standing = self.request(request.op, request.fields(), request.needed).await?;
+            if request.op == "connect" && standing {
+                standing = self.connects().await;
+            }
+            // What a client without consumers says of a consumer is its own affair.
+            if request.op == "mount" && !standing {
+                self.findings.extend(["read", "unmount"].map(|op| found(op, Standing::Unsupported)));
+                break;
+            }
+        }
+        self.rules().await
+    }
+
+    /// Asks, and notes the answer; false where the client cannot do it.
+    async fn request(&mut self, op: &str, fields: Value, needed: bool) -> Result<bool, Ended> {
+        let standing = match self.ask(op, fields).await? {
+            Ok(Answer::Done) => Standing::Supported,
+            Ok(Answer::Unsupported) if needed => broken(
+                "it is answered `unsupported`",
+                "nothing can be judged without it: let the adapter call the client",
+            ),
+            Ok(Answer::Unsupported) => Standing::Unsupported,
+            // Nobody waits for a token here, and one may say so.
+            Ok(Answer::Failed(_)) if op == "token" => Standing::Supported,
+            Ok(Answer::Failed(error)) => broken(
+                &format!("it is answered with the error {error:?}"),
+                "answer `unsupported` where the client has no such thing; an error is the client's own refusal",
+            ),
+            Ok(Answer::Shapeless(line)) => broken(
+                &format!("it is answered {line}"),
+                "an answer has `\"ok\":true`, `\"unsupported\":true` or `\"error\":\"…\"` beside its `id`",
+            ),
+            Err(silence) => silent(silence),
+        };
+        let supported = standing == Standing::Supported;
+        self.findings.push(found(op, standing));
+        Ok(supported)
+    }
+
+    async fn ask(&mut self, op: &str, fields: Value) -> Result<Result<Answer, Silence>, Ended> {
+        match self.exchange.ask(op, fields, PATIENCE).await {
+            Err(Silence::Ended) => Err(Ended { at: op.to_owned() }),
+            answer => Ok(answer),
+        }
+    }
+
+    /// The client dials where it was told to, and the adapter reports its status.
+    async fn connects(&mut self) -> bool {
+        let url = self.listener.url();
+        if !self.listener.opened(PATIENCE).await {
+            let help = "`configure` says the `url`; `connect` must make the client dial it";
+            let seen = format!("no connection to {url} was opened within {PATIENCE:?}");
+            self.findings.push(found("dials the url", broken(&seen, help)));
+            return false;
+        }
+        self.findings.push(found("dials the url", Standing::Supported));
+        for (what, kind, help) in [
+            (
+                "reports each status",
+                "status",
+                "report {\"event\":\"status\",\"old\":…,\"status\":…} whenever the client's status changes",
+            ),
+            (
+                "reports each call of a listener",
+                "emit",
+                "report {\"event\":\"emit\",\"name\":…,\"payload\":…,\"listener\":…}; the client emits `connected` once it is",
+            ),
+        ] {
+            let standing = if self.exchange.reported(kind, PATIENCE).await {
+                Standing::Supported
+            } else {
+                broken(&format!("a connection was opened, and no `{kind}` was reported"), help)
+            };
+            self.findings.push(found(what, standing));
+        }
+        true
+    }
+
+    /// What every adapter does, whatever its client can do.
+    async fn rules(&mut self) -> Result<(), Ended> {
+        let unknown = match self.ask("no_such_request", json!({})).await? {
+            Ok(Answer::Unsupported) => Standing::Supported,
+            Ok(answer) => broken(
+                &format!("a request that does not exist is answered {answer}"),
+                "answer `\"unsupported\":true` to every `op` that the adapter does not know",
+            ),
+            Err(silence) => silent(silence),
+        };
+        self.findings.push(found("answers an unknown request `unsupported`", unknown));
+        self.exchange.say("{ this is not JSON").await;
+        let after = match self.exchange.ask("no_such_request", json!({}), PATIENCE).await {
+            Ok(_) => Standing::Supported,
+            Err(_) => broken(
+                "after a line that is not JSON it answers nothing any more",
+                "catch what cannot be parsed, and go on with the next line",
+            ),
+        };
+        self.findings.push(found("survives a broken line", after));
+        Ok(())
+    }
+
+    /// It ends with its input, and has printed nothing but the protocol.
+    async fn ends(&mut self, subject: &Subject) {
+        self.exchange.close(PATIENCE).await;
+        let standing = match tokio::time::timeout(PATIENCE, subject.end()).await {
+            Ok(_) => Standing::Supported,
+            Err(_) => broken(
+                &format!("it still runs {PATIENCE:?} after its input ended"),
+                "leave when standard input ends; timers and sockets keep many runtimes alive",
+            ),
+        };
+        self.findings.push(found("ends with its input", standing));
+        let standing = match self.exchange.noise() {
+            None => Standing::Supported,
+            Some(line) => broken(
+                &format!("it printed {line:?}"),
+                "standard output belongs to the protocol: logs go to standard error",
+            ),
+        };
+        self.findings.push(found("prints nothing but the protocol", standing));
+    }
+}
+
+fn found(what: &str, standing: Standing) -> Finding {
+    Finding { what: what.to_owned(), standing }
+}
+
+fn broken(seen: &str, help: &str) -> Standing {
+    Standing::Broken { seen: seen.to_owned(), help: help.to_owned() }
+}
+
+fn silent(silence: Silence) -> Standing {
+    match silence {
+        Silence::Late => broken(
+            &format!("it is not answered within {PATIENCE:?}"),
+            "answer each request with its `id`, flush the line, and do not wait for what comes later: a status is reported",
+        ),
+        Silence::Ended => broken("the adapter ended", "serve requests until the input ends"),
+    }
+}
+
+fn options(timing: &Timing) -> Value {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    json!({
+        "reconnectDelay": ms(timing.reconnect_delay),
+        "maxReconnectDelay": ms(timing.max_reconnect_delay),
+        "maxReconnectAttempts": timing.max_reconnect_attempts,
+        "pingInterval": ms(timing.ping_interval),
+        "pongTimeout": ms(timing.pong_timeout),
+        "connectTimeout": ms(timing.connect_timeout),
+    })
+}
+
+fn last_words(output: &[String]) -> String {
+    let last = output.len().saturating_sub(5);
+    output[last..].iter().map(|line| format!("\n  {line}")).collect()
+}

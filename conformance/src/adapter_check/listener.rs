@@ -1,0 +1,55 @@
+//! A gateway that opens every connection and says nothing.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub(super) struct Listener {
+    url: String,
+    opened: watch::Receiver<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Listener {
+    pub(super) async fn start() -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let url = format!("ws://{}/ws", listener.local_addr()?);
+        let (tell, opened) = watch::channel(false);
+        Ok(Self { url, opened, task: tokio::spawn(accept(listener, tell)) })
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// Whether a connection was opened, now or within `patience`.
+    pub(super) async fn opened(&mut self, patience: Duration) -> bool {
+        matches!(tokio::time::timeout(patience, self.opened.wait_for(|opened| *opened)).await, Ok(Ok(_)))
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Connections end with the task that owns them.
+async fn accept(listener: TcpListener, tell: watch::Sender<bool>) {
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        connections.spawn(serve(stream, tell.clone()));
+    }
+}
+
+/// Reads on, so that pings and closes are answered.
+async fn serve(stream: TcpStream, tell: watch::Sender<bool>) {
+    let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else { return };
+    tell.send_replace(true);
+    while let Some(Ok(_)) = socket.next().await {}
+}

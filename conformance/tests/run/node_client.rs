@@ -1,0 +1,79 @@
+//! The example client in Node.js holds everything that it claims, and the same client with a defect is found out.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use crate::node::{copy, with_modules};
+use crate::{gatecheck, standings};
+
+const FILES: [&str; 4] = [
+    "adapters/node/gatecheck-adapter.mjs",
+    "examples/node-client/adapter.mjs",
+    "examples/node-client/client.mjs",
+    "examples/node-client/gatecheck.toml",
+];
+/// What a client of one connection leaves to others, as the example's profile says.
+const UNCLAIMED: [&str; 4] = ["CONF-1", "OBS-1", "PROV-", "HOOK-"];
+
+pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
+    let (whole, broken) = (Arc::clone(runtime), Arc::clone(runtime));
+    vec![
+        Trial::ignorable_test("node/the_example_client_holds_what_it_claims", move || {
+            with_modules(&["ws"], |folder| whole.block_on(holds(folder)))
+        }),
+        Trial::ignorable_test("node/a_defect_of_the_example_client_is_found", move || {
+            with_modules(&["ws"], |folder| broken.block_on(is_found(folder)))
+        }),
+    ]
+}
+
+async fn holds(folder: &Path) -> Result<(), Failed> {
+    copy(&FILES, folder)?;
+    let (code, report) = judge(folder, &[]).await?;
+    let wrong: BTreeMap<&str, &str> = standings(&report)
+        .into_iter()
+        .filter(|(id, standing)| {
+            let claimed = !UNCLAIMED.iter().any(|unclaimed| id.starts_with(unclaimed));
+            *standing != if claimed { "shown" } else { "not_claimed" }
+        })
+        .collect();
+    // A host that was too busy to tell says nothing against the example.
+    match code {
+        0 if wrong.is_empty() => Ok(()),
+        3 => Ok(()),
+        code => Err(format!("exit code {code}: {wrong:?}").into()),
+    }
+}
+
+/// Without its renewed subscriptions it fails there, and nowhere else.
+async fn is_found(folder: &Path) -> Result<(), Failed> {
+    copy(&FILES, folder)?;
+    let client = folder.join("examples/node-client/client.mjs");
+    let text = fs::read_to_string(&client).map_err(|error| error.to_string())?;
+    let renewal = "for (const target of this.#subscriptions.values())";
+    let broken =
+        text.replace(renewal, "for (const target of this.#attempts ? [] : this.#subscriptions.values())");
+    if broken == text {
+        return Err(format!("the example has no `{renewal}` any more").into());
+    }
+    fs::write(&client, broken).map_err(|error| error.to_string())?;
+    let filter = ["--filter", "client/subscriptions/**", "--filter", "client/queue/offline-subscription"];
+    let (code, report) = judge(folder, &filter).await?;
+    let standings = standings(&report);
+    if code != 1 || standings.get("SUB-2") != Some(&"failed") || standings.get("SUB-1") != Some(&"shown") {
+        return Err(format!("exit code {code}: {standings:?}").into());
+    }
+    Ok(())
+}
+
+async fn judge(folder: &Path, filter: &[&str]) -> Result<(i32, Value), Failed> {
+    let profile = folder.join("examples/node-client/gatecheck.toml").display().to_string();
+    let arguments = [&["client", "-c", &profile, "--format", "json"], filter].concat();
+    gatecheck(&arguments).await
+}
