@@ -1,5 +1,7 @@
 //! Plays a scenario about a client.
 
+use std::time::Duration;
+
 use protocol::Timing;
 use serde_json::{Value, json};
 
@@ -14,6 +16,8 @@ use crate::trace::{Actor, Event, Reading};
 const OWN_EVENTS: [&str; 3] = ["connected", "max_reconnect_attempts", "error"];
 /// The listener that is there from the start.
 const LISTENER: &str = "main";
+/// How long an adapter may take for its first answer: its runtime starts beside those of other cases.
+const START: Duration = Duration::from_secs(20);
 
 /// Plays the steps; `scenario` is bound already.
 pub async fn play<S: ClientStage>(
@@ -135,6 +139,7 @@ impl<S: ClientStage> Player<'_, S> {
     /// Asks a client. That it refuses is an observation; that it cannot ends the play.
     async fn ask(&mut self, client: usize, op: &str, fields: Value) -> Result<Option<Value>, PlayError> {
         let patience = self.setting.times.patience;
+        let patience = if op == "configure" { patience.max(START) } else { patience };
         let adapter = &self.adapters[client];
         let answer = self.journal.during(tokio::time::timeout(patience, adapter.ask(op, fields))).await;
         let silent = || PlayError::Adapter(format!("the adapter did not answer `{op}` within {patience:?}"));
@@ -186,7 +191,7 @@ impl<S: ClientStage> Player<'_, S> {
 
 /// The timing as the adapter protocol has it: milliseconds, by the seed's own names.
 fn options(timing: &Timing, seed: u64) -> Value {
-    let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     json!({
         "reconnectDelay": ms(timing.reconnect_delay),
         "maxReconnectDelay": ms(timing.max_reconnect_delay),
