@@ -159,13 +159,7 @@ impl Trials {
 
 /// Plays scenarios until one kills the mutant.
 fn try_mutant(mutant: &Mutant, scenarios: &[Scenario]) -> Fate {
-    let mut fate = Fate {
-        mutant: mutant.id.to_owned(),
-        requirement: mutant.requirement.parse().expect("a test reads every mutant's requirement"),
-        about: mutant.about.to_owned(),
-        killed_by: None,
-        survived: BTreeMap::new(),
-    };
+    let mut fate = Fate::of(mutant.id, mutant.requirement, mutant.about);
     for scenario in scenarios {
         fate.take(&scenario.id, &simulated(scenario, (mutant.boundary)()));
         if fate.killed_by.is_some() {
@@ -177,15 +171,7 @@ fn try_mutant(mutant: &Mutant, scenarios: &[Scenario]) -> Fate {
 
 /// Plays a mutant of the gateway's command line over real sockets, with the embedded broker.
 pub async fn try_command(mutant: &CommandMutant, executor: &Executor, scenarios: &[&Scenario]) -> Fate {
-    let requirement: RequirementId =
-        mutant.requirement.parse().expect("a test reads every mutant's requirement");
-    let mut fate = Fate {
-        mutant: mutant.id.to_owned(),
-        about: mutant.about.to_owned(),
-        killed_by: None,
-        survived: BTreeMap::new(),
-        requirement: requirement.clone(),
-    };
+    let mut fate = Fate::of(mutant.id, mutant.requirement, mutant.about);
     let mut profile = Profile::reference();
     if let Some(GatewayAccess::Spawn { command, .. }) =
         profile.gateway.as_mut().map(|gateway| &mut gateway.access)
@@ -193,6 +179,7 @@ pub async fn try_command(mutant: &CommandMutant, executor: &Executor, scenarios:
         command.words.extend(mutant.arguments.iter().map(|&word| word.to_owned()));
     }
     let executor = Arc::new(executor.with_profile(profile));
+    let requirement = fate.requirement.clone();
     for scenario in scenarios.iter().filter(|scenario| scenario.requirements().contains(&requirement)) {
         let report = match executor.execute(scenario).await {
             Ok(played) => {
@@ -212,6 +199,17 @@ pub async fn try_command(mutant: &CommandMutant, executor: &Executor, scenarios:
 }
 
 impl Fate {
+    /// A mutant that nothing has been tried on. A test reads every mutant's requirement.
+    fn of(mutant: &str, requirement: &str, about: &str) -> Self {
+        Self {
+            mutant: mutant.to_owned(),
+            requirement: requirement.parse().expect("mutants name requirements"),
+            about: about.to_owned(),
+            killed_by: None,
+            survived: BTreeMap::new(),
+        }
+    }
+
     /// Only a failure in the requirement's own name kills.
     fn take(&mut self, id: &ScenarioId, report: &CaseReport) {
         let named = report.checks.iter().filter(|check| check.requirement == self.requirement);
