@@ -17,6 +17,7 @@ pub use client::{ClientSetup, UrlSource};
 pub use error::ScenarioError;
 pub(crate) use error::nearest;
 pub use settings::{Interval, Settings};
+pub(crate) use step::ANSWER;
 pub use step::{
     Action, ClientAct, GatewayAct, Hook, Inspection, OddFrame, OddPing, ProbeAct, Publication, Step,
 };
@@ -247,7 +248,7 @@ impl Scenario {
         let starts = u32::try_from(self.clients.len()).unwrap_or(u32::MAX);
         // A fleet is started side by side, on a host that has other things to do.
         let fleet = if self.client.fleet { times.fleet.div_ceil(FLEET_STARTS) } else { 0 };
-        steps + times.patience * (2 + starts + fleet)
+        steps + ANSWER + times.patience * (2 + starts + fleet)
     }
 
     /// The file's text.

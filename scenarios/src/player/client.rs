@@ -9,15 +9,13 @@ use super::adapter::{Adapter, Answer};
 use super::journal::{Journal, Recorder};
 use super::script::ScriptedGateway;
 use super::stage::{ClientStage, Play, PlayError, Setting, StageError};
-use crate::scenario::{Action, ClientAct, ClientSetup, Inspection, Scenario, Step, UrlSource};
+use crate::scenario::{ANSWER, Action, ClientAct, ClientSetup, Inspection, Scenario, Step, UrlSource};
 use crate::trace::{Actor, Event, Reading};
 
 /// What every client emits by itself; the harness listens from the start.
 const OWN_EVENTS: [&str; 3] = ["connected", "max_reconnect_attempts", "error"];
 /// The listener that is there from the start.
 const LISTENER: &str = "main";
-/// How long an adapter may take for its first answer: its runtime starts beside those of other cases.
-const START: Duration = Duration::from_secs(20);
 
 /// Plays the steps; `scenario` is bound already.
 pub async fn play<S: ClientStage>(
@@ -138,11 +136,9 @@ impl<S: ClientStage> Player<'_, S> {
 
     /// Asks a client. That it refuses is an observation; that it cannot ends the play.
     async fn ask(&mut self, client: usize, op: &str, fields: Value) -> Result<Option<Value>, PlayError> {
-        let patience = self.setting.times.patience;
-        let patience = if op == "configure" { patience.max(START) } else { patience };
         let adapter = &self.adapters[client];
-        let answer = self.journal.during(tokio::time::timeout(patience, adapter.ask(op, fields))).await;
-        let silent = || PlayError::Adapter(format!("the adapter did not answer `{op}` within {patience:?}"));
+        let answer = self.journal.during(tokio::time::timeout(ANSWER, adapter.ask(op, fields))).await;
+        let silent = || PlayError::Adapter(format!("the adapter did not answer `{op}` within {ANSWER:?}"));
         match answer.map_err(|_| silent())?? {
             Answer::Ok(value) => Ok(Some(value)),
             Answer::Unsupported => Err(PlayError::NotRun(format!("the client does not support `{op}`"))),

@@ -21,7 +21,10 @@ use crate::wire::frame::RawFrame;
 
 /// Most frames of one step that are named one by one.
 const MAX_NAMED_FRAMES: usize = 4;
-/// How long one of many requests to a client takes at most.
+/// How long an adapter may take for an answer. Nothing is judged by it: a runtime that starts, or an event loop that is busy,
+/// beside those of other cases has its time, and only one that hangs is given up.
+pub(crate) const ANSWER: Duration = Duration::from_secs(20);
+/// How long one of many requests to a client takes at most, after the first.
 const REQUEST: Duration = Duration::from_millis(20);
 
 /// One step.
