@@ -1,16 +1,20 @@
-//! A TCP proxy that can be cut: what stands between a gateway and its broker where a scenario takes the broker away.
+//! A TCP proxy that can go wrong: what stands between a gateway and its broker where a scenario disturbs the two. Towards
+//! clients there is no proxy; the harness's own ends of WebSocket connections pass the same [`Network`].
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use scenarios::wire::link::{Cut, Network};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// A running proxy. Dropping it ends it and everything that passes through it.
 pub struct Proxy {
     port: u16,
-    open: watch::Sender<bool>,
+    open: Arc<AtomicBool>,
+    network: Network,
     task: JoinHandle<()>,
 }
 
@@ -24,8 +28,9 @@ impl Proxy {
         let target = lookup_host((host, port)).await?.next().ok_or_else(nowhere)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
-        let (open, state) = watch::channel(open);
-        Ok(Self { port, open, task: tokio::spawn(serve(listener, target, state)) })
+        let (open, network) = (Arc::new(AtomicBool::new(open)), Network::new());
+        let task = tokio::spawn(serve(listener, target, Arc::clone(&open), network.clone()));
+        Ok(Self { port, open, network, task })
     }
 
     /// Where it takes connections.
@@ -35,7 +40,15 @@ impl Proxy {
 
     /// Lets connections through, or ends all that there are and every new one at once.
     pub fn set_open(&self, open: bool) {
-        self.open.send_replace(open);
+        self.open.store(open, Ordering::SeqCst);
+        if !open {
+            self.network.cut(Cut::End);
+        }
+    }
+
+    /// What connections pass. Whoever dials the proxy is the subject.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 }
 
@@ -45,7 +58,13 @@ impl Drop for Proxy {
     }
 }
 
-async fn serve(listener: TcpListener, target: SocketAddr, open: watch::Receiver<bool>) {
+/// Ends a connection by a reset (RFC 9293 section 3.10.5).
+pub(crate) fn reset(stream: TcpStream) {
+    // Without lingering, closing resets. Where the system refuses, the connection ends all the same.
+    let _ = stream.set_zero_linger();
+}
+
+async fn serve(listener: TcpListener, target: SocketAddr, open: Arc<AtomicBool>, network: Network) {
     // Connections end with the task that holds them.
     let mut connections = JoinSet::new();
     loop {
@@ -53,29 +72,28 @@ async fn serve(listener: TcpListener, target: SocketAddr, open: watch::Receiver<
             biased;
             accepted = listener.accept() => {
                 let Ok((near, _)) = accepted else { continue };
-                if *open.borrow() {
-                    connections.spawn(pass(near, target, open.clone()));
-                }
+                connections.spawn(pass(near, target, Arc::clone(&open), network.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-/// Carries bytes both ways until one end closes or the proxy is cut.
-async fn pass(mut near: TcpStream, target: SocketAddr, mut open: watch::Receiver<bool>) {
-    let carry = async {
-        let mut far = TcpStream::connect(target).await?;
-        near.set_nodelay(true)?;
-        far.set_nodelay(true)?;
-        tokio::io::copy_bidirectional(&mut near, &mut far).await
-    };
-    tokio::select! {
-        biased;
-        _ = open.wait_for(|open| !open) => {}
-        // However it ends, both ends are dropped.
-        _ = carry => {}
+async fn pass(
+    near: TcpStream,
+    target: SocketAddr,
+    open: Arc<AtomicBool>,
+    network: Network,
+) -> io::Result<()> {
+    let far = TcpStream::connect(target).await?;
+    near.set_nodelay(true)?;
+    far.set_nodelay(true)?;
+    let passing = network.join(near, far, reset);
+    // From here on a cut reaches it; before, it would not have passed.
+    if open.load(Ordering::SeqCst) {
+        passing.await;
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -108,5 +126,19 @@ mod tests {
         proxy.set_open(true);
         let _near = dial().await.unwrap();
         assert!(listener.accept().await.is_ok());
+    }
+
+    /// A reset is what whoever dialled is told, and nothing else.
+    #[tokio::test]
+    async fn it_can_be_reset() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let proxy = Proxy::start("127.0.0.1", port, true).await.unwrap();
+        let mut near = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).await.unwrap();
+        let (mut far, _) = listener.accept().await.unwrap();
+        far.write_all(b"a").await.unwrap();
+        near.read_exact(&mut [0]).await.unwrap();
+        proxy.network().cut(Cut::Reset);
+        assert_eq!(near.read(&mut [0]).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     }
 }

@@ -13,6 +13,7 @@
 //! sockets and inside a simulation.
 
 mod adapter;
+mod behind;
 mod client;
 mod gateway;
 mod journal;

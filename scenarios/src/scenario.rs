@@ -19,7 +19,8 @@ pub(crate) use error::nearest;
 pub use settings::{Interval, Settings};
 pub(crate) use step::ANSWER;
 pub use step::{
-    Action, ClientAct, GatewayAct, Hook, Inspection, OddFrame, OddPing, ProbeAct, Publication, Step,
+    Action, BrokerAct, ClientAct, GatewayAct, Hook, Inspection, NetworkAct, OddFrame, OddPing, ProbeAct,
+    Publication, Step,
 };
 
 use crate::expect::Expectation;
@@ -231,15 +232,28 @@ impl Scenario {
             Action::Wait { .. }
             | Action::Quiet(_)
             | Action::Probe(..)
+            | Action::Network(_)
             | Action::Client(_)
             | Action::Gateway(_) => false,
         })
     }
 
-    /// Whether the gateway is ever cut off from its broker.
-    pub fn cuts_broker(&self) -> bool {
+    /// Whether anything happens between the gateway and its broker.
+    pub fn disturbs_broker(&self) -> bool {
         self.broker == BrokerState::Down
             || self.steps.iter().any(|step| matches!(step.action, Action::Broker(_)))
+    }
+
+    /// Whether anything happens between the client and its gateway.
+    pub(crate) fn disturbs_client(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.action, Action::Network(_)))
+    }
+
+    /// Whether anything happens between a scripted client and its gateway.
+    pub(crate) fn disturbs_probe(&self, name: &str) -> bool {
+        self.steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::Probe(client, ProbeAct::Network(_)) if client == name))
     }
 
     /// Longest time that the steps can take before the harness, not the subject, must be at fault.

@@ -8,7 +8,8 @@ use reference_server::gateway::{GatewayConfig, RateLimit};
 use reference_server::net::ConnectionLimits;
 use reference_server::{Config, Server};
 use scenarios::player::{GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};
-use scenarios::scenario::{BrokerState, Interval, Settings};
+use scenarios::scenario::{BrokerState, Interval, NetworkAct, Settings};
+use scenarios::times::Times;
 use scenarios::trace::{Actor, Event};
 use tokio::sync::{Notify, oneshot};
 use turmoil::Sim;
@@ -112,6 +113,10 @@ impl GatewayStage for Stage {
         TcpStream::connect((GATEWAYS[gateway - 1], PORT)).await
     }
 
+    fn reset(stream: TcpStream) {
+        drop(stream);
+    }
+
     async fn publish(&mut self, body: &str, _routing_key: &str) -> Result<(), StageError> {
         // Everything goes to every queue, as the binding `#` says.
         Ok(self.broker.publish(body).await?)
@@ -127,6 +132,10 @@ impl GatewayStage for Stage {
 
     async fn set_broker(&mut self, state: BrokerState) -> Result<(), StageError> {
         Ok(self.broker.set_up(state == BrokerState::Up).await?)
+    }
+
+    async fn act_on_broker_link(&mut self, _act: &NetworkAct, _times: &Times) -> Result<(), StageError> {
+        Err(StageError::Unavailable("the simulated broker is behind no network".to_owned()))
     }
 
     async fn log(&mut self) -> Result<String, StageError> {

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::{Execution, ExecutionError, Executor, clock};
 use crate::process::{ENDPOINT_VARIABLE, Streams, Subject};
 use crate::profile::ClientProfile;
+use crate::proxy;
 
 /// The scripted gateway's path.
 const PATH: &str = "/ws";
@@ -110,6 +111,10 @@ impl Accept for Listener {
         let (stream, _) = self.0.accept().await?;
         stream.set_nodelay(true)?;
         Ok(stream)
+    }
+
+    fn reset(stream: TcpStream) {
+        proxy::reset(stream);
     }
 }
 

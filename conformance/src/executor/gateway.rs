@@ -8,7 +8,8 @@ use scenarios::Scenario;
 use scenarios::player::{
     GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway,
 };
-use scenarios::scenario::{Bindings, BrokerState};
+use scenarios::scenario::{Bindings, BrokerState, NetworkAct};
+use scenarios::times::Times;
 use scenarios::token::Secrets;
 use scenarios::trace::{Actor, Event, Trace};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,7 +22,7 @@ use crate::amqp::BrokerLink;
 use crate::broker::{Broker, BrokerConfig};
 use crate::process::{Streams, Subject};
 use crate::profile::{CommandProfile, EventShape, GatewayAccess, GatewayProfile, Ready};
-use crate::proxy::Proxy;
+use crate::proxy::{self, Proxy};
 
 /// How often a gateway that is starting is asked whether it is ready.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
@@ -57,7 +58,7 @@ pub(super) async fn execute(
     if embedded.is_none() && !own_names {
         link.purge().await.map_err(|error| harness(&error))?;
     }
-    let (proxy, gateway_url) = match scenario.cuts_broker() {
+    let (proxy, gateway_url) = match scenario.disturbs_broker() {
         false => (None, url),
         true => {
             let (proxy, url) = in_between(&url, scenario.broker).await.map_err(|error| harness(&error))?;
@@ -125,8 +126,10 @@ fn cannot_be_judged(profile: &GatewayProfile, scenario: &Scenario) -> Option<Str
     let placeholders = scenario.settings.placeholders();
     match &profile.access {
         GatewayAccess::Attach { .. } => {
-            let needs_own =
-                scenario.fresh || scenario.gateways > 1 || scenario.cuts_broker() || !placeholders.is_empty();
+            let needs_own = scenario.fresh
+                || scenario.gateways > 1
+                || scenario.disturbs_broker()
+                || !placeholders.is_empty();
             needs_own.then(|| "needs a gateway that gatecheck starts".to_owned())
         }
         // Whose queue is its own cannot be waited for at the broker.
@@ -185,6 +188,12 @@ impl Stage {
         })
     }
 
+    /// What stands between gateway and broker.
+    fn proxy(&self) -> Result<&Proxy, StageError> {
+        let nothing = || StageError::Failed("nothing stands between gateway and broker".to_owned());
+        self.proxy.as_ref().ok_or_else(nothing)
+    }
+
     /// The process that steps act on.
     fn first(&mut self) -> Result<&mut Process, StageError> {
         let unavailable = || StageError::Unavailable("needs a gateway that gatecheck starts".to_owned());
@@ -205,6 +214,10 @@ impl GatewayStage for Stage {
         Ok(stream)
     }
 
+    fn reset(stream: TcpStream) {
+        proxy::reset(stream);
+    }
+
     async fn publish(&mut self, body: &str, routing_key: &str) -> Result<(), StageError> {
         self.link.publish(&self.events.body(body), &self.events.routing_key(routing_key)).await
     }
@@ -218,10 +231,12 @@ impl GatewayStage for Stage {
     }
 
     async fn set_broker(&mut self, state: BrokerState) -> Result<(), StageError> {
-        let Some(proxy) = &self.proxy else {
-            return Err(StageError::Failed("nothing stands between gateway and broker".to_owned()));
-        };
-        proxy.set_open(state == BrokerState::Up);
+        self.proxy()?.set_open(state == BrokerState::Up);
+        Ok(())
+    }
+
+    async fn act_on_broker_link(&mut self, act: &NetworkAct, times: &Times) -> Result<(), StageError> {
+        act.apply(self.proxy()?.network(), times);
         Ok(())
     }
 

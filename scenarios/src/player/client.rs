@@ -6,11 +6,13 @@ use protocol::Timing;
 use serde_json::{Value, json};
 
 use super::adapter::{Adapter, Answer};
+use super::behind::Behind;
 use super::journal::{Journal, Recorder};
 use super::script::ScriptedGateway;
 use super::stage::{ClientStage, Play, PlayError, Setting, StageError};
 use crate::scenario::{ANSWER, Action, ClientAct, ClientSetup, Inspection, Scenario, Step, UrlSource};
 use crate::trace::{Actor, Event, Reading};
+use crate::wire::link::Network;
 
 /// What every client emits by itself; the harness listens from the start.
 const OWN_EVENTS: [&str; 3] = ["connected", "max_reconnect_attempts", "error"];
@@ -26,18 +28,20 @@ pub async fn play<S: ClientStage>(
     journal: Journal,
 ) -> Play {
     let url = stage.url();
-    let gateway = ScriptedGateway::start(
-        stage.take_listener(),
-        scenario.gateway.clone(),
-        setting.clone(),
-        recorder.clone(),
-    );
+    let (listener, spec) = (stage.take_listener(), scenario.gateway.clone());
+    let network = Network::new();
+    let gateway = if scenario.disturbs_client() {
+        let listener = Behind::new(listener, network.clone());
+        ScriptedGateway::start(listener, spec, setting.clone(), recorder.clone())
+    } else {
+        ScriptedGateway::start(listener, spec, setting.clone(), recorder.clone())
+    };
     let start = |(number, (requests, reports))| {
         let actor = if scenario.client.fleet { Actor::client_of_fleet(number) } else { Actor::client() };
         Adapter::start(requests, reports, actor, recorder.clone())
     };
     let adapters = (1..).zip(stage.take_adapters()).map(start).collect();
-    let mut player = Player { setting, stage, gateway, adapters, journal, printed: String::new() };
+    let mut player = Player { setting, stage, gateway, network, adapters, journal, printed: String::new() };
     let outcome = match player.run(scenario, &url).await {
         // A process that died says more than a request that it left unanswered.
         Err(PlayError::Adapter(reason)) => {
@@ -53,6 +57,8 @@ struct Player<'a, S> {
     setting: &'a Setting,
     stage: &'a mut S,
     gateway: ScriptedGateway,
+    /// What is between gateway and clients.
+    network: Network,
     /// One, or a fleet.
     adapters: Vec<Adapter>,
     journal: Journal,
@@ -103,6 +109,11 @@ impl<S: ClientStage> Player<'_, S> {
                 }
             }
             Action::Quiet(time) => self.journal.quiet(time.duration(times)).await?,
+            Action::Network(act) => {
+                let what = format!("the network {act}");
+                self.journal.write(Actor::client(), None, Event::Fault { what });
+                act.apply(&self.network, times);
+            }
             Action::Client(act) => self.act(act).await?,
             Action::Inspect(Inspection::Log) => self.read_log().await?,
             Action::Gateway(act) => self.journal.during(self.gateway.act(act.clone())).await,

@@ -9,7 +9,9 @@ use super::journal::{Journal, Recorder};
 use super::probe::Probe;
 use super::stage::{GatewayStage, Play, PlayError, Setting, StageError};
 use crate::requirement::RequirementId;
-use crate::scenario::{Action, BrokerState, Connect, Inspection, ProbeAct, Publication, Scenario, Step};
+use crate::scenario::{
+    Action, BrokerAct, BrokerState, Connect, Inspection, ProbeAct, Publication, Scenario, Step,
+};
 use crate::trace::{Actor, Event, FrameKind, Message, Observation};
 use crate::wire::handshake;
 
@@ -28,7 +30,7 @@ pub async fn play<S: GatewayStage>(
 ) -> Play {
     let probes = scenario.clients.iter().map(|(name, spec)| {
         let user_id = scenario.user_id(name, &setting.bindings);
-        (name.clone(), Probe::new(name, user_id, spec.clone()))
+        (name.clone(), Probe::new(name, user_id, spec.clone(), scenario.disturbs_probe(name)))
     });
     let mut player = Player { setting, stage, recorder, journal, probes: probes.collect() };
     let outcome = player.run(scenario).await;
@@ -102,7 +104,7 @@ impl<S: GatewayStage> Player<'_, S> {
                     Err(StageError::Failed(reason)) => Err(PlayError::Harness(reason)),
                 };
             }
-            Action::Client(_) | Action::Gateway(_) => {
+            Action::Network(_) | Action::Client(_) | Action::Gateway(_) => {
                 return Err(PlayError::Harness("a scenario about a gateway has no such step".to_owned()));
             }
         }
@@ -174,6 +176,10 @@ impl<S: GatewayStage> Player<'_, S> {
     async fn act(&mut self, client: &str, act: &ProbeAct) -> Result<(), PlayError> {
         let start = self.journal.trace().observations.len();
         let probe = &self.probes[client];
+        if let ProbeAct::Network(change) = act {
+            let what = format!("the network {change}");
+            self.journal.write(Actor(client.to_owned()), probe.connection(), Event::Fault { what });
+        }
         self.journal.during(probe.act(act, self.setting)).await?;
         if !matches!(act, ProbeAct::Subscribe(_) | ProbeAct::Unsubscribe(_)) {
             return Ok(());
@@ -229,7 +235,12 @@ impl<S: GatewayStage> Player<'_, S> {
                 let text = self.journal.during(self.stage.log()).await?;
                 self.journal.write(Actor::gateway(), None, Event::Log { text });
             }
-            Action::Broker(state) => {
+            Action::Broker(BrokerAct::Network(act)) => {
+                self.journal.during(self.stage.act_on_broker_link(act, &self.setting.times)).await?;
+                let what = format!("the network {act}");
+                self.journal.write(Actor::broker(), None, Event::Fault { what });
+            }
+            Action::Broker(BrokerAct::State(state)) => {
                 self.journal.during(self.stage.set_broker(*state)).await?;
                 let what = match state {
                     BrokerState::Up => "reachable",

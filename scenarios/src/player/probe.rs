@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::{ClientMessage, TokenPlace};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::journal::Recorder;
@@ -14,11 +15,17 @@ use crate::token::Bearer;
 use crate::trace::{Actor, Event, Side};
 use crate::wire::frame::RawFrame;
 use crate::wire::handshake::{UpgradeError, UpgradeRequest};
+use crate::wire::link::Network;
 
 /// What a query leaves alone in a token, beyond letters and digits (RFC 3986 section 2.3: the unreserved characters).
 const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// What a header cannot carry as it is.
 const IN_HEADER: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+
+/// A connection, by whatever it goes.
+trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
 
 /// A scripted client, connected or not.
 pub(super) struct Probe {
@@ -27,12 +34,15 @@ pub(super) struct Probe {
     spec: ClientSpec,
     dials: u32,
     peer: Option<Peer>,
+    /// What is between it and the gateway, where the scenario does anything to it.
+    network: Option<Network>,
 }
 
 impl Probe {
     /// A client that has not dialled yet.
-    pub(super) fn new(name: &str, user_id: String, spec: ClientSpec) -> Self {
-        Self { name: name.to_owned(), user_id, spec, dials: 0, peer: None }
+    pub(super) fn new(name: &str, user_id: String, spec: ClientSpec, disturbed: bool) -> Self {
+        let network = disturbed.then(Network::new);
+        Self { name: name.to_owned(), user_id, spec, dials: 0, peer: None, network }
     }
 
     /// The gateway that it dials.
@@ -73,7 +83,11 @@ impl Probe {
         let dialled = Event::Dialled { path: request.path.clone(), query };
         recorder.record(actor.clone(), Some(connection), dialled).await;
         let upgrade = async {
-            let mut stream = stage.dial(self.spec.gateway).await?;
+            let stream = stage.dial(self.spec.gateway).await?;
+            let mut stream: Box<dyn Duplex> = match &self.network {
+                None => Box::new(stream),
+                Some(network) => Box::new(network.pass(stream, S::reset)),
+            };
             let leftover = request.send(&mut stream).await?;
             Ok::<_, UpgradeError>((stream, leftover))
         };
@@ -147,6 +161,11 @@ impl Probe {
             ProbeAct::SendPing(ping) => {
                 let text = setting.dialect.encode_client(&ClientMessage::Ping, timestamp);
                 odd_ping(text, ping)?
+            }
+            ProbeAct::Network(act) => {
+                let network = self.network.as_ref();
+                act.apply(network.expect("a scenario's steps are known"), &setting.times);
+                return Ok(());
             }
             ProbeAct::Subscribe(target) => message(ClientMessage::Subscribe(target.clone())),
             ProbeAct::Unsubscribe(target) => message(ClientMessage::Unsubscribe(target.clone())),

@@ -7,7 +7,7 @@ use protocol::Dialect;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::requirement::RequirementId;
-use crate::scenario::{Bindings, BrokerState};
+use crate::scenario::{Bindings, BrokerState, NetworkAct};
 use crate::times::Times;
 use crate::token::Secrets;
 use crate::trace::Trace;
@@ -42,6 +42,9 @@ pub trait GatewayStage {
     /// Opens a connection to a gateway, counted from 1.
     fn dial(&self, gateway: usize) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
+    /// Ends a connection by a reset, where the stage can.
+    fn reset(stream: Self::Stream);
+
     /// Publishes a body and returns once the broker has confirmed it.
     fn publish(
         &mut self,
@@ -57,6 +60,13 @@ pub trait GatewayStage {
 
     /// Cuts the gateways off from the broker, or lets them reach it again. Events can be published all the while.
     fn set_broker(&mut self, state: BrokerState) -> impl Future<Output = Result<(), StageError>> + Send;
+
+    /// Has the network between gateways and broker act.
+    fn act_on_broker_link(
+        &mut self,
+        act: &NetworkAct,
+        times: &Times,
+    ) -> impl Future<Output = Result<(), StageError>> + Send;
 
     /// Everything that the gateway has printed.
     fn log(&mut self) -> impl Future<Output = Result<String, StageError>> + Send;
@@ -108,6 +118,9 @@ pub trait Accept {
 
     /// Waits for the next connection.
     fn accept(&mut self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Ends a connection by a reset, where the stage can.
+    fn reset(stream: Self::Stream);
 }
 
 /// Why a stage cannot do what a step asks for.

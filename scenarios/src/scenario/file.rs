@@ -122,8 +122,8 @@ impl Checker<'_> {
             .into_iter()
             .map(|step| self.step(raw.subject, &clients, step.span(), step.into_inner()))
             .collect::<Result<Vec<_>, _>>()?;
-        for (step, span) in steps.iter().zip(spans) {
-            self.consumers_exist(step.action.consumers(), &steps, &span)?;
+        for (step, span) in steps.iter().zip(&spans) {
+            self.consumers_exist(step.action.consumers(), &steps, span)?;
         }
         for expectation in &raw.expect {
             let named = expectation.get_ref().patterns().into_iter().flat_map(Pattern::consumers).collect();
@@ -133,6 +133,13 @@ impl Checker<'_> {
             && raw.client.as_ref().is_some_and(|setup| setup.get_ref().url == UrlSource::Environment)
         {
             return Err(self.error(0..0, "a simulation has no environment: say `simulated = false`"));
+        }
+        for (step, span) in steps.iter().zip(spans) {
+            if raw.simulated
+                && let Some(why) = step.action.is_beyond_simulation()
+            {
+                return Err(self.error(span, format!("{why}: say `simulated = false`")));
+            }
         }
         let expectations = raw
             .expect

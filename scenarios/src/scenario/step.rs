@@ -2,16 +2,19 @@
 
 mod client;
 mod gateway;
+mod network;
 
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use protocol::{CloseCode, Target};
+use serde::Deserialize;
 use serde_json::Value;
 
 pub use self::client::{ClientAct, Hook};
 pub use self::gateway::GatewayAct;
+pub use self::network::NetworkAct;
 use super::BrokerState;
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
@@ -64,12 +67,14 @@ pub enum Action {
         /// The path.
         path: String,
     },
-    /// The broker goes or comes, as the gateway sees it.
-    Broker(BrokerState),
+    /// The broker goes or comes, as the gateway sees it, or what is between them changes.
+    Broker(BrokerAct),
     /// The gateway under test is asked to end.
     ShutDown,
     /// The gateway under test is killed without warning.
     KillGateway,
+    /// The network between the client under test and its gateway acts.
+    Network(NetworkAct),
     /// The client under test is told to act.
     Client(ClientAct),
     /// The scripted gateway acts on the newest connection, or changes its ways.
@@ -121,6 +126,18 @@ pub enum ProbeAct {
     Subscribe(Target),
     /// Asks to leave, and lets the gateway answer.
     Unsubscribe(Target),
+    /// The network between it and the gateway acts.
+    Network(NetworkAct),
+}
+
+/// What happens between gateway and broker.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "expected `\"up\"`, `\"down\"`, or what `network` takes")]
+pub enum BrokerAct {
+    /// The broker goes or comes.
+    State(BrokerState),
+    /// The network between them acts.
+    Network(NetworkAct),
 }
 
 /// A frame as the scenario wants it, right or wrong (RFC 6455 section 5.2). A close that is sent so begins no closing
@@ -180,6 +197,17 @@ impl Action {
 }
 
 impl Action {
+    /// Why a simulation cannot do it, where it cannot.
+    pub(super) fn is_beyond_simulation(&self) -> Option<&'static str> {
+        match self {
+            Self::Broker(BrokerAct::Network(_)) => Some("a simulation has no network before its broker"),
+            Self::Network(act) | Self::Probe(_, ProbeAct::Network(act)) if act.resets() => {
+                Some("a simulated connection cannot be reset")
+            }
+            _ => None,
+        }
+    }
+
     /// The consumers that it takes to be mounted at some time.
     pub(super) fn consumers(&self) -> Vec<&str> {
         match self {
@@ -213,10 +241,12 @@ impl fmt::Display for Action {
             Self::Inspect(Inspection::Queue) => f.write_str("count the gateway's queue"),
             Self::Inspect(Inspection::Log) => f.write_str("read the log"),
             Self::Get { client, path } => write!(f, "{client}: get {path}"),
-            Self::Broker(BrokerState::Up) => f.write_str("let the broker come back"),
-            Self::Broker(BrokerState::Down) => f.write_str("cut the broker off"),
+            Self::Broker(BrokerAct::State(BrokerState::Up)) => f.write_str("let the broker come back"),
+            Self::Broker(BrokerAct::State(BrokerState::Down)) => f.write_str("cut the broker off"),
+            Self::Broker(BrokerAct::Network(act)) => write!(f, "the network to the broker {act}"),
             Self::ShutDown => f.write_str("ask the gateway to end"),
             Self::KillGateway => f.write_str("kill the gateway"),
+            Self::Network(act) => write!(f, "the network {act}"),
             Self::Client(act) => write!(f, "client: {act}"),
             Self::Gateway(act) => write!(f, "gateway: {act}"),
         }
@@ -255,6 +285,7 @@ impl fmt::Display for ProbeAct {
             }
             Self::Subscribe(target) => write!(f, "subscribe to {target}"),
             Self::Unsubscribe(target) => write!(f, "unsubscribe from {target}"),
+            Self::Network(act) => write!(f, "the network {act}"),
         }
     }
 }

@@ -158,7 +158,10 @@ fn a_setting_names_its_placeholder() {
     let with = |text: &str| parse(&GOOD.replacen(head, &format!("{head}{text}\n"), 1));
     let scenario = with("broker = \"down\"\ngateways = 2\n[settings]\nmax_connections = 2").unwrap();
     assert_eq!(scenario.settings.placeholders(), ["max_connections"]);
-    assert!((scenario.gateways, scenario.cuts_broker()) == (2, true) && !parse(GOOD).unwrap().cuts_broker());
+    assert!(
+        (scenario.gateways, scenario.disturbs_broker()) == (2, true)
+            && !parse(GOOD).unwrap().disturbs_broker()
+    );
     let error = |text: &str| with(text).unwrap_err().to_string();
     assert!(error("gateways = 0").contains("`gateways` lies between"));
     assert!(error("[settings]\nmax_conections = 2").contains("unknown field `max_conections`"));
@@ -180,6 +183,8 @@ step = [
     { gateway = { event = { type = "a:b", data = {}, count = 25 } } },
     { gateway = { cut_after = 3 } },
     { inspect = "log" },
+    { network = "end" },
+    { network = { both = { delay = "0.5 * pong_timeout", slice = 3 }, to_subject = { black_hole = true } } },
 ]
 expect = [{ requirement = "HOOK-1", some = { consumer = "list", status = "connected" } }]
 "#;
@@ -201,6 +206,8 @@ fn what_a_client_is_told_is_shown() {
             "gateway: send a:b (25)",
             "gateway: read 3 messages and drop the connection",
             "read the log",
+            "the network ends connections",
+            "the network lets nothing through to the subject, delays by 0.5 * pong_timeout, carries 3 bytes at a time from it",
         ]
     );
     let fleet = parse(&CLIENT.replacen("signed_in = false", "fleet = true", 1)).unwrap();
@@ -222,6 +229,8 @@ fn impossible_clients_are_slips() {
         ("inspect = \"log\"", "inspect = \"queue\"", "the `log` can be inspected"),
         ("do = \"sign_out\"", "do = \"stall\"", "a client under test can"),
         ("signed_in = false", "url = \"environment\"", "say `simulated = false`"),
+        ("do = \"sign_out\"", "network = \"reset\"", "say `simulated = false`"),
+        ("do = \"sign_out\"", "network = \"gone\"", "expected `\"clear\"`"),
     ] {
         let text = CLIENT.replacen(from, to, 1);
         assert_ne!(text, CLIENT, "{from}");

@@ -14,8 +14,7 @@ use super::hex::Hex;
 use super::message::RawMessage;
 use crate::pattern::Pattern;
 use crate::requirement::{RequirementId, SubjectKind};
-use crate::scenario::BrokerState;
-use crate::scenario::step::{Action, ClientAct, Inspection, ProbeAct, Publication};
+use crate::scenario::step::{Action, BrokerAct, ClientAct, Inspection, NetworkAct, ProbeAct, Publication};
 use crate::times::Expr;
 use crate::trace::Reading;
 
@@ -28,7 +27,8 @@ pub(super) struct RawStep {
     pub(super) code: Option<CloseCode>,
     send: Option<RawMessage>,
     get: Option<String>,
-    broker: Option<BrokerState>,
+    broker: Option<BrokerAct>,
+    network: Option<NetworkAct>,
     send_text: Option<String>,
     send_binary: Option<Hex>,
     send_bytes: Option<Hex>,
@@ -147,6 +147,7 @@ impl RawStep {
                 }
                 acts.extend(self.subscribe.map(|target| ProbeAct::Subscribe(target.into())));
                 acts.extend(self.unsubscribe.map(|target| ProbeAct::Unsubscribe(target.into())));
+                acts.extend(self.network.map(ProbeAct::Network));
                 match (&self.client, self.get) {
                     (Some(client), Some(path)) => actions.push(Action::Get { client: client.clone(), path }),
                     (None, Some(_)) => return Err("say which `client` asks".to_owned()),
@@ -222,6 +223,7 @@ impl RawStep {
                 acts.extend(self.get_query.map(|key| ClientAct::Read(Reading::Query(key))));
                 acts.extend(self.read.map(|name| ClientAct::Read(Reading::Consumer(name))));
                 actions.extend(acts.into_iter().map(Action::Client));
+                actions.extend(self.network.map(Action::Network));
                 match self.inspect {
                     Some(RawInspection::Log) => actions.push(Action::Inspect(Inspection::Log)),
                     Some(RawInspection::Topology | RawInspection::Queue) => {

@@ -1,0 +1,37 @@
+//! A listening socket behind a network that can go wrong.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+
+use super::stage::Accept;
+use crate::wire::link::Network;
+
+/// A listening socket behind a network.
+pub(super) struct Behind<L> {
+    listener: L,
+    network: Network,
+}
+
+impl<L> Behind<L> {
+    /// Whatever the listener takes passes the network.
+    pub(super) fn new(listener: L, network: Network) -> Self {
+        Self { listener, network }
+    }
+}
+
+impl<L> Accept for Behind<L>
+where
+    L: Accept + Send,
+    L::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    type Stream = DuplexStream;
+
+    async fn accept(&mut self) -> io::Result<DuplexStream> {
+        Ok(self.network.pass(self.listener.accept().await?, L::reset))
+    }
+
+    fn reset(stream: DuplexStream) {
+        drop(stream);
+    }
+}

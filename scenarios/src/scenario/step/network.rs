@@ -1,0 +1,121 @@
+//! What the network does to connections.
+
+use std::fmt;
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use serde::Deserialize;
+
+use crate::times::{Expr, Times};
+use crate::wire::link::{Conditions, Cut, Lane, Network};
+
+/// What the network does.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected `\"clear\"`, `\"end\"`, `\"reset\"`, or `{ to_subject = …, from_subject = … }`"
+)]
+pub enum NetworkAct {
+    /// It acts at once on the connections that there are, or becomes whole again.
+    Sudden(Sudden),
+    /// It treats bytes so from now on, also those of connections to come.
+    Shape(Shape),
+}
+
+/// What needs no details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sudden {
+    /// Nothing is wrong any more.
+    Clear,
+    /// Connections end as if the other side had ended them (FIN).
+    End,
+    /// Connections are reset (RST).
+    Reset,
+}
+
+/// How bytes are treated. A direction that is not named is whole.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shape {
+    /// Both directions.
+    pub both: LaneSpec,
+    /// Towards what is judged, where it differs.
+    pub to_subject: Option<LaneSpec>,
+    /// From what is judged, where it differs.
+    pub from_subject: Option<LaneSpec>,
+}
+
+/// How the bytes of one direction are treated.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LaneSpec {
+    /// How much later each byte arrives.
+    pub delay: Option<Expr>,
+    /// Bytes a second, at most.
+    pub rate: Option<NonZeroU32>,
+    /// Bytes of each write, at most.
+    pub slice: Option<NonZeroUsize>,
+    /// Whether every bit is inverted.
+    pub corrupt: bool,
+    /// Whether nothing arrives, and nobody is told; what was sent comes when it is gone.
+    pub black_hole: bool,
+}
+
+impl NetworkAct {
+    /// Whether connections are reset, which a simulation cannot do.
+    pub(crate) fn resets(&self) -> bool {
+        matches!(self, Self::Sudden(Sudden::Reset))
+    }
+
+    /// Lets a network act so.
+    pub fn apply(&self, network: &Network, times: &Times) {
+        match self {
+            Self::Sudden(Sudden::End) => network.cut(Cut::End),
+            Self::Sudden(Sudden::Reset) => network.cut(Cut::Reset),
+            Self::Sudden(Sudden::Clear) => network.set(Conditions::default()),
+            Self::Shape(Shape { both, to_subject, from_subject }) => network.set(Conditions {
+                to_subject: to_subject.as_ref().unwrap_or(both).lane(times),
+                from_subject: from_subject.as_ref().unwrap_or(both).lane(times),
+            }),
+        }
+    }
+}
+
+impl LaneSpec {
+    fn lane(&self, times: &Times) -> Lane {
+        Lane {
+            delay: self.delay.as_ref().map(|delay| delay.duration(times)).unwrap_or_default(),
+            rate: self.rate,
+            slice: self.slice,
+            corrupt: self.corrupt,
+            black_hole: self.black_hole,
+        }
+    }
+}
+
+impl fmt::Display for NetworkAct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sudden(Sudden::Clear) => f.write_str("is whole again"),
+            Self::Sudden(Sudden::End) => f.write_str("ends connections"),
+            Self::Sudden(Sudden::Reset) => f.write_str("resets connections"),
+            Self::Shape(Shape { both, to_subject: None, from_subject: None }) => both.fmt(f),
+            Self::Shape(Shape { both, to_subject, from_subject }) => {
+                let (to, from) = (to_subject.as_ref().unwrap_or(both), from_subject.as_ref().unwrap_or(both));
+                write!(f, "{to} to the subject, {from} from it")
+            }
+        }
+    }
+}
+
+impl fmt::Display for LaneSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = Vec::new();
+        said.extend(self.delay.as_ref().map(|delay| format!("delays by {delay}")));
+        said.extend(self.rate.map(|rate| format!("carries {rate} bytes a second")));
+        said.extend(self.slice.map(|slice| format!("carries {slice} bytes at a time")));
+        said.extend(self.corrupt.then(|| "corrupts".to_owned()));
+        said.extend(self.black_hole.then(|| "lets nothing through".to_owned()));
+        if said.is_empty() { f.write_str("carries") } else { f.write_str(&said.join(", ")) }
+    }
+}
