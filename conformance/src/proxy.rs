@@ -62,6 +62,7 @@ impl Drop for Proxy {
 pub(crate) fn reset(stream: TcpStream) {
     // Without lingering, closing resets. Where the system refuses, the connection ends all the same.
     let _ = stream.set_zero_linger();
+    drop(stream);
 }
 
 async fn serve(listener: TcpListener, target: SocketAddr, open: Arc<AtomicBool>, network: Network) {

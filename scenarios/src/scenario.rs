@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use protocol::{Dialect, Role};
+use protocol::{CloseCode, Dialect, Role};
 use serde::{Deserialize, Serialize};
 
 pub use client::{ClientSetup, UrlSource};
@@ -152,10 +152,21 @@ pub enum OnDial {
     Accept,
     /// The upgrade succeeds, and nothing that follows is read.
     AcceptStalled,
+    /// The upgrade succeeds, and the closing handshake begins at once with this code.
+    AcceptThenClose(CloseCode),
+    /// The upgrade is granted by an answer that proves nothing: its `Sec-WebSocket-Accept` belongs to another request
+    /// (RFC 6455 section 4.1).
+    AcceptWrongly,
     /// The connection is dropped before any answer.
     Refuse,
+    /// The connection is reset before any answer.
+    Reset,
+    /// The upgrade is answered by something that is not HTTP.
+    Garbage,
     /// The upgrade is answered with HTTP 401.
     Unauthorized,
+    /// The upgrade is answered with HTTP 403.
+    Forbidden,
     /// The upgrade is answered with HTTP 503.
     Unavailable,
     /// The upgrade is never answered.
@@ -277,6 +288,14 @@ impl OnDials {
         match self {
             Self::Always(answer) => *answer,
             Self::InTurn(answers) => answers[number.min(answers.len() - 1)],
+        }
+    }
+
+    /// Whether connections are reset, which a simulation cannot do.
+    pub(crate) fn resets(&self) -> bool {
+        match self {
+            Self::Always(answer) => *answer == OnDial::Reset,
+            Self::InTurn(answers) => answers.contains(&OnDial::Reset),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use protocol::ServerMessage;
+use protocol::{CloseCode, ServerMessage};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -21,6 +21,9 @@ use crate::wire::handshake::{ReceivedRequest, answer_status};
 const ACTS: usize = 16;
 /// Dials that may be in their handshake at once; a client that goes beyond it is left waiting.
 const MAX_HANDSHAKES: usize = 256;
+
+/// An answer that is not HTTP.
+const GARBAGE: &[u8] = b"\x00\x01\x02 this is no HTTP\r\n\r\n";
 
 /// A running gateway. Dropping it drops every connection.
 pub(super) struct ScriptedGateway {
@@ -70,6 +73,8 @@ struct Opened<S> {
     leftover: Vec<u8>,
     connection: u32,
     stalled: bool,
+    /// The code that it is closed with at once.
+    closes: Option<CloseCode>,
 }
 
 impl Script {
@@ -92,7 +97,7 @@ impl Script {
                         self.in_turn += 1;
                         let handshake =
                             Handshake { connection, answer, setting: self.setting.clone(), recorder: self.recorder.clone() };
-                        handshakes.spawn(handshake.run(stream));
+                        handshakes.spawn(handshake.run(stream, L::reset));
                     }
                     // Nothing can dial any more; the scenario's waits run out and say what is missing.
                     Err(_) => return,
@@ -121,6 +126,9 @@ impl Script {
         if self.spec.welcome && self.setting.dialect.welcome_type().is_some() {
             let rooms = vec!["broadcast".to_owned()];
             peer.order(self.message(&ServerMessage::Welcome { user_id: "user".to_owned(), rooms })).await;
+        }
+        if let Some(code) = opened.closes {
+            peer.order(Order::Close(code)).await;
         }
         self.peers.push(peer);
     }
@@ -158,6 +166,7 @@ impl Script {
             GatewayAct::Event { name, data, .. } => {
                 self.message(&ServerMessage::Event { name, payload: data })
             }
+            GatewayAct::SendBytes(bytes) => Order::Bytes(bytes),
             GatewayAct::SendText(text) => Order::Send(RawFrame::text(text)),
             GatewayAct::Ping(payload) => Order::Send(RawFrame::control(Control::Ping, payload)),
         };
@@ -186,7 +195,7 @@ struct Handshake {
 }
 
 impl Handshake {
-    async fn run<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S) -> Option<Opened<S>> {
+    async fn run<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S, reset: fn(S)) -> Option<Opened<S>> {
         let request = match ReceivedRequest::read(&mut stream).await {
             Ok(request) => request,
             Err(error) => {
@@ -196,10 +205,25 @@ impl Handshake {
         };
         let query = request.parameters(&self.setting.dialect);
         self.note(Event::Dialled { path: request.path.clone(), query }).await;
+        if self.answer == OnDial::Reset {
+            reset(stream);
+            self.note(Event::Refused { status: None, reason: "reset by the gateway".to_owned() }).await;
+            return None;
+        }
         match self.settle(&mut stream, &request).await {
             Ok(None) => {
                 let stalled = self.answer == OnDial::AcceptStalled;
-                Some(Opened { stream, leftover: request.leftover, connection: self.connection, stalled })
+                let closes = match self.answer {
+                    OnDial::AcceptThenClose(code) => Some(code),
+                    _ => None,
+                };
+                Some(Opened {
+                    stream,
+                    leftover: request.leftover,
+                    connection: self.connection,
+                    stalled,
+                    closes,
+                })
             }
             Ok(Some(refused)) => {
                 self.note(refused).await;
@@ -219,11 +243,26 @@ impl Handshake {
         request: &ReceivedRequest,
     ) -> io::Result<Option<Event>> {
         let status = match self.answer {
-            OnDial::Accept | OnDial::AcceptStalled => {
+            OnDial::Accept | OnDial::AcceptStalled | OnDial::AcceptThenClose(_) => {
                 request.accept(stream, &self.setting.dialect).await?;
                 return Ok(None);
             }
-            OnDial::Refuse => {
+            OnDial::AcceptWrongly => {
+                request.accept_wrongly(stream).await?;
+                return Ok(Some(Event::Refused {
+                    status: None,
+                    reason: "granted with a wrong Sec-WebSocket-Accept".to_owned(),
+                }));
+            }
+            OnDial::Garbage => {
+                stream.write_all(GARBAGE).await?;
+                stream.shutdown().await?;
+                return Ok(Some(Event::Refused {
+                    status: None,
+                    reason: "answered with what is not HTTP".to_owned(),
+                }));
+            }
+            OnDial::Refuse | OnDial::Reset => {
                 stream.shutdown().await?;
                 return Ok(Some(Event::Refused {
                     status: None,
@@ -239,6 +278,7 @@ impl Handshake {
                 }));
             }
             OnDial::Unauthorized => 401,
+            OnDial::Forbidden => 403,
             OnDial::Unavailable => 503,
         };
         answer_status(stream, status).await?;

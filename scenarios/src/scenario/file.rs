@@ -134,6 +134,9 @@ impl Checker<'_> {
         {
             return Err(self.error(0..0, "a simulation has no environment: say `simulated = false`"));
         }
+        if raw.simulated && raw.gateway.as_ref().is_some_and(|spec| spec.get_ref().on_dial.resets()) {
+            return Err(self.error(0..0, "a simulated connection cannot be reset: say `simulated = false`"));
+        }
         for (step, span) in steps.iter().zip(spans) {
             if raw.simulated
                 && let Some(why) = step.action.is_beyond_simulation()

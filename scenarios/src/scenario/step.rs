@@ -204,6 +204,9 @@ impl Action {
             Self::Network(act) | Self::Probe(_, ProbeAct::Network(act)) if act.resets() => {
                 Some("a simulated connection cannot be reset")
             }
+            Self::Gateway(GatewayAct::OnDial(on_dial)) if on_dial.resets() => {
+                Some("a simulated connection cannot be reset")
+            }
             _ => None,
         }
     }

@@ -198,15 +198,21 @@ impl ReceivedRequest {
     /// When the connection fails, or the request asked for no upgrade.
     pub async fn accept(&self, stream: &mut (impl AsyncWrite + Unpin), dialect: &Dialect) -> io::Result<()> {
         let no_key = || io::Error::new(io::ErrorKind::InvalidData, "the request asks for no upgrade");
-        let accept = derive_accept_key(self.key.as_ref().ok_or_else(no_key)?.as_bytes());
-        let mut head = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Accept: {accept}\r\n"
-        );
+        let mut head = granted(self.key.as_ref().ok_or_else(no_key)?);
         if let (TokenPlace::Subprotocol, Some(subprotocol)) = (dialect.token, &self.subprotocol) {
             head += &format!("Sec-WebSocket-Protocol: {subprotocol}\r\n");
         }
         stream.write_all((head + "\r\n").as_bytes()).await
+    }
+
+    /// Grants an upgrade that nobody asked for: the answer belongs to another key.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    pub async fn accept_wrongly(&self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+        let another = if self.key.as_deref() == Some(KEY) { "" } else { KEY };
+        stream.write_all((granted(another) + "\r\n").as_bytes()).await?;
+        stream.flush().await
     }
 
     /// The query's parameters, percent-decoded, in order; and `token`, where the dialect has it travel in a field.
@@ -222,6 +228,15 @@ impl ReceivedRequest {
         parameters.extend(decoded.map(|token| ("token".to_owned(), token)));
         parameters
     }
+}
+
+/// The answer to an upgrade request with this key, up to its empty line.
+fn granted(key: &str) -> String {
+    let accept = derive_accept_key(key.as_bytes());
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n"
+    )
 }
 
 /// Asks for a page by plain HTTP; its status and body.

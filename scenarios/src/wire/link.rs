@@ -178,7 +178,7 @@ impl Direction {
                     return Err(error);
                 }
             };
-            let due = Instant::now() + self.now().delay;
+            let due = now() + self.lane_now().delay;
             if queue.send((due, chunk)).await.is_err() || count == 0 {
                 return Ok(());
             }
@@ -213,7 +213,7 @@ impl Direction {
         Ok(())
     }
 
-    fn now(&self) -> Lane {
+    fn lane_now(&self) -> Lane {
         (self.lane)(&self.state.borrow().conditions)
     }
 
@@ -226,7 +226,17 @@ impl Direction {
     }
 }
 
+/// When bytes were taken.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a network has a clock; it is tokio's, so that a simulation has it in hand"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "time that passes is what is tested")]
 mod tests {
     use super::*;
 

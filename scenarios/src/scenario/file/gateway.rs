@@ -20,6 +20,7 @@ pub(super) struct RawGateway {
     cut_after: Option<u32>,
     event: Option<RawEvent>,
     send_text: Option<String>,
+    send_bytes: Option<Hex>,
     ping: Option<Hex>,
 }
 
@@ -46,6 +47,7 @@ impl RawGateway {
         acts.extend(self.cut_after.map(GatewayAct::CutAfter));
         acts.extend(self.event.map(RawEvent::sent).transpose()?);
         acts.extend(self.send_text.map(GatewayAct::SendText));
+        acts.extend(self.send_bytes.map(|Hex(bytes)| GatewayAct::SendBytes(bytes)));
         acts.extend(self.ping.map(|Hex(bytes)| GatewayAct::Ping(bytes)));
         Ok(acts)
     }

@@ -35,6 +35,8 @@ pub enum GatewayAct {
     },
     /// Sends a text frame as it is.
     SendText(String),
+    /// Writes bytes that need not be a frame.
+    SendBytes(Vec<u8>),
     /// Sends a ping control frame with this payload.
     Ping(Vec<u8>),
 }
@@ -54,6 +56,7 @@ impl fmt::Display for GatewayAct {
             Self::Event { name, count, .. } if *count > 1 => write!(f, "send {name} ({count})"),
             Self::Event { name, data, .. } => write!(f, "send {name} {data}"),
             Self::SendText(text) => write!(f, "send the text {text:?}"),
+            Self::SendBytes(bytes) => write!(f, "write {} bytes", bytes.len()),
             Self::Ping(bytes) => write!(f, "send a ping frame of {} bytes", bytes.len()),
         }
     }
