@@ -125,7 +125,8 @@ impl Executor {
     pub async fn execute(&self, scenario: &Scenario) -> Result<Execution, ExecutionError> {
         let number = self.number();
         let dialect = self.profile.dialect.clone();
-        let bindings = Bindings { case: format!("c{number}-{}", self.run), dialect };
+        let event_names = self.profile.events.names.clone();
+        let bindings = Bindings { case: format!("c{number}-{}", self.run), dialect, event_names };
         let scenario = scenario.bind(&bindings);
         match scenario.subject {
             SubjectKind::Gateway => {

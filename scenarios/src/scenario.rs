@@ -181,6 +181,8 @@ pub struct Bindings {
     pub case: String,
     /// How the implementation under test spells the wire.
     pub dialect: Dialect,
+    /// What event types are called there, where that is not what scenarios call them.
+    pub event_names: BTreeMap<String, String>,
 }
 
 impl Scenario {
@@ -192,7 +194,8 @@ impl Scenario {
         file::read(id, text)
     }
 
-    /// The scenario of one run: `{alice}` becomes the user id of the client `alice`, `{case}` the run's own word.
+    /// The scenario of one run: `{alice}` becomes the user id of the client `alice`, `{case}` the run's own word, and
+    /// `payment:created` whatever that is called.
     ///
     /// # Panics
     /// When the bound text is no scenario, which would mean that a binding holds a quotation mark.
@@ -200,6 +203,12 @@ impl Scenario {
         let mut text = self.text.replace("{case}", &bindings.case);
         for name in self.clients.keys() {
             text = text.replace(&format!("{{{name}}}"), &self.user_id(name, bindings));
+        }
+        // At once, since the name of one type may be what scenarios call another.
+        if !bindings.event_names.is_empty() {
+            let renamed =
+                text.split('"').map(|part| bindings.event_names.get(part).map_or(part, String::as_str));
+            text = renamed.collect::<Vec<_>>().join("\"");
         }
         Self::parse(self.id.clone(), &text).expect("bindings are plain words").in_dialect(&bindings.dialect)
     }

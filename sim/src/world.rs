@@ -1,5 +1,6 @@
 //! One simulated run: a world of hosts, stepped until the player is done.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
@@ -95,7 +96,11 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
     if !scenario.simulated {
         return Err(SimError::NotSimulated(scenario.id.to_string()));
     }
-    let bindings = Bindings { case: format!("s{}", options.seed), dialect: options.dialect.clone() };
+    let bindings = Bindings {
+        case: format!("s{}", options.seed),
+        dialect: options.dialect.clone(),
+        event_names: BTreeMap::new(),
+    };
     let scenario = scenario.bind(&bindings);
     let times =
         Times { timing: options.timing.clone(), patience: PATIENCE, slack: SLACK, fleet: Times::FLEET };

@@ -1,5 +1,7 @@
 //! How events come to a gateway: under which routing key, and in which body. The default is the seed's.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -9,6 +11,9 @@ use serde_json::Value;
 pub struct EventShape {
     /// The routing key; `{key}` is the event's type with dots for colons, such as `payment.created`.
     pub routing_key: String,
+    /// What event types are called, where that is not what scenarios call them: `payment:created` may be
+    /// `PaymentCreated`. So they are called everywhere, by the broker and by clients.
+    pub names: BTreeMap<String, String>,
     /// The body, a JSON text in which `"{type}"` stands for the event's type and `"{data}"` for its data.
     pub body: String,
 }
@@ -22,18 +27,42 @@ pub enum EventShapeError {
     /// The body is no JSON.
     #[error("`events.body` is no JSON: {0}")]
     Json(String),
+    /// A name is given to no event type of scenarios.
+    #[error("`events.names` has {0:?}, which no scenario uses; there are {types}", types = TYPES.join(", "))]
+    UnknownType(String),
+    /// A name that cannot be written into a scenario.
+    #[error("`events.names`: {0:?} is no name: letters, digits and `:._-/`")]
+    Name(String),
+    /// Two types could not be told apart.
+    #[error("`events.names`: two types are called {0:?}")]
+    SameName(String),
     /// The body leaves something out.
     #[error("`events.body` needs `\"{0}\"`")]
     Missing(&'static str),
 }
 
+/// The event types that scenarios use, as they call them.
+const TYPES: [&str; 8] = [
+    "admin:alert",
+    "catalog:changed",
+    "payment:completed",
+    "payment:created",
+    "payment:failed",
+    "payment:updated",
+    "profile:updated",
+    "stock:changed",
+];
 const KEY: &str = "{key}";
 const TYPE: &str = "{type}";
 const DATA: &str = "{data}";
 
 impl Default for EventShape {
     fn default() -> Self {
-        Self { routing_key: KEY.to_owned(), body: r#"{"type":"{type}","data":"{data}"}"#.to_owned() }
+        Self {
+            routing_key: KEY.to_owned(),
+            names: BTreeMap::new(),
+            body: r#"{"type":"{type}","data":"{data}"}"#.to_owned(),
+        }
     }
 }
 
@@ -45,6 +74,20 @@ impl EventShape {
     pub fn check(&self) -> Result<(), EventShapeError> {
         if !self.routing_key.contains(KEY) {
             return Err(EventShapeError::NoKey);
+        }
+        for (kind, name) in &self.names {
+            if !TYPES.contains(&kind.as_str()) {
+                return Err(EventShapeError::UnknownType(kind.clone()));
+            }
+            let plain = |character: char| character.is_alphanumeric() || ":._-/".contains(character);
+            if name.is_empty() || !name.chars().all(plain) {
+                return Err(EventShapeError::Name(name.clone()));
+            }
+        }
+        let mut used = BTreeSet::new();
+        let names = TYPES.into_iter().map(|kind| self.names.get(kind).map_or(kind, String::as_str));
+        if let Some(twice) = names.into_iter().find(|name| !used.insert(*name)) {
+            return Err(EventShapeError::SameName(twice.to_owned()));
         }
         let body: Value =
             serde_json::from_str(&self.body).map_err(|error| EventShapeError::Json(error.to_string()))?;
@@ -96,10 +139,11 @@ fn fill(value: &mut Value, kind: &str, data: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use scenarios::Library;
     use serde_json::json;
 
     fn shape(routing_key: &str, body: &str) -> EventShape {
-        EventShape { routing_key: routing_key.to_owned(), body: body.to_owned() }
+        EventShape { routing_key: routing_key.to_owned(), body: body.to_owned(), ..EventShape::default() }
     }
 
     /// An event gets the shape; what is no event, and is meant to be none, does not.
@@ -127,5 +171,24 @@ mod tests {
         assert_eq!(shape("{key}", r#"["{data}"]"#).check(), Err(EventShapeError::Missing("{type}")));
         assert_eq!(shape("{key}", r#"["{type}"]"#).check(), Err(EventShapeError::Missing("{data}")));
         assert!(matches!(shape("{key}", "{").check(), Err(EventShapeError::Json(_))));
+        let named = |kind: &str, name: &str| EventShape {
+            names: BTreeMap::from([(kind.to_owned(), name.to_owned())]),
+            ..EventShape::default()
+        };
+        assert_eq!(named("payment:created", "PaymentCreated").check(), Ok(()));
+        let error = |kind, name| named(kind, name).check().unwrap_err().to_string();
+        assert!(error("payment:creatd", "PaymentCreated").contains("there are admin:alert, catalog:changed"));
+        assert!(error("payment:created", "a\"b").contains("is no name"));
+        assert!(error("payment:created", "payment:failed").contains("two types are called"));
+    }
+
+    /// What can be renamed is what scenarios use.
+    #[test]
+    fn types_are_those_of_scenarios() {
+        let texts: String =
+            Library::builtin().unwrap().iter().map(|scenario| scenario.text().to_owned()).collect();
+        for kind in TYPES {
+            assert!(texts.contains(&format!("\"{kind}\"")), "{kind}");
+        }
     }
 }

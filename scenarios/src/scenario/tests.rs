@@ -36,7 +36,8 @@ fn a_scenario_reads_and_binds() {
     let scenario = parse(GOOD).unwrap();
     assert_eq!(scenario.steps.len(), 3);
     assert_eq!(scenario.requirements()[0].to_string(), "ROOM-1");
-    let bindings = Bindings { case: "c7".to_owned(), dialect: Dialect::default() };
+    let bindings =
+        Bindings { case: "c7".to_owned(), dialect: Dialect::default(), event_names: Default::default() };
     assert_eq!(scenario.user_id("bob", &bindings), "alice-c7");
     let Action::Publish(publication) = &scenario.bind(&bindings).steps[1].action else {
         panic!("a publish step")
@@ -149,6 +150,21 @@ fn impossible_frames_are_slips() {
         let error = parse(&text).unwrap_err();
         assert!(error.to_string().contains(says), "{to}: {error}");
     }
+}
+
+/// Event types are called as the implementation calls them, all at once: names may even change places.
+#[test]
+fn event_types_are_renamed() {
+    let swapped = [("payment:created", "payment:updated"), ("payment:updated", "payment:created")];
+    let bindings = Bindings {
+        case: "c7".to_owned(),
+        dialect: Dialect::default(),
+        event_names: swapped.map(|(kind, name)| (kind.to_owned(), name.to_owned())).into(),
+    };
+    let text = CLIENT.replace("a:b", "payment:created").replace("\"note\"", "\"payment:updated\"");
+    let bound = parse(&text).unwrap().bind(&bindings);
+    let expected = CLIENT.replace("a:b", "payment:updated").replace("\"note\"", "\"payment:created\"");
+    assert_eq!(bound.text(), expected);
 }
 
 /// A gateway may be set up in a way of its own; what cannot be is reported.
