@@ -1,4 +1,4 @@
-//! `schema`: the JSON Schemas of what gatecheck writes.
+//! `schema`: the JSON Schemas of what gatecheck writes, and of what adapters say.
 
 use std::io::Write;
 
@@ -19,11 +19,14 @@ pub(super) struct SchemaArgs {
 enum Kind {
     /// `report.json`, and what `--format json` prints
     Report,
+    /// A line of the adapter protocol
+    Adapter,
 }
 
 pub(super) fn print(args: &SchemaArgs) -> Result<Exit, Failure> {
     let text = match args.of {
         Kind::Report => Document::schema(),
+        Kind::Adapter => include_str!("../../schemas/adapter.schema.json").to_owned(),
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(closed)?;
     Ok(Exit::Conformant)
