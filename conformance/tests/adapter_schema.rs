@@ -21,12 +21,12 @@ struct Listening(Arc<Mutex<Heard>>);
 
 impl Lines for Listening {
     fn request(&mut self, line: Value) -> Said {
-        self.0.lock().unwrap().requests.push(line.clone());
+        self.0.lock().expect("nobody panics while listening").requests.push(line.clone());
         Said { to_adapter: vec![line], to_judge: Vec::new() }
     }
 
     fn report(&mut self, line: Value) -> Said {
-        self.0.lock().unwrap().reports.push(line.clone());
+        self.0.lock().expect("nobody panics while listening").reports.push(line.clone());
         Said { to_adapter: Vec::new(), to_judge: vec![line] }
     }
 }
@@ -77,25 +77,34 @@ fn the_schema_refuses() {
 
 fn hear() -> Heard {
     let heard = Arc::new(Mutex::new(Heard::default()));
-    let library = Library::builtin().unwrap();
+    let library = Library::builtin().expect("sound scenarios");
     let options = Options { timing: Profile::reference().timing, ..Options::default() };
     for scenario in library.iter().filter(|one| one.simulated && one.subject == SubjectKind::Client) {
         let ear = Arc::clone(&heard);
         let lines = Arc::new(move || Box::new(Listening(Arc::clone(&ear))) as Box<dyn Lines>);
         let boundary = Boundary { lines: Some(lines), ..Boundary::default() };
-        play_through(scenario, &options, boundary).unwrap();
+        play_through(scenario, &options, boundary).expect("the schema and the scenarios are sound");
     }
-    std::mem::take(&mut heard.lock().unwrap())
+    std::mem::take(&mut heard.lock().expect("nobody panics while listening"))
 }
 
 /// The schema of these parts of the protocol alone.
 fn part(schema: &Value, names: &[&str]) -> Validator {
     let of: Vec<_> = names.iter().map(|name| json!({ "$ref": format!("#/$defs/{name}") })).collect();
-    jsonschema::validator_for(&json!({ "anyOf": of, "$defs": schema["$defs"] })).unwrap()
+    jsonschema::validator_for(&json!({ "anyOf": of, "$defs": schema["$defs"] }))
+        .expect("the schema and the scenarios are sound")
 }
 
 /// The words that tell the forms of a part from each other.
 fn defined(schema: &Value, part: &str, by: &str) -> BTreeSet<String> {
-    let forms = schema["$defs"][part]["oneOf"].as_array().unwrap();
-    forms.iter().map(|form| form["properties"][by]["const"].as_str().unwrap().to_owned()).collect()
+    let forms = schema["$defs"][part]["oneOf"].as_array().expect("the schema and the scenarios are sound");
+    forms
+        .iter()
+        .map(|form| {
+            form["properties"][by]["const"]
+                .as_str()
+                .expect("the schema and the scenarios are sound")
+                .to_owned()
+        })
+        .collect()
 }

@@ -73,6 +73,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || wire(|_| Change::default().speechless(4401)),
     },
     Mutant {
+        id: "gateway/one-secret-at-a-time",
+        requirement: "AUTH-7",
+        about: "The old secret is forgotten as soon as there is a new one.",
+        boundary: || retoken(|token| is_of_previous_secret(token).then(|| "no-token-at-all".to_owned())),
+    },
+    Mutant {
         id: "gateway/tokens-in-the-log",
         requirement: "AUTH-8",
         about: "The request's target is logged with its query.",
@@ -148,6 +154,15 @@ fn good(token: &str) -> String {
     };
     let token = TokenRecipe::default().mint(&bearer, &Secrets::from_current(sim::SECRET), now_s());
     token.expect("a recipe that omits nothing makes a token")
+}
+
+/// Whether a token is signed with the secret before the newest: signing its claims so gives the very same.
+fn is_of_previous_secret(token: &str) -> bool {
+    let Value::Object(claims) = part(token, 1) else { return false };
+    let recipe =
+        TokenRecipe { previous_secret: true, claims: claims.into_iter().collect(), ..TokenRecipe::default() };
+    let nobody = Bearer { user_id: "", email: "", role: Role::Customer };
+    recipe.mint(&nobody, &Secrets::from_current(sim::SECRET), now_s()).as_deref() == Some(token)
 }
 
 /// When simulations begin, in seconds since the Unix epoch: they are over before an hour has passed.

@@ -98,6 +98,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || wire(|_| Change::default().answer(|text| text.replacen(" 503 ", " 500 ", 1))),
     },
     Mutant {
+        id: "gateway/handshake-without-end",
+        requirement: "CONN-8",
+        about: "What stands before the gateway waits for the end of a request, however long that takes.",
+        // Nothing is changed: to have a request to change, a connection's wire waits for all of it.
+        boundary: || wire(|_| Change::default()),
+    },
+    Mutant {
         id: "gateway/ready-without-a-broker",
         requirement: "BRIDGE-10",
         about: "`/readyz` answers as `/healthz` does.",
