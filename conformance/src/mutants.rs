@@ -73,15 +73,14 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use scenarios::{Catalogue, Level, Library, SubjectKind};
+    use scenarios::{Catalogue, Library, SubjectKind};
 
-    /// There are more than fifty, at least one for every MUST that can be simulated, each with a name of its own and a
-    /// requirement that exists and that a simulated case shows.
+    /// There is at least one for every requirement, each with a name of its own; what a simulated mutant breaks, a simulated case
+    /// shows.
     #[test]
-    fn every_must_has_a_mutant() {
+    fn every_requirement_has_a_mutant() {
         let (catalogue, library) = (Catalogue::builtin(), Library::builtin().unwrap());
         let mutants = all();
-        assert!(mutants.len() > 50);
         let names: BTreeSet<_> = mutants.iter().map(|mutant| mutant.id).collect();
         assert_eq!(names.len(), mutants.len());
         let simulated: BTreeSet<_> = library
@@ -99,7 +98,7 @@ mod tests {
             assert!(simulated.contains(&(mutant.requirement.to_owned(), subject)), "{}", mutant.id);
         }
         let broken: BTreeSet<_> = mutants.iter().map(|mutant| mutant.requirement).collect();
-        for rule in catalogue.iter().filter(|rule| rule.level == Level::Core) {
+        for rule in catalogue.iter() {
             let id = rule.id.to_string();
             let on_sockets = COMMANDS.iter().any(|mutant| mutant.requirement == id);
             assert!(on_sockets || broken.contains(id.as_str()), "no mutant breaks {id}");
