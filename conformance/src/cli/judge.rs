@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use miette::miette;
-use protocol::Dialect;
+use protocol::{Dialect, Timing};
 use scenarios::{SubjectKind, Times};
 
 use super::catalogue::Selection;
@@ -33,7 +33,7 @@ pub(super) struct Common {
     /// How much is judged
     #[arg(long, value_enum, default_value_t = LevelArg::Hardened)]
     level: LevelArg,
-    /// Cases at once [default: four for each core]
+    /// Cases at once [default: four for each core, sixteen where times are long]
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// Run each case so often; the gravest verdict counts
@@ -82,6 +82,9 @@ pub(super) struct RunArgs {
     /// What the reference pair speaks: seed, enveloped, channels, bearer or subprotocol, or a JSON object with what differs from the default
     #[arg(long, value_name = "DIALECT", default_value = "seed", hide_default_value = true)]
     dialect: Dialect,
+    /// Judge at the default times (30 s between pings, ten attempts) instead of about a hundredth of them: takes minutes
+    #[arg(long)]
+    default_times: bool,
     #[command(flatten)]
     broker: BrokerArg,
 }
@@ -135,7 +138,10 @@ enum Format {
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let subjects = [SubjectKind::Gateway, SubjectKind::Client];
-    let profile = Profile { dialect: args.dialect.clone(), ..Profile::reference() };
+    let mut profile = Profile { dialect: args.dialect.clone(), ..Profile::reference() };
+    if args.default_times {
+        profile.timing = Timing::default();
+    }
     // The reference pair has no profile that a list could stand beside.
     judge(profile, &subjects, &args.common, &args.broker.broker, None)
 }

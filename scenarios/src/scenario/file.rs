@@ -318,3 +318,42 @@ fn yes() -> bool {
 fn one() -> u32 {
     1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page about the language knows every key of it.
+    #[test]
+    fn every_key_is_documented() {
+        let page = include_str!("../../README.md");
+        let unknown = |error: toml::de::Error| error.message().to_owned();
+        let messages = [
+            toml::from_str::<RawScenario>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<RawStep>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<ClientSpec>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<GatewaySpec>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<ClientSetup>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<Settings>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<Pattern>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<Expectation>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<OnDialOnly>("on_dial = \"zzz\"").map(drop).map_err(unknown),
+        ];
+        for message in messages {
+            let message = message.expect_err("there is no such key");
+            let (_, known) = message.split_once("expected one of ").expect("a list of what there is");
+            let keys: Vec<_> = known.split('`').skip(1).step_by(2).collect();
+            assert!(keys.len() > 2, "{message}");
+            for key in keys {
+                let said = [format!("`{key}`"), format!("\"{key}\""), format!(" {key} = ")];
+                assert!(said.iter().any(|said| page.contains(said)), "the page says nothing of {key}");
+            }
+        }
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct OnDialOnly {
+        #[expect(dead_code, reason = "what can be read of it is told by the error")]
+        on_dial: crate::scenario::OnDial,
+    }
+}

@@ -25,6 +25,10 @@ use crate::runner::{self, Options, Plan};
 
 /// Cases at once for each core: cases wait much more than they work.
 const JOBS_PER_CORE: usize = 4;
+/// Cases at once for each core where pings are far apart: those cases do little else than wait.
+const LONG_JOBS_PER_CORE: usize = 16;
+/// Far apart.
+const LONG: Duration = Duration::from_secs(5);
 
 /// Judges an implementation. `beside` is the folder in which a list of known failures is looked for.
 pub(super) fn judge(
@@ -165,7 +169,9 @@ impl Run<'_> {
     async fn play(mut self, plan: Plan) -> Result<Exit, Failure> {
         let to_people = self.common.format == Format::Console;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let jobs = self.common.jobs.map_or(cores * JOBS_PER_CORE, usize::from);
+        let is_long = self.about.times.timing.ping_interval >= LONG;
+        let per_core = if is_long { LONG_JOBS_PER_CORE } else { JOBS_PER_CORE };
+        let jobs = self.common.jobs.map_or(cores * per_core, usize::from);
         let options = Options { jobs, keep_traces: self.common.output.is_some() };
         let mut console = Console::new(plan.len(), self.about.repeat.clone());
         console.verbose = self.common.verbose;
