@@ -65,7 +65,7 @@ class Client:
         self._queued = asyncio.Event()
         self._subscriptions: dict[str, dict[str, str]] = {}
         self._listeners: dict[str, list[Callable[..., object]]] = {}
-        self._running: asyncio.Task[None] | None = None
+        self._runs: set[asyncio.Task[None]] = set()  # the newest, and those that are being cancelled
         self._leaving: asyncio.Task[None] | None = None
         self._asked: float | None = None  # when the oldest ping without a pong was sent
 
@@ -80,13 +80,15 @@ class Client:
             return
         self._attempts = 0
         self._refused = False
-        self._running = asyncio.create_task(self._run(self._running))
+        run = asyncio.create_task(self._run(set(self._runs)))
+        self._runs.add(run)
+        run.add_done_callback(self._runs.discard)
         self._become("connecting")
 
     def disconnect(self) -> None:
         self._online = False
-        if self._running is not None:
-            self._running.cancel()
+        for run in self._runs:
+            run.cancel()
         self._become("disconnected")
 
     def set_token(self, token: Token) -> None:
@@ -126,10 +128,10 @@ class Client:
         with suppress(ValueError):
             self._listeners.get(name, []).remove(listener)
 
-    async def _run(self, before: asyncio.Task[None] | None) -> None:
+    async def _run(self, before: set[asyncio.Task[None]]) -> None:
         """Dials, and dials again, until it is cancelled or has a reason to stop."""
-        if before is not None:
-            await asyncio.wait({before})
+        if before:
+            await asyncio.wait(before)
         while True:
             try:
                 socket = await self._dial()
@@ -153,7 +155,8 @@ class Client:
         if self._leaving is not None:
             await asyncio.wait({self._leaving})  # never two at once
         self._log(f"dialling {self._url}")
-        url, token = self._url, await self._token() if callable(self._token) else self._token
+        url = self._url
+        token = await self._token() if callable(self._token) else self._token
         if token is not None:
             url += f"{'&' if '?' in url else '?'}token={quote(token, safe='')}"
         return await connect(

@@ -199,11 +199,10 @@ class _Adapter:
         _write({"event": "status", "old": old, "status": self._status})
 
     def _announced(self, status: Any = None, old: Any = None, *_: Any) -> None:
-        if not isinstance(status, (str, Enum)):
-            change = status if isinstance(status, Mapping) else vars(status)
-            status = next((change[name] for name in ("status", "new", "current") if name in change), None)
-            old = next((change[name] for name in ("old", "previous") if name in change), old)
-        self._changed(status, old)
+        if isinstance(status, (str, Enum)):
+            self._changed(status, old)
+        else:
+            self._changed(_part(status, "status", "new", "current"), _part(status, "old", "previous"))
 
     async def _register(self, name: str, listener: Listener) -> Callable[[], Any] | None:
         """Registers a listener, and says how it is removed."""
@@ -246,6 +245,8 @@ class _Adapter:
                     await _resolved(disconnect())
                 while others := asyncio.all_tasks() - {asyncio.current_task()}:
                     await asyncio.wait(others)
+        except TimeoutError:
+            pass
         except Exception as error:
             print(f"disconnect: {error!r}", file=sys.stderr)
         finally:
@@ -325,7 +326,7 @@ async def _soon(result: Any, name: str) -> Any:
     call = asyncio.ensure_future(result)
     await asyncio.wait({call}, timeout=MOMENT)
     if call.done():
-        return call.result()
+        return None if call.cancelled() else call.result()
     _late.add(call)
     call.add_done_callback(lambda call: _ended(call, name))
     return None
@@ -366,6 +367,17 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     return str(value)
+
+
+def _part(change: Any, *names: str) -> Any:
+    """What a mapping or an object has under the first of the names that it knows."""
+    for name in names:
+        if isinstance(change, Mapping):
+            if name in change:
+                return change[name]
+        elif hasattr(change, name):
+            return getattr(change, name)
+    return None
 
 
 def _word(status: Any) -> Any:

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use libtest_mimic::{Completion, Failed, Trial};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::arms::requires;
 use crate::node::copy;
-use crate::{gatecheck, standings};
+use crate::{cases, gatecheck, standings};
 
 /// An interpreter that has `websockets`.
 const PYTHON: &str = "GATECHECK_PYTHON";
@@ -30,16 +31,15 @@ const FILES: [&str; 4] = [
 const UNCLAIMED: [&str; 4] = ["CONF-1", "OBS-1", "PROV-", "HOOK-"];
 
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
-    let runtime = Arc::clone(runtime);
-    vec![Trial::ignorable_test("python/the_client_to_begin_with_holds_what_it_claims", move || {
-        with_websockets(|folder| {
-            copy(&FILES, folder)?;
-            // The environment stands beside the files.
-            fs::rename(folder.join(".venv"), folder.join("adapters/python/.venv"))
-                .map_err(|error| error.to_string())?;
-            runtime.block_on(holds(&folder.join("adapters/python")))
-        })
-    })]
+    let (whole, other) = (Arc::clone(runtime), Arc::clone(runtime));
+    vec![
+        Trial::ignorable_test("python/the_client_to_begin_with_holds_what_it_claims", move || {
+            with_websockets(|folder| whole.block_on(holds(folder)))
+        }),
+        Trial::ignorable_test("python/a_client_in_another_style_is_wrapped", move || {
+            with_websockets(|folder| other.block_on(is_wrapped(folder)))
+        }),
+    ]
 }
 
 /// Judges in a new folder whose `.venv` has `websockets`. Ignored where no interpreter has it.
@@ -69,8 +69,9 @@ fn missing() -> Option<String> {
 }
 
 async fn holds(folder: &Path) -> Result<(), Failed> {
-    let profile = folder.join("gatecheck.toml").display().to_string();
-    let (code, report) = gatecheck(&["client", "-c", &profile, "--format", "json"]).await?;
+    let profile = settle(folder)?;
+    let (code, report) =
+        gatecheck(&["client", "-c", &profile.display().to_string(), "--format", "json"]).await?;
     let wrong: BTreeMap<&str, &str> = standings(&report)
         .into_iter()
         .filter(|(id, standing)| {
@@ -84,4 +85,30 @@ async fn holds(folder: &Path) -> Result<(), Failed> {
         3 => Ok(()),
         code => Err(format!("exit code {code}: {wrong:?}").into()),
     }
+}
+
+/// Slow methods, statuses of another type, listeners in a thread and noise are the adapter's business.
+async fn is_wrapped(folder: &Path) -> Result<(), Failed> {
+    let profile = settle(folder)?;
+    fs::write(profile.with_file_name("adapter.py"), include_str!("styles.py"))
+        .map_err(|error| error.to_string())?;
+    let filter = ["STATE-1", "STATE-4", "SUB-1", "SUB-3", "QUEUE-1", "QUEUE-3"];
+    let filter: Vec<&str> = filter.into_iter().flat_map(|id| ["--filter", id]).collect();
+    let profile = profile.display().to_string();
+    let (code, report) =
+        gatecheck(&[&["client", "-c", &profile, "--format", "json"], filter.as_slice()].concat()).await?;
+    let wrong: Vec<&Value> = cases(&report).filter(|case| case["verdict"] != "pass").collect();
+    match code {
+        0 if wrong.is_empty() => Ok(()),
+        3 => Ok(()),
+        code => Err(format!("exit code {code}: {wrong:?}").into()),
+    }
+}
+
+/// Copies the kit to where its interpreter is, and names its profile.
+fn settle(folder: &Path) -> Result<PathBuf, Failed> {
+    copy(&FILES, folder)?;
+    let kit = folder.join("adapters/python");
+    fs::rename(folder.join(".venv"), kit.join(".venv")).map_err(|error| error.to_string())?;
+    Ok(kit.join("gatecheck.toml"))
 }
