@@ -11,12 +11,33 @@ use tokio::process::Command;
 use tokio::runtime::Runtime;
 
 use crate::node::with_modules;
+use crate::python::with_websockets;
+
+/// How a client to begin with stands.
+struct Standing {
+    code: i32,
+    verdicts: [&'static str; 2],
+}
+
+/// It comes back after a loss, and keeps nothing that is sent before it is connected.
+const FORGETFUL: Standing = Standing {
+    code: 1,
+    verdicts: ["pass  client/state/connect-and-lose", "FAIL  client/queue/offline-in-order"],
+};
+/// It keeps that as well.
+const WHOLE: Standing = Standing {
+    code: 0,
+    verdicts: ["pass  client/state/connect-and-lose", "pass  client/queue/offline-in-order"],
+};
 
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
-    let (node, rust) = (Arc::clone(runtime), Arc::clone(runtime));
+    let [node, python, rust] = [(); 3].map(|()| Arc::clone(runtime));
     vec![
         Trial::ignorable_test("node/a_new_adapter_gets_a_verdict", move || {
-            with_modules(&["ws"], |folder| node.block_on(gets_a_verdict("node", folder)))
+            with_modules(&["ws"], |folder| node.block_on(gets_a_verdict("node", &FORGETFUL, folder)))
+        }),
+        Trial::ignorable_test("python/a_new_adapter_gets_a_verdict", move || {
+            with_websockets(|folder| python.block_on(gets_a_verdict("python", &WHOLE, folder)))
         }),
         Trial::ignorable_test("rust/a_new_adapter_gets_a_verdict", move || {
             let folder = TempDir::with_prefix("gatecheck-rust-").map_err(|error| error.to_string())?;
@@ -25,14 +46,14 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
             fs::create_dir_all(&built).map_err(|error| error.to_string())?;
             std::os::unix::fs::symlink(example()?, built.join("gatecheck-adapter"))
                 .map_err(|error| error.to_string())?;
-            rust.block_on(gets_a_verdict("rust", folder.path()))?;
+            rust.block_on(gets_a_verdict("rust", &FORGETFUL, folder.path()))?;
             Ok(Completion::Completed)
         }),
     ]
 }
 
-/// The folder has what the printed `npm install` or `cargo build` would bring; the rest is done as printed.
-async fn gets_a_verdict(language: &str, folder: &Path) -> Result<(), Failed> {
+/// The folder has what the printed `npm install`, `pip install` or `cargo build` would bring; the rest is done as printed.
+async fn gets_a_verdict(language: &str, expected: &Standing, folder: &Path) -> Result<(), Failed> {
     let (code, printed) = shell(folder, &format!("gatecheck init {language}")).await?;
     let commands: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix("  gatecheck ")).collect();
     if code != 0 || commands.last() != Some(&"client") {
@@ -40,10 +61,8 @@ async fn gets_a_verdict(language: &str, folder: &Path) -> Result<(), Failed> {
     }
     let filter = "--filter client/state/connect-and-lose --filter QUEUE-1";
     let (code, printed) = shell(folder, &format!("gatecheck client {filter}")).await?;
-    // It comes back after a loss, and keeps nothing that is sent before it is connected.
-    let verdicts = ["pass  client/state/connect-and-lose", "FAIL  client/queue/offline-in-order"];
-    match verdicts.into_iter().find(|verdict| !printed.contains(verdict)) {
-        None if code == 1 => Ok(()),
+    match expected.verdicts.into_iter().find(|verdict| !printed.contains(verdict)) {
+        None if code == expected.code => Ok(()),
         missing => Err(format!("exit code {code}, missing {missing:?}: {printed}").into()),
     }
 }

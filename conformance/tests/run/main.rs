@@ -2,7 +2,7 @@
 //! what `gatecheck init` writes.
 //!
 //! Trials are named `ARM/…` after the broker, which is looked for as in the suite `broker`; `node/…` need `amqplib` and `ws` in
-//! the folder that `GATECHECK_NODE_MODULES` names.
+//! the folder that `GATECHECK_NODE_MODULES` names, `python/…` an interpreter with `websockets` that `GATECHECK_PYTHON` names.
 
 #[path = "../arms/mod.rs"]
 mod arms;
@@ -10,6 +10,7 @@ mod example;
 mod init;
 mod node;
 mod node_client;
+mod python;
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -36,6 +37,7 @@ fn main() {
     trials.extend(example::trials(&runtime));
     trials.extend(init::trials(&runtime));
     trials.extend(node_client::trials(&runtime));
+    trials.extend(python::trials(&runtime));
     let conclusion = libtest_mimic::run(&arguments, trials);
     let arms = Arc::into_inner(arms).expect("trials that did not run are dropped with their share");
     runtime.block_on(arms.stop());

@@ -7,6 +7,8 @@ use clap::ValueEnum;
 pub(in crate::cli) enum Language {
     /// JavaScript or TypeScript in Node.js
     Node,
+    /// Python, with asyncio
+    Python,
     /// Rust
     Rust,
 }
@@ -29,6 +31,7 @@ impl Language {
     pub(super) fn kit(self) -> &'static Kit {
         match self {
             Self::Node => &NODE,
+            Self::Python => &PYTHON,
             Self::Rust => &RUST,
         }
     }
@@ -51,6 +54,18 @@ static NODE: Kit = Kit {
     ],
     prepare: &["npm install"],
     first: "adapter.mjs wraps the client in client.mjs: put yours there",
+};
+
+static PYTHON: Kit = Kit {
+    files: &[
+        file!("gatecheck_adapter.py", "python/gatecheck_adapter.py"),
+        file!("adapter.py", "python/adapter.py"),
+        file!("client.py", "python/client.py"),
+        file!("requirements.txt", "python/requirements.txt"),
+        file!("gatecheck.toml", "python/gatecheck.toml"),
+    ],
+    prepare: &["python3 -m venv .venv", ".venv/bin/pip install -r requirements.txt"],
+    first: "adapter.py wraps the client in client.py: put yours there",
 };
 
 static RUST: Kit = Kit {
