@@ -1,0 +1,67 @@
+// What TypeScript knows of gatecheck-adapter.mjs.
+
+/** Serves one client until the input ends or `exit` is asked for. */
+export function serve<Client extends object>(hooks: Hooks<Client>): void;
+
+/** Thrown for what the client does not have: cases that need it are not run. */
+export class Unsupported extends Error {}
+
+export interface Hooks<Client> {
+  /** Makes the client. */
+  create(settings: Settings, judge: Judge): Client | Promise<Client>;
+  /** The name of the status event, or a function that calls `changed` at each change. Default: `status`. */
+  status?: string | ((client: Client, changed: (status: string, old?: string) => void) => void);
+  /** Registers a listener, where that is not `client.on(name, listener)`; a function that it returns removes it. */
+  on?(client: Client, name: string, listener: Listener): unknown;
+  /** Removes a listener, where that is not `client.off(name, listener)`. */
+  off?(client: Client, name: string, listener: Listener): unknown;
+  /** Whether `create` hands `judge.token` to the client. */
+  tokenProvider?: boolean;
+  /** Requests that need more than a method of the same name. What one returns is the answer's value. */
+  ops?: Record<string, (client: Client, request: Request) => unknown>;
+}
+
+export type Listener = (payload?: unknown) => void;
+
+/** A request of the adapter protocol: its `op`, and what belongs to it. */
+export interface Request {
+  id: number;
+  op: string;
+  // Which fields there are is told by the op.
+  [field: string]: any;
+}
+
+/** How the client is configured. What is missing is for the client's own default. */
+export interface Settings {
+  url?: string;
+  token?: string;
+  options: Options;
+  dialect: Record<string, unknown>;
+}
+
+/** Times are in milliseconds. */
+export interface Options {
+  reconnectDelay?: number;
+  maxReconnectDelay?: number;
+  maxReconnectAttempts?: number;
+  jitter?: number;
+  pingInterval?: number;
+  pongTimeout?: number;
+  connectTimeout?: number;
+  stableAfter?: number;
+  autoReconnect?: boolean;
+  autoConnect?: boolean;
+  queueCapacity?: number;
+  debug?: boolean;
+  tokenProvider?: boolean;
+  seed?: number;
+}
+
+export interface Judge {
+  /** Asks for the token of a dial. */
+  token(): Promise<string>;
+  /** Tells what an error tracker would get. */
+  report(message: string, user?: unknown): void;
+  /** Reports anything else of the protocol. */
+  event(name: string, fields: Record<string, unknown>): void;
+}
