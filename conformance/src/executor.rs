@@ -104,9 +104,11 @@ impl Executor {
         Times { timing: self.profile.timing.clone(), patience: PATIENCE, slack: SLACK, fleet }
     }
 
-    /// Whether a case may run beside others: not where it would be noticed on a gateway or in a queue that they share.
+    /// Whether a case may run beside others: not where it would be noticed on a gateway or in a queue that they share, and not
+    /// where it starts a fleet of clients that the profile calls heavy by asking for fewer.
     pub fn is_parallel(&self, scenario: &Scenario) -> bool {
         match (scenario.subject, &self.profile.gateway) {
+            (SubjectKind::Client, _) => !scenario.client.fleet || self.times().fleet >= Times::FLEET,
             (SubjectKind::Gateway, Some(gateway)) => match &gateway.access {
                 GatewayAccess::Attach { .. } => !scenario.is_noticed(),
                 GatewayAccess::Spawn { .. } => {
