@@ -204,3 +204,25 @@ fn unix_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scenarios::Library;
+    use std::path::Path;
+
+    /// A fleet runs alone where the profile asks for a smaller one, and beside other cases where it does not.
+    #[test]
+    fn a_heavy_fleet_runs_alone() {
+        let library = Library::builtin().unwrap();
+        let alone = |fleet: &str| -> Vec<&str> {
+            let text = format!("[client]\ncommand = [\"adapter\"]\n{fleet}");
+            let profile = Profile::parse("gatecheck.toml", &text, Path::new(".")).unwrap();
+            let executor = Executor::new(profile, BrokerChoice::Embedded, PathBuf::new(), 1);
+            let cases = library.select(&[]).unwrap().into_iter();
+            cases.filter(|case| !executor.is_parallel(case)).map(|case| case.id.0.as_str()).collect()
+        };
+        assert_eq!(alone(""), [""; 0]);
+        assert_eq!(alone("fleet = 20"), ["client/backoff/fleet-spreads"]);
+    }
+}

@@ -71,6 +71,9 @@ function pageHost() {
     },
     leave: (after) => setTimeout(globalThis.gatecheckLeave, after, ''),
   };
+  // A script that cannot be loaded, or that imports what cannot be, throws nothing.
+  const lost = ({ target }) => target instanceof HTMLScriptElement && globalThis.gatecheckLost(target.src);
+  addEventListener('error', lost, true);
 }
 
 /** The browser, and its only page. It speaks the DevTools protocol: JSON, each message ended by a zero byte. */
@@ -230,6 +233,11 @@ function tell(expression) {
   else waiting.push(expression);
 }
 
+function failed(how) {
+  if (ready) console.error(how);
+  else end(1, `the page failed before it called \`serve\`: ${how}`);
+}
+
 const bindings = {
   gatecheckPrint: (line) => process.stdout.write(`${line}\n`),
   gatecheckReady() {
@@ -238,19 +246,17 @@ const bindings = {
     for (const expression of waiting) tell(expression);
     waiting = [];
   },
+  gatecheckLost: (script) => failed(`${script}, or what it imports, cannot be loaded`),
   gatecheckLeave: () => end(0),
 };
 
 browser = new Browser(findBrowser(), {
   lost: (reason) => end(1, reason),
   'Inspector.targetCrashed': () => end(1, 'the page crashed'),
-  'Target.detachedFromTarget': () => end(1, 'the page was closed'),
   'Runtime.bindingCalled': ({ name, payload }) => bindings[name](payload),
   'Runtime.consoleAPICalled': ({ args }) => console.error(args.map(shown).join(' ')),
   'Runtime.exceptionThrown'({ exceptionDetails: { exception, text } }) {
-    const thrown = exception ? shown(exception) : text;
-    if (ready) console.error(thrown);
-    else end(1, `the page failed before it called \`serve\`: ${thrown}`);
+    failed(exception ? shown(exception) : text);
   },
 });
 
