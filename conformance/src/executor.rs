@@ -104,9 +104,11 @@ impl Executor {
         Times { timing: self.profile.timing.clone(), patience: PATIENCE, slack: SLACK, fleet }
     }
 
-    /// Whether a case may run beside others: not where it would be noticed on a gateway or in a queue that they share.
+    /// Whether a case may run beside others: not where it would be noticed on a gateway or in a queue that they share, and not
+    /// where it starts a fleet of clients that the profile calls heavy by asking for fewer.
     pub fn is_parallel(&self, scenario: &Scenario) -> bool {
         match (scenario.subject, &self.profile.gateway) {
+            (SubjectKind::Client, _) => !scenario.client.fleet || self.times().fleet >= Times::FLEET,
             (SubjectKind::Gateway, Some(gateway)) => match &gateway.access {
                 GatewayAccess::Attach { .. } => !scenario.is_noticed(),
                 GatewayAccess::Spawn { .. } => {
@@ -201,4 +203,26 @@ fn clock() -> Clock {
 fn unix_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scenarios::Library;
+    use std::path::Path;
+
+    /// A fleet runs alone where the profile asks for a smaller one, and beside other cases where it does not.
+    #[test]
+    fn a_heavy_fleet_runs_alone() {
+        let library = Library::builtin().unwrap();
+        let alone = |fleet: &str| -> Vec<&str> {
+            let text = format!("[client]\ncommand = [\"adapter\"]\n{fleet}");
+            let profile = Profile::parse("gatecheck.toml", &text, Path::new(".")).unwrap();
+            let executor = Executor::new(profile, BrokerChoice::Embedded, PathBuf::new(), 1);
+            let cases = library.select(&[]).unwrap().into_iter();
+            cases.filter(|case| !executor.is_parallel(case)).map(|case| case.id.0.as_str()).collect()
+        };
+        assert_eq!(alone(""), [""; 0]);
+        assert_eq!(alone("fleet = 20"), ["client/backoff/fleet-spreads"]);
+    }
 }

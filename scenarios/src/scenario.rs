@@ -17,7 +17,7 @@ pub use client::{ClientSetup, UrlSource};
 pub use error::ScenarioError;
 pub(crate) use error::nearest;
 pub use settings::{Interval, Settings};
-pub(crate) use step::ANSWER;
+use step::ANSWER;
 pub use step::{
     Action, BrokerAct, ClientAct, GatewayAct, Hook, Inspection, NetworkAct, OddFrame, OddPing, ProbeAct,
     Publication, Step,
@@ -31,6 +31,8 @@ use crate::wire::handshake::RequestRecipe;
 
 /// Clients of a fleet that start within `patience`, on a host that is busy.
 const FLEET_STARTS: u32 = 10;
+/// How long an adapter may take for an answer where a fleet of them starts: browsers, say, on two cores.
+const FLEET_ANSWER: Duration = Duration::from_secs(60);
 
 /// Where a scenario stands: its path without the ending, such as `client/backoff/doubles`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -282,7 +284,12 @@ impl Scenario {
         let starts = u32::try_from(self.clients.len()).unwrap_or(u32::MAX);
         // A fleet is started side by side, on a host that has other things to do.
         let fleet = if self.client.fleet { times.fleet.div_ceil(FLEET_STARTS) } else { 0 };
-        steps + ANSWER + times.patience * (2 + starts + fleet)
+        steps + self.answer() + times.patience * (2 + starts + fleet)
+    }
+
+    /// How long an adapter may take for an answer. One of a fleet is as slow to start as all of it, whatever it is written in.
+    pub(crate) fn answer(&self) -> Duration {
+        if self.client.fleet { FLEET_ANSWER } else { ANSWER }
     }
 
     /// The file's text.

@@ -1,5 +1,6 @@
-// Gatecheck's adapter for clients that run in Node.js: it answers requests on standard input, and reports on standard
-// output, JSON objects, one a line. It judges nothing, and depends on nothing.
+// Gatecheck's adapter for clients in JavaScript: it answers requests on standard input, and reports on standard output,
+// JSON objects, one a line. It judges nothing, and depends on nothing. In a page, which has neither, `gatecheckHost` of the
+// page stands for both.
 //
 //   import { serve } from './gatecheck-adapter.mjs';
 //   import { MyClient } from './client.mjs';
@@ -24,11 +25,7 @@
 // and `judge`: `judge.token()` asks for a token, `judge.report(message, user)` tells what an error tracker would get,
 // `judge.event(name, fields)` reports anything else of the protocol.
 
-import { createInterface } from 'node:readline';
-
-// Standard output belongs to the protocol. What anybody else prints there goes to standard error, which is shown with a failure.
-const print = process.stdout.write.bind(process.stdout);
-process.stdout.write = process.stderr.write.bind(process.stderr);
+const host = globalThis.gatecheckHost ?? standardStreams();
 
 /** How long the client may take to say goodbye, in milliseconds. */
 const GOODBYE = 200;
@@ -39,10 +36,31 @@ export class Unsupported extends Error {}
 /** Serves one client until the input ends or `exit` is asked for. */
 export function serve(hooks) {
   const adapter = new Adapter(hooks);
-  const input = createInterface({ input: process.stdin, crlfDelay: Infinity });
   let turn = Promise.resolve();
-  input.on('line', (line) => (turn = turn.then(() => adapter.serve(line))));
-  input.on('close', () => (turn = turn.then(() => adapter.leave())));
+  host.read(
+    (line) => (turn = turn.then(() => adapter.serve(line))),
+    () => (turn = turn.then(() => adapter.leave())),
+  );
+}
+
+function standardStreams() {
+  // Standard output belongs to the protocol. What anybody else prints there goes to standard error, which is shown with a
+  // failure.
+  const print = process.stdout.write.bind(process.stdout);
+  process.stdout.write = process.stderr.write.bind(process.stderr);
+  return {
+    print: (line) => print(`${line}\n`),
+    async read(take, end) {
+      const { createInterface } = await import('node:readline');
+      const input = createInterface({ input: process.stdin, crlfDelay: Infinity });
+      input.on('line', take);
+      input.on('close', end);
+    },
+    leave(after) {
+      process.stdin.pause();
+      setTimeout(() => process.exit(0), after);
+    },
+  };
 }
 
 class Adapter {
@@ -82,8 +100,7 @@ class Adapter {
     } catch (error) {
       console.error(error);
     }
-    process.stdin.pause();
-    setTimeout(() => process.exit(0), GOODBYE);
+    host.leave(GOODBYE);
   }
 
   #perform(request) {
@@ -202,7 +219,8 @@ async function started(result, name) {
 
 /** What is known of a result after one turn of the event loop: `connect()` may resolve only once it is connected. */
 function soon(result, name) {
-  return Promise.race([settle(result, name), new Promise((resolve) => setImmediate(resolve))]);
+  const nextTurn = globalThis.setImmediate ?? setTimeout;
+  return Promise.race([settle(result, name), new Promise((resolve) => nextTurn(resolve))]);
 }
 
 /** A promise that fails after its request was answered harms nobody; what it says is kept. */
@@ -223,5 +241,5 @@ function describe(error) {
 }
 
 function write(line) {
-  print(`${JSON.stringify(line)}\n`);
+  host.print(JSON.stringify(line));
 }

@@ -67,7 +67,8 @@ async fn gets_a_verdict(language: &str, expected: &Standing, folder: &Path) -> R
     }
 }
 
-async fn shell(folder: &Path, command: &str) -> Result<(i32, String), Failed> {
+/// Runs a command with `gatecheck` on its path; its exit code, and all that it printed.
+pub(crate) async fn shell(folder: &Path, command: &str) -> Result<(i32, String), Failed> {
     let program = Path::new(env!("CARGO_BIN_EXE_gatecheck"));
     let found = program.parent().into_iter().map(Path::to_owned);
     let path = env::var_os("PATH").unwrap_or_default();

@@ -3,9 +3,11 @@
 //!
 //! Trials are named `ARM/…` after the broker, which is looked for as in the suite `broker`; `node/…` need `amqplib` and `ws` in
 //! the folder that `GATECHECK_NODE_MODULES` names, `python/…` an interpreter with `websockets` that `GATECHECK_PYTHON` names.
+//! `browser/…` need Node.js and Chromium.
 
 #[path = "../arms/mod.rs"]
 mod arms;
+mod browser;
 mod example;
 mod init;
 mod node;
@@ -34,6 +36,7 @@ fn main() {
                 runtime.block_on(conforms(&arms, arm))
             }));
     }
+    trials.extend(browser::trials(&runtime));
     trials.extend(example::trials(&runtime));
     trials.extend(init::trials(&runtime));
     trials.extend(node_client::trials(&runtime));

@@ -10,7 +10,7 @@ use super::behind::Behind;
 use super::journal::{Journal, Recorder};
 use super::script::ScriptedGateway;
 use super::stage::{ClientStage, Play, PlayError, Setting, StageError};
-use crate::scenario::{ANSWER, Action, ClientAct, ClientSetup, Inspection, Scenario, Step, UrlSource};
+use crate::scenario::{Action, ClientAct, ClientSetup, Inspection, Scenario, Step, UrlSource};
 use crate::trace::{Actor, Event, Reading};
 use crate::wire::link::Network;
 
@@ -41,7 +41,8 @@ pub async fn play<S: ClientStage>(
         Adapter::start(requests, reports, actor, recorder.clone())
     };
     let adapters = (1..).zip(stage.take_adapters()).map(start).collect();
-    let mut player = Player { setting, stage, gateway, network, adapters, journal, printed: String::new() };
+    let (longest, printed) = (scenario.answer(), String::new());
+    let mut player = Player { setting, stage, gateway, network, adapters, longest, journal, printed };
     let outcome = match player.run(scenario, &url).await {
         // A process that died says more than a request that it left unanswered.
         Err(PlayError::Adapter(reason)) => {
@@ -64,6 +65,8 @@ struct Player<'a, S> {
     network: Network,
     /// One, or a fleet.
     adapters: Vec<Adapter>,
+    /// How long each may take for an answer.
+    longest: Duration,
     journal: Journal,
     /// What of the log has been read.
     printed: String,
@@ -150,9 +153,9 @@ impl<S: ClientStage> Player<'_, S> {
 
     /// Asks a client. That it refuses is an observation; that it cannot ends the play.
     async fn ask(&mut self, client: usize, op: &str, fields: Value) -> Result<Option<Value>, PlayError> {
-        let adapter = &self.adapters[client];
-        let answer = self.journal.during(tokio::time::timeout(ANSWER, adapter.ask(op, fields))).await;
-        let silent = || PlayError::Adapter(format!("the adapter did not answer `{op}` within {ANSWER:?}"));
+        let (adapter, longest) = (&self.adapters[client], self.longest);
+        let answer = self.journal.during(tokio::time::timeout(longest, adapter.ask(op, fields))).await;
+        let silent = || PlayError::Adapter(format!("the adapter did not answer `{op}` within {longest:?}"));
         match answer.map_err(|_| silent())?? {
             Answer::Ok(value) => Ok(Some(value)),
             Answer::Unsupported => Err(PlayError::NotRun(format!("the client does not support `{op}`"))),

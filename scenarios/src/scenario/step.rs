@@ -26,7 +26,7 @@ use crate::wire::frame::RawFrame;
 const MAX_NAMED_FRAMES: usize = 4;
 /// How long an adapter may take for an answer. Nothing is judged by it: a runtime that starts, or an event loop that is busy,
 /// beside those of other cases has its time, and only one that hangs is given up.
-pub(crate) const ANSWER: Duration = Duration::from_secs(20);
+pub(super) const ANSWER: Duration = Duration::from_secs(20);
 /// How long one of many requests to a client takes at most, after the first.
 const REQUEST: Duration = Duration::from_millis(20);
 

@@ -5,6 +5,8 @@ use clap::ValueEnum;
 /// What a client is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Language {
+    /// JavaScript in a page, in Chromium without a screen
+    Browser,
     /// JavaScript or TypeScript in Node.js
     Node,
     /// Python, with asyncio
@@ -30,6 +32,7 @@ pub(super) struct File {
 impl Language {
     pub(super) fn kit(self) -> &'static Kit {
         match self {
+            Self::Browser => &BROWSER,
             Self::Node => &NODE,
             Self::Python => &PYTHON,
             Self::Rust => &RUST,
@@ -43,6 +46,19 @@ macro_rules! file {
         File { name: $name, text: include_str!(concat!("../../../adapters/", $source)) }
     };
 }
+
+static BROWSER: Kit = Kit {
+    files: &[
+        file!("gatecheck-adapter.mjs", "node/gatecheck-adapter.mjs"),
+        file!("gatecheck-browser.mjs", "browser/gatecheck-browser.mjs"),
+        file!("page.html", "browser/page.html"),
+        file!("page.js", "browser/page.js"),
+        file!("client.js", "browser/client.js"),
+        file!("gatecheck.toml", "browser/gatecheck.toml"),
+    ],
+    prepare: &[],
+    first: "page.js wraps the client in client.js: put yours there",
+};
 
 static NODE: Kit = Kit {
     files: &[
