@@ -85,7 +85,7 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Trace, SetupE
     let execution = executor.execute(&scenario).await.map_err(|error| cannot_begin(&error))?;
     match execution.play.outcome {
         Ok(()) | Err(PlayError::NotRun(_)) => Ok(execution.play.trace),
-        Err(PlayError::SubjectDied(status)) => {
+        Err(PlayError::SubjectDied(status) | PlayError::DidNotStart(status)) => {
             let output = last_words(&execution.output);
             let help = format!("it ended by itself: {status}{output}");
             Err(SetupError {

@@ -133,14 +133,20 @@ pub async fn run(
             }
         }
     }
-    // A case that a stall could explain is run once more, alone; so are those that cannot share.
-    for (case, before) in
+    // A case that a stall could explain is run again, alone; so are those that cannot share.
+    for (case, mut runs) in
         doubtful.into_iter().map(|case| (case, 1)).chain(alone.into_iter().map(|case| (case, 0)))
     {
-        let playing = tokio::spawn(play(executor.clone(), case.clone(), probe.clone(), options.keep_traces));
-        let mut report =
-            KillOnDrop(playing).finish().await.unwrap_or_else(|error| panicked(&case.scenario, &error));
-        report.runs += before;
+        let report = loop {
+            let playing =
+                tokio::spawn(play(executor.clone(), case.clone(), probe.clone(), options.keep_traces));
+            let report =
+                KillOnDrop(playing).finish().await.unwrap_or_else(|error| panicked(&case.scenario, &error));
+            runs += 1;
+            if runs > RERUNS || !matches!(report.verdict, Verdict::Inconclusive { .. }) {
+                break CaseReport { runs, ..report };
+            }
+        };
         tell(&report);
         reports.push(report);
     }
@@ -202,6 +208,9 @@ async fn play(executor: Arc<Executor>, case: Case, probe: Arc<StallProbe>, keep_
     report
 }
 
+/// How often a case is run again that a stall of this host could explain.
+const RERUNS: u32 = 2;
+
 /// Longest time for a case to begin and to end, beyond its steps.
 const START: Duration = Duration::from_secs(15);
 
@@ -222,10 +231,15 @@ pub fn judged(
     let (verdict, checks) = match outcome {
         Ok(()) => (verdict(&checks, stall, times.slack), checks),
         Err(PlayError::NotRun(why)) => (Verdict::NotRun { why }, Vec::new()),
-        Err(PlayError::SubjectDied(status)) => {
+        Err(error @ (PlayError::SubjectDied(_) | PlayError::DidNotStart(_))) => {
             // What it owed by then it will not do any more; what it had not violated yet says nothing.
             checks.retain(|check| matches!(check.judgement, Judgement::Failed(_)));
-            let detail = format!("the {} ended during the case: {status}", scenario.subject);
+            let detail = match error {
+                PlayError::SubjectDied(status) => {
+                    format!("the {} ended during the case: {status}", scenario.subject)
+                }
+                error => error.to_string(),
+            };
             (Verdict::SubjectError { detail }, checks)
         }
         Err(PlayError::Adapter(detail)) => (Verdict::SubjectError { detail }, Vec::new()),

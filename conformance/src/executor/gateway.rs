@@ -96,8 +96,18 @@ pub(super) async fn execute(
                 BrokerState::Down => Ready { path: None, ..ready.clone() },
             };
             for _ in 0..scenario.gateways {
-                let (subject, port) = start(executor, command, &ready, values.clone()).await?;
-                stage.watch(subject, port);
+                match start(executor, command, &ready, values.clone()).await {
+                    Ok((subject, port)) => stage.watch(subject, port),
+                    // That it starts without a broker is what the scenario is about.
+                    Err(ExecutionError::Subject { reason, output })
+                        if scenario.broker == BrokerState::Down =>
+                    {
+                        let outcome = Err(PlayError::DidNotStart(reason));
+                        let play = Play { trace: Trace::default(), outcome };
+                        return Ok(Execution { scenario, play, output });
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             secrets
         }

@@ -38,7 +38,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         id: "gateway/not-in-its-own-room",
         requirement: "CONN-2",
         about: "The user's room is joined by those only who subscribe to it.",
-        boundary: || wire(|_| Change::default().silent(&["profile:updated", "session:ended"])),
+        boundary: || wire(|_| Change::default().silent(&["profile:updated"])),
     },
     Mutant {
         id: "gateway/not-in-its-role-room",

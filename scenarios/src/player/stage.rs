@@ -160,6 +160,9 @@ pub enum PlayError {
     /// The implementation under test ended by itself.
     #[error("{0}")]
     SubjectDied(String),
+    /// The implementation under test did not begin, though the scenario asks it to begin as things are.
+    #[error("{0}")]
+    DidNotStart(String),
     /// The implementation under test broke the adapter protocol.
     #[error("{0}")]
     Adapter(String),

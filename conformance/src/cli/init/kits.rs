@@ -50,6 +50,7 @@ macro_rules! file {
 static BROWSER: Kit = Kit {
     files: &[
         file!("gatecheck-adapter.mjs", "node/gatecheck-adapter.mjs"),
+        file!("gatecheck-adapter.d.mts", "node/gatecheck-adapter.d.mts"),
         file!("gatecheck-browser.mjs", "browser/gatecheck-browser.mjs"),
         file!("page.html", "browser/page.html"),
         file!("page.js", "browser/page.js"),
@@ -63,6 +64,7 @@ static BROWSER: Kit = Kit {
 static NODE: Kit = Kit {
     files: &[
         file!("gatecheck-adapter.mjs", "node/gatecheck-adapter.mjs"),
+        file!("gatecheck-adapter.d.mts", "node/gatecheck-adapter.d.mts"),
         file!("adapter.mjs", "node/adapter.mjs"),
         file!("client.mjs", "node/client.mjs"),
         file!("package.json", "node/package.json"),
