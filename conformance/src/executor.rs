@@ -45,6 +45,8 @@ pub enum BrokerChoice {
 
 /// What came of one case.
 pub struct Execution {
+    /// When the trace's time began.
+    pub began: Instant,
     /// The scenario, its names bound to this run's.
     pub scenario: Scenario,
     /// The trace, and whether it is whole.
@@ -192,10 +194,12 @@ fn names_are_given(gateway: &GatewayProfile) -> bool {
     command.uses("exchange") && command.uses("queue")
 }
 
-/// A clock that starts now.
 #[expect(clippy::disallowed_methods, reason = "this executor plays in real time")]
-fn clock() -> Clock {
-    let start = Instant::now();
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn clock(start: Instant) -> Clock {
     Arc::new(move || start.elapsed())
 }
 

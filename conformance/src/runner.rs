@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use protocol::Dialect;
 use scenarios::player::{Play, PlayError};
+use scenarios::trace::Observation;
 use scenarios::{Catalogue, Finding, Judgement, Level, RequirementId, Scenario, Times, judge};
 use tokio::task::{Id, JoinSet};
 
@@ -175,8 +176,8 @@ fn panicked(scenario: &Scenario, error: &tokio::task::JoinError) -> CaseReport {
 #[expect(clippy::disallowed_methods, reason = "the duration of a case is real time")]
 async fn play(executor: Arc<Executor>, case: Case, probe: Arc<StallProbe>, keep_trace: bool) -> CaseReport {
     let scenario = &case.scenario;
-    let watch = probe.watch();
     let begun = std::time::Instant::now();
+    let mut stalls_from = begun;
     let deadline = scenario.deadline(&executor.times()) + START;
     let outcome = tokio::time::timeout(deadline, executor.execute(scenario)).await;
     let mut report = match outcome {
@@ -191,8 +192,12 @@ async fn play(executor: Arc<Executor>, case: Case, probe: Arc<StallProbe>, keep_
         Ok(Err(error @ (ExecutionError::Harness(_) | ExecutionError::NoSubject(_)))) => {
             CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string() })
         }
-        Ok(Ok(Execution { scenario, play, output })) => {
-            let judged = judged(&scenario, &case.judged, play, &executor.times(), watch.worst());
+        Ok(Ok(Execution { began, scenario, play, output })) => {
+            // A stall while the implementation started has moved nothing that is judged.
+            let first = play.trace.observations.first().map_or(Duration::ZERO, Observation::at);
+            stalls_from = began + first;
+            let stall = probe.worst_since(stalls_from);
+            let judged = judged(&scenario, &case.judged, play, &executor.times(), stall);
             CaseReport { output, ..judged }
         }
     };
@@ -203,7 +208,7 @@ async fn play(executor: Arc<Executor>, case: Case, probe: Arc<StallProbe>, keep_
         }
     }
     report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    report.stall_ms = u64::try_from(watch.worst().as_millis()).unwrap_or(u64::MAX);
+    report.stall_ms = u64::try_from(probe.worst_since(stalls_from).as_millis()).unwrap_or(u64::MAX);
     report.runs = 1;
     report
 }

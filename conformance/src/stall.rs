@@ -1,12 +1,14 @@
 //! How long this host kept threads waiting: what a window missed by no more than that does not show.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How often the probe asks to be woken.
 const PERIOD: Duration = Duration::from_millis(5);
+/// How finely it is remembered when a stall ended.
+const SPAN: Duration = Duration::from_millis(50);
 
 /// Threads and tasks, one of each for each core, that do nothing but wake up, and remember how late they were. The threads see
 /// a host that is too busy, the tasks a runtime that is: its other tasks are scripted clients and gateways.
@@ -16,20 +18,11 @@ pub struct StallProbe {
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
-/// The time of one case, during which stalls are looked at.
-pub struct StallWatch {
-    shared: Arc<Shared>,
-    slot: usize,
-}
-
-/// Cases that may be watched at once; more share a slot, and so see each other's stalls as well.
-const SLOTS: usize = 64;
-
 struct Shared {
+    start: Instant,
     over: AtomicBool,
-    next: AtomicU64,
-    /// The worst stall in microseconds, for each watch.
-    worst: [AtomicU64; SLOTS],
+    /// The worst stall that ended in each [`SPAN`] since the start.
+    worst: Mutex<Vec<Duration>>,
 }
 
 impl StallProbe {
@@ -37,11 +30,12 @@ impl StallProbe {
     ///
     /// # Panics
     /// Outside a tokio runtime.
+    #[expect(clippy::disallowed_methods, reason = "the probe measures the real clock; that is its purpose")]
     pub fn start() -> Self {
         let shared = Arc::new(Shared {
+            start: Instant::now(),
             over: AtomicBool::new(false),
-            next: AtomicU64::new(0),
-            worst: std::array::from_fn(|_| AtomicU64::new(0)),
+            worst: Mutex::new(Vec::new()),
         });
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let start = |_| {
@@ -53,11 +47,10 @@ impl StallProbe {
         Self { shared, threads, tasks }
     }
 
-    /// Begins to watch.
-    pub fn watch(&self) -> StallWatch {
-        let slot = self.shared.next.fetch_add(1, Ordering::Relaxed) as usize % SLOTS;
-        self.shared.worst[slot].store(0, Ordering::Relaxed);
-        StallWatch { shared: self.shared.clone(), slot }
+    /// The worst stall that ended since an instant.
+    pub fn worst_since(&self, instant: Instant) -> Duration {
+        let first = span(instant.saturating_duration_since(self.shared.start));
+        self.shared.worst().iter().skip(first).max().copied().unwrap_or_default()
     }
 }
 
@@ -69,13 +62,6 @@ impl Drop for StallProbe {
             // A probe that panicked has measured nothing more, which is no harm here.
             let _ = thread.join();
         }
-    }
-}
-
-impl StallWatch {
-    /// The worst stall since the watch began.
-    pub fn worst(&self) -> Duration {
-        Duration::from_micros(self.shared.worst[self.slot].load(Ordering::Relaxed))
     }
 }
 
@@ -100,26 +86,42 @@ impl Shared {
 
     fn note(&self, took: Duration) {
         let late = took.saturating_sub(PERIOD);
-        let late = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
-        for worst in &self.worst {
-            worst.fetch_max(late, Ordering::Relaxed);
+        let now = span(self.start.elapsed());
+        let mut worst = self.worst();
+        if worst.len() <= now {
+            worst.resize(now + 1, Duration::ZERO);
         }
+        worst[now] = worst[now].max(late);
     }
+
+    fn worst(&self) -> MutexGuard<'_, Vec<Duration>> {
+        self.worst.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Which span a time since the start is in.
+fn span(time: Duration) -> usize {
+    usize::try_from(time.as_millis() / SPAN.as_millis()).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A task that keeps the runtime to itself is a stall, though the host has nothing to do.
+    /// A task that keeps the runtime to itself is a stall, though the host has nothing to do; whoever begins after it has not
+    /// met it.
     #[tokio::test]
     #[expect(clippy::disallowed_methods, reason = "it keeps the runtime busy on purpose")]
     async fn a_busy_runtime_is_a_stall() {
         let probe = StallProbe::start();
         tokio::time::sleep(2 * PERIOD).await;
-        let watch = probe.watch();
+        let begin = Instant::now();
         thread::sleep(Duration::from_millis(200));
         tokio::time::sleep(2 * PERIOD).await;
-        assert!(watch.worst() >= Duration::from_millis(150), "{:?}", watch.worst());
+        let stall = probe.worst_since(begin);
+        assert!(stall >= Duration::from_millis(150), "{stall:?}");
+        tokio::time::sleep(2 * SPAN).await;
+        let later = probe.worst_since(Instant::now());
+        assert!(later < stall, "{later:?}");
     }
 }

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::task::JoinSet;
 
-use super::{Execution, ExecutionError, Executor, clock};
+use super::{Execution, ExecutionError, Executor, clock, now};
 use crate::process::{ENDPOINT_VARIABLE, Streams, Subject};
 use crate::profile::ClientProfile;
 use crate::proxy;
@@ -39,7 +39,8 @@ pub(super) async fn execute(
         command.env.insert(ENDPOINT_VARIABLE.to_owned(), url.clone());
     }
     let clients = if scenario.client.fleet { profile.fleet } else { 1 };
-    let (recorder, journal) = journal(clock());
+    let began = now();
+    let (recorder, journal) = journal(clock(began));
     let mut fleet = Fleet { subjects: Vec::new(), watches: JoinSet::new() };
     let mut adapters = Vec::new();
     for _ in 0..clients {
@@ -59,7 +60,7 @@ pub(super) async fn execute(
     let play = play_client(&scenario, &setting, &mut stage, &recorder, journal).await;
     let output = stage.fleet.output().await;
     stage.fleet.kill().await;
-    Ok(Execution { scenario, play, output })
+    Ok(Execution { began, scenario, play, output })
 }
 
 /// A listening socket whose connections hold little: a client that is not read from must notice it.

@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use super::{BrokerChoice, Execution, ExecutionError, Executor, PATIENCE, clock};
+use super::{BrokerChoice, Execution, ExecutionError, Executor, PATIENCE, clock, now};
 use crate::amqp::BrokerLink;
 use crate::broker::{Broker, BrokerConfig};
 use crate::process::{Streams, Subject};
@@ -37,7 +37,7 @@ pub(super) async fn execute(
 ) -> Result<Execution, ExecutionError> {
     if let Some(why) = cannot_be_judged(profile, &scenario) {
         let play = Play { trace: Trace::default(), outcome: Err(PlayError::NotRun(why)) };
-        return Ok(Execution { scenario, play, output: Vec::new() });
+        return Ok(Execution { began: now(), scenario, play, output: Vec::new() });
     }
     let harness = |error: &dyn ToString| ExecutionError::Harness(error.to_string());
     let embedded = match executor.broker {
@@ -66,7 +66,8 @@ pub(super) async fn execute(
         }
     };
 
-    let (recorder, journal) = journal(clock());
+    let began = now();
+    let (recorder, journal) = journal(clock(began));
     let mut stage = Stage {
         authorities: Vec::new(),
         link,
@@ -104,7 +105,7 @@ pub(super) async fn execute(
                     {
                         let outcome = Err(PlayError::DidNotStart(reason));
                         let play = Play { trace: Trace::default(), outcome };
-                        return Ok(Execution { scenario, play, output });
+                        return Ok(Execution { began, scenario, play, output });
                     }
                     Err(error) => return Err(error),
                 }
@@ -127,7 +128,7 @@ pub(super) async fn execute(
     if let Some(broker) = embedded {
         broker.shutdown().await;
     }
-    Ok(Execution { scenario, play, output })
+    Ok(Execution { began, scenario, play, output })
 }
 
 /// Why this gateway cannot be judged by a scenario, where it cannot: it is not started by the harness, or cannot be told

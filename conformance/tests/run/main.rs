@@ -13,6 +13,7 @@ mod init;
 mod node;
 mod node_client;
 mod python;
+mod seed;
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -41,6 +42,7 @@ fn main() {
     trials.extend(init::trials(&runtime));
     trials.extend(node_client::trials(&runtime));
     trials.extend(python::trials(&runtime));
+    trials.extend(seed::trials(&runtime));
     let conclusion = libtest_mimic::run(&arguments, trials);
     let arms = Arc::into_inner(arms).expect("trials that did not run are dropped with their share");
     runtime.block_on(arms.stop());
