@@ -1,6 +1,5 @@
 //! Where adapters in Python run; and the client that `gatecheck init python` begins with, which holds what its profile claims.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use crate::arms::requires;
 use crate::node::copy;
-use crate::{cases, gatecheck, standings};
+use crate::{cases, gatecheck, holds_claims};
 
 /// An interpreter that has `websockets`.
 const PYTHON: &str = "GATECHECK_PYTHON";
@@ -72,19 +71,7 @@ async fn holds(folder: &Path) -> Result<(), Failed> {
     let profile = settle(folder)?;
     let (code, report) =
         gatecheck(&["client", "-c", &profile.display().to_string(), "--format", "json"]).await?;
-    let wrong: BTreeMap<&str, &str> = standings(&report)
-        .into_iter()
-        .filter(|(id, standing)| {
-            let claimed = !UNCLAIMED.iter().any(|unclaimed| id.starts_with(unclaimed));
-            *standing != if claimed { "shown" } else { "not_claimed" }
-        })
-        .collect();
-    // A host that was too busy to tell says nothing against the client.
-    match code {
-        0 if wrong.is_empty() => Ok(()),
-        3 => Ok(()),
-        code => Err(format!("exit code {code}: {wrong:?}").into()),
-    }
+    holds_claims(code, &report, &UNCLAIMED)
 }
 
 /// Slow methods, statuses of another type, listeners in a thread and noise are the adapter's business.

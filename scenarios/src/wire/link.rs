@@ -12,7 +12,7 @@ use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split,
 };
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 /// Bytes that are read at once.
 const CHUNK_BYTES: usize = 4 * 1024;
@@ -20,6 +20,9 @@ const CHUNK_BYTES: usize = 4 * 1024;
 const CHUNKS: usize = 64;
 /// What the harness's end holds.
 const PIPE_BYTES: usize = 8 * 1024;
+/// How much of a rate is made up for when the host wakes late. Timers are coarser than what a byte takes, and without this the
+/// rate would be that of the timers.
+const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// What happens to the bytes of a connection, each way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -190,8 +193,11 @@ impl Direction {
         mut queue: mpsc::Receiver<(Instant, Vec<u8>)>,
         to: &mut WriteHalf<W>,
     ) -> io::Result<()> {
+        // When the rate lets the next byte go.
+        let mut free = now();
         while let Some((due, mut chunk)) = queue.recv().await {
             sleep_until(due).await;
+            free = free.max(due);
             if chunk.is_empty() {
                 self.passable().await?;
                 return to.shutdown().await;
@@ -206,7 +212,9 @@ impl Direction {
                 to.write_all(&piece).await?;
                 to.flush().await?;
                 if let Some(rate) = lane.rate {
-                    sleep(Duration::from_secs_f64(length as f64 / f64::from(rate.get()))).await;
+                    let takes = Duration::from_secs_f64(length as f64 / f64::from(rate.get()));
+                    free = free.max(now() - CATCH_UP) + takes;
+                    sleep_until(free).await;
                 }
             }
         }
@@ -282,7 +290,7 @@ mod tests {
         network.set(Conditions { to_subject: Lane { delay, ..Lane::default() }, ..Conditions::default() });
         let start = Instant::now();
         harness.write_all(b"a").await.unwrap();
-        sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
         harness.write_all(b"b").await.unwrap();
         read(&mut subject, 1).await;
         assert_eq!(start.elapsed().as_millis() / 10, 30);
@@ -311,6 +319,35 @@ mod tests {
         }
         assert_eq!(pieces, [10; 5]);
         assert_eq!(start.elapsed().as_millis() / 100, 4, "the last of five slices leaves after 400 ms");
+    }
+
+    /// Where a byte takes less than a tick of the timer, the rate is that of the bytes.
+    #[tokio::test(start_paused = true)]
+    async fn it_throttles_below_a_tick() {
+        let (network, mut subject, mut harness) = connection();
+        network.set(both(Lane {
+            rate: NonZeroU32::new(4000),
+            slice: NonZeroUsize::new(1),
+            ..Lane::default()
+        }));
+        let start = Instant::now();
+        harness.write_all(&[7; 400]).await.unwrap();
+        read(&mut subject, 400).await;
+        assert_eq!(start.elapsed().as_millis() / 10, 10);
+    }
+
+    /// What a black hole kept is not let out at once where there is a rate.
+    #[tokio::test(start_paused = true)]
+    async fn it_throttles_behind_a_black_hole() {
+        let (network, mut subject, mut harness) = connection();
+        let rate = Lane { rate: NonZeroU32::new(100), slice: NonZeroUsize::new(1), ..Lane::default() };
+        network.set(both(Lane { black_hole: true, ..rate }));
+        harness.write_all(&[7; 50]).await.unwrap();
+        assert!(is_silent(&mut subject).await);
+        network.set(both(rate));
+        let start = Instant::now();
+        read(&mut subject, 50).await;
+        assert_eq!(start.elapsed(), Duration::from_millis(490) - CATCH_UP);
     }
 
     /// Corrupted bytes are other bytes.
@@ -351,7 +388,7 @@ mod tests {
         for cut in [Cut::End, Cut::Reset] {
             let (network, mut subject, mut harness) = connection();
             network.set(both(Lane { black_hole: true, ..Lane::default() }));
-            sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
             network.cut(cut);
             assert_eq!(subject.read(&mut [0]).await.unwrap(), 0);
             assert_eq!(harness.read(&mut [0]).await.unwrap(), 0);
