@@ -27,7 +27,7 @@ const FILES: [&str; 4] = [
     "adapters/python/gatecheck.toml",
 ];
 /// What a client of one connection leaves to others, as its profile says.
-const UNCLAIMED: [&str; 4] = ["CONF-1", "OBS-1", "PROV-", "HOOK-"];
+const UNCLAIMED: [&str; 3] = ["OBS-1", "PROV-", "HOOK-"];
 
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let (whole, other) = (Arc::clone(runtime), Arc::clone(runtime));

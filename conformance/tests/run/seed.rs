@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
 use tokio::process::Command;
 use tokio::runtime::Runtime;
 
@@ -71,7 +72,13 @@ async fn is_found_out(seed: &Seed, folder: &Path) -> Result<(), Failed> {
     let blamed: Vec<_> = found.difference(&known).collect();
     let missed: Vec<_> = known.difference(&found).collect();
     if !blamed.is_empty() || !doubtful && (!missed.is_empty() || code != seed.exit_code) {
-        return Err(format!("exit code {code}; blamed wrongly: {blamed:?}; not found: {missed:?}").into());
+        let told = format!("exit code {code}; blamed wrongly: {blamed:?}; not found: {missed:?}");
+        let astray: Vec<&String> = blamed.into_iter().chain(missed).collect();
+        let cases: Vec<String> = cases(&report)
+            .map(Value::to_string)
+            .filter(|case| astray.iter().any(|id| case.contains(id.as_str())))
+            .collect();
+        return Err(format!("{told}\n{}", cases.join("\n")).into());
     }
     Ok(())
 }
