@@ -2,6 +2,7 @@
 
 mod client;
 mod gateway;
+mod public_key;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,9 +10,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use scenarios::player::{Clock, Play, Setting};
-use scenarios::scenario::Bindings;
-use scenarios::token::Secrets;
+use scenarios::scenario::{Bindings, Settings};
+use scenarios::token::Issuer;
 use scenarios::{Scenario, SubjectKind, Times};
+
+use gateway::Pool;
+pub use gateway::Rig;
+use public_key::PublicKeyFile;
 
 use crate::amqp::Names;
 use crate::process::SpawnError;
@@ -32,6 +37,17 @@ pub struct Executor {
     /// A word that no other run has, so that queues on a broker that lives on are not met again.
     run: String,
     cases: AtomicU32,
+    pool: Pool,
+    public_key: PublicKeyFile,
+}
+
+/// Whether a case may have a gateway that an earlier one has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// Where the profile lets gateways be shared and the scenario does not mind.
+    AsTheProfileSays,
+    /// Never.
+    Own,
 }
 
 /// Which broker feeds a gateway under test.
@@ -53,6 +69,8 @@ pub struct Execution {
     pub play: Play,
     /// What the process under test printed last.
     pub output: Vec<String>,
+    /// The gateway, still alive, where the next case may have it: see [`Executor::give_back`].
+    pub rig: Option<Rig>,
 }
 
 /// A case could not begin.
@@ -78,7 +96,16 @@ impl Executor {
     /// An executor for an implementation. `program` is this program, which a profile may start as `{gatecheck}`.
     pub fn new(profile: Profile, broker: BrokerChoice, program: PathBuf, seed: u64) -> Self {
         let run = format!("{:x}-{:x}", std::process::id(), unix_ms() & 0xff_ffff);
-        Self { profile, broker, program, seed, run, cases: AtomicU32::new(0) }
+        Self {
+            profile,
+            broker,
+            program,
+            seed,
+            run,
+            cases: AtomicU32::new(0),
+            pool: Pool::default(),
+            public_key: PublicKeyFile::default(),
+        }
     }
 
     /// The same run, with an implementation that is described otherwise.
@@ -122,11 +149,32 @@ impl Executor {
         }
     }
 
+    /// Whether a case may be played on a gateway that an earlier one has left.
+    pub fn shares(&self, scenario: &Scenario) -> bool {
+        let shared = self.profile.gateway.as_ref().is_some_and(GatewayProfile::is_shared);
+        let usual = scenario.settings == Settings::default() && !scenario.needs_own_gateway();
+        shared && usual && scenario.subject == SubjectKind::Gateway
+    }
+
+    /// Keeps a gateway on which a case has passed for the next.
+    pub fn give_back(&self, rig: Rig) {
+        self.pool.put(rig);
+    }
+
+    /// Takes down what is kept for a next case that does not come.
+    pub async fn finish(&self) {
+        self.pool.empty().await;
+    }
+
     /// Plays a scenario.
     ///
     /// # Errors
     /// When the case could not begin.
-    pub async fn execute(&self, scenario: &Scenario) -> Result<Execution, ExecutionError> {
+    pub async fn execute(
+        &self,
+        scenario: &Scenario,
+        isolation: Isolation,
+    ) -> Result<Execution, ExecutionError> {
         let number = self.number();
         let dialect = self.profile.dialect.clone();
         let event_names = self.profile.events.names.clone();
@@ -136,7 +184,7 @@ impl Executor {
             SubjectKind::Gateway => {
                 let gateway = self.profile.gateway.as_ref();
                 let gateway = gateway.ok_or(ExecutionError::NoSubject(SubjectKind::Gateway))?;
-                gateway::execute(self, gateway, scenario, bindings).await
+                gateway::execute(self, gateway, scenario, bindings, isolation).await
             }
             SubjectKind::Client => {
                 let client = self.profile.client.as_ref();
@@ -151,16 +199,35 @@ impl Executor {
         self.cases.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn setting(&self, bindings: Bindings, secrets: Secrets, path: String) -> Setting {
+    fn setting(&self, bindings: Bindings, issuer: Issuer, path: String) -> Setting {
         Setting {
             bindings,
             times: self.times(),
             dialect: self.profile.dialect.clone(),
-            secrets,
+            issuer,
             path,
             unix_ms: Arc::new(unix_ms),
             seed: self.seed,
         }
+    }
+
+    /// Tells a command the keys that tokens are signed with. A public key is told where tokens need it, and nowhere else.
+    fn set_keys(
+        &self,
+        values: &mut Values,
+        issuer: &Issuer,
+        settings: &Settings,
+    ) -> Result<(), ExecutionError> {
+        values.set("jwt_secret", issuer.current.as_str());
+        values.set("jwt_secret_previous", issuer.previous.as_str());
+        let public = issuer.pair.public.as_deref();
+        let public = public.filter(|_| settings.public_key || self.profile.token.is_public());
+        values.set("jwt_public_key", public.unwrap_or_default());
+        let file = public.map(|pem| self.public_key.holding(pem)).transpose();
+        let file =
+            file.map_err(|error| ExecutionError::Harness(format!("cannot write a public key: {error}")))?;
+        values.set("jwt_public_key_file", file.unwrap_or_default());
+        Ok(())
     }
 
     fn values(&self) -> Values {

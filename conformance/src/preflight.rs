@@ -13,7 +13,7 @@ use scenarios::{Scenario, ScenarioId, SubjectKind};
 
 pub use dialect::Mismatch;
 
-use crate::executor::{ExecutionError, Executor};
+use crate::executor::{ExecutionError, Executor, Isolation};
 use crate::exit::Exit;
 use crate::profile::Profile;
 
@@ -82,7 +82,8 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Trace, SetupE
     };
     let id = ScenarioId(format!("preflight/{subject}"));
     let scenario = Scenario::parse(id, text).expect("the look's own scenario is sound: a test reads it");
-    let execution = executor.execute(&scenario).await.map_err(|error| cannot_begin(&error))?;
+    let execution =
+        executor.execute(&scenario, Isolation::Own).await.map_err(|error| cannot_begin(&error))?;
     match execution.play.outcome {
         Ok(()) | Err(PlayError::NotRun(_)) => Ok(execution.play.trace),
         Err(PlayError::SubjectDied(status) | PlayError::DidNotStart(status)) => {

@@ -1,6 +1,7 @@
 //! `gatecheck.toml`: how to start or reach an implementation, and how it is configured.
 
 mod events;
+mod token;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,11 +11,14 @@ use std::time::Duration;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use protocol::{Dialect, Timing};
+use scenarios::token::SigningAlgorithm;
 use scenarios::{Catalogue, RequirementId, Times};
 use serde::Deserialize;
 use url::Url;
 
 pub use events::{EventShape, EventShapeError};
+use token::RawToken;
+pub use token::TokenProfile;
 
 use crate::template::{self, TemplateError};
 
@@ -32,6 +36,8 @@ pub struct Profile {
     pub client: Option<ClientProfile>,
     /// How events come to the gateway.
     pub events: EventShape,
+    /// How tokens look that the gateway accepts.
+    pub token: TokenProfile,
     /// What the implementation is configured with.
     pub timing: Timing,
     /// How it spells the wire.
@@ -58,10 +64,12 @@ pub struct GatewayProfile {
 /// How a gateway is reached.
 #[derive(Debug, Clone)]
 pub enum GatewayAccess {
-    /// It is started for each case.
+    /// It is started by the harness.
     Spawn {
         /// How.
         command: CommandProfile,
+        /// Whether a gateway that has served a case may serve another.
+        shared: bool,
         /// How it shows that it is ready.
         ready: Ready,
     },
@@ -157,6 +165,8 @@ struct RawProfile {
     #[serde(default)]
     events: EventShape,
     #[serde(default)]
+    token: RawToken,
+    #[serde(default)]
     timing: Timing,
     #[serde(default)]
     dialect: Dialect,
@@ -170,6 +180,8 @@ struct RawGateway {
     command: Option<Vec<String>>,
     attach: Option<String>,
     #[serde(default)]
+    process: RawProcess,
+    #[serde(default)]
     env: BTreeMap<String, String>,
     path: Option<String>,
     #[serde(default)]
@@ -179,6 +191,14 @@ struct RawGateway {
     exchange: String,
     #[serde(default = "default_queue")]
     queue: String,
+}
+
+#[derive(Deserialize, Default, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum RawProcess {
+    #[default]
+    Fresh,
+    Shared,
 }
 
 #[derive(Deserialize, Default)]
@@ -258,8 +278,12 @@ impl Profile {
                 ));
             }
         }
+        let signed = raw.token.algorithm();
+        let gateway = raw.gateway.map(|raw| raw.check(signed, &value)).transpose()?;
+        let token = raw.token.check(gateway.as_ref(), folder, &value)?;
         Ok(Self {
-            gateway: raw.gateway.map(|raw| raw.check(&value)).transpose()?,
+            gateway,
+            token,
             client: raw.client.map(|raw| raw.check(&value)).transpose()?,
             events: raw.events,
             timing: raw.timing,
@@ -282,10 +306,15 @@ impl GatewayProfile {
             queue: default_queue(),
         }
     }
+
+    /// Whether a gateway that has served a case may serve another.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.access, GatewayAccess::Spawn { shared: true, .. })
+    }
 }
 
 impl RawGateway {
-    fn check(self, value: ValueError<'_>) -> Result<GatewayProfile, ProfileError> {
+    fn check(self, signed: SigningAlgorithm, value: ValueError<'_>) -> Result<GatewayProfile, ProfileError> {
         let (access, default_path) = match (self.command, self.attach) {
             (Some(words), None) => {
                 let command = command("gateway.command", words, self.env, value)?;
@@ -295,10 +324,13 @@ impl RawGateway {
                         .map_err(|error| value(format!("`gateway.ready.timeout`: {error}"), None))?,
                 };
                 let ready = Ready { path: self.ready.path, timeout };
-                (GatewayAccess::Spawn { command, ready }, DEFAULT_PATH.to_owned())
+                let shared = self.process == RawProcess::Shared;
+                (GatewayAccess::Spawn { command, shared, ready }, DEFAULT_PATH.to_owned())
             }
             (None, Some(url)) => {
-                let Some(jwt_secret) = self.jwt_secret else {
+                // Where a key pair signs, there is no secret.
+                let jwt_secret = self.jwt_secret.or_else(|| signed.is_public().then(String::new));
+                let Some(jwt_secret) = jwt_secret else {
                     let help = "add `jwt_secret`, the secret that the running gateway verifies tokens with";
                     return Err(value("`gateway.attach` needs `gateway.jwt_secret`".to_owned(), Some(help)));
                 };
@@ -414,6 +446,19 @@ mod tests {
             ("[events]\nrouting_key = \"all\"", "needs `{key}`"),
             ("[claims]\nwithout = [\"AUTH-99\"]", "AUTH-99"),
             ("[dialect]\nevents = \"wrapped\"", "unknown variant `wrapped`"),
+            ("[token]\nalgorithm = \"HS1\"", "unknown variant `HS1`"),
+            ("[token]\nnames = { name = \"n\" }", "no claim `name`"),
+            ("[token]\nprivate_key_file = \"Cargo.toml\"", "an algorithm that has a secret"),
+            ("[token]\nalgorithm = \"RS256\"\nprivate_key_file = \"Cargo.toml\"", "no private key for RS256"),
+            (
+                "[token]\nalgorithm = \"RS256\"\nprivate_key_file = \"missing.pem\"",
+                "cannot read ./missing.pem",
+            ),
+            ("[token]\nalgorithm = \"RS256\"\n[gateway]\ncommand = [\"a\"]", "not told the public key"),
+            (
+                "[token]\nalgorithm = \"RS256\"\n[gateway]\nattach = \"ws://h:1/ws\"",
+                "not told the public key",
+            ),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(says), "{text}: {error}");

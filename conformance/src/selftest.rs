@@ -16,7 +16,7 @@ use sim::{Options, Played};
 
 pub use page::page;
 
-use crate::executor::Executor;
+use crate::executor::{Executor, Isolation};
 use crate::mutants::{CommandMutant, Mutant};
 use crate::profile::{GatewayAccess, Profile};
 use crate::result::{CaseReport, Verdict};
@@ -181,7 +181,7 @@ pub async fn try_command(mutant: &CommandMutant, executor: &Executor, scenarios:
     let executor = Arc::new(executor.with_profile(profile));
     let requirement = fate.requirement.clone();
     for scenario in scenarios.iter().filter(|scenario| scenario.requirements().contains(&requirement)) {
-        let report = match executor.execute(scenario).await {
+        let report = match executor.execute(scenario, Isolation::Own).await {
             Ok(played) => {
                 let judged = played.scenario.requirements().into_iter().collect();
                 runner::judged(&played.scenario, &judged, played.play, &executor.times(), Duration::ZERO)

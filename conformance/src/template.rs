@@ -6,7 +6,7 @@ use protocol::{Timing, format_duration};
 use scenarios::scenario::{Interval, Settings};
 
 /// Every placeholder. A duration has two: `{ping_interval}` is `300ms`, `{ping_interval_ms}` is `300`.
-const NAMES: [&str; 28] = [
+const NAMES: [&str; 30] = [
     "allowed_origin",
     "amqp_url",
     "connect_timeout",
@@ -14,6 +14,8 @@ const NAMES: [&str; 28] = [
     "dialect",
     "exchange",
     "gatecheck",
+    "jwt_public_key",
+    "jwt_public_key_file",
     "jwt_secret",
     "jwt_secret_previous",
     "max_connections",

@@ -260,6 +260,18 @@ impl Scenario {
         })
     }
 
+    /// Whether it needs a gateway that nobody else has, has had, or will have.
+    pub fn needs_own_gateway(&self) -> bool {
+        self.fresh
+            || self.gateways > 1
+            || self.disturbs_broker()
+            || !self.settings.placeholders().is_empty()
+            || self.steps.iter().any(|step| {
+                let ends = matches!(step.action, Action::ShutDown | Action::KillGateway);
+                ends || step.action == Action::Inspect(Inspection::Log)
+            })
+    }
+
     /// Whether anything happens between the gateway and its broker.
     pub fn disturbs_broker(&self) -> bool {
         self.broker == BrokerState::Down

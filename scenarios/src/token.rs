@@ -1,13 +1,18 @@
 //! Tokens for scripted clients, good and bad, by recipe.
 
+mod issuer;
+
 use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::{EncodingKey, Header};
 use protocol::Role;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use issuer::Signer;
+pub use issuer::{Issuer, KeyPair, SigningAlgorithm, TokenStyle};
 
 /// How a scripted client's token differs from a good one.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -21,8 +26,8 @@ pub struct TokenRecipe {
     pub expires_in: Option<i64>,
     /// Seconds from now at which it becomes valid.
     pub valid_in: Option<i64>,
-    /// The algorithm in its header, `none` among them. Default: HS256.
-    pub alg: Option<String>,
+    /// Signed otherwise than the gateway expects.
+    pub alg: Option<Alg>,
     /// Signed with the secret before the gateway's newest (AUTH-7).
     pub previous_secret: bool,
     /// Signed with another secret than the gateway's.
@@ -46,21 +51,16 @@ pub struct Bearer<'a> {
     pub role: Role,
 }
 
-/// What a gateway under test verifies HMAC signatures with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Secrets {
-    /// The newest.
-    pub current: String,
-    /// The one before it, where the gateway is told that too.
-    pub previous: String,
-}
-
-impl Secrets {
-    /// Two secrets made of one.
-    pub fn from_current(current: impl Into<String>) -> Self {
-        let current = current.into();
-        Self { previous: format!("{current}, as it was before"), current }
-    }
+/// An algorithm that a gateway is not configured to accept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Alg {
+    /// None at all: the token claims to need no signature (AUTH-3).
+    None,
+    /// Another one, with the right key (AUTH-11).
+    Another,
+    /// HMAC, with the public key as its secret (AUTH-3).
+    PublicKeyAsSecret,
 }
 
 const HOUR_S: i64 = 3600;
@@ -69,14 +69,56 @@ impl TokenRecipe {
     /// Makes the token, or nothing where there is none; `now_unix_s` is the gateway's idea of the time.
     ///
     /// # Panics
-    /// When `alg` is none of those that [`TokenRecipe::check`] accepts.
-    pub fn mint(&self, bearer: &Bearer<'_>, secrets: &Secrets, now_unix_s: i64) -> Option<String> {
+    /// When the issuer cannot sign so, which [`TokenRecipe::lacks`] tells beforehand.
+    pub fn mint(&self, bearer: &Bearer<'_>, issuer: &Issuer, now_unix_s: i64) -> Option<String> {
         if self.omit {
             return None;
         }
         if let Some(raw) = &self.raw {
             return Some(raw.clone());
         }
+        let claims = self.claims(bearer, &issuer.style, now_unix_s);
+        let algorithm = issuer.style.algorithm;
+        let (algorithm, key) = match self.alg {
+            Some(Alg::None) => return Some(unsigned(&claims)),
+            Some(Alg::PublicKeyAsSecret) => {
+                let public =
+                    issuer.pair.public.as_deref().expect("a public key that is not known is lacking");
+                (SigningAlgorithm::Hs256, EncodingKey::from_secret(public.as_bytes()))
+            }
+            Some(Alg::Another) => {
+                let another = algorithm.another().expect("an algorithm that there is not is lacking");
+                (another, issuer.key(another, self.signer()))
+            }
+            None => (algorithm, issuer.key(algorithm, self.signer())),
+        };
+        let token = jsonwebtoken::encode(&Header::new(algorithm.into()), &claims, &key);
+        Some(token.expect("keys are checked when they are read"))
+    }
+
+    /// Why an issuer cannot follow the recipe, where it cannot.
+    pub fn lacks(&self, issuer: &Issuer) -> Option<&'static str> {
+        let algorithm = issuer.style.algorithm;
+        match self.alg {
+            Some(Alg::Another) if algorithm.another().is_none() => {
+                Some("a key of this kind signs by one algorithm alone")
+            }
+            Some(Alg::PublicKeyAsSecret) if issuer.pair.public.is_none() => {
+                Some("needs `token.public_key_file`")
+            }
+            _ => None,
+        }
+    }
+
+    fn signer(&self) -> Signer {
+        match (self.wrong_secret, self.previous_secret) {
+            (true, _) => Signer::Stranger,
+            (false, true) => Signer::Previous,
+            (false, false) => Signer::Current,
+        }
+    }
+
+    fn claims(&self, bearer: &Bearer<'_>, style: &TokenStyle, now_unix_s: i64) -> Map<String, Value> {
         let mut claims = Map::from_iter([
             ("userId".to_owned(), json!(bearer.user_id)),
             ("email".to_owned(), json!(bearer.email)),
@@ -89,40 +131,11 @@ impl TokenRecipe {
         }
         claims.extend(self.claims.clone());
         claims.retain(|claim, _| !self.without.contains(claim));
-        let secret = if self.previous_secret { &secrets.previous } else { &secrets.current };
-        let secret = if self.wrong_secret { format!("{secret}-of-somebody-else") } else { secret.clone() };
-        Some(match self.alg.as_deref().unwrap_or("HS256") {
-            "none" => unsigned(&claims),
-            alg => {
-                let alg = hmac(alg).expect("recipes are checked when they are read");
-                let key = EncodingKey::from_secret(secret.as_bytes());
-                jsonwebtoken::encode(&Header::new(alg), &claims, &key).expect("HMAC signs anything")
-            }
-        })
-    }
-
-    /// Tells whether the recipe can be followed.
-    ///
-    /// # Errors
-    /// Names the algorithm that this harness does not sign with.
-    pub fn check(&self) -> Result<(), String> {
-        match self.alg.as_deref() {
-            None | Some("none") => Ok(()),
-            Some(alg) => hmac(alg).map(|_| ()).ok_or_else(|| {
-                format!(
-                    "`alg = \"{alg}\"`: a recipe signs with HS256, HS384 or HS512, or not at all with `none`"
-                )
-            }),
-        }
-    }
-}
-
-fn hmac(name: &str) -> Option<Algorithm> {
-    match name {
-        "HS256" => Some(Algorithm::HS256),
-        "HS384" => Some(Algorithm::HS384),
-        "HS512" => Some(Algorithm::HS512),
-        _ => None,
+        let named = claims.into_iter().map(|(claim, value)| match style.names.get(&claim) {
+            Some(name) => (name.clone(), value),
+            None => (claim, value),
+        });
+        style.claims.clone().into_iter().chain(named).collect()
     }
 }
 
@@ -136,8 +149,13 @@ fn unsigned(claims: &Map<String, Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jsonwebtoken::{DecodingKey, Validation};
 
     const BEARER: Bearer<'_> = Bearer { user_id: "u1", email: "u1@example.org", role: Role::Customer };
+
+    fn issuer(style: TokenStyle) -> Issuer {
+        Issuer::new("s", style)
+    }
 
     fn payload(token: &str) -> Value {
         let part = token.split('.').nth(1).unwrap();
@@ -148,7 +166,7 @@ mod tests {
     #[test]
     fn recipes_change_what_they_say() {
         let plain =
-            payload(&TokenRecipe::default().mint(&BEARER, &Secrets::from_current("s"), 1000).unwrap());
+            payload(&TokenRecipe::default().mint(&BEARER, &issuer(TokenStyle::default()), 1000).unwrap());
         assert_eq!(
             plain,
             json!({"userId":"u1","email":"u1@example.org","role":"CUSTOMER","iat":1000,"exp":4600})
@@ -160,14 +178,14 @@ mod tests {
             claims: BTreeMap::from([("role".to_owned(), json!("KING"))]),
             ..TokenRecipe::default()
         };
-        let odd = payload(&odd.mint(&BEARER, &Secrets::from_current("s"), 1000).unwrap());
+        let odd = payload(&odd.mint(&BEARER, &issuer(TokenStyle::default()), 1000).unwrap());
         assert_eq!(odd, json!({"userId":"u1","role":"KING","iat":1000,"exp":999,"nbf":1060}));
-        let none = TokenRecipe { alg: Some("none".into()), ..TokenRecipe::default() };
-        assert!(none.mint(&BEARER, &Secrets::from_current("s"), 1000).unwrap().ends_with('.'));
+        let none = TokenRecipe { alg: Some(Alg::None), ..TokenRecipe::default() };
+        assert!(none.mint(&BEARER, &issuer(TokenStyle::default()), 1000).unwrap().ends_with('.'));
         assert_eq!(
             TokenRecipe { omit: true, ..TokenRecipe::default() }.mint(
                 &BEARER,
-                &Secrets::from_current("s"),
+                &issuer(TokenStyle::default()),
                 0
             ),
             None
@@ -177,17 +195,53 @@ mod tests {
     /// Each secret signs otherwise.
     #[test]
     fn secrets_differ() {
-        let secrets = Secrets::from_current("s");
-        let sign = |recipe: TokenRecipe| recipe.mint(&BEARER, &secrets, 1000).unwrap();
+        let issuer = issuer(TokenStyle::default());
+        let sign = |recipe: TokenRecipe| recipe.mint(&BEARER, &issuer, 1000).unwrap();
         let current = sign(TokenRecipe::default());
         let previous = sign(TokenRecipe { previous_secret: true, ..TokenRecipe::default() });
         let wrong = sign(TokenRecipe { wrong_secret: true, ..TokenRecipe::default() });
         assert!(current != previous && previous != wrong && wrong != current);
     }
 
-    /// An algorithm that this harness cannot sign with is an error of the file.
+    /// Whoever holds the public key, and nothing else, can check what each style signs; forgeries of each kind fail.
     #[test]
-    fn unknown_algorithms_are_refused() {
-        assert!(TokenRecipe { alg: Some("RS256".into()), ..TokenRecipe::default() }.check().is_err());
+    fn pairs_sign_what_their_public_keys_verify() {
+        use SigningAlgorithm::{EdDsa, Es256, Rs256};
+        type Reader = fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>;
+        let readers: [(SigningAlgorithm, Reader); 3] = [
+            (Rs256, DecodingKey::from_rsa_pem),
+            (Es256, DecodingKey::from_ec_pem),
+            (EdDsa, DecodingKey::from_ed_pem),
+        ];
+        for (algorithm, reader) in readers {
+            let issuer = issuer(TokenStyle { algorithm, ..TokenStyle::default() });
+            let public = reader(issuer.pair.public.as_deref().unwrap().as_bytes()).unwrap();
+            let mut validation = Validation::new(algorithm.into());
+            validation.validate_exp = false;
+            let is_good = |recipe: TokenRecipe| {
+                let token = recipe.mint(&BEARER, &issuer, 1000).unwrap();
+                jsonwebtoken::decode::<Value>(&token, &public, &validation).is_ok()
+            };
+            assert!(is_good(TokenRecipe::default()), "{algorithm:?}");
+            assert!(!is_good(TokenRecipe { wrong_secret: true, ..TokenRecipe::default() }), "{algorithm:?}");
+            assert!(!is_good(TokenRecipe { alg: Some(Alg::PublicKeyAsSecret), ..TokenRecipe::default() }));
+            let another = TokenRecipe { alg: Some(Alg::Another), ..TokenRecipe::default() };
+            assert!(another.lacks(&issuer).is_some() || !is_good(another));
+        }
+    }
+
+    /// Another style's claims have other names, and company; what a recipe leaves out stays out.
+    #[test]
+    fn styles_rename_and_add_claims() {
+        let style = TokenStyle {
+            names: BTreeMap::from([("userId".to_owned(), "sub".to_owned())]),
+            claims: BTreeMap::from([("iss".to_owned(), json!("https://id.example"))]),
+            ..TokenStyle::default()
+        };
+        let plain = payload(&TokenRecipe::default().mint(&BEARER, &issuer(style.clone()), 1000).unwrap());
+        assert_eq!((&plain["sub"], &plain["iss"]), (&json!("u1"), &json!("https://id.example")));
+        assert!(plain.get("userId").is_none());
+        let nobody = TokenRecipe { without: vec!["userId".into()], ..TokenRecipe::default() };
+        assert!(payload(&nobody.mint(&BEARER, &issuer(style), 1000).unwrap()).get("sub").is_none());
     }
 }

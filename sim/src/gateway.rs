@@ -67,9 +67,15 @@ pub(crate) fn populate(sim: &mut Sim<'_>, context: Context) {
 
 fn config(setting: &Setting, settings: &Settings) -> Config {
     let timing = &setting.times.timing;
-    let mut config = Config::with_secret(setting.secrets.current.as_str());
+    let mut config = Config::with_secret(setting.issuer.current.as_str());
     if settings.previous_secret {
-        config.verification.keys.push(Key::secret(None, setting.secrets.previous.as_str()));
+        config.verification.keys.push(Key::secret(None, setting.issuer.previous.as_str()));
+    }
+    if settings.public_key {
+        let pem = setting.issuer.pair.public.as_deref().expect("the harness's own pair has both keys");
+        let key = Key::public(None, pem.as_bytes()).expect("it is of a kind that the gateway knows");
+        config.verification.algorithms.insert(key.default_algorithm());
+        config.verification.keys.push(key);
     }
     let limit = |limit: Option<u32>| limit.map(|limit| limit as usize);
     Config {

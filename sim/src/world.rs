@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use protocol::{Dialect, Timestamp, Timing};
 use scenarios::player::{Clock, Play, Setting};
 use scenarios::scenario::{Action, Bindings, Inspection};
-use scenarios::token::Secrets;
+use scenarios::token::Issuer;
 use scenarios::{Scenario, SubjectKind, Times};
 use tokio::sync::oneshot;
 use turmoil::Sim;
@@ -108,7 +108,7 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
         bindings,
         times: times.clone(),
         dialect: options.dialect.clone(),
-        secrets: Secrets::from_current(SECRET),
+        issuer: Issuer::with_secret(SECRET),
         path: "/ws".to_owned(),
         unix_ms: Arc::new(unix_ms),
         seed: options.seed,

@@ -1,6 +1,7 @@
 //! `run`, `gateway` and `client`: judge an implementation over real sockets.
 
 mod run;
+mod scale;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use crate::profile::{
     self, ClientProfile, CommandProfile, DEFAULT_FILE, GatewayAccess, GatewayProfile, Profile, Ready,
 };
 use run::judge;
+use scale::TimeScale;
 
 /// The broker in this process.
 const EMBEDDED: &str = "embedded";
@@ -42,6 +44,9 @@ pub(super) struct Common {
     /// Run one part of the selected cases, such as 3/16: the others run elsewhere
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
+    /// Multiply the times that the implementation is told, all of `[timing]`: 0.02 makes a quick look of a long run
+    #[arg(long, value_name = "FACTOR")]
+    time_scale: Option<TimeScale>,
     /// Where randomness begins
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -95,7 +100,7 @@ pub(super) struct GatewayArgs {
     #[arg(long, short = 'c', value_name = "FILE")]
     config: Option<PathBuf>,
     /// A gateway that runs already, instead of the profile's command
-    #[arg(long, value_name = "URL", requires = "jwt_secret", conflicts_with = "command")]
+    #[arg(long, value_name = "URL", conflicts_with = "command")]
     attach: Option<String>,
     /// The secret that the running gateway verifies tokens with
     #[arg(long, value_name = "SECRET", env = "GATECHECK_JWT_SECRET", hide_env_values = true)]
@@ -149,7 +154,16 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
 pub(super) fn gateway(args: GatewayArgs) -> Result<Exit, Failure> {
     let given = !args.command.is_empty() || args.attach.is_some();
     let mut profile = profile_for(args.config.as_deref(), given)?;
-    if let (Some(url), Some(jwt_secret)) = (&args.attach, args.jwt_secret) {
+    if let Some(url) = &args.attach {
+        let jwt_secret = match (args.jwt_secret, profile.token.is_public()) {
+            (Some(secret), _) => secret,
+            // A key pair signs.
+            (None, true) => String::new(),
+            (None, false) => {
+                let help = "the secret that the running gateway verifies tokens with: `--jwt-secret`, or GATECHECK_JWT_SECRET";
+                return Err(Failure::usage(miette!(help = help, "`--attach` needs `--jwt-secret`")));
+            }
+        };
         let (authority, path) = profile::attach(url).map_err(|message| {
             Failure::usage(miette!(help = "write `ws://HOST:PORT/PATH`", "`--attach`: {message}"))
         })?;
@@ -161,7 +175,11 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<Exit, Failure> {
         let env = env.iter().filter_map(|pair| pair.split_once('='));
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let command = CommandProfile { words: args.command, env };
-        let access = GatewayAccess::Spawn { command, ready: Ready { path: args.ready, timeout: READY } };
+        let access = GatewayAccess::Spawn {
+            command,
+            shared: false,
+            ready: Ready { path: args.ready, timeout: READY },
+        };
         profile.gateway =
             Some(GatewayProfile { access, ..profile.gateway.unwrap_or_else(GatewayProfile::bare) });
     }

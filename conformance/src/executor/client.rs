@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use scenarios::Scenario;
 use scenarios::player::{Accept, ClientStage, StageError, journal, play_client};
 use scenarios::scenario::{Bindings, UrlSource};
-use scenarios::token::Secrets;
+use scenarios::token::Issuer;
 use scenarios::trace::{Actor, Event};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::{ChildStdin, ChildStdout};
@@ -55,12 +55,12 @@ pub(super) async fn execute(
         });
         fleet.subjects.push(subject);
     }
-    let setting = executor.setting(bindings, Secrets::from_current(""), PATH.to_owned());
+    let setting = executor.setting(bindings, Issuer::with_secret(""), PATH.to_owned());
     let mut stage = Stage { url, listener: Some(Listener(listener)), adapters, fleet };
     let play = play_client(&scenario, &setting, &mut stage, &recorder, journal).await;
     let output = stage.fleet.output().await;
     stage.fleet.kill().await;
-    Ok(Execution { began, scenario, play, output })
+    Ok(Execution { began, scenario, play, output, rig: None })
 }
 
 /// A listening socket whose connections hold little: a client that is not read from must notice it.

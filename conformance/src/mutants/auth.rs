@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::Role;
-use scenarios::token::{Bearer, Secrets, TokenRecipe};
+use scenarios::token::{Alg, Bearer, Issuer, TokenRecipe};
 use serde_json::Value;
 use sim::boundary::Boundary;
 
@@ -46,6 +46,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "AUTH-3",
         about: "The token's own header chooses the algorithm, and `none` is one.",
         boundary: || retoken(|token| (header(token)["alg"] == "none").then(|| good(token))),
+    },
+    Mutant {
+        id: "gateway/public-key-as-secret",
+        requirement: "AUTH-3",
+        about: "The token's own header chooses the algorithm, and the one key that there is verifies it, be it public.",
+        boundary: || retoken(|token| is_signed_with_public_key(token).then(|| good(token))),
     },
     Mutant {
         id: "gateway/token-not-decoded",
@@ -152,17 +158,26 @@ fn good(token: &str) -> String {
         email: "somebody@example.org",
         role: Role::Customer,
     };
-    let token = TokenRecipe::default().mint(&bearer, &Secrets::from_current(sim::SECRET), now_s());
+    let token = TokenRecipe::default().mint(&bearer, &Issuer::with_secret(sim::SECRET), now_s());
     token.expect("a recipe that omits nothing makes a token")
 }
 
-/// Whether a token is signed with the secret before the newest: signing its claims so gives the very same.
+/// Whether a token is signed with the secret before the newest.
 fn is_of_previous_secret(token: &str) -> bool {
+    is_made_by(token, TokenRecipe { previous_secret: true, ..TokenRecipe::default() })
+}
+
+/// Whether a token is signed with the public key, as if that were a secret.
+fn is_signed_with_public_key(token: &str) -> bool {
+    is_made_by(token, TokenRecipe { alg: Some(Alg::PublicKeyAsSecret), ..TokenRecipe::default() })
+}
+
+/// Whether a token is signed as a recipe says: signing its claims so gives the very same.
+fn is_made_by(token: &str, recipe: TokenRecipe) -> bool {
     let Value::Object(claims) = part(token, 1) else { return false };
-    let recipe =
-        TokenRecipe { previous_secret: true, claims: claims.into_iter().collect(), ..TokenRecipe::default() };
+    let recipe = TokenRecipe { claims: claims.into_iter().collect(), ..recipe };
     let nobody = Bearer { user_id: "", email: "", role: Role::Customer };
-    recipe.mint(&nobody, &Secrets::from_current(sim::SECRET), now_s()).as_deref() == Some(token)
+    recipe.mint(&nobody, &Issuer::with_secret(sim::SECRET), now_s()).as_deref() == Some(token)
 }
 
 /// When simulations begin, in seconds since the Unix epoch: they are over before an hour has passed.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use protocol::{Role, TokenPlace};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use scenarios::token::{Bearer, Secrets, TokenRecipe};
+use scenarios::token::{Bearer, Issuer, TokenRecipe};
 use scenarios::wire::frame::{FrameReader, RawFrame};
 use scenarios::wire::handshake::{RequestRecipe, UpgradeRequest};
 use tokio::io::AsyncWriteExt;
@@ -27,7 +27,7 @@ const MASK: [u8; 4] = [0x5a, 0xc3, 0x0f, 0x99];
 #[derive(Debug, Clone)]
 pub(super) struct Door {
     pub(super) authority: Arc<str>,
-    pub(super) secrets: Arc<Secrets>,
+    pub(super) issuer: Arc<Issuer>,
 }
 
 /// An open WebSocket.
@@ -92,7 +92,7 @@ impl Door {
         let bearer = Bearer { user_id, email: &email, role };
         let recipe =
             TokenRecipe { expires_in: Some(LIFETIME.as_secs().cast_signed()), ..TokenRecipe::default() };
-        let token = recipe.mint(&bearer, &self.secrets, unix_s());
+        let token = recipe.mint(&bearer, &self.issuer, unix_s());
         UpgradeRequest {
             host: self.authority.to_string(),
             path: "/ws".to_owned(),

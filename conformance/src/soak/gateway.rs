@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::format_duration;
-use scenarios::token::Secrets;
+use scenarios::token::Issuer;
 use scenarios::wire::handshake;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -35,7 +35,7 @@ pub(super) struct Gateway {
 impl Gateway {
     /// Starts one, and waits until it consumes.
     pub(super) async fn start(program: &Path, amqp_url: &str) -> Result<Self, SoakError> {
-        let secrets = Secrets::from_current("the secret of a gateway that is soaked");
+        let issuer = Issuer::with_secret("the secret of a gateway that is soaked");
         let process = ReferenceGateway::start(StartArguments {
             program,
             arguments: &[
@@ -48,12 +48,12 @@ impl Gateway {
                 "--log",
                 "warn",
             ],
-            jwt_secret: &secrets.current,
+            jwt_secret: &issuer.current,
             amqp_url,
             patience: PATIENCE,
         })
         .await?;
-        let door = Door { authority: process.address().to_string().into(), secrets: Arc::new(secrets) };
+        let door = Door { authority: process.address().to_string().into(), issuer: Arc::new(issuer) };
         let gateway = Self { process, door };
         match timeout(PATIENCE, gateway.ready()).await {
             Ok(()) => Ok(gateway),

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use libtest_mimic::Failed;
 use protocol::{Role, TokenPlace};
-use scenarios::token::{Bearer, Secrets, TokenRecipe};
+use scenarios::token::{Bearer, Issuer, TokenRecipe};
 use scenarios::wire::frame::{FrameReader, RawFrame};
 use scenarios::wire::handshake::{RequestRecipe, UpgradeRequest};
 use serde_json::Value;
@@ -35,8 +35,8 @@ impl Reader {
     pub(crate) async fn connect(gateway: &Gateway) -> Result<Self, Failed> {
         let now_s = unix_s();
         let bearer = Bearer { user_id: "reader", email: "reader@example.org", role: Role::Customer };
-        let secrets = Secrets::from_current(JWT_SECRET);
-        let token = TokenRecipe::default().mint(&bearer, &secrets, now_s);
+        let issuer = Issuer::with_secret(JWT_SECRET);
+        let token = TokenRecipe::default().mint(&bearer, &issuer, now_s);
         let request = UpgradeRequest {
             host: gateway.authority().to_owned(),
             path: "/ws".to_owned(),

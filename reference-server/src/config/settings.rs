@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, OsStringValueParser, TypedValueParser};
 use protocol::Dialect;
 use serde::{Deserialize, Serialize};
+use toml::Value;
 
 use super::error::ConfigError;
 use crate::gateway::Route;
@@ -28,11 +29,11 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) allowed_origins: Option<Vec<String>>,
     /// A certificate chain in PEM; with it the gateway speaks TLS only, and SIGHUP has the files read again
-    #[arg(long, value_name = "FILE", env = "GATEWAY_TLS_CERT")]
+    #[arg(long, value_parser = path(), value_name = "FILE", env = "GATEWAY_TLS_CERT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tls_cert: Option<PathBuf>,
     /// The certificate's private key in PEM
-    #[arg(long, value_name = "FILE", env = "GATEWAY_TLS_KEY")]
+    #[arg(long, value_parser = path(), value_name = "FILE", env = "GATEWAY_TLS_KEY")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tls_key: Option<PathBuf>,
 
@@ -41,7 +42,7 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) jwt_secret: Option<String>,
     /// A file that holds the secret
-    #[arg(long, value_name = "FILE", env = "JWT_SECRET_FILE", help_heading = "Tokens")]
+    #[arg(long, value_parser = path(), value_name = "FILE", env = "JWT_SECRET_FILE", help_heading = "Tokens")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) jwt_secret_file: Option<PathBuf>,
     /// The secret before this one, still good while tokens signed with it are about
@@ -57,6 +58,7 @@ pub struct Settings {
     /// Files with public keys in PEM: RSA, P-256 or Ed25519
     #[arg(
         long,
+        value_parser = path(),
         value_name = "FILES",
         env = "JWT_PUBLIC_KEYS",
         value_delimiter = ',',
@@ -323,9 +325,21 @@ impl Settings {
     /// What is set. An empty text is nothing: it is what an orchestrator makes of a variable that it does not know.
     fn table(&self) -> toml::Table {
         let mut table = toml::Table::try_from(self).expect("settings can be written");
-        table.retain(|_, value| value.as_str() != Some(""));
+        let says = |value: &Value| value.as_str() != Some("");
+        table.retain(|_, value| match value {
+            Value::Array(values) if !values.is_empty() => {
+                values.retain(says);
+                !values.is_empty()
+            }
+            value => says(value),
+        });
         table
     }
+}
+
+/// Reads a path, be it empty: whatever is set to nothing is not set.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// A reader's message without what it quotes of a value: only names of keys stand in backticks.

@@ -44,6 +44,9 @@ fn pairs_and_empty_texts() {
     assert!(named.jwt_secret.is_none() && named.check().is_ok());
     let empty = ["--jwt-secret-previous", "", "--amqp-url", "", "--dead-letter-exchange", ""];
     assert!(config(&empty, "").unwrap().rabbitmq.is_none());
+    let empty = ["--jwt-public-keys", "", "--jwt-secret-file", "", "--allowed-origins", "", "--tls-cert", ""];
+    let config = config(&empty, "jwt_secret = \"s\"").unwrap();
+    assert!(config.tls.is_none() && config.allowed_origins.is_empty());
 }
 
 /// Each mistake is one error that says what and where.

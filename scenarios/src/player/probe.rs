@@ -193,8 +193,7 @@ impl Probe {
                 utf8_percent_encode(&token, IN_HEADER).to_string()
             }
         };
-        let token =
-            self.spec.token.mint(&bearer, &setting.secrets, now_s).map(|token| (place, encode(token)));
+        let token = self.spec.token.mint(&bearer, &setting.issuer, now_s).map(|token| (place, encode(token)));
         let path = self.spec.path.clone().unwrap_or_else(|| setting.path.clone());
         UpgradeRequest {
             host,

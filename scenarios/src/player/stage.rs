@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::requirement::RequirementId;
 use crate::scenario::{Bindings, BrokerState, NetworkAct};
 use crate::times::Times;
-use crate::token::Secrets;
+use crate::token::Issuer;
 use crate::trace::Trace;
 
 /// What one run of a scenario takes place in.
@@ -21,8 +21,8 @@ pub struct Setting {
     pub times: Times,
     /// How the implementation under test spells the wire.
     pub dialect: Dialect,
-    /// The secrets that tokens are signed with.
-    pub secrets: Secrets,
+    /// Who signs tokens.
+    pub issuer: Issuer,
     /// The gateway's path.
     pub path: String,
     /// The wall clock that tokens and timestamps are made by, in milliseconds since the Unix epoch.

@@ -14,6 +14,8 @@ pub struct Settings {
     pub allowed_origin: Option<String>,
     /// Whether a second secret is good too (AUTH-7).
     pub previous_secret: bool,
+    /// Whether tokens are good too that a public key verifies (AUTH-3).
+    pub public_key: bool,
     /// Most connections in all (CONN-7).
     pub max_connections: Option<u32>,
     /// Most connections of one user (CONN-7).
@@ -49,15 +51,16 @@ impl Settings {
     /// Bytes that wait.
     pub const OUTBOX_BYTES: u32 = 4 * 1024 * 1024;
 
-    /// The placeholders of a command or environment that the scenario needs.
-    pub fn placeholders(&self) -> Vec<&'static str> {
-        let needed = [
-            ("allowed_origin", self.allowed_origin.is_some()),
-            ("jwt_secret_previous", self.previous_secret),
-            ("max_connections", self.max_connections.is_some()),
-            ("max_connections_per_user", self.max_connections_per_user.is_some()),
-            ("message_rate", self.message_rate.is_some()),
-            ("outbox_bytes", self.outbox_bytes.is_some()),
+    /// The placeholders of a command or environment that the scenario needs; of several for the same, one is enough.
+    pub fn placeholders(&self) -> Vec<&'static [&'static str]> {
+        let needed: [(&'static [&'static str], bool); 7] = [
+            (&["allowed_origin"], self.allowed_origin.is_some()),
+            (&["jwt_secret_previous"], self.previous_secret),
+            (&["jwt_public_key_file", "jwt_public_key"], self.public_key),
+            (&["max_connections"], self.max_connections.is_some()),
+            (&["max_connections_per_user"], self.max_connections_per_user.is_some()),
+            (&["message_rate"], self.message_rate.is_some()),
+            (&["outbox_bytes"], self.outbox_bytes.is_some()),
         ];
         needed.into_iter().filter(|(_, needed)| *needed).map(|(name, _)| name).collect()
     }

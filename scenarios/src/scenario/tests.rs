@@ -173,7 +173,7 @@ fn a_setting_names_its_placeholder() {
     let head = "subject = \"gateway\"\n";
     let with = |text: &str| parse(&GOOD.replacen(head, &format!("{head}{text}\n"), 1));
     let scenario = with("broker = \"down\"\ngateways = 2\n[settings]\nmax_connections = 2").unwrap();
-    assert_eq!(scenario.settings.placeholders(), ["max_connections"]);
+    assert_eq!(scenario.settings.placeholders(), [["max_connections"]]);
     assert!(
         (scenario.gateways, scenario.disturbs_broker()) == (2, true)
             && !parse(GOOD).unwrap().disturbs_broker()

@@ -38,6 +38,10 @@ pub(super) fn judge(
     broker: &str,
     beside: Option<&Path>,
 ) -> Result<Exit, Failure> {
+    let profile = match common.time_scale {
+        Some(scale) => scale.apply(profile, subjects).map_err(Failure::usage)?,
+        None => profile,
+    };
     let library = common.selection.library()?;
     let plan = plan(&library, &profile, subjects, common)?;
     let known = Known::find(common, beside, &library)?;

@@ -1,0 +1,232 @@
+//! What a case about a gateway is played on: a broker, and the gateways that it feeds. Each case has one of its own, unless the
+//! profile lets gateways be shared: then a rig whose case has passed is taken by the next.
+
+use std::sync::{Mutex, PoisonError};
+
+use scenarios::Scenario;
+use scenarios::player::{Play, PlayError};
+use scenarios::scenario::{Bindings, BrokerState};
+use scenarios::token::Issuer;
+use scenarios::trace::Trace;
+use url::Url;
+
+use super::start::start;
+use crate::amqp::{BrokerLink, Names};
+use crate::broker::{Broker, BrokerConfig};
+use crate::executor::{BrokerChoice, ExecutionError, Executor, PATIENCE};
+use crate::process::Subject;
+use crate::profile::{GatewayAccess, GatewayProfile, Ready};
+use crate::proxy::Proxy;
+
+/// A broker, and the gateways that it feeds.
+pub struct Rig {
+    /// The broker in this process, where it is one.
+    embedded: Option<Broker>,
+    /// The broker's URL, without anything in between.
+    pub(super) url: String,
+    /// What the gateways' exchange and queue are called.
+    pub(super) names: Names,
+    /// Whether those names are nobody else's, and go with the rig.
+    own_names: bool,
+    /// What stands between the gateways and the broker, where a scenario wants that.
+    pub(super) proxy: Option<Proxy>,
+    /// Who signs the tokens that they accept.
+    pub(super) issuer: Issuer,
+    /// The gateways that were started; none where one is attached.
+    pub(super) processes: Vec<Subject>,
+    /// Host and port of each gateway.
+    pub(super) authorities: Vec<String>,
+}
+
+/// No rig.
+pub(super) enum Rejection {
+    /// The gateway did not do what the scenario is about: start.
+    Judged { play: Play, output: Vec<String> },
+    /// The case cannot begin.
+    Error(ExecutionError),
+}
+
+impl Rig {
+    /// Starts what the scenario needs.
+    pub(super) async fn set_up(
+        executor: &Executor,
+        profile: &GatewayProfile,
+        scenario: &Scenario,
+        bindings: &Bindings,
+    ) -> Result<Self, Rejection> {
+        let harness = |error: &dyn ToString| ExecutionError::Harness(error.to_string());
+        let (embedded, url) = match &executor.broker {
+            BrokerChoice::Embedded => {
+                let broker = Broker::start(BrokerConfig::default()).await.map_err(|error| harness(&error))?;
+                let url = broker.url();
+                (Some(broker), url)
+            }
+            BrokerChoice::Url(url) => (None, url.clone()),
+        };
+        let names = executor.names(profile, bindings);
+        let own_names = names.queue != profile.queue;
+        let (proxy, gateways_url) = match scenario.disturbs_broker() {
+            false => (None, url.clone()),
+            true => {
+                let (proxy, url) =
+                    in_between(&url, scenario.broker).await.map_err(|error| harness(&error))?;
+                (Some(proxy), url)
+            }
+        };
+        let secret = match &profile.access {
+            GatewayAccess::Attach { jwt_secret, .. } => jwt_secret.clone(),
+            GatewayAccess::Spawn { .. } => format!("{SECRET}-{}", bindings.case),
+        };
+        let issuer = executor.profile.token.issuer(secret);
+        let (processes, authorities) = (Vec::new(), Vec::new());
+        let mut rig = Self { embedded, url, names, own_names, proxy, issuer, processes, authorities };
+        if rig.embedded.is_none() && !own_names {
+            let link = rig.link().await?;
+            link.purge().await.map_err(|error| harness(&error))?;
+            link.close().await;
+        }
+        rig.start(executor, profile, scenario, gateways_url).await?;
+        Ok(rig)
+    }
+
+    async fn start(
+        &mut self,
+        executor: &Executor,
+        profile: &GatewayProfile,
+        scenario: &Scenario,
+        amqp_url: String,
+    ) -> Result<(), Rejection> {
+        let (command, ready) = match &profile.access {
+            GatewayAccess::Attach { authority, .. } => {
+                self.authorities.push(authority.clone());
+                return Ok(());
+            }
+            GatewayAccess::Spawn { command, ready, .. } => (command, ready),
+        };
+        let mut values = executor.values();
+        values.set_settings(&scenario.settings, scenario.gateways);
+        executor.set_keys(&mut values, &self.issuer, &scenario.settings)?;
+        values.set("amqp_url", amqp_url);
+        values.set("exchange", self.names.exchange.as_str());
+        values.set("queue", self.names.queue.as_str());
+        values.set("path", profile.path.as_str());
+        let ready = match scenario.broker {
+            BrokerState::Up => ready.clone(),
+            // It cannot be ready; that it takes connections must do.
+            BrokerState::Down => Ready { path: None, ..ready.clone() },
+        };
+        for _ in 0..scenario.gateways {
+            match start(executor, command, &ready, values.clone()).await {
+                Ok((subject, port)) => {
+                    self.authorities.push(format!("127.0.0.1:{port}"));
+                    self.processes.push(subject);
+                }
+                // That it starts without a broker is what the scenario is about.
+                Err(ExecutionError::Subject { reason, output }) if scenario.broker == BrokerState::Down => {
+                    let outcome = Err(PlayError::DidNotStart(reason));
+                    return Err(Rejection::Judged {
+                        play: Play { trace: Trace::default(), outcome },
+                        output,
+                    });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection to the broker, beside the gateways'.
+    pub(super) async fn link(&self) -> Result<BrokerLink, ExecutionError> {
+        let link = BrokerLink::open(&self.url, self.names.clone(), PATIENCE).await;
+        link.map_err(|error| ExecutionError::Harness(error.to_string()))
+    }
+
+    /// Kills the gateways and says what they printed last.
+    pub(super) async fn kill(&mut self) -> Vec<String> {
+        for subject in &mut self.processes {
+            subject.kill().await;
+        }
+        self.output().await
+    }
+
+    /// What the gateways printed last.
+    pub(super) async fn output(&self) -> Vec<String> {
+        let mut output = Vec::new();
+        for subject in &self.processes {
+            output.extend(subject.output().await);
+        }
+        output
+    }
+
+    /// Leaves nothing behind.
+    pub async fn take_down(mut self) {
+        self.kill().await;
+        if self.own_names
+            && let Ok(link) = self.link().await
+        {
+            link.delete().await;
+            link.close().await;
+        }
+        if let Some(broker) = self.embedded {
+            broker.shutdown().await;
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        self.processes.iter().all(|subject| subject.ended().is_none())
+    }
+}
+
+/// Long enough for each of the HMAC algorithms (RFC 7518 section 3.2): some libraries refuse less.
+const SECRET: &str = "a-secret-for-tests-that-is-long-enough-for-sixty-four-bytes-of-signature";
+
+impl From<ExecutionError> for Rejection {
+    fn from(error: ExecutionError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Rigs whose case has passed, for the next.
+#[derive(Default)]
+pub(in crate::executor) struct Pool {
+    idle: Mutex<Vec<Rig>>,
+}
+
+impl Pool {
+    /// One that is still alive, where there is any.
+    pub(super) fn take(&self) -> Option<Rig> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(rig) = idle.pop() {
+            if rig.is_alive() {
+                return Some(rig);
+            }
+        }
+        None
+    }
+
+    pub(in crate::executor) fn put(&self, rig: Rig) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(rig);
+    }
+
+    /// Takes all of them down.
+    pub(in crate::executor) async fn empty(&self) {
+        while let Some(rig) = self.take() {
+            rig.take_down().await;
+        }
+    }
+}
+
+/// A proxy before the broker, and the URL by which the gateway goes through it.
+async fn in_between(url: &str, state: BrokerState) -> Result<(Proxy, String), String> {
+    /// The port of AMQP where a URL names none.
+    const AMQP: u16 = 5672;
+    let mut through = Url::parse(url).map_err(|error| error.to_string())?;
+    let host = through.host_str().unwrap_or("127.0.0.1").to_owned();
+    let proxy = Proxy::start(&host, through.port().unwrap_or(AMQP), state == BrokerState::Up)
+        .await
+        .map_err(|error| error.to_string())?;
+    // An AMQP URL that has a host takes another one, and a port.
+    let _ = through.set_host(Some("127.0.0.1"));
+    let _ = through.set_port(Some(proxy.port()));
+    Ok((proxy, through.to_string()))
+}

@@ -1,0 +1,89 @@
+//! Starts a gateway on a free port, and waits until it is ready.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::executor::{ExecutionError, Executor};
+use crate::process::{Streams, Subject};
+use crate::profile::{CommandProfile, Ready};
+use crate::template::Values;
+
+/// How often a gateway that is starting is asked whether it is ready.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
+/// Times that a gateway is started anew when its port was taken in between.
+const STARTS: u32 = 3;
+
+/// Starts the gateway on a free port and waits until it is ready. The port is free when it is chosen; should somebody
+/// take it before the gateway does, another is tried.
+pub(super) async fn start(
+    executor: &Executor,
+    command: &CommandProfile,
+    ready: &Ready,
+    mut values: Values,
+) -> Result<(Subject, u16), ExecutionError> {
+    let mut attempt = 1;
+    loop {
+        let port = free_port().await.map_err(|error| ExecutionError::Harness(error.to_string()))?;
+        values.set("port", port.to_string());
+        let mut subject = Subject::spawn(command, &values, &executor.profile.folder, Streams::Kept)?;
+        let waited = tokio::select! {
+            biased;
+            status = subject.end() => Err(format!("the gateway ended before it was ready: {status}")),
+            readiness = await_ready(port, ready) => readiness,
+        };
+        match waited {
+            Ok(()) => return Ok((subject, port)),
+            Err(_) if attempt < STARTS && subject.ended().is_some() => attempt += 1,
+            Err(reason) => {
+                subject.kill().await;
+                let output = subject.output().await;
+                return Err(ExecutionError::Subject { reason, output });
+            }
+        }
+    }
+}
+
+async fn await_ready(port: u16, ready: &Ready) -> Result<(), String> {
+    let mut last = "it was not asked".to_owned();
+    let ask = async {
+        loop {
+            last = match ask_ready(port, ready.path.as_deref()).await {
+                Ok(None | Some(200)) => return,
+                Ok(Some(status)) => format!("it answered HTTP {status}"),
+                Err(error) => error.to_string(),
+            };
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    };
+    let in_time = tokio::time::timeout(ready.timeout, ask).await.is_ok();
+    let what = ready
+        .path
+        .as_deref()
+        .map_or("taking connections".to_owned(), |path| format!("answering 200 on {path}"));
+    if in_time {
+        Ok(())
+    } else {
+        Err(format!("the gateway was not {what} after {:?}: {last}", ready.timeout))
+    }
+}
+
+/// The status that the readiness path answers with; none where the port alone is asked.
+async fn ask_ready(port: u16, path: Option<&str>) -> io::Result<Option<u16>> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    let Some(path) = path else { return Ok(None) };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    while !answer.contains(&b'\n') && stream.read_buf(&mut answer).await? > 0 {}
+    let line = String::from_utf8_lossy(&answer);
+    let status = line.split_whitespace().nth(1).and_then(|status| status.parse().ok());
+    status.map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its answer is not HTTP"))
+}
+
+async fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
+}

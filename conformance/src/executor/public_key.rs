@@ -1,0 +1,25 @@
+//! The public key that gateways under test verify tokens with, in a file that they can be told of.
+
+use std::io::{self, Write};
+use std::sync::OnceLock;
+
+use tempfile::NamedTempFile;
+
+/// Written when it is first asked for, and gone with its owner.
+#[derive(Default)]
+pub(super) struct PublicKeyFile(OnceLock<NamedTempFile>);
+
+impl PublicKeyFile {
+    /// The path of the file. A run has one key, so that whoever asks next is told the same.
+    pub(super) fn holding(&self, pem: &str) -> io::Result<String> {
+        let file = match self.0.get() {
+            Some(file) => file,
+            None => {
+                let mut file = tempfile::Builder::new().prefix("gatecheck-").suffix(".pub.pem").tempfile()?;
+                file.write_all(pem.as_bytes())?;
+                self.0.get_or_init(|| file)
+            }
+        };
+        Ok(file.path().display().to_string())
+    }
+}

@@ -1,0 +1,119 @@
+//! `[token]`: how tokens look that a gateway accepts, where they are not as the seed has them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use scenarios::token::{Issuer, KeyPair, SigningAlgorithm, TokenStyle};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{GatewayAccess, GatewayProfile, ProfileError, ValueError};
+
+/// Tokens of one profile.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TokenProfile {
+    /// How they look.
+    pub style: TokenStyle,
+    /// What signs them, where that is not a key pair of this harness's own.
+    pub pair: Option<KeyPair>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawToken {
+    algorithm: SigningAlgorithm,
+    names: BTreeMap<String, String>,
+    claims: BTreeMap<String, Value>,
+    private_key_file: Option<PathBuf>,
+    public_key_file: Option<PathBuf>,
+}
+
+/// Claims that can have another name.
+const CLAIMS: [&str; 3] = ["userId", "email", "role"];
+
+impl TokenProfile {
+    /// Who signs the tokens of a gateway that has this secret.
+    pub fn issuer(&self, secret: impl Into<String>) -> Issuer {
+        let issuer = Issuer::new(secret, self.style.clone());
+        match &self.pair {
+            Some(pair) => Issuer { pair: pair.clone(), ..issuer },
+            None => issuer,
+        }
+    }
+
+    /// Whether a public key verifies them.
+    pub fn is_public(&self) -> bool {
+        self.style.algorithm.is_public()
+    }
+}
+
+impl RawToken {
+    pub(super) fn algorithm(&self) -> SigningAlgorithm {
+        self.algorithm
+    }
+
+    pub(super) fn check(
+        self,
+        gateway: Option<&GatewayProfile>,
+        folder: &Path,
+        value: ValueError<'_>,
+    ) -> Result<TokenProfile, ProfileError> {
+        if let Some(claim) = self.names.keys().find(|claim| !CLAIMS.contains(&claim.as_str())) {
+            let help = "there are `userId`, `email` and `role`; `token.claims` adds others";
+            return Err(value(format!("`token.names` has no claim `{claim}`"), Some(help)));
+        }
+        let read = |key: &str, path: &PathBuf| {
+            let path = folder.join(path);
+            fs::read_to_string(&path).map_err(|error| {
+                value(format!("`token.{key}`: cannot read {}: {error}", path.display()), None)
+            })
+        };
+        let public = self.public_key_file.as_ref().map(|path| read("public_key_file", path)).transpose()?;
+        let private =
+            self.private_key_file.as_ref().map(|path| read("private_key_file", path)).transpose()?;
+        let pair = match (private, public, self.algorithm.is_public()) {
+            (Some(private), public, true) => {
+                let checked = self.algorithm.check(&private);
+                checked.map_err(|message| value(format!("`token.private_key_file`: {message}"), None))?;
+                Some(KeyPair { private, public })
+            }
+            (None, None, _) => None,
+            (None, Some(_), true) => {
+                let help = "the private key signs; the public one beside it is for AUTH-3";
+                return Err(value(
+                    "`token.public_key_file` needs `token.private_key_file`".to_owned(),
+                    Some(help),
+                ));
+            }
+            (_, _, false) => {
+                let help =
+                    "`algorithm = \"RS256\"`, `\"RS512\"`, `\"ES256\"` or `\"EdDSA\"` signs with a key";
+                return Err(value(
+                    "`[token]` names a key file for an algorithm that has a secret".to_owned(),
+                    Some(help),
+                ));
+            }
+        };
+        if self.algorithm.is_public() && pair.is_none() && gateway.is_some_and(|gateway| !is_told(gateway)) {
+            let help = "hand over `{jwt_public_key_file}` or `{jwt_public_key}` (PEM) by an argument or the environment; \
+                        or name a key that the gateway trusts already: `token.private_key_file`";
+            return Err(value(
+                "the gateway is not told the public key that verifies its tokens".to_owned(),
+                Some(help),
+            ));
+        }
+        let style = TokenStyle { algorithm: self.algorithm, names: self.names, claims: self.claims };
+        Ok(TokenProfile { style, pair })
+    }
+}
+
+/// Whether a gateway is told this harness's public key.
+fn is_told(gateway: &GatewayProfile) -> bool {
+    match &gateway.access {
+        GatewayAccess::Spawn { command, .. } => {
+            command.uses("jwt_public_key_file") || command.uses("jwt_public_key")
+        }
+        GatewayAccess::Attach { .. } => false,
+    }
+}

@@ -1,0 +1,202 @@
+//! Who signs the tokens of a run, and how. The default is the seed's: HS256, and the claims by the names that SPEC has for them.
+
+use std::collections::BTreeMap;
+
+use jsonwebtoken::{Algorithm, EncodingKey, errors};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// How tokens look that a gateway accepts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TokenStyle {
+    /// What signs them.
+    pub algorithm: SigningAlgorithm,
+    /// What claims are called, where that is not `userId`, `email` and `role`.
+    pub names: BTreeMap<String, String>,
+    /// What every token says beside its user's claims, such as `iss` and `aud`.
+    pub claims: BTreeMap<String, Value>,
+}
+
+/// An algorithm that tokens can be signed with (RFC 7518 section 3.1, RFC 8037).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum SigningAlgorithm {
+    /// HMAC with SHA-256.
+    #[default]
+    #[serde(rename = "HS256")]
+    Hs256,
+    /// HMAC with SHA-384.
+    #[serde(rename = "HS384")]
+    Hs384,
+    /// HMAC with SHA-512.
+    #[serde(rename = "HS512")]
+    Hs512,
+    /// RSA with SHA-256.
+    #[serde(rename = "RS256")]
+    Rs256,
+    /// RSA with SHA-512.
+    #[serde(rename = "RS512")]
+    Rs512,
+    /// ECDSA on P-256 with SHA-256.
+    #[serde(rename = "ES256")]
+    Es256,
+    /// Ed25519.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+/// The keys of a run, and the style of its tokens. A gateway under test is told the secrets, or the public key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Issuer {
+    /// The secret of HMAC signatures.
+    pub current: String,
+    /// The secret before it, where the gateway is told that too.
+    pub previous: String,
+    /// How tokens look.
+    pub style: TokenStyle,
+    /// The pair whose public key the gateway is told, where it verifies with one.
+    pub pair: KeyPair,
+}
+
+/// A private key and its public key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPair {
+    /// PKCS #8.
+    pub private: String,
+    /// SubjectPublicKeyInfo; none where an attached gateway's is not known.
+    pub public: Option<String>,
+}
+
+impl SigningAlgorithm {
+    /// Whether a public key verifies it.
+    pub fn is_public(self) -> bool {
+        !matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
+    }
+
+    /// Another algorithm that the same key can be used with, where there is one (AUTH-11).
+    pub fn another(self) -> Option<Self> {
+        match self {
+            Self::Hs256 | Self::Hs384 => Some(Self::Hs512),
+            Self::Hs512 => Some(Self::Hs256),
+            Self::Rs256 => Some(Self::Rs512),
+            Self::Rs512 => Some(Self::Rs256),
+            Self::Es256 | Self::EdDsa => None,
+        }
+    }
+
+    /// The pair that this harness signs with. It is in this repository for everybody to read, and so is good for a gateway under
+    /// test and nothing else. An algorithm without a pair has that of ES256, for what is signed beside its own tokens.
+    fn pair(self) -> KeyPair {
+        let (private, public) = match self {
+            Self::Rs256 | Self::Rs512 => {
+                (include_str!("keys/rsa.own.pem"), include_str!("keys/rsa.own.pub.pem"))
+            }
+            Self::EdDsa => (include_str!("keys/ed25519.own.pem"), include_str!("keys/ed25519.own.pub.pem")),
+            Self::Es256 | Self::Hs256 | Self::Hs384 | Self::Hs512 => {
+                (include_str!("keys/p256.own.pem"), include_str!("keys/p256.own.pub.pem"))
+            }
+        };
+        KeyPair { private: private.to_owned(), public: Some(public.to_owned()) }
+    }
+
+    /// A private key of the same kind that no gateway is told of.
+    fn strangers_key(self) -> &'static str {
+        match self {
+            Self::Rs256 | Self::Rs512 => include_str!("keys/rsa.stranger.pem"),
+            Self::EdDsa => include_str!("keys/ed25519.stranger.pem"),
+            Self::Es256 | Self::Hs256 | Self::Hs384 | Self::Hs512 => include_str!("keys/p256.stranger.pem"),
+        }
+    }
+
+    fn read(self, pem: &str) -> errors::Result<EncodingKey> {
+        match self {
+            Self::Rs256 | Self::Rs512 => EncodingKey::from_rsa_pem(pem.as_bytes()),
+            Self::Es256 => EncodingKey::from_ec_pem(pem.as_bytes()),
+            Self::EdDsa => EncodingKey::from_ed_pem(pem.as_bytes()),
+            Self::Hs256 | Self::Hs384 | Self::Hs512 => Ok(EncodingKey::from_secret(pem.as_bytes())),
+        }
+    }
+
+    /// Tells whether a private key in PEM can be signed with.
+    ///
+    /// # Errors
+    /// When it is none of this algorithm's kind.
+    pub fn check(self, pem: &str) -> Result<(), String> {
+        let algorithm: Algorithm = self.into();
+        let key = self.read(pem).map_err(|_| format!("no private key for {algorithm:?} in PEM (PKCS #8)"))?;
+        jsonwebtoken::crypto::sign(b"", &key, algorithm)
+            .map(|_| ())
+            .map_err(|error| format!("a private key that cannot sign by {algorithm:?}: {error}"))
+    }
+}
+
+/// Which of an issuer's keys signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signer {
+    Current,
+    Previous,
+    /// Somebody whom the gateway does not know.
+    Stranger,
+}
+
+impl Issuer {
+    /// One that signs tokens of the default style.
+    pub fn with_secret(current: impl Into<String>) -> Self {
+        Self::new(current, TokenStyle::default())
+    }
+
+    /// Two secrets made of one, and a pair of this harness's own.
+    pub fn new(current: impl Into<String>, style: TokenStyle) -> Self {
+        let current = current.into();
+        let pair = style.algorithm.pair();
+        Self { previous: format!("{current}, as it was before"), current, style, pair }
+    }
+
+    /// The key for an algorithm.
+    ///
+    /// # Panics
+    /// When the pair's private key is of another kind, which [`SigningAlgorithm::check`] tells beforehand.
+    pub(super) fn key(&self, algorithm: SigningAlgorithm, signer: Signer) -> EncodingKey {
+        let stranger = format!("{}-of-somebody-else", self.current);
+        let text = match (algorithm.is_public(), signer) {
+            (true, Signer::Current) => &self.pair.private,
+            // A pair has no predecessor: whoever cannot be told of one is not asked.
+            (true, Signer::Previous | Signer::Stranger) => algorithm.strangers_key(),
+            (false, Signer::Current) => &self.current,
+            (false, Signer::Previous) => &self.previous,
+            (false, Signer::Stranger) => &stranger,
+        };
+        algorithm.read(text).expect("keys are checked when they are read")
+    }
+}
+
+impl From<SigningAlgorithm> for Algorithm {
+    fn from(algorithm: SigningAlgorithm) -> Self {
+        match algorithm {
+            SigningAlgorithm::Hs256 => Self::HS256,
+            SigningAlgorithm::Hs384 => Self::HS384,
+            SigningAlgorithm::Hs512 => Self::HS512,
+            SigningAlgorithm::Rs256 => Self::RS256,
+            SigningAlgorithm::Rs512 => Self::RS512,
+            SigningAlgorithm::Es256 => Self::ES256,
+            SigningAlgorithm::EdDsa => Self::EdDSA,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What this harness signs with, own and strangers', is of the kind that each algorithm needs.
+    #[test]
+    fn its_keys_can_sign() {
+        use SigningAlgorithm::{EdDsa, Es256, Rs256, Rs512};
+        for algorithm in [Rs256, Rs512, Es256, EdDsa] {
+            assert_eq!(algorithm.check(&algorithm.pair().private), Ok(()));
+            assert_eq!(algorithm.check(algorithm.strangers_key()), Ok(()));
+            assert_ne!(algorithm.pair().private, algorithm.strangers_key());
+        }
+        assert!(Rs256.check(&Es256.pair().private).is_err(), "another kind of key is told");
+        assert!(Es256.check("no key").is_err());
+    }
+}
