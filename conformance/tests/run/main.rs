@@ -14,6 +14,7 @@ mod node;
 mod node_client;
 mod python;
 mod seed;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -43,6 +44,7 @@ fn main() {
     trials.extend(node_client::trials(&runtime));
     trials.extend(python::trials(&runtime));
     trials.extend(seed::trials(&runtime));
+    trials.extend(shared::trials(&runtime));
     let conclusion = libtest_mimic::run(&arguments, trials);
     let arms = Arc::into_inner(arms).expect("trials that did not run are dropped with their share");
     runtime.block_on(arms.stop());

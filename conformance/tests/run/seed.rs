@@ -20,6 +20,8 @@ struct Seed {
     /// Beside the compiler and the types of Node.js.
     modules: &'static [&'static str],
     exit_code: i32,
+    /// Whether its process serves more than one case.
+    shared: bool,
 }
 
 const GATEWAY: Seed = Seed {
@@ -28,9 +30,17 @@ const GATEWAY: Seed = Seed {
     modules: &["amqplib", "jsonwebtoken", "ws", "@types/amqplib", "@types/jsonwebtoken", "@types/ws"],
     // It dies of a body that is not JSON.
     exit_code: 4,
+    shared: false,
 };
-const CLIENT: Seed =
-    Seed { subject: "client", folder: "examples/seed-client", modules: &["ws", "@types/ws"], exit_code: 1 };
+/// What a case has done to it is blamed on no other.
+const SHARED_GATEWAY: Seed = Seed { shared: true, ..GATEWAY };
+const CLIENT: Seed = Seed {
+    subject: "client",
+    folder: "examples/seed-client",
+    modules: &["ws", "@types/ws"],
+    exit_code: 1,
+    shared: false,
+};
 
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let trial = |name: &str, seed: &'static Seed| {
@@ -42,6 +52,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     };
     vec![
         trial("node/the_seeds_gateway_is_found_out", &GATEWAY),
+        trial("node/the_seeds_gateway_is_found_out/shared", &SHARED_GATEWAY),
         trial("node/the_seeds_client_is_found_out", &CLIENT),
     ]
 }
@@ -59,7 +70,13 @@ async fn is_found_out(seed: &Seed, folder: &Path) -> Result<(), Failed> {
     }
     compile(&folder.join(seed.folder), &folder.join("node_modules/.bin/tsc")).await?;
 
-    let profile = folder.join(seed.folder).join("gatecheck.toml").display().to_string();
+    let profile = folder.join(seed.folder).join("gatecheck.toml");
+    if seed.shared {
+        let text = fs::read_to_string(&profile).map_err(|error| error.to_string())?;
+        let shared = text.replace("[gateway]\n", "[gateway]\nprocess = \"shared\"\n");
+        fs::write(&profile, shared).map_err(|error| error.to_string())?;
+    }
+    let profile = profile.display().to_string();
     let (code, report) = gatecheck(&[seed.subject, "-c", &profile, "--format", "json"]).await?;
     // A host that was too busy to tell has not told of all.
     let doubtful = cases(&report).any(|case| case["verdict"] == "inconclusive");

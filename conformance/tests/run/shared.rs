@@ -1,0 +1,69 @@
+//! A gateway that serves many cases, and verifies tokens of another style: the reference gateway, by a profile of its own.
+
+use std::fs;
+use std::sync::Arc;
+
+use libtest_mimic::{Failed, Trial};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::{cases, gatecheck, standings};
+
+/// Writes a line into a file at each start. `{token}` is replaced.
+const PROFILE: &str = r#"
+[token]
+algorithm = "{token}"
+names = { userId = "sub" }
+claims = { iss = "https://id.example", aud = ["app"] }
+
+[gateway]
+process = "shared"
+command = [
+    "sh", "-c", 'echo started >> starts; exec "$0" "$@"', "{gatecheck}", "reference-server",
+    "--listen", "127.0.0.1:{port}", "--queue", "{queue_kind}", "--issuer", "https://id.example", "--audience", "app",
+    "--ping-interval", "{ping_interval}", "--pong-timeout", "{pong_timeout}", "--connect-timeout", "{connect_timeout}",
+]
+env = { JWT_PUBLIC_KEYS = "{jwt_public_key_file}", RABBITMQ_URL = "{amqp_url}" }
+ready = { path = "/readyz" }
+
+[timing]
+ping_interval = "400ms"
+pong_timeout = "200ms"
+connect_timeout = "1s"
+"#;
+/// What that command cannot be told.
+const NOT_TOLD: [&str; 4] = ["AUTH-7", "AUTH-10", "CONN-7", "MSG-6"];
+
+pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
+    ["RS256", "ES256", "EdDSA"]
+        .map(|algorithm| {
+            let runtime = Arc::clone(runtime);
+            let name = format!("embedded/a_shared_gateway_conforms/{}", algorithm.to_lowercase());
+            Trial::test(name, move || runtime.block_on(conforms(algorithm)))
+        })
+        .into()
+}
+
+/// Everything holds that its command can be told of, and it starts for a part of the cases only.
+async fn conforms(algorithm: &str) -> Result<(), Failed> {
+    let folder = TempDir::with_prefix("gatecheck-shared-").map_err(|error| error.to_string())?;
+    let profile = folder.path().join("gatecheck.toml");
+    fs::write(&profile, PROFILE.replace("{token}", algorithm)).map_err(|error| error.to_string())?;
+    let (code, report) =
+        gatecheck(&["gateway", "-c", &profile.display().to_string(), "--format", "json"]).await?;
+    // Where a key signs by one algorithm alone, no other can be tried with it.
+    let single = if algorithm == "RS256" { None } else { Some("AUTH-11") };
+    let mut odd = standings(&report);
+    odd.retain(|id, standing| {
+        *standing != if NOT_TOLD.contains(id) || single == Some(*id) { "not_shown" } else { "shown" }
+    });
+    if !matches!(code, 0 | 3) || code == 0 && !odd.is_empty() {
+        return Err(format!("exit code {code}: {odd:?}").into());
+    }
+    let starts = fs::read_to_string(folder.path().join("starts")).map_err(|error| error.to_string())?;
+    let (starts, played) = (starts.lines().count(), cases(&report).count());
+    if starts * 2 > played {
+        return Err(format!("{starts} starts for {played} cases").into());
+    }
+    Ok(())
+}
