@@ -5,14 +5,16 @@ mod gateway;
 mod public_key;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use scenarios::player::{Clock, Play, Setting};
 use scenarios::scenario::{Bindings, Settings};
 use scenarios::token::Issuer;
 use scenarios::{Scenario, SubjectKind, Times};
+use tokio::sync::Semaphore;
 
 use gateway::Pool;
 pub use gateway::Rig;
@@ -39,6 +41,10 @@ pub struct Executor {
     cases: AtomicU32,
     pool: Pool,
     public_key: PublicKeyFile,
+    /// Gateways that may start at once: a start works, where a case mostly waits.
+    starts: Semaphore,
+    /// How long the first gateway took to get ready.
+    first_start: OnceLock<Duration>,
 }
 
 /// Whether a case may have a gateway that an earlier one has left.
@@ -57,6 +63,8 @@ pub enum BrokerChoice {
     Embedded,
     /// One that runs already.
     Url(String),
+    /// None: whatever needs events is not run.
+    None,
 }
 
 /// What came of one case.
@@ -84,6 +92,14 @@ pub enum ExecutionError {
         /// What it printed last.
         output: Vec<String>,
     },
+    /// It lives, and did not become ready in time: beside others it may need longer than its profile says.
+    #[error("{reason}")]
+    NotReady {
+        /// Why.
+        reason: String,
+        /// What it printed last.
+        output: Vec<String>,
+    },
     /// The harness failed.
     #[error("{0}")]
     Harness(String),
@@ -95,6 +111,7 @@ pub enum ExecutionError {
 impl Executor {
     /// An executor for an implementation. `program` is this program, which a profile may start as `{gatecheck}`.
     pub fn new(profile: Profile, broker: BrokerChoice, program: PathBuf, seed: u64) -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
         let run = format!("{:x}-{:x}", std::process::id(), unix_ms() & 0xff_ffff);
         Self {
             profile,
@@ -105,6 +122,8 @@ impl Executor {
             cases: AtomicU32::new(0),
             pool: Pool::default(),
             public_key: PublicKeyFile::default(),
+            starts: Semaphore::new(cores),
+            first_start: OnceLock::new(),
         }
     }
 
@@ -120,6 +139,11 @@ impl Executor {
     /// The implementation.
     pub fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// How long the first gateway took to get ready, where one was started.
+    pub fn first_start(&self) -> Option<Duration> {
+        self.first_start.get().copied()
     }
 
     /// The broker.

@@ -6,7 +6,7 @@
 mod dialect;
 
 use miette::{Report, miette};
-use protocol::TokenPlace;
+use protocol::{SubscriptionKeys, TokenPlace};
 use scenarios::player::PlayError;
 use scenarios::trace::{Event, Trace};
 use scenarios::{Scenario, ScenarioId, SubjectKind};
@@ -15,10 +15,13 @@ pub use dialect::Mismatch;
 
 use crate::executor::{ExecutionError, Executor, Isolation};
 use crate::exit::Exit;
-use crate::profile::Profile;
+use crate::profile::{GatewayAccess, GatewayProfile, Profile};
 
 /// Paths that gateways of all kinds upgrade on; tried where the profile's does not.
 const PATHS: [&str; 5] = ["/ws", "/", "/socket", "/websocket", "/api/ws"];
+
+/// Keys by which gateways of all kinds name a subscription; tried where the profile's are not understood.
+const KEYS: [&str; 8] = ["channel", "topic", "event", "room", "eventType", "name", "type", "roomId"];
 
 /// What is wrong with a set-up.
 #[derive(Debug)]
@@ -41,15 +44,41 @@ pub async fn check(executor: &Executor, subject: SubjectKind) -> Result<(), Setu
 }
 
 async fn gateway(executor: &Executor) -> Result<(), SetupError> {
-    let trace = play(executor, SubjectKind::Gateway).await?;
+    let Look { trace, output } = play(executor, SubjectKind::Gateway).await?;
     if let Some(refusal) = Refusal::of(&trace) {
         return Err(refusal.explained(executor).await);
     }
-    told(&dialect::of_gateway(&trace, &executor.profile().dialect), SubjectKind::Gateway)
+    let mut found = dialect::of_gateway(&trace, &executor.profile().dialect);
+    if let Some((_, detail)) = trace.unmet().filter(|_| found.is_empty()) {
+        return Err(unfed(executor, detail, &output));
+    }
+    if found.is_empty() && dialect::is_deaf(&trace) {
+        found.extend(other_key(executor).await);
+    }
+    told(&found, SubjectKind::Gateway)
+}
+
+/// No event reaches the gateway.
+fn unfed(executor: &Executor, detail: &str, output: &[String]) -> SetupError {
+    let is_told = |name: &str| match executor.profile().gateway.as_ref().map(|gateway| &gateway.access) {
+        Some(GatewayAccess::Spawn { command, .. }) => command.uses(name),
+        _ => true,
+    };
+    let try_this = if is_told("amqp_url") {
+        "`gateway.queue` and `gateway.exchange` name what it consumes from, and a durable queue of that name must stand once it is \
+         ready; `--broker none` judges what needs no events"
+    } else {
+        "hand over `{amqp_url}`, the broker's URL, by an argument or the environment; `--broker none` judges what needs no events"
+    };
+    let help = format!("{try_this}{}", last_words(output));
+    SetupError {
+        exit: Exit::Subject,
+        report: miette!(help = help, "no event can be sent to the gateway: {detail}"),
+    }
 }
 
 async fn client(executor: &Executor) -> Result<(), SetupError> {
-    let trace = play(executor, SubjectKind::Client).await?;
+    let Look { trace, .. } = play(executor, SubjectKind::Client).await?;
     if !trace.observations.iter().any(|observation| matches!(observation.event, Event::Dialled { .. })) {
         let help = "the adapter answered `connect`; the client must dial the `url` that `configure` gave it";
         let report = miette!(help = help, "the client never dialled the scripted gateway");
@@ -74,8 +103,15 @@ fn told(found: &[Mismatch], subject: SubjectKind) -> Result<(), SetupError> {
     Err(SetupError { exit: Exit::Usage, report })
 }
 
+/// What was seen.
+struct Look {
+    trace: Trace,
+    /// What the implementation printed last.
+    output: Vec<String>,
+}
+
 /// Plays the look's scenario.
-async fn play(executor: &Executor, subject: SubjectKind) -> Result<Trace, SetupError> {
+async fn play(executor: &Executor, subject: SubjectKind) -> Result<Look, SetupError> {
     let text = match subject {
         SubjectKind::Gateway => include_str!("preflight/gateway.toml"),
         SubjectKind::Client => include_str!("preflight/client.toml"),
@@ -85,7 +121,9 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Trace, SetupE
     let execution =
         executor.execute(&scenario, Isolation::Own).await.map_err(|error| cannot_begin(&error))?;
     match execution.play.outcome {
-        Ok(()) | Err(PlayError::NotRun(_)) => Ok(execution.play.trace),
+        Ok(()) | Err(PlayError::NotRun(_)) => {
+            Ok(Look { trace: execution.play.trace, output: execution.output })
+        }
         Err(PlayError::SubjectDied(status) | PlayError::DidNotStart(status)) => {
             let output = last_words(&execution.output);
             let help = format!("it ended by itself: {status}{output}");
@@ -108,14 +146,19 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Trace, SetupE
 }
 
 fn cannot_begin(error: &ExecutionError) -> SetupError {
-    let ExecutionError::Subject { reason, output } = error else {
+    let (ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output }) = error
+    else {
         return SetupError { exit: Exit::Harness, report: miette!("{error}") };
     };
     let said = output.join("\n");
     let taken =
         ["EADDRINUSE", "ddress already in use", "ddress in use"].iter().any(|words| said.contains(words));
+    let waits = matches!(error, ExecutionError::NotReady { .. });
     let try_this = if taken {
         "its port is taken: hand over `{port}`, a free one, by an argument or the environment"
+    } else if waits {
+        "does it listen on `{port}`, which it must be told by an argument or the environment (PORT for a bare command)? \
+         `gateway.ready` says how it shows that it is ready, and how long that may take"
     } else {
         "look at what it printed; `gateway.ready` says how it shows that it is ready, and how long that may take"
     };
@@ -180,15 +223,40 @@ impl Refusal {
         };
         let help = found.unwrap_or_else(|| match &self {
             Self::Status(400 | 404 | 405 | 426) => "set `gateway.path` to the path that upgrades".to_owned(),
-            Self::Status(401 | 403) | Self::Close(_) => {
-                "it must verify tokens with `{jwt_secret}` (HS256): hand that over by an argument or the environment; \
-                 `dialect.token` says where the token travels"
-                    .to_owned()
+            Self::Status(401 | 403) | Self::Close(_) => wrong_key(profile),
+            Self::NoAnswer(_) if is_attached(profile) => "does it run, at that host and port?".to_owned(),
+            Self::Status(_) | Self::NoAnswer(_) => {
+                "look at what the gateway logs when it is dialled".to_owned()
             }
-            Self::Status(_) | Self::NoAnswer(_) => "look at what the gateway logs when it is dialled".to_owned(),
         });
         SetupError { exit: Exit::Subject, report: miette!(help = help, "{seen}") }
     }
+}
+
+fn is_attached(profile: &Profile) -> bool {
+    profile.gateway.as_ref().is_some_and(GatewayProfile::is_attached)
+}
+
+/// Which key the gateway must verify tokens with.
+fn wrong_key(profile: &Profile) -> String {
+    let algorithm = profile.token.style.algorithm;
+    let key = match (is_attached(profile), profile.token.is_public()) {
+        (true, false) => {
+            "`--jwt-secret`, or `gateway.jwt_secret`, must be the secret that it verifies tokens with"
+        }
+        (true, true) => {
+            "`token.private_key_file` must be the key of the public one that it verifies tokens with"
+        }
+        (false, false) => {
+            "it must verify tokens with `{jwt_secret}`: hand that over by an argument or the environment"
+        }
+        (false, true) => {
+            "it must verify tokens with `{jwt_public_key_file}`: hand that over by an argument or the environment"
+        }
+    };
+    format!(
+        "{key} ({algorithm}; `[token]` says how tokens look); `dialect.token` says where the token travels"
+    )
 }
 
 /// Another path that upgrades.
@@ -223,9 +291,25 @@ async fn other_place(executor: &Executor) -> Option<String> {
     None
 }
 
+/// Another key that names a subscription.
+async fn other_key(executor: &Executor) -> Option<Mismatch> {
+    for key in KEYS {
+        let mut profile = executor.profile().clone();
+        profile.dialect.subscribe = SubscriptionKeys::single(key);
+        let look = play(&executor.with_profile(profile), SubjectKind::Gateway).await.ok()?;
+        if !dialect::is_deaf(&look.trace) {
+            return Some(Mismatch {
+                seen: format!("a `subscribe` that names its room in `{key}` is understood"),
+                setting: format!("dialect.subscribe = {{ event_type = \"{key}\", room = \"{key}\" }}"),
+            });
+        }
+    }
+    None
+}
+
 async fn opens(executor: &Executor, profile: Profile) -> bool {
-    let trace = play(&executor.with_profile(profile), SubjectKind::Gateway).await;
-    trace.is_ok_and(|trace| {
+    let look = play(&executor.with_profile(profile), SubjectKind::Gateway).await;
+    look.is_ok_and(|Look { trace, .. }| {
         let opened = trace.observations.iter().any(|observation| matches!(observation.event, Event::Opened));
         opened && Refusal::of(&trace).is_none()
     })

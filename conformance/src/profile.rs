@@ -307,6 +307,11 @@ impl GatewayProfile {
         }
     }
 
+    /// Whether it runs already.
+    pub fn is_attached(&self) -> bool {
+        matches!(self.access, GatewayAccess::Attach { .. })
+    }
+
     /// Whether a gateway that has served a case may serve another.
     pub fn is_shared(&self) -> bool {
         matches!(self.access, GatewayAccess::Spawn { shared: true, .. })

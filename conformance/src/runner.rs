@@ -20,6 +20,8 @@ use crate::stall::StallProbe;
 pub struct Case {
     /// What is played.
     pub scenario: Scenario,
+    /// Every requirement of the level that the implementation claims: only these can block.
+    pub claimed: Arc<BTreeSet<RequirementId>>,
     /// The requirements that it is judged by.
     pub judged: BTreeSet<RequirementId>,
 }
@@ -51,6 +53,9 @@ impl Plan {
     ) -> Self {
         let catalogue = Catalogue::builtin();
         let of_level = |id: &RequirementId| catalogue.get(id).is_some_and(|rule| rule.level <= level);
+        let all = catalogue.iter().map(|rule| &rule.id);
+        let all = all.filter(|id| of_level(id) && !without.contains(id)).cloned();
+        let all_claimed = Arc::new(all.collect::<BTreeSet<_>>());
         let mut plan = Self { cases: Vec::new(), unplayed: Vec::new() };
         for scenario in scenarios {
             let shown: BTreeSet<_> = scenario.requirements().into_iter().filter(of_level).collect();
@@ -66,7 +71,8 @@ impl Plan {
                 let why = scenario.lacks(dialect).unwrap_or("the dialect lacks what it expects").to_owned();
                 plan.unplayed.push(CaseReport::without_play(scenario, Verdict::NotRun { why }));
             } else {
-                plan.cases.push(Case { scenario: scenario.clone(), judged });
+                let claimed = Arc::clone(&all_claimed);
+                plan.cases.push(Case { scenario: scenario.clone(), claimed, judged });
             }
         }
         plan
@@ -112,7 +118,8 @@ pub async fn run(
         while running.len() < options.jobs
             && let Some(case) = waiting.pop_front()
         {
-            let playing = play(executor.clone(), case.clone(), probe.clone(), options.keep_traces);
+            let playing =
+                play(executor.clone(), case.clone(), probe.clone(), options.keep_traces, Company::Others);
             started.push((running.spawn(playing).id(), case));
         }
         let Some(joined) = running.join_next_with_id().await else { break };
@@ -140,7 +147,8 @@ pub async fn run(
     {
         let report = loop {
             let playing =
-                tokio::spawn(play(executor.clone(), case.clone(), probe.clone(), options.keep_traces));
+                play(executor.clone(), case.clone(), probe.clone(), options.keep_traces, Company::Nobody);
+            let playing = tokio::spawn(playing);
             let report =
                 KillOnDrop(playing).finish().await.unwrap_or_else(|error| panicked(&case.scenario, &error));
             runs += 1;
@@ -176,13 +184,19 @@ fn panicked(scenario: &Scenario, error: &tokio::task::JoinError) -> CaseReport {
 
 /// A case that does not pass on a gateway that others have had is played again on one of its own, and that is what counts: what
 /// an earlier case did to a gateway is not blamed on this one.
-async fn play(executor: Arc<Executor>, case: Case, probe: Arc<StallProbe>, keep_trace: bool) -> CaseReport {
-    let report = play_once(&executor, &case, &probe, keep_trace, Isolation::AsTheProfileSays).await;
+async fn play(
+    executor: Arc<Executor>,
+    case: Case,
+    probe: Arc<StallProbe>,
+    keep_trace: bool,
+    company: Company,
+) -> CaseReport {
+    let report = play_once(&executor, &case, &probe, keep_trace, company, Isolation::AsTheProfileSays).await;
     let settled = matches!(report.verdict, Verdict::Pass | Verdict::NotRun { .. });
     if settled || !executor.shares(&case.scenario) {
         return report;
     }
-    play_once(&executor, &case, &probe, keep_trace, Isolation::Own).await
+    play_once(&executor, &case, &probe, keep_trace, company, Isolation::Own).await
 }
 
 #[expect(clippy::disallowed_methods, reason = "the duration of a case is real time")]
@@ -191,6 +205,7 @@ async fn play_once(
     case: &Case,
     probe: &StallProbe,
     keep_trace: bool,
+    company: Company,
     isolation: Isolation,
 ) -> CaseReport {
     let scenario = &case.scenario;
@@ -204,7 +219,12 @@ async fn play_once(
             let detail = format!("the case did not end within {deadline:?}");
             CaseReport::without_play(scenario, Verdict::HarnessError { detail })
         }
-        Ok(Err(ExecutionError::Subject { reason, output })) => {
+        // Beside others it may just have been slow; the case is run again.
+        Ok(Err(ExecutionError::NotReady { .. })) if company == Company::Others => {
+            let stall_ms = u64::try_from(probe.worst_since(begun).as_millis()).unwrap_or(u64::MAX);
+            CaseReport::without_play(scenario, Verdict::Inconclusive { stall_ms })
+        }
+        Ok(Err(ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output })) => {
             let verdict = Verdict::SubjectError { detail: reason };
             CaseReport { output, ..CaseReport::without_play(scenario, verdict) }
         }
@@ -217,8 +237,9 @@ async fn play_once(
             let first = play.trace.observations.first().map_or(Duration::ZERO, Observation::at);
             stalls_from = began + first;
             let stall = probe.worst_since(stalls_from);
-            let judged = judged(&scenario, &case.judged, play, &executor.times(), stall);
-            CaseReport { output, ..judged }
+            let doubt = Doubt { stall, company };
+            let judged = judged(&scenario, &case.judged, play, &executor.times(), doubt);
+            CaseReport { output, verdict: claimed(judged.verdict, &case.claimed), ..judged }
         }
     };
     if let Some(rig) = rig {
@@ -245,13 +266,46 @@ const RERUNS: u32 = 2;
 /// Longest time for a case to begin and to end, beyond its steps.
 const START: Duration = Duration::from_secs(15);
 
-/// What a play says of the requirements that it is judged by. `stall` is the worst stall of this host during it.
+/// What blocks a case must be something that is judged: an implementation that does not claim it is not held up by it.
+fn claimed(verdict: Verdict, claimed: &BTreeSet<RequirementId>) -> Verdict {
+    match verdict {
+        Verdict::Blocked { by, .. } if !claimed.contains(&by) => Verdict::NotRun {
+            why: format!("takes {by} for granted, which is not claimed or not of this level"),
+        },
+        verdict => verdict,
+    }
+}
+
+/// Who else was on this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Company {
+    /// Other cases.
+    Others,
+    /// No other case of this run.
+    Nobody,
+}
+
+/// What a finding may be due to beside the implementation.
+#[derive(Debug, Clone, Copy)]
+pub struct Doubt {
+    /// The worst stall of this host during the case.
+    pub stall: Duration,
+    /// Who else was there.
+    pub company: Company,
+}
+
+impl Doubt {
+    /// No doubt.
+    pub const NONE: Self = Self { stall: Duration::ZERO, company: Company::Nobody };
+}
+
+/// What a play says of the requirements that it is judged by.
 pub fn judged(
     scenario: &Scenario,
     requirements: &BTreeSet<RequirementId>,
     play: Play,
     times: &Times,
-    stall: Duration,
+    doubt: Doubt,
 ) -> CaseReport {
     let Play { trace, outcome } = play;
     let mut checks: Vec<_> = judge(scenario, &trace, times)
@@ -260,7 +314,7 @@ pub fn judged(
         .map(|(requirement, judgement)| Check { requirement, judgement, known: false })
         .collect();
     let (verdict, checks) = match outcome {
-        Ok(()) => (verdict(&checks, stall, times.slack), checks),
+        Ok(()) => (verdict(&checks, doubt, times.slack, trace.waited_in_vain()), checks),
         Err(PlayError::NotRun(why)) => (Verdict::NotRun { why }, Vec::new()),
         Err(error @ (PlayError::SubjectDied(_) | PlayError::DidNotStart(_))) => {
             // What it owed by then it will not do any more; what it had not violated yet says nothing.
@@ -283,8 +337,16 @@ pub fn judged(
 /// the process under test.
 const UNMEASURED: u32 = 4;
 
-/// A stall as long as the slack may have moved anything; a shorter one explains what missed its window by little.
-fn verdict(checks: &[Check], stall: Duration, slack: Duration) -> Verdict {
+/// How much longer than the worst stall what was in vain may have waited, where the case was alone: stalls add up.
+const ADDED_UP: u32 = 10;
+/// How long something was waited for where no step says so: what a scripted client does settles for so long.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// Beside other cases a stall as long as the slack may have moved anything, and a shorter one explains what missed its window by
+/// little; that case is run again. Alone, it explains what missed by little, or was waited for but briefly: what did not come in
+/// ten seconds did not stay away for a tenth of one.
+fn verdict(checks: &[Check], doubt: Doubt, slack: Duration, in_vain: Option<Duration>) -> Verdict {
+    let Doubt { stall, company } = doubt;
     let failures: Vec<_> = checks
         .iter()
         .filter_map(|check| match &check.judgement {
@@ -298,10 +360,17 @@ fn verdict(checks: &[Check], stall: Duration, slack: Duration) -> Verdict {
     });
     let explained = |finding: &&Finding| {
         let missed = finding.missed_by_us.map(Duration::from_micros);
-        stall >= slack || missed.is_some_and(|missed| missed <= stall * UNMEASURED)
+        match company {
+            Company::Others => stall >= slack || missed.is_some_and(|missed| missed <= stall * UNMEASURED),
+            Company::Nobody => missed.or(in_vain).unwrap_or(WINDOW) <= stall * ADDED_UP,
+        }
+    };
+    let stall_blocks = match company {
+        Company::Others => stall >= slack,
+        Company::Nobody => in_vain.unwrap_or(WINDOW) <= stall * ADDED_UP,
     };
     let doubtful = !failures.is_empty() && failures.iter().all(explained);
-    if doubtful || (failures.is_empty() && blocked.is_some() && stall >= slack) {
+    if doubtful || (failures.is_empty() && blocked.is_some() && stall_blocks) {
         return Verdict::Inconclusive { stall_ms: u64::try_from(stall.as_millis()).unwrap_or(u64::MAX) };
     }
     match (failures.is_empty(), blocked) {
@@ -347,10 +416,37 @@ mod tests {
             check(Judgement::Failed(Finding { expected, seen, at: Vec::new(), missed_by_us, client: None }))
         };
         let slack = ms(60);
-        assert_eq!(verdict(&finding(None), ms(59), slack), Verdict::Fail);
-        assert_eq!(verdict(&finding(None), ms(60), slack), Verdict::Inconclusive { stall_ms: 60 });
-        assert_eq!(verdict(&finding(Some(40_000)), ms(10), slack), Verdict::Inconclusive { stall_ms: 10 });
-        assert_eq!(verdict(&finding(Some(41_000)), ms(10), slack), Verdict::Fail);
-        assert_eq!(verdict(&check(Judgement::Passed), ms(61), slack), Verdict::Pass);
+        let crowded = |checks: &[Check], stall| {
+            verdict(checks, Doubt { stall, company: Company::Others }, slack, Some(ms(3000)))
+        };
+        assert_eq!(crowded(&finding(None), ms(59)), Verdict::Fail);
+        assert_eq!(crowded(&finding(None), ms(60)), Verdict::Inconclusive { stall_ms: 60 });
+        assert_eq!(crowded(&finding(Some(40_000)), ms(10)), Verdict::Inconclusive { stall_ms: 10 });
+        assert_eq!(crowded(&finding(Some(41_000)), ms(10)), Verdict::Fail);
+        assert_eq!(crowded(&check(Judgement::Passed), ms(61)), Verdict::Pass);
+
+        let alone = |checks: &[Check], stall, in_vain| {
+            verdict(checks, Doubt { stall, company: Company::Nobody }, slack, in_vain)
+        };
+        assert_eq!(
+            alone(&finding(None), ms(99), Some(ms(3000))),
+            Verdict::Fail,
+            "it was waited for long enough"
+        );
+        assert_eq!(alone(&finding(None), ms(99), Some(ms(500))), Verdict::Inconclusive { stall_ms: 99 });
+        assert_eq!(alone(&finding(None), ms(99), None), Verdict::Fail);
+        assert_eq!(alone(&finding(Some(900_000)), ms(99), None), Verdict::Inconclusive { stall_ms: 99 });
+        assert_eq!(alone(&finding(Some(1_000_000)), ms(99), None), Verdict::Fail);
+    }
+
+    /// What is not judged blocks nothing: who does not claim it cannot be held up by it.
+    #[test]
+    fn only_what_is_claimed_blocks() {
+        let by: RequirementId = "CONN-3".parse().unwrap();
+        let blocked = || Verdict::Blocked { by: by.clone(), detail: String::new() };
+        assert_eq!(claimed(blocked(), &BTreeSet::from([by.clone()])), blocked());
+        assert!(
+            matches!(claimed(blocked(), &BTreeSet::new()), Verdict::NotRun { why } if why.contains("CONN-3"))
+        );
     }
 }

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
 
 use protocol::Timing;
 use scenarios::{Catalogue, Judgement, RequirementId, Scenario, ScenarioId};
@@ -20,7 +19,7 @@ use crate::executor::{Executor, Isolation};
 use crate::mutants::{CommandMutant, Mutant};
 use crate::profile::{GatewayAccess, Profile};
 use crate::result::{CaseReport, Verdict};
-use crate::runner;
+use crate::runner::{self, Doubt};
 
 /// The seed of every play: what is killed today is killed tomorrow.
 const SEED: u64 = 1;
@@ -184,7 +183,7 @@ pub async fn try_command(mutant: &CommandMutant, executor: &Executor, scenarios:
         let report = match executor.execute(scenario, Isolation::Own).await {
             Ok(played) => {
                 let judged = played.scenario.requirements().into_iter().collect();
-                runner::judged(&played.scenario, &judged, played.play, &executor.times(), Duration::ZERO)
+                runner::judged(&played.scenario, &judged, played.play, &executor.times(), Doubt::NONE)
             }
             Err(error) => {
                 CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string() })
@@ -237,7 +236,7 @@ fn simulated(scenario: &Scenario, boundary: Boundary) -> CaseReport {
     match played {
         Ok(Ok(Played { scenario, play, times })) => {
             let judged = scenario.requirements().into_iter().collect();
-            runner::judged(&scenario, &judged, play, &times, Duration::ZERO)
+            runner::judged(&scenario, &judged, play, &times, Doubt::NONE)
         }
         Ok(Err(error)) => failed(error.to_string()),
         Err(_) => failed("the simulation panicked".to_owned()),

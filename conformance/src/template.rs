@@ -6,7 +6,7 @@ use protocol::{Timing, format_duration};
 use scenarios::scenario::{Interval, Settings};
 
 /// Every placeholder. A duration has two: `{ping_interval}` is `300ms`, `{ping_interval_ms}` is `300`.
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 31] = [
     "allowed_origin",
     "amqp_url",
     "connect_timeout",
@@ -19,6 +19,7 @@ const NAMES: [&str; 30] = [
     "jwt_secret",
     "jwt_secret_previous",
     "max_connections",
+    "max_connections_per_address",
     "max_connections_per_user",
     "max_reconnect_attempts",
     "max_reconnect_delay",
@@ -81,6 +82,10 @@ impl Values {
         self.set(
             "max_connections_per_user",
             number(settings.max_connections_per_user, Settings::MANY_CONNECTIONS),
+        );
+        self.set(
+            "max_connections_per_address",
+            number(settings.max_connections_per_address, Settings::MANY_CONNECTIONS),
         );
         self.set("message_rate", number(settings.message_rate, Settings::MESSAGE_RATE));
         self.set("outbox_bytes", number(settings.outbox_bytes, Settings::OUTBOX_BYTES));

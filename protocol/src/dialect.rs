@@ -15,6 +15,8 @@ use crate::{CloseCode, Timestamp};
 pub struct Dialect {
     /// How events are wrapped.
     pub events: EventStyle,
+    /// What requests and their acknowledgements are called.
+    pub requests: RequestNames,
     /// Keys in the payload of `subscribe` and `unsubscribe`.
     pub subscribe: SubscriptionKeys,
     /// Keys in the payload of `subscribed` and `unsubscribed`.
@@ -47,6 +49,20 @@ pub enum EventStyle {
     Typed,
     /// `{"type":"event","payload":{"eventType":"payment:updated","data":D}}`
     Enveloped,
+}
+
+/// The types of requests, and of what acknowledges them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequestNames {
+    /// Asks to join.
+    pub subscribe: String,
+    /// Asks to leave.
+    pub unsubscribe: String,
+    /// Grants a `subscribe`.
+    pub subscribed: String,
+    /// Grants an `unsubscribe`.
+    pub unsubscribed: String,
 }
 
 /// The keys that name what a subscription is for. Where both are the same key, what it names is read as a room.
@@ -123,8 +139,8 @@ pub enum DecodeError {
     /// A subscription whose payload names nothing usable.
     #[error("`{kind}` names no room: its payload needs the text `{key}`")]
     NoTarget {
-        /// `subscribe` or `unsubscribe`, or their acknowledgement.
-        kind: &'static str,
+        /// The type of a `subscribe` or `unsubscribe`, or of what acknowledges it.
+        kind: String,
         /// The key it should have.
         key: String,
         /// The request's name, so that the refusal can be told to whom it belongs.
@@ -177,10 +193,6 @@ pub enum DialectError {
     },
 }
 
-const SUBSCRIBE: &str = "subscribe";
-const UNSUBSCRIBE: &str = "unsubscribe";
-const SUBSCRIBED: &str = "subscribed";
-const UNSUBSCRIBED: &str = "unsubscribed";
 const EVENT: &str = "event";
 const WELCOME: &str = "connection:established";
 
@@ -195,6 +207,10 @@ impl Dialect {
             ("pong", &self.pong),
             ("error", &self.error),
             ("user_key", &self.user_key),
+            ("requests.subscribe", &self.requests.subscribe),
+            ("requests.unsubscribe", &self.requests.unsubscribe),
+            ("requests.subscribed", &self.requests.subscribed),
+            ("requests.unsubscribed", &self.requests.unsubscribed),
             ("subscribe.event_type", &self.subscribe.event_type),
             ("subscribe.room", &self.subscribe.room),
             ("acknowledge.event_type", &self.acknowledge.event_type),
@@ -203,8 +219,9 @@ impl Dialect {
         if let Some((key, _)) = keys.iter().find(|(_, name)| name.is_empty()) {
             return Err(DialectError::Empty { key });
         }
-        let mut names =
-            vec![SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBED, UNSUBSCRIBED, &self.ping, &self.pong, &self.error];
+        let RequestNames { subscribe, unsubscribe, subscribed, unsubscribed } = &self.requests;
+        let mut names: Vec<&str> =
+            vec![subscribe, unsubscribe, subscribed, unsubscribed, &self.ping, &self.pong, &self.error];
         names.extend(self.welcome_type());
         names.sort_unstable();
         match names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -227,8 +244,12 @@ impl Dialect {
         let (kind, payload) = match message {
             ClientMessage::Ping => (self.ping.as_str(), Value::Null),
             ClientMessage::Pong => (self.pong.as_str(), Value::Null),
-            ClientMessage::Subscribe(target) => (SUBSCRIBE, self.subscribe.payload(target)),
-            ClientMessage::Unsubscribe(target) => (UNSUBSCRIBE, self.subscribe.payload(target)),
+            ClientMessage::Subscribe(target) => {
+                (self.requests.subscribe.as_str(), self.subscribe.payload(target))
+            }
+            ClientMessage::Unsubscribe(target) => {
+                (self.requests.unsubscribe.as_str(), self.subscribe.payload(target))
+            }
             ClientMessage::Other { kind, payload } => (kind.as_str(), payload.clone()),
         };
         Envelope { kind: kind.to_owned(), payload, timestamp: Some(timestamp), id: None }.encode()
@@ -243,8 +264,12 @@ impl Dialect {
         let message = match kind.as_str() {
             name if name == self.ping => ClientMessage::Ping,
             name if name == self.pong => ClientMessage::Pong,
-            SUBSCRIBE => ClientMessage::Subscribe(self.subscribe.target(&payload, SUBSCRIBE, &id)?),
-            UNSUBSCRIBE => ClientMessage::Unsubscribe(self.subscribe.target(&payload, UNSUBSCRIBE, &id)?),
+            name if name == self.requests.subscribe => {
+                ClientMessage::Subscribe(self.subscribe.target(&payload, &kind, &id)?)
+            }
+            name if name == self.requests.unsubscribe => {
+                ClientMessage::Unsubscribe(self.subscribe.target(&payload, &kind, &id)?)
+            }
             _ => ClientMessage::Other { kind, payload },
         };
         Ok(Decoded { message, id })
@@ -258,8 +283,12 @@ impl Dialect {
             ServerMessage::Welcome { user_id, rooms } => {
                 (self.welcome_type().unwrap_or(WELCOME), json!({ "userId": user_id, "rooms": rooms }))
             }
-            ServerMessage::Subscribed(target) => (SUBSCRIBED, self.acknowledge.payload(target)),
-            ServerMessage::Unsubscribed(target) => (UNSUBSCRIBED, self.acknowledge.payload(target)),
+            ServerMessage::Subscribed(target) => {
+                (self.requests.subscribed.as_str(), self.acknowledge.payload(target))
+            }
+            ServerMessage::Unsubscribed(target) => {
+                (self.requests.unsubscribed.as_str(), self.acknowledge.payload(target))
+            }
             ServerMessage::Error { code, message } => {
                 (self.error.as_str(), json!({ "code": code, "message": message }))
             }
@@ -303,9 +332,11 @@ impl Dialect {
                 user_id: text_of(&payload, "userId").ok_or_else(shape)?,
                 rooms: serde_json::from_value(payload["rooms"].clone()).map_err(|_| shape())?,
             },
-            SUBSCRIBED => ServerMessage::Subscribed(self.acknowledge.target(&payload, SUBSCRIBED, &id)?),
-            UNSUBSCRIBED => {
-                ServerMessage::Unsubscribed(self.acknowledge.target(&payload, UNSUBSCRIBED, &id)?)
+            name if name == self.requests.subscribed => {
+                ServerMessage::Subscribed(self.acknowledge.target(&payload, &kind, &id)?)
+            }
+            name if name == self.requests.unsubscribed => {
+                ServerMessage::Unsubscribed(self.acknowledge.target(&payload, &kind, &id)?)
             }
             EVENT if self.events == EventStyle::Enveloped => ServerMessage::Event {
                 name: text_of(&payload, "eventType").ok_or_else(shape)?,
@@ -342,17 +373,12 @@ impl SubscriptionKeys {
         Value::Object(Map::from_iter([(key.clone(), Value::String(target.name().to_owned()))]))
     }
 
-    fn target(
-        &self,
-        payload: &Value,
-        kind: &'static str,
-        id: &Option<String>,
-    ) -> Result<Target, DecodeError> {
+    fn target(&self, payload: &Value, kind: &str, id: &Option<String>) -> Result<Target, DecodeError> {
         if let Some(room) = text_of(payload, &self.room) {
             return Ok(Target::Room(room));
         }
         text_of(payload, &self.event_type).map(Target::EventType).ok_or_else(|| DecodeError::NoTarget {
-            kind,
+            kind: kind.to_owned(),
             key: self.event_type.clone(),
             id: id.clone(),
         })
@@ -363,6 +389,7 @@ impl Default for Dialect {
     fn default() -> Self {
         Self {
             events: EventStyle::Typed,
+            requests: RequestNames::default(),
             subscribe: SubscriptionKeys::default(),
             acknowledge: SubscriptionKeys::default(),
             acks: true,
@@ -374,6 +401,18 @@ impl Default for Dialect {
             token: TokenPlace::Query,
             refusal: Refusal::Http401,
             user_key: "userId".to_owned(),
+        }
+    }
+}
+
+impl Default for RequestNames {
+    fn default() -> Self {
+        let name = str::to_owned;
+        Self {
+            subscribe: name("subscribe"),
+            unsubscribe: name("unsubscribe"),
+            subscribed: name("subscribed"),
+            unsubscribed: name("unsubscribed"),
         }
     }
 }

@@ -26,8 +26,8 @@ pub use backoff::Backoff;
 pub use claims::{Claims, ClaimsError, Role, TimeError, UserId};
 pub use close::CloseCode;
 pub use dialect::{
-    DecodeError, Decoded, Dialect, DialectError, EventStyle, Heartbeat, Refusal, SubscriptionKeys,
-    TokenPlace, Welcome,
+    DecodeError, Decoded, Dialect, DialectError, EventStyle, Heartbeat, Refusal, RequestNames,
+    SubscriptionKeys, TokenPlace, Welcome,
 };
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use envelope::{Envelope, EnvelopeError};

@@ -11,6 +11,7 @@ mod spread;
 mod statuses;
 mod wire;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use protocol::Dialect;
@@ -46,6 +47,8 @@ struct Scope {
 /// What is expected.
 #[derive(Debug, Clone, PartialEq)]
 enum Kind {
+    /// At least one of these signs.
+    AnyOf(Vec<Kind>),
     /// A match.
     Some(Pattern),
     /// No match.
@@ -161,66 +164,30 @@ impl Expectation {
     }
 
     fn look(&self, trace: &Trace, times: &Times) -> Result<(), Finding> {
-        let range = self.scope.range(trace)?;
-        match &self.kind {
-            Kind::Some(pattern) => counts::some(trace, range, pattern),
-            Kind::Never(pattern) => counts::never(trace, range, pattern),
-            Kind::Count { pattern, times: bounds } => counts::count(trace, range, pattern, bounds, times),
-            Kind::Order(patterns) => counts::order(trace, range, patterns),
-            Kind::Interval { from, to, min, max } => {
-                intervals::interval(trace, range, [from, to], [min.as_ref(), max.as_ref()], times)
-            }
-            Kind::Every { pattern, period } => intervals::every(trace, range, pattern, period, times),
-            Kind::Backoff => intervals::backoff(trace, times),
-            Kind::Statuses(wanted) => statuses::sequence(trace, wanted),
-            Kind::LegalTransitions => statuses::legal(trace),
-            Kind::OneConnection => connections::one_at_a_time(trace),
-            Kind::WellFormed { client } => wire::well_formed(trace, client),
-            Kind::PublishedOrder { client, types } => wire::published_order(trace, client, types),
-            Kind::PongsMatch => wire::pongs_match(trace, times),
-            Kind::Topology => broker::topology(trace),
-            Kind::NoTokens => secrecy::no_tokens(trace),
-            Kind::Sequence(sequence) => sequence.check(trace, times),
-            Kind::Spread(spread) => spread.check(trace, times),
-            Kind::QueueReady(wanted) => broker::queue_ready(trace, *wanted),
-        }
+        self.kind.look(trace, self.scope.range(trace)?, times)
     }
 
     /// What a dialect lacks, where it cannot be expected in it. That something never comes can be expected of any.
     pub(crate) fn lacks(&self, dialect: &Dialect) -> Option<&'static str> {
-        let needed = match &self.kind {
-            Kind::Never(_) => self.scope.after.iter().chain(&self.scope.before).collect(),
-            _ => self.patterns(),
-        };
-        needed.into_iter().find_map(|pattern| pattern.lacks(dialect))
+        let scope = || self.scope.after.iter().chain(&self.scope.before);
+        match &self.kind {
+            Kind::Never(_) => scope().find_map(|pattern| pattern.lacks(dialect)),
+            // One sign that can come is enough.
+            Kind::AnyOf(kinds) => {
+                let mut lacking = kinds
+                    .iter()
+                    .map(|kind| kind.patterns().iter().find_map(|pattern| pattern.lacks(dialect)));
+                let all = lacking.clone().all(|lack| lack.is_some());
+                if all { lacking.next().flatten() } else { None }
+            }
+            _ => self.patterns().into_iter().find_map(|pattern| pattern.lacks(dialect)),
+        }
     }
 
     /// Every pattern in it.
     pub(crate) fn patterns(&self) -> Vec<&Pattern> {
-        let mut patterns: Vec<_> = self.scope.after.iter().chain(&self.scope.before).collect();
-        match &self.kind {
-            Kind::Some(pattern)
-            | Kind::Never(pattern)
-            | Kind::Count { pattern, .. }
-            | Kind::Every { pattern, .. } => {
-                patterns.push(pattern);
-            }
-            Kind::Order(inner) => patterns.extend(inner),
-            Kind::Interval { from, to, .. } => patterns.extend([from, to]),
-            Kind::Backoff
-            | Kind::Statuses(_)
-            | Kind::LegalTransitions
-            | Kind::OneConnection
-            | Kind::WellFormed { .. }
-            | Kind::PublishedOrder { .. }
-            | Kind::PongsMatch
-            | Kind::Topology
-            | Kind::NoTokens
-            | Kind::Sequence(_)
-            | Kind::Spread(_)
-            | Kind::QueueReady(_) => {}
-        }
-        patterns
+        let scope = self.scope.after.iter().chain(&self.scope.before);
+        scope.chain(self.kind.patterns()).collect()
     }
 
     /// The client that it names apart from its patterns.
@@ -232,9 +199,68 @@ impl Expectation {
     }
 }
 
+impl Kind {
+    fn look(&self, trace: &Trace, range: Range<usize>, times: &Times) -> Result<(), Finding> {
+        match self {
+            Self::AnyOf(kinds) => {
+                let failed: Result<Vec<Finding>, ()> =
+                    kinds.iter().map(|kind| kind.look(trace, range.clone(), times).err().ok_or(())).collect();
+                let Ok(findings) = failed else { return Ok(()) };
+                let expected: Vec<_> = findings.into_iter().map(|finding| finding.expected).collect();
+                Err(Finding::new(expected.join(", or "), "nothing of that happened", []))
+            }
+            Self::Some(pattern) => counts::some(trace, range, pattern),
+            Self::Never(pattern) => counts::never(trace, range, pattern),
+            Self::Count { pattern, times: bounds } => counts::count(trace, range, pattern, bounds, times),
+            Self::Order(patterns) => counts::order(trace, range, patterns),
+            Self::Interval { from, to, min, max } => {
+                intervals::interval(trace, range, [from, to], [min.as_ref(), max.as_ref()], times)
+            }
+            Self::Every { pattern, period } => intervals::every(trace, range, pattern, period, times),
+            Self::Backoff => intervals::backoff(trace, times),
+            Self::Statuses(wanted) => statuses::sequence(trace, wanted),
+            Self::LegalTransitions => statuses::legal(trace),
+            Self::OneConnection => connections::one_at_a_time(trace),
+            Self::WellFormed { client } => wire::well_formed(trace, client),
+            Self::PublishedOrder { client, types } => wire::published_order(trace, client, types),
+            Self::PongsMatch => wire::pongs_match(trace, times),
+            Self::Topology => broker::topology(trace),
+            Self::NoTokens => secrecy::no_tokens(trace),
+            Self::Sequence(sequence) => sequence.check(trace, times),
+            Self::Spread(spread) => spread.check(trace, times),
+            Self::QueueReady(wanted) => broker::queue_ready(trace, *wanted),
+        }
+    }
+
+    /// Every pattern in it.
+    fn patterns(&self) -> Vec<&Pattern> {
+        match self {
+            Self::AnyOf(kinds) => kinds.iter().flat_map(Self::patterns).collect(),
+            Self::Some(pattern)
+            | Self::Never(pattern)
+            | Self::Count { pattern, .. }
+            | Self::Every { pattern, .. } => vec![pattern],
+            Self::Order(inner) => inner.iter().collect(),
+            Self::Interval { from, to, .. } => vec![from, to],
+            Self::Backoff
+            | Self::Statuses(_)
+            | Self::LegalTransitions
+            | Self::OneConnection
+            | Self::WellFormed { .. }
+            | Self::PublishedOrder { .. }
+            | Self::PongsMatch
+            | Self::Topology
+            | Self::NoTokens
+            | Self::Sequence(_)
+            | Self::Spread(_)
+            | Self::QueueReady(_) => Vec::new(),
+        }
+    }
+}
+
 impl Scope {
     /// The indices that are looked at.
-    fn range(&self, trace: &Trace) -> Result<std::ops::Range<usize>, Finding> {
+    fn range(&self, trace: &Trace) -> Result<Range<usize>, Finding> {
         let find =
             |pattern: &Pattern| trace.iter().find(|(_, seen)| pattern.matches(seen)).map(|(index, _)| index);
         let start = match &self.after {

@@ -154,6 +154,8 @@ struct MessagePattern {
     body: Option<String>,
     /// The room or event type that a subscription names.
     target: Option<String>,
+    /// A room that a welcome names.
+    room: Option<String>,
     /// The code of an error.
     code: Option<String>,
     /// The whole payload of an event.
@@ -169,6 +171,27 @@ impl Pattern {
         names.into_iter().flatten().all(|name| observation.actor.0 == *name)
             && self.connection.is_none_or(|number| observation.connection == Some(number))
             && self.what.matches(&observation.event)
+    }
+
+    /// Why an observation that does not match may have been meant so: a message that cannot be read where one was expected, or
+    /// a page with another answer.
+    pub(crate) fn nearly(&self, observation: &Observation) -> Option<String> {
+        let is_of_client = self.client.as_ref().is_none_or(|client| *client == observation.actor.0);
+        match (&self.what, &observation.event) {
+            (What::Receives(wanted), Event::Received(frame)) if is_of_client && wanted.is_of_dialect() => {
+                match &frame.message {
+                    Some(Message::Unreadable(why)) => Some(format!("what came cannot be read: {why}")),
+                    _ => None,
+                }
+            }
+            (What::Answers(wanted), Event::Answered { path, status, body })
+                if wanted.path.as_ref() == Some(path) && !self.matches(observation) =>
+            {
+                let begin: String = body.chars().take(SHOWN_BODY).collect();
+                Some(format!("it answered {status}: {begin}"))
+            }
+            _ => None,
+        }
     }
 
     /// The client that the pattern names.
@@ -205,6 +228,9 @@ impl Pattern {
         }
     }
 }
+
+/// Characters of a page that are shown.
+const SHOWN_BODY: usize = 400;
 
 fn acknowledges(name: &str) -> bool {
     matches!(name, "subscribed" | "unsubscribed")
@@ -262,6 +288,12 @@ impl What {
 }
 
 impl MessagePattern {
+    /// Whether it asks for what the dialect spells, rather than for an event or a frame.
+    fn is_of_dialect(&self) -> bool {
+        let mut names = self.name.iter().chain(&self.any);
+        names.any(|name| acknowledges(name) || ["welcome", "error", "pong"].contains(&name.as_str()))
+    }
+
     fn matches(&self, frame: &Frame) -> bool {
         let named = |message: &Message| {
             self.name.as_ref().is_none_or(|name| name == message.name())
@@ -272,6 +304,7 @@ impl MessagePattern {
             && self.body.as_ref().is_none_or(|body| *body == frame.body)
             && (!needs_message || frame.message.as_ref().is_some_and(named))
             && self.target.as_ref().is_none_or(|wanted| target(frame.message.as_ref()) == Some(wanted))
+            && self.room.as_ref().is_none_or(|wanted| is_in_room(frame.message.as_ref(), wanted))
             && self.code.as_ref().is_none_or(|wanted| code(frame.message.as_ref()) == Some(wanted))
             && self.data.as_ref().is_none_or(|wanted| payload(frame.message.as_ref()) == Some(wanted))
             && self.with.as_ref().is_none_or(|wanted| {
@@ -288,6 +321,10 @@ fn target(message: Option<&Message>) -> Option<&str> {
         }
         _ => None,
     }
+}
+
+fn is_in_room(message: Option<&Message>, wanted: &str) -> bool {
+    matches!(message, Some(Message::Server(ServerMessage::Welcome { rooms, .. })) if rooms.iter().any(|room| room == wanted))
 }
 
 fn code(message: Option<&Message>) -> Option<&str> {
@@ -385,6 +422,7 @@ impl fmt::Display for MessagePattern {
         }
         self.target
             .iter()
+            .chain(&self.room)
             .chain(&self.code)
             .chain(&self.body)
             .try_for_each(|detail| write!(f, " {detail}"))?;

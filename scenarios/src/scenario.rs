@@ -187,6 +187,13 @@ pub struct Bindings {
     pub event_names: BTreeMap<String, String>,
 }
 
+impl ClientSpec {
+    /// The path that it asks for on a gateway whose own is `path`.
+    pub fn path_on(&self, path: &str) -> String {
+        self.path.as_deref().unwrap_or("{path}").replace("{path}", path)
+    }
+}
+
 impl Scenario {
     /// Reads a scenario's text.
     ///

@@ -171,6 +171,13 @@ pub enum Event {
         /// Messages ready for delivery.
         ready: u32,
     },
+    /// A step waited in vain for what did not come.
+    InVain {
+        /// Which step, from 1.
+        step: usize,
+        /// How long, in microseconds.
+        waited_us: u64,
+    },
     /// The executor did something to the gateway or the network.
     Fault {
         /// What.
@@ -258,6 +265,15 @@ impl Trace {
         let line =
             |observation| serde_json::to_string(observation).expect("observations have string keys") + "\n";
         self.observations.iter().map(line).collect()
+    }
+
+    /// The longest time for which a step waited in vain.
+    pub fn waited_in_vain(&self) -> Option<Duration> {
+        let waits = self.observations.iter().filter_map(|observation| match observation.event {
+            Event::InVain { waited_us, .. } => Some(Duration::from_micros(waited_us)),
+            _ => None,
+        });
+        waits.max()
     }
 
     /// The precondition that did not hold, if any.

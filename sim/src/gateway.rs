@@ -85,7 +85,7 @@ fn config(setting: &Setting, settings: &Settings) -> Config {
         connection_limits: ConnectionLimits {
             total: limit(settings.max_connections),
             per_user: limit(settings.max_connections_per_user),
-            per_address: None,
+            per_address: limit(settings.max_connections_per_address),
         },
         outbox_bytes: settings.outbox_bytes.unwrap_or(Settings::OUTBOX_BYTES) as usize,
         shards: 1,
@@ -134,6 +134,10 @@ impl GatewayStage for Stage {
 
     async fn queue_ready(&mut self) -> Result<u32, StageError> {
         Ok(self.broker.count().await?)
+    }
+
+    async fn forget(&mut self) -> Result<(), StageError> {
+        Err(StageError::Unavailable("a simulated broker has no exchange to forget".to_owned()))
     }
 
     async fn set_broker(&mut self, state: BrokerState) -> Result<(), StageError> {

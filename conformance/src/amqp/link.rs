@@ -30,6 +30,8 @@ pub struct BrokerLink {
     patience: Duration,
     /// Whether the first event waits until somebody consumes from the queue of that name.
     awaits_consumer: bool,
+    /// The requirement by which a gateway that can be published to consumes.
+    awaited_for: &'static str,
     /// A channel in confirm mode on which the gateway's exchange is known to stand; opened at the first event.
     publisher: Option<Channel>,
 }
@@ -46,7 +48,14 @@ impl BrokerLink {
     /// When the broker does not take the connection.
     pub async fn open(url: &str, names: Names, patience: Duration) -> Result<Self, LinkError> {
         let connection = Connection::connect(url, ConnectionProperties::default()).await?;
-        Ok(Self { connection, names, patience, awaits_consumer: true, publisher: None })
+        Ok(Self {
+            connection,
+            names,
+            patience,
+            awaits_consumer: true,
+            awaited_for: "BRIDGE-1",
+            publisher: None,
+        })
     }
 
     /// The same, publishing whether or not anybody consumes from the queue of that name: for gateways that have a queue each,
@@ -134,6 +143,13 @@ impl BrokerLink {
         counted.ok_or_else(|| failed(&format!("the queue {} still has a consumer", self.names.queue)))
     }
 
+    /// Deletes exchange and queue under a gateway that is to declare them anew (BRIDGE-9). The next event waits until it has.
+    pub async fn forget(&mut self) {
+        self.delete().await;
+        self.publisher = None;
+        self.awaited_for = "BRIDGE-9";
+    }
+
     /// Deletes exchange and queue, which no other case uses.
     pub async fn delete(&self) {
         if let Ok(channel) = self.connection.create_channel().await {
@@ -152,10 +168,14 @@ impl BrokerLink {
         let _ = tokio::time::timeout(self.patience, goodbye).await;
     }
 
+    fn required(&self) -> RequirementId {
+        self.awaited_for.parse().expect("a requirement")
+    }
+
     async fn await_consumer(&self) -> Result<(), StageError> {
         let consumed = self.ask_until(|queue| (queue.consumer_count() > 0).then_some(())).await?;
         consumed.ok_or_else(|| StageError::Precondition {
-            requires: bridge_1(),
+            requires: self.required(),
             detail: format!("nobody consumes from the queue `{}`", self.names.queue),
         })
     }
@@ -179,7 +199,7 @@ impl BrokerLink {
 
     async fn publishing_channel(&self) -> Result<Channel, StageError> {
         self.exchange(false).await.map_err(|error| StageError::Precondition {
-            requires: bridge_1(),
+            requires: self.required(),
             detail: format!("the exchange `{}` cannot be published to: {error}", self.names.exchange),
         })?;
         let channel = self.connection.create_channel().await.map_err(|error| failed(&error))?;
@@ -207,10 +227,6 @@ impl BrokerLink {
         let _ = channel.close(200, "".into()).await;
         Ok(queue)
     }
-}
-
-fn bridge_1() -> RequirementId {
-    "BRIDGE-1".parse().expect("a requirement")
 }
 
 fn failed(error: &dyn ToString) -> StageError {

@@ -24,6 +24,8 @@ use scale::TimeScale;
 
 /// The broker in this process.
 const EMBEDDED: &str = "embedded";
+/// No broker at all.
+const NONE: &str = "none";
 /// How long a gateway that was given as a bare command may take to get ready.
 const READY: Duration = Duration::from_secs(10);
 
@@ -75,7 +77,7 @@ pub(super) struct Common {
 
 #[derive(Args, Clone)]
 struct BrokerArg {
-    /// The broker that feeds the gateway: `embedded`, or the URL of one that runs (amqp://…)
+    /// The broker that feeds the gateway: `embedded`, the URL of one that runs (amqp://…), or `none`: what needs events is not run
     #[arg(long, value_name = "BROKER", default_value = EMBEDDED)]
     broker: String,
 }
@@ -152,7 +154,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
 }
 
 pub(super) fn gateway(args: GatewayArgs) -> Result<Exit, Failure> {
-    let given = !args.command.is_empty() || args.attach.is_some();
+    // The profile says how a gateway speaks that runs already, too.
+    let has_profile = args.attach.is_some() && Path::new(DEFAULT_FILE).exists();
+    let given = !has_profile && (!args.command.is_empty() || args.attach.is_some());
     let mut profile = profile_for(args.config.as_deref(), given)?;
     if let Some(url) = &args.attach {
         let jwt_secret = match (args.jwt_secret, profile.token.is_public()) {

@@ -1,7 +1,7 @@
 //! `sim`: scenarios in the simulation.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::{Args, Subcommand};
 use miette::miette;
@@ -14,7 +14,7 @@ use super::{Failure, LevelArg, closed};
 use crate::exit::Exit;
 use crate::report::{Console, Repeat};
 use crate::result::{CaseReport, RunReport, Verdict};
-use crate::runner::{self, Case, Plan};
+use crate::runner::{self, Case, Doubt, Plan};
 
 #[derive(Args)]
 pub(super) struct SimArgs {
@@ -96,7 +96,7 @@ fn simulate(case: &Case, options: &Options) -> CaseReport {
     let mut report = match sim::play(&case.scenario, options) {
         // Nothing stalls in virtual time.
         Ok(Played { scenario, play, times }) => {
-            runner::judged(&scenario, &case.judged, play, &times, Duration::ZERO)
+            runner::judged(&scenario, &case.judged, play, &times, Doubt::NONE)
         }
         Err(error) => {
             CaseReport::without_play(&case.scenario, Verdict::HarnessError { detail: error.to_string() })

@@ -50,7 +50,11 @@ pub(super) async fn execute(
     let began = now();
     let (recorder, journal) = journal(clock(began));
     let link = rig.link().await?;
-    let link = if scenario.gateways > 1 { link.publishing_unconsumed() } else { link };
+    let link = match scenario.gateways {
+        1 => link,
+        // Each has a queue of its own.
+        _ => link.map(BrokerLink::publishing_unconsumed),
+    };
     let setting = executor.setting(bindings, rig.issuer.clone(), profile.path.clone());
     let watches = rig.processes.iter().map(|subject| tell_end(subject, &recorder, died)).collect();
     let events = executor.profile.events.clone();
@@ -58,7 +62,9 @@ pub(super) async fn execute(
     let play = play_gateway(&scenario, &setting, &mut stage, &recorder, journal).await;
     let Stage { mut rig, link, watches, .. } = stage;
     watches.iter().for_each(JoinHandle::abort);
-    link.close().await;
+    if let Some(link) = link {
+        link.close().await;
+    }
     if shared && play.outcome.is_ok() {
         let output = rig.output().await;
         return Ok(Execution { began, scenario, play, output, rig: Some(rig) });
@@ -73,6 +79,10 @@ pub(super) async fn execute(
 fn cannot_be_judged(profile: &GatewayProfile, scenario: &Scenario, issuer: &Issuer) -> Option<String> {
     if let Some(why) = scenario.clients.values().find_map(|client| client.token.lacks(issuer)) {
         return Some(why.to_owned());
+    }
+    let elsewhere = scenario.clients.values().filter(|client| client.path.is_some());
+    if elsewhere.into_iter().any(|client| client.path_on(&profile.path) == profile.path) {
+        return Some(format!("`{}` is the gateway's own path", profile.path));
     }
     match &profile.access {
         GatewayAccess::Attach { .. } => {
@@ -93,7 +103,7 @@ fn cannot_be_judged(profile: &GatewayProfile, scenario: &Scenario, issuer: &Issu
 
 struct Stage {
     rig: Rig,
-    link: BrokerLink,
+    link: Option<BrokerLink>,
     events: EventShape,
     /// Each tells the trace when one of the rig's processes ends.
     watches: Vec<JoinHandle<()>>,
@@ -114,10 +124,14 @@ fn tell_end(subject: &Subject, recorder: &Recorder, as_event: fn(String) -> Even
 }
 
 impl Stage {
+    fn link(&mut self) -> Result<&mut BrokerLink, StageError> {
+        self.link.as_mut().ok_or_else(|| StageError::Unavailable("needs a broker".to_owned()))
+    }
+
     /// What stands between gateway and broker.
     fn proxy(&self) -> Result<&Proxy, StageError> {
-        let nothing = || StageError::Failed("nothing stands between gateway and broker".to_owned());
-        self.rig.proxy.as_ref().ok_or_else(nothing)
+        // Where there is a broker, what disturbs it has a proxy.
+        self.rig.proxy.as_ref().ok_or_else(|| StageError::Unavailable("needs a broker".to_owned()))
     }
 
     /// The process that steps act on, whose end is no news from now on.
@@ -151,15 +165,21 @@ impl GatewayStage for Stage {
     }
 
     async fn publish(&mut self, body: &str, routing_key: &str) -> Result<(), StageError> {
-        self.link.publish(&self.events.body(body), &self.events.routing_key(routing_key)).await
+        let (body, routing_key) = (self.events.body(body), self.events.routing_key(routing_key));
+        self.link()?.publish(&body, &routing_key).await
     }
 
     async fn topology(&mut self) -> Result<TopologyReport, StageError> {
-        self.link.topology().await
+        self.link()?.topology().await
     }
 
     async fn queue_ready(&mut self) -> Result<u32, StageError> {
-        self.link.ready_when_unconsumed().await
+        self.link()?.ready_when_unconsumed().await
+    }
+
+    async fn forget(&mut self) -> Result<(), StageError> {
+        self.link()?.forget().await;
+        Ok(())
     }
 
     async fn set_broker(&mut self, state: BrokerState) -> Result<(), StageError> {

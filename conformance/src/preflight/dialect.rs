@@ -15,6 +15,9 @@ const ROOM: &str = "catalog:changed";
 const GREETINGS: [&str; 6] =
     ["connected", "connection:established", "connection_established", "hello", "ready", "welcome"];
 
+/// Parts of the types by which gateways of all kinds acknowledge a subscription.
+const ACKNOWLEDGES: [&str; 3] = ["subscri", "joined", "join_ok"];
+
 /// One sign, and what to write into the profile.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mismatch {
@@ -55,15 +58,28 @@ pub(super) fn of_gateway(trace: &Trace, dialect: &Dialect) -> Vec<Mismatch> {
     let readable = |key: &str| {
         [&dialect.acknowledge.event_type, &dialect.acknowledge.room].iter().any(|known| *known == key)
     };
-    let acknowledgement = texts.iter().find(|value| value["type"] == "subscribed");
-    if let Some(keys) = acknowledgement.and_then(|value| value["payload"].as_object())
-        && let Some((key, _)) = keys.iter().find(|(_, value)| **value == ROOM)
-        && !readable(key)
-    {
-        found.push(Mismatch {
-            seen: format!("its `subscribed` names the room in `{key}`"),
-            setting: format!("dialect.acknowledge = {{ event_type = \"{key}\", room = \"{key}\" }}"),
-        });
+    let known = &dialect.requests.subscribed;
+    let acknowledgement = texts.iter().find(|value| {
+        let kind = kind(value);
+        kind == *known || ACKNOWLEDGES.iter().any(|word| kind.to_lowercase().contains(word))
+    });
+    if let Some(value) = acknowledgement.filter(|_| dialect.acks) {
+        let kind = kind(value);
+        if kind != *known {
+            found.push(Mismatch {
+                seen: format!("it answers `{}` by `{kind}`", dialect.requests.subscribe),
+                setting: format!("dialect.requests = {{ subscribed = \"{kind}\" }}"),
+            });
+        }
+        let keys = value["payload"].as_object();
+        if let Some((key, _)) = keys.and_then(|keys| keys.iter().find(|(_, value)| **value == ROOM))
+            && !readable(key)
+        {
+            found.push(Mismatch {
+                seen: format!("its `{kind}` names the room in `{key}`"),
+                setting: format!("dialect.acknowledge = {{ event_type = \"{key}\", room = \"{key}\" }}"),
+            });
+        }
     }
     if let Some(first) = kinds.first()
         && dialect.welcome_type() != Some(first)
@@ -77,6 +93,18 @@ pub(super) fn of_gateway(trace: &Trace, dialect: &Dialect) -> Vec<Mismatch> {
     found
 }
 
+/// Whether the events of what was subscribed to did not come, though others did.
+pub(super) fn is_deaf(trace: &Trace) -> bool {
+    let named = |name: &str| {
+        let text = trace.observations.iter().filter_map(received);
+        text.into_iter().any(|value| {
+            value["type"] == name
+                || value["payload"]["eventType"] == name && value["payload"].get("data").is_some()
+        })
+    };
+    named(EVENT) && !named(ROOM)
+}
+
 /// Every sign in what a client sent.
 pub(super) fn of_client(trace: &Trace, dialect: &Dialect) -> Vec<Mismatch> {
     let readable = |key: &str| {
@@ -88,7 +116,7 @@ pub(super) fn of_client(trace: &Trace, dialect: &Dialect) -> Vec<Mismatch> {
         let (key, _) = keys.iter().find(|(_, value)| **value == ROOM)?;
         Some((value["type"].as_str().unwrap_or_default().to_owned(), key.clone()))
     });
-    let odd = named.filter(|(kind, key)| kind == "subscribe" && !readable(key));
+    let odd = named.filter(|(kind, key)| *kind == dialect.requests.subscribe && !readable(key));
     odd.map(|(_, key)| Mismatch {
         seen: format!("its `subscribe` names the room in `{key}`"),
         setting: format!("dialect.subscribe = {{ event_type = \"{key}\", room = \"{key}\" }}"),

@@ -7,7 +7,10 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Dialect, DialectError, EventStyle, Heartbeat, Refusal, SubscriptionKeys, TokenPlace, Welcome};
+use super::{
+    Dialect, DialectError, EventStyle, Heartbeat, Refusal, RequestNames, SubscriptionKeys, TokenPlace,
+    Welcome,
+};
 
 impl Dialect {
     /// The names of the built-in dialects.
@@ -25,6 +28,12 @@ impl Dialect {
             "enveloped" => Self { events: EventStyle::Enveloped, ..seed },
             // Channels instead of rooms and event types, and words of one's own.
             "channels" => Self {
+                requests: RequestNames {
+                    subscribe: "join".to_owned(),
+                    unsubscribe: "leave".to_owned(),
+                    subscribed: "joined".to_owned(),
+                    unsubscribed: "left".to_owned(),
+                },
                 subscribe: SubscriptionKeys::single("channel"),
                 acknowledge: SubscriptionKeys::single("channel"),
                 welcome: Welcome::Named("hello".to_owned()),

@@ -10,7 +10,7 @@ use crate::trace::Trace;
 pub(super) fn some(trace: &Trace, range: Range<usize>, pattern: &Pattern) -> Result<(), Finding> {
     match matches(trace, range, pattern).next() {
         Some(_) => Ok(()),
-        None => Err(Finding::new(pattern, "that did not happen", [])),
+        None => Err(missing(trace, pattern, Finding::new(pattern, "that did not happen", []))),
     }
 }
 
@@ -42,7 +42,20 @@ pub(super) fn count(
             (found <= wanted.count(times), format!("at most {}", times_of(wanted.count(times))))
         }
     };
-    if good { Ok(()) } else { Err(Finding::new(format!("{pattern}, {expected}"), times_of(found), at)) }
+    if good {
+        return Ok(());
+    }
+    let finding = Finding::new(format!("{pattern}, {expected}"), times_of(found), at);
+    Err(if found == 0 { missing(trace, pattern, finding) } else { finding })
+}
+
+/// What did not come may have come so that it could not be read, or with another answer than was expected: that is told, and
+/// shown.
+fn missing(trace: &Trace, pattern: &Pattern, finding: Finding) -> Finding {
+    let Some((at, why)) = trace.iter().find_map(|(at, seen)| Some((at, pattern.nearly(seen)?))) else {
+        return finding;
+    };
+    Finding { seen: format!("{}; {why}", finding.seen), at: vec![at], ..finding }
 }
 
 pub(super) fn order(trace: &Trace, range: Range<usize>, patterns: &[Pattern]) -> Result<(), Finding> {
@@ -52,8 +65,8 @@ pub(super) fn order(trace: &Trace, range: Range<usize>, patterns: &[Pattern]) ->
         let Some(index) = matches(trace, from..range.end, pattern).next() else {
             let sentence: Vec<_> = patterns.iter().map(ToString::to_string).collect();
             let seen = match at.last() {
-                Some(_) => format!("after {}, no: {pattern}", times_of(at.len())),
-                None => format!("no: {pattern}"),
+                Some(_) => format!("not all of it: no sign that {pattern}, after what came before"),
+                None => format!("no sign that {pattern}"),
             };
             return Err(Finding::new(sentence.join(", then "), seen, at));
         };

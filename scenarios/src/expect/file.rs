@@ -16,6 +16,7 @@ pub(super) struct RawExpectation {
     requirement: RequirementId,
     after: Option<Pattern>,
     before: Option<Pattern>,
+    any_of: Option<Vec<RawAlternative>>,
     some: Option<Pattern>,
     never: Option<Pattern>,
     count: Option<Pattern>,
@@ -40,6 +41,15 @@ pub(super) struct RawExpectation {
     spread: Option<Spread>,
 }
 
+/// One sign of several.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAlternative {
+    some: Option<Pattern>,
+    count: Option<Pattern>,
+    at_least: Option<Expr>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawInterval {
@@ -62,7 +72,7 @@ struct RawOrder {
     types: Vec<String>,
 }
 
-const KINDS: &str = "`some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `statuses`, `legal_transitions`, \
+const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `statuses`, `legal_transitions`, \
                      `one_connection`, `well_formed`, `published_order`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`, \
                      `sequence`, `spread`";
 
@@ -92,6 +102,13 @@ impl TryFrom<RawExpectation> for Expectation {
             (Some(pattern), Some(period)) if period.is_time() => kinds.push(Kind::Every { pattern, period }),
             (None, None) => {}
             _ => return Err("`every` goes with a `period`, which is a time".to_owned()),
+        }
+        if let Some(alternatives) = raw.any_of {
+            let kinds_of = alternatives.into_iter().map(Kind::try_from).collect::<Result<Vec<_>, _>>()?;
+            if kinds_of.len() < 2 {
+                return Err("`any_of` has at least two signs".to_owned());
+            }
+            kinds.push(Kind::AnyOf(kinds_of));
         }
         kinds.extend(raw.some.map(Kind::Some));
         kinds.extend(raw.never.map(Kind::Never));
@@ -137,7 +154,8 @@ impl TryFrom<RawExpectation> for Expectation {
         };
         let looks_everywhere = !matches!(
             kind,
-            Kind::Some(_)
+            Kind::AnyOf(_)
+                | Kind::Some(_)
                 | Kind::Never(_)
                 | Kind::Count { .. }
                 | Kind::Order(_)
@@ -146,11 +164,23 @@ impl TryFrom<RawExpectation> for Expectation {
         );
         if scoped && looks_everywhere {
             return Err(
-                "`after` and `before` go with `some`, `never`, `count`, `order`, `interval` and `every`"
+                "`after` and `before` go with `any_of`, `some`, `never`, `count`, `order`, `interval` and `every`"
                     .into(),
             );
         }
         let scope = Scope { after: raw.after, before: raw.before };
         Ok(Self { requirement: raw.requirement, scope, kind })
+    }
+}
+
+impl TryFrom<RawAlternative> for Kind {
+    type Error = String;
+
+    fn try_from(raw: RawAlternative) -> Result<Self, String> {
+        match (raw.some, raw.count, raw.at_least) {
+            (Some(pattern), None, None) => Ok(Self::Some(pattern)),
+            (None, Some(pattern), Some(least)) => Ok(Self::Count { pattern, times: Bounds::AtLeast(least) }),
+            _ => Err("a sign in `any_of` is `some`, or `count` with `at_least`".to_owned()),
+        }
     }
 }

@@ -27,16 +27,21 @@ pub(super) fn interval(
     let expected = format!("after {from}: {to}, {window}");
     let starts: Vec<_> = matches(trace, range.clone(), from).collect();
     if starts.is_empty() {
-        return Err(Finding::new(expected, format!("no: {from}"), []));
+        return Err(Finding::new(expected, format!("no sign that {from}"), []));
     }
     for start in starts {
         let Some(end) = matches(trace, start + 1..range.end, to).next() else {
-            return Err(Finding::new(expected, format!("no: {to}"), [start]));
+            return Err(Finding::new(expected, "that did not happen", [start]));
         };
         let took = trace.observations[end].at().saturating_sub(trace.observations[start].at());
         let missed = outside(took, shortest.unwrap_or_default(), longest.unwrap_or(Duration::MAX));
         if let Some(missed) = missed {
-            let seen = format!("after {}", milliseconds(took));
+            // Where nobody answered, the harness gave up, and says so.
+            let reason = match &trace.observations[end].event {
+                Event::Refused { status: None, reason } if !reason.is_empty() => format!(": {reason}"),
+                _ => String::new(),
+            };
+            let seen = format!("after {}{reason}", milliseconds(took));
             return Err(Finding::new(expected, seen, [start, end]).missed_by(missed));
         }
     }

@@ -58,7 +58,7 @@ enum RawClose {
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected a message's name, or a table of `type`, `any`, `frame`, `body`, `target`, `code`, `data`, `with`"
+    expecting = "expected a message's name, or a table of `type`, `any`, `frame`, `body`, `target`, `room`, `code`, `data`, `with`"
 )]
 enum RawMessage {
     Name(String),

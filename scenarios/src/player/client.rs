@@ -105,10 +105,12 @@ impl<S: ClientStage> Player<'_, S> {
             Action::Wait { pattern, times: count, within } => {
                 let within =
                     within.as_ref().map_or(times.patience, |expr| expr.duration(times) + times.slack);
-                if !self.journal.until(pattern, count.count(times), 0, within).await?
-                    && let Some(requires) = &step.requires
-                {
-                    let detail = format!("no: {pattern}");
+                let came = self.journal.until(pattern, count.count(times), 0, within).await?;
+                if !came {
+                    self.journal.in_vain(number, within);
+                }
+                if !came && let Some(requires) = &step.requires {
+                    let detail = format!("no sign that {pattern}");
                     let event = Event::Unmet { step: number, requires: requires.clone(), detail };
                     self.journal.write(Actor::scenario(), None, event);
                     return Ok(Next::Unmet);

@@ -17,6 +17,8 @@ use crate::wire::handshake;
 
 /// Longest time that a step gives the gateway to take in what was sent, where nothing is judged by it.
 const SETTLE: Duration = Duration::from_secs(1);
+/// How soon an event is published again that is published until something happens.
+const PUBLISH_AGAIN: Duration = Duration::from_millis(100);
 /// What a settling ping frame carries.
 const SETTLING: &[u8] = b"settle";
 
@@ -82,7 +84,8 @@ impl<S: GatewayStage> Player<'_, S> {
                 if self.journal.until(pattern, times, 0, within).await? {
                     return Ok(Next::Go);
                 }
-                return Ok(self.unmet(number, step.requires.as_ref(), format!("no: {pattern}")));
+                self.journal.in_vain(number, within);
+                return Ok(self.unmet(number, step.requires.as_ref(), format!("no sign that {pattern}")));
             }
             Action::Quiet(time) => self.journal.quiet(time.duration(&self.setting.times)).await?,
             Action::Probe(client, ProbeAct::Connect) => {
@@ -90,19 +93,16 @@ impl<S: GatewayStage> Player<'_, S> {
             }
             Action::Probe(client, act) => self.act(client, act).await?,
             Action::Get { client, path } => self.get(client, path).await,
+            Action::Publish(publication) if !publication.until.is_empty() => {
+                return self.publish_until(number, publication, step.requires.as_ref()).await;
+            }
             Action::Publish(_)
             | Action::Inspect(_)
             | Action::Broker(_)
             | Action::ShutDown
             | Action::KillGateway => {
-                return match self.backstage(&step.action).await {
-                    Ok(()) => Ok(Next::Go),
-                    Err(StageError::Precondition { requires, detail }) => {
-                        Ok(self.unmet(number, Some(&requires), detail))
-                    }
-                    Err(StageError::Unavailable(reason)) => Err(PlayError::NotRun(reason)),
-                    Err(StageError::Failed(reason)) => Err(PlayError::Harness(reason)),
-                };
+                let done = self.backstage(&step.action).await;
+                return self.after_backstage(number, done);
             }
             Action::Network(_) | Action::Client(_) | Action::Gateway(_) => {
                 return Err(PlayError::Harness("a scenario about a gateway has no such step".to_owned()));
@@ -240,6 +240,11 @@ impl<S: GatewayStage> Player<'_, S> {
                 let what = format!("the network {act}");
                 self.journal.write(Actor::broker(), None, Event::Fault { what });
             }
+            Action::Broker(BrokerAct::Forgets(_)) => {
+                self.journal.during(self.stage.forget()).await?;
+                let what = "has lost exchange and queue".to_owned();
+                self.journal.write(Actor::broker(), None, Event::Fault { what });
+            }
             Action::Broker(BrokerAct::State(state)) => {
                 self.journal.during(self.stage.set_broker(*state)).await?;
                 let what = match state {
@@ -259,6 +264,47 @@ impl<S: GatewayStage> Player<'_, S> {
             other => return Err(StageError::Failed(format!("`{other}` does not happen backstage"))),
         }
         Ok(())
+    }
+
+    fn after_backstage(&mut self, number: usize, done: Result<(), StageError>) -> Result<Next, PlayError> {
+        match done {
+            Ok(()) => Ok(Next::Go),
+            Err(StageError::Precondition { requires, detail }) => {
+                Ok(self.unmet(number, Some(&requires), detail))
+            }
+            Err(StageError::Unavailable(reason)) => Err(PlayError::NotRun(reason)),
+            Err(StageError::Failed(reason)) => Err(PlayError::Harness(reason)),
+        }
+    }
+
+    /// Publishes until every pattern has matched, or nobody has patience any more.
+    async fn publish_until(
+        &mut self,
+        number: usize,
+        publication: &Publication,
+        requires: Option<&RequirementId>,
+    ) -> Result<Next, PlayError> {
+        let tries = self.setting.times.patience.as_millis() / PUBLISH_AGAIN.as_millis();
+        let mut missing = None;
+        for _ in 0..tries {
+            let done = self.publish(publication).await;
+            if self.after_backstage(number, done)? == Next::Unmet {
+                return Ok(Next::Unmet);
+            }
+            missing = None;
+            for pattern in &publication.until {
+                if !self.journal.until(pattern, 1, 0, PUBLISH_AGAIN).await? {
+                    missing = Some(pattern);
+                    break;
+                }
+            }
+            if missing.is_none() {
+                return Ok(Next::Go);
+            }
+        }
+        let detail = missing.map_or_else(String::new, |pattern| format!("no sign that {pattern}"));
+        self.journal.in_vain(number, self.setting.times.patience);
+        Ok(self.unmet(number, requires, detail))
     }
 
     async fn publish(&mut self, publication: &Publication) -> Result<(), StageError> {

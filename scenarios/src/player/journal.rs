@@ -109,6 +109,12 @@ impl Journal {
         }
     }
 
+    /// Notes that a step waited in vain.
+    pub(super) fn in_vain(&mut self, step: usize, waited: Duration) {
+        let waited_us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        self.write(Actor::scenario(), None, Event::InVain { step, waited_us });
+    }
+
     /// Lets time pass.
     pub(super) async fn quiet(&mut self, time: Duration) -> Result<(), PlayError> {
         self.until_count(|_| false, 1, self.trace.observations.len(), time).await.map(|_| ())

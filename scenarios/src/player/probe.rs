@@ -194,7 +194,7 @@ impl Probe {
             }
         };
         let token = self.spec.token.mint(&bearer, &setting.issuer, now_s).map(|token| (place, encode(token)));
-        let path = self.spec.path.clone().unwrap_or_else(|| setting.path.clone());
+        let path = self.spec.path_on(&setting.path);
         UpgradeRequest {
             host,
             path,

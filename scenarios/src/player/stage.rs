@@ -61,6 +61,9 @@ pub trait GatewayStage {
     /// Cuts the gateways off from the broker, or lets them reach it again. Events can be published all the while.
     fn set_broker(&mut self, state: BrokerState) -> impl Future<Output = Result<(), StageError>> + Send;
 
+    /// Has the broker lose the gateways' exchange and queue.
+    fn forget(&mut self) -> impl Future<Output = Result<(), StageError>> + Send;
+
     /// Has the network between gateways and broker act.
     fn act_on_broker_link(
         &mut self,

@@ -20,6 +20,8 @@ pub struct Settings {
     pub max_connections: Option<u32>,
     /// Most connections of one user (CONN-7).
     pub max_connections_per_user: Option<u32>,
+    /// Most connections from one address (CONN-7).
+    pub max_connections_per_address: Option<u32>,
     /// Messages that a client may send each second (MSG-6).
     pub message_rate: Option<u32>,
     /// Bytes that may wait for one connection (BRIDGE-12).
@@ -53,12 +55,13 @@ impl Settings {
 
     /// The placeholders of a command or environment that the scenario needs; of several for the same, one is enough.
     pub fn placeholders(&self) -> Vec<&'static [&'static str]> {
-        let needed: [(&'static [&'static str], bool); 7] = [
+        let needed: [(&'static [&'static str], bool); 8] = [
             (&["allowed_origin"], self.allowed_origin.is_some()),
             (&["jwt_secret_previous"], self.previous_secret),
             (&["jwt_public_key_file", "jwt_public_key"], self.public_key),
             (&["max_connections"], self.max_connections.is_some()),
             (&["max_connections_per_user"], self.max_connections_per_user.is_some()),
+            (&["max_connections_per_address"], self.max_connections_per_address.is_some()),
             (&["message_rate"], self.message_rate.is_some()),
             (&["outbox_bytes"], self.outbox_bytes.is_some()),
         ];

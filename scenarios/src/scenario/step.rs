@@ -130,12 +130,22 @@ pub enum ProbeAct {
     Network(NetworkAct),
 }
 
+/// The broker loses exchange and queue, as one does that is set up anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Forgets {
+    /// Both.
+    Forgets,
+}
+
 /// What happens between gateway and broker.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(untagged, expecting = "expected `\"up\"`, `\"down\"`, or what `network` takes")]
+#[serde(untagged, expecting = "expected `\"up\"`, `\"down\"`, `\"forgets\"`, or what `network` takes")]
 pub enum BrokerAct {
     /// The broker goes or comes.
     State(BrokerState),
+    /// It forgets.
+    Forgets(Forgets),
     /// The network between them acts.
     Network(NetworkAct),
 }
@@ -168,6 +178,8 @@ pub struct OddPing {
 pub struct Publication {
     /// The bodies, in order.
     pub bodies: Vec<String>,
+    /// They are published again and again until each of these has matched: where nothing else tells that a gateway consumes.
+    pub until: Vec<Pattern>,
     /// The routing key of all of them.
     pub routing_key: String,
 }
@@ -200,6 +212,7 @@ impl Action {
     /// Why a simulation cannot do it, where it cannot.
     pub(super) fn is_beyond_simulation(&self) -> Option<&'static str> {
         match self {
+            Self::Broker(BrokerAct::Forgets(_)) => Some("a simulated broker has no exchange to forget"),
             Self::Broker(BrokerAct::Network(_)) => Some("a simulation has no network before its broker"),
             Self::Network(act) | Self::Probe(_, ProbeAct::Network(act)) if act.resets() => {
                 Some("a simulated connection cannot be reset")
@@ -246,6 +259,7 @@ impl fmt::Display for Action {
             Self::Get { client, path } => write!(f, "{client}: get {path}"),
             Self::Broker(BrokerAct::State(BrokerState::Up)) => f.write_str("let the broker come back"),
             Self::Broker(BrokerAct::State(BrokerState::Down)) => f.write_str("cut the broker off"),
+            Self::Broker(BrokerAct::Forgets(_)) => f.write_str("have the broker forget exchange and queue"),
             Self::Broker(BrokerAct::Network(act)) => write!(f, "the network to the broker {act}"),
             Self::ShutDown => f.write_str("ask the gateway to end"),
             Self::KillGateway => f.write_str("kill the gateway"),

@@ -1,6 +1,7 @@
 //! Who signs the tokens of a run, and how. The default is the seed's: HS256, and the claims by the names that SPEC has for them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jsonwebtoken::{Algorithm, EncodingKey, errors};
 use serde::Deserialize;
@@ -166,6 +167,13 @@ impl Issuer {
             (false, Signer::Stranger) => &stranger,
         };
         algorithm.read(text).expect("keys are checked when they are read")
+    }
+}
+
+impl fmt::Display for SigningAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The library's own names are those of RFC 7518.
+        write!(f, "{:?}", Algorithm::from(*self))
     }
 }
 

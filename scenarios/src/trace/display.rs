@@ -22,6 +22,7 @@ impl fmt::Display for Event {
         match self {
             Self::Step { number, action } => write!(f, "step {number}: {action}"),
             Self::Unmet { requires, detail, .. } => write!(f, "{requires} does not hold: {detail}"),
+            Self::InVain { waited_us, .. } => write!(f, "waited {:.3} s in vain", *waited_us as f64 / 1e6),
             Self::Dialled { path, query } => {
                 write!(f, "dials {path}")?;
                 let parameters = query.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>();

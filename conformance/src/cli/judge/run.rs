@@ -11,14 +11,14 @@ use jiff::{Timestamp, tz::TimeZone};
 use miette::miette;
 use scenarios::{Library, Scenario, SubjectKind};
 
-use super::{Common, EMBEDDED, Format, interrupted};
+use super::{Common, EMBEDDED, Format, NONE, interrupted};
 use crate::amqp::{self, Identity};
 use crate::cli::{Failure, closed};
 use crate::executor::{BrokerChoice, Executor};
 use crate::exit::Exit;
 use crate::known_failing::{self, KnownFailing};
 use crate::preflight::{self, SetupError};
-use crate::profile::Profile;
+use crate::profile::{GatewayProfile, Profile};
 use crate::report::{self, About, BrokerUsed, Console, Document, Folder, Repeat};
 use crate::result::{CaseReport, RunReport};
 use crate::runner::{self, Options, Plan};
@@ -27,6 +27,8 @@ use crate::runner::{self, Options, Plan};
 const JOBS_PER_CORE: usize = 4;
 /// Cases at once for each core where pings are far apart: those cases do little else than wait.
 const LONG_JOBS_PER_CORE: usize = 16;
+/// Starting so slowly is worth a hint.
+const SLOW_START: Duration = Duration::from_secs(2);
 /// Far apart.
 const LONG: Duration = Duration::from_secs(5);
 
@@ -54,12 +56,21 @@ pub(super) fn judge(
         .build()
         .map_err(|error| Failure::new(Exit::Harness, miette!("cannot start a runtime: {error}")))?;
     runtime.block_on(async {
+        let is_attached = profile.gateway.as_ref().is_some_and(GatewayProfile::is_attached);
         let (broker, used) = match broker {
-            EMBEDDED => (BrokerChoice::Embedded, embedded()),
+            EMBEDDED if is_attached && subjects.contains(&SubjectKind::Gateway) => {
+                let help = "`--broker amqp://…` names it; with `--broker none` what needs events is not run";
+                return Err(Failure::usage(miette!(
+                    help = help,
+                    "a gateway that runs already has a broker of its own: which?"
+                )));
+            }
+            EMBEDDED => (BrokerChoice::Embedded, Some(embedded())),
+            NONE => (BrokerChoice::None, None),
             url => {
                 let identity = amqp::identify(url).await.map_err(Failure::usage)?;
                 let used = BrokerUsed { kind: "url", url: Some(amqp::redacted(url)), identity };
-                (BrokerChoice::Url(url.to_owned()), used)
+                (BrokerChoice::Url(url.to_owned()), Some(used))
             }
         };
         let executor = Arc::new(Executor::new(profile, broker, program, common.seed));
@@ -73,12 +84,13 @@ pub(super) fn judge(
             };
             looked.map_err(|SetupError { exit, report }| Failure::new(exit, report))?;
         }
+        tell_slow_start(&executor, plan.cases.len());
         let began = now();
         let about = About {
             began: began.to_string(),
             subjects: subjects.to_vec(),
             level: common.level.into(),
-            broker: subjects.contains(&SubjectKind::Gateway).then_some(used),
+            broker: used.filter(|_| subjects.contains(&SubjectKind::Gateway)),
             times: executor.times(),
             seed: common.seed,
             repeat: Repeat::of(std::env::args().skip(1)),
@@ -250,6 +262,18 @@ impl Run<'_> {
         let mut out = std::io::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(closed)?;
         Ok(report.exit())
+    }
+}
+
+/// Tells of what would make the run shorter.
+fn tell_slow_start(executor: &Executor, cases: usize) {
+    let is_shared = executor.profile().gateway.as_ref().is_some_and(GatewayProfile::is_shared);
+    if let Some(took) = executor.first_start().filter(|took| *took >= SLOW_START && !is_shared) {
+        let seconds = took.as_secs_f64();
+        anstream::eprintln!(
+            "the gateway takes {seconds:.1} s to get ready, and starts anew for each of {cases} cases: \
+             `process = \"shared\"` in [gateway] lets cases share it"
+        );
     }
 }
 

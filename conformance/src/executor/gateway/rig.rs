@@ -2,6 +2,7 @@
 //! profile lets gateways be shared: then a rig whose case has passed is taken by the next.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use scenarios::Scenario;
 use scenarios::player::{Play, PlayError};
@@ -13,7 +14,7 @@ use url::Url;
 use super::start::start;
 use crate::amqp::{BrokerLink, Names};
 use crate::broker::{Broker, BrokerConfig};
-use crate::executor::{BrokerChoice, ExecutionError, Executor, PATIENCE};
+use crate::executor::{BrokerChoice, ExecutionError, Executor};
 use crate::process::Subject;
 use crate::profile::{GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::Proxy;
@@ -22,8 +23,8 @@ use crate::proxy::Proxy;
 pub struct Rig {
     /// The broker in this process, where it is one.
     embedded: Option<Broker>,
-    /// The broker's URL, without anything in between.
-    pub(super) url: String,
+    /// The broker's URL, without anything in between; none where there is no broker.
+    url: Option<String>,
     /// What the gateways' exchange and queue are called.
     pub(super) names: Names,
     /// Whether those names are nobody else's, and go with the rig.
@@ -59,17 +60,17 @@ impl Rig {
             BrokerChoice::Embedded => {
                 let broker = Broker::start(BrokerConfig::default()).await.map_err(|error| harness(&error))?;
                 let url = broker.url();
-                (Some(broker), url)
+                (Some(broker), Some(url))
             }
-            BrokerChoice::Url(url) => (None, url.clone()),
+            BrokerChoice::Url(url) => (None, Some(url.clone())),
+            BrokerChoice::None => (None, None),
         };
         let names = executor.names(profile, bindings);
         let own_names = names.queue != profile.queue;
-        let (proxy, gateways_url) = match scenario.disturbs_broker() {
-            false => (None, url.clone()),
-            true => {
-                let (proxy, url) =
-                    in_between(&url, scenario.broker).await.map_err(|error| harness(&error))?;
+        let (proxy, gateways_url) = match url.as_deref().filter(|_| scenario.disturbs_broker()) {
+            None => (None, url.clone().unwrap_or_default()),
+            Some(url) => {
+                let (proxy, url) = in_between(url, scenario.broker).await.map_err(|error| harness(&error))?;
                 (Some(proxy), url)
             }
         };
@@ -80,8 +81,10 @@ impl Rig {
         let issuer = executor.profile.token.issuer(secret);
         let (processes, authorities) = (Vec::new(), Vec::new());
         let mut rig = Self { embedded, url, names, own_names, proxy, issuer, processes, authorities };
-        if rig.embedded.is_none() && !own_names {
-            let link = rig.link().await?;
+        if rig.embedded.is_none()
+            && !own_names
+            && let Some(link) = rig.link().await?
+        {
             link.purge().await.map_err(|error| harness(&error))?;
             link.close().await;
         }
@@ -122,7 +125,9 @@ impl Rig {
                     self.processes.push(subject);
                 }
                 // That it starts without a broker is what the scenario is about.
-                Err(ExecutionError::Subject { reason, output }) if scenario.broker == BrokerState::Down => {
+                Err(
+                    ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output },
+                ) if scenario.broker == BrokerState::Down => {
                     let outcome = Err(PlayError::DidNotStart(reason));
                     return Err(Rejection::Judged {
                         play: Play { trace: Trace::default(), outcome },
@@ -135,10 +140,11 @@ impl Rig {
         Ok(())
     }
 
-    /// A connection to the broker, beside the gateways'.
-    pub(super) async fn link(&self) -> Result<BrokerLink, ExecutionError> {
-        let link = BrokerLink::open(&self.url, self.names.clone(), PATIENCE).await;
-        link.map_err(|error| ExecutionError::Harness(error.to_string()))
+    /// A connection to the broker, beside the gateways'; none where there is no broker.
+    pub(super) async fn link(&self) -> Result<Option<BrokerLink>, ExecutionError> {
+        let Some(url) = &self.url else { return Ok(None) };
+        let link = BrokerLink::open(url, self.names.clone(), CONSUMES_WITHIN).await;
+        link.map(Some).map_err(|error| ExecutionError::Harness(error.to_string()))
     }
 
     /// Kills the gateways and says what they printed last.
@@ -162,7 +168,7 @@ impl Rig {
     pub async fn take_down(mut self) {
         self.kill().await;
         if self.own_names
-            && let Ok(link) = self.link().await
+            && let Ok(Some(link)) = self.link().await
         {
             link.delete().await;
             link.close().await;
@@ -185,6 +191,9 @@ impl From<ExecutionError> for Rejection {
         Self::Error(error)
     }
 }
+
+/// How long a gateway that is ready may take until it consumes: some dial their broker again only every few seconds.
+const CONSUMES_WITHIN: Duration = Duration::from_secs(10);
 
 /// Rigs whose case has passed, for the next.
 #[derive(Default)]

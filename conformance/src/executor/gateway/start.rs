@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::executor::{ExecutionError, Executor};
+use crate::executor::{ExecutionError, Executor, now};
 use crate::process::{Streams, Subject};
 use crate::profile::{CommandProfile, Ready};
 use crate::template::Values;
@@ -25,6 +25,9 @@ pub(super) async fn start(
     ready: &Ready,
     mut values: Values,
 ) -> Result<(Subject, u16), ExecutionError> {
+    let _turn =
+        executor.starts.acquire().await.map_err(|error| ExecutionError::Harness(error.to_string()))?;
+    let begun = now();
     let mut attempt = 1;
     loop {
         let port = free_port().await.map_err(|error| ExecutionError::Harness(error.to_string()))?;
@@ -36,12 +39,19 @@ pub(super) async fn start(
             readiness = await_ready(port, ready) => readiness,
         };
         match waited {
-            Ok(()) => return Ok((subject, port)),
+            Ok(()) => {
+                executor.first_start.get_or_init(|| begun.elapsed());
+                return Ok((subject, port));
+            }
             Err(_) if attempt < STARTS && subject.ended().is_some() => attempt += 1,
             Err(reason) => {
+                let is_alive = subject.ended().is_none();
                 subject.kill().await;
                 let output = subject.output().await;
-                return Err(ExecutionError::Subject { reason, output });
+                return Err(match is_alive {
+                    true => ExecutionError::NotReady { reason, output },
+                    false => ExecutionError::Subject { reason, output },
+                });
             }
         }
     }

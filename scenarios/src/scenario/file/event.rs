@@ -42,6 +42,7 @@ impl RawEvent {
         };
         Ok(Publication {
             bodies: (1..=self.count).map(body).collect(),
+            until: Vec::new(),
             routing_key: self.kind.replace(':', "."),
         })
     }

@@ -40,6 +40,7 @@ pub(super) struct RawStep {
     subscribe: Option<RawTarget>,
     unsubscribe: Option<RawTarget>,
     publish: Option<RawEvent>,
+    until: Option<Vec<Pattern>>,
     publish_body: Option<RawBody>,
     inspect: Option<RawInspection>,
     gateway: Option<RawGateway>,
@@ -160,9 +161,18 @@ impl RawStep {
                     (None, true) => {}
                     (None, false) => return Err("say which `client` does that".to_owned()),
                 }
-                actions.extend(self.publish.map(RawEvent::publication).transpose()?.map(Action::Publish));
+                let publication = self.publish.map(RawEvent::publication).transpose()?;
+                actions.extend(match (publication, self.until) {
+                    (Some(publication), until) => {
+                        let until = until.unwrap_or_default();
+                        Some(Action::Publish(Publication { until, ..publication }))
+                    }
+                    (None, Some(_)) => return Err("`until` goes with `publish`".to_owned()),
+                    (None, None) => None,
+                });
                 actions.extend(self.publish_body.map(|raw| {
-                    Action::Publish(Publication { bodies: vec![raw.body], routing_key: raw.routing_key })
+                    let (bodies, routing_key) = (vec![raw.body], raw.routing_key);
+                    Action::Publish(Publication { bodies, until: Vec::new(), routing_key })
                 }));
                 actions.extend(self.inspect.map(|inspect| {
                     Action::Inspect(match inspect {
