@@ -76,12 +76,45 @@ fn another_dialect_is_told() {
     );
 }
 
+/// What it names its subscriptions by is found by trying; what it answers them by is seen.
+#[test]
+fn other_words_for_subscriptions_are_found() {
+    let topic = "[dialect]\nsubscribe = { event_type = \"topic\", room = \"topic\" }";
+    expect(gateway(topic, SECRET), 2, &["in `topic` is understood", "subscribe = { event_type = \"topic\""]);
+    let ok = "[dialect]\nrequests = { subscribed = \"subscribe:ok\" }";
+    expect(gateway(ok, SECRET), 2, &["answers `subscribe` by `subscribe:ok`", "requests = { subscribed"]);
+}
+
+/// No event can come to a gateway that consumes from elsewhere, or from no broker.
+#[test]
+fn a_gateway_without_events_is_told() {
+    expect(
+        gateway("queue_name = \"elsewhere\"", SECRET),
+        4,
+        &["no event can be sent", "`ws_events`", "`gateway.queue`", "it printed"],
+    );
+    let command = r#"["{gatecheck}", "reference-server", "--listen", "127.0.0.1:{port}", "--amqp-url", "amqp://127.0.0.1:1"]"#;
+    let profile = format!("[gateway]\ncommand = {command}\nenv = {{ JWT_SECRET = \"{{jwt_secret}}\" }}\n");
+    expect(said("gateway", &profile, ""), 4, &["no event can be sent", "hand over `{amqp_url}`"]);
+}
+
+/// Who runs already has a broker, and gatecheck must be told which.
+#[test]
+fn an_attached_gateway_needs_its_broker() {
+    let profile = "[gateway]\nattach = \"ws://127.0.0.1:1/ws\"\njwt_secret = \"s\"";
+    expect(said("gateway", profile, ""), 2, &["has a broker of its own: which?", "`--broker none`"]);
+}
+
 #[test]
 fn a_gateway_that_does_not_start_is_told() {
     let profile = "[gateway]\ncommand = [\"sh\", \"-c\", \"echo Error: listen EADDRINUSE >&2; exit 3\"]";
     expect(said("gateway", profile, ""), 4, &["ended before it was ready", "its port is taken", "`{port}`"]);
     let profile = "[gateway]\ncommand = [\"sleep\", \"60\"]\nready = { timeout = \"300ms\" }";
-    expect(said("gateway", profile, ""), 4, &["not taking connections after 300ms", "it printed nothing"]);
+    expect(
+        said("gateway", profile, ""),
+        4,
+        &["not taking connections after 300ms", "does it listen on `{port}`", "it printed nothing"],
+    );
 }
 
 #[test]

@@ -203,13 +203,19 @@ impl Scenario {
         file::read(id, text)
     }
 
-    /// The scenario of one run: `{alice}` becomes the user id of the client `alice`, `{case}` the run's own word, and
+    /// The scenario of one run: `{alice}` becomes the user id of the client `alice`, `{case}` the run's own word, `{subscribe}` and
+    /// `{room_key}` what the dialect calls a request to join and the room in it, and
     /// `payment:created` whatever that is called.
     ///
     /// # Panics
     /// When the bound text is no scenario, which would mean that a binding holds a quotation mark.
     pub fn bind(&self, bindings: &Bindings) -> Self {
-        let mut text = self.text.replace("{case}", &bindings.case);
+        let dialect = &bindings.dialect;
+        let mut text = self
+            .text
+            .replace("{case}", &bindings.case)
+            .replace("{subscribe}", &dialect.requests.subscribe)
+            .replace("{room_key}", &dialect.subscribe.room);
         for name in self.clients.keys() {
             text = text.replace(&format!("{{{name}}}"), &self.user_id(name, bindings));
         }

@@ -91,6 +91,30 @@ fn counts_and_scopes() {
     assert!(!holds("order = [{ emits = \"connected\" }, { dials = true, connection = 0 }]", &trace));
 }
 
+/// Of several signs one is enough.
+#[test]
+fn one_sign_of_several_is_enough() {
+    let text = "any_of = [{ some = { status = \"connected\" } }, { count = { opens = true }, at_least = 2 }]";
+    let opened = |at_us| (at_us, Some(0), Event::Opened);
+    assert!(holds(text, &trace([(1, None, status("connecting", "connected"))])));
+    assert!(holds(text, &trace([opened(1), opened(2)])));
+    assert!(!holds(text, &trace([opened(1)])));
+}
+
+/// What cannot be read is told where something was missed.
+#[test]
+fn what_nearly_came_is_told() {
+    let unreadable =
+        Frame { message: Some(Message::Unreadable("no room".into())), ..frame(FrameKind::Text, "{}") };
+    let seen = trace([(1, Some(0), Event::Received(unreadable))]);
+    let look = |text: &str| expectation(text).check(&seen, &times()).unwrap_err();
+    assert_eq!(
+        look("some = { receives = \"subscribed\" }").seen,
+        "that did not happen; what came cannot be read: no room"
+    );
+    assert_eq!(look("some = { receives = \"payment:created\" }").seen, "that did not happen");
+}
+
 /// Intervals have both edges, and the slack widens them.
 #[test]
 fn intervals_have_both_edges() {
