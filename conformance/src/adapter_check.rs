@@ -276,6 +276,7 @@ fn options(timing: &Timing) -> Value {
 }
 
 fn last_words(output: &[String]) -> String {
-    let last = output.len().saturating_sub(5);
+    // A stack trace of Node.js has about so many lines below what happened.
+    let last = output.len().saturating_sub(16);
     output[last..].iter().map(|line| format!("\n  {line}")).collect()
 }

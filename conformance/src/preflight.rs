@@ -119,7 +119,7 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Look, SetupEr
     let id = ScenarioId(format!("preflight/{subject}"));
     let scenario = Scenario::parse(id, text).expect("the look's own scenario is sound: a test reads it");
     let execution =
-        executor.execute(&scenario, Isolation::Own).await.map_err(|error| cannot_begin(&error))?;
+        executor.execute(&scenario, Isolation::Own).await.map_err(|error| cannot_begin(&error, subject))?;
     match execution.play.outcome {
         Ok(()) | Err(PlayError::NotRun(_)) => {
             Ok(Look { trace: execution.play.trace, output: execution.output })
@@ -135,7 +135,7 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Look, SetupEr
         Err(PlayError::Adapter(reason)) => {
             let help = format!(
                 "`gatecheck adapter check` tries an adapter op by op{}",
-                last_words(&execution.output)
+                if execution.output.is_empty() { String::new() } else { last_words(&execution.output) }
             );
             Err(SetupError { exit: Exit::Subject, report: miette!(help = help, "{reason}") })
         }
@@ -145,7 +145,7 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Look, SetupEr
     }
 }
 
-fn cannot_begin(error: &ExecutionError) -> SetupError {
+fn cannot_begin(error: &ExecutionError, subject: SubjectKind) -> SetupError {
     let (ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output }) = error
     else {
         return SetupError { exit: Exit::Harness, report: miette!("{error}") };
@@ -159,6 +159,8 @@ fn cannot_begin(error: &ExecutionError) -> SetupError {
     } else if waits {
         "does it listen on `{port}`, which it must be told by an argument or the environment (PORT for a bare command)? \
          `gateway.ready` says how it shows that it is ready, and how long that may take"
+    } else if subject == SubjectKind::Client {
+        "`client.command` in the profile, or the command behind `--`, starts the adapter; `gatecheck adapter check` tries it"
     } else {
         "look at what it printed; `gateway.ready` says how it shows that it is ready, and how long that may take"
     };

@@ -122,7 +122,8 @@ pub enum ProfileError {
     /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     #[diagnostic(help(
-        "name it with `-c FILE`, or give the command behind `--`: `gatecheck gateway -- node dist/main.js`"
+        "name it with `-c FILE`, or give the command behind `--`, as in `gatecheck gateway -- node dist/main.js` or \
+         `gatecheck client -- node adapter.mjs`"
     ))]
     Read {
         /// The file.

@@ -336,6 +336,24 @@ impl RunReport {
         self.requirements.iter().filter(move |(_, found)| *found == standing).map(|(id, _)| id)
     }
 
+    /// How the run ended, in a sign and in words.
+    pub fn sentence(&self) -> (&'static str, String) {
+        let (sign, words) = self.exit().sentence();
+        let count = |matches: &dyn Fn(&Verdict) -> bool| {
+            self.cases.iter().filter(|case| matches(&case.verdict)).count()
+        };
+        let died = count(&|verdict| matches!(verdict, Verdict::SubjectError { .. }));
+        let runs = count(&|verdict| matches!(verdict, Verdict::Pass | Verdict::KnownFailure { .. })) > 0;
+        if self.exit() == Exit::Subject && runs {
+            let cases = if died == 1 { "a case".to_owned() } else { format!("{died} cases") };
+            return (
+                sign,
+                format!("not conformant: the implementation under test died, or did not start, in {cases}"),
+            );
+        }
+        (sign, words.to_owned())
+    }
+
     /// How the run ends. What says most about the run itself comes first: a harness or subject that failed, then findings,
     /// then doubt.
     pub fn exit(&self) -> Exit {

@@ -54,6 +54,10 @@ const DEFAULT_PORT: u16 = 5672;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest first frame that a broker may send.
 const MAX_FRAME_BYTES: usize = 64 * 1024;
+/// Longest name of a user or a virtual host (AMQP 0-9-1 section 4.2.5.3).
+const MAX_NAME_BYTES: usize = 255;
+/// Bytes of a name that is too long that are shown: percent-encoded, so that they are characters.
+const MAX_SHOWN: usize = 40;
 const PROTOCOL_HEADER: &[u8] = b"AMQP\x00\x00\x09\x01";
 
 /// Asks a broker who it is.
@@ -65,6 +69,11 @@ pub async fn identify(url: &str) -> Result<Identity, IdentityError> {
     let parsed = Url::parse(url).map_err(|error| wrong(&error))?;
     if parsed.scheme() != "amqp" {
         return Err(wrong(&format!("the scheme is `{}`, not `amqp`", parsed.scheme())));
+    }
+    if let Some(part) =
+        [parsed.username(), parsed.path()].into_iter().find(|part| part.len() > MAX_NAME_BYTES)
+    {
+        return Err(wrong(&format!("`{}…` is too long for a name", &part[..MAX_SHOWN])));
     }
     let host = parsed.host_str().ok_or_else(|| wrong(&"it names no host"))?;
     let authority = format!("{host}:{}", parsed.port().unwrap_or(DEFAULT_PORT));

@@ -67,7 +67,7 @@ pub(super) fn list(args: &ListArgs) -> Result<Exit, Failure> {
 pub(super) fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
     let library = args.selection.library()?;
     let catalogue = Catalogue::builtin();
-    let requirement = args.id.parse::<RequirementId>().ok().and_then(|id| catalogue.get(&id));
+    let requirement = args.id.to_uppercase().parse::<RequirementId>().ok().and_then(|id| catalogue.get(&id));
     let scenario = library.iter().find(|scenario| scenario.id.0 == args.id);
     let text = match (requirement, scenario) {
         (Some(requirement), _) => explain_requirement(requirement, &library),

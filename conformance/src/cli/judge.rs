@@ -212,6 +212,12 @@ pub(super) fn client(args: ClientArgs) -> Result<Exit, Failure> {
 pub(super) fn profile_for(config: Option<&Path>, given: bool) -> Result<Profile, Failure> {
     match config {
         Some(path) => Profile::read(path).map_err(Failure::usage),
+        None if given && Path::new(DEFAULT_FILE).exists() => {
+            anstream::eprintln!(
+                "{DEFAULT_FILE} in this folder is not read, since the command is given: `-c {DEFAULT_FILE}` reads it"
+            );
+            Profile::parse("the command line", "", Path::new(".")).map_err(Failure::usage)
+        }
         None if given => Profile::parse("the command line", "", Path::new(".")).map_err(Failure::usage),
         None => Profile::read(Path::new(DEFAULT_FILE)).map_err(Failure::usage),
     }

@@ -18,7 +18,7 @@ pub fn markdown(report: &RunReport, about: &About) -> String {
     let catalogue = Catalogue::builtin();
     let mut text = String::new();
     let subjects: Vec<_> = about.subjects.iter().map(ToString::to_string).collect();
-    let (mark, verdict) = report.exit().sentence();
+    let (mark, verdict) = report.sentence();
     push(&mut text, format_args!("## {mark} Gatecheck: {verdict}\n"));
     let passed = report.cases.iter().filter(|case| case.verdict == Verdict::Pass).count();
     push(

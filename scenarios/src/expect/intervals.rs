@@ -19,9 +19,9 @@ pub(super) fn interval(
     let shortest = min.map(|expr| expr.duration(times).saturating_sub(times.slack));
     let longest = max.map(|expr| expr.duration(times) + times.slack);
     let window = match (min, max) {
-        (Some(min), Some(max)) => format!("between {min} and {max}"),
-        (Some(min), None) => format!("not before {min}"),
-        (None, Some(max)) => format!("within {max}"),
+        (Some(min), Some(max)) => format!("between {} and {}", told(min, times), told(max, times)),
+        (Some(min), None) => format!("not before {}", told(min, times)),
+        (None, Some(max)) => format!("within {}", told(max, times)),
         (None, None) => "at any time".to_owned(),
     };
     let expected = format!("after {from}: {to}, {window}");
@@ -110,6 +110,11 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<(), Finding> {
         0 => Err(Finding::new("redials after the backoff's delays", "no redial", ended)),
         _ => Ok(()),
     }
+}
+
+/// A time as the scenario says it, and what that is in this run.
+fn told(expr: &Expr, times: &Times) -> String {
+    format!("{expr} ({})", milliseconds(expr.duration(times)))
 }
 
 /// By how much a time lies outside its window, if it does.

@@ -156,11 +156,14 @@ impl<S: ClientStage> Player<'_, S> {
     /// Asks a client. That it refuses is an observation; that it cannot ends the play.
     async fn ask(&mut self, client: usize, op: &str, fields: Value) -> Result<Option<Value>, PlayError> {
         let (adapter, longest) = (&self.adapters[client], self.longest);
+        let asked = fields.clone();
         let answer = self.journal.during(tokio::time::timeout(longest, adapter.ask(op, fields))).await;
         let silent = || PlayError::Adapter(format!("the adapter did not answer `{op}` within {longest:?}"));
         match answer.map_err(|_| silent())?? {
             Answer::Ok(value) => Ok(Some(value)),
-            Answer::Unsupported => Err(PlayError::NotRun(format!("the client does not support `{op}`"))),
+            Answer::Unsupported => {
+                Err(PlayError::NotRun(format!("the client does not support `{op}`{}", special(op, &asked))))
+            }
             Answer::Error(error) => {
                 let event = Event::RequestFailed { op: op.to_owned(), error };
                 self.journal.write(adapter.actor().clone(), None, event);
@@ -227,6 +230,28 @@ fn options(timing: &Timing, seed: u64) -> Value {
         "stableAfter": ms(timing.stable_after),
         "seed": seed,
     })
+}
+
+/// What is special about a request that other requests of its name need not have.
+fn special(op: &str, fields: &Value) -> String {
+    match op {
+        "subscribe" | "unsubscribe" => {
+            match fields["target"].as_object().and_then(|target| target.keys().next()) {
+                Some(key) => format!(" by `{key}`"),
+                None => String::new(),
+            }
+        }
+        "configure" => {
+            let usual = options(&Timing::default(), 0);
+            let names = fields["options"].as_object().into_iter().flat_map(|options| options.keys());
+            let unusual: Vec<_> = names
+                .filter(|name| usual.get(name.as_str()).is_none())
+                .map(|name| format!("`{name}`"))
+                .collect();
+            if unusual.is_empty() { String::new() } else { format!(" with {}", unusual.join(", ")) }
+        }
+        _ => String::new(),
+    }
 }
 
 /// The request for an act; `number` counts those of one act from 1.

@@ -43,9 +43,18 @@ impl QueueArguments {
     ///
     /// # Errors
     ///
-    /// 406 for a value of the wrong type or range.
+    /// 406 for a value of the wrong type or range; 540 for what this broker does not do.
     pub(crate) fn read(queue: &str, table: &FieldTable) -> Result<Self, Fault> {
         let reader = Reader { queue, table };
+        // Whoever relies on these would see something else here than at RabbitMQ.
+        let streams = reader.name("x-queue-type")?.is_some_and(|kind| kind.as_str() == "stream");
+        let single = matches!(table.inner().get("x-single-active-consumer"), Some(AMQPValue::Boolean(true)));
+        if streams || single {
+            let what = if streams { "x-queue-type = stream" } else { "x-single-active-consumer" };
+            return Err(Fault::not_implemented(format!(
+                "{what} of queue '{queue}': use RabbitMQ, by --broker"
+            )));
+        }
         let arguments = Self {
             dead_letter_exchange: reader.name("x-dead-letter-exchange")?,
             dead_letter_routing_key: reader.name("x-dead-letter-routing-key")?,

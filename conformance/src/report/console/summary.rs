@@ -31,7 +31,7 @@ pub(super) fn write(text: &mut String, report: &RunReport, catalogue: &Catalogue
         Exit::Inconclusive => DOUBT.bold(),
         Exit::NotConformant | Exit::Usage | Exit::Subject | Exit::Harness | Exit::Interrupted => BAD,
     };
-    let (_, verdict) = exit.sentence();
+    let (_, verdict) = report.sentence();
     push(text, format_args!("{style}{verdict}{style:#} {FAINT}(exit code {}){FAINT:#}", exit.code()));
 }
 
