@@ -11,6 +11,7 @@ use scenarios::token::Issuer;
 use scenarios::trace::Trace;
 use url::Url;
 
+use super::port::Port;
 use super::start::start;
 use crate::amqp::{BrokerLink, Names};
 use crate::broker::{Broker, BrokerConfig};
@@ -35,6 +36,8 @@ pub struct Rig {
     pub(super) issuer: Issuer,
     /// The gateways that were started; none where one is attached.
     pub(super) processes: Vec<Subject>,
+    /// The ports that they were told: nobody else's while the rig stands.
+    ports: Vec<Port>,
     /// Host and port of each gateway.
     pub(super) authorities: Vec<String>,
 }
@@ -79,8 +82,8 @@ impl Rig {
             GatewayAccess::Spawn { .. } => format!("{SECRET}-{}", bindings.case),
         };
         let issuer = executor.profile.token.issuer(secret);
-        let (processes, authorities) = (Vec::new(), Vec::new());
-        let mut rig = Self { embedded, url, names, own_names, proxy, issuer, processes, authorities };
+        let (processes, ports, authorities) = (Vec::new(), Vec::new(), Vec::new());
+        let mut rig = Self { embedded, url, names, own_names, proxy, issuer, processes, ports, authorities };
         if rig.embedded.is_none()
             && !own_names
             && let Some(link) = rig.link().await?
@@ -121,7 +124,8 @@ impl Rig {
         for _ in 0..scenario.gateways {
             match start(executor, command, &ready, values.clone()).await {
                 Ok((subject, port)) => {
-                    self.authorities.push(format!("127.0.0.1:{port}"));
+                    self.authorities.push(format!("127.0.0.1:{}", port.number()));
+                    self.ports.push(port);
                     self.processes.push(subject);
                 }
                 // That it starts without a broker is what the scenario is about.

@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
+use super::port::Port;
 use crate::executor::{ExecutionError, Executor, now};
 use crate::process::{Streams, Subject};
 use crate::profile::{CommandProfile, Ready};
@@ -24,19 +25,19 @@ pub(super) async fn start(
     command: &CommandProfile,
     ready: &Ready,
     mut values: Values,
-) -> Result<(Subject, u16), ExecutionError> {
+) -> Result<(Subject, Port), ExecutionError> {
     let _turn =
         executor.starts.acquire().await.map_err(|error| ExecutionError::Harness(error.to_string()))?;
     let begun = now();
     let mut attempt = 1;
     loop {
-        let port = free_port().await.map_err(|error| ExecutionError::Harness(error.to_string()))?;
-        values.set("port", port.to_string());
+        let port = Port::lease().map_err(|error| ExecutionError::Harness(error.to_string()))?;
+        values.set("port", port.number().to_string());
         let mut subject = Subject::spawn(command, &values, &executor.profile.folder, Streams::Kept)?;
         let waited = tokio::select! {
             biased;
             status = subject.end() => Err(format!("the gateway ended before it was ready: {status}")),
-            readiness = await_ready(port, ready) => readiness,
+            readiness = await_ready(port.number(), ready) => readiness,
         };
         match waited {
             Ok(()) => {
@@ -92,8 +93,4 @@ async fn ask_ready(port: u16, path: Option<&str>) -> io::Result<Option<u16>> {
     let line = String::from_utf8_lossy(&answer);
     let status = line.split_whitespace().nth(1).and_then(|status| status.parse().ok());
     status.map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its answer is not HTTP"))
-}
-
-async fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
 }

@@ -1,0 +1,72 @@
+//! Ports for gateways under test. A gateway binds its port itself, some time after it was told: until it is gone no other gateway of
+//! this process may be told the same, or the one that lives would be taken for the one that could not start.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+/// Below the ports that systems give to outgoing connections, which could take one in between.
+const RANGE: Range<u16> = 16_384..32_768;
+/// How many are looked at before there is none.
+const TRIES: u32 = 1_000;
+
+/// Ports that were handed out, and not given back.
+static LEASED: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// A port of the loopback interface on which nobody listened when it was chosen. Dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Port(u16);
+
+impl Port {
+    /// Chooses one. Which, is left to chance, so that several runs on one host rarely meet.
+    ///
+    /// # Errors
+    /// When there is none.
+    #[expect(clippy::disallowed_methods, reason = "which port it is decides nothing")]
+    pub(super) fn lease() -> io::Result<Self> {
+        let mut chance = fastrand::Rng::new();
+        for _ in 0..TRIES {
+            let number = chance.u16(RANGE);
+            if !leased().insert(number) {
+                continue;
+            }
+            let port = Self(number);
+            if TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok() {
+                return Ok(port);
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::AddrInUse, format!("no port of {RANGE:?} is free")))
+    }
+
+    pub(super) fn number(&self) -> u16 {
+        self.0
+    }
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        leased().remove(&self.0);
+    }
+}
+
+fn leased() -> std::sync::MutexGuard<'static, BTreeSet<u16>> {
+    LEASED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// While a port is leased, nobody else is told it, though nobody listens on it yet; afterwards it is free again.
+    #[test]
+    fn a_port_has_one_tenant() {
+        let ports: Vec<Port> = (0..200).map(|_| Port::lease().unwrap()).collect();
+        let numbers: BTreeSet<u16> = ports.iter().map(Port::number).collect();
+        assert_eq!(numbers.len(), ports.len());
+        assert!(numbers.iter().all(|number| leased().contains(number)));
+        drop(ports);
+        assert!(!numbers.iter().all(|number| leased().contains(number)));
+    }
+}
