@@ -9,6 +9,12 @@ use super::wire::{Change, Shared, down, is, message, wire, with};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
+        id: "gateway/payments-only",
+        requirement: "BRIDGE-4",
+        about: "The switch over event types knows payments: what is for a user alone goes nowhere.",
+        boundary: || wire(|_| Change::default().silent(&["profile:updated", "session:ended"])),
+    },
+    Mutant {
         id: "gateway/payments-created-are-lost",
         requirement: "BRIDGE-2",
         about: "The switch over event types forgot one.",

@@ -6,7 +6,7 @@ use scenarios::wire::frame::RawFrame;
 
 use super::Mutant;
 use super::auth::claim;
-use super::wire::{Change, Shared, down, is, nothing, wire};
+use super::wire::{Change, Shared, down, is, message, nothing, wire, with};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -38,13 +38,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         id: "gateway/not-in-its-own-room",
         requirement: "CONN-2",
         about: "The user's room is joined by those only who subscribe to it.",
-        boundary: || wire(|_| Change::default().silent(&["profile:updated"])),
+        boundary: || wire(|_| without_room("user:", &["profile:updated", "session:ended"])),
     },
     Mutant {
         id: "gateway/not-in-its-role-room",
         requirement: "CONN-3",
         about: "Roles have no rooms.",
-        boundary: || wire(|_| Change::default().silent(&["admin:alert", "admin:notice"])),
+        boundary: || wire(|_| without_room("role:", &["admin:alert", "admin:notice"])),
     },
     Mutant {
         id: "gateway/no-welcome",
@@ -139,6 +139,23 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
 ];
+
+/// Nobody is in the rooms of this beginning: neither the welcome names one, nor do their events come.
+fn without_room(beginning: &'static str, events: &'static [&'static str]) -> Change {
+    Change::default().down(move |frame| {
+        if events.iter().any(|name| is(&frame, name)) {
+            return nothing();
+        }
+        if !is(&frame, "connection:established") {
+            return down([frame]);
+        }
+        let mut payload = message(&frame).unwrap_or_default()["payload"].take();
+        if let Some(rooms) = payload["rooms"].as_array_mut() {
+            rooms.retain(|room| !room.as_str().is_some_and(|room| room.starts_with(beginning)));
+        }
+        down([with(&frame, "payload", payload)])
+    })
+}
 
 /// The user in a request's token.
 fn user(head: &str) -> String {

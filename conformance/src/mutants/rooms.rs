@@ -49,6 +49,19 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/rooms-without-limit",
+        requirement: "ROOM-5",
+        about: "A connection may be in as many rooms as it asks for.",
+        boundary: || {
+            wire(|_| {
+                Change::default().down(|frame| {
+                    let code = message(&frame).unwrap_or_default()["payload"]["code"].take();
+                    if code == "too_many_rooms" { nothing() } else { down([frame]) }
+                })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/twice-is-twice",
         requirement: "ROOM-5",
         about: "Members are a list: whoever subscribes twice hears everything twice.",
