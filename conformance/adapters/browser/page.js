@@ -4,8 +4,9 @@ import { Client } from './client.js'; // your client goes here
 
 serve({
   tokenProvider: true, // `judge.token` is asked for the token of each dial; without such a thing, leave both out
-  // `options` has the times of gatecheck.toml in milliseconds: reconnectDelay, maxReconnectDelay, maxReconnectAttempts, jitter,
-  // pingInterval, pongTimeout, connectTimeout, stableAfter. Give them to your client by the names that it has for them.
+  // `options` has the times of gatecheck.toml in milliseconds: reconnectDelay, maxReconnectDelay, pingInterval, pongTimeout,
+  // connectTimeout, stableAfter; and maxReconnectAttempts, jitter, autoReconnect, autoConnect, queueCapacity, debug, seed,
+  // tokenProvider. What a case does not need is left out. Give them to your client by the names that it has for them.
   create: ({ url, token, options: { tokenProvider, ...options } }, judge) =>
     new Client({ url, token: tokenProvider ? judge.token : token, ...options }),
   ops: {
