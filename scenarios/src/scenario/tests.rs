@@ -132,7 +132,7 @@ fn impossible_frames_are_slips() {
         ("rsv = 5", "rsv = 8", "three bits"),
         ("opcode = 11", "opcode = 16", "at most 15"),
         ("opcode = 11", "opcode = \"pang\"", "expected `text`"),
-        ("fill = 2", "fill = 2, text = \"x\"", "one of `text`, `hex` and `fill`"),
+        ("fill = 2", "fill = 2, hex = \"00\"", "`hex`, or `text` and `fill`"),
         (
             "[{ opcode = 11, rsv = 5, masked = false }, { opcode = \"close\", code = 1000, fill = 2 }]",
             "[]",

@@ -13,7 +13,8 @@ use crate::wire::frame::RawFrame;
 const MAX_OPCODE: u8 = 15;
 const MAX_RSV: u8 = 7;
 
-/// `send_frame = { … }`, and each of `send_frames`. A `fill` of 3 is the payload `xxx`; `code` stands before the rest.
+/// `send_frame = { … }`, and each of `send_frames`. A `fill` of 3 is the payload `xxx`, and with a `text` that text three
+/// times; `code` stands before the rest.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFrameForm {
@@ -74,16 +75,13 @@ pub(super) fn send_frames(forms: Vec<RawFrameForm>, chop: Option<NonZeroUsize>) 
 
 impl RawFrameForm {
     fn frames(self) -> Result<Vec<OddFrame>, String> {
-        let payloads = [
-            self.text.map(String::into_bytes),
-            self.hex.map(|Hex(bytes)| bytes),
-            self.fill.map(|count| vec![b'x'; count]),
-        ];
-        let mut payloads = payloads.into_iter().flatten();
-        let payload = payloads.next().unwrap_or_default();
-        if payloads.next().is_some() {
-            return Err("a frame carries one of `text`, `hex` and `fill`".to_owned());
-        }
+        let payload = match (self.text, self.hex, self.fill) {
+            (text, None, Some(count)) => text.as_deref().unwrap_or("x").repeat(count).into_bytes(),
+            (Some(text), None, None) => text.into_bytes(),
+            (None, Some(Hex(bytes)), None) => bytes,
+            (None, None, None) => Vec::new(),
+            (_, Some(_), _) => return Err("a frame carries `hex`, or `text` and `fill`".to_owned()),
+        };
         if self.rsv > MAX_RSV {
             return Err(format!("`rsv` is three bits, so at most {MAX_RSV}"));
         }
