@@ -228,14 +228,18 @@ pub(super) fn missing(subject: SubjectKind) -> Failure {
     Failure::usage(miette!(help = help, "the profile has no [{subject}]"))
 }
 
-/// Waits for Ctrl-C, or for a polite request to end.
-pub(super) async fn interrupted() {
+/// Waits for Ctrl-C, or for a polite request to end. Both are listened for from the call on, before anything that must not be left
+/// behind is started.
+pub(super) fn interrupted() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    tokio::select! {
-        biased;
-        Ok(()) = tokio::signal::ctrl_c() => {}
-        Some(()) = terminate.recv() => {}
-        else => std::future::pending().await,
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    async {
+        let [Ok(mut interrupt), Ok(mut terminate)] = signals else { return std::future::pending().await };
+        tokio::select! {
+            biased;
+            Some(()) = interrupt.recv() => {}
+            Some(()) = terminate.recv() => {}
+            else => std::future::pending().await,
+        }
     }
 }

@@ -68,7 +68,8 @@ pub(super) fn run(args: &SoakArgs) -> Result<Exit, Failure> {
         .build()
         .map_err(|error| Failure::new(Exit::Harness, miette!("cannot start a runtime: {error}")))?;
     let mut teller = Teller::new(config.duration);
-    let summary = runtime.block_on(soak::run(config, interrupted(), |progress| teller.tell(progress)));
+    let soaking = async { soak::run(config, interrupted(), |progress| teller.tell(progress)).await };
+    let summary = runtime.block_on(soaking);
     teller.end();
     let summary = summary.map_err(failure)?;
     show(args, &summary, &mut anstream::stdout()).map_err(closed)?;
