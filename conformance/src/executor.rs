@@ -27,6 +27,10 @@ use crate::template::Values;
 
 /// How much later than ordered things may happen on a host like this before that is a finding.
 const SLACK: Duration = Duration::from_millis(60);
+/// Gateways that may start at once for each core.
+const STARTS_PER_CORE: usize = 2;
+/// Longest time for a case to end, beyond its steps.
+const BEYOND: Duration = Duration::from_secs(15);
 /// How long a step waits for what has no window of its own.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -122,7 +126,7 @@ impl Executor {
             cases: AtomicU32::new(0),
             pool: Pool::default(),
             public_key: PublicKeyFile::default(),
-            starts: Semaphore::new(cores),
+            starts: Semaphore::new(STARTS_PER_CORE * cores),
             first_start: OnceLock::new(),
         }
     }
@@ -216,6 +220,18 @@ impl Executor {
                 client::execute(self, client, scenario, bindings).await
             }
         }
+    }
+
+    /// Lets a case take as long as its steps may, and a little more. What it waits for before it begins, such as its turn to start a
+    /// gateway, has limits of its own.
+    async fn in_time(
+        &self,
+        scenario: &Scenario,
+        playing: impl Future<Output = Play>,
+    ) -> Result<Play, ExecutionError> {
+        let deadline = scenario.deadline(&self.times()) + BEYOND;
+        let late = |_| ExecutionError::Harness(format!("the case did not end within {deadline:?}"));
+        tokio::time::timeout(deadline, playing).await.map_err(late)
     }
 
     /// A number that no other case of this run has.

@@ -211,27 +211,22 @@ async fn play_once(
     let scenario = &case.scenario;
     let begun = std::time::Instant::now();
     let mut stalls_from = begun;
-    let deadline = scenario.deadline(&executor.times()) + START;
     let mut rig = None;
-    let outcome = tokio::time::timeout(deadline, executor.execute(scenario, isolation)).await;
+    let outcome = executor.execute(scenario, isolation).await;
     let mut report = match outcome {
-        Err(_) => {
-            let detail = format!("the case did not end within {deadline:?}");
-            CaseReport::without_play(scenario, Verdict::HarnessError { detail })
-        }
         // Beside others it may just have been slow; the case is run again.
-        Ok(Err(ExecutionError::NotReady { .. })) if company == Company::Others => {
+        Err(ExecutionError::NotReady { .. }) if company == Company::Others => {
             let stall_ms = u64::try_from(probe.worst_since(begun).as_millis()).unwrap_or(u64::MAX);
             CaseReport::without_play(scenario, Verdict::Inconclusive { stall_ms })
         }
-        Ok(Err(ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output })) => {
+        Err(ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output }) => {
             let verdict = Verdict::SubjectError { detail: reason };
             CaseReport { output, ..CaseReport::without_play(scenario, verdict) }
         }
-        Ok(Err(error @ (ExecutionError::Harness(_) | ExecutionError::NoSubject(_)))) => {
+        Err(error @ (ExecutionError::Harness(_) | ExecutionError::NoSubject(_))) => {
             CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string() })
         }
-        Ok(Ok(Execution { began, scenario, play, output, rig: left })) => {
+        Ok(Execution { began, scenario, play, output, rig: left }) => {
             rig = left;
             // A stall while the implementation started has moved nothing that is judged.
             let first = play.trace.observations.first().map_or(Duration::ZERO, Observation::at);
@@ -262,9 +257,6 @@ async fn play_once(
 
 /// How often a case is run again that a stall of this host could explain.
 const RERUNS: u32 = 2;
-
-/// Longest time for a case to begin and to end, beyond its steps.
-const START: Duration = Duration::from_secs(15);
 
 /// What blocks a case must be something that is judged: an implementation that does not claim it is not held up by it.
 fn claimed(verdict: Verdict, claimed: &BTreeSet<RequirementId>) -> Verdict {

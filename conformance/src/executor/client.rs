@@ -57,7 +57,8 @@ pub(super) async fn execute(
     }
     let setting = executor.setting(bindings, Issuer::with_secret(""), PATH.to_owned());
     let mut stage = Stage { url, listener: Some(Listener(listener)), adapters, fleet };
-    let play = play_client(&scenario, &setting, &mut stage, &recorder, journal).await;
+    let playing = play_client(&scenario, &setting, &mut stage, &recorder, journal);
+    let play = executor.in_time(&scenario, playing).await?;
     let output = stage.fleet.output().await;
     stage.fleet.kill().await;
     Ok(Execution { began, scenario, play, output, rig: None })

@@ -60,12 +60,20 @@ pub(super) async fn execute(
     let watches = rig.processes.iter().map(|subject| tell_end(subject, &recorder, died)).collect();
     let events = executor.profile.events.clone();
     let mut stage = Stage { rig, link, events, watches, recorder: recorder.clone() };
-    let play = play_gateway(&scenario, &setting, &mut stage, &recorder, journal).await;
+    let playing = play_gateway(&scenario, &setting, &mut stage, &recorder, journal);
+    let played = executor.in_time(&scenario, playing).await;
     let Stage { mut rig, link, watches, .. } = stage;
     watches.iter().for_each(JoinHandle::abort);
     if let Some(link) = link {
         link.close().await;
     }
+    let play = match played {
+        Ok(play) => play,
+        Err(error) => {
+            rig.take_down().await;
+            return Err(error);
+        }
+    };
     if shared && play.outcome.is_ok() {
         let output = rig.output().await;
         return Ok(Execution { began, scenario, play, output, rig: Some(rig) });
