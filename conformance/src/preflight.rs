@@ -170,13 +170,17 @@ fn cannot_begin(error: &ExecutionError, subject: SubjectKind) -> SetupError {
 
 /// The end of what a process printed.
 fn last_words(output: &[String]) -> String {
-    /// Lines that are shown.
-    const SHOWN: usize = 12;
+    /// Lines that are shown of the beginning and of the end: what happened often stands above a stack trace.
+    const FIRST: usize = 8;
+    const LAST: usize = 12;
     if output.is_empty() {
         return "\nit printed nothing".to_owned();
     }
-    let last = &output[output.len().saturating_sub(SHOWN)..];
-    format!("\nit printed:\n  {}", last.join("\n  "))
+    let lines = match output.len() {
+        0..=20 => output.join("\n  "),
+        count => format!("{}\n  …\n  {}", output[..FIRST].join("\n  "), output[count - LAST..].join("\n  ")),
+    };
+    format!("\nit printed:\n  {lines}")
 }
 
 /// How a gateway took a valid token on the profile's path.

@@ -378,9 +378,12 @@ fn command(
     if words.is_empty() {
         return Err(value(format!("`{key}` is empty"), Some("write the program and its arguments")));
     }
-    for text in words.iter().chain(env.values()) {
+    let table = key.trim_end_matches(".command");
+    let words_of = words.iter().map(|text| (key.to_owned(), text));
+    let variables = env.iter().map(|(name, text)| (format!("{table}.env.{name}"), text));
+    for (place, text) in words_of.chain(variables) {
         template::check(text).map_err(|TemplateError { name, hint }| {
-            value(format!("`{key}`: there is no placeholder `{{{name}}}`"), Some(&hint))
+            value(format!("`{place}`: there is no placeholder `{{{name}}}`"), Some(&hint))
         })?;
     }
     Ok(CommandProfile { words, env })

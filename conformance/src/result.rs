@@ -344,6 +344,9 @@ impl RunReport {
         };
         let died = count(&|verdict| matches!(verdict, Verdict::SubjectError { .. }));
         let runs = count(&|verdict| matches!(verdict, Verdict::Pass | Verdict::KnownFailure { .. })) > 0;
+        if self.exit() == Exit::Usage {
+            return (sign, "nothing was judged: every case was left out".to_owned());
+        }
         if self.exit() == Exit::Subject && runs {
             let cases = if died == 1 { "a case".to_owned() } else { format!("{died} cases") };
             return (
@@ -370,6 +373,9 @@ impl RunReport {
             Exit::NotConformant
         } else if any(&|verdict| matches!(verdict, Verdict::Inconclusive { .. })) {
             Exit::Inconclusive
+        } else if !any(&|verdict| !matches!(verdict, Verdict::NotRun { .. } | Verdict::NotClaimed)) {
+            // What judges nothing must not pass for a gate.
+            Exit::Usage
         } else {
             Exit::Conformant
         }
@@ -460,6 +466,9 @@ mod tests {
         let died = || case("d", Verdict::SubjectError { detail: String::new() }, &[]);
         let broken = || case("h", Verdict::HarnessError { detail: String::new() }, &[]);
         assert_eq!(report(vec![case("p", Verdict::Pass, &[])]).exit(), Exit::Conformant);
+        let left_out = || case("n", Verdict::NotRun { why: String::new() }, &[]);
+        assert_eq!(report(vec![left_out()]).exit(), Exit::Usage, "what judges nothing is no gate");
+        assert_eq!(report(vec![left_out(), case("p", Verdict::Pass, &[])]).exit(), Exit::Conformant);
         assert_eq!(report(vec![inconclusive()]).exit(), Exit::Inconclusive);
         assert_eq!(report(vec![inconclusive(), fail()]).exit(), Exit::NotConformant);
         assert_eq!(report(vec![fail(), died()]).exit(), Exit::Subject);

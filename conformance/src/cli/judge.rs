@@ -145,6 +145,13 @@ enum Format {
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let subjects = [SubjectKind::Gateway, SubjectKind::Client];
+    if args.broker.broker == NONE {
+        let help = "it is fed by the embedded broker, or by the one that an `amqp://` URL names";
+        return Err(Failure::usage(miette!(
+            help = help,
+            "the reference gateway is not judged without a broker"
+        )));
+    }
     let mut profile = Profile { dialect: args.dialect.clone(), ..Profile::reference() };
     if args.default_times {
         profile.timing = Timing::default();

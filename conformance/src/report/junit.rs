@@ -44,6 +44,16 @@ pub fn junit(report: &RunReport, about: &About) -> String {
         suite.set_time(time);
         document.add_test_suite(suite);
     }
+    if !report.expired.is_empty() {
+        // They fail the run, and so must be seen to fail.
+        let mut suite = TestSuite::new("known-failing.toml");
+        for entry in &report.expired {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_type("known-failing").set_message(entry.clone());
+            suite.add_test_case(TestCase::new(entry.clone(), status));
+        }
+        document.add_test_suite(suite);
+    }
     document.to_string().expect("strings can be written to")
 }
 

@@ -137,6 +137,8 @@ fn known_failures_are_listed() {
         text.contains("expired on 2020-02-29") && text.contains("FAIL  gateway/messages/too-long"),
         "{text}"
     );
+    let (_, junit) = judge(broken.path(), &["--format", "junit"]);
+    assert!(junit.contains("<testsuite name=\"known-failing.toml\" tests=\"1\""), "{junit}");
 
     let mended = gateway("65536");
     fs::write(mended.path().join("known-failing.toml"), &written).expect("a list");

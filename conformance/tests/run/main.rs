@@ -15,6 +15,7 @@ mod node_client;
 mod python;
 mod seed;
 mod shared;
+mod starts;
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -45,6 +46,7 @@ fn main() {
     trials.extend(python::trials(&runtime));
     trials.extend(seed::trials(&runtime));
     trials.extend(shared::trials(&runtime));
+    trials.extend(starts::trials(&runtime));
     let conclusion = libtest_mimic::run(&arguments, trials);
     let arms = Arc::into_inner(arms).expect("trials that did not run are dropped with their share");
     runtime.block_on(arms.stop());

@@ -45,7 +45,8 @@ fn requirements(text: &mut String, report: &RunReport, catalogue: &Catalogue, su
     push(text, format_args!("{STRONG}{subject} requirements{STRONG:#}: {shown} of {total} shown"));
     let failed: Vec<_> = report.standing(Standing::Failed).filter(of_subject).collect();
     if !failed.is_empty() {
-        push(text, format_args!("  {BAD}{} do not hold{BAD:#}:", failed.len()));
+        let words = if failed.len() == 1 { "does not hold" } else { "do not hold" };
+        push(text, format_args!("  {BAD}{} {words}{BAD:#}:", failed.len()));
     }
     for id in failed {
         let rule = catalogue.get(id).map_or("", |rule| rule.text.as_str());

@@ -1,0 +1,41 @@
+//! A gateway that was not ready in time beside others is started again alone, and that is what counts.
+
+use std::fs;
+use std::sync::Arc;
+
+use libtest_mimic::{Failed, Trial};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::{cases, gatecheck};
+
+/// Sleeps longer than it may, the first time.
+const PROFILE: &str = r#"
+[gateway]
+command = [
+    "sh", "-c", 'test -e started || { touch started; sleep 600; }; exec "$0" "$@"', "{gatecheck}", "reference-server",
+    "--listen", "127.0.0.1:{port}",
+]
+env = { JWT_SECRET = "{jwt_secret}", RABBITMQ_URL = "{amqp_url}" }
+ready = { path = "/readyz", timeout = "5s" }
+"#;
+
+pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
+    let runtime = Arc::clone(runtime);
+    let name = "embedded/a_slow_start_is_tried_again_alone";
+    vec![Trial::test(name, move || runtime.block_on(is_tried_again()))]
+}
+
+async fn is_tried_again() -> Result<(), Failed> {
+    let folder = TempDir::with_prefix("gatecheck-starts-").map_err(|error| error.to_string())?;
+    let profile = folder.path().join("gatecheck.toml");
+    fs::write(&profile, PROFILE).map_err(|error| error.to_string())?;
+    let profile = profile.display().to_string();
+    let only = ["--no-preflight", "--filter", "gateway/auth/good-token", "--format", "json"];
+    let (code, report) = gatecheck(&[&["gateway", "-c", &profile], only.as_slice()].concat()).await?;
+    let runs: Vec<_> = cases(&report).map(|case| case["runs"].as_u64()).collect();
+    match (code, runs.as_slice()) {
+        (0, [Some(2)]) => Ok(()),
+        other => Err(format!("{other:?}: {report}").into()),
+    }
+}
