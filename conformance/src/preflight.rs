@@ -49,8 +49,8 @@ async fn gateway(executor: &Executor) -> Result<(), SetupError> {
         return Err(refusal.explained(executor).await);
     }
     let mut found = dialect::of_gateway(&trace, &executor.profile().dialect);
-    if let Some((_, detail)) = trace.unmet().filter(|_| found.is_empty()) {
-        return Err(unfed(executor, detail, &output));
+    if let Some(in_vain) = trace.in_vain().filter(|_| found.is_empty()) {
+        return Err(unfed(executor, in_vain.detail, &output));
     }
     if dialect::is_deaf(&trace) {
         found.extend(other_key(executor).await);

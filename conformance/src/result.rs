@@ -241,7 +241,7 @@ impl CaseReport {
     pub fn findings(&self) -> impl Iterator<Item = (&RequirementId, &Finding)> {
         self.checks.iter().filter_map(|check| match &check.judgement {
             Judgement::Failed(finding) => Some((&check.requirement, finding)),
-            Judgement::Passed | Judgement::Blocked { .. } => None,
+            Judgement::Passed | Judgement::Blocked { .. } | Judgement::Undecided { .. } => None,
         })
     }
 
@@ -293,9 +293,8 @@ impl RunReport {
         for case in &cases {
             for check in &case.checks {
                 let says = match (&case.verdict, &check.judgement) {
-                    (Verdict::Inconclusive { .. }, Judgement::Failed(_)) | (_, Judgement::Blocked { .. }) => {
-                        Standing::Undecided
-                    }
+                    (Verdict::Inconclusive { .. }, Judgement::Failed(_))
+                    | (_, Judgement::Blocked { .. } | Judgement::Undecided { .. }) => Standing::Undecided,
                     (_, Judgement::Failed(_)) if check.known => Standing::KnownFailure,
                     (_, Judgement::Failed(_)) => Standing::Failed,
                     (_, Judgement::Passed) => Standing::Shown,
@@ -434,6 +433,7 @@ mod tests {
 
     fn failed() -> Judgement {
         Judgement::Failed(Finding {
+            property: scenarios::Property::Safety,
             expected: String::new(),
             seen: String::new(),
             at: Vec::new(),

@@ -8,7 +8,9 @@ use std::time::Duration;
 use protocol::Dialect;
 use scenarios::player::{Play, PlayError};
 use scenarios::trace::Observation;
-use scenarios::{Catalogue, Finding, Judgement, Level, RequirementId, Scenario, Times, judge};
+use scenarios::{
+    Catalogue, Ending, Finding, Judged, Judgement, Level, RequirementId, Scenario, Times, judge,
+};
 use tokio::task::{Id, JoinSet};
 
 use crate::executor::{Execution, ExecutionError, Executor, Isolation};
@@ -300,27 +302,30 @@ pub fn judged(
     doubt: Doubt,
 ) -> CaseReport {
     let Play { trace, outcome } = play;
-    let mut checks: Vec<_> = judge(scenario, &trace, times)
-        .into_iter()
-        .filter(|(requirement, _)| requirements.contains(requirement))
-        .map(|(requirement, judgement)| Check { requirement, judgement, known: false })
-        .collect();
-    let (verdict, checks) = match outcome {
-        Ok(()) => (verdict(&checks, doubt, times.slack, trace.waited_in_vain()), checks),
-        Err(PlayError::NotRun(why)) => (Verdict::NotRun { why }, Vec::new()),
-        Err(error @ (PlayError::SubjectDied(_) | PlayError::DidNotStart(_))) => {
-            // What it owed by then it will not do any more; what it had not violated yet says nothing.
-            checks.retain(|check| matches!(check.judgement, Judgement::Failed(_)));
-            let detail = match error {
-                PlayError::SubjectDied(status) => {
-                    format!("the {} ended during the case: {status}", scenario.subject)
-                }
-                error => error.to_string(),
-            };
-            (Verdict::SubjectError { detail }, checks)
+    let ending = match &outcome {
+        Ok(()) => Ending::Complete,
+        Err(PlayError::SubjectDied(status)) => {
+            Ending::Died { why: format!("the {} ended during the case: {status}", scenario.subject) }
         }
-        Err(PlayError::Adapter(detail)) => (Verdict::SubjectError { detail }, Vec::new()),
-        Err(PlayError::Harness(detail)) => (Verdict::HarnessError { detail }, Vec::new()),
+        Err(error @ (PlayError::DidNotStart(_) | PlayError::Adapter(_))) => {
+            Ending::Died { why: error.to_string() }
+        }
+        Err(error @ (PlayError::NotRun(_) | PlayError::Harness(_))) => Ending::Cut { why: error.to_string() },
+    };
+    let checks: Vec<_> = judge(scenario, &trace, &ending, times)
+        .into_iter()
+        .filter(|judged| requirements.contains(&judged.requirement))
+        .map(|Judged { requirement, judgement, .. }| Check { requirement, judgement, known: false })
+        .collect();
+    let (verdict, checks) = match (outcome, ending) {
+        (Ok(()), _) => {
+            let in_vain = trace.in_vain().map(|in_vain| in_vain.waited);
+            (verdict(&checks, doubt, times.slack, in_vain), checks)
+        }
+        (Err(PlayError::NotRun(why)), _) => (Verdict::NotRun { why }, Vec::new()),
+        (Err(PlayError::Harness(detail)), _) => (Verdict::HarnessError { detail }, Vec::new()),
+        (Err(_), Ending::Died { why }) => (Verdict::SubjectError { detail: why }, checks),
+        (Err(error), _) => (Verdict::HarnessError { detail: error.to_string() }, checks),
     };
     CaseReport { checks, trace, ..CaseReport::without_play(scenario, verdict) }
 }
@@ -343,12 +348,12 @@ fn verdict(checks: &[Check], doubt: Doubt, slack: Duration, in_vain: Option<Dura
         .iter()
         .filter_map(|check| match &check.judgement {
             Judgement::Failed(finding) => Some(finding),
-            Judgement::Passed | Judgement::Blocked { .. } => None,
+            Judgement::Passed | Judgement::Blocked { .. } | Judgement::Undecided { .. } => None,
         })
         .collect();
     let blocked = checks.iter().find_map(|check| match &check.judgement {
         Judgement::Blocked { by, detail } => Some((by.clone(), detail.clone())),
-        Judgement::Passed | Judgement::Failed(_) => None,
+        Judgement::Passed | Judgement::Failed(_) | Judgement::Undecided { .. } => None,
     });
     let explained = |finding: &&Finding| {
         let missed = finding.missed_by_us.map(Duration::from_micros);
@@ -405,7 +410,14 @@ mod tests {
         let check = |judgement| vec![Check { requirement: "HB-1".parse().unwrap(), judgement, known: false }];
         let finding = |missed_by_us| {
             let (expected, seen) = (String::new(), String::new());
-            check(Judgement::Failed(Finding { expected, seen, at: Vec::new(), missed_by_us, client: None }))
+            check(Judgement::Failed(Finding {
+                property: scenarios::Property::Safety,
+                expected,
+                seen,
+                at: Vec::new(),
+                missed_by_us,
+                client: None,
+            }))
         };
         let slack = ms(60);
         let crowded = |checks: &[Check], stall| {

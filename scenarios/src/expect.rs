@@ -21,7 +21,6 @@ use self::sequence::Sequence;
 use self::spread::Spread;
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
-use crate::scenario::Scenario;
 use crate::times::{Expr, Times};
 use crate::trace::Trace;
 
@@ -95,26 +94,21 @@ enum Bounds {
     AtMost(Expr),
 }
 
-/// How an expectation turned out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Judgement {
-    /// As expected.
-    Passed,
-    /// Not as expected.
-    Failed(Finding),
-    /// The case could not get that far, because this requirement does not hold.
-    Blocked {
-        /// The requirement.
-        by: RequirementId,
-        /// What the step that relies on it saw.
-        detail: String,
-    },
+/// What a finding needs of its trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Property {
+    /// Something forbidden occurred, too often, too early, too late or in the wrong order: any prefix of a trace proves it.
+    Safety,
+    /// Something owed did not come: only a trace that was awaited to the end of its window, with the subject alive, proves it.
+    Liveness,
 }
 
 /// What was expected and what was seen instead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
+    /// What it needs of the trace.
+    pub property: Property,
     /// What was expected.
     pub expected: String,
     /// What was seen.
@@ -130,41 +124,23 @@ pub struct Finding {
     pub client: Option<String>,
 }
 
-/// Judges a trace by everything that the scenario expects, in order.
-///
-/// Where a precondition did not hold, everything but that precondition's own requirement is blocked by it: one defect is
-/// one finding.
-pub fn judge(scenario: &Scenario, trace: &Trace, times: &Times) -> Vec<(RequirementId, Judgement)> {
-    let unmet = trace.unmet();
-    let one = |expectation: &Expectation| match unmet {
-        Some((by, detail)) if *by != expectation.requirement => {
-            Judgement::Blocked { by: by.clone(), detail: detail.to_owned() }
-        }
-        _ => match expectation.check(trace, times) {
-            Ok(()) => Judgement::Passed,
-            Err(finding) => Judgement::Failed(finding),
-        },
-    };
-    scenario
-        .expectations
-        .iter()
-        .map(|expectation| (expectation.requirement.clone(), one(expectation)))
-        .collect()
-}
-
 impl Expectation {
-    /// Reads the trace.
+    /// Reads a trace, which ends with its steps. Where a pass is about a width or a distance that noise can produce, it
+    /// says by how much more than enough that was.
     ///
     /// # Errors
     /// When what was expected is not there.
-    pub fn check(&self, trace: &Trace, times: &Times) -> Result<(), Finding> {
+    pub fn check(&self, trace: &Trace, times: &Times) -> Result<Option<Duration>, Finding> {
         let named = self.patterns().iter().find_map(|pattern| pattern.client());
         let client = self.client().or(named).map(str::to_owned);
         self.look(trace, times).map_err(|finding| Finding { client, ..finding })
     }
 
-    fn look(&self, trace: &Trace, times: &Times) -> Result<(), Finding> {
-        self.kind.look(trace, self.scope.range(trace)?, times)
+    fn look(&self, trace: &Trace, times: &Times) -> Result<Option<Duration>, Finding> {
+        if let Kind::Spread(spread) = &self.kind {
+            return spread.check(trace, times).map(Some);
+        }
+        self.kind.look(trace, self.scope.range(trace)?, times).map(|()| None)
     }
 
     /// What a dialect lacks, where it cannot be expected in it. That something never comes can be expected of any.
@@ -207,7 +183,7 @@ impl Kind {
                     kinds.iter().map(|kind| kind.look(trace, range.clone(), times).err().ok_or(())).collect();
                 let Ok(findings) = failed else { return Ok(()) };
                 let expected: Vec<_> = findings.into_iter().map(|finding| finding.expected).collect();
-                Err(Finding::new(expected.join(", or "), "nothing of that happened", []))
+                Err(Finding::owed(expected.join(", or "), "nothing of that happened", []))
             }
             Self::Some(pattern) => counts::some(trace, range, pattern),
             Self::Never(pattern) => counts::never(trace, range, pattern),
@@ -227,7 +203,7 @@ impl Kind {
             Self::Topology => broker::topology(trace),
             Self::NoTokens => secrecy::no_tokens(trace),
             Self::Sequence(sequence) => sequence.check(trace, times),
-            Self::Spread(spread) => spread.check(trace, times),
+            Self::Spread(spread) => spread.check(trace, times).map(|_| ()),
             Self::QueueReady(wanted) => broker::queue_ready(trace, *wanted),
         }
     }
@@ -266,7 +242,7 @@ impl Scope {
         let start = match &self.after {
             None => 0,
             Some(pattern) => {
-                1 + find(pattern).ok_or_else(|| Finding::new(pattern, "that did not happen", []))?
+                1 + find(pattern).ok_or_else(|| Finding::owed(pattern, "that did not happen", []))?
             }
         };
         let end = self.before.as_ref().and_then(find).unwrap_or(trace.observations.len());
@@ -275,12 +251,32 @@ impl Scope {
 }
 
 impl Finding {
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "callers hand over what they have: patterns, errors, texts"
-    )]
-    fn new(expected: impl ToString, seen: impl ToString, at: impl IntoIterator<Item = usize>) -> Self {
+    /// Something forbidden occurred.
+    pub(crate) fn forbidden(
+        expected: impl ToString,
+        seen: impl ToString,
+        at: impl IntoIterator<Item = usize>,
+    ) -> Self {
+        Self::of(Property::Safety, &expected, &seen, at)
+    }
+
+    /// Something owed did not come.
+    pub(crate) fn owed(
+        expected: impl ToString,
+        seen: impl ToString,
+        at: impl IntoIterator<Item = usize>,
+    ) -> Self {
+        Self::of(Property::Liveness, &expected, &seen, at)
+    }
+
+    fn of(
+        property: Property,
+        expected: &dyn ToString,
+        seen: &dyn ToString,
+        at: impl IntoIterator<Item = usize>,
+    ) -> Self {
         Self {
+            property,
             expected: expected.to_string(),
             seen: seen.to_string(),
             at: at.into_iter().collect(),

@@ -12,6 +12,8 @@
 //! for the reference pair, and for a stranger.
 
 pub mod expect;
+pub mod judge;
+pub mod label;
 pub mod library;
 pub mod pattern;
 pub mod player;
@@ -22,7 +24,9 @@ pub mod token;
 pub mod trace;
 pub mod wire;
 
-pub use expect::{Expectation, Finding, Judgement, judge};
+pub use expect::{Expectation, Finding, Property};
+pub use judge::{Ending, Judged, Judgement, judge};
+pub use label::Label;
 pub use library::{Library, LibraryError};
 pub use pattern::Pattern;
 pub use requirement::{Catalogue, Level, Requirement, RequirementId, Source, SubjectKind};

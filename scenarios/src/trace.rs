@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use self::display::Key;
-use crate::requirement::RequirementId;
+use crate::label::Label;
 
 /// Everything that was observed in one case, in the order in which the recorder saw it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,15 +50,20 @@ pub enum Event {
         /// What it does, for people.
         action: String,
     },
-    /// A step could not do what the scenario takes for granted; it was the last one played.
-    Unmet {
-        /// The step.
+    /// A step waited in vain, or could not do what its label says; it was the last one played.
+    InVain {
+        /// The step, counted from 1; 0 before the first.
         step: usize,
-        /// The requirement that the step relies on.
-        requires: RequirementId,
+        /// The requirement that the step rests on, and in which way.
+        #[serde(flatten)]
+        label: Label,
         /// What was waited for, or what failed.
         detail: String,
+        /// How long, in microseconds.
+        waited_us: u64,
     },
+    /// The steps are over. What follows shows whether the subject is alive, and is not part of what expectations read.
+    StepsEnded,
     /// A client began an upgrade.
     Dialled {
         /// The path asked for.
@@ -171,13 +176,6 @@ pub enum Event {
         /// Messages ready for delivery.
         ready: u32,
     },
-    /// A step waited in vain for what did not come.
-    InVain {
-        /// Which step, from 1.
-        step: usize,
-        /// How long, in microseconds.
-        waited_us: u64,
-    },
     /// The executor did something to the gateway or the network.
     Fault {
         /// What.
@@ -188,6 +186,19 @@ pub enum Event {
         /// Its exit status, for people.
         status: String,
     },
+}
+
+/// A step that waited in vain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InVain<'a> {
+    /// Where the trace says so.
+    pub at: usize,
+    /// The requirement that the step rests on, and in which way.
+    pub label: &'a Label,
+    /// What was waited for, or what failed.
+    pub detail: &'a str,
+    /// How long.
+    pub waited: Duration,
 }
 
 /// What a client was asked for.
@@ -267,21 +278,25 @@ impl Trace {
         self.observations.iter().map(line).collect()
     }
 
-    /// The longest time for which a step waited in vain.
-    pub fn waited_in_vain(&self) -> Option<Duration> {
-        let waits = self.observations.iter().filter_map(|observation| match observation.event {
-            Event::InVain { waited_us, .. } => Some(Duration::from_micros(waited_us)),
-            _ => None,
-        });
-        waits.max()
-    }
-
-    /// The precondition that did not hold, if any.
-    pub fn unmet(&self) -> Option<(&RequirementId, &str)> {
-        self.observations.iter().find_map(|observation| match &observation.event {
-            Event::Unmet { requires, detail, .. } => Some((requires, detail.as_str())),
+    /// The step that waited in vain, if any: there is at most one, since it ends the steps.
+    pub fn in_vain(&self) -> Option<InVain<'_>> {
+        self.iter().find_map(|(at, observation)| match &observation.event {
+            Event::InVain { label, detail, waited_us, .. } => {
+                Some(InVain { at, label, detail, waited: Duration::from_micros(*waited_us) })
+            }
             _ => None,
         })
+    }
+
+    /// What happened up to the end of the steps: expectations read this.
+    pub fn of_steps(&self) -> Self {
+        let ended = self.iter().find(|(_, observation)| observation.event == Event::StepsEnded);
+        self.prefix(ended.map_or(self.observations.len(), |(at, _)| at))
+    }
+
+    /// The first observations.
+    pub fn prefix(&self, length: usize) -> Self {
+        Self { observations: self.observations[..length].to_vec() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use protocol::Timing;
-use scenarios::{Judgement, Library, Scenario, judge};
+use scenarios::{Ending, Judged, Judgement, Library, Scenario, judge};
 use sim::{Options, play};
 
 /// Runs of each scenario that are compared.
@@ -84,7 +84,8 @@ fn the_reference_pair_conforms_in_simulation() {
             let played = play(scenario, &options)
                 .unwrap_or_else(|error| panic!("{} seed {seed}: {error}", scenario.id));
             assert_eq!(played.play.outcome, Ok(()), "{} seed {seed}", scenario.id);
-            for (requirement, judgement) in judge(&played.scenario, &played.play.trace, &played.times) {
+            let judged = judge(&played.scenario, &played.play.trace, &Ending::Complete, &played.times);
+            for Judged { requirement, judgement, .. } in judged {
                 let timeline: Vec<_> =
                     played.play.trace.observations.iter().map(ToString::to_string).collect();
                 assert_eq!(

@@ -23,6 +23,7 @@ fn case(id: &str, failed: &[&str]) -> CaseReport {
         .map(|requirement| {
             let judgement = if failed.contains(&requirement.to_string().as_str()) {
                 Judgement::Failed(Finding {
+                    property: scenarios::Property::Safety,
                     expected: String::new(),
                     seen: String::new(),
                     at: Vec::new(),

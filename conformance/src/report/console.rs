@@ -81,6 +81,7 @@ impl Console {
                         (BAD, format!("expected {}", visible_line(&finding.expected)))
                     }
                     Judgement::Blocked { by, .. } => (DOUBT, format!("blocked by {by}")),
+                    Judgement::Undecided { why } => (DOUBT, format!("undecided: {why}")),
                 };
                 push(&mut text, format_args!("           {style}{:<10}{style:#} {says}", check.requirement));
             }

@@ -132,7 +132,8 @@ impl Row {
         let text = seen.event.to_string();
         let (mark, tone, name, detail) = match &seen.event {
             Event::Step { number, action } => (Mark::Band, Tone::Step, format!("{number}"), action.clone()),
-            Event::Unmet { .. } | Event::InVain { .. } => (Mark::Band, Tone::Trouble, String::new(), text),
+            Event::InVain { .. } => (Mark::Band, Tone::Trouble, String::new(), text),
+            Event::StepsEnded => (Mark::Band, Tone::Step, String::new(), text),
             Event::Dialled { path, query } => {
                 let keys: Vec<_> = query.iter().map(|(key, _)| key.as_str()).collect();
                 let with = if keys.is_empty() { String::new() } else { format!("?{}", keys.join("&")) };

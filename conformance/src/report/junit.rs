@@ -63,7 +63,7 @@ fn status(case: &CaseReport, requirement: &RequirementId, catalogue: &Catalogue)
         .checks_on(requirement)
         .filter_map(|check| match &check.judgement {
             Judgement::Failed(finding) => Some((finding, check.known)),
-            Judgement::Passed | Judgement::Blocked { .. } => None,
+            Judgement::Passed | Judgement::Blocked { .. } | Judgement::Undecided { .. } => None,
         })
         .collect();
     let rule = catalogue.get(requirement).map_or("", |rule| rule.text.as_str());
@@ -86,6 +86,7 @@ fn status(case: &CaseReport, requirement: &RequirementId, catalogue: &Catalogue)
         Verdict::Fail | Verdict::Blocked { .. } | Verdict::KnownFailure { .. } => {
             let blocked = case.checks_on(requirement).find_map(|check| match &check.judgement {
                 Judgement::Blocked { by, detail } => Some(format!("blocked by {by}: {detail}")),
+                Judgement::Undecided { why } => Some(format!("undecided: {why}")),
                 Judgement::Passed | Judgement::Failed(_) => None,
             });
             let stopped = case.checks_on(requirement).next().is_none();

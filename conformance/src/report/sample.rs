@@ -72,6 +72,7 @@ fn check(requirement: scenarios::RequirementId, verdict: &Verdict) -> Check {
     let judgement = match verdict {
         Verdict::Fail | Verdict::KnownFailure { .. } | Verdict::Inconclusive { .. } => {
             Judgement::Failed(Finding {
+                property: scenarios::Property::Safety,
                 expected: format!("never: {HOSTILE}"),
                 seen: format!("it happened: {HOSTILE}"),
                 at: vec![2],

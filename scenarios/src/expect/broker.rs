@@ -10,12 +10,14 @@ pub(super) fn topology(trace: &Trace) -> Result<(), Finding> {
         _ => None,
     });
     match seen {
-        None => Err(Finding::new(EXPECTED, "the broker was not asked", [])),
+        None => Err(Finding::owed(EXPECTED, "the broker was not asked", [])),
         Some((_, Ok(()), Ok(()))) => Ok(()),
         Some((index, Err(problem), _)) => {
-            Err(Finding::new(EXPECTED, format!("exchange: {problem}"), [index]))
+            Err(Finding::forbidden(EXPECTED, format!("exchange: {problem}"), [index]))
         }
-        Some((index, _, Err(problem))) => Err(Finding::new(EXPECTED, format!("queue: {problem}"), [index])),
+        Some((index, _, Err(problem))) => {
+            Err(Finding::forbidden(EXPECTED, format!("queue: {problem}"), [index]))
+        }
     }
 }
 
@@ -26,8 +28,8 @@ pub(super) fn queue_ready(trace: &Trace, wanted: u32) -> Result<(), Finding> {
         _ => None,
     });
     match seen {
-        None => Err(Finding::new(expected, "the queue was not counted", [])),
+        None => Err(Finding::owed(expected, "the queue was not counted", [])),
         Some((_, ready)) if ready == wanted => Ok(()),
-        Some((index, ready)) => Err(Finding::new(expected, ready, [index])),
+        Some((index, ready)) => Err(Finding::forbidden(expected, ready, [index])),
     }
 }

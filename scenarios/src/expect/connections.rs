@@ -14,7 +14,7 @@ pub(super) fn one_at_a_time(trace: &Trace) -> Result<(), Finding> {
                 live.insert((connection, index));
                 if live.len() > 1 {
                     let at: Vec<_> = live.iter().map(|(_, dialled)| *dialled).collect();
-                    return Err(Finding::new(
+                    return Err(Finding::forbidden(
                         "one connection at a time",
                         format!("{} at once", live.len()),
                         at,

@@ -10,7 +10,7 @@ use crate::trace::Trace;
 pub(super) fn some(trace: &Trace, range: Range<usize>, pattern: &Pattern) -> Result<(), Finding> {
     match matches(trace, range, pattern).next() {
         Some(_) => Ok(()),
-        None => Err(missing(trace, pattern, Finding::new(pattern, "that did not happen", []))),
+        None => Err(missing(trace, pattern, Finding::owed(pattern, "that did not happen", []))),
     }
 }
 
@@ -18,9 +18,11 @@ pub(super) fn never(trace: &Trace, range: Range<usize>, pattern: &Pattern) -> Re
     let at: Vec<_> = matches(trace, range, pattern).collect();
     match at.len() {
         0 => Ok(()),
-        found => {
-            Err(Finding::new(format!("never: {pattern}"), format!("it happened, {}", times_of(found)), at))
-        }
+        found => Err(Finding::forbidden(
+            format!("never: {pattern}"),
+            format!("it happened, {}", times_of(found)),
+            at,
+        )),
     }
 }
 
@@ -45,7 +47,15 @@ pub(super) fn count(
     if good {
         return Ok(());
     }
-    let finding = Finding::new(format!("{pattern}, {expected}"), times_of(found), at);
+    let expected = format!("{pattern}, {expected}");
+    let is_too_often = match bounds {
+        Bounds::Exactly(wanted) | Bounds::AtMost(wanted) => found > wanted.count(times),
+        Bounds::AtLeast(_) => false,
+    };
+    if is_too_often {
+        return Err(Finding::forbidden(expected, times_of(found), at));
+    }
+    let finding = Finding::owed(expected, times_of(found), at);
     Err(if found == 0 { missing(trace, pattern, finding) } else { finding })
 }
 
@@ -68,7 +78,7 @@ pub(super) fn order(trace: &Trace, range: Range<usize>, patterns: &[Pattern]) ->
                 Some(_) => format!("not all of it: no sign that {pattern}, after what came before"),
                 None => format!("no sign that {pattern}"),
             };
-            return Err(Finding::new(sentence.join(", then "), seen, at));
+            return Err(Finding::owed(sentence.join(", then "), seen, at));
         };
         at.push(index);
         from = index + 1;

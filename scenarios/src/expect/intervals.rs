@@ -7,7 +7,7 @@ use super::Finding;
 use super::counts::matches;
 use crate::pattern::Pattern;
 use crate::times::{Expr, Times};
-use crate::trace::{Event, Trace};
+use crate::trace::{Event, Observation, Trace};
 
 pub(super) fn interval(
     trace: &Trace,
@@ -27,11 +27,17 @@ pub(super) fn interval(
     let expected = format!("after {from}: {to}, {window}");
     let starts: Vec<_> = matches(trace, range.clone(), from).collect();
     if starts.is_empty() {
-        return Err(Finding::new(expected, format!("no sign that {from}"), []));
+        return Err(Finding::owed(expected, format!("no sign that {from}"), []));
     }
     for start in starts {
         let Some(end) = matches(trace, start + 1..range.end, to).next() else {
-            return Err(Finding::new(expected, "that did not happen", [start]));
+            let seen = "that did not happen";
+            // What has a deadline is proved to be late by a trace that goes on beyond it.
+            let awaited = last(trace).saturating_sub(trace.observations[start].at());
+            return Err(match longest {
+                Some(longest) if awaited > longest => Finding::forbidden(expected, seen, [start]),
+                _ => Finding::owed(expected, seen, [start]),
+            });
         };
         let took = trace.observations[end].at().saturating_sub(trace.observations[start].at());
         let missed = outside(took, shortest.unwrap_or_default(), longest.unwrap_or(Duration::MAX));
@@ -42,7 +48,7 @@ pub(super) fn interval(
                 _ => String::new(),
             };
             let seen = format!("after {}{reason}", milliseconds(took));
-            return Err(Finding::new(expected, seen, [start, end]).missed_by(missed));
+            return Err(Finding::forbidden(expected, seen, [start, end]).missed_by(missed));
         }
     }
     Ok(())
@@ -58,14 +64,14 @@ pub(super) fn every(
     let expected = format!("{pattern}, every {period} ({})", milliseconds(period.duration(times)));
     let at: Vec<_> = matches(trace, range, pattern).collect();
     if at.len() < 2 {
-        return Err(Finding::new(expected, format!("{} of them", at.len()), at));
+        return Err(Finding::owed(expected, format!("{} of them", at.len()), at));
     }
     let period = period.duration(times);
     for pair in at.windows(2) {
         let gap = trace.observations[pair[1]].at().saturating_sub(trace.observations[pair[0]].at());
         if let Some(missed) = outside(gap, period.saturating_sub(times.slack), period + times.slack) {
             let seen = format!("{} apart", milliseconds(gap));
-            return Err(Finding::new(expected, seen, pair.iter().copied()).missed_by(missed));
+            return Err(Finding::forbidden(expected, seen, pair.iter().copied()).missed_by(missed));
         }
     }
     Ok(())
@@ -98,7 +104,7 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<(), Finding> {
                     let (shortest, longest) = (milliseconds(shortest), milliseconds(longest));
                     let expected = format!("redial {attempt} after {shortest} to {longest}");
                     let seen = format!("after {}", milliseconds(pause));
-                    return Err(Finding::new(expected, seen, [before, index]).missed_by(missed));
+                    return Err(Finding::forbidden(expected, seen, [before, index]).missed_by(missed));
                 }
                 attempt += 1;
                 redials += 1;
@@ -107,9 +113,14 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<(), Finding> {
         }
     }
     match redials {
-        0 => Err(Finding::new("redials after the backoff's delays", "no redial", ended)),
+        0 => Err(Finding::owed("redials after the backoff's delays", "no redial", ended)),
         _ => Ok(()),
     }
+}
+
+/// When the steps ended.
+fn last(trace: &Trace) -> Duration {
+    trace.observations.last().map(Observation::at).unwrap_or_default()
 }
 
 /// A time as the scenario says it, and what that is in this run.

@@ -33,12 +33,12 @@ pub(super) fn no_tokens(trace: &Trace) -> Result<(), Finding> {
         // A URL in a log has the token percent-encoded, in one of several ways.
         let plain = percent_decode_str(text).decode_utf8_lossy();
         if signatures.iter().any(|signature| text.contains(signature) || plain.contains(signature)) {
-            return Err(Finding::new(EXPECTED, format!("a token in {what}"), [index]));
+            return Err(Finding::forbidden(EXPECTED, format!("a token in {what}"), [index]));
         }
     }
     match (signatures.is_empty(), looked_at) {
-        (true, _) => Err(Finding::new(EXPECTED, "no token was ever sent", [])),
-        (false, 0) => Err(Finding::new(EXPECTED, "nothing was looked at", [])),
+        (true, _) => Err(Finding::owed(EXPECTED, "no token was ever sent", [])),
+        (false, 0) => Err(Finding::owed(EXPECTED, "nothing was looked at", [])),
         (false, _) => Ok(()),
     }
 }

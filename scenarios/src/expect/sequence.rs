@@ -36,7 +36,7 @@ impl Sequence {
                 continue;
             };
             let Some(number) = payload(Some(message)).and_then(|payload| payload["seq"].as_u64()) else {
-                return Err(Finding::new(expected, format!("a {kind} without a number"), [index]));
+                return Err(Finding::forbidden(expected, format!("a {kind} without a number"), [index]));
             };
             let moved = on.replace(observation.connection).is_some_and(|on| on != observation.connection);
             let seen = match number {
@@ -49,12 +49,12 @@ impl Sequence {
                     continue;
                 }
             };
-            return Err(Finding::new(expected, seen, [index]));
+            return Err(Finding::forbidden(expected, seen, [index]));
         }
         if before == last {
             Ok(())
         } else {
-            Err(Finding::new(expected, format!("none after {kind} {before}"), []))
+            Err(Finding::owed(expected, format!("none after {kind} {before}"), []))
         }
     }
 }

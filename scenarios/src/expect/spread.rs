@@ -39,35 +39,42 @@ struct Returns {
 }
 
 impl Spread {
-    pub(super) fn check(&self, trace: &Trace, times: &Times) -> Result<(), Finding> {
+    /// Answers by how much the returns are spread wider than they must be.
+    pub(super) fn check(&self, trace: &Trace, times: &Times) -> Result<Duration, Finding> {
         let clients = returns(trace);
         let expected = format!("each of {} clients returns once", times.fleet);
         if clients.len() != times.fleet as usize {
-            return Err(Finding::new(expected, format!("{} clients", clients.len()), []));
+            return Err(Finding::owed(expected, format!("{} clients", clients.len()), []));
         }
         let mut pauses = Vec::new();
         for (token, client) in &clients {
             let Returns { ended: Some(ended), dials } = client else {
-                return Err(Finding::new(expected, format!("{token} was not cut off"), []));
+                return Err(Finding::owed(expected, format!("{token} was not cut off"), []));
             };
             let [dial] = dials[..] else {
                 let seen = format!("{token} dials {} times", dials.len());
-                return Err(Finding::new(expected, seen, dials.iter().copied().chain([*ended])));
+                let at = dials.iter().copied().chain([*ended]);
+                return Err(match dials.len() {
+                    0 => Finding::owed(expected, seen, at),
+                    _ => Finding::forbidden(expected, seen, at),
+                });
             };
             let pause = trace.observations[dial].at().saturating_sub(trace.observations[*ended].at());
             pauses.push((pause, dial));
         }
-        let (Some(first), Some(last)) = (pauses.iter().min(), pauses.iter().max()) else { return Ok(()) };
+        let (Some(first), Some(last)) = (pauses.iter().min(), pauses.iter().max()) else {
+            return Ok(Duration::ZERO);
+        };
         let range = last.0 - first.0;
         let window = self.delay.duration(times).mul_f64(2.0 * self.jitter);
         let narrowest = window.mul_f64(narrowest_range(pauses.len())).saturating_sub(times.slack);
         if range >= narrowest {
-            return Ok(());
+            return Ok(range - narrowest);
         }
         let expected =
             format!("returns spread over {} at least, of a window of {}", ms(narrowest), ms(window));
         let seen = format!("all between {} and {} after the cut", ms(first.0), ms(last.0));
-        Err(Finding::new(expected, seen, [first.1, last.1]).missed_by(narrowest - range))
+        Err(Finding::forbidden(expected, seen, [first.1, last.1]).missed_by(narrowest - range))
     }
 }
 

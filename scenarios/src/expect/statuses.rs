@@ -23,8 +23,10 @@ pub(super) fn sequence(trace: &Trace, wanted: &[String]) -> Result<(), Finding> 
     if seen == wanted {
         return Ok(());
     }
+    let is_begun = seen.len() < wanted.len() && seen.iter().zip(wanted).all(|(seen, wanted)| seen == wanted);
     let seen = if seen.is_empty() { "no status at all".to_owned() } else { seen.join(", ") };
-    Err(Finding::new(wanted.join(", "), seen, at))
+    let expected = wanted.join(", ");
+    Err(if is_begun { Finding::owed(expected, seen, at) } else { Finding::forbidden(expected, seen, at) })
 }
 
 pub(super) fn legal(trace: &Trace) -> Result<(), Finding> {
@@ -32,11 +34,11 @@ pub(super) fn legal(trace: &Trace) -> Result<(), Finding> {
     for (index, old, new) in changes(trace) {
         if old != current {
             let expected = format!("a change from {current}, the status announced last");
-            return Err(Finding::new(expected, format!("a change from {old}"), [index]));
+            return Err(Finding::forbidden(expected, format!("a change from {old}"), [index]));
         }
         let known = TRANSITIONS.contains(&(old, new)) || (new == "disconnected" && old != "disconnected");
         if !known {
-            return Err(Finding::new("a transition that exists", format!("{old} → {new}"), [index]));
+            return Err(Finding::forbidden("a transition that exists", format!("{old} → {new}"), [index]));
         }
         current = new;
     }

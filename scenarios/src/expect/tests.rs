@@ -4,7 +4,6 @@ use protocol::{ClientMessage, CloseCode, ServerMessage, Timing};
 use serde_json::json;
 
 use super::*;
-use crate::scenario::ScenarioId;
 use crate::trace::{Actor, Event, Frame, FrameKind, Message, Observation, Side};
 
 /// Times with a short slack: 10 ms delays, doubling to 80 ms, no jitter.
@@ -245,31 +244,6 @@ fn pongs_carry_the_payload() {
     assert!(!holds("pongs_match = true", &trace([ping.clone(), pong("")])));
     assert!(!holds("pongs_match = true", &trace([ping])));
     assert!(!holds("pongs_match = true", &trace([])));
-}
-
-/// One defect is one finding: everything behind a precondition that does not hold is blocked by it.
-#[test]
-fn an_unmet_precondition_blocks_the_rest() {
-    let scenario = Scenario::parse(
-        ScenarioId("client/t".into()),
-        r#"
-        version = 1
-        title = "t"
-        subject = "client"
-        [[expect]]
-        requirement = "STATE-1"
-        some = { opens = true }
-        [[expect]]
-        requirement = "PING-1"
-        never = { sends = "ping" }
-        "#,
-    )
-    .unwrap();
-    let requires: RequirementId = "STATE-1".parse().unwrap();
-    let unmet = Event::Unmet { step: 1, requires: requires.clone(), detail: "no".into() };
-    let judgements = judge(&scenario, &trace([(0, None, unmet)]), &times());
-    assert!(matches!(&judgements[0].1, Judgement::Failed(_)));
-    assert_eq!(judgements[1].1, Judgement::Blocked { by: requires, detail: "no".into() });
 }
 
 /// An expectation that says nothing, or two things, is refused.

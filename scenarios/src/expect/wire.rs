@@ -15,20 +15,20 @@ pub(super) fn well_formed(trace: &Trace, client: &str) -> Result<(), Finding> {
         match frame.kind {
             FrameKind::Ping | FrameKind::Pong | FrameKind::Close => continue,
             FrameKind::Binary | FrameKind::Raw => {
-                return Err(Finding::new(EXPECTED, "a frame that is no text", [index]));
+                return Err(Finding::forbidden(EXPECTED, "a frame that is no text", [index]));
             }
             FrameKind::Text => messages += 1,
         }
         match Envelope::decode(&frame.body) {
             Ok(Envelope { timestamp: Some(_), .. }) => {}
             Ok(Envelope { timestamp: None, .. }) => {
-                return Err(Finding::new(EXPECTED, "no `timestamp`", [index]));
+                return Err(Finding::forbidden(EXPECTED, "no `timestamp`", [index]));
             }
-            Err(error) => return Err(Finding::new(EXPECTED, error, [index])),
+            Err(error) => return Err(Finding::forbidden(EXPECTED, error, [index])),
         }
     }
     match messages {
-        0 => Err(Finding::new(EXPECTED, "no message at all", [])),
+        0 => Err(Finding::owed(EXPECTED, "no message at all", [])),
         _ => Ok(()),
     }
 }
@@ -53,18 +53,18 @@ pub(super) fn published_order(trace: &Trace, client: &str, types: &[String]) -> 
         format!("{client} receives {} events in the order in which they were published", wanted.len());
     let mut pairs = wanted.iter().zip(&seen);
     if let Some((want, got)) = pairs.find(|(want, got)| (want.0, want.1) != (got.1, got.2)) {
-        return Err(Finding::new(
+        return Err(Finding::forbidden(
             expected,
             format!("{} {} where {} {} was due", got.1, got.2, want.0, want.1),
             [got.0],
         ));
     }
     if wanted.len() != seen.len() {
-        return Err(Finding::new(
-            expected,
-            format!("{} of them", seen.len()),
-            seen.last().map(|last| last.0),
-        ));
+        let (told, last) = (format!("{} of them", seen.len()), seen.last().map(|last| last.0));
+        return Err(match seen.len() > wanted.len() {
+            true => Finding::forbidden(expected, told, last),
+            false => Finding::owed(expected, told, last),
+        });
     }
     Ok(())
 }
@@ -86,12 +86,12 @@ pub(super) fn pongs_match(trace: &Trace, times: &Times) -> Result<(), Finding> {
             _ => None,
         });
         match answer {
-            None => return Err(Finding::new(EXPECTED, "no pong frame", [index])),
+            None => return Err(Finding::owed(EXPECTED, "no pong frame", [index])),
             Some((at, frame, _)) if frame.body != ping.body => {
-                return Err(Finding::new(EXPECTED, "a pong frame with another payload", [index, at]));
+                return Err(Finding::forbidden(EXPECTED, "a pong frame with another payload", [index, at]));
             }
             Some((at, _, took)) if took > times.patience => {
-                return Err(Finding::new(
+                return Err(Finding::forbidden(
                     EXPECTED,
                     format!("a pong frame {} ms later", took.as_millis()),
                     [index, at],
@@ -101,7 +101,7 @@ pub(super) fn pongs_match(trace: &Trace, times: &Times) -> Result<(), Finding> {
         }
     }
     match pings {
-        0 => Err(Finding::new(EXPECTED, "no ping frame", [])),
+        0 => Err(Finding::owed(EXPECTED, "no ping frame", [])),
         _ => Ok(()),
     }
 }

@@ -10,6 +10,7 @@ use super::behind::Behind;
 use super::journal::{Journal, Recorder};
 use super::script::ScriptedGateway;
 use super::stage::{ClientStage, Play, PlayError, Setting, StageError};
+use crate::label::Label;
 use crate::scenario::{Action, ClientAct, ClientSetup, Inspection, Scenario, Step, UrlSource};
 use crate::trace::{Actor, Event, Reading};
 use crate::wire::link::Network;
@@ -106,13 +107,9 @@ impl<S: ClientStage> Player<'_, S> {
                 let within =
                     within.as_ref().map_or(times.patience, |expr| expr.duration(times) + times.slack);
                 let came = self.journal.until(pattern, count.count(times), 0, within).await?;
-                if !came {
-                    self.journal.in_vain(number, within);
-                }
                 if !came && let Some(requires) = &step.requires {
                     let detail = format!("no sign that {pattern}");
-                    let event = Event::Unmet { step: number, requires: requires.clone(), detail };
-                    self.journal.write(Actor::scenario(), None, event);
+                    self.journal.in_vain(number, Label::Requires(requires.clone()), detail, within);
                     return Ok(Next::Unmet);
                 }
             }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::journal::{Journal, Recorder};
 use super::probe::Probe;
 use super::stage::{GatewayStage, Play, PlayError, Setting, StageError};
+use crate::label::Label;
 use crate::requirement::RequirementId;
 use crate::scenario::{
     Action, BrokerAct, BrokerState, Connect, Inspection, ProbeAct, Publication, Scenario, Step,
@@ -84,8 +85,12 @@ impl<S: GatewayStage> Player<'_, S> {
                 if self.journal.until(pattern, times, 0, within).await? {
                     return Ok(Next::Go);
                 }
-                self.journal.in_vain(number, within);
-                return Ok(self.unmet(number, step.requires.as_ref(), format!("no sign that {pattern}")));
+                return Ok(self.unmet(
+                    number,
+                    step.requires.as_ref(),
+                    format!("no sign that {pattern}"),
+                    within,
+                ));
             }
             Action::Quiet(time) => self.journal.quiet(time.duration(&self.setting.times)).await?,
             Action::Probe(client, ProbeAct::Connect) => {
@@ -169,7 +174,7 @@ impl<S: GatewayStage> Player<'_, S> {
         }
         let auth: RequirementId = "AUTH-1".parse().expect("a requirement");
         let taken_for_granted = requires.or(welcome.then_some(&auth));
-        Ok(self.unmet(number, taken_for_granted, format!("{client} could not connect")))
+        Ok(self.unmet(number, taken_for_granted, format!("{client} could not connect"), SETTLE))
     }
 
     /// Lets a client act. Where the gateway is asked for something, it is given time to answer.
@@ -270,7 +275,7 @@ impl<S: GatewayStage> Player<'_, S> {
         match done {
             Ok(()) => Ok(Next::Go),
             Err(StageError::Precondition { requires, detail }) => {
-                Ok(self.unmet(number, Some(&requires), detail))
+                Ok(self.unmet(number, Some(&requires), detail, Duration::ZERO))
             }
             Err(StageError::Unavailable(reason)) => Err(PlayError::NotRun(reason)),
             Err(StageError::Failed(reason)) => Err(PlayError::Harness(reason)),
@@ -303,8 +308,7 @@ impl<S: GatewayStage> Player<'_, S> {
             }
         }
         let detail = missing.map_or_else(String::new, |pattern| format!("no sign that {pattern}"));
-        self.journal.in_vain(number, self.setting.times.patience);
-        Ok(self.unmet(number, requires, detail))
+        Ok(self.unmet(number, requires, detail, self.setting.times.patience))
     }
 
     async fn publish(&mut self, publication: &Publication) -> Result<(), StageError> {
@@ -321,10 +325,15 @@ impl<S: GatewayStage> Player<'_, S> {
         Ok(())
     }
 
-    fn unmet(&mut self, step: usize, requires: Option<&RequirementId>, detail: String) -> Next {
+    fn unmet(
+        &mut self,
+        step: usize,
+        requires: Option<&RequirementId>,
+        detail: String,
+        waited: Duration,
+    ) -> Next {
         let Some(requires) = requires else { return Next::Go };
-        let event = Event::Unmet { step, requires: requires.clone(), detail };
-        self.journal.write(Actor::scenario(), None, event);
+        self.journal.in_vain(step, Label::Requires(requires.clone()), detail, waited);
         Next::Unmet
     }
 }

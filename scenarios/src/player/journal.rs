@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::stage::PlayError;
+use crate::label::Label;
 use crate::pattern::Pattern;
 use crate::trace::{Actor, Event, Observation, Trace};
 
@@ -110,9 +111,9 @@ impl Journal {
     }
 
     /// Notes that a step waited in vain.
-    pub(super) fn in_vain(&mut self, step: usize, waited: Duration) {
+    pub(super) fn in_vain(&mut self, step: usize, label: Label, detail: String, waited: Duration) {
         let waited_us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
-        self.write(Actor::scenario(), None, Event::InVain { step, waited_us });
+        self.write(Actor::scenario(), None, Event::InVain { step, label, detail, waited_us });
     }
 
     /// Lets time pass.

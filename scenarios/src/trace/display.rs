@@ -21,8 +21,10 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Step { number, action } => write!(f, "step {number}: {action}"),
-            Self::Unmet { requires, detail, .. } => write!(f, "{requires} does not hold: {detail}"),
-            Self::InVain { waited_us, .. } => write!(f, "waited {:.3} s in vain", *waited_us as f64 / 1e6),
+            Self::InVain { label, detail, waited_us, .. } => {
+                write!(f, "{detail}, in {:.3} s ({label})", *waited_us as f64 / 1e6)
+            }
+            Self::StepsEnded => f.write_str("the steps are over"),
             Self::Dialled { path, query } => {
                 write!(f, "dials {path}")?;
                 let parameters = query.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>();

@@ -146,6 +146,9 @@ impl<'a> Cases<'a> {
                                 Judgement::Blocked { by, detail } => dl.finding {
                                     dt { "blocked by" } dd { (by) ": " (visible(detail)) }
                                 },
+                                Judgement::Undecided { why } => dl.finding {
+                                    dt { "undecided" } dd { (visible(why)) }
+                                },
                                 Judgement::Passed => {},
                             }
                         }
@@ -210,7 +213,8 @@ fn judged(checks: &[&Check], case: &CaseReport) -> (&'static str, &'static str, 
         ("bad", "✗", "fails")
     } else if any(&failed) {
         ("known", "◐", "known failure")
-    } else if any(&|check| matches!(check.judgement, Judgement::Blocked { .. })) {
+    } else if any(&|check| matches!(check.judgement, Judgement::Blocked { .. } | Judgement::Undecided { .. }))
+    {
         ("doubt", "?", "blocked")
     } else if checks.is_empty() {
         ("none", "○", "no verdict")

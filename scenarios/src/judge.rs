@@ -1,0 +1,158 @@
+//! What a trace proves, given how it ended.
+//!
+//! ```text
+//!  every step played, the subject alive afterwards   every expectation counts
+//!  a wait in vain, an unmet precondition             one finding at most; otherwise only what was forbidden and occurred
+//!  the subject died, or the play was cut             only what was forbidden and occurred
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use crate::expect::{Expectation, Finding, Property};
+use crate::label::Label;
+use crate::requirement::{RequirementId, SubjectKind};
+use crate::scenario::Scenario;
+use crate::times::Times;
+use crate::trace::{Event, InVain, Side, Trace};
+
+/// How a play ended. That a step waited in vain stands in the trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// As the scenario has it, and the subject was alive and answered afterwards.
+    Complete,
+    /// The subject died.
+    Died {
+        /// How, for people.
+        why: String,
+    },
+    /// The play was cut off.
+    Cut {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// How an expectation turned out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judgement {
+    /// As expected.
+    Passed,
+    /// Not as expected.
+    Failed(Finding),
+    /// The case could not get that far, because this requirement does not hold.
+    Blocked {
+        /// The requirement.
+        by: RequirementId,
+        /// What the step that relies on it saw.
+        detail: String,
+    },
+    /// The trace is not whole, and what there is of it says nothing.
+    Undecided {
+        /// Why it is not whole.
+        why: String,
+    },
+}
+
+/// What a trace says of one requirement that its case is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// The requirement.
+    pub requirement: RequirementId,
+    /// How it turned out.
+    pub judgement: Judgement,
+    /// By how many microseconds what passed is wider than it must be, where it is about a width that noise can produce.
+    pub margin_us: Option<u64>,
+}
+
+/// Judges a trace by everything that the scenario is about: the waits that are evidence, then the expectations, in order.
+///
+/// * A requirement is shown only on a whole trace: every step played, and the subject alive afterwards.
+/// * A safety finding stands on any prefix; a liveness finding on a whole trace, or where a step waited for it in vain.
+/// * A wait in vain is one finding, of the requirement that it is evidence of, and hides no other one.
+pub fn judge(scenario: &Scenario, trace: &Trace, ending: &Ending, times: &Times) -> Vec<Judged> {
+    let trace = &match ending {
+        Ending::Died { .. } => before_death(trace, scenario.subject).of_steps(),
+        Ending::Complete | Ending::Cut { .. } => trace.of_steps(),
+    };
+    let in_vain = trace.in_vain();
+    let missing = in_vain.filter(|_| *ending == Ending::Complete).and_then(|found| evidence(trace, found));
+    let mut judged: Vec<_> = missing.into_iter().collect();
+    judged.extend(
+        scenario
+            .expectations
+            .iter()
+            .filter_map(|expectation| one(expectation, trace, in_vain, ending, times)),
+    );
+    judged
+}
+
+/// The finding of a wait that was to be evidence.
+fn evidence(trace: &Trace, in_vain: InVain<'_>) -> Option<Judged> {
+    let Label::Shows(requirement) = in_vain.label else { return None };
+    let action = trace.observations[..in_vain.at].iter().rev().find_map(|seen| match &seen.event {
+        Event::Step { action, .. } => Some(action.as_str()),
+        _ => None,
+    });
+    let seen = format!("{}, in {:.3} s", in_vain.detail, in_vain.waited.as_secs_f64());
+    let finding = Finding::owed(action.unwrap_or("connect"), seen, [in_vain.at]);
+    let judgement = Judgement::Failed(finding);
+    Some(Judged { requirement: requirement.clone(), judgement, margin_us: None })
+}
+
+/// What the trace says of one expectation; nothing where the wait in vain has said it already.
+fn one(
+    expectation: &Expectation,
+    trace: &Trace,
+    in_vain: Option<InVain<'_>>,
+    ending: &Ending,
+    times: &Times,
+) -> Option<Judged> {
+    let requirement = expectation.requirement.clone();
+    let is_whole = in_vain.is_none() && *ending == Ending::Complete;
+    let (judgement, margin) = match expectation.check(trace, times) {
+        Err(finding) if is_whole || finding.property == Property::Safety => {
+            (Judgement::Failed(finding), None)
+        }
+        Ok(margin) if is_whole => (Judgement::Passed, margin),
+        Ok(_) | Err(_) => match (ending, in_vain) {
+            (Ending::Died { why } | Ending::Cut { why }, _) => {
+                (Judgement::Undecided { why: why.clone() }, None)
+            }
+            (Ending::Complete, Some(InVain { label: Label::Shows(shown), .. })) if *shown == requirement => {
+                return None;
+            }
+            (Ending::Complete, Some(InVain { label, detail, .. })) => {
+                let (by, detail) = (label.requirement().clone(), detail.to_owned());
+                (Judgement::Blocked { by, detail }, None)
+            }
+            (Ending::Complete, None) => unreachable!("a complete trace without a wait in vain is whole"),
+        },
+    };
+    let margin_us = margin.map(|margin| u64::try_from(margin.as_micros()).unwrap_or(u64::MAX));
+    Some(Judged { requirement, judgement, margin_us })
+}
+
+/// How long before its death was noticed the subject's connections may have ended by it, in microseconds.
+const DYING_US: u64 = 500_000;
+
+/// The trace up to the death of the subject. Its connections end before its death is noticed: that they do is no finding.
+pub(crate) fn before_death(trace: &Trace, subject: SubjectKind) -> Trace {
+    let death = trace.iter().find(|(_, seen)| matches!(seen.event, Event::SubjectDied { .. }));
+    let Some((death, seen)) = death else { return trace.clone() };
+    let from = seen.at_us.saturating_sub(DYING_US);
+    let is_torn = |event: &Event| match event {
+        Event::Closed { code: None, by } => match subject {
+            SubjectKind::Client => *by == Side::Client,
+            SubjectKind::Gateway => *by == Side::Gateway,
+        },
+        Event::Refused { status: None, .. } => true,
+        _ => false,
+    };
+    let mut dying = trace.iter().take(death).skip_while(|(_, seen)| seen.at_us < from);
+    let end = dying.find(|(_, seen)| is_torn(&seen.event)).map_or(death, |(at, _)| at);
+    trace.prefix(end)
+}
+
+#[cfg(test)]
+mod tests;
