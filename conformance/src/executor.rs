@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use scenarios::player::{Clock, Play, Setting};
-use scenarios::scenario::{Bindings, Settings};
+use scenarios::scenario::{Bindings, Script, Settings};
 use scenarios::token::Issuer;
 use scenarios::{Scenario, SubjectKind, Times};
 use tokio::sync::Semaphore;
@@ -164,24 +164,24 @@ impl Executor {
     /// Whether a case may run beside others: not where it would be noticed on a gateway or in a queue that they share, and not
     /// where it starts a fleet of clients that the profile calls heavy by asking for fewer.
     pub fn is_parallel(&self, scenario: &Scenario) -> bool {
-        match (scenario.subject, &self.profile.gateway) {
-            (SubjectKind::Client, _) => !scenario.client.fleet || self.times().fleet >= Times::FLEET,
-            (SubjectKind::Gateway, Some(gateway)) => match &gateway.access {
-                GatewayAccess::Attach { .. } => !scenario.is_noticed(),
+        match (&scenario.script, &self.profile.gateway) {
+            (Script::Client(script), _) => !script.client.fleet || self.times().fleet >= Times::FLEET,
+            (Script::Gateway(script), Some(gateway)) => match &gateway.access {
+                GatewayAccess::Attach { .. } => !script.is_noticed(),
                 GatewayAccess::Spawn { .. } => {
                     let own_queue = self.broker == BrokerChoice::Embedded || names_are_given(gateway);
-                    own_queue || !scenario.is_noticed()
+                    own_queue || !script.is_noticed()
                 }
             },
-            _ => true,
+            (Script::Gateway(_), None) => true,
         }
     }
 
     /// Whether a case may be played on a gateway that an earlier one has left.
     pub fn shares(&self, scenario: &Scenario) -> bool {
         let shared = self.profile.gateway.as_ref().is_some_and(GatewayProfile::is_shared);
-        let usual = scenario.settings == Settings::default() && !scenario.needs_own_gateway();
-        shared && usual && scenario.subject == SubjectKind::Gateway
+        let Script::Gateway(script) = &scenario.script else { return false };
+        shared && script.settings == Settings::default() && !script.needs_own_gateway()
     }
 
     /// Keeps a gateway on which a case has passed for the next.
@@ -208,16 +208,16 @@ impl Executor {
         let event_names = self.profile.events.names.clone();
         let bindings = Bindings { case: format!("c{number}-{}", self.run), dialect, event_names };
         let scenario = scenario.bind(&bindings);
-        match scenario.subject {
-            SubjectKind::Gateway => {
+        match scenario.script.clone() {
+            Script::Gateway(script) => {
                 let gateway = self.profile.gateway.as_ref();
                 let gateway = gateway.ok_or(ExecutionError::NoSubject(SubjectKind::Gateway))?;
-                gateway::execute(self, gateway, scenario, bindings, isolation).await
+                gateway::execute(self, gateway, (scenario, script), bindings, isolation).await
             }
-            SubjectKind::Client => {
+            Script::Client(script) => {
                 let client = self.profile.client.as_ref();
                 let client = client.ok_or(ExecutionError::NoSubject(SubjectKind::Client))?;
-                client::execute(self, client, scenario, bindings).await
+                client::execute(self, client, (scenario, script), bindings).await
             }
         }
     }

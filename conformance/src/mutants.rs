@@ -89,7 +89,7 @@ mod tests {
             .into_iter()
             .filter(|scenario| scenario.simulated)
             .flat_map(|scenario| {
-                scenario.requirements().into_iter().map(move |id| (id.to_string(), scenario.subject))
+                scenario.requirements().into_iter().map(move |id| (id.to_string(), scenario.subject()))
             })
             .collect();
         for mutant in &mutants {

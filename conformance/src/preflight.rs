@@ -200,7 +200,9 @@ impl Refusal {
         for observation in &trace.observations {
             match &observation.event {
                 Event::Refused { status: Some(status), .. } => return Some(Self::Status(*status)),
-                Event::Refused { status: None, reason } => return Some(Self::NoAnswer(reason.clone())),
+                Event::Refused { status: None, code: None, reason } => {
+                    return Some(Self::NoAnswer(reason.clone()));
+                }
                 Event::Closed { code: Some(code), .. } if !spoke => return Some(Self::Close(code.0)),
                 Event::Received(frame) => spoke |= frame.kind == scenarios::trace::FrameKind::Text,
                 _ => {}

@@ -224,7 +224,7 @@ impl CaseReport {
         Self {
             id: scenario.id.clone(),
             title: scenario.title.clone(),
-            subject: scenario.subject,
+            subject: scenario.subject(),
             requirements: scenario.requirements().into_iter().collect(),
             verdict,
             checks: Vec::new(),

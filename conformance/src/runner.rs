@@ -305,7 +305,7 @@ pub fn judged(
     let ending = match &outcome {
         Ok(()) => Ending::Complete,
         Err(PlayError::SubjectDied(status)) => {
-            Ending::Died { why: format!("the {} ended during the case: {status}", scenario.subject) }
+            Ending::Died { why: format!("the {} ended during the case: {status}", scenario.subject()) }
         }
         Err(error @ (PlayError::DidNotStart(_) | PlayError::Adapter(_))) => {
             Ending::Died { why: error.to_string() }
@@ -313,6 +313,7 @@ pub fn judged(
         Err(error @ (PlayError::NotRun(_) | PlayError::Harness(_))) => Ending::Cut { why: error.to_string() },
     };
     let checks: Vec<_> = judge(scenario, &trace, &ending, times)
+        .judged
         .into_iter()
         .filter(|judged| requirements.contains(&judged.requirement))
         .map(|Judged { requirement, judgement, .. }| Check { requirement, judgement, known: false })

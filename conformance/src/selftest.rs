@@ -93,7 +93,7 @@ impl Trials {
         let simulated: Vec<_> = scenarios.iter().filter(|scenario| scenario.simulated).collect();
         let naming = |mutant: &Mutant| {
             let subject = mutant.id.split('/').next().unwrap_or_default();
-            let of_subject = simulated.iter().filter(|scenario| scenario.subject.to_string() == subject);
+            let of_subject = simulated.iter().filter(|scenario| scenario.subject().to_string() == subject);
             let names = |scenario: &&&&Scenario| {
                 scenario.requirements().iter().any(|id| id.to_string() == mutant.requirement)
             };

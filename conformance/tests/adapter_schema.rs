@@ -79,7 +79,7 @@ fn hear() -> Heard {
     let heard = Arc::new(Mutex::new(Heard::default()));
     let library = Library::builtin().expect("sound scenarios");
     let options = Options { timing: Profile::reference().timing, ..Options::default() };
-    for scenario in library.iter().filter(|one| one.simulated && one.subject == SubjectKind::Client) {
+    for scenario in library.iter().filter(|one| one.simulated && one.subject() == SubjectKind::Client) {
         let ear = Arc::clone(&heard);
         let lines = Arc::new(move || Box::new(Listening(Arc::clone(&ear))) as Box<dyn Lines>);
         let boundary = Boundary { lines: Some(lines), ..Boundary::default() };

@@ -5,16 +5,16 @@ mod connections;
 mod counts;
 mod file;
 mod intervals;
-mod secrecy;
+pub(crate) mod secrecy;
 mod sequence;
 mod spread;
-mod statuses;
-mod wire;
+pub(crate) mod statuses;
+pub(crate) mod wire;
 
 use std::ops::Range;
 use std::time::Duration;
 
-use protocol::Dialect;
+use protocol::{Dialect, Refusal};
 use serde::{Deserialize, Serialize};
 
 use self::sequence::Sequence;
@@ -25,8 +25,8 @@ use crate::times::{Expr, Times};
 use crate::trace::Trace;
 
 /// One thing that a scenario expects, in the name of one requirement.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(try_from = "file::RawExpectation")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "file::RawExpectation", into = "file::RawExpectation")]
 pub struct Expectation {
     /// What it shows.
     pub requirement: RequirementId,
@@ -56,8 +56,8 @@ enum Kind {
     Count { pattern: Pattern, times: Bounds },
     /// A match of each, one after the other.
     Order(Vec<Pattern>),
-    /// After each `from`, the first `to` follows within these bounds.
-    Interval { from: Pattern, to: Pattern, min: Option<Expr>, max: Option<Expr> },
+    /// After each `from`, or the oldest of those that one `to` follows, the first `to` comes within these bounds.
+    Interval { from: Pattern, to: Pattern, min: Option<Expr>, max: Option<Expr>, oldest: bool },
     /// Matches come at this distance from each other.
     Every { pattern: Pattern, period: Expr },
     /// The pauses before redials double up to the cap.
@@ -160,6 +160,12 @@ impl Expectation {
         }
     }
 
+    /// Says what a refusal looks like that is as declared.
+    pub(crate) fn declare(&mut self, refusal: Refusal) {
+        let scope = self.scope.after.iter_mut().chain(&mut self.scope.before);
+        scope.chain(self.kind.patterns_mut()).for_each(|pattern| pattern.declare(refusal));
+    }
+
     /// Every pattern in it.
     pub(crate) fn patterns(&self) -> Vec<&Pattern> {
         let scope = self.scope.after.iter().chain(&self.scope.before);
@@ -189,8 +195,8 @@ impl Kind {
             Self::Never(pattern) => counts::never(trace, range, pattern),
             Self::Count { pattern, times: bounds } => counts::count(trace, range, pattern, bounds, times),
             Self::Order(patterns) => counts::order(trace, range, patterns),
-            Self::Interval { from, to, min, max } => {
-                intervals::interval(trace, range, [from, to], [min.as_ref(), max.as_ref()], times)
+            Self::Interval { from, to, min, max, oldest } => {
+                intervals::interval(trace, range, [from, to], [min.as_ref(), max.as_ref()], *oldest, times)
             }
             Self::Every { pattern, period } => intervals::every(trace, range, pattern, period, times),
             Self::Backoff => intervals::backoff(trace, times),
@@ -230,6 +236,21 @@ impl Kind {
             | Self::Sequence(_)
             | Self::Spread(_)
             | Self::QueueReady(_) => Vec::new(),
+        }
+    }
+}
+
+impl Kind {
+    fn patterns_mut(&mut self) -> Vec<&mut Pattern> {
+        match self {
+            Self::AnyOf(kinds) => kinds.iter_mut().flat_map(Self::patterns_mut).collect(),
+            Self::Some(pattern)
+            | Self::Never(pattern)
+            | Self::Count { pattern, .. }
+            | Self::Every { pattern, .. } => vec![pattern],
+            Self::Order(inner) => inner.iter_mut().collect(),
+            Self::Interval { from, to, .. } => vec![from, to],
+            _ => Vec::new(),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::requirement::{RequirementId, SubjectKind};
 use crate::scenario::Scenario;
 use crate::times::Times;
 use crate::trace::{Event, InVain, Side, Trace};
+use crate::universal::{self, Violation};
 
 /// How a play ended. That a step waited in vain stands in the trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,15 @@ pub enum Judgement {
     },
 }
 
+/// Everything that a trace says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdicts {
+    /// What it says of the requirements that its case is about.
+    pub judged: Vec<Judged>,
+    /// The rules for every trace that it breaks, apart from those that the case itself found broken.
+    pub violations: Vec<Violation>,
+}
+
 /// What a trace says of one requirement that its case is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
@@ -70,21 +80,32 @@ pub struct Judged {
 /// * A requirement is shown only on a whole trace: every step played, and the subject alive afterwards.
 /// * A safety finding stands on any prefix; a liveness finding on a whole trace, or where a step waited for it in vain.
 /// * A wait in vain is one finding, of the requirement that it is evidence of, and hides no other one.
-pub fn judge(scenario: &Scenario, trace: &Trace, ending: &Ending, times: &Times) -> Vec<Judged> {
-    let trace = &match ending {
-        Ending::Died { .. } => before_death(trace, scenario.subject).of_steps(),
-        Ending::Complete | Ending::Cut { .. } => trace.of_steps(),
-    };
+pub fn judge(scenario: &Scenario, trace: &Trace, ending: &Ending, times: &Times) -> Verdicts {
     let in_vain = trace.in_vain();
     let missing = in_vain.filter(|_| *ending == Ending::Complete).and_then(|found| evidence(trace, found));
+    let alive;
+    let trace = match ending {
+        Ending::Died { .. } => {
+            alive = before_death(trace, scenario.subject());
+            &alive
+        }
+        Ending::Complete | Ending::Cut { .. } => trace,
+    };
+    let steps = &trace.of_steps();
     let mut judged: Vec<_> = missing.into_iter().collect();
     judged.extend(
         scenario
             .expectations
             .iter()
-            .filter_map(|expectation| one(expectation, trace, in_vain, ending, times)),
+            .filter_map(|expectation| one(expectation, steps, in_vain, ending, times)),
     );
-    judged
+    let is_found = |violation: &Violation| {
+        let failed = |judged: &&Judged| matches!(judged.judgement, Judgement::Failed(_));
+        judged.iter().filter(failed).any(|judged| judged.requirement == violation.requirement)
+    };
+    let mut violations = universal::violations(scenario, trace, times);
+    violations.retain(|violation| !is_found(violation));
+    Verdicts { judged, violations }
 }
 
 /// The finding of a wait that was to be evidence.
@@ -92,6 +113,7 @@ fn evidence(trace: &Trace, in_vain: InVain<'_>) -> Option<Judged> {
     let Label::Shows(requirement) = in_vain.label else { return None };
     let action = trace.observations[..in_vain.at].iter().rev().find_map(|seen| match &seen.event {
         Event::Step { action, .. } => Some(action.as_str()),
+        Event::StepsEnded => Some("the subject is alive and answers after the last step"),
         _ => None,
     });
     let seen = format!("{}, in {:.3} s", in_vain.detail, in_vain.waited.as_secs_f64());

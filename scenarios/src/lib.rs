@@ -22,10 +22,11 @@ pub mod scenario;
 pub mod times;
 pub mod token;
 pub mod trace;
+pub mod universal;
 pub mod wire;
 
 pub use expect::{Expectation, Finding, Property};
-pub use judge::{Ending, Judged, Judgement, judge};
+pub use judge::{Ending, Judged, Judgement, Verdicts, judge};
 pub use label::Label;
 pub use library::{Library, LibraryError};
 pub use pattern::Pattern;
@@ -33,3 +34,4 @@ pub use requirement::{Catalogue, Level, Requirement, RequirementId, Source, Subj
 pub use scenario::{Scenario, ScenarioError, ScenarioId};
 pub use times::{Expr, ExprError, Times};
 pub use trace::{Actor, Event, Frame, Observation, Trace};
+pub use universal::Violation;

@@ -199,7 +199,7 @@ mod tests {
             let folder = scenario.id.0.split('/').next();
             assert_eq!(
                 folder,
-                Some(scenario.subject.to_string().as_str()),
+                Some(scenario.subject().to_string().as_str()),
                 "{}: stands in its subject's folder",
                 scenario.id
             );

@@ -6,8 +6,8 @@ mod file;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use protocol::{ClientMessage, CloseCode, Dialect, ServerMessage};
-use serde::Deserialize;
+use protocol::{ClientMessage, CloseCode, Dialect, Refusal, ServerMessage};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::client::{LogPattern, ReadPattern, ReportPattern};
@@ -24,8 +24,8 @@ use crate::trace::{Event, Frame, FrameKind, Key, Message, Observation, Side};
 /// { refetches = ["payments"] }
 /// { reads = { query = ["catalog"], value = [1, 2] } }
 /// ```
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(try_from = "file::RawPattern")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "file::RawPattern", into = "file::RawPattern")]
 pub struct Pattern {
     client: Option<String>,
     consumer: Option<String>,
@@ -38,7 +38,7 @@ pub struct Pattern {
 enum What {
     Dials(DialPattern),
     Opens,
-    Refused(Option<u16>),
+    Refused(RefusedPattern),
     Closes(ClosePattern),
     Receives(MessagePattern),
     Sends(MessagePattern),
@@ -96,8 +96,21 @@ const KINDS: [&str; 19] = [
     "turned_away",
 ];
 
+/// How an upgrade was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RefusedPattern {
+    /// In whatever way.
+    Any,
+    /// With this HTTP status.
+    Status(u16),
+    /// By a close with this code before any message.
+    Close(CloseCode),
+    /// As the implementation's dialect says; which that is, is known once the scenario is bound to a run.
+    AsDeclared,
+}
+
 /// An upgrade request.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DialPattern {
     path: Option<String>,
@@ -106,7 +119,7 @@ struct DialPattern {
 }
 
 /// The end of a connection.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClosePattern {
     code: Option<CloseCode>,
@@ -116,7 +129,7 @@ struct ClosePattern {
 }
 
 /// A call of a listener.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EmitPattern {
     name: String,
@@ -126,7 +139,7 @@ struct EmitPattern {
 }
 
 /// A page.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AnswerPattern {
     path: Option<String>,
@@ -138,7 +151,7 @@ struct AnswerPattern {
 }
 
 /// A frame, or a message by its name free of dialect.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MessagePattern {
     /// The message's name: `ping` (the gateway's heartbeat, be it a frame or a message), `pong`, `subscribed`, `welcome`,
@@ -184,6 +197,9 @@ impl Pattern {
                     _ => None,
                 }
             }
+            (What::Refused(_), Event::Refused { .. }) if is_of_client && !self.matches(observation) => {
+                Some(format!("it is {}", observation.event))
+            }
             (What::Answers(wanted), Event::Answered { path, status, body })
                 if wanted.path.as_ref() == Some(path) && !self.matches(observation) =>
             {
@@ -191,6 +207,16 @@ impl Pattern {
                 Some(format!("it answered {status}: {begin}"))
             }
             _ => None,
+        }
+    }
+
+    /// Says what a refusal looks like that is as declared.
+    pub(crate) fn declare(&mut self, refusal: Refusal) {
+        if let What::Refused(wanted @ RefusedPattern::AsDeclared) = &mut self.what {
+            *wanted = match refusal {
+                Refusal::Http(status) => RefusedPattern::Status(status),
+                Refusal::Close(code) => RefusedPattern::Close(code),
+            };
         }
     }
 
@@ -251,7 +277,12 @@ impl What {
             | (Self::Topology, Event::Topology { .. })
             | (Self::WantsToken, Event::TokenWanted)
             | (Self::Ended, Event::Ended { .. }) => true,
-            (Self::Refused(wanted), Event::Refused { status, .. }) => wanted.is_none() || wanted == status,
+            (Self::Refused(wanted), Event::Refused { status, code, .. }) => match wanted {
+                RefusedPattern::Any => true,
+                RefusedPattern::Status(wanted) => *status == Some(*wanted),
+                RefusedPattern::Close(wanted) => *code == Some(*wanted),
+                RefusedPattern::AsDeclared => false,
+            },
             (Self::Closes(pattern), Event::Closed { code, by }) => {
                 pattern.code.is_none_or(|wanted| Some(wanted) == *code)
                     && pattern.code_or_none.is_none_or(|wanted| code.is_none_or(|code| code == wanted))
@@ -369,8 +400,12 @@ impl fmt::Display for Pattern {
                 dial.query.iter().try_for_each(|(key, value)| write!(f, " with {key}={value}"))?;
             }
             What::Opens => f.write_str(" is connected")?,
-            What::Refused(None) => f.write_str(" is refused")?,
-            What::Refused(Some(status)) => write!(f, " is refused with HTTP {status}")?,
+            What::Refused(RefusedPattern::Any) => f.write_str(" is refused")?,
+            What::Refused(RefusedPattern::Status(status)) => write!(f, " is refused with HTTP {status}")?,
+            What::Refused(RefusedPattern::Close(code)) => {
+                write!(f, " is refused by a close with {code} before any message")?;
+            }
+            What::Refused(RefusedPattern::AsDeclared) => f.write_str(" is refused as the dialect says")?,
             What::Closes(close) => {
                 f.write_str(" sees the connection end")?;
                 close.code.iter().try_for_each(|code| write!(f, " with {code}"))?;

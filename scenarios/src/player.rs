@@ -19,10 +19,26 @@ mod gateway;
 mod journal;
 mod peer;
 mod probe;
+mod rest;
 mod script;
 mod stage;
 
+use std::time::Duration;
+
 pub use client::play as play_client;
+pub(crate) use gateway::AFTERWARDS;
 pub use gateway::play as play_gateway;
 pub use journal::{Clock, Journal, Recorder, journal};
 pub use stage::{Accept, ClientStage, GatewayStage, Play, PlayError, Setting, StageError, TopologyReport};
+
+/// How long after the last step the death of the subject still belongs to the case.
+pub const SETTLING: Duration = Duration::from_millis(150);
+/// Most bytes of a log that are looked at after the steps.
+const LOG_BYTES: usize = 64 * 1024;
+
+/// The end of a log.
+fn log_tail(log: &str) -> String {
+    let from = log.len().saturating_sub(LOG_BYTES);
+    let start = (from..log.len()).find(|at| log.is_char_boundary(*at)).unwrap_or(log.len());
+    log[start..].to_owned()
+}

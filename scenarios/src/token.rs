@@ -8,14 +8,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{EncodingKey, Header};
 use protocol::Role;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use issuer::Signer;
 pub use issuer::{Issuer, KeyPair, SigningAlgorithm, TokenStyle};
 
 /// How a scripted client's token differs from a good one.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokenRecipe {
     /// No token at all.
@@ -52,7 +52,7 @@ pub struct Bearer<'a> {
 }
 
 /// An algorithm that a gateway is not configured to accept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Alg {
     /// None at all: the token claims to need no signature (AUTH-3).
@@ -66,6 +66,18 @@ pub enum Alg {
 const HOUR_S: i64 = 3600;
 
 impl TokenRecipe {
+    /// What is said of the token though it cannot matter, in a sentence.
+    pub(crate) fn contradiction(&self) -> Option<&'static str> {
+        let alone = Self { omit: self.omit, ..Self::default() };
+        if self.omit && *self != alone {
+            return Some("a token that is omitted is not otherwise special: leave the rest out");
+        }
+        let written =
+            Self { raw: self.raw.clone(), percent_encode_all: self.percent_encode_all, ..Self::default() };
+        (self.raw.is_some() && *self != written)
+            .then_some("a token that is written out as `raw` is not made: leave the rest out")
+    }
+
     /// Makes the token, or nothing where there is none; `now_unix_s` is the gateway's idea of the time.
     ///
     /// # Panics

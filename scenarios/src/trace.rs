@@ -11,6 +11,7 @@ use serde_json::Value;
 
 pub(crate) use self::display::Key;
 use crate::label::Label;
+use crate::pattern::Pattern;
 
 /// Everything that was observed in one case, in the order in which the recorder saw it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -71,6 +72,13 @@ pub enum Event {
         /// The query, percent-decoded, in order.
         query: Vec<(String, String)>,
     },
+    /// What was said until an upgrade was granted or refused: requests and answers as they were, the long ones cut.
+    Handshake {
+        /// The client's side of it.
+        request: String,
+        /// The gateway's.
+        answer: String,
+    },
     /// The upgrade succeeded.
     Opened,
     /// The upgrade did not succeed.
@@ -78,6 +86,9 @@ pub enum Event {
         /// The HTTP status, where there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         status: Option<u16>,
+        /// The close code, where the upgrade was granted and closed before any message.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<CloseCode>,
         /// What else is known.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
@@ -86,6 +97,11 @@ pub enum Event {
     Sent(Frame),
     /// The client received a frame.
     Received(Frame),
+    /// A frame came that RFC 6455 does not allow. What it said was taken all the same.
+    BadFrame {
+        /// What is wrong with it.
+        why: String,
+    },
     /// The connection ended.
     Closed {
         /// The code of the first close frame, if there was one.
@@ -286,6 +302,24 @@ impl Trace {
             }
             _ => None,
         })
+    }
+
+    /// Whether a connection has opened and, as far as the trace knows, not ended.
+    pub(crate) fn is_open(&self, actor: &Actor, connection: Option<u32>) -> bool {
+        let last = self.observations.iter().rev().find_map(|seen| match seen.event {
+            _ if seen.actor != *actor || seen.connection != connection => None,
+            Event::Opened => Some(true),
+            Event::Closed { .. } | Event::Refused { .. } => Some(false),
+            _ => None,
+        });
+        last.unwrap_or(false)
+    }
+
+    /// What is said of a pattern that nothing matches: also what came instead, where that was nearly it.
+    pub(crate) fn missing(&self, pattern: &Pattern) -> String {
+        let nearly = self.observations.iter().find_map(|seen| pattern.nearly(seen));
+        let nearly = nearly.map(|why| format!("; {why}")).unwrap_or_default();
+        format!("no sign that {pattern}{nearly}")
     }
 
     /// What happened up to the end of the steps: expectations read this.

@@ -5,3 +5,5 @@
 pub mod frame;
 pub mod handshake;
 pub mod link;
+pub mod page;
+pub mod transcript;

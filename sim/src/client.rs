@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use reference_client::adapter;
 use scenarios::player::{ClientStage, StageError, journal, play_client};
+use scenarios::scenario::ClientScript;
 use tokio::io::{BufReader, DuplexStream, duplex};
 use tokio::task::JoinSet;
 use turmoil::Sim;
@@ -23,8 +24,8 @@ const STAGE: &str = "stage";
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// Adds both hosts. Clients of a fleet share theirs: the network is looked at link by link.
-pub(crate) fn populate(sim: &mut Sim<'_>, context: Context) {
-    let clients = if context.scenario.client.fleet { context.setting.times.fleet } else { 1 };
+pub(crate) fn populate(sim: &mut Sim<'_>, script: ClientScript, context: Context) {
+    let clients = if script.client.fleet { context.setting.times.fleet } else { 1 };
     let (inner, outer): (Vec<_>, Vec<_>) = (0..clients)
         .map(|_| {
             let (requests, input) = duplex(PIPE_BYTES);
@@ -59,11 +60,11 @@ pub(crate) fn populate(sim: &mut Sim<'_>, context: Context) {
         }
     });
     sim.client(STAGE, async move {
-        let Context { scenario, setting, played, log, .. } = context;
+        let Context { setting, played, log, .. } = context;
         let listener = SimListener::bind(Wires::default()).await?;
         let (recorder, journal) = journal(clock());
         let mut stage = Stage { path: setting.path.clone(), listener: Some(listener), adapters: outer, log };
-        let play = play_client(&scenario, &setting, &mut stage, &recorder, journal).await;
+        let play = play_client(&script, &setting, &mut stage, &recorder, journal).await;
         played.send(play)?;
         Ok(())
     });

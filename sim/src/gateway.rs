@@ -8,7 +8,7 @@ use reference_server::gateway::{GatewayConfig, RateLimit};
 use reference_server::net::ConnectionLimits;
 use reference_server::{Config, Server};
 use scenarios::player::{GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};
-use scenarios::scenario::{BrokerState, Interval, NetworkAct, Settings};
+use scenarios::scenario::{BrokerState, GatewayScript, Interval, NetworkAct, Settings};
 use scenarios::times::Times;
 use scenarios::trace::{Actor, Event};
 use tokio::sync::{Notify, oneshot};
@@ -27,11 +27,11 @@ const GATEWAYS: [&str; 4] = ["gateway", "gateway-2", "gateway-3", "gateway-4"];
 const STAGE: &str = "stage";
 
 /// Adds all hosts.
-pub(crate) fn populate(sim: &mut Sim<'_>, context: Context) {
-    let hosts = &GATEWAYS[..context.scenario.gateways];
-    let up = context.scenario.broker == BrokerState::Up;
+pub(crate) fn populate(sim: &mut Sim<'_>, script: GatewayScript, context: Context) {
+    let hosts = &GATEWAYS[..script.gateways];
+    let up = script.broker == BrokerState::Up;
     let (broker, task) = Broker::new(hosts.len(), up);
-    let config = config(&context.setting, &context.scenario.settings);
+    let config = config(&context.setting, &script.settings);
     let (recorder, journal) = journal(clock());
     let stop = Arc::new(Notify::new());
     let wires = Wires::new(context.boundary.wire.clone());
@@ -59,7 +59,7 @@ pub(crate) fn populate(sim: &mut Sim<'_>, context: Context) {
         }
         let Context { scenario, setting, faults, played, log, .. } = context;
         let mut stage = Stage { broker, faults, stop, log };
-        let play = play_gateway(&scenario, &setting, &mut stage, &recorder, journal).await;
+        let play = play_gateway(&scenario, &script, &setting, &mut stage, &recorder, journal).await;
         played.send(play)?;
         Ok(())
     });

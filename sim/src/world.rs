@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use protocol::{Dialect, Timestamp, Timing};
 use scenarios::player::{Clock, Play, Setting};
-use scenarios::scenario::{Action, Bindings, Inspection};
+use scenarios::scenario::{Bindings, Script};
 use scenarios::token::Issuer;
-use scenarios::{Scenario, SubjectKind, Times};
+use scenarios::{Scenario, Times};
 use tokio::sync::oneshot;
 use turmoil::Sim;
 
@@ -125,20 +125,15 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
     let (faults, asked) = mpsc::channel();
     let (played, result) = mpsc::channel();
     let log = Log::default();
-    let _kept = reads_log(&scenario).then(|| log.keep());
+    let _kept = scenario.reads_log().then(|| log.keep());
     let context = Context { scenario: scenario.clone(), setting, faults, played, log, boundary };
-    match scenario.subject {
-        SubjectKind::Gateway => gateway::populate(&mut sim, context),
-        SubjectKind::Client => client::populate(&mut sim, context),
+    match scenario.script.clone() {
+        Script::Gateway(script) => gateway::populate(&mut sim, script, context),
+        Script::Client(script) => client::populate(&mut sim, script, context),
     }
     step_to_the_end(&mut sim, &asked)?;
     let play = result.try_recv().map_err(|_| SimError::Failed("the player did not end".to_owned()))?;
     Ok(Played { scenario, play, times })
-}
-
-/// Whether the log is looked at; keeping it costs time.
-fn reads_log(scenario: &Scenario) -> bool {
-    scenario.steps.iter().any(|step| step.action == Action::Inspect(Inspection::Log))
 }
 
 fn step_to_the_end(sim: &mut Sim<'_>, asked: &mpsc::Receiver<Fault>) -> Result<(), SimError> {

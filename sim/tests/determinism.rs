@@ -85,7 +85,8 @@ fn the_reference_pair_conforms_in_simulation() {
                 .unwrap_or_else(|error| panic!("{} seed {seed}: {error}", scenario.id));
             assert_eq!(played.play.outcome, Ok(()), "{} seed {seed}", scenario.id);
             let judged = judge(&played.scenario, &played.play.trace, &Ending::Complete, &played.times);
-            for Judged { requirement, judgement, .. } in judged {
+            assert_eq!(judged.violations, [], "{} seed {seed}", scenario.id);
+            for Judged { requirement, judgement, .. } in judged.judged {
                 let timeline: Vec<_> =
                     played.play.trace.observations.iter().map(ToString::to_string).collect();
                 assert_eq!(

@@ -176,7 +176,8 @@ impl BrokerLink {
         let consumed = self.ask_until(|queue| (queue.consumer_count() > 0).then_some(())).await?;
         consumed.ok_or_else(|| StageError::Precondition {
             requires: self.required(),
-            detail: format!("nobody consumes from the queue `{}`", self.names.queue),
+            detail: format!("no consumer on the queue `{}`", self.names.queue),
+            waited: self.patience,
         })
     }
 
@@ -201,6 +202,7 @@ impl BrokerLink {
         self.exchange(false).await.map_err(|error| StageError::Precondition {
             requires: self.required(),
             detail: format!("the exchange `{}` cannot be published to: {error}", self.names.exchange),
+            waited: Duration::ZERO,
         })?;
         let channel = self.connection.create_channel().await.map_err(|error| failed(&error))?;
         channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(|error| failed(&error))?;

@@ -143,15 +143,14 @@ fn mutants_of(id: &RequirementId) -> impl Iterator<Item = (&'static str, &'stati
 }
 
 fn explain_scenario(scenario: &Scenario) -> String {
-    let mut lines = vec![format!("{}  ({})", scenario.id, scenario.subject), scenario.title.clone()];
+    let mut lines = vec![format!("{}  ({})", scenario.id, scenario.subject()), scenario.title.clone()];
     if !scenario.about.is_empty() {
         lines.push(scenario.about.clone());
     }
     lines.push(String::new());
-    lines
-        .extend(scenario.steps.iter().zip(1..).map(|(step, number)| format!("{number:>3}. {}", step.action)));
+    lines.extend((1..).zip(scenario.actions()).map(|(number, action)| format!("{number:>3}. {action}")));
     let shows: Vec<_> = scenario.requirements().iter().map(ToString::to_string).collect();
     lines.push(format!("\nShows {}. Its file:\n", shows.join(", ")));
-    lines.push(scenario.text().to_owned());
+    lines.push(scenario.to_toml());
     lines.join("\n")
 }

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use scenarios::Scenario;
 use scenarios::player::{Accept, ClientStage, StageError, journal, play_client};
-use scenarios::scenario::{Bindings, UrlSource};
+use scenarios::scenario::{Bindings, ClientScript, UrlSource};
 use scenarios::token::Issuer;
 use scenarios::trace::{Actor, Event};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -28,17 +28,17 @@ const BACKLOG: u32 = 1024;
 pub(super) async fn execute(
     executor: &Executor,
     profile: &ClientProfile,
-    scenario: Scenario,
+    (scenario, script): (Scenario, ClientScript),
     bindings: Bindings,
 ) -> Result<Execution, ExecutionError> {
     let harness = |error: io::Error| ExecutionError::Harness(error.to_string());
     let listener = listen().map_err(harness)?;
     let url = format!("ws://{}{PATH}", listener.local_addr().map_err(harness)?);
     let mut command = profile.command.clone();
-    if scenario.client.url == UrlSource::Environment {
+    if script.client.url == UrlSource::Environment {
         command.env.insert(ENDPOINT_VARIABLE.to_owned(), url.clone());
     }
-    let clients = if scenario.client.fleet { profile.fleet } else { 1 };
+    let clients = if script.client.fleet { profile.fleet } else { 1 };
     let began = now();
     let (recorder, journal) = journal(clock(began));
     let mut fleet = Fleet { subjects: Vec::new(), watches: JoinSet::new() };
@@ -57,7 +57,7 @@ pub(super) async fn execute(
     }
     let setting = executor.setting(bindings, Issuer::with_secret(""), PATH.to_owned());
     let mut stage = Stage { url, listener: Some(Listener(listener)), adapters, fleet };
-    let playing = play_client(&scenario, &setting, &mut stage, &recorder, journal);
+    let playing = play_client(&script, &setting, &mut stage, &recorder, journal);
     let play = executor.in_time(&scenario, playing).await?;
     let output = stage.fleet.output().await;
     stage.fleet.kill().await;

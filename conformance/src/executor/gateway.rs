@@ -10,7 +10,7 @@ use scenarios::Scenario;
 use scenarios::player::{
     GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway,
 };
-use scenarios::scenario::{Bindings, BrokerState, NetworkAct};
+use scenarios::scenario::{Bindings, BrokerState, GatewayScript, NetworkAct};
 use scenarios::times::Times;
 use scenarios::token::Issuer;
 use scenarios::trace::{Actor, Event, Trace};
@@ -29,20 +29,20 @@ pub use rig::Rig;
 pub(super) async fn execute(
     executor: &Executor,
     profile: &GatewayProfile,
-    scenario: Scenario,
+    (scenario, script): (Scenario, GatewayScript),
     bindings: Bindings,
     isolation: Isolation,
 ) -> Result<Execution, ExecutionError> {
     let without_rig = |began, scenario, play, output| Execution { began, scenario, play, output, rig: None };
     let issuer = executor.profile.token.issuer("");
-    if let Some(why) = cannot_be_judged(profile, &scenario, &issuer) {
+    if let Some(why) = cannot_be_judged(profile, &script, &issuer) {
         let play = Play { trace: Trace::default(), outcome: Err(PlayError::NotRun(why)) };
         return Ok(without_rig(now(), scenario, play, Vec::new()));
     }
     let shared = isolation == Isolation::AsTheProfileSays && executor.shares(&scenario);
     let rig = match shared.then(|| executor.pool.take()).flatten() {
         Some(rig) => rig,
-        None => match Rig::set_up(executor, profile, &scenario, &bindings).await {
+        None => match Rig::set_up(executor, profile, &script, &bindings).await {
             Ok(rig) => rig,
             Err(Rejection::Judged { play, output }) => return Ok(without_rig(now(), scenario, play, output)),
             Err(Rejection::Error(error)) => return Err(error),
@@ -51,7 +51,7 @@ pub(super) async fn execute(
     let began = now();
     let (recorder, journal) = journal(clock(began));
     let link = rig.link().await?;
-    let link = match scenario.gateways {
+    let link = match script.gateways {
         1 => link,
         // Each has a queue of its own.
         _ => link.map(BrokerLink::publishing_unconsumed),
@@ -59,8 +59,8 @@ pub(super) async fn execute(
     let setting = executor.setting(bindings, rig.issuer.clone(), profile.path.clone());
     let watches = rig.processes.iter().map(|subject| tell_end(subject, &recorder, died)).collect();
     let events = executor.profile.events.clone();
-    let mut stage = Stage { rig, link, events, watches, recorder: recorder.clone() };
-    let playing = play_gateway(&scenario, &setting, &mut stage, &recorder, journal);
+    let mut stage = Stage { rig, link, events, watches, recorder: recorder.clone(), is_settled: false };
+    let playing = play_gateway(&scenario, &script, &setting, &mut stage, &recorder, journal);
     let played = executor.in_time(&scenario, playing).await;
     let Stage { mut rig, link, watches, .. } = stage;
     watches.iter().for_each(JoinHandle::abort);
@@ -85,24 +85,24 @@ pub(super) async fn execute(
 
 /// Why this gateway cannot be judged by a scenario, where it cannot: it is not started by the harness, or cannot be told
 /// what the scenario needs, or its tokens cannot be made so.
-fn cannot_be_judged(profile: &GatewayProfile, scenario: &Scenario, issuer: &Issuer) -> Option<String> {
-    if let Some(why) = scenario.clients.values().find_map(|client| client.token.lacks(issuer)) {
+fn cannot_be_judged(profile: &GatewayProfile, script: &GatewayScript, issuer: &Issuer) -> Option<String> {
+    if let Some(why) = script.clients.values().find_map(|client| client.token.lacks(issuer)) {
         return Some(why.to_owned());
     }
-    let elsewhere = scenario.clients.values().filter(|client| client.path.is_some());
+    let elsewhere = script.clients.values().filter(|client| client.path.is_some());
     if elsewhere.into_iter().any(|client| client.path_on(&profile.path) == profile.path) {
         return Some(format!("`{}` is the gateway's own path", profile.path));
     }
     match &profile.access {
         GatewayAccess::Attach { .. } => {
-            scenario.needs_own_gateway().then(|| "needs a gateway that gatecheck starts".to_owned())
+            script.needs_own_gateway().then(|| "needs a gateway that gatecheck starts".to_owned())
         }
         // Whose queue is its own cannot be waited for at the broker.
-        GatewayAccess::Spawn { ready: Ready { path: None, .. }, .. } if scenario.gateways > 1 => {
+        GatewayAccess::Spawn { ready: Ready { path: None, .. }, .. } if script.gateways > 1 => {
             Some("needs `ready.path`: events are lost on a gateway that does not consume yet".to_owned())
         }
         GatewayAccess::Spawn { command, .. } => {
-            let needed = scenario.settings.placeholders().into_iter();
+            let needed = script.settings.placeholders().into_iter();
             let missing =
                 needed.filter(|names| !names.iter().any(|name| command.uses(name))).flatten().next()?;
             Some(format!("needs `{{{missing}}}` in the command or its environment"))
@@ -117,9 +117,11 @@ struct Stage {
     /// Each tells the trace when one of the rig's processes ends.
     watches: Vec<JoinHandle<()>>,
     recorder: Recorder,
+    /// Whether the gateway has been seen to have set up what it consumes from.
+    is_settled: bool,
 }
 
-/// Nobody asked it to end.
+/// It was not asked to end.
 fn died(status: String) -> Event {
     Event::SubjectDied { status }
 }
@@ -175,6 +177,10 @@ impl GatewayStage for Stage {
 
     async fn publish(&mut self, body: &str, routing_key: &str) -> Result<(), StageError> {
         let (body, routing_key) = (self.events.body(body), self.events.routing_key(routing_key));
+        if !std::mem::replace(&mut self.is_settled, true) {
+            // A gateway may have more queues than the one whose consumer is waited for.
+            self.rig.topology_settles().await;
+        }
         self.link()?.publish(&body, &routing_key).await
     }
 

@@ -139,7 +139,7 @@ fn fill(value: &mut Value, kind: &str, data: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use scenarios::Library;
+    use scenarios::{Library, Scenario};
     use serde_json::json;
 
     fn shape(routing_key: &str, body: &str) -> EventShape {
@@ -185,8 +185,7 @@ mod tests {
     /// What can be renamed is what scenarios use.
     #[test]
     fn types_are_those_of_scenarios() {
-        let texts: String =
-            Library::builtin().unwrap().iter().map(|scenario| scenario.text().to_owned()).collect();
+        let texts: String = Library::builtin().unwrap().iter().map(Scenario::to_toml).collect();
         for kind in TYPES {
             assert!(texts.contains(&format!("\"{kind}\"")), "{kind}");
         }

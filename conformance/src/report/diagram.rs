@@ -139,13 +139,16 @@ impl Row {
                 let with = if keys.is_empty() { String::new() } else { format!("?{}", keys.join("&")) };
                 (there, Tone::Connection, "dial".to_owned(), format!("{path}{with}"))
             }
+            Event::Handshake { .. } => (back, Tone::Note, String::new(), text),
             Event::Opened => (back, Tone::Connection, "open".to_owned(), String::new()),
-            Event::Refused { status, reason } => {
+            Event::Refused { status, code, reason } => {
+                let code = code.map(|code| format!("close {code}")).unwrap_or_default();
                 let status = status.map(|status| format!("HTTP {status}")).unwrap_or_default();
                 let said: Vec<_> =
-                    [status, reason.clone()].into_iter().filter(|part| !part.is_empty()).collect();
+                    [status, code, reason.clone()].into_iter().filter(|part| !part.is_empty()).collect();
                 (back, Tone::Trouble, "refused".to_owned(), said.join(", "))
             }
+            Event::BadFrame { .. } => (back, Tone::Trouble, String::new(), text),
             Event::Sent(frame) => frame_row(there, frame),
             Event::Received(frame) => frame_row(back, frame),
             Event::Closed { code: Some(code), by: side } => {

@@ -45,7 +45,7 @@ pub(super) fn run() -> (RunReport, About) {
         case.duration_ms = 1234;
         Some(case)
     });
-    assert_eq!(scenario("gateway/rooms/private").subject, SubjectKind::Gateway);
+    assert_eq!(scenario("gateway/rooms/private").subject(), SubjectKind::Gateway);
     let subjects = [SubjectKind::Gateway, SubjectKind::Client];
     let took = Duration::from_millis(4321);
     let mut report = RunReport::of(cases.collect(), &subjects, Level::Hardened, &BTreeSet::new(), None, took);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use protocol::format_duration;
 use scenarios::token::Issuer;
-use scenarios::wire::handshake;
+use scenarios::wire::page;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -123,8 +123,7 @@ impl Gateway {
     }
 
     async fn get(&self, path: &str) -> Result<(u16, String), String> {
-        let mut stream =
-            TcpStream::connect(&*self.door.authority).await.map_err(|error| error.to_string())?;
-        handshake::get(&mut stream, &self.door.authority, path).await.map_err(|error| error.to_string())
+        let stream = TcpStream::connect(&*self.door.authority).await.map_err(|error| error.to_string())?;
+        page::get(stream, &self.door.authority, path).await.map_err(|error| error.to_string())
     }
 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use conformance::amqp::Names;
 use libtest_mimic::Failed;
 use rustix::process::{Pid, Signal, kill_process};
-use scenarios::wire::handshake;
+use scenarios::wire::page;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -89,8 +89,8 @@ impl Gateway {
 
     async fn ready(&self) {
         loop {
-            if let Ok(mut stream) = TcpStream::connect(&self.authority).await
-                && matches!(handshake::get(&mut stream, &self.authority, "/readyz").await, Ok((200, _)))
+            if let Ok(stream) = TcpStream::connect(&self.authority).await
+                && matches!(page::get(stream, &self.authority, "/readyz").await, Ok((200, _)))
             {
                 return;
             }

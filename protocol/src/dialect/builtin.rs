@@ -8,8 +8,8 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    Dialect, DialectError, EventStyle, Heartbeat, Refusal, RequestNames, SubscriptionKeys, TokenPlace,
-    Welcome,
+    CloseCode, Dialect, DialectError, EventStyle, Heartbeat, Refusal, RequestNames, SubscriptionKeys,
+    TokenPlace, Welcome,
 };
 
 impl Dialect {
@@ -45,7 +45,7 @@ impl Dialect {
             // The token in a header; a gateway that says little.
             "bearer" => Self {
                 token: TokenPlace::Bearer,
-                refusal: Refusal::Close4401,
+                refusal: Refusal::Close(CloseCode::UNAUTHORIZED),
                 welcome: Welcome::Sent(false),
                 acks: false,
                 ..seed
@@ -53,7 +53,7 @@ impl Dialect {
             // What a browser can do: it sets no header, and sees no status.
             "subprotocol" => Self {
                 token: TokenPlace::Subprotocol,
-                refusal: Refusal::Close1008,
+                refusal: Refusal::Close(CloseCode::POLICY),
                 heartbeat: Heartbeat::Message,
                 user_key: "user_id".to_owned(),
                 ..seed

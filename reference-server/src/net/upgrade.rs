@@ -61,9 +61,14 @@ pub(super) async fn upgrade(
         Err(error) => {
             shared.metrics.refuse(Refusal::Token);
             tracing::info!("a connection was refused: {error}");
-            match dialect.refusal.close_code() {
-                None => Answer::plain(401, "Unauthorized").send(stream).await?,
-                Some(code) => refuse_by_close(stream, handshake, subprotocol, code).await?,
+            match dialect.refusal {
+                protocol::Refusal::Http(status) => {
+                    let reason = if status == 401 { "Unauthorized" } else { "Refused" };
+                    Answer::plain(status, reason).send(stream).await?;
+                }
+                protocol::Refusal::Close(code) => {
+                    refuse_by_close(stream, handshake, subprotocol, code).await?
+                }
             }
             return Ok(None);
         }

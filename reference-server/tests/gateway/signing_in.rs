@@ -1,7 +1,7 @@
 //! Who gets in (AUTH-1, AUTH-2, AUTH-5, AUTH-11), and how the others are told.
 
 use jsonwebtoken::Algorithm;
-use protocol::{Refusal, Role, TokenPlace};
+use protocol::{CloseCode, Refusal, Role, TokenPlace};
 use serde_json::json;
 
 use crate::running::{NOW_S, SECRET, config, signed, start, token};
@@ -60,7 +60,7 @@ async fn bad_tokens_are_refused() {
 /// In a dialect that says so, a refusal is a close, and nothing comes before or after it.
 #[tokio::test]
 async fn a_refusal_may_be_a_close() {
-    for (refusal, code) in [(Refusal::Close4401, 4401), (Refusal::Close1008, 1008)] {
+    for (refusal, code) in [4401, 1008].map(|code| (Refusal::Close(CloseCode(code)), code)) {
         let mut config = config();
         config.gateway.dialect.refusal = refusal;
         let (_gateway, address) = start(config).await;

@@ -1,6 +1,6 @@
 //! The file's form of an expectation: one requirement, one kind, and where in the trace to look.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::sequence::Sequence;
 use super::spread::Spread;
@@ -10,7 +10,7 @@ use crate::requirement::RequirementId;
 use crate::times::Expr;
 
 /// `[[expect]]`
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawExpectation {
     requirement: RequirementId,
@@ -42,7 +42,7 @@ pub(super) struct RawExpectation {
 }
 
 /// One sign of several.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawAlternative {
     some: Option<Pattern>,
@@ -50,22 +50,24 @@ struct RawAlternative {
     at_least: Option<Expr>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawInterval {
     from: Pattern,
     to: Pattern,
     min: Option<Expr>,
     max: Option<Expr>,
+    #[serde(default)]
+    oldest: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawClient {
     client: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawOrder {
     client: String,
@@ -118,12 +120,12 @@ impl TryFrom<RawExpectation> for Expectation {
             }
             kinds.push(Kind::Order(patterns));
         }
-        if let Some(RawInterval { from, to, min, max }) = raw.interval {
+        if let Some(RawInterval { from, to, min, max, oldest }) = raw.interval {
             let times = [&min, &max].into_iter().flatten().collect::<Vec<_>>();
             if times.is_empty() || !times.iter().all(|expr| expr.is_time()) {
                 return Err("`interval` has a `min` or a `max`, which are times".to_owned());
             }
-            kinds.push(Kind::Interval { from, to, min, max });
+            kinds.push(Kind::Interval { from, to, min, max, oldest });
         }
         for (name, on, kind) in [
             ("backoff", raw.backoff, Kind::Backoff),
@@ -181,6 +183,92 @@ impl TryFrom<RawAlternative> for Kind {
             (Some(pattern), None, None) => Ok(Self::Some(pattern)),
             (None, Some(pattern), Some(least)) => Ok(Self::Count { pattern, times: Bounds::AtLeast(least) }),
             _ => Err("a sign in `any_of` is `some`, or `count` with `at_least`".to_owned()),
+        }
+    }
+}
+
+impl From<Expectation> for RawExpectation {
+    fn from(expectation: Expectation) -> Self {
+        let Expectation { requirement, scope: Scope { after, before }, kind } = expectation;
+        let mut raw = Self::none(requirement);
+        (raw.after, raw.before) = (after, before);
+        match kind {
+            Kind::AnyOf(kinds) => raw.any_of = Some(kinds.into_iter().map(Into::into).collect()),
+            Kind::Some(pattern) => raw.some = Some(pattern),
+            Kind::Never(pattern) => raw.never = Some(pattern),
+            Kind::Count { pattern, times } => {
+                raw.count = Some(pattern);
+                match times {
+                    Bounds::Exactly(times) => raw.times = Some(times),
+                    Bounds::AtLeast(least) => raw.at_least = Some(least),
+                    Bounds::AtMost(most) => raw.at_most = Some(most),
+                }
+            }
+            Kind::Order(patterns) => raw.order = Some(patterns),
+            Kind::Interval { from, to, min, max, oldest } => {
+                raw.interval = Some(RawInterval { from, to, min, max, oldest });
+            }
+            Kind::Every { pattern, period } => (raw.every, raw.period) = (Some(pattern), Some(period)),
+            Kind::Backoff => raw.backoff = Some(true),
+            Kind::Statuses(wanted) => raw.statuses = Some(wanted),
+            Kind::LegalTransitions => raw.legal_transitions = Some(true),
+            Kind::OneConnection => raw.one_connection = Some(true),
+            Kind::WellFormed { client } => raw.well_formed = Some(RawClient { client }),
+            Kind::PublishedOrder { client, types } => raw.published_order = Some(RawOrder { client, types }),
+            Kind::PongsMatch => raw.pongs_match = Some(true),
+            Kind::Topology => raw.topology = Some(true),
+            Kind::NoTokens => raw.no_tokens = Some(true),
+            Kind::Sequence(sequence) => raw.sequence = Some(sequence),
+            Kind::Spread(spread) => raw.spread = Some(spread),
+            Kind::QueueReady(ready) => raw.queue_ready = Some(ready),
+        }
+        raw
+    }
+}
+
+impl From<Kind> for RawAlternative {
+    /// A sign in `any_of` is one of these; nothing else can be read.
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Count { pattern, times: Bounds::AtLeast(least) } => {
+                Self { some: None, count: Some(pattern), at_least: Some(least) }
+            }
+            Kind::Some(pattern) => Self { some: Some(pattern), count: None, at_least: None },
+            _ => Self { some: None, count: None, at_least: None },
+        }
+    }
+}
+
+impl RawExpectation {
+    /// What says nothing yet.
+    fn none(requirement: RequirementId) -> Self {
+        Self {
+            requirement,
+            after: None,
+            before: None,
+            any_of: None,
+            some: None,
+            never: None,
+            count: None,
+            times: None,
+            at_least: None,
+            at_most: None,
+            order: None,
+            interval: None,
+            every: None,
+            period: None,
+            backoff: None,
+            statuses: None,
+            legal_transitions: None,
+            one_connection: None,
+            well_formed: None,
+            published_order: None,
+            pongs_match: None,
+            topology: None,
+            no_tokens: None,
+            queue_ready: None,
+            sequence: None,
+            spread: None,
         }
     }
 }

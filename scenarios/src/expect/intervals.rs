@@ -14,6 +14,7 @@ pub(super) fn interval(
     range: Range<usize>,
     [from, to]: [&Pattern; 2],
     [min, max]: [Option<&Expr>; 2],
+    oldest: bool,
     times: &Times,
 ) -> Result<(), Finding> {
     let shortest = min.map(|expr| expr.duration(times).saturating_sub(times.slack));
@@ -29,7 +30,12 @@ pub(super) fn interval(
     if starts.is_empty() {
         return Err(Finding::owed(expected, format!("no sign that {from}"), []));
     }
+    let mut answered = range.start;
     for start in starts {
+        // One that is older is still waiting: this one waits with it.
+        if oldest && start < answered {
+            continue;
+        }
         let Some(end) = matches(trace, start + 1..range.end, to).next() else {
             let seen = "that did not happen";
             // What has a deadline is proved to be late by a trace that goes on beyond it.
@@ -39,12 +45,15 @@ pub(super) fn interval(
                 _ => Finding::owed(expected, seen, [start]),
             });
         };
+        answered = end;
         let took = trace.observations[end].at().saturating_sub(trace.observations[start].at());
         let missed = outside(took, shortest.unwrap_or_default(), longest.unwrap_or(Duration::MAX));
         if let Some(missed) = missed {
             // Where nobody answered, the harness gave up, and says so.
             let reason = match &trace.observations[end].event {
-                Event::Refused { status: None, reason } if !reason.is_empty() => format!(": {reason}"),
+                Event::Refused { status: None, code: None, reason } if !reason.is_empty() => {
+                    format!(": {reason}")
+                }
                 _ => String::new(),
             };
             let seen = format!("after {}{reason}", milliseconds(took));

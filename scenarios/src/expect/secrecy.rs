@@ -1,5 +1,7 @@
 //! What must not be told (AUTH-8, TOKEN-3).
 
+use std::collections::BTreeSet;
+
 use percent_encoding::percent_decode_str;
 
 use super::Finding;
@@ -8,37 +10,50 @@ use crate::trace::{Event, Trace};
 /// Shortest part of a token that is looked for: a signature is unmistakable, and is the part that must not be known.
 const TELLING: usize = 20;
 
+/// What no token may stand in.
+const EXPECTED: &str = "no token in anything that is said, printed or shown";
+
 pub(super) fn no_tokens(trace: &Trace) -> Result<(), Finding> {
-    const EXPECTED: &str = "no token in anything that is said, printed or shown";
-    let signatures: Vec<&str> = trace
-        .iter()
-        .filter_map(|(_, observation)| match &observation.event {
-            Event::Dialled { query, .. } => query.iter().find(|(name, _)| name == "token"),
-            _ => None,
-        })
-        .filter_map(|(_, token)| token.rsplit('.').next())
-        .filter(|part| part.len() >= TELLING)
-        .collect();
-    let mut looked_at = 0;
-    for (index, observation) in trace.iter() {
+    if let Some(finding) = leak(trace) {
+        return Err(finding);
+    }
+    let is_looked_at = |event: &Event| matches!(event, Event::Log { .. } | Event::Answered { .. });
+    let looked_at = trace.iter().filter(|(_, seen)| is_looked_at(&seen.event)).count();
+    match (signatures(trace).is_empty(), looked_at) {
+        (true, _) => Err(Finding::owed(EXPECTED, "no token was ever sent", [])),
+        (false, 0) => Err(Finding::owed(EXPECTED, "nothing was looked at", [])),
+        (false, _) => Ok(()),
+    }
+}
+
+/// A token that turns up where it must not.
+pub(crate) fn leak(trace: &Trace) -> Option<Finding> {
+    let signatures = signatures(trace);
+    trace.iter().find_map(|(index, observation)| {
         let (what, text) = match &observation.event {
             Event::Log { text } => ("its log", text),
             Event::Answered { path, body, .. } => (path.as_str(), body),
             Event::Received(frame) => ("a message", &frame.body),
             Event::Reported { message, .. } => ("an error report", message),
             Event::RequestFailed { error, .. } => ("an answer", error),
-            _ => continue,
+            _ => return None,
         };
-        looked_at += usize::from(matches!(observation.event, Event::Log { .. } | Event::Answered { .. }));
         // A URL in a log has the token percent-encoded, in one of several ways.
         let plain = percent_decode_str(text).decode_utf8_lossy();
-        if signatures.iter().any(|signature| text.contains(signature) || plain.contains(signature)) {
-            return Err(Finding::forbidden(EXPECTED, format!("a token in {what}"), [index]));
-        }
-    }
-    match (signatures.is_empty(), looked_at) {
-        (true, _) => Err(Finding::owed(EXPECTED, "no token was ever sent", [])),
-        (false, 0) => Err(Finding::owed(EXPECTED, "nothing was looked at", [])),
-        (false, _) => Ok(()),
-    }
+        let is_in = |signature: &&str| text.contains(*signature) || plain.contains(*signature);
+        signatures
+            .iter()
+            .any(is_in)
+            .then(|| Finding::forbidden(EXPECTED, format!("a token in {what}"), [index]))
+    })
+}
+
+/// The telling part of each token that was sent.
+fn signatures(trace: &Trace) -> BTreeSet<&str> {
+    let tokens = trace.iter().filter_map(|(_, observation)| match &observation.event {
+        Event::Dialled { query, .. } => query.iter().find(|(name, _)| name == "token"),
+        _ => None,
+    });
+    let parts = tokens.filter_map(|(_, token)| token.rsplit('.').next());
+    parts.filter(|part| part.len() >= TELLING).collect()
 }

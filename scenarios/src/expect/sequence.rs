@@ -1,6 +1,6 @@
 //! Numbered messages that outlive a connection (QUEUE-4).
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Finding;
 use crate::pattern::payload;
@@ -9,7 +9,7 @@ use crate::trace::{Event, Trace};
 
 /// `sequence`: messages of a type, numbered from 1 by a `seq` in their payload, come in order over all connections, each
 /// at most once, and the last one comes.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sequence {
     /// The messages' type.

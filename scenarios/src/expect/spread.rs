@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Finding;
 use crate::times::{Expr, Times};
@@ -20,7 +20,7 @@ const HALVINGS: u32 = 50;
 /// The range of n pauses drawn uniformly from a window of width w is narrower than r·w with probability
 /// n·rⁿ⁻¹ − (n − 1)·rⁿ. Narrower than the r for which that is one in a million, less the executor's slack, is a finding:
 /// for 100 clients r is 0.85, for 20 it is 0.42.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Spread {
     /// The delay that the jitter is about.

@@ -36,13 +36,17 @@ pub(super) fn legal(trace: &Trace) -> Result<(), Finding> {
             let expected = format!("a change from {current}, the status announced last");
             return Err(Finding::forbidden(expected, format!("a change from {old}"), [index]));
         }
-        let known = TRANSITIONS.contains(&(old, new)) || (new == "disconnected" && old != "disconnected");
-        if !known {
+        if !exists(old, new) {
             return Err(Finding::forbidden("a transition that exists", format!("{old} → {new}"), [index]));
         }
         current = new;
     }
     Ok(())
+}
+
+/// Whether the diagram has a transition (STATE-2).
+pub(crate) fn exists(old: &str, new: &str) -> bool {
+    TRANSITIONS.contains(&(old, new)) || (new == "disconnected" && old != "disconnected")
 }
 
 fn changes(trace: &Trace) -> impl Iterator<Item = (usize, &str, &str)> {

@@ -52,7 +52,7 @@ fn dial() -> Event {
 }
 
 fn refused() -> Event {
-    Event::Refused { status: None, reason: "test".into() }
+    Event::Refused { status: None, code: None, reason: "test".into() }
 }
 
 fn closed() -> Event {

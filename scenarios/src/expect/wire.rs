@@ -8,29 +8,35 @@ use crate::pattern::payload;
 use crate::times::Times;
 use crate::trace::{Event, Frame, FrameKind, Trace};
 
+/// What every message of a gateway is.
+const WELL_FORMED: &str = "a JSON text frame with a string `type` and an ISO 8601 `timestamp`";
+
 pub(super) fn well_formed(trace: &Trace, client: &str) -> Result<(), Finding> {
-    const EXPECTED: &str = "a JSON text frame with a string `type` and an ISO 8601 `timestamp`";
     let mut messages = 0;
     for (index, frame) in received(trace, client) {
-        match frame.kind {
-            FrameKind::Ping | FrameKind::Pong | FrameKind::Close => continue,
-            FrameKind::Binary | FrameKind::Raw => {
-                return Err(Finding::forbidden(EXPECTED, "a frame that is no text", [index]));
-            }
-            FrameKind::Text => messages += 1,
+        if let Some(finding) = ill_formed(index, frame) {
+            return Err(finding);
         }
-        match Envelope::decode(&frame.body) {
-            Ok(Envelope { timestamp: Some(_), .. }) => {}
-            Ok(Envelope { timestamp: None, .. }) => {
-                return Err(Finding::forbidden(EXPECTED, "no `timestamp`", [index]));
-            }
-            Err(error) => return Err(Finding::forbidden(EXPECTED, error, [index])),
-        }
+        messages += usize::from(frame.kind == FrameKind::Text);
     }
     match messages {
-        0 => Err(Finding::owed(EXPECTED, "no message at all", [])),
+        0 => Err(Finding::owed(WELL_FORMED, "no message at all", [])),
         _ => Ok(()),
     }
+}
+
+/// What is wrong with a frame from a gateway, where anything is (MSG-1).
+pub(crate) fn ill_formed(index: usize, frame: &Frame) -> Option<Finding> {
+    let problem = match frame.kind {
+        FrameKind::Ping | FrameKind::Pong | FrameKind::Close => return None,
+        FrameKind::Binary | FrameKind::Raw => "a frame that is no text".to_owned(),
+        FrameKind::Text => match Envelope::decode(&frame.body) {
+            Ok(Envelope { timestamp: Some(_), .. }) => return None,
+            Ok(Envelope { timestamp: None, .. }) => "no `timestamp`".to_owned(),
+            Err(error) => error.to_string(),
+        },
+    };
+    Some(Finding::forbidden(WELL_FORMED, problem, [index]))
 }
 
 pub(super) fn published_order(trace: &Trace, client: &str, types: &[String]) -> Result<(), Finding> {

@@ -22,7 +22,7 @@ fn id(text: &str) -> RequirementId {
 /// Two requirements: one is owed an opening, the other forbids a close.
 fn scenario() -> Scenario {
     let text = r#"
-        version = 1
+        version = 2
         title = "t"
         subject = "client"
         [[expect]]
@@ -58,7 +58,7 @@ fn closed(code: Option<CloseCode>) -> Event {
 }
 
 fn judgements(events: impl IntoIterator<Item = (u64, Event)>, ending: &Ending) -> Vec<(String, Judgement)> {
-    let judged = judge(&scenario(), &trace(events), ending, &times());
+    let judged = judge(&scenario(), &trace(events), ending, &times()).judged;
     judged.into_iter().map(|judged| (judged.requirement.to_string(), judged.judgement)).collect()
 }
 

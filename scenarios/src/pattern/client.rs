@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::contains;
 use crate::trace::{Key, Reading};
 
 /// A value that the client was asked for: a consumer's, a query's, or its configuration where neither is named.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReadPattern {
     consumer: Option<String>,
@@ -21,7 +21,7 @@ pub(super) struct ReadPattern {
 }
 
 /// An error report.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportPattern {
     /// Text that its message holds.
@@ -33,7 +33,7 @@ pub(super) struct ReportPattern {
 }
 
 /// What was printed.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogPattern {
     /// Text that it holds.

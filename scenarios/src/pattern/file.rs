@@ -1,16 +1,17 @@
 //! The file's form of a pattern.
 
 use protocol::CloseCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::client::{LogPattern, ReadPattern, ReportPattern};
 use super::{
-    AnswerPattern, ClosePattern, DialPattern, EmitPattern, MessagePattern, Pattern, PatternError, What,
+    AnswerPattern, ClosePattern, DialPattern, EmitPattern, MessagePattern, Pattern, PatternError,
+    RefusedPattern, What,
 };
 
 /// The file's form of a pattern.
-#[derive(Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPattern {
     client: Option<String>,
@@ -18,7 +19,7 @@ pub(super) struct RawPattern {
     connection: Option<u32>,
     dials: Option<Switch<DialPattern>>,
     opens: Option<bool>,
-    refused: Option<Switch<u16>>,
+    refused: Option<RawRefused>,
     closes: Option<RawClose>,
     receives: Option<RawMessage>,
     sends: Option<RawMessage>,
@@ -37,14 +38,29 @@ pub(super) struct RawPattern {
     turned_away: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected `true` or the details")]
 enum Switch<T> {
     On(bool),
     Details(T),
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected `true`, a status, `\"as_declared\"`, or `{ close = CODE }`")]
+enum RawRefused {
+    On(bool),
+    Status(u16),
+    Declared(Declared),
+    Close { close: CloseCode },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Declared {
+    AsDeclared,
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(
     untagged,
     expecting = "expected `true`, a close code, or a table of `code` or `code_or_none`, and `by`"
@@ -55,7 +71,7 @@ enum RawClose {
     Details(ClosePattern),
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(
     untagged,
     expecting = "expected a message's name, or a table of `type`, `any`, `frame`, `body`, `target`, `room`, `code`, `data`, `with`"
@@ -65,7 +81,7 @@ enum RawMessage {
     Details(MessagePattern),
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(
     untagged,
     expecting = "expected an event's name, or a table of `name`, `payload`, `with`, `listener`"
@@ -91,9 +107,11 @@ impl TryFrom<RawPattern> for Pattern {
             None => {}
         }
         match raw.refused {
-            Some(Switch::On(false)) => return Err(PatternError::False("refused")),
-            Some(Switch::On(true)) => whats.push(What::Refused(None)),
-            Some(Switch::Details(status)) => whats.push(What::Refused(Some(status))),
+            Some(RawRefused::On(false)) => return Err(PatternError::False("refused")),
+            Some(RawRefused::On(true)) => whats.push(What::Refused(RefusedPattern::Any)),
+            Some(RawRefused::Status(status)) => whats.push(What::Refused(RefusedPattern::Status(status))),
+            Some(RawRefused::Declared(_)) => whats.push(What::Refused(RefusedPattern::AsDeclared)),
+            Some(RawRefused::Close { close }) => whats.push(What::Refused(RefusedPattern::Close(close))),
             None => {}
         }
         match raw.closes {
@@ -158,6 +176,42 @@ impl From<RawEmit> for EmitPattern {
         match raw {
             RawEmit::Name(name) => Self { name, payload: None, with: None, listener: None },
             RawEmit::Details(pattern) => pattern,
+        }
+    }
+}
+
+impl From<Pattern> for RawPattern {
+    fn from(pattern: Pattern) -> Self {
+        let Pattern { client, consumer, connection, what } = pattern;
+        let none = Self { client, consumer, connection, ..Self::default() };
+        match what {
+            What::Dials(dial) => Self { dials: Some(Switch::Details(dial)), ..none },
+            What::Opens => Self { opens: Some(true), ..none },
+            What::Refused(refused) => {
+                let refused = match refused {
+                    RefusedPattern::Any => RawRefused::On(true),
+                    RefusedPattern::Status(status) => RawRefused::Status(status),
+                    RefusedPattern::Close(close) => RawRefused::Close { close },
+                    RefusedPattern::AsDeclared => RawRefused::Declared(Declared::AsDeclared),
+                };
+                Self { refused: Some(refused), ..none }
+            }
+            What::Closes(close) => Self { closes: Some(RawClose::Details(close)), ..none },
+            What::Receives(message) => Self { receives: Some(RawMessage::Details(message)), ..none },
+            What::Sends(message) => Self { sends: Some(RawMessage::Details(message)), ..none },
+            What::Status(status) => Self { status: Some(status), ..none },
+            What::Emits(emit) => Self { emits: Some(RawEmit::Details(emit)), ..none },
+            What::RequestFails(op) => Self { request_fails: Some(op), ..none },
+            What::Refetches(key) => Self { refetches: Some(key), ..none },
+            What::Reads(reads) => Self { reads: Some(reads), ..none },
+            What::Reports(report) => Self { reports: Some(Switch::Details(report)), ..none },
+            What::WantsToken => Self { wants_token: Some(true), ..none },
+            What::Log(log) => Self { log: Some(log), ..none },
+            What::QueueDepth => Self { queue_depth: Some(true), ..none },
+            What::Topology => Self { topology: Some(true), ..none },
+            What::Answers(answer) => Self { answers: Some(answer), ..none },
+            What::Ended => Self { ended: Some(true), ..none },
+            What::TurnedAway => Self { turned_away: Some(true), ..none },
         }
     }
 }

@@ -10,8 +10,8 @@ use super::behind::Behind;
 use super::journal::{Journal, Recorder};
 use super::script::ScriptedGateway;
 use super::stage::{ClientStage, Play, PlayError, Setting, StageError};
-use crate::label::Label;
-use crate::scenario::{Action, ClientAct, ClientSetup, Inspection, Scenario, Step, UrlSource};
+use super::{SETTLING, log_tail};
+use crate::scenario::{ClientAct, ClientAction, ClientScript, ClientSetup, GatewayAct, Step, UrlSource};
 use crate::trace::{Actor, Event, Reading};
 use crate::wire::link::Network;
 
@@ -22,29 +22,29 @@ const LISTENER: &str = "main";
 
 /// Plays the steps; `scenario` is bound already.
 pub async fn play<S: ClientStage>(
-    scenario: &Scenario,
+    script: &ClientScript,
     setting: &Setting,
     stage: &mut S,
     recorder: &Recorder,
     journal: Journal,
 ) -> Play {
     let url = stage.url();
-    let (listener, spec) = (stage.take_listener(), scenario.gateway.clone());
+    let (listener, spec) = (stage.take_listener(), script.gateway.clone());
     let network = Network::new();
-    let gateway = if scenario.disturbs_client() {
+    let gateway = if script.disturbs_client() {
         let listener = Behind::new(listener, network.clone());
         ScriptedGateway::start(listener, spec, setting.clone(), recorder.clone())
     } else {
         ScriptedGateway::start(listener, spec, setting.clone(), recorder.clone())
     };
     let start = |(number, (requests, reports))| {
-        let actor = if scenario.client.fleet { Actor::client_of_fleet(number) } else { Actor::client() };
+        let actor = if script.client.fleet { Actor::client_of_fleet(number) } else { Actor::client() };
         Adapter::start(requests, reports, actor, recorder.clone())
     };
     let adapters = (1..).zip(stage.take_adapters()).map(start).collect();
-    let (longest, printed) = (scenario.answer(), String::new());
+    let (longest, printed) = (script.answer(), String::new());
     let mut player = Player { setting, stage, gateway, network, adapters, longest, journal, printed };
-    let outcome = match player.run(scenario, &url).await {
+    let outcome = match player.run(script, &url).await {
         // A process that died says more than a request that it left unanswered.
         Err(PlayError::Adapter(reason)) => {
             let died = player.journal.quiet(setting.times.slack).await;
@@ -52,9 +52,6 @@ pub async fn play<S: ClientStage>(
         }
         outcome => outcome,
     };
-    if outcome.is_ok() {
-        player.catch_up().await;
-    }
     Play { trace: player.journal.finish(), outcome }
 }
 
@@ -77,59 +74,69 @@ struct Player<'a, S> {
 #[derive(PartialEq)]
 enum Next {
     Go,
-    Unmet,
+    InVain,
 }
 
 impl<S: ClientStage> Player<'_, S> {
-    async fn run(&mut self, scenario: &Scenario, url: &str) -> Result<(), PlayError> {
+    async fn run(&mut self, script: &ClientScript, url: &str) -> Result<(), PlayError> {
         for client in 0..self.adapters.len() {
-            self.ask(client, "configure", self.configuration(&scenario.client, url, client)).await?;
+            self.ask(client, "configure", self.configuration(&script.client, url, client)).await?;
             let own = OWN_EVENTS.into_iter().map(str::to_owned);
-            for name in own.chain(scenario.client.listen.iter().cloned()) {
+            for name in own.chain(script.client.listen.iter().cloned()) {
                 let listener = json!({ "name": name, "listener": LISTENER, "fails": false });
                 self.ask(client, "on", listener).await?;
             }
         }
-        for (number, step) in (1..).zip(&scenario.steps) {
+        self.steps(script).await?;
+        self.catch_up().await?;
+        self.journal.write(Actor::scenario(), None, Event::StepsEnded);
+        self.journal.quiet(SETTLING).await?;
+        if let Ok(log) = self.journal.during(self.stage.log()).await {
+            self.journal.write(Actor::client(), None, Event::Log { text: log_tail(&log) });
+        }
+        self.journal.quiet(Duration::ZERO).await
+    }
+
+    async fn steps(&mut self, script: &ClientScript) -> Result<(), PlayError> {
+        for (number, step) in (1..).zip(&script.steps) {
             let action = step.action.to_string();
             self.journal.write(Actor::scenario(), None, Event::Step { number, action });
-            if self.step(number, step).await? == Next::Unmet {
+            self.stage.begin_step(number);
+            if self.step(number, step).await? == Next::InVain {
                 return Ok(());
             }
         }
+        self.stage.begin_step(script.steps.len() + 1);
         Ok(())
     }
 
-    async fn step(&mut self, number: usize, step: &Step) -> Result<Next, PlayError> {
+    async fn step(&mut self, number: usize, step: &Step<ClientAction>) -> Result<Next, PlayError> {
         let times = &self.setting.times;
         match &step.action {
-            Action::Wait { pattern, times: count, within } => {
-                let within =
-                    within.as_ref().map_or(times.patience, |expr| expr.duration(times) + times.slack);
-                let came = self.journal.until(pattern, count.count(times), 0, within).await?;
-                if !came && let Some(requires) = &step.requires {
-                    let detail = format!("no sign that {pattern}");
-                    self.journal.in_vain(number, Label::Requires(requires.clone()), detail, within);
-                    return Ok(Next::Unmet);
+            ClientAction::Wait(wait) => {
+                let window = wait.window(times);
+                let came = self.journal.until(&wait.pattern, wait.count(times), 0, window).await?;
+                // Every step that waits has a label: the file is checked.
+                if !came && let Some(label) = &step.label {
+                    let detail = self.journal.trace().missing(&wait.pattern);
+                    self.journal.in_vain(number, label.clone(), detail, window);
+                    return Ok(Next::InVain);
                 }
             }
-            Action::Quiet(time) => self.journal.quiet(time.duration(times)).await?,
-            Action::Network(act) => {
+            ClientAction::Quiet(time) => self.journal.quiet(time.duration(times)).await?,
+            ClientAction::Network(act) => {
                 let what = format!("the network {act}");
                 self.journal.write(Actor::client(), None, Event::Fault { what });
                 act.apply(&self.network, times);
             }
-            Action::Client(act) => self.act(act).await?,
-            Action::Inspect(Inspection::Log) => self.read_log().await?,
-            Action::Gateway(act) => self.journal.during(self.gateway.act(act.clone())).await,
-            Action::Probe(..)
-            | Action::Get { .. }
-            | Action::Publish(_)
-            | Action::Inspect(Inspection::Topology | Inspection::Queue)
-            | Action::Broker(_)
-            | Action::ShutDown
-            | Action::KillGateway => {
-                return Err(PlayError::Harness("a scenario about a client has no such step".to_owned()));
+            ClientAction::Client(act) => self.act(act).await?,
+            ClientAction::ReadLog => self.read_log().await?,
+            ClientAction::Gateway(act) => {
+                if let GatewayAct::Stall(_) = act {
+                    let what = format!("the gateway: {act}");
+                    self.journal.write(Actor::client(), None, Event::Fault { what });
+                }
+                self.journal.during(self.gateway.act(act.clone())).await;
             }
         }
         Ok(Next::Go)
@@ -169,13 +176,17 @@ impl<S: ClientStage> Player<'_, S> {
         }
     }
 
-    /// Lets the trace have what the clients have reported by now. The wire may be faster than their pipes: whatever one prints
-    /// before an answer has been read when that comes. What the answer is matters to nobody.
-    async fn catch_up(&mut self) {
+    /// Lets the trace have what the clients have reported by now, and asks each whether it is alive. The wire may be faster than
+    /// their pipes: whatever one prints before an answer has been read when that comes. What the answer is does not matter.
+    async fn catch_up(&mut self) -> Result<(), PlayError> {
         for adapter in &self.adapters {
-            let asked = adapter.ask("config", json!({}));
-            let _ = self.journal.during(tokio::time::timeout(self.setting.times.patience, asked)).await;
+            let asked = tokio::time::timeout(self.longest, adapter.ask("status", json!({})));
+            let silent = |_| {
+                PlayError::Adapter(format!("the adapter did not answer `status` within {:?}", self.longest))
+            };
+            self.journal.during(asked).await.map_err(silent)??;
         }
+        Ok(())
     }
 
     /// Reads what has been printed since the last time.

@@ -7,36 +7,45 @@ use serde_json::Value;
 
 use super::journal::{Journal, Recorder};
 use super::probe::Probe;
+use super::rest::Rest;
 use super::stage::{GatewayStage, Play, PlayError, Setting, StageError};
+use super::{SETTLING, log_tail};
 use crate::label::Label;
-use crate::requirement::RequirementId;
+use crate::pattern::Pattern;
 use crate::scenario::{
-    Action, BrokerAct, BrokerState, Connect, Inspection, ProbeAct, Publication, Scenario, Step,
+    BrokerAct, BrokerState, ClientSpec, Connect, GatewayAction, GatewayScript, Inspection, ProbeAct,
+    Publication, Scenario, Settings, Step,
 };
 use crate::trace::{Actor, Event, FrameKind, Message, Observation};
-use crate::wire::handshake;
+use crate::wire::page;
 
 /// Longest time that a step gives the gateway to take in what was sent, where nothing is judged by it.
 const SETTLE: Duration = Duration::from_secs(1);
 /// How soon an event is published again that is published until something happens.
 const PUBLISH_AGAIN: Duration = Duration::from_millis(100);
 /// What a settling ping frame carries.
-const SETTLING: &[u8] = b"settle";
+const SETTLING_PING: &[u8] = b"settle";
+/// What a ping frame carries that asks whether a connection is alive.
+const ALIVE_PING: &[u8] = b"alive";
+/// The client that signs in after the steps.
+pub(crate) const AFTERWARDS: &str = "afterwards";
 
 /// Plays the steps; `scenario` is bound already.
 pub async fn play<S: GatewayStage>(
     scenario: &Scenario,
+    script: &GatewayScript,
     setting: &Setting,
     stage: &mut S,
     recorder: &Recorder,
     journal: Journal,
 ) -> Play {
-    let probes = scenario.clients.iter().map(|(name, spec)| {
+    let probes = script.clients.iter().map(|(name, spec)| {
         let user_id = scenario.user_id(name, &setting.bindings);
-        (name.clone(), Probe::new(name, user_id, spec.clone(), scenario.disturbs_probe(name)))
+        (name.clone(), Probe::new(name, user_id, spec.clone(), script.disturbs_probe(name)))
     });
-    let mut player = Player { setting, stage, recorder, journal, probes: probes.collect() };
-    let outcome = player.run(scenario).await;
+    let rest = Rest::of(scenario);
+    let mut player = Player { setting, stage, recorder, journal, rest, probes: probes.collect() };
+    let outcome = player.run(script).await;
     Play { trace: player.journal.finish(), outcome }
 }
 
@@ -45,6 +54,8 @@ struct Player<'a, S> {
     stage: &'a mut S,
     recorder: &'a Recorder,
     journal: Journal,
+    /// What steps rest on that say nothing of it.
+    rest: Rest,
     probes: BTreeMap<String, Probe>,
 }
 
@@ -52,65 +63,81 @@ struct Player<'a, S> {
 #[derive(PartialEq)]
 enum Next {
     Go,
-    Unmet,
+    InVain,
 }
 
 impl<S: GatewayStage> Player<'_, S> {
-    async fn run(&mut self, scenario: &Scenario) -> Result<(), PlayError> {
-        for (name, spec) in &scenario.clients {
-            if spec.connect == Connect::Start && self.connect(name, 0, None).await? == Next::Unmet {
-                return Ok(());
-            }
+    async fn run(&mut self, script: &GatewayScript) -> Result<(), PlayError> {
+        let played = self.steps(script).await?;
+        self.journal.write(Actor::scenario(), None, Event::StepsEnded);
+        self.journal.quiet(SETTLING).await?;
+        if played == Next::Go && !script.ends_gateway() {
+            self.afterwards(script).await?;
         }
-        for (number, step) in (1..).zip(&scenario.steps) {
-            let action = step.action.to_string();
-            self.journal.write(Actor::scenario(), None, Event::Step { number, action });
-            if self.step(number, step).await? == Next::Unmet {
-                return Ok(());
-            }
+        if let Ok(log) = self.journal.during(self.stage.log()).await {
+            self.journal.write(Actor::gateway(), None, Event::Log { text: log_tail(&log) });
         }
-        Ok(())
+        self.journal.quiet(Duration::ZERO).await
     }
 
-    async fn step(&mut self, number: usize, step: &Step) -> Result<Next, PlayError> {
+    async fn steps(&mut self, script: &GatewayScript) -> Result<Next, PlayError> {
+        for (name, spec) in &script.clients {
+            if spec.connect == Connect::Start && self.connect(name, 0, None).await? == Next::InVain {
+                return Ok(Next::InVain);
+            }
+        }
+        for (number, step) in (1..).zip(&script.steps) {
+            let action = step.action.to_string();
+            self.journal.write(Actor::scenario(), None, Event::Step { number, action });
+            self.stage.begin_step(number);
+            if self.step(number, step).await? == Next::InVain {
+                return Ok(Next::InVain);
+            }
+        }
+        self.stage.begin_step(script.steps.len() + 1);
+        Ok(Next::Go)
+    }
+
+    async fn step(&mut self, number: usize, step: &Step<GatewayAction>) -> Result<Next, PlayError> {
+        let times = &self.setting.times;
         match &step.action {
-            Action::Wait { pattern, times, within } => {
-                if pattern.needs_acknowledgement() && !self.setting.dialect.acks {
+            GatewayAction::Wait(wait) => {
+                let window = wait.window(times);
+                if self.journal.until(&wait.pattern, wait.count(times), 0, window).await? {
                     return Ok(Next::Go);
                 }
-                let times = times.count(&self.setting.times);
-                let within = within.as_ref().map_or(self.setting.times.patience, |expr| {
-                    expr.duration(&self.setting.times) + self.setting.times.slack
-                });
-                if self.journal.until(pattern, times, 0, within).await? {
-                    return Ok(Next::Go);
-                }
-                return Ok(self.unmet(
-                    number,
-                    step.requires.as_ref(),
-                    format!("no sign that {pattern}"),
-                    within,
-                ));
+                return Ok(self.in_vain(number, step.label.as_ref(), &wait.pattern, window));
             }
-            Action::Quiet(time) => self.journal.quiet(time.duration(&self.setting.times)).await?,
-            Action::Probe(client, ProbeAct::Connect) => {
-                return self.connect(client, number, step.requires.as_ref()).await;
+            GatewayAction::Quiet(time) => self.journal.quiet(time.duration(times)).await?,
+            GatewayAction::Probe(client, ProbeAct::Connect) => {
+                return self.connect(client, number, step.label.as_ref()).await;
             }
-            Action::Probe(client, act) => self.act(client, act).await?,
-            Action::Get { client, path } => self.get(client, path).await,
-            Action::Publish(publication) if !publication.until.is_empty() => {
-                return self.publish_until(number, publication, step.requires.as_ref()).await;
+            GatewayAction::Probe(client, act) => self.act(client, act).await?,
+            GatewayAction::Get { client, path } => self.get(client, path).await,
+            GatewayAction::Publish { publication, until } if !until.is_empty() => {
+                return self.publish_until(number, publication, until, step.label.as_ref()).await;
             }
-            Action::Publish(_)
-            | Action::Inspect(_)
-            | Action::Broker(_)
-            | Action::ShutDown
-            | Action::KillGateway => {
-                let done = self.backstage(&step.action).await;
-                return self.after_backstage(number, done);
+            GatewayAction::Publish { publication, .. } => {
+                let done = self.publish(publication).await;
+                return self.after_backstage(number, step.label.as_ref(), done);
             }
-            Action::Network(_) | Action::Client(_) | Action::Gateway(_) => {
-                return Err(PlayError::Harness("a scenario about a gateway has no such step".to_owned()));
+            GatewayAction::Inspect(inspection) => {
+                let done = self.inspect(*inspection).await;
+                return self.after_backstage(number, step.label.as_ref(), done);
+            }
+            GatewayAction::Broker(act) => {
+                let done = self.broker(act).await;
+                return self.after_backstage(number, None, done);
+            }
+            GatewayAction::ShutDown => {
+                self.journal.write(Actor::gateway(), None, Event::Fault { what: "asked to end".to_owned() });
+                let done = self.journal.during(self.stage.shut_down()).await;
+                return self.after_backstage(number, None, done);
+            }
+            GatewayAction::Kill => {
+                let done = self.journal.during(self.stage.kill_gateway()).await;
+                self.journal.write(Actor::gateway(), None, Event::Fault { what: "killed".to_owned() });
+                return self.after_backstage(number, None, done);
             }
         }
         Ok(Next::Go)
@@ -121,66 +148,67 @@ impl<S: GatewayStage> Player<'_, S> {
         &mut self,
         client: &str,
         number: usize,
-        requires: Option<&RequirementId>,
+        label: Option<&Label>,
     ) -> Result<Next, PlayError> {
         let probe = self.probes.get_mut(client).expect("scenarios name their clients");
         let start = self.journal.trace().observations.len();
         self.journal.during(probe.connect(self.stage, self.setting, self.recorder)).await;
         let connection = probe.connection();
         let actor = Actor(client.to_owned());
-        let welcome = probe.is_welcome();
-        probe.ping_frame(SETTLING).await;
+        let is_welcome = probe.is_welcome();
+        probe.ping_frame(SETTLING_PING).await;
+        let own = |seen: &Observation| seen.actor == actor && seen.connection == connection;
+        let ended = |event: &Event| matches!(event, Event::Refused { .. } | Event::Closed { .. });
         let settled = |seen: &Observation| {
-            seen.actor == actor
-                && seen.connection == connection
-                && match &seen.event {
-                    Event::Received(frame) => frame.kind == FrameKind::Pong,
-                    Event::Refused { .. } | Event::Closed { .. } => true,
-                    _ => false,
-                }
+            let is_pong = matches!(&seen.event, Event::Received(frame) if frame.kind == FrameKind::Pong);
+            own(seen) && (is_pong || ended(&seen.event))
         };
         self.journal.until_count(settled, 1, start, SETTLE).await?;
+        let is_spoken = |event: &Event| {
+            let is_data = |kind| matches!(kind, FrameKind::Text | FrameKind::Binary);
+            matches!(event, Event::Received(frame) if is_data(frame.kind))
+        };
         if self.setting.dialect.welcome_type().is_some() {
-            // A gateway may answer a ping frame before it has let the client into its rooms; the welcome says that it has.
-            let welcomed = |seen: &Observation| {
-                seen.actor == actor
-                    && seen.connection == connection
-                    && match &seen.event {
-                        Event::Received(frame) => {
-                            frame.message.as_ref().is_some_and(|message| message.name() == "welcome")
-                        }
-                        Event::Refused { .. } | Event::Closed { .. } => true,
-                        _ => false,
-                    }
-            };
-            self.journal.until_count(welcomed, 1, start, SETTLE).await?;
+            // A gateway may answer a ping frame before it has let the client into its rooms; its first message says that it has,
+            // whether that can be read as a welcome or not.
+            let spoken = |seen: &Observation| own(seen) && (is_spoken(&seen.event) || ended(&seen.event));
+            self.journal.until_count(spoken, 1, start, SETTLE).await?;
         }
         let seen = |matches: &dyn Fn(&Event) -> bool| {
-            let own = |seen: &&Observation| seen.actor == actor && seen.connection == connection;
-            self.journal.trace().observations[start..].iter().filter(own).any(|seen| matches(&seen.event))
+            self.journal.trace().observations[start..]
+                .iter()
+                .filter(|seen| own(seen))
+                .any(|seen| matches(&seen.event))
         };
         let opened = seen(&|event| matches!(event, Event::Opened));
-        let closed = seen(&|event| matches!(event, Event::Closed { .. }));
-        let spoken = seen(
-            &|event| matches!(event, Event::Received(frame) if matches!(frame.kind, FrameKind::Text | FrameKind::Binary)),
-        );
-        if opened && closed && !spoken {
+        let closed = self.journal.trace().observations[start..].iter().find_map(|seen| match seen.event {
+            Event::Closed { code, .. } if own(seen) => Some(code),
+            _ => None,
+        });
+        if let Some(code) = closed.filter(|_| opened && !seen(&is_spoken)) {
             // A refusal that some dialects word as an upgrade followed by a close.
             let reason = "closed before any message".to_owned();
-            self.journal.write(actor, connection, Event::Refused { status: None, reason });
+            self.journal.write(actor, connection, Event::Refused { status: None, code, reason });
         }
-        if opened && !closed {
+        if opened && closed.is_none() {
             return Ok(Next::Go);
         }
-        let auth: RequirementId = "AUTH-1".parse().expect("a requirement");
-        let taken_for_granted = requires.or(welcome.then_some(&auth));
-        Ok(self.unmet(number, taken_for_granted, format!("{client} could not connect"), SETTLE))
+        let owed = is_welcome.then(|| self.rest.on("AUTH-1"));
+        match label.or(owed.as_ref()) {
+            Some(label) => {
+                let detail = format!("{client} could not connect");
+                self.journal.in_vain(number, label.clone(), detail, self.setting.times.patience);
+                Ok(Next::InVain)
+            }
+            // Whether it gets in is what the scenario is about.
+            None => Ok(Next::Go),
+        }
     }
 
     /// Lets a client act. Where the gateway is asked for something, it is given time to answer.
     async fn act(&mut self, client: &str, act: &ProbeAct) -> Result<(), PlayError> {
         let start = self.journal.trace().observations.len();
-        let probe = &self.probes[client];
+        let probe = self.probes.get_mut(client).expect("scenarios name their clients");
         if let ProbeAct::Network(change) = act {
             let what = format!("the network {change}");
             self.journal.write(Actor(client.to_owned()), probe.connection(), Event::Fault { what });
@@ -212,92 +240,98 @@ impl<S: GatewayStage> Player<'_, S> {
         let gateway = self.probes[client].gateway();
         let (host, patience) = (self.stage.host(gateway), self.setting.times.patience);
         let ask = async {
-            let mut stream = self.stage.dial(gateway).await?;
-            handshake::get(&mut stream, &host, path).await
+            let stream = self.stage.dial(gateway).await?;
+            page::get(stream, &host, path).await
         };
+        let refused = |reason| Event::Refused { status: None, code: None, reason };
         let event = match self.journal.during(tokio::time::timeout(patience, ask)).await {
             Ok(Ok((status, body))) => Event::Answered { path: path.to_owned(), status, body },
-            Ok(Err(error)) => Event::Refused { status: None, reason: error.to_string() },
-            Err(_) => Event::Refused { status: None, reason: format!("no answer to GET {path}") },
+            Ok(Err(error)) => refused(error.to_string()),
+            Err(_) => refused(format!("no answer to GET {path}")),
         };
         self.journal.write(Actor(client.to_owned()), None, event);
     }
 
-    /// What happens behind the gateway's back: at the broker, and to its process.
-    async fn backstage(&mut self, action: &Action) -> Result<(), StageError> {
-        match action {
-            Action::Publish(publication) => self.publish(publication).await?,
-            Action::Inspect(Inspection::Topology) => {
+    async fn inspect(&mut self, inspection: Inspection) -> Result<(), StageError> {
+        match inspection {
+            Inspection::Topology => {
                 let report = self.journal.during(self.stage.topology()).await?;
                 let event = Event::Topology { exchange: report.exchange, queue: report.queue };
                 self.journal.write(Actor::broker(), None, event);
             }
-            Action::Inspect(Inspection::Queue) => {
+            Inspection::Queue => {
                 let ready = self.journal.during(self.stage.queue_ready()).await?;
                 self.journal.write(Actor::broker(), None, Event::QueueDepth { ready });
             }
-            Action::Inspect(Inspection::Log) => {
+            Inspection::Log => {
                 let text = self.journal.during(self.stage.log()).await?;
                 self.journal.write(Actor::gateway(), None, Event::Log { text });
             }
-            Action::Broker(BrokerAct::Network(act)) => {
+        }
+        Ok(())
+    }
+
+    /// What happens at the broker, and on the way to it.
+    async fn broker(&mut self, act: &BrokerAct) -> Result<(), StageError> {
+        let what = match act {
+            BrokerAct::Network(act) => {
                 self.journal.during(self.stage.act_on_broker_link(act, &self.setting.times)).await?;
-                let what = format!("the network {act}");
-                self.journal.write(Actor::broker(), None, Event::Fault { what });
+                format!("the network {act}")
             }
-            Action::Broker(BrokerAct::Forgets(_)) => {
+            BrokerAct::Forgets(_) => {
                 self.journal.during(self.stage.forget()).await?;
-                let what = "has lost exchange and queue".to_owned();
-                self.journal.write(Actor::broker(), None, Event::Fault { what });
+                "has lost exchange and queue".to_owned()
             }
-            Action::Broker(BrokerAct::State(state)) => {
+            BrokerAct::State(state) => {
                 self.journal.during(self.stage.set_broker(*state)).await?;
                 let what = match state {
                     BrokerState::Up => "reachable",
                     BrokerState::Down => "cut off",
                 };
-                self.journal.write(Actor::broker(), None, Event::Fault { what: what.to_owned() });
+                what.to_owned()
             }
-            Action::ShutDown => {
-                self.journal.write(Actor::gateway(), None, Event::Fault { what: "asked to end".to_owned() });
-                self.journal.during(self.stage.shut_down()).await?;
-            }
-            Action::KillGateway => {
-                self.journal.during(self.stage.kill_gateway()).await?;
-                self.journal.write(Actor::gateway(), None, Event::Fault { what: "killed".to_owned() });
-            }
-            other => return Err(StageError::Failed(format!("`{other}` does not happen backstage"))),
-        }
+        };
+        self.journal.write(Actor::broker(), None, Event::Fault { what });
         Ok(())
     }
 
-    fn after_backstage(&mut self, number: usize, done: Result<(), StageError>) -> Result<Next, PlayError> {
+    /// A stage that lacks what a step rests on blames what the step's label says, or what the stage knows.
+    fn after_backstage(
+        &mut self,
+        number: usize,
+        label: Option<&Label>,
+        done: Result<(), StageError>,
+    ) -> Result<Next, PlayError> {
         match done {
             Ok(()) => Ok(Next::Go),
-            Err(StageError::Precondition { requires, detail }) => {
-                Ok(self.unmet(number, Some(&requires), detail, Duration::ZERO))
+            Err(StageError::Precondition { requires, detail, waited }) => {
+                let label = label.cloned().unwrap_or_else(|| self.rest.on_requirement(requires));
+                self.journal.in_vain(number, label, detail, waited);
+                Ok(Next::InVain)
             }
             Err(StageError::Unavailable(reason)) => Err(PlayError::NotRun(reason)),
             Err(StageError::Failed(reason)) => Err(PlayError::Harness(reason)),
         }
     }
 
-    /// Publishes until every pattern has matched, or nobody has patience any more.
+    /// Publishes until every pattern has matched, or patience is over.
     async fn publish_until(
         &mut self,
         number: usize,
         publication: &Publication,
-        requires: Option<&RequirementId>,
+        until: &[Pattern],
+        label: Option<&Label>,
     ) -> Result<Next, PlayError> {
-        let tries = self.setting.times.patience.as_millis() / PUBLISH_AGAIN.as_millis();
+        let patience = self.setting.times.patience;
+        let tries = patience.as_millis() / PUBLISH_AGAIN.as_millis();
         let mut missing = None;
         for _ in 0..tries {
             let done = self.publish(publication).await;
-            if self.after_backstage(number, done)? == Next::Unmet {
-                return Ok(Next::Unmet);
+            if self.after_backstage(number, label, done)? == Next::InVain {
+                return Ok(Next::InVain);
             }
             missing = None;
-            for pattern in &publication.until {
+            for pattern in until {
                 if !self.journal.until(pattern, 1, 0, PUBLISH_AGAIN).await? {
                     missing = Some(pattern);
                     break;
@@ -307,33 +341,80 @@ impl<S: GatewayStage> Player<'_, S> {
                 return Ok(Next::Go);
             }
         }
-        let detail = missing.map_or_else(String::new, |pattern| format!("no sign that {pattern}"));
-        Ok(self.unmet(number, requires, detail, self.setting.times.patience))
+        Ok(missing.map_or(Next::Go, |pattern| self.in_vain(number, label, pattern, patience)))
     }
 
     async fn publish(&mut self, publication: &Publication) -> Result<(), StageError> {
-        for body in &publication.bodies {
-            let routing_key = &publication.routing_key;
-            self.journal.during(self.stage.publish(body, routing_key)).await?;
-            let body = serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.clone()));
-            self.journal.write(
-                Actor::broker(),
-                None,
-                Event::Published { routing_key: routing_key.clone(), body },
-            );
+        let routing_key = publication.routing_key();
+        for body in publication.bodies() {
+            self.journal.during(self.stage.publish(&body, &routing_key)).await?;
+            let body = serde_json::from_str(&body).unwrap_or_else(|_| Value::String(body.clone()));
+            let event = Event::Published { routing_key: routing_key.clone(), body };
+            self.journal.write(Actor::broker(), None, event);
         }
         Ok(())
     }
 
-    fn unmet(
+    /// Whether the gateway is alive and serves: its connections, and a new one.
+    async fn afterwards(&mut self, script: &GatewayScript) -> Result<(), PlayError> {
+        let number = script.steps.len() + 1;
+        let start = self.journal.trace().observations.len();
+        let mut asked = Vec::new();
+        for (name, probe) in &self.probes {
+            if probe.is_plain() && self.journal.trace().is_open(&Actor(name.clone()), probe.connection()) {
+                self.journal.during(probe.ask_alive(ALIVE_PING, self.setting)).await;
+                asked.push((Actor(name.clone()), probe.connection()));
+            }
+        }
+        let patience = self.setting.times.patience;
+        for (actor, connection) in asked {
+            let answered = |seen: &Observation| {
+                seen.actor == actor
+                    && seen.connection == connection
+                    && matches!(seen.event, Event::Received(_) | Event::Closed { .. })
+            };
+            if !self.journal.until_count(answered, 1, start, patience).await? {
+                let detail = format!("{actor} was not answered after the last step");
+                self.journal.in_vain(number, self.rest.on("MSG-2"), detail, patience);
+                return Ok(());
+            }
+        }
+        if script.settings.limits_connections() {
+            return Ok(());
+        }
+        for gateway in 1..=script.gateways {
+            self.sign_in_afterwards(number, gateway, &script.settings).await?;
+        }
+        Ok(())
+    }
+
+    async fn sign_in_afterwards(
         &mut self,
-        step: usize,
-        requires: Option<&RequirementId>,
-        detail: String,
-        waited: Duration,
-    ) -> Next {
-        let Some(requires) = requires else { return Next::Go };
-        self.journal.in_vain(step, Label::Requires(requires.clone()), detail, waited);
-        Next::Unmet
+        number: usize,
+        gateway: usize,
+        settings: &Settings,
+    ) -> Result<(), PlayError> {
+        let spec = ClientSpec { gateway, origin: settings.allowed_origin.clone(), ..ClientSpec::default() };
+        let user_id = format!("{AFTERWARDS}-{gateway}-{}", self.setting.bindings.case);
+        let name = if gateway == 1 { AFTERWARDS.to_owned() } else { format!("{AFTERWARDS}{gateway}") };
+        let mut probe = Probe::new(&name, user_id, spec, false);
+        self.journal.during(probe.connect(self.stage, self.setting, self.recorder)).await;
+        let is_opened = |seen: &&Observation| seen.actor.0 == name && seen.event == Event::Opened;
+        self.journal.quiet(Duration::ZERO).await?;
+        if !self.journal.trace().observations.iter().rev().any(|seen| is_opened(&seen)) {
+            let (detail, patience) =
+                ("a new client could not connect".to_owned(), self.setting.times.patience);
+            self.journal.in_vain(number, self.rest.on("AUTH-1"), detail, patience);
+        }
+        self.probes.insert(name, probe);
+        Ok(())
+    }
+
+    fn in_vain(&mut self, step: usize, label: Option<&Label>, pattern: &Pattern, waited: Duration) -> Next {
+        // Every step that waits has a label: the file is checked.
+        let Some(label) = label else { return Next::Go };
+        let detail = self.journal.trace().missing(pattern);
+        self.journal.in_vain(step, label.clone(), detail, waited);
+        Next::InVain
     }
 }

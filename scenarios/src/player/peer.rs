@@ -130,7 +130,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                     other => other,
                 },
                 frame = reader.next(&mut self.stream), if !self.stalled => match frame {
-                    Ok(Some(frame)) => self.take(frame).await,
+                    Ok(Some(frame)) => {
+                        self.check(&frame, reader.was_masked()).await;
+                        self.take(frame).await
+                    }
                     Ok(None) | Err(_) => Ok(self.ended()),
                 },
             };
@@ -173,8 +176,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         Ok(Next::Go)
     }
 
+    /// Notes what is wrong with a gateway's frame.
+    async fn check(&mut self, frame: &RawFrame, was_masked: bool) {
+        if self.setup.side != Side::Client {
+            return;
+        }
+        let masked = was_masked.then_some("a masked frame from a gateway (section 5.1)");
+        if let Some(why) = masked.or_else(|| frame.fault(self.partial.is_some())) {
+            self.note(Event::BadFrame { why: why.to_owned() }).await;
+        }
+    }
+
     async fn take(&mut self, frame: RawFrame) -> io::Result<Next> {
         let Some(frame) = self.assemble(frame) else { return Ok(Next::Go) };
+        let is_broken =
+            frame.opcode == OpCode::Data(Data::Text) && std::str::from_utf8(&frame.payload).is_err();
+        if is_broken && self.setup.side == Side::Client {
+            self.note(Event::BadFrame { why: "a text that is not UTF-8 (section 5.6)".to_owned() }).await;
+        }
         let seen = self.frame(&frame, self.setup.side == Side::Client);
         let message = seen.message.clone();
         self.note_received(seen).await;

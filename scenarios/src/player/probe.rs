@@ -16,6 +16,7 @@ use crate::trace::{Actor, Event, Side};
 use crate::wire::frame::RawFrame;
 use crate::wire::handshake::{UpgradeError, UpgradeRequest};
 use crate::wire::link::Network;
+use crate::wire::transcript::Transcript;
 
 /// What a query leaves alone in a token, beyond letters and digits (RFC 3986 section 2.3: the unreserved characters).
 const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -34,6 +35,9 @@ pub(super) struct Probe {
     spec: ClientSpec,
     dials: u32,
     peer: Option<Peer>,
+    /// Whether it does what every client may do: a stalled or disturbed one, or one that has sent frames that need not be right, is
+    /// asked nothing.
+    is_plain: bool,
     /// What is between it and the gateway, where the scenario does anything to it.
     network: Option<Network>,
 }
@@ -42,7 +46,7 @@ impl Probe {
     /// A client that has not dialled yet.
     pub(super) fn new(name: &str, user_id: String, spec: ClientSpec, disturbed: bool) -> Self {
         let network = disturbed.then(Network::new);
-        Self { name: name.to_owned(), user_id, spec, dials: 0, peer: None, network }
+        Self { name: name.to_owned(), user_id, spec, dials: 0, peer: None, is_plain: !disturbed, network }
     }
 
     /// The gateway that it dials.
@@ -55,15 +59,14 @@ impl Probe {
         self.dials.checked_sub(1)
     }
 
-    /// Whether anybody may take for granted that its dial succeeds (AUTH-1).
+    /// Whether its dial must succeed (AUTH-1).
     pub(super) fn is_welcome(&self) -> bool {
-        self.spec.token == Default::default()
-            && self.spec.path.is_none()
-            && self.spec.upgrade
-            && self.spec.origin.is_none()
-            && !self.spec.half_request
-            && !self.spec.may_be_refused
-            && self.spec.request == Default::default()
+        self.spec.is_welcome()
+    }
+
+    /// Whether its connection can be asked for a sign of life.
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// Dials and asks for the upgrade. That it fails is an observation, not an error.
@@ -82,14 +85,16 @@ impl Probe {
         let query = request.token.iter().map(|(_, token)| ("token".to_owned(), token.clone())).collect();
         let dialled = Event::Dialled { path: request.path.clone(), query };
         recorder.record(actor.clone(), Some(connection), dialled).await;
+        let mut transcript = Transcript::default();
         let upgrade = async {
             let stream = stage.dial(self.spec.gateway).await?;
-            let mut stream: Box<dyn Duplex> = match &self.network {
+            let stream: Box<dyn Duplex> = match &self.network {
                 None => Box::new(stream),
                 Some(network) => Box::new(network.pass(stream, S::reset)),
             };
-            let leftover = request.send(&mut stream).await?;
-            Ok::<_, UpgradeError>((stream, leftover))
+            let mut recorded = transcript.record(stream);
+            let leftover = request.send(&mut recorded).await?;
+            Ok::<_, UpgradeError>((recorded.into_inner(), leftover))
         };
         // Half a request is for the gateway to give up.
         let patience = match self.spec.half_request {
@@ -97,6 +102,8 @@ impl Probe {
             false => setting.times.patience,
         };
         let outcome = tokio::time::timeout(patience, upgrade).await;
+        let handshake = Event::Handshake { request: transcript.written(), answer: transcript.read() };
+        recorder.record(actor.clone(), Some(connection), handshake).await;
         let refusal = match outcome {
             Ok(Ok((stream, leftover))) => {
                 recorder.record(actor.clone(), Some(connection), Event::Opened).await;
@@ -114,10 +121,14 @@ impl Probe {
                 return;
             }
             Ok(Err(UpgradeError::Status { status })) => {
-                Event::Refused { status: Some(status), reason: String::new() }
+                Event::Refused { status: Some(status), code: None, reason: String::new() }
             }
-            Ok(Err(error)) => Event::Refused { status: None, reason: error.to_string() },
-            Err(_) => Event::Refused { status: None, reason: "no answer to the upgrade request".to_owned() },
+            Ok(Err(error)) => Event::Refused { status: None, code: None, reason: error.to_string() },
+            Err(_) => Event::Refused {
+                status: None,
+                code: None,
+                reason: "no answer to the upgrade request".to_owned(),
+            },
         };
         recorder.record(actor, Some(connection), refusal).await;
     }
@@ -127,12 +138,22 @@ impl Probe {
         self.order(Order::Send(RawFrame::control(Control::Ping, payload))).await
     }
 
+    /// Asks for a sign of life in both ways that there are; either answer will do.
+    pub(super) async fn ask_alive(&self, payload: &[u8], setting: &Setting) {
+        self.ping_frame(payload).await;
+        let timestamp = protocol::Timestamp::from_unix_ms((setting.unix_ms)());
+        let ping = setting.dialect.encode_client(&ClientMessage::Ping, timestamp);
+        self.order(Order::Send(RawFrame::text(ping))).await;
+    }
+
     /// Does what a step says; an act on a connection that is over does nothing.
-    pub(super) async fn act(&self, act: &ProbeAct, setting: &Setting) -> Result<(), PlayError> {
+    pub(super) async fn act(&mut self, act: &ProbeAct, setting: &Setting) -> Result<(), PlayError> {
         let timestamp = protocol::Timestamp::from_unix_ms((setting.unix_ms)());
         let message = |message: ClientMessage| {
             Order::Send(RawFrame::text(setting.dialect.encode_client(&message, timestamp)))
         };
+        let is_odd = matches!(act, ProbeAct::Stall | ProbeAct::SendBytes(_) | ProbeAct::SendFrames { .. });
+        self.is_plain &= !is_odd;
         let order = match act {
             ProbeAct::Connect => {
                 return Err(PlayError::Harness("a probe cannot connect without a stage".to_owned()));

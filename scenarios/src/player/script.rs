@@ -199,7 +199,7 @@ impl Handshake {
         let request = match ReceivedRequest::read(&mut stream).await {
             Ok(request) => request,
             Err(error) => {
-                self.note(Event::Refused { status: None, reason: error.to_string() }).await;
+                self.note(Event::Refused { status: None, code: None, reason: error.to_string() }).await;
                 return None;
             }
         };
@@ -207,7 +207,8 @@ impl Handshake {
         self.note(Event::Dialled { path: request.path.clone(), query }).await;
         if self.answer == OnDial::Reset {
             reset(stream);
-            self.note(Event::Refused { status: None, reason: "reset by the gateway".to_owned() }).await;
+            self.note(Event::Refused { status: None, code: None, reason: "reset by the gateway".to_owned() })
+                .await;
             return None;
         }
         match self.settle(&mut stream, &request).await {
@@ -230,7 +231,7 @@ impl Handshake {
                 None
             }
             Err(error) => {
-                self.note(Event::Refused { status: None, reason: error.to_string() }).await;
+                self.note(Event::Refused { status: None, code: None, reason: error.to_string() }).await;
                 None
             }
         }
@@ -251,6 +252,7 @@ impl Handshake {
                 request.accept_wrongly(stream).await?;
                 return Ok(Some(Event::Refused {
                     status: None,
+                    code: None,
                     reason: "granted with a wrong Sec-WebSocket-Accept".to_owned(),
                 }));
             }
@@ -259,6 +261,7 @@ impl Handshake {
                 stream.shutdown().await?;
                 return Ok(Some(Event::Refused {
                     status: None,
+                    code: None,
                     reason: "answered with what is not HTTP".to_owned(),
                 }));
             }
@@ -266,6 +269,7 @@ impl Handshake {
                 stream.shutdown().await?;
                 return Ok(Some(Event::Refused {
                     status: None,
+                    code: None,
                     reason: "dropped by the gateway".to_owned(),
                 }));
             }
@@ -274,6 +278,7 @@ impl Handshake {
                 while stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
                 return Ok(Some(Event::Refused {
                     status: None,
+                    code: None,
                     reason: "given up by the client".to_owned(),
                 }));
             }
@@ -282,7 +287,7 @@ impl Handshake {
             OnDial::Unavailable => 503,
         };
         answer_status(stream, status).await?;
-        Ok(Some(Event::Refused { status: Some(status), reason: String::new() }))
+        Ok(Some(Event::Refused { status: Some(status), code: None, reason: String::new() }))
     }
 
     async fn note(&self, event: Event) {

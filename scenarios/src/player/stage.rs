@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::Dialect;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -35,6 +36,10 @@ pub struct Setting {
 pub trait GatewayStage {
     /// A connection to the gateway.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// A step begins, counted from 1; after the last one, what shows whether the subject is alive. A stage that does something of
+    /// its own at a certain step does it now.
+    fn begin_step(&mut self, _number: usize) {}
 
     /// The `Host` field of requests to a gateway, counted from 1.
     fn host(&self, gateway: usize) -> String;
@@ -101,6 +106,9 @@ pub trait ClientStage {
     /// Gives the adapter's answers and reports.
     type Reports: AsyncRead + Unpin + Send + 'static;
 
+    /// As [`GatewayStage::begin_step`].
+    fn begin_step(&mut self, _number: usize) {}
+
     /// The URL, without a query, at which the client reaches the listener.
     fn url(&self) -> String;
 
@@ -139,6 +147,8 @@ pub enum StageError {
         requires: RequirementId,
         /// What was seen.
         detail: String,
+        /// How long it was waited for.
+        waited: Duration,
     },
     /// It failed.
     #[error("{0}")]

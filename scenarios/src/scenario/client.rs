@@ -1,12 +1,85 @@
-//! How the client under test is set up.
+//! The script of a scenario about a client: how it is set up, and a scripted gateway.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use serde::Deserialize;
+use protocol::CloseCode;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::is_default;
+use super::step::{ANSWER, ClientAction, Step};
+use crate::times::Times;
+
+/// Clients of a fleet that start within `patience`, on a host that is busy.
+const FLEET_STARTS: u32 = 10;
+/// How long an adapter may take for an answer where a fleet of them starts: browsers, say, on two cores.
+const FLEET_ANSWER: Duration = Duration::from_secs(60);
+
+/// What is done to a client.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ClientScript {
+    /// The scripted gateway.
+    pub gateway: GatewaySpec,
+    /// How the client under test is configured.
+    pub client: ClientSetup,
+    /// What is done, in order.
+    pub steps: Vec<Step<ClientAction>>,
+}
+
+/// A scripted gateway.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewaySpec {
+    /// What becomes of a dial: one answer for all, or a list of which the last one stays.
+    pub on_dial: OnDials,
+    /// Whether it answers `ping` messages.
+    pub pong: bool,
+    /// Whether it begins with a welcome.
+    pub welcome: bool,
+}
+
+/// What becomes of dials, in order; the last answer stays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OnDials {
+    /// Always the same.
+    Always(OnDial),
+    /// One by one.
+    InTurn(Vec<OnDial>),
+}
+
+/// What becomes of a dial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDial {
+    /// The upgrade succeeds.
+    Accept,
+    /// The upgrade succeeds, and nothing that follows is read.
+    AcceptStalled,
+    /// The upgrade succeeds, and the closing handshake begins at once with this code.
+    AcceptThenClose(CloseCode),
+    /// The upgrade is granted by an answer that proves nothing: its `Sec-WebSocket-Accept` belongs to another request
+    /// (RFC 6455 section 4.1).
+    AcceptWrongly,
+    /// The connection is dropped before any answer.
+    Refuse,
+    /// The connection is reset before any answer.
+    Reset,
+    /// The upgrade is answered by something that is not HTTP.
+    Garbage,
+    /// The upgrade is answered with HTTP 401.
+    Unauthorized,
+    /// The upgrade is answered with HTTP 403.
+    Forbidden,
+    /// The upgrade is answered with HTTP 503.
+    Unavailable,
+    /// The upgrade is never answered.
+    Hang,
+}
+
 /// `[client]`: how the client under test is configured, apart from the timing.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientSetup {
     /// The token it is given.
@@ -16,20 +89,25 @@ pub struct ClientSetup {
     /// Who names its URL.
     pub url: UrlSource,
     /// Query parameters that its URL has already.
+    #[serde(skip_serializing_if = "is_default")]
     pub query: String,
     /// Events that it listens to from the start, apart from its own.
+    #[serde(skip_serializing_if = "is_default")]
     pub listen: Vec<String>,
     /// Whether nothing but `options` is configured, so that everything else is the client's own default.
+    #[serde(skip_serializing_if = "is_default")]
     pub defaults: bool,
     /// Other options of the `configure` request, by the adapter protocol's names.
+    #[serde(skip_serializing_if = "is_default")]
     pub options: BTreeMap<String, Value>,
     /// Whether there are as many clients as a fleet of this run has. Each does what the steps say; its token ends in its
     /// number, counted from 1, so that its dials are known.
+    #[serde(skip_serializing_if = "is_default")]
     pub fleet: bool,
 }
 
 /// Who names the URL.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UrlSource {
     /// The `configure` request.
@@ -37,18 +115,61 @@ pub enum UrlSource {
     Configured,
     /// The environment variable `NX_WS_URL`. A simulation has no such thing.
     Environment,
-    /// Nobody.
+    /// It has none.
     Nobody,
 }
 
+impl ClientScript {
+    /// Whether anything happens between the client and its gateway.
+    pub(crate) fn disturbs_client(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.action, ClientAction::Network(_)))
+    }
+
+    /// How long an adapter may take for an answer. One of a fleet is as slow to start as all of it, whatever it is written in.
+    pub(crate) fn answer(&self) -> Duration {
+        if self.client.fleet { FLEET_ANSWER } else { ANSWER }
+    }
+
+    pub(super) fn deadline(&self, times: &Times) -> Duration {
+        let steps: Duration = self.steps.iter().map(|step| step.action.longest(times)).sum();
+        // A fleet is started side by side, on a host that has other things to do.
+        let fleet = if self.client.fleet { times.fleet.div_ceil(FLEET_STARTS) } else { 0 };
+        steps + 2 * self.answer() + times.patience * (4 + fleet)
+    }
+}
+
+impl OnDials {
+    /// What becomes of dial `number`, counted from 0.
+    pub fn answer(&self, number: usize) -> OnDial {
+        match self {
+            Self::Always(answer) => *answer,
+            Self::InTurn(answers) => answers[number.min(answers.len() - 1)],
+        }
+    }
+
+    /// Whether connections are reset, which a simulation cannot do.
+    pub(crate) fn resets(&self) -> bool {
+        match self {
+            Self::Always(answer) => *answer == OnDial::Reset,
+            Self::InTurn(answers) => answers.contains(&OnDial::Reset),
+        }
+    }
+}
+
 impl ClientSetup {
-    /// The token of a client, counted from 1; nothing where nobody is signed in.
+    /// The token of a client, counted from 1; nothing where it is not signed in.
     pub fn token_of(&self, number: usize) -> Option<String> {
         match (self.signed_in, self.fleet) {
             (false, _) => None,
             (true, false) => Some(self.token.clone()),
             (true, true) => Some(format!("{}-{number}", self.token)),
         }
+    }
+}
+
+impl Default for GatewaySpec {
+    fn default() -> Self {
+        Self { on_dial: OnDials::Always(OnDial::Accept), pong: true, welcome: true }
     }
 }
 

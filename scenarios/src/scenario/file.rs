@@ -1,313 +1,253 @@
-//! The file format, version 1: read raw, then checked once.
+//! The file format, version 2: read raw, then checked once; and written again.
 
+mod check;
 mod client;
 mod event;
 mod frame;
 mod gateway;
 mod hex;
 mod message;
-mod step;
+mod scripted;
+mod target;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use toml::Spanned;
 
-use self::step::{RawStep, Simple};
-use super::error::{ScenarioError, nearest};
-use super::step::{Action, ClientAct, Step};
+use self::check::Checker;
+use self::client::RawClientStep;
+use self::gateway::RawGatewayStep;
+use super::error::ScenarioError;
+use super::step::Step;
 use super::{
-    BrokerState, ClientSetup, ClientSpec, GatewaySpec, OnDials, Scenario, ScenarioId, Settings, UrlSource,
+    BrokerState, ClientScript, ClientSetup, ClientSpec, GatewayScript, GatewaySpec, Scenario, ScenarioId,
+    Script, Settings, is_default,
 };
 use crate::expect::Expectation;
-use crate::pattern::Pattern;
-use crate::requirement::{Catalogue, RequirementId, SubjectKind};
+use crate::label::Label;
+use crate::requirement::{RequirementId, SubjectKind};
 
-/// The only version of the format so far.
-const VERSION: u32 = 1;
-/// Most gateways of one scenario.
-const MAX_GATEWAYS: u32 = 4;
+/// The version of the format.
+const VERSION: u32 = 2;
+/// What is said to whoever has a file of version 1.
+const SINCE_VERSION_1: &str = "in version 2 each `wait`, and each `publish` with `until`, says what it rests on: \
+    `requires = \"ID\"` where another requirement is taken for granted, `shows = \"ID\"` where it is evidence; \
+    a wait in vain ends the steps. Label them, then write `version = 2`";
 
+/// What decides how the rest is read.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawScenario {
-    version: Spanned<u32>,
-    title: String,
+struct Head {
+    version: Option<Spanned<u32>>,
+    subject: SubjectKind,
+}
+
+/// Where things stand in the text.
+#[derive(Default, Deserialize)]
+struct Places {
     #[serde(default)]
+    clients: BTreeMap<String, Spanned<toml::Value>>,
+    gateway: Option<Spanned<toml::Value>>,
+    client: Option<Spanned<toml::Value>>,
+    #[serde(default)]
+    step: Vec<Spanned<toml::Value>>,
+    #[serde(default)]
+    expect: Vec<Spanned<toml::Value>>,
+}
+
+/// A scenario about a gateway.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGatewayScenario {
+    version: u32,
+    title: String,
+    #[serde(default, skip_serializing_if = "is_default")]
     about: String,
     subject: SubjectKind,
     #[serde(default = "yes")]
     simulated: bool,
-    #[serde(default)]
-    settings: Settings,
     #[serde(default = "one")]
     gateways: u32,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     fresh: bool,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     broker: BrokerState,
+    #[serde(default, skip_serializing_if = "is_default")]
+    settings: Settings,
     #[serde(default)]
-    clients: BTreeMap<String, Spanned<ClientSpec>>,
-    gateway: Option<Spanned<GatewaySpec>>,
-    client: Option<Spanned<ClientSetup>>,
+    clients: BTreeMap<String, ClientSpec>,
     #[serde(default)]
-    step: Vec<Spanned<RawStep>>,
+    step: Vec<RawGatewayStep>,
     #[serde(default)]
-    expect: Vec<Spanned<Expectation>>,
+    expect: Vec<Expectation>,
+}
+
+/// A scenario about a client.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClientScenario {
+    version: u32,
+    title: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    about: String,
+    subject: SubjectKind,
+    #[serde(default = "yes")]
+    simulated: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    gateway: GatewaySpec,
+    #[serde(default, skip_serializing_if = "is_default")]
+    client: ClientSetup,
+    #[serde(default)]
+    step: Vec<RawClientStep>,
+    #[serde(default)]
+    expect: Vec<Expectation>,
+}
+
+/// A step as a file has it.
+trait RawStep: Serialize {
+    /// What it does.
+    type Action;
+
+    /// The one thing that it does.
+    fn step(self) -> Result<Step<Self::Action>, String>;
 }
 
 /// Reads and checks a scenario.
 pub(super) fn read(id: ScenarioId, text: &str) -> Result<Scenario, ScenarioError> {
     let file = format!("{id}.toml");
-    let raw: RawScenario =
-        toml::from_str(text).map_err(|error| ScenarioError::from_toml(&file, text, &error))?;
-    Checker { file: &file, text, catalogue: Catalogue::builtin() }.scenario(id, raw)
+    let head: Head = parse(&file, text)?;
+    match head.version {
+        Some(version) if *version.get_ref() == VERSION => {}
+        Some(version) => {
+            let (number, span) = (*version.get_ref(), version.span());
+            let message = format!("version {number} is unknown; this build reads version {VERSION}");
+            let help = (number < VERSION).then(|| SINCE_VERSION_1.to_owned());
+            return Err(ScenarioError::at(&file, text, Some(span), message).with_help(help));
+        }
+        None => {
+            let message = format!("the file does not say its version: write `version = {VERSION}`");
+            return Err(ScenarioError::at(&file, text, Some(0..0), message));
+        }
+    }
+    let places: Places = parse(&file, text)?;
+    let checker = Checker::new(&file, text, places);
+    match head.subject {
+        SubjectKind::Gateway => checker.gateway(id, parse(&file, text)?),
+        SubjectKind::Client => checker.client(id, parse(&file, text)?),
+    }
 }
 
-struct Checker<'a> {
-    file: &'a str,
-    text: &'a str,
-    catalogue: Catalogue,
+fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, ScenarioError> {
+    toml::from_str(text).map_err(|error| ScenarioError::from_toml(file, text, &error))
 }
 
-impl Checker<'_> {
-    fn scenario(&self, id: ScenarioId, raw: RawScenario) -> Result<Scenario, ScenarioError> {
-        if *raw.version.get_ref() != VERSION {
-            let message =
-                format!("version {} is unknown; this build reads version {VERSION}", raw.version.get_ref());
-            return Err(self.error(raw.version.span(), message));
-        }
-        match raw.subject {
-            SubjectKind::Gateway => {
-                let foreign =
-                    raw.gateway.as_ref().map(Spanned::span).or(raw.client.as_ref().map(Spanned::span));
-                if let Some(span) = foreign {
-                    let message =
-                        "a scenario about a gateway scripts `[clients.…]`, not `[gateway]` or `[client]`";
-                    return Err(self.error(span, message));
-                }
-            }
-            SubjectKind::Client => {
-                if let Some(spec) = raw.clients.values().next() {
-                    let message = "a scenario about a client scripts the `[gateway]`, not `[clients.…]`";
-                    return Err(self.error(spec.span(), message));
-                }
-            }
-        }
-        for (name, spec) in &raw.clients {
-            self.client(name, spec, &raw.clients)?;
-        }
-        if let Some(spec) = &raw.gateway
-            && matches!(&spec.get_ref().on_dial, OnDials::InTurn(answers) if answers.is_empty())
-        {
-            return Err(self.error(spec.span(), "`on_dial` is an empty list"));
-        }
-        if !(1..=MAX_GATEWAYS).contains(&raw.gateways) {
-            return Err(self.error(0..0, format!("`gateways` lies between 1 and {MAX_GATEWAYS}")));
-        }
-        for spec in raw.clients.values() {
-            if !(1..=raw.gateways as usize).contains(&spec.get_ref().gateway) {
-                return Err(self.error(spec.span(), "there is no such gateway: `gateways` says how many"));
-            }
-        }
-        if raw.expect.is_empty() {
-            return Err(self.error(0..0, "the scenario expects nothing: add at least one `[[expect]]`"));
-        }
-        let clients: BTreeMap<_, _> =
-            raw.clients.into_iter().map(|(name, spec)| (name, spec.into_inner())).collect();
-        let spans: Vec<_> = raw.step.iter().map(Spanned::span).collect();
-        let steps = raw
-            .step
-            .into_iter()
-            .map(|step| self.step(raw.subject, &clients, step.span(), step.into_inner()))
-            .collect::<Result<Vec<_>, _>>()?;
-        for (step, span) in steps.iter().zip(&spans) {
-            self.consumers_exist(step.action.consumers(), &steps, span)?;
-        }
-        for expectation in &raw.expect {
-            let named = expectation.get_ref().patterns().into_iter().flat_map(Pattern::consumers).collect();
-            self.consumers_exist(named, &steps, &expectation.span())?;
-        }
-        if raw.simulated
-            && raw.client.as_ref().is_some_and(|setup| setup.get_ref().url == UrlSource::Environment)
-        {
-            return Err(self.error(0..0, "a simulation has no environment: say `simulated = false`"));
-        }
-        if raw.simulated && raw.gateway.as_ref().is_some_and(|spec| spec.get_ref().on_dial.resets()) {
-            return Err(self.error(0..0, "a simulated connection cannot be reset: say `simulated = false`"));
-        }
-        for (step, span) in steps.iter().zip(spans) {
-            if raw.simulated
-                && let Some(why) = step.action.is_beyond_simulation()
-            {
-                return Err(self.error(span, format!("{why}: say `simulated = false`")));
-            }
-        }
-        let expectations = raw
-            .expect
-            .into_iter()
-            .map(|expect| self.expectation(raw.subject, &clients, expect.span(), expect.into_inner()))
-            .collect::<Result<_, _>>()?;
-        Ok(Scenario {
-            id,
-            title: raw.title,
-            about: raw.about,
-            subject: raw.subject,
-            simulated: raw.simulated,
-            settings: raw.settings,
-            gateways: raw.gateways as usize,
-            fresh: raw.fresh,
-            broker: raw.broker,
-            clients,
-            gateway: raw.gateway.map(Spanned::into_inner).unwrap_or_default(),
-            client: raw.client.map(Spanned::into_inner).unwrap_or_default(),
-            steps,
-            expectations,
-            text: self.text.to_owned(),
-        })
+/// The scenario as a file has it.
+pub(super) fn write(scenario: &Scenario) -> String {
+    let text = match &scenario.script {
+        Script::Gateway(script) => toml::to_string(&raw_gateway(scenario, script)),
+        Script::Client(script) => toml::to_string(&raw_client(scenario, script)),
+    };
+    text.expect("what was read from TOML has no value that TOML has not")
+}
+
+/// The scenario as a tree of values.
+pub(super) fn to_value(scenario: &Scenario) -> Value {
+    let value = match &scenario.script {
+        Script::Gateway(script) => serde_json::to_value(raw_gateway(scenario, script)),
+        Script::Client(script) => serde_json::to_value(raw_client(scenario, script)),
+    };
+    value.expect("scenarios have string keys")
+}
+
+/// The scenario that a tree of values is.
+///
+/// # Panics
+/// When it is none. Whatever binds a scenario changes texts, which no check looks at.
+pub(super) fn from_value(id: ScenarioId, value: Value) -> Scenario {
+    const SOUND: &str = "a scenario whose texts are replaced is still one";
+    let file = format!("{id}.toml");
+    let checker = Checker::new(&file, "", Places::default());
+    let scenario = match value["subject"] == "client" {
+        true => checker.client(id, serde_json::from_value(value).expect(SOUND)),
+        false => checker.gateway(id, serde_json::from_value(value).expect(SOUND)),
+    };
+    scenario.expect(SOUND)
+}
+
+fn raw_gateway(scenario: &Scenario, script: &GatewayScript) -> RawGatewayScenario {
+    RawGatewayScenario {
+        version: VERSION,
+        title: scenario.title.clone(),
+        about: scenario.about.clone(),
+        subject: SubjectKind::Gateway,
+        simulated: scenario.simulated,
+        gateways: u32::try_from(script.gateways).unwrap_or(u32::MAX),
+        fresh: script.fresh,
+        broker: script.broker,
+        settings: script.settings.clone(),
+        clients: script.clients.clone(),
+        step: script.steps.iter().map(Into::into).collect(),
+        expect: scenario.expectations.clone(),
+    }
+}
+
+fn raw_client(scenario: &Scenario, script: &ClientScript) -> RawClientScenario {
+    RawClientScenario {
+        version: VERSION,
+        title: scenario.title.clone(),
+        about: scenario.about.clone(),
+        subject: SubjectKind::Client,
+        simulated: scenario.simulated,
+        gateway: script.gateway.clone(),
+        client: script.client.clone(),
+        step: script.steps.iter().map(Into::into).collect(),
+        expect: scenario.expectations.clone(),
+    }
+}
+
+/// A wait that says nothing of what it rests on.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a wait says what it rests on: `requires = \"ID\"`, which it takes for granted, or `shows = \"ID\"`, which it is evidence of"
+)]
+struct Unlabelled;
+
+fn label(requires: Option<RequirementId>, shows: Option<RequirementId>) -> Result<Option<Label>, String> {
+    match (requires, shows) {
+        (Some(_), Some(_)) => Err("a step `requires` a requirement or `shows` one".to_owned()),
+        (Some(id), None) => Ok(Some(Label::Requires(id))),
+        (None, Some(id)) => Ok(Some(Label::Shows(id))),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The two keys that a label is.
+fn unlabel(label: Option<&Label>) -> (Option<RequirementId>, Option<RequirementId>) {
+    match label {
+        Some(Label::Requires(id)) => (Some(id.clone()), None),
+        Some(Label::Shows(id)) => (None, Some(id.clone())),
+        None => (None, None),
+    }
+}
+
+/// The keys of a step that are set.
+struct Keys(Vec<String>);
+
+impl Keys {
+    fn of(step: &impl Serialize) -> Self {
+        let value = serde_json::to_value(step).expect("a step has string keys");
+        let fields = value.as_object().into_iter().flatten();
+        Self(fields.filter(|(_, value)| !value.is_null()).map(|(key, _)| key.clone()).collect())
     }
 
-    fn client(
-        &self,
-        name: &str,
-        spec: &Spanned<ClientSpec>,
-        all: &BTreeMap<String, Spanned<ClientSpec>>,
-    ) -> Result<(), ScenarioError> {
-        if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) || name == "case" {
-            return Err(self
-                .error(spec.span(), format!("`{name}`: a client's name is lower-case letters and digits")));
-        }
-        if let Some(user) = &spec.get_ref().user
-            && !all.contains_key(user)
-        {
-            let help = nearest(user, all.keys().cloned()).map(|name| format!("did you mean `{name}`?"));
-            let message = format!("`user = \"{user}\"` names no client of this scenario");
-            return Err(self.error(spec.span(), message).with_help(help));
-        }
-        Ok(())
-    }
-
-    fn step(
-        &self,
-        subject: SubjectKind,
-        clients: &BTreeMap<String, ClientSpec>,
-        span: Range<usize>,
-        raw: RawStep,
-    ) -> Result<Step, ScenarioError> {
-        if let Some(id) = &raw.requires {
-            self.known(id, span.clone())?;
-        }
-        self.client_exists(raw.client.as_deref(), clients, &span)?;
-        if let Some(pattern) = &raw.wait {
-            self.client_named(subject, pattern, clients, &span)?;
-        }
-        if raw.wait.is_none() && (raw.times.is_some() || raw.within.is_some()) {
-            return Err(self.error(span, "`times` and `within` belong to a `wait`"));
-        }
-        if raw.code.is_some() && !matches!(raw.act, Some(Simple::Close)) {
-            return Err(self.error(span, "`code` belongs to `do = \"close\"`"));
-        }
-        if raw.quiet.as_ref().is_some_and(|time| !time.is_time()) {
-            return Err(self.error(span, "`quiet` is a time, such as `2 * ping_interval`"));
-        }
-        let requires = raw.requires.clone();
-        let mut actions = raw.actions(subject).map_err(|message| self.error(span.clone(), message))?;
-        match (actions.pop(), actions.len()) {
-            (Some(action), 0) => Ok(Step { action, requires }),
-            (None, _) => Err(self.error(span, "the step does nothing")),
-            (Some(_), others) => {
-                Err(self.error(span, format!("the step does {} things; split it", others + 1)))
-            }
-        }
-    }
-
-    fn expectation(
-        &self,
-        subject: SubjectKind,
-        clients: &BTreeMap<String, ClientSpec>,
-        span: Range<usize>,
-        expectation: Expectation,
-    ) -> Result<Expectation, ScenarioError> {
-        let requirement = self.known(&expectation.requirement, span.clone())?;
-        if requirement != subject {
-            let message =
-                format!("{} is about a {requirement}, this scenario is not", expectation.requirement);
-            return Err(self.error(span, message));
-        }
-        for pattern in expectation.patterns() {
-            self.client_named(subject, pattern, clients, &span)?;
-        }
-        self.client_exists(expectation.client(), clients, &span)?;
-        Ok(expectation)
-    }
-
-    /// What a known requirement is about.
-    fn known(&self, id: &RequirementId, span: Range<usize>) -> Result<SubjectKind, ScenarioError> {
-        self.catalogue.get(id).map(|requirement| requirement.subject).ok_or_else(|| {
-            let help = self.catalogue.nearest(&id.to_string()).map(|near| format!("did you mean {near}?"));
-            self.error(span, format!("there is no requirement {id}")).with_help(help)
-        })
-    }
-
-    fn client_named(
-        &self,
-        subject: SubjectKind,
-        pattern: &Pattern,
-        clients: &BTreeMap<String, ClientSpec>,
-        span: &Range<usize>,
-    ) -> Result<(), ScenarioError> {
-        match subject {
-            SubjectKind::Gateway => self.client_exists(pattern.client(), clients, span),
-            SubjectKind::Client if pattern.client().is_some() => Err(self.error(
-                span.clone(),
-                "there is one client here: leave `client` out, or name a `consumer` of it",
-            )),
-            SubjectKind::Client => Ok(()),
-        }
-    }
-
-    fn client_exists(
-        &self,
-        name: Option<&str>,
-        clients: &BTreeMap<String, ClientSpec>,
-        span: &Range<usize>,
-    ) -> Result<(), ScenarioError> {
-        match name {
-            Some(name) if !clients.contains_key(name) => {
-                let help =
-                    nearest(name, clients.keys().cloned()).map(|near| format!("did you mean `{near}`?"));
-                Err(self.error(span.clone(), format!("there is no client `{name}`")).with_help(help))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn consumers_exist(
-        &self,
-        named: Vec<&str>,
-        steps: &[Step],
-        span: &Range<usize>,
-    ) -> Result<(), ScenarioError> {
-        let mounted: Vec<_> = steps
-            .iter()
-            .filter_map(|step| match &step.action {
-                Action::Client(ClientAct::Mount { name, .. }) => Some(name.clone()),
-                _ => None,
-            })
-            .collect();
-        match named.into_iter().find(|name| !mounted.iter().any(|mounted| mounted == name)) {
-            Some(name) => {
-                let help = nearest(name, mounted).map(|near| format!("did you mean `{near}`?"));
-                let message = format!("no step mounts the consumer `{name}`");
-                Err(self.error(span.clone(), message).with_help(help))
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn error(&self, span: Range<usize>, message: impl Into<String>) -> ScenarioError {
-        ScenarioError::at(self.file, self.text, Some(span), message)
+    /// Whether nothing is left of these keys: what was not used would be ignored.
+    fn check_used(&self, left: &Self) -> Result<(), String> {
+        let Some(unused) = left.0.first() else { return Ok(()) };
+        let used: Vec<_> = self.0.iter().filter(|key| !left.0.contains(key)).collect();
+        let used = used.into_iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" and ");
+        Err(format!("`{unused}` does not go with {used}: a step does one thing"))
     }
 }
 
@@ -322,6 +262,7 @@ fn one() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pattern::Pattern;
 
     /// The page about the language knows every key of it.
     #[test]
@@ -329,8 +270,10 @@ mod tests {
         let page = include_str!("../../README.md");
         let unknown = |error: toml::de::Error| error.message().to_owned();
         let messages = [
-            toml::from_str::<RawScenario>("zzz = 1").map(drop).map_err(unknown),
-            toml::from_str::<RawStep>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<RawGatewayScenario>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<RawClientScenario>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<RawGatewayStep>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<RawClientStep>("zzz = 1").map(drop).map_err(unknown),
             toml::from_str::<ClientSpec>("zzz = 1").map(drop).map_err(unknown),
             toml::from_str::<GatewaySpec>("zzz = 1").map(drop).map_err(unknown),
             toml::from_str::<ClientSetup>("zzz = 1").map(drop).map_err(unknown),
@@ -353,7 +296,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     struct OnDialOnly {
-        #[expect(dead_code, reason = "what can be read of it is told by the error")]
+        #[expect(dead_code, reason = "what can be read of it stands in the error")]
         on_dial: crate::scenario::OnDial,
     }
 }

@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
-use protocol::{DurationError, parse_duration};
-use serde::Deserialize;
+use protocol::{DurationError, format_duration, parse_duration};
+use serde::{Deserialize, Serialize};
+
+use super::is_default;
 
 /// `[settings]`. What is said here differs from the harness's usual; an implementation that cannot be told cannot be judged
 /// by such a scenario.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// The one origin that pages may connect from (AUTH-10).
     pub allowed_origin: Option<String>,
     /// Whether a second secret is good too (AUTH-7).
+    #[serde(skip_serializing_if = "is_default")]
     pub previous_secret: bool,
     /// Whether tokens are good too that a public key verifies (AUTH-3).
+    #[serde(skip_serializing_if = "is_default")]
     pub public_key: bool,
     /// Most connections in all (CONN-7).
     pub max_connections: Option<u32>,
@@ -32,8 +36,8 @@ pub struct Settings {
 }
 
 /// A time as settings write it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Interval(pub Duration);
 
 impl TryFrom<String> for Interval {
@@ -41,6 +45,12 @@ impl TryFrom<String> for Interval {
 
     fn try_from(text: String) -> Result<Self, DurationError> {
         parse_duration(&text).map(Self)
+    }
+}
+
+impl From<Interval> for String {
+    fn from(interval: Interval) -> Self {
+        format_duration(interval.0)
     }
 }
 
@@ -52,6 +62,13 @@ impl Settings {
     pub const MESSAGE_RATE: u32 = 1_000;
     /// Bytes that wait.
     pub const OUTBOX_BYTES: u32 = 4 * 1024 * 1024;
+
+    /// Whether the connections that there are may be all that there can be.
+    pub(crate) fn limits_connections(&self) -> bool {
+        self.max_connections.is_some()
+            || self.max_connections_per_user.is_some()
+            || self.max_connections_per_address.is_some()
+    }
 
     /// The placeholders of a command or environment that the scenario needs; of several for the same, one is enough.
     pub fn placeholders(&self) -> Vec<&'static [&'static str]> {

@@ -1,7 +1,7 @@
 use super::*;
 
 const GOOD: &str = r#"
-version = 1
+version = 2
 title = "A subscriber gets what it asked for"
 subject = "gateway"
 
@@ -19,12 +19,30 @@ publish = { type = "profile:updated", data = { userId = "{alice}" }, count = 2 }
 [[step]]
 wait = { client = "alice", receives = "profile:updated" }
 times = 2
-requires = "BRIDGE-4"
+requires = "BRIDGE-18"
 
 [[expect]]
 requirement = "ROOM-1"
 some = { client = "alice", receives = "subscribed" }
 "#;
+
+fn gateway(scenario: &Scenario) -> &GatewayScript {
+    match &scenario.script {
+        Script::Gateway(script) => script,
+        Script::Client(_) => panic!("a scenario about a gateway"),
+    }
+}
+
+fn client(scenario: &Scenario) -> &ClientScript {
+    match &scenario.script {
+        Script::Client(script) => script,
+        Script::Gateway(_) => panic!("a scenario about a client"),
+    }
+}
+
+fn bindings() -> Bindings {
+    Bindings { case: "c7".to_owned(), dialect: Dialect::default(), event_names: Default::default() }
+}
 
 fn parse(text: &str) -> Result<Scenario, ScenarioError> {
     Scenario::parse(ScenarioId("t".to_owned()), text)
@@ -34,36 +52,148 @@ fn parse(text: &str) -> Result<Scenario, ScenarioError> {
 #[test]
 fn a_scenario_reads_and_binds() {
     let scenario = parse(GOOD).unwrap();
-    assert_eq!(scenario.steps.len(), 3);
+    assert_eq!(gateway(&scenario).steps.len(), 3);
     assert_eq!(scenario.requirements()[0].to_string(), "ROOM-1");
-    let bindings =
-        Bindings { case: "c7".to_owned(), dialect: Dialect::default(), event_names: Default::default() };
-    assert_eq!(scenario.user_id("bob", &bindings), "alice-c7");
-    let Action::Publish(publication) = &scenario.bind(&bindings).steps[1].action else {
+    assert_eq!(scenario.user_id("bob", &bindings()), "alice-c7");
+    let bound = scenario.bind(&bindings());
+    let GatewayAction::Publish { publication, .. } = &gateway(&bound).steps[1].action else {
         panic!("a publish step")
     };
-    assert_eq!(publication.bodies[1], r#"{"data":{"seq":2,"userId":"alice-c7"},"type":"profile:updated"}"#);
-    assert_eq!(publication.routing_key, "profile.updated");
+    assert_eq!(publication.bodies()[1], r#"{"data":{"seq":2,"userId":"alice-c7"},"type":"profile:updated"}"#);
+    assert_eq!(publication.routing_key(), "profile.updated");
+}
+
+/// Names are replaced in values, not in text: what a dialect calls things may hold any character.
+#[test]
+fn a_word_of_a_dialect_may_hold_a_quotation_mark() {
+    let text = GOOD.replacen(
+        "subscribe = { room = \"catalog:changed\" }",
+        "send_text = '{\"type\":\"{subscribe}\"}'",
+        1,
+    );
+    let mut dialect = Dialect::default();
+    dialect.requests.subscribe = "say \"join\"\n".to_owned();
+    let bound = parse(&text).unwrap().bind(&Bindings { dialect, ..bindings() });
+    let GatewayAction::Probe(_, ProbeAct::SendText(text)) = &gateway(&bound).steps[0].action else {
+        panic!("a text")
+    };
+    assert_eq!(text, "{\"type\":\"say \"join\"\n\"}");
+}
+
+/// What is read can be written, and read again.
+#[test]
+fn scenarios_are_written_as_they_are_read() {
+    for text in [GOOD, FRAMES, CLIENT] {
+        let scenario = parse(text).unwrap();
+        let written = scenario.to_toml();
+        let again = parse(&written).unwrap_or_else(|error| panic!("{error}\n{written}"));
+        assert_eq!(again, scenario, "{written}");
+    }
+    for scenario in crate::Library::builtin().unwrap().iter() {
+        let again = Scenario::parse(scenario.id.clone(), &scenario.to_toml());
+        assert_eq!(&again.unwrap_or_else(|error| panic!("{error}")), scenario);
+    }
+}
+
+/// A file of version 1 is refused with what has changed; one without a version says so.
+#[test]
+fn a_file_of_version_1_learns_what_changed() {
+    let old = parse(&GOOD.replacen("version = 2", "version = 1", 1)).unwrap_err();
+    assert_eq!(old.line(), Some(2));
+    assert!(old.hint().unwrap().contains("`shows = \"ID\"`"), "{:?}", old.hint());
+    let without = parse(&GOOD.replacen("version = 2", "", 1)).unwrap_err();
+    assert!(without.to_string().contains("write `version = 2`"), "{without}");
+}
+
+/// Nothing is read and then ignored: a key that does not belong where it stands is an error at its line.
+#[test]
+fn nothing_is_ignored() {
+    for (text, from, to, line, says) in [
+        (
+            GOOD,
+            "wait = {",
+            "client = \"alice\"\nwait = {",
+            17,
+            "`client` does not go with `times` and `wait`",
+        ),
+        (
+            GOOD,
+            "times = 2\n",
+            "times = 2\nuntil = [{ receives = \"pong\" }]\n",
+            17,
+            "`until` does not go with",
+        ),
+        (GOOD, "subscribe = {", "code = 1000\nsubscribe = {", 10, "`code` does not go with"),
+        (GOOD, "subscribe = {", "within = \"1s\"\nsubscribe = {", 10, "`within` does not go with"),
+        (GOOD, "[clients.bob]", "[clients.subscribe]", 7, "`subscribe` means something else"),
+        (GOOD, "[clients.bob]", "[clients.case]", 7, "`case` means something else"),
+        (GOOD, "{alice}", "{alcie}", 14, "`{alcie}` stands for nothing"),
+        (GOOD, "user = \"alice\"", "token = { omit = true, raw = \"x\" }", 7, "a token that is omitted"),
+        (CLIENT, "{ do = \"sign_out\" }", "{ do = \"sign_out\", until = [] }", 6, "unknown field `until`"),
+        (
+            CLIENT,
+            "{ do = \"sign_out\" }",
+            "{ quiet = \"1s\", times = 2 }",
+            10,
+            "`times` does not go with `quiet`",
+        ),
+        (CLIENT, "signed_in = false", "signed_in = false, token = \"t\"", 5, "`token` is of no use"),
+        (CLIENT, "signed_in = false", "url = \"nobody\", query = \"a=b\"", 5, "`query` goes with"),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{from}");
+        let error = parse(&changed).unwrap_err();
+        assert!(error.to_string().contains(says), "{to}: {error}");
+        if line != 6 {
+            assert_eq!(error.line(), Some(line), "{to}: {error}");
+        }
+    }
+}
+
+/// Each wait says what it rests on, and keeps the rules of verdicts.
+#[test]
+fn waits_are_labelled() {
+    for (from, to, says) in [
+        ("requires = \"BRIDGE-18\"\n", "", "a wait says what it rests on"),
+        ("requires = \"BRIDGE-18\"\n", "requires = \"BRIDGE-18\"\nshows = \"ROOM-1\"\n", "or `shows` one"),
+        ("requires = \"BRIDGE-18\"\n", "requires = \"ROOM-1\"\n", "cannot take it for granted"),
+        ("requires = \"BRIDGE-18\"\n", "requires = \"CONN-4\"\n", "must not rest on CONN-4"),
+        ("requires = \"BRIDGE-18\"\n", "shows = \"ROOM-6\"\n", "must not rest on ROOM-6"),
+        (
+            "count = 2 }\n",
+            "count = 2 }\nuntil = [{ receives = \"profile:updated\" }]\n",
+            "a wait says what it rests on",
+        ),
+        ("client = \"alice\"\nsub", "requires = \"CONN-2\"\nclient = \"alice\"\nsub", "rests on nothing"),
+    ] {
+        let text = GOOD.replacen(from, to, 1);
+        assert_ne!(text, GOOD, "{from}");
+        let error = parse(&text).unwrap_err();
+        assert!(error.to_string().contains(says), "{to}: {error}");
+    }
+    let shown = parse(&GOOD.replacen("requires = \"BRIDGE-18\"", "shows = \"BRIDGE-18\"", 1)).unwrap();
+    let ids: Vec<_> = shown.requirements().iter().map(ToString::to_string).collect();
+    assert_eq!((ids, shown.last_evidence()), (vec!["BRIDGE-18".to_owned(), "ROOM-1".to_owned()], Some(3)));
 }
 
 /// Each slip is reported at its line, with a hint where one is near.
 #[test]
 fn slips_are_reported_where_they_are() {
     for (from, to, line, says, hint) in [
-        ("version = 1", "version = 2", 2, "version 2 is unknown", None),
+        ("version = 2", "version = 3", 2, "version 3 is unknown", None),
         ("[clients.bob]\nuser", "[clients.bob]\nusr", 8, "unknown field `usr`", Some("`user`")),
         ("user = \"alice\"", "user = \"alcie\"", 7, "names no client", Some("`alice`")),
         ("client = \"alice\"\nsub", "client = \"alicia\"\nsub", 10, "no client `alicia`", Some("`alice`")),
         ("subscribe = {", "subscrbe = {", 12, "unknown field `subscrbe`", Some("`subscribe`")),
         (
-            "requires = \"BRIDGE-4\"",
-            "requires = \"BRIGDE-4\"",
+            "requires = \"BRIDGE-18\"",
+            "requires = \"BRIGDE-18\"",
             17,
-            "no requirement BRIGDE-4",
-            Some("BRIDGE-4"),
+            "no requirement BRIGDE-18",
+            Some("BRIDGE-18"),
         ),
         ("times = 2", "times = \"two\"", 19, "`two` is not a time", None),
-        ("times = 2", "quiet = \"1s\"", 17, "does 2 things", None),
+        ("times = 2", "quiet = \"1s\"", 17, "does one thing", None),
         ("\"ROOM-1\"", "\"BACKOFF-1\"", 22, "is about a client", None),
     ] {
         let text = GOOD.replacen(from, to, 1);
@@ -88,7 +218,7 @@ fn a_scenario_expects_something() {
 }
 
 const FRAMES: &str = r#"
-version = 1
+version = 2
 title = "Frames of every kind"
 subject = "gateway"
 clients = { alice = { request = { http = "1.0", without = ["Host"] } } }
@@ -104,16 +234,16 @@ expect = [{ requirement = "MSG-7", some = { closes = { code_or_none = 1002 } } }
 #[test]
 fn frames_are_sent_as_they_are_written() {
     let scenario = parse(FRAMES).unwrap();
-    assert_eq!(scenario.clients["alice"].request.without, ["Host"]);
-    let bytes = |step: usize| match &scenario.steps[step].action {
-        Action::Probe(_, ProbeAct::SendFrames { frames, .. }) => {
+    assert_eq!(gateway(&scenario).clients["alice"].request.without, ["Host"]);
+    let bytes = |step: usize| match &gateway(&scenario).steps[step].action {
+        GatewayAction::Probe(_, ProbeAct::SendFrames { frames, .. }) => {
             frames.iter().map(|odd| odd.frame.clone().encode(None)).collect::<Vec<_>>()
         }
         other => panic!("{other} sends no frames"),
     };
     assert_eq!(bytes(0), [&b"\x01\x02he"[..], b"\x80\x03llo"]);
     assert_eq!(bytes(1), [&b"\xdb\x00"[..], b"\x88\x04\x03\xe8xx"]);
-    let shown: Vec<_> = scenario.steps.iter().map(|step| step.action.to_string()).collect();
+    let shown = scenario.actions();
     assert_eq!(
         shown,
         [
@@ -142,7 +272,7 @@ fn impossible_frames_are_slips() {
         (
             "send_ping = {",
             "do = \"ping\", chop = 1 } , { client = \"alice\", send_ping = {",
-            "`chop` belongs to",
+            "`chop` does not go with `client` and `do`",
         ),
     ] {
         let text = FRAMES.replacen(from, to, 1);
@@ -156,15 +286,25 @@ fn impossible_frames_are_slips() {
 #[test]
 fn event_types_are_renamed() {
     let swapped = [("payment:created", "payment:updated"), ("payment:updated", "payment:created")];
-    let bindings = Bindings {
-        case: "c7".to_owned(),
-        dialect: Dialect::default(),
-        event_names: swapped.map(|(kind, name)| (kind.to_owned(), name.to_owned())).into(),
-    };
+    let event_names = swapped.map(|(kind, name)| (kind.to_owned(), name.to_owned())).into();
     let text = CLIENT.replace("a:b", "payment:created").replace("\"note\"", "\"payment:updated\"");
-    let bound = parse(&text).unwrap().bind(&bindings);
+    let bound = parse(&text).unwrap().bind(&Bindings { event_names, ..bindings() });
     let expected = CLIENT.replace("a:b", "payment:updated").replace("\"note\"", "\"payment:created\"");
-    assert_eq!(bound.text(), expected);
+    assert_eq!(bound.to_toml(), parse(&expected).unwrap().to_toml());
+}
+
+/// A refusal that is as declared is what the run's dialect declares.
+#[test]
+fn a_refusal_is_as_declared() {
+    let text = GOOD.replacen("receives = \"subscribed\" }", "refused = \"as_declared\" }", 1);
+    let scenario = parse(&text).unwrap();
+    let expected = |refusal: &str| {
+        let dialect: Dialect = serde_json::from_value(serde_json::json!({ "refusal": refusal })).unwrap();
+        let bound = scenario.bind(&Bindings { dialect, ..bindings() });
+        bound.expectations[0].patterns()[0].to_string()
+    };
+    assert_eq!(expected("http-401"), "alice is refused with HTTP 401");
+    assert_eq!(expected("close-4401"), "alice is refused by a close with 4401 before any message");
 }
 
 /// A gateway may be set up in a way of its own; what cannot be is reported.
@@ -173,10 +313,10 @@ fn a_setting_names_its_placeholder() {
     let head = "subject = \"gateway\"\n";
     let with = |text: &str| parse(&GOOD.replacen(head, &format!("{head}{text}\n"), 1));
     let scenario = with("broker = \"down\"\ngateways = 2\n[settings]\nmax_connections = 2").unwrap();
-    assert_eq!(scenario.settings.placeholders(), [["max_connections"]]);
+    assert_eq!(gateway(&scenario).settings.placeholders(), [["max_connections"]]);
     assert!(
-        (scenario.gateways, scenario.disturbs_broker()) == (2, true)
-            && !parse(GOOD).unwrap().disturbs_broker()
+        (gateway(&scenario).gateways, gateway(&scenario).disturbs_broker()) == (2, true)
+            && !gateway(&parse(GOOD).unwrap()).disturbs_broker()
     );
     let error = |text: &str| with(text).unwrap_err().to_string();
     assert!(error("gateways = 0").contains("`gateways` lies between"));
@@ -186,7 +326,7 @@ fn a_setting_names_its_placeholder() {
 }
 
 const CLIENT: &str = r#"
-version = 1
+version = 2
 title = "Consumers under a provider"
 subject = "client"
 client = { signed_in = false, options = { debug = true } }
@@ -209,8 +349,8 @@ expect = [{ requirement = "HOOK-1", some = { consumer = "list", status = "connec
 #[test]
 fn what_a_client_is_told_is_shown() {
     let scenario = parse(CLIENT).unwrap();
-    assert_eq!(scenario.client.token_of(1), None);
-    let shown: Vec<_> = scenario.steps.iter().map(|step| step.action.to_string()).collect();
+    assert_eq!(client(&scenario).client.token_of(1), None);
+    let shown = scenario.actions();
     assert_eq!(
         shown,
         [
@@ -227,7 +367,7 @@ fn what_a_client_is_told_is_shown() {
         ]
     );
     let fleet = parse(&CLIENT.replacen("signed_in = false", "fleet = true", 1)).unwrap();
-    assert_eq!(fleet.client.token_of(17).as_deref(), Some("a-token-17"));
+    assert_eq!(client(&fleet).client.token_of(17).as_deref(), Some("a-token-17"));
 }
 
 /// What a client cannot be told is a slip.
@@ -242,8 +382,8 @@ fn impossible_clients_are_slips() {
         ("consumer = \"list\"", "client = \"list\"", "name a `consumer`"),
         ("payload = {}, count", "payload = 1, count", "has a table"),
         ("cut_after = 3", "cut_after = 0", "is a `drop`"),
-        ("inspect = \"log\"", "inspect = \"queue\"", "the `log` can be inspected"),
-        ("do = \"sign_out\"", "do = \"stall\"", "a client under test can"),
+        ("inspect = \"log\"", "inspect = \"queue\"", "unknown variant `queue`"),
+        ("do = \"sign_out\"", "do = \"stall\"", "unknown variant `stall`"),
         ("signed_in = false", "url = \"environment\"", "say `simulated = false`"),
         ("do = \"sign_out\"", "network = \"reset\"", "say `simulated = false`"),
         ("do = \"sign_out\"", "network = \"gone\"", "expected `\"clear\"`"),

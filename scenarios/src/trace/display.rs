@@ -30,11 +30,19 @@ impl fmt::Display for Event {
                 let parameters = query.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>();
                 if parameters.is_empty() { Ok(()) } else { write!(f, " with {}", parameters.join(", ")) }
             }
+            Self::Handshake { request, answer } => {
+                let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+                let line = first(request);
+                let asked = line.split('?').next().unwrap_or_default();
+                write!(f, "handshake: {}, answered {}", Shortened(asked), Shortened(&first(answer)))
+            }
             Self::Opened => f.write_str("opened"),
             Self::Refused { status: Some(status), .. } => write!(f, "refused with HTTP {status}"),
-            Self::Refused { status: None, reason } => write!(f, "refused: {reason}"),
+            Self::Refused { code: Some(code), .. } => write!(f, "refused by a close with {code}"),
+            Self::Refused { status: None, reason, .. } => write!(f, "refused: {reason}"),
             Self::Sent(frame) => write!(f, "──► {frame}"),
             Self::Received(frame) => write!(f, "◄── {frame}"),
+            Self::BadFrame { why } => write!(f, "a wrong frame: {why}"),
             Self::Closed { code: Some(code), by } => write!(f, "closed with {code} by the {by}"),
             Self::Closed { code: None, by } => write!(f, "dropped by the {by}"),
             Self::Status { old, new } => write!(f, "status {old} → {new}"),

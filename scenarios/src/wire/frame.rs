@@ -9,6 +9,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpC
 /// Largest payload that a scripted end reads.
 const MAX_PAYLOAD_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Most bytes of a control frame.
+const MAX_CONTROL_BYTES: usize = 125;
+
 /// One frame, unmasked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawFrame {
@@ -36,6 +39,43 @@ impl RawFrame {
     /// A control frame.
     pub fn control(control: Control, payload: impl Into<Vec<u8>>) -> Self {
         Self::whole(OpCode::Control(control), payload)
+    }
+
+    /// What RFC 6455 does not allow in it, apart from its mask; `continues` says whether a message has begun and not ended.
+    pub fn fault(&self, continues: bool) -> Option<&'static str> {
+        match self.opcode {
+            _ if self.rsv != 0 => Some("reserved bits (section 5.2)"),
+            OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_)) => {
+                Some("a reserved opcode (section 5.2)")
+            }
+            OpCode::Control(_) if !self.fin => Some("a control frame in fragments (section 5.5)"),
+            OpCode::Control(_) if self.payload.len() > MAX_CONTROL_BYTES => {
+                Some("a control frame of more than 125 bytes (section 5.5)")
+            }
+            OpCode::Control(Control::Close) => self.close_fault(),
+            OpCode::Data(Data::Continue) if !continues => Some("a continuation of no message (section 5.4)"),
+            OpCode::Data(Data::Text | Data::Binary) if continues => {
+                Some("a message within a message (section 5.4)")
+            }
+            _ => None,
+        }
+    }
+
+    /// What a close must not carry (section 7.4).
+    fn close_fault(&self) -> Option<&'static str> {
+        match &self.payload[..] {
+            [] => None,
+            [_] => Some("a close with one byte (section 5.5.1)"),
+            [high, low, reason @ ..] => match u16::from_be_bytes([*high, *low]) {
+                0..1000 | 1004..=1006 | 1015..3000 | 5000.. => {
+                    Some("a close code that must not be sent (section 7.4)")
+                }
+                _ if std::str::from_utf8(reason).is_err() => {
+                    Some("a close reason that is not UTF-8 (section 5.5.1)")
+                }
+                _ => None,
+            },
+        }
     }
 
     /// The frame cut into so many, as even as they can be (RFC 6455 section 5.4). More than it has bytes makes empty ones.
@@ -74,12 +114,19 @@ impl RawFrame {
 #[derive(Debug, Default)]
 pub struct FrameReader {
     buffer: Vec<u8>,
+    /// Whether the frame that was read last was masked.
+    was_masked: bool,
 }
 
 impl FrameReader {
     /// A reader that begins with bytes which were read already, after a handshake for example.
     pub fn after(leftover: Vec<u8>) -> Self {
-        Self { buffer: leftover }
+        Self { buffer: leftover, was_masked: false }
+    }
+
+    /// Whether the frame that was read last was masked.
+    pub fn was_masked(&self) -> bool {
+        self.was_masked
     }
 
     /// The next frame, or nothing at the end of the stream. Cancel safe: what was read is kept.
@@ -117,6 +164,7 @@ impl FrameReader {
         }
         let mut payload = self.buffer[start..end].to_vec();
         self.buffer.drain(..end);
+        self.was_masked = header.mask.is_some();
         if let Some(mask) = header.mask {
             apply_mask(&mut payload, mask);
         }

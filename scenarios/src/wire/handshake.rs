@@ -5,7 +5,7 @@ use std::io;
 
 use percent_encoding::percent_decode_str;
 use protocol::{Dialect, TokenPlace};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -13,8 +13,6 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Most header fields that a scripted end reads.
 const MAX_FIELDS: usize = 64;
-/// Longest body that a scripted client reads.
-const MAX_BODY_BYTES: u64 = 1024 * 1024;
 /// Any 16 bytes will do; a fixed key keeps recordings reproducible.
 const KEY: &str = "Z2F0ZWNoZWNrLWNsaWVudA==";
 
@@ -38,7 +36,7 @@ pub struct UpgradeRequest {
 }
 
 /// How a request differs from the one that a good client sends.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequestRecipe {
     /// The method.
@@ -237,28 +235,6 @@ fn granted(key: &str) -> String {
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Accept: {accept}\r\n"
     )
-}
-
-/// Asks for a page by plain HTTP; its status and body.
-///
-/// # Errors
-/// When the connection fails, or what comes is no answer.
-pub async fn get(
-    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    host: &str,
-    path: &str,
-) -> io::Result<(u16, String)> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let (head, mut body) = read_head(stream).await?;
-    let not_http = || io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP");
-    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let mut response = httparse::Response::new(&mut fields);
-    response.parse(&head).map_err(|_| not_http())?;
-    let status = response.code.ok_or_else(not_http)?;
-    let mut rest = stream.take(MAX_BODY_BYTES);
-    rest.read_to_end(&mut body).await?;
-    Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
 /// Answers with a status and nothing else, and ends the connection.

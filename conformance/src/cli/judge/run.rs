@@ -75,7 +75,7 @@ pub(super) fn judge(
         };
         let executor = Arc::new(Executor::new(profile, broker, program, common.seed));
         let has_cases =
-            |subject: &SubjectKind| plan.cases.iter().any(|case| case.scenario.subject == *subject);
+            |subject: &SubjectKind| plan.cases.iter().any(|case| case.scenario.subject() == *subject);
         for subject in subjects.iter().filter(|subject| !common.no_preflight && has_cases(subject)) {
             let looked = tokio::select! {
                 biased;
@@ -115,7 +115,7 @@ fn plan(
 ) -> Result<Plan, Failure> {
     let chosen = library.select(&common.selection.filter).map_err(Failure::usage)?;
     let chosen: Vec<&Scenario> =
-        chosen.into_iter().filter(|scenario| subjects.contains(&scenario.subject)).collect();
+        chosen.into_iter().filter(|scenario| subjects.contains(&scenario.subject())).collect();
     let mut plan = Plan::new(chosen, common.level.into(), &profile.without, &profile.dialect);
     if plan.is_empty() {
         let help = "`gatecheck list` shows all scenarios; `--level hardened` judges more than `--level core`";

@@ -4,9 +4,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use scenarios::Scenario;
 use scenarios::player::{Play, PlayError};
-use scenarios::scenario::{Bindings, BrokerState};
+use scenarios::scenario::{Bindings, BrokerState, GatewayScript};
 use scenarios::token::Issuer;
 use scenarios::trace::Trace;
 use url::Url;
@@ -15,7 +14,7 @@ use super::port::Port;
 use super::start::start;
 use crate::amqp::{BrokerLink, Names};
 use crate::broker::{Broker, BrokerConfig};
-use crate::executor::{BrokerChoice, ExecutionError, Executor};
+use crate::executor::{BrokerChoice, ExecutionError, Executor, now};
 use crate::process::Subject;
 use crate::profile::{GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::Proxy;
@@ -55,7 +54,7 @@ impl Rig {
     pub(super) async fn set_up(
         executor: &Executor,
         profile: &GatewayProfile,
-        scenario: &Scenario,
+        script: &GatewayScript,
         bindings: &Bindings,
     ) -> Result<Self, Rejection> {
         let harness = |error: &dyn ToString| ExecutionError::Harness(error.to_string());
@@ -70,10 +69,10 @@ impl Rig {
         };
         let names = executor.names(profile, bindings);
         let own_names = names.queue != profile.queue;
-        let (proxy, gateways_url) = match url.as_deref().filter(|_| scenario.disturbs_broker()) {
+        let (proxy, gateways_url) = match url.as_deref().filter(|_| script.disturbs_broker()) {
             None => (None, url.clone().unwrap_or_default()),
             Some(url) => {
-                let (proxy, url) = in_between(url, scenario.broker).await.map_err(|error| harness(&error))?;
+                let (proxy, url) = in_between(url, script.broker).await.map_err(|error| harness(&error))?;
                 (Some(proxy), url)
             }
         };
@@ -91,7 +90,7 @@ impl Rig {
             link.purge().await.map_err(|error| harness(&error))?;
             link.close().await;
         }
-        rig.start(executor, profile, scenario, gateways_url).await?;
+        rig.start(executor, profile, script, gateways_url).await?;
         Ok(rig)
     }
 
@@ -99,7 +98,7 @@ impl Rig {
         &mut self,
         executor: &Executor,
         profile: &GatewayProfile,
-        scenario: &Scenario,
+        script: &GatewayScript,
         amqp_url: String,
     ) -> Result<(), Rejection> {
         let (command, ready) = match &profile.access {
@@ -110,18 +109,18 @@ impl Rig {
             GatewayAccess::Spawn { command, ready, .. } => (command, ready),
         };
         let mut values = executor.values();
-        values.set_settings(&scenario.settings, scenario.gateways);
-        executor.set_keys(&mut values, &self.issuer, &scenario.settings)?;
+        values.set_settings(&script.settings, script.gateways);
+        executor.set_keys(&mut values, &self.issuer, &script.settings)?;
         values.set("amqp_url", amqp_url);
         values.set("exchange", self.names.exchange.as_str());
         values.set("queue", self.names.queue.as_str());
         values.set("path", profile.path.as_str());
-        let ready = match scenario.broker {
+        let ready = match script.broker {
             BrokerState::Up => ready.clone(),
             // It cannot be ready; that it takes connections must do.
             BrokerState::Down => Ready { path: None, ..ready.clone() },
         };
-        for _ in 0..scenario.gateways {
+        for _ in 0..script.gateways {
             match start(executor, command, &ready, values.clone()).await {
                 Ok((subject, port)) => {
                     self.authorities.push(format!("127.0.0.1:{}", port.number()));
@@ -131,7 +130,7 @@ impl Rig {
                 // That it starts without a broker is what the scenario is about.
                 Err(
                     ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output },
-                ) if scenario.broker == BrokerState::Down => {
+                ) if script.broker == BrokerState::Down => {
                     let outcome = Err(PlayError::DidNotStart(reason));
                     return Err(Rejection::Judged {
                         play: Play { trace: Trace::default(), outcome },
@@ -149,6 +148,29 @@ impl Rig {
         let Some(url) = &self.url else { return Ok(None) };
         let link = BrokerLink::open(url, self.names.clone(), CONSUMES_WITHIN).await;
         link.map(Some).map_err(|error| ExecutionError::Harness(error.to_string()))
+    }
+
+    /// Waits until nothing new has been declared, bound or consumed at the embedded broker for a while. What another broker
+    /// has, cannot be told so.
+    pub(super) async fn topology_settles(&self) {
+        let Some(broker) = &self.embedded else { return };
+        let settled = async {
+            let (mut last, mut since) = (None, now());
+            while since.elapsed() < SETTLED_FOR {
+                let snapshot = broker.snapshot().await;
+                let queues: Vec<_> =
+                    snapshot.queues.iter().map(|(name, queue)| (name.clone(), queue.consumers)).collect();
+                let bindings: usize = snapshot.exchanges.values().map(|exchange| exchange.bindings).sum();
+                let is_consumed = queues.iter().any(|(_, consumers)| *consumers > 0);
+                let seen = Some((queues, bindings));
+                if last != seen || !is_consumed {
+                    (last, since) = (seen, now());
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        // One that never settles, or never consumes, is for the steps to find out.
+        let _ = tokio::time::timeout(SETTLES_WITHIN, settled).await;
     }
 
     /// Kills the gateways and says what they printed last.
@@ -198,6 +220,13 @@ impl From<ExecutionError> for Rejection {
 
 /// How long a gateway that is ready may take until it consumes: some dial their broker again only every few seconds.
 const CONSUMES_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long nothing new must have come up at the broker.
+const SETTLED_FOR: Duration = Duration::from_millis(50);
+/// How often that is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How long it is waited for at most.
+const SETTLES_WITHIN: Duration = Duration::from_secs(1);
 
 /// Rigs whose case has passed, for the next.
 #[derive(Default)]

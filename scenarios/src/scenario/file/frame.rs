@@ -2,11 +2,11 @@
 
 use std::num::NonZeroUsize;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::hex::Hex;
-use crate::scenario::step::{OddFrame, OddPing, ProbeAct};
+use crate::scenario::step::OddFrame;
 use crate::wire::frame::RawFrame;
 
 /// Largest opcode and reserved bits that a header has room for.
@@ -15,7 +15,7 @@ const MAX_RSV: u8 = 7;
 
 /// `send_frame = { … }`, and each of `send_frames`. A `fill` of 3 is the payload `xxx`, and with a `text` that text three
 /// times; `code` stands before the rest.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFrameForm {
     opcode: RawOpcode,
@@ -33,7 +33,7 @@ pub(super) struct RawFrameForm {
     fragments: Option<NonZeroUsize>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(
     untagged,
     expecting = "expected `text`, `binary`, `continuation`, `ping`, `pong`, `close` or a number"
@@ -43,7 +43,7 @@ enum RawOpcode {
     Number(u8),
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Named {
     Continuation,
@@ -54,23 +54,10 @@ enum Named {
     Pong,
 }
 
-/// `send_ping = { … }`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawPing {
-    bytes: Option<usize>,
-    fragments: Option<NonZeroUsize>,
-    between: Option<String>,
-}
-
-/// The act that sends these frames.
-pub(super) fn send_frames(forms: Vec<RawFrameForm>, chop: Option<NonZeroUsize>) -> Result<ProbeAct, String> {
+/// The frames that these forms are.
+pub(super) fn frames(forms: Vec<RawFrameForm>) -> Result<Vec<OddFrame>, String> {
     let frames = forms.into_iter().map(RawFrameForm::frames).collect::<Result<Vec<_>, _>>()?.concat();
-    if frames.is_empty() {
-        Err("`send_frames` is an empty list".to_owned())
-    } else {
-        Ok(ProbeAct::SendFrames { frames, chop })
-    }
+    if frames.is_empty() { Err("`send_frames` is an empty list".to_owned()) } else { Ok(frames) }
 }
 
 impl RawFrameForm {
@@ -114,10 +101,20 @@ impl RawOpcode {
     }
 }
 
-impl RawPing {
-    pub(super) fn act(self, chop: Option<NonZeroUsize>) -> ProbeAct {
-        let Self { bytes, fragments, between } = self;
-        ProbeAct::SendPing(OddPing { bytes, fragments, between, chop })
+impl From<&OddFrame> for RawFrameForm {
+    fn from(odd: &OddFrame) -> Self {
+        let RawFrame { fin, rsv, opcode, payload } = &odd.frame;
+        Self {
+            opcode: RawOpcode::Number(u8::from(*opcode)),
+            fin: *fin,
+            rsv: *rsv,
+            masked: odd.masked,
+            code: None,
+            text: None,
+            hex: Some(Hex(payload.clone())),
+            fill: None,
+            fragments: None,
+        }
     }
 }
 

@@ -1,54 +1,243 @@
-//! What the scripted gateway does.
+//! `[[step]]` of a scenario about a gateway.
+
+use std::num::NonZeroUsize;
 
 use protocol::CloseCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::event::RawEvent;
+use super::frame::{RawFrameForm, frames};
 use super::hex::Hex;
-use crate::scenario::OnDials;
-use crate::scenario::step::GatewayAct;
+use super::message::RawMessage;
+use super::target::RawTarget;
+use super::{Keys, RawStep, Unlabelled, label};
+use crate::pattern::Pattern;
+use crate::requirement::RequirementId;
+use crate::scenario::step::{
+    BrokerAct, GatewayAction, Inspection, NetworkAct, OddPing, ProbeAct, Publication, Step, Wait,
+};
+use crate::times::Expr;
 
-#[derive(Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawGateway {
-    on_dial: Option<OnDials>,
-    pong: Option<bool>,
-    close: Option<CloseCode>,
-    drop: Option<bool>,
-    drop_all: Option<bool>,
-    stall: Option<bool>,
-    cut_after: Option<u32>,
-    event: Option<RawEvent>,
+pub(super) struct RawGatewayStep {
+    client: Option<String>,
+    #[serde(rename = "do")]
+    act: Option<Simple>,
+    code: Option<CloseCode>,
+    send: Option<RawMessage>,
     send_text: Option<String>,
+    send_binary: Option<Hex>,
     send_bytes: Option<Hex>,
-    ping: Option<Hex>,
+    send_frame: Option<RawFrameForm>,
+    send_frames: Option<Vec<RawFrameForm>>,
+    send_ping: Option<OddPing>,
+    /// Bytes of each write.
+    chop: Option<NonZeroUsize>,
+    subscribe: Option<RawTarget>,
+    unsubscribe: Option<RawTarget>,
+    network: Option<NetworkAct>,
+    get: Option<String>,
+    publish: Option<RawEvent>,
+    publish_body: Option<RawBody>,
+    until: Option<Vec<Pattern>>,
+    inspect: Option<Inspection>,
+    broker: Option<BrokerAct>,
+    wait: Option<Pattern>,
+    times: Option<Expr>,
+    within: Option<Expr>,
+    quiet: Option<Expr>,
+    requires: Option<RequirementId>,
+    shows: Option<RequirementId>,
 }
 
-impl RawGateway {
-    pub(super) fn acts(self) -> Result<Vec<GatewayAct>, String> {
-        if matches!(&self.on_dial, Some(OnDials::InTurn(answers)) if answers.is_empty()) {
-            return Err("`on_dial` is an empty list".to_owned());
+/// Acts that need no details.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Simple {
+    Connect,
+    Close,
+    Drop,
+    Stall,
+    Resume,
+    Mute,
+    Ping,
+    Shutdown,
+    Kill,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBody {
+    body: String,
+    routing_key: String,
+}
+
+impl RawStep for RawGatewayStep {
+    type Action = GatewayAction;
+
+    fn step(mut self) -> Result<Step<GatewayAction>, String> {
+        let label = label(self.requires.take(), self.shows.take())?;
+        let keys = Keys::of(&self);
+        let action = self.action()?;
+        keys.check_used(&Keys::of(&self))?;
+        let waits = match &action {
+            GatewayAction::Wait(_) => true,
+            GatewayAction::Publish { until, .. } => !until.is_empty(),
+            _ => false,
+        };
+        if label.is_none() && waits {
+            return Err(Unlabelled.to_string());
         }
-        for (name, on) in [("drop", self.drop), ("drop_all", self.drop_all)] {
-            if on == Some(false) {
-                return Err(format!("`{name} = false` does nothing"));
+        let can_fail = waits
+            || matches!(action, GatewayAction::Publish { .. } | GatewayAction::Inspect(_))
+            || matches!(action, GatewayAction::Probe(_, ProbeAct::Connect));
+        if label.is_some() && !can_fail {
+            return Err(format!(
+                "`{action}` rests on nothing: `requires` and `shows` belong to steps that can fail"
+            ));
+        }
+        Ok(Step { action, label })
+    }
+}
+
+impl RawGatewayStep {
+    /// Takes out what one action is made of.
+    fn action(&mut self) -> Result<GatewayAction, String> {
+        if let Some(pattern) = self.wait.take() {
+            let (times, within) = (self.times.take(), self.within.take());
+            return Ok(GatewayAction::Wait(Wait { pattern, times, within }));
+        }
+        if let Some(time) = self.quiet.take() {
+            return Ok(GatewayAction::Quiet(time));
+        }
+        if let Some(event) = self.publish.take() {
+            let until = self.until.take().unwrap_or_default();
+            return Ok(GatewayAction::Publish { publication: event.publication()?, until });
+        }
+        if let Some(RawBody { body, routing_key }) = self.publish_body.take() {
+            let publication = Publication::Body { body, routing_key };
+            return Ok(GatewayAction::Publish { publication, until: Vec::new() });
+        }
+        if let Some(inspection) = self.inspect.take() {
+            return Ok(GatewayAction::Inspect(inspection));
+        }
+        if let Some(act) = self.broker.take() {
+            return Ok(GatewayAction::Broker(act));
+        }
+        match self.act {
+            Some(Simple::Shutdown) => {
+                self.act = None;
+                return Ok(GatewayAction::ShutDown);
             }
+            Some(Simple::Kill) => {
+                self.act = None;
+                return Ok(GatewayAction::Kill);
+            }
+            _ => {}
         }
-        if self.cut_after == Some(0) {
-            return Err("`cut_after = 0` is a `drop`".to_owned());
+        if let Some(path) = self.get.take() {
+            let client = self.client.take().ok_or("say which `client` asks")?;
+            return Ok(GatewayAction::Get { client, path });
         }
-        let mut acts = Vec::new();
-        acts.extend(self.on_dial.map(GatewayAct::OnDial));
-        acts.extend(self.pong.map(GatewayAct::Pong));
-        acts.extend(self.close.map(GatewayAct::Close));
-        acts.extend(self.drop.map(|_| GatewayAct::Drop));
-        acts.extend(self.drop_all.map(|_| GatewayAct::DropAll));
-        acts.extend(self.stall.map(GatewayAct::Stall));
-        acts.extend(self.cut_after.map(GatewayAct::CutAfter));
-        acts.extend(self.event.map(RawEvent::sent).transpose()?);
-        acts.extend(self.send_text.map(GatewayAct::SendText));
-        acts.extend(self.send_bytes.map(|Hex(bytes)| GatewayAct::SendBytes(bytes)));
-        acts.extend(self.ping.map(|Hex(bytes)| GatewayAct::Ping(bytes)));
-        Ok(acts)
+        let act = self.probe_act()?.ok_or("the step does nothing")?;
+        let client = self.client.take().ok_or("say which `client` does that")?;
+        Ok(GatewayAction::Probe(client, act))
+    }
+
+    fn probe_act(&mut self) -> Result<Option<ProbeAct>, String> {
+        if let Some(act) = self.act.take() {
+            return Ok(Some(match act {
+                Simple::Connect => ProbeAct::Connect,
+                Simple::Close => ProbeAct::Close(self.code.take().unwrap_or(CloseCode::NORMAL)),
+                Simple::Drop => ProbeAct::Drop,
+                Simple::Stall => ProbeAct::Stall,
+                Simple::Resume => ProbeAct::Resume,
+                Simple::Mute => ProbeAct::Mute,
+                Simple::Ping => ProbeAct::Ping,
+                Simple::Shutdown | Simple::Kill => return Ok(None),
+            }));
+        }
+        if let Some(message) = self.send.take() {
+            let (kind, count) = (message.kind.clone(), message.count);
+            return Ok(Some(ProbeAct::Send { kind, payload: message.padded()?, count }));
+        }
+        if let Some(form) = self.send_frame.take() {
+            return Ok(Some(ProbeAct::SendFrames { frames: frames(vec![form])?, chop: self.chop.take() }));
+        }
+        if let Some(forms) = self.send_frames.take() {
+            return Ok(Some(ProbeAct::SendFrames { frames: frames(forms)?, chop: self.chop.take() }));
+        }
+        if let Some(ping) = self.send_ping.take() {
+            return Ok(Some(ProbeAct::SendPing(OddPing { chop: self.chop.take(), ..ping })));
+        }
+        let simple = (self.send_text.take().map(ProbeAct::SendText))
+            .or_else(|| self.send_binary.take().map(|Hex(bytes)| ProbeAct::SendBinary(bytes)))
+            .or_else(|| self.send_bytes.take().map(|Hex(bytes)| ProbeAct::SendBytes(bytes)))
+            .or_else(|| self.subscribe.take().map(|target| ProbeAct::Subscribe(target.into())))
+            .or_else(|| self.unsubscribe.take().map(|target| ProbeAct::Unsubscribe(target.into())))
+            .or_else(|| self.network.take().map(ProbeAct::Network));
+        Ok(simple)
+    }
+}
+
+impl From<&Step<GatewayAction>> for RawGatewayStep {
+    fn from(step: &Step<GatewayAction>) -> Self {
+        let (requires, shows) = super::unlabel(step.label.as_ref());
+        let none = Self { requires, shows, ..Self::default() };
+        match &step.action {
+            GatewayAction::Wait(Wait { pattern, times, within }) => {
+                Self { wait: Some(pattern.clone()), times: times.clone(), within: within.clone(), ..none }
+            }
+            GatewayAction::Quiet(time) => Self { quiet: Some(time.clone()), ..none },
+            GatewayAction::Probe(client, act) => Self { client: Some(client.clone()), ..none.with(act) },
+            GatewayAction::Publish { publication, until } => {
+                let until = (!until.is_empty()).then(|| until.clone());
+                match publication {
+                    Publication::Events { kind, data, count } => {
+                        Self { publish: Some(RawEvent::of(kind, data, *count)), until, ..none }
+                    }
+                    Publication::Body { body, routing_key } => {
+                        let raw = RawBody { body: body.clone(), routing_key: routing_key.clone() };
+                        Self { publish_body: Some(raw), until, ..none }
+                    }
+                }
+            }
+            GatewayAction::Inspect(inspection) => Self { inspect: Some(*inspection), ..none },
+            GatewayAction::Get { client, path } => {
+                Self { client: Some(client.clone()), get: Some(path.clone()), ..none }
+            }
+            GatewayAction::Broker(act) => Self { broker: Some(act.clone()), ..none },
+            GatewayAction::ShutDown => Self { act: Some(Simple::Shutdown), ..none },
+            GatewayAction::Kill => Self { act: Some(Simple::Kill), ..none },
+        }
+    }
+}
+
+impl RawGatewayStep {
+    fn with(self, act: &ProbeAct) -> Self {
+        let does = |act| Some(act);
+        match act {
+            ProbeAct::Connect => Self { act: does(Simple::Connect), ..self },
+            ProbeAct::Close(code) => Self { act: does(Simple::Close), code: Some(*code), ..self },
+            ProbeAct::Drop => Self { act: does(Simple::Drop), ..self },
+            ProbeAct::Stall => Self { act: does(Simple::Stall), ..self },
+            ProbeAct::Resume => Self { act: does(Simple::Resume), ..self },
+            ProbeAct::Mute => Self { act: does(Simple::Mute), ..self },
+            ProbeAct::Ping => Self { act: does(Simple::Ping), ..self },
+            ProbeAct::Send { kind, payload, count } => {
+                Self { send: Some(RawMessage::of(kind, payload, *count)), ..self }
+            }
+            ProbeAct::SendText(text) => Self { send_text: Some(text.clone()), ..self },
+            ProbeAct::SendBinary(bytes) => Self { send_binary: Some(Hex(bytes.clone())), ..self },
+            ProbeAct::SendBytes(bytes) => Self { send_bytes: Some(Hex(bytes.clone())), ..self },
+            ProbeAct::SendFrames { frames, chop } => {
+                Self { send_frames: Some(frames.iter().map(Into::into).collect()), chop: *chop, ..self }
+            }
+            ProbeAct::SendPing(ping) => Self { send_ping: Some(ping.clone()), chop: ping.chop, ..self },
+            ProbeAct::Subscribe(target) => Self { subscribe: Some(target.into()), ..self },
+            ProbeAct::Unsubscribe(target) => Self { unsubscribe: Some(target.into()), ..self },
+            ProbeAct::Network(act) => Self { network: Some(act.clone()), ..self },
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Bytes in hexadecimal.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(super) struct Hex(pub(super) Vec<u8>);
 
 impl TryFrom<String> for Hex {
@@ -16,5 +16,11 @@ impl TryFrom<String> for Hex {
         }
         let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| error());
         (0..text.len()).step_by(2).map(byte).collect::<Result<_, _>>().map(Hex)
+    }
+}
+
+impl From<Hex> for String {
+    fn from(Hex(bytes): Hex) -> Self {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

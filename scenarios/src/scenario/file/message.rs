@@ -1,8 +1,9 @@
 //! A message that a client sends.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::scenario::is_default;
 use crate::scenario::step::ClientAct;
 
 /// Most bytes of padding in one message.
@@ -10,18 +11,18 @@ const MAX_PADDING: usize = 1024 * 1024;
 /// Most messages of one step.
 const MAX_COUNT: u32 = 10_000;
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMessage {
     #[serde(rename = "type")]
     pub(super) kind: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(super) payload: Value,
     /// More than one go out without a pause.
     #[serde(default = "super::one")]
     pub(super) count: u32,
     /// Bytes of padding in the payload.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     padding: usize,
 }
 
@@ -31,6 +32,11 @@ impl RawMessage {
         let (kind, count) = (self.kind.clone(), self.count);
         check_count(count, &self.payload)?;
         Ok(ClientAct::Send { kind, payload: self.padded()?, count })
+    }
+
+    /// A message that is as long as it is.
+    pub(super) fn of(kind: &str, payload: &Value, count: u32) -> Self {
+        Self { kind: kind.to_owned(), payload: payload.clone(), count, padding: 0 }
     }
 
     pub(super) fn padded(self) -> Result<Value, String> {

@@ -1,63 +1,194 @@
-//! What the scripted gateway does.
+//! The steps of a scenario about a gateway.
 
 use std::fmt;
+use std::time::Duration;
 
-use protocol::CloseCode;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use crate::scenario::OnDials;
+use super::{NetworkAct, ProbeAct, Wait, Waits};
+use crate::pattern::Pattern;
+use crate::scenario::BrokerState;
+use crate::times::{Expr, Times};
 
-/// What the scripted gateway does.
+/// What a step does.
 #[derive(Debug, Clone, PartialEq)]
-pub enum GatewayAct {
-    /// Treats later dials otherwise.
-    OnDial(OnDials),
-    /// Answers `ping` messages from now on, or no longer.
-    Pong(bool),
-    /// Begins the closing handshake.
-    Close(CloseCode),
-    /// Drops the connection without a word.
-    Drop,
-    /// Drops every connection at once.
-    DropAll,
-    /// Stops reading, or reads again.
-    Stall(bool),
-    /// Reads so many more text messages, then drops the connection with whatever follows them unread.
-    CutAfter(u32),
-    /// Sends an event.
-    Event {
-        /// Its type.
-        name: String,
-        /// Its data.
-        data: Value,
-        /// How often; more than one are numbered by a `seq` in their data.
-        count: u32,
+pub enum GatewayAction {
+    /// Waits.
+    Wait(Wait),
+    /// Lets time pass.
+    Quiet(Expr),
+    /// A scripted client acts on a gateway under test.
+    Probe(String, ProbeAct),
+    /// Messages are published and confirmed.
+    Publish {
+        /// What.
+        publication: Publication,
+        /// They are published again and again until each of these has matched: where nothing else tells that a gateway consumes.
+        until: Vec<Pattern>,
     },
-    /// Sends a text frame as it is.
-    SendText(String),
-    /// Writes bytes that need not be a frame.
-    SendBytes(Vec<u8>),
-    /// Sends a ping control frame with this payload.
-    Ping(Vec<u8>),
+    /// The broker is asked what it knows.
+    Inspect(Inspection),
+    /// A page is asked for by plain HTTP, on a connection of its own.
+    Get {
+        /// The client that asks.
+        client: String,
+        /// The path.
+        path: String,
+    },
+    /// The broker goes or comes, as the gateway sees it, or what is between them changes.
+    Broker(BrokerAct),
+    /// The gateway under test is asked to end.
+    ShutDown,
+    /// The gateway under test is killed without warning.
+    Kill,
 }
 
-impl fmt::Display for GatewayAct {
+/// What is published.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Publication {
+    /// Events of a type.
+    Events {
+        /// The type.
+        kind: String,
+        /// Their data.
+        data: Value,
+        /// How many; more than one are numbered by a `seq` in their data.
+        count: u32,
+    },
+    /// Whatever this is.
+    Body {
+        /// The body.
+        body: String,
+        /// The routing key.
+        routing_key: String,
+    },
+}
+
+/// The broker loses exchange and queue, as one does that is set up anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Forgets {
+    /// Both.
+    Forgets,
+}
+
+/// What happens between gateway and broker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected `\"up\"`, `\"down\"`, `\"forgets\"`, or what `network` takes")]
+pub enum BrokerAct {
+    /// The broker goes or comes.
+    State(BrokerState),
+    /// It forgets.
+    Forgets(Forgets),
+    /// The network between them acts.
+    Network(NetworkAct),
+}
+
+/// What the broker is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Inspection {
+    /// Whether exchange and queue stand as specified.
+    Topology,
+    /// How many messages are ready in the queue.
+    Queue,
+    /// What the gateway or client under test has printed.
+    Log,
+}
+
+impl Publication {
+    /// The bodies, in order.
+    pub fn bodies(&self) -> Vec<String> {
+        match self {
+            Self::Body { body, .. } => vec![body.clone()],
+            Self::Events { kind, data, count: 1 } => vec![json!({ "type": kind, "data": data }).to_string()],
+            Self::Events { kind, data, count } => {
+                let body = |number: u32| {
+                    let mut data = data.clone();
+                    data["seq"] = json!(number);
+                    json!({ "type": kind, "data": data }).to_string()
+                };
+                (1..=*count).map(body).collect()
+            }
+        }
+    }
+
+    /// The routing key of all of them.
+    pub fn routing_key(&self) -> String {
+        match self {
+            Self::Events { kind, .. } => kind.replace(':', "."),
+            Self::Body { routing_key, .. } => routing_key.clone(),
+        }
+    }
+}
+
+impl GatewayAction {
+    /// Longest time that the step can take.
+    pub(in crate::scenario) fn longest(&self, times: &Times) -> Duration {
+        match self {
+            Self::Wait(wait) => wait.window(times),
+            Self::Quiet(time) => time.duration(times),
+            Self::Probe(_, ProbeAct::Connect) => times.patience + times.timing.connect_timeout,
+            _ => times.patience,
+        }
+    }
+
+    /// Why a simulation cannot do it, where it cannot.
+    pub(in crate::scenario) fn is_beyond_simulation(&self) -> Option<&'static str> {
+        match self {
+            Self::Broker(BrokerAct::Forgets(_)) => Some("a simulated broker has no exchange to forget"),
+            Self::Broker(BrokerAct::Network(_)) => Some("a simulation has no network before its broker"),
+            Self::Probe(_, ProbeAct::Network(act)) if act.resets() => {
+                Some("a simulated connection cannot be reset")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Waits for GatewayAction {
+    fn patterns(&self) -> Vec<&Pattern> {
+        match self {
+            Self::Wait(wait) => vec![&wait.pattern],
+            Self::Publish { until, .. } => until.iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn patterns_mut(&mut self) -> Vec<&mut Pattern> {
+        match self {
+            Self::Wait(wait) => vec![&mut wait.pattern],
+            Self::Publish { until, .. } => until.iter_mut().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for GatewayAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OnDial(_) => f.write_str("treat dials otherwise"),
-            Self::Pong(true) => f.write_str("answer pings"),
-            Self::Pong(false) => f.write_str("leave pings unanswered"),
-            Self::Close(code) => write!(f, "close with {code}"),
-            Self::Drop => f.write_str("drop the connection"),
-            Self::DropAll => f.write_str("drop every connection"),
-            Self::Stall(true) => f.write_str("stop reading"),
-            Self::Stall(false) => f.write_str("read again"),
-            Self::CutAfter(count) => write!(f, "read {count} messages and drop the connection"),
-            Self::Event { name, count, .. } if *count > 1 => write!(f, "send {name} ({count})"),
-            Self::Event { name, data, .. } => write!(f, "send {name} {data}"),
-            Self::SendText(text) => write!(f, "send the text {text:?}"),
-            Self::SendBytes(bytes) => write!(f, "write {} bytes", bytes.len()),
-            Self::Ping(bytes) => write!(f, "send a ping frame of {} bytes", bytes.len()),
+            Self::Wait(wait) => wait.fmt(f),
+            Self::Quiet(time) => write!(f, "let {time} pass"),
+            Self::Probe(client, act) => write!(f, "{client}: {act}"),
+            Self::Publish { publication, until } => {
+                write!(f, "publish {}", publication.routing_key())?;
+                if let Publication::Events { count: 2.., .. } = publication {
+                    write!(f, " ({})", publication.bodies().len())?;
+                }
+                let patterns: Vec<_> = until.iter().map(ToString::to_string).collect();
+                if patterns.is_empty() { Ok(()) } else { write!(f, " until {}", patterns.join(" and ")) }
+            }
+            Self::Inspect(Inspection::Topology) => f.write_str("read the broker's topology"),
+            Self::Inspect(Inspection::Queue) => f.write_str("count the gateway's queue"),
+            Self::Inspect(Inspection::Log) => f.write_str("read the log"),
+            Self::Get { client, path } => write!(f, "{client}: get {path}"),
+            Self::Broker(BrokerAct::State(BrokerState::Up)) => f.write_str("let the broker come back"),
+            Self::Broker(BrokerAct::State(BrokerState::Down)) => f.write_str("cut the broker off"),
+            Self::Broker(BrokerAct::Forgets(_)) => f.write_str("have the broker forget exchange and queue"),
+            Self::Broker(BrokerAct::Network(act)) => write!(f, "the network to the broker {act}"),
+            Self::ShutDown => f.write_str("ask the gateway to end"),
+            Self::Kill => f.write_str("kill the gateway"),
         }
     }
 }

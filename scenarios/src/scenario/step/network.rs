@@ -3,13 +3,14 @@
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use crate::scenario::is_default;
 use crate::times::{Expr, Times};
 use crate::wire::link::{Conditions, Cut, Lane, Network};
 
 /// What the network does.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(
     untagged,
     expecting = "expected `\"clear\"`, `\"end\"`, `\"reset\"`, or `{ to_subject = …, from_subject = … }`"
@@ -22,7 +23,7 @@ pub enum NetworkAct {
 }
 
 /// What needs no details.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sudden {
     /// Nothing is wrong any more.
@@ -34,10 +35,11 @@ pub enum Sudden {
 }
 
 /// How bytes are treated. A direction that is not named is whole.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Shape {
     /// Both directions.
+    #[serde(skip_serializing_if = "is_default")]
     pub both: LaneSpec,
     /// Towards what is judged, where it differs.
     pub to_subject: Option<LaneSpec>,
@@ -46,7 +48,7 @@ pub struct Shape {
 }
 
 /// How the bytes of one direction are treated.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LaneSpec {
     /// How much later each byte arrives.
@@ -56,8 +58,10 @@ pub struct LaneSpec {
     /// Bytes of each write, at most.
     pub slice: Option<NonZeroUsize>,
     /// Whether every bit is inverted.
+    #[serde(skip_serializing_if = "is_default")]
     pub corrupt: bool,
     /// Whether nothing arrives, and nobody is told; what was sent comes when it is gone.
+    #[serde(skip_serializing_if = "is_default")]
     pub black_hole: bool,
 }
 

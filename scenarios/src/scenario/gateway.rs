@@ -1,0 +1,175 @@
+//! The script of a scenario about a gateway: scripted clients, and a broker.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use protocol::Role;
+use serde::{Deserialize, Serialize};
+
+use super::is_default;
+use super::settings::Settings;
+use super::step::{GatewayAction, Inspection, ProbeAct, Step};
+use crate::times::Times;
+use crate::token::TokenRecipe;
+use crate::wire::handshake::RequestRecipe;
+
+/// What is done to a gateway.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatewayScript {
+    /// What the gateway under test is configured with, where that is not the usual.
+    pub settings: Settings,
+    /// How many gateways there are, all on one broker.
+    pub gateways: usize,
+    /// Whether the gateway must not have served another case before.
+    pub fresh: bool,
+    /// Whether the broker is there before the first step.
+    pub broker: BrokerState,
+    /// The scripted clients.
+    pub clients: BTreeMap<String, ClientSpec>,
+    /// What is done, in order.
+    pub steps: Vec<Step<GatewayAction>>,
+}
+
+/// A scripted client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientSpec {
+    /// The name of the client whose user it shares; its own otherwise.
+    #[serde(skip_serializing_if = "is_default")]
+    pub user: Option<String>,
+    /// Its role.
+    pub role: Role,
+    /// Its token.
+    #[serde(skip_serializing_if = "is_default")]
+    pub token: TokenRecipe,
+    /// Whether it connects before the first step, or at a `connect` step.
+    pub connect: Connect,
+    /// Another path than the gateway's.
+    #[serde(skip_serializing_if = "is_default")]
+    pub path: Option<String>,
+    /// Whether it asks for an upgrade at all.
+    pub upgrade: bool,
+    /// What else is unusual about its request.
+    #[serde(skip_serializing_if = "is_default")]
+    pub request: RequestRecipe,
+    /// Whether it answers control pings.
+    pub answers_pings: bool,
+    /// The gateway that it dials, counted from 1.
+    pub gateway: usize,
+    /// The page that it claims to come from.
+    #[serde(skip_serializing_if = "is_default")]
+    pub origin: Option<String>,
+    /// Whether the scenario does not take for granted that it gets in.
+    #[serde(skip_serializing_if = "is_default")]
+    pub may_be_refused: bool,
+    /// Whether it sends half of its request, and then nothing.
+    #[serde(skip_serializing_if = "is_default")]
+    pub half_request: bool,
+}
+
+/// Whether the broker can be reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BrokerState {
+    /// It can.
+    #[default]
+    Up,
+    /// Its connections are cut and new ones end at once.
+    Down,
+}
+
+/// When a scripted client connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Connect {
+    /// Before the first step.
+    Start,
+    /// At a `connect` step.
+    Later,
+}
+
+impl ClientSpec {
+    /// The path that it asks for on a gateway whose own is `path`.
+    pub fn path_on(&self, path: &str) -> String {
+        self.path.as_deref().unwrap_or("{path}").replace("{path}", path)
+    }
+
+    /// Whether its dial must succeed: nothing about it is wrong (AUTH-1).
+    pub(crate) fn is_welcome(&self) -> bool {
+        self.token == TokenRecipe::default()
+            && self.path.is_none()
+            && self.upgrade
+            && self.origin.is_none()
+            && !self.half_request
+            && !self.may_be_refused
+            && self.request == RequestRecipe::default()
+    }
+}
+
+impl GatewayScript {
+    /// Whether another case on the same gateway would notice: it publishes, or looks at what all connections share, or does
+    /// something to the gateway itself.
+    pub fn is_noticed(&self) -> bool {
+        self.steps.iter().any(|step| match step.action {
+            GatewayAction::Publish { .. }
+            | GatewayAction::Inspect(_)
+            | GatewayAction::Get { .. }
+            | GatewayAction::Broker(_)
+            | GatewayAction::ShutDown
+            | GatewayAction::Kill => true,
+            GatewayAction::Wait(_) | GatewayAction::Quiet(_) | GatewayAction::Probe(..) => false,
+        })
+    }
+
+    /// Whether it needs a gateway that serves no other case, before or after.
+    pub fn needs_own_gateway(&self) -> bool {
+        self.fresh
+            || self.gateways > 1
+            || self.disturbs_broker()
+            || self.ends_gateway()
+            || !self.settings.placeholders().is_empty()
+            || self.steps.iter().any(|step| step.action == GatewayAction::Inspect(Inspection::Log))
+    }
+
+    /// Whether anything happens between the gateway and its broker.
+    pub fn disturbs_broker(&self) -> bool {
+        self.broker == BrokerState::Down
+            || self.steps.iter().any(|step| matches!(step.action, GatewayAction::Broker(_)))
+    }
+
+    /// Whether a step ends a gateway.
+    pub(crate) fn ends_gateway(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.action, GatewayAction::ShutDown | GatewayAction::Kill))
+    }
+
+    /// Whether anything happens between a scripted client and its gateway.
+    pub(crate) fn disturbs_probe(&self, name: &str) -> bool {
+        let disturbs = |action: &GatewayAction| matches!(action, GatewayAction::Probe(client, ProbeAct::Network(_)) if client == name);
+        self.steps.iter().any(|step| disturbs(&step.action))
+    }
+
+    pub(super) fn deadline(&self, times: &Times) -> Duration {
+        let steps: Duration = self.steps.iter().map(|step| step.action.longest(times)).sum();
+        let starts = u32::try_from(self.clients.len()).unwrap_or(u32::MAX);
+        steps + times.patience * (4 + 2 * starts)
+    }
+}
+
+impl Default for ClientSpec {
+    fn default() -> Self {
+        Self {
+            user: None,
+            role: Role::Customer,
+            token: TokenRecipe::default(),
+            connect: Connect::Start,
+            path: None,
+            upgrade: true,
+            request: RequestRecipe::default(),
+            answers_pings: true,
+            gateway: 1,
+            origin: None,
+            may_be_refused: false,
+            half_request: false,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What the scripted gateway does.
+
+use std::fmt;
+
+use protocol::CloseCode;
+use serde_json::Value;
+
+use crate::scenario::OnDials;
+
+/// What the scripted gateway does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GatewayAct {
+    /// Treats later dials otherwise.
+    OnDial(OnDials),
+    /// Answers `ping` messages from now on, or no longer.
+    Pong(bool),
+    /// Begins the closing handshake.
+    Close(CloseCode),
+    /// Drops the connection without a word.
+    Drop,
+    /// Drops every connection at once.
+    DropAll,
+    /// Stops reading, or reads again.
+    Stall(bool),
+    /// Reads so many more text messages, then drops the connection with whatever follows them unread.
+    CutAfter(u32),
+    /// Sends an event.
+    Event {
+        /// Its type.
+        name: String,
+        /// Its data.
+        data: Value,
+        /// How often; more than one are numbered by a `seq` in their data.
+        count: u32,
+    },
+    /// Sends a text frame as it is.
+    SendText(String),
+    /// Writes bytes that need not be a frame.
+    SendBytes(Vec<u8>),
+    /// Sends a ping control frame with this payload.
+    Ping(Vec<u8>),
+}
+
+impl fmt::Display for GatewayAct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OnDial(_) => f.write_str("treat dials otherwise"),
+            Self::Pong(true) => f.write_str("answer pings"),
+            Self::Pong(false) => f.write_str("leave pings unanswered"),
+            Self::Close(code) => write!(f, "close with {code}"),
+            Self::Drop => f.write_str("drop the connection"),
+            Self::DropAll => f.write_str("drop every connection"),
+            Self::Stall(true) => f.write_str("stop reading"),
+            Self::Stall(false) => f.write_str("read again"),
+            Self::CutAfter(count) => write!(f, "read {count} messages and drop the connection"),
+            Self::Event { name, count, .. } if *count > 1 => write!(f, "send {name} ({count})"),
+            Self::Event { name, data, .. } => write!(f, "send {name} {data}"),
+            Self::SendText(text) => write!(f, "send the text {text:?}"),
+            Self::SendBytes(bytes) => write!(f, "write {} bytes", bytes.len()),
+            Self::Ping(bytes) => write!(f, "send a ping frame of {} bytes", bytes.len()),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Rules that every trace of a subject must keep, whatever its scenario is about.
+//!
+//! Each looks for what is forbidden, so that any prefix of a trace can break it. A rule that a trace says nothing about is kept.
+
+mod client;
+mod gateway;
+
+use crate::expect::Finding;
+use crate::requirement::{RequirementId, SubjectKind};
+use crate::scenario::{Scenario, Script};
+use crate::times::Times;
+use crate::trace::Trace;
+
+/// A rule that a trace breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The rule.
+    pub requirement: RequirementId,
+    /// What breaks it.
+    pub finding: Finding,
+}
+
+/// The requirements that are judged on every trace of a gateway.
+pub const OF_GATEWAYS: [&str; 6] = ["MSG-1", "MSG-7", "AUTH-8", "BRIDGE-4", "BRIDGE-6", "ROOM-6"];
+/// The requirements that are judged on every trace of a client.
+pub const OF_CLIENTS: [&str; 6] = ["STATE-1", "STATE-2", "STATE-5", "QUEUE-4", "PING-1", "TOKEN-3"];
+
+/// The rules that are judged on every trace of a subject.
+pub fn rules(subject: SubjectKind) -> [&'static str; 6] {
+    match subject {
+        SubjectKind::Gateway => OF_GATEWAYS,
+        SubjectKind::Client => OF_CLIENTS,
+    }
+}
+
+/// The rules that a trace breaks, each once. The scenario is bound to the run; the trace is whole, or ends before a death.
+pub(crate) fn violations(scenario: &Scenario, trace: &Trace, times: &Times) -> Vec<Violation> {
+    let found = match &scenario.script {
+        Script::Gateway(script) => gateway::violations(scenario, script, trace),
+        Script::Client(script) => client::violations(script, trace, times),
+    };
+    let violation = |(id, finding): (&str, Finding)| Violation {
+        requirement: id.parse().expect("a rule names a requirement"),
+        finding,
+    };
+    found.into_iter().map(violation).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! The rules for clients.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::expect::{Finding, secrecy, statuses};
+use crate::pattern::payload;
+use crate::scenario::{ClientAct, ClientAction, ClientScript};
+use crate::times::Times;
+use crate::trace::{Actor, Event, Trace};
+
+/// What a client says of its connection while it has none.
+const NOT_CONNECTED: [&str; 4] = ["disconnected", "connecting", "reconnecting", "error"];
+
+pub(super) fn violations(
+    script: &ClientScript,
+    trace: &Trace,
+    times: &Times,
+) -> Vec<(&'static str, Finding)> {
+    // Clients of a fleet are one actor on the wire, so that only their reports are told apart.
+    let is_fleet = script.client.fleet;
+    // While the network or the gateway is at fault, the trace sees things later than they were.
+    let is_disturbed = trace.iter().any(|(_, seen)| matches!(seen.event, Event::Fault { .. }));
+    let mut found: Vec<(&str, Option<Finding>)> = vec![
+        ("STATE-1", each_change_is_announced_once(trace)),
+        ("STATE-2", transitions_exist(trace)),
+        ("TOKEN-3", secrecy::leak(trace)),
+    ];
+    if !is_fleet {
+        found.push(("QUEUE-4", nothing_is_sent_twice(script, trace)));
+    }
+    if !is_fleet && !is_disturbed {
+        found.push(("STATE-5", one_socket(trace, times)));
+        found.push(("PING-1", no_ping_without_a_connection(trace, times)));
+    }
+    found.into_iter().filter_map(|(id, finding)| Some((id, finding?))).collect()
+}
+
+/// The clients under test: one, or a fleet.
+fn clients(trace: &Trace) -> BTreeMap<&Actor, Vec<(usize, &str, &str)>> {
+    let mut changes = BTreeMap::<_, Vec<_>>::new();
+    for (index, seen) in trace.iter() {
+        let is_client = seen.actor == Actor::client() || seen.actor.0.starts_with("client-");
+        if let Event::Status { old, new } = &seen.event
+            && is_client
+        {
+            changes.entry(&seen.actor).or_default().push((index, old.as_str(), new.as_str()));
+        }
+    }
+    changes
+}
+
+/// STATE-1: each change is announced once, with the status that it leaves.
+fn each_change_is_announced_once(trace: &Trace) -> Option<Finding> {
+    clients(trace).into_values().find_map(|changes| {
+        let mut current = "disconnected";
+        for (index, old, new) in changes {
+            if old == new || new == current {
+                return Some(Finding::forbidden(
+                    "each change is announced once",
+                    format!("{new} again"),
+                    [index],
+                ));
+            }
+            if old != current {
+                let expected = format!("a change from {current}, the status announced last");
+                return Some(Finding::forbidden(expected, format!("a change from {old}"), [index]));
+            }
+            current = new;
+        }
+        None
+    })
+}
+
+/// STATE-2, by the statuses that are announced.
+fn transitions_exist(trace: &Trace) -> Option<Finding> {
+    clients(trace).into_values().find_map(|changes| {
+        let mut current = "disconnected";
+        for (index, _, new) in changes {
+            if new != current && !statuses::exists(current, new) {
+                return Some(Finding::forbidden(
+                    "a transition that exists",
+                    format!("{current} → {new}"),
+                    [index],
+                ));
+            }
+            current = new;
+        }
+        None
+    })
+}
+
+/// STATE-5: an older connection is over soon after a newer one has opened.
+fn one_socket(trace: &Trace, times: &Times) -> Option<Finding> {
+    let opened: Vec<_> = trace
+        .iter()
+        .filter(|(_, seen)| seen.event == Event::Opened)
+        .filter_map(|(index, seen)| Some((index, seen.connection?, seen.at())))
+        .collect();
+    let end = trace.observations.last()?.at();
+    for pair in opened.windows(2) {
+        let ((first, older, _), (second, _, since)) = (pair[0], pair[1]);
+        let closed = trace.iter().find_map(|(_, seen)| {
+            let is_end = matches!(seen.event, Event::Closed { .. });
+            (is_end && seen.connection == Some(older)).then(|| seen.at())
+        });
+        // The end of a connection may be seen a little after the next one has opened.
+        let together = closed.unwrap_or(end).saturating_sub(since);
+        if together > times.patience {
+            return Some(Finding::forbidden("one socket at a time", "two are open", [first, second]));
+        }
+    }
+    None
+}
+
+/// PING-1: none while the client says that it is not connected.
+fn no_ping_without_a_connection(trace: &Trace, times: &Times) -> Option<Finding> {
+    let mut left: Option<(usize, Duration)> = None;
+    for (index, seen) in trace.iter() {
+        match &seen.event {
+            Event::Status { new, .. } if seen.actor == Actor::client() => {
+                let is_connected = !NOT_CONNECTED.contains(&new.as_str());
+                left = match left {
+                    _ if is_connected => None,
+                    Some(left) => Some(left),
+                    None => Some((index, seen.at())),
+                };
+            }
+            Event::Sent(frame) if frame.message.as_ref().is_some_and(|message| message.name() == "ping") => {
+                if let Some((status, since)) = left
+                    && seen.at().saturating_sub(since) > times.slack * 2
+                {
+                    return Some(Finding::forbidden(
+                        "no ping while not connected",
+                        "a ping",
+                        [status, index],
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// QUEUE-4: no message goes out more often than the client was told to send it.
+fn nothing_is_sent_twice(script: &ClientScript, trace: &Trace) -> Option<Finding> {
+    let mut told = BTreeMap::<String, usize>::new();
+    let key = |kind: &str, payload: &Value| json!([kind, payload]).to_string();
+    for step in &script.steps {
+        let ClientAction::Client(ClientAct::Send { kind, payload, count }) = &step.action else { continue };
+        for number in 1..=*count {
+            let mut payload = payload.clone();
+            if *count > 1 {
+                payload["seq"] = json!(number);
+            }
+            *told.entry(key(kind, &payload)).or_default() += 1;
+        }
+    }
+    let mut sent = BTreeMap::<String, Vec<usize>>::new();
+    for (index, seen) in trace.iter() {
+        let Event::Sent(frame) = &seen.event else { continue };
+        let Some(message) = &frame.message else { continue };
+        let Some(payload) = payload(Some(message)) else { continue };
+        let key = key(message.name(), payload);
+        let Some(most) = told.get(&key) else { continue };
+        let at = sent.entry(key.clone()).or_default();
+        at.push(index);
+        if at.len() > *most {
+            let expected = format!("{key} goes out {most} times, as often as it was sent");
+            return Some(Finding::forbidden(expected, format!("{} times", at.len()), at.iter().copied()));
+        }
+    }
+    None
+}
