@@ -95,7 +95,7 @@ fn broken_files_are_told() {
     let folder = TempFolder::new("files");
     folder.file(
         "mine.toml",
-        "version = 1\ntitle = \"t\"\nsubject = \"client\"\n[[step]]\nwiat = { opens = true }\n",
+        "version = 2\ntitle = \"t\"\nsubject = \"client\"\n[[step]]\nwiat = { opens = true }\n",
     );
     let (code, text) = complaint(&["run", "--scenarios", &folder.0.display().to_string()]);
     assert_eq!(code, 2, "{text}");

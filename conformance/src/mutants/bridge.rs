@@ -10,7 +10,7 @@ use super::wire::{Change, Shared, down, is, message, wire, with};
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         id: "gateway/payments-only",
-        requirement: "BRIDGE-4",
+        requirement: "BRIDGE-18",
         about: "The switch over event types knows payments: what is for a user alone goes nowhere.",
         boundary: || wire(|_| Change::default().silent(&["profile:updated", "session:ended"])),
     },
