@@ -6,9 +6,11 @@
 //!  the subject died, or the play was cut             only what was forbidden and occurred
 //! ```
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use crate::expect::{Expectation, Finding, Property};
+use crate::expect::{Finding, Property};
 use crate::label::Label;
 use crate::requirement::{RequirementId, SubjectKind};
 use crate::scenario::Scenario;
@@ -93,12 +95,16 @@ pub fn judge(scenario: &Scenario, trace: &Trace, ending: &Ending, times: &Times)
     };
     let steps = &trace.of_steps();
     let mut judged: Vec<_> = missing.into_iter().collect();
-    judged.extend(
-        scenario
-            .expectations
-            .iter()
-            .filter_map(|expectation| one(expectation, steps, in_vain, ending, times)),
-    );
+    for expectation in &scenario.expectations {
+        let checked = expectation.check(steps, times);
+        judged.extend(one(&expectation.requirement, checked, in_vain, ending));
+    }
+    // A wait that came true is evidence too, also where no expectation asks for more.
+    for id in scenario.requirements() {
+        if !judged.iter().any(|judged| judged.requirement == id) {
+            judged.extend(one(&id, Ok(None), in_vain, ending));
+        }
+    }
     let is_found = |violation: &Violation| {
         let failed = |judged: &&Judged| matches!(judged.judgement, Judgement::Failed(_));
         judged.iter().filter(failed).any(|judged| judged.requirement == violation.requirement)
@@ -122,17 +128,16 @@ fn evidence(trace: &Trace, in_vain: InVain<'_>) -> Option<Judged> {
     Some(Judged { requirement: requirement.clone(), judgement, margin_us: None })
 }
 
-/// What the trace says of one expectation; nothing where the wait in vain has said it already.
+/// What is judged of one requirement, given what the trace says of it; nothing where the wait in vain has said it already.
 fn one(
-    expectation: &Expectation,
-    trace: &Trace,
+    requirement: &RequirementId,
+    checked: Result<Option<Duration>, Finding>,
     in_vain: Option<InVain<'_>>,
     ending: &Ending,
-    times: &Times,
 ) -> Option<Judged> {
-    let requirement = expectation.requirement.clone();
+    let requirement = requirement.clone();
     let is_whole = in_vain.is_none() && *ending == Ending::Complete;
-    let (judgement, margin) = match expectation.check(trace, times) {
+    let (judgement, margin) = match checked {
         Err(finding) if is_whole || finding.property == Property::Safety => {
             (Judgement::Failed(finding), None)
         }
