@@ -221,4 +221,35 @@ mod tests {
             }
         }
     }
+
+    /// What RFC 6455 forbids in a gateway's frame is named, and nothing else is.
+    #[test]
+    fn wrong_frames_are_named() {
+        let text = OpCode::Data(Data::Text);
+        let good = [
+            (RawFrame::text("a"), false),
+            (RawFrame::whole(OpCode::Data(Data::Continue), "a"), true),
+            (RawFrame::control(Control::Ping, vec![0; 125]), true),
+            (RawFrame::control(Control::Close, vec![]), false),
+            (RawFrame::control(Control::Close, 4401_u16.to_be_bytes()), false),
+        ];
+        for (frame, continues) in good {
+            assert_eq!(frame.fault(continues), None, "{frame:?}");
+        }
+        let wrong = [
+            (RawFrame { rsv: 4, ..RawFrame::text("a") }, false, "reserved bits"),
+            (RawFrame::whole(OpCode::from(3), "a"), false, "a reserved opcode"),
+            (RawFrame::whole(text, "a"), true, "a message within a message"),
+            (RawFrame::whole(OpCode::Data(Data::Continue), "a"), false, "a continuation of no message"),
+            (RawFrame { fin: false, ..RawFrame::control(Control::Ping, vec![]) }, false, "in fragments"),
+            (RawFrame::control(Control::Pong, vec![0; 126]), false, "more than 125 bytes"),
+            (RawFrame::control(Control::Close, vec![3]), false, "one byte"),
+            (RawFrame::control(Control::Close, 1005_u16.to_be_bytes()), false, "must not be sent"),
+            (RawFrame::control(Control::Close, vec![3, 0xe8, 0xff]), false, "not UTF-8"),
+        ];
+        for (frame, continues, says) in wrong {
+            let fault = frame.fault(continues).unwrap_or_default();
+            assert!(fault.contains(says), "{frame:?}: {fault}");
+        }
+    }
 }

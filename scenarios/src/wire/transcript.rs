@@ -86,3 +86,32 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Recorded<'_, S> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    /// A handshake is kept as it was, without the frames behind it; of much is kept the beginning.
+    #[tokio::test]
+    async fn a_handshake_is_kept() {
+        for (answer, kept) in [
+            (
+                "HTTP/1.1 101 Switching Protocols\r\n\r\n\u{1}frames",
+                "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+            ),
+            ("HTTP/1.1 403 No\r\n\r\nwhy", "HTTP/1.1 403 No\r\n\r\nwhy"),
+        ] {
+            let (near, mut far) = duplex(64 * 1024);
+            let mut transcript = Transcript::default();
+            let mut recorded = transcript.record(near);
+            recorded.write_all(&[b'x'; 2 * KEPT_BYTES]).await.unwrap();
+            far.write_all(answer.as_bytes()).await.unwrap();
+            drop(far);
+            recorded.read_to_end(&mut Vec::new()).await.unwrap();
+            drop(recorded);
+            assert_eq!((transcript.read().as_str(), transcript.written().len()), (kept, KEPT_BYTES));
+        }
+    }
+}
