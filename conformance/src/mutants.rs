@@ -9,6 +9,7 @@ mod connection;
 mod feed;
 mod heartbeat;
 mod hooks;
+mod life;
 mod lines;
 mod message;
 mod queue;
@@ -64,7 +65,8 @@ pub fn all() -> Vec<Mutant> {
         heartbeat::MUTANTS,
         bridge::MUTANTS,
     ];
-    let client = [session::MUTANTS, timing::MUTANTS, queue::MUTANTS, token::MUTANTS, hooks::MUTANTS];
+    let client =
+        [life::MUTANTS, session::MUTANTS, timing::MUTANTS, queue::MUTANTS, token::MUTANTS, hooks::MUTANTS];
     gateway.into_iter().chain(client).flatten().copied().collect()
 }
 

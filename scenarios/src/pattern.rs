@@ -103,6 +103,8 @@ enum RefusedPattern {
     Any,
     /// With this HTTP status.
     Status(u16),
+    /// With any HTTP status from 400 to 499.
+    ClientError,
     /// By a close with this code before any message.
     Close(CloseCode),
     /// As the implementation's dialect says; which that is, is known once the scenario is bound to a run.
@@ -280,6 +282,7 @@ impl What {
             (Self::Refused(wanted), Event::Refused { status, code, .. }) => match wanted {
                 RefusedPattern::Any => true,
                 RefusedPattern::Status(wanted) => *status == Some(*wanted),
+                RefusedPattern::ClientError => status.is_some_and(|status| (400..500).contains(&status)),
                 RefusedPattern::Close(wanted) => *code == Some(*wanted),
                 RefusedPattern::AsDeclared => false,
             },
@@ -402,6 +405,9 @@ impl fmt::Display for Pattern {
             What::Opens => f.write_str(" is connected")?,
             What::Refused(RefusedPattern::Any) => f.write_str(" is refused")?,
             What::Refused(RefusedPattern::Status(status)) => write!(f, " is refused with HTTP {status}")?,
+            What::Refused(RefusedPattern::ClientError) => {
+                f.write_str(" is refused with an HTTP status from 400 to 499")?;
+            }
             What::Refused(RefusedPattern::Close(code)) => {
                 write!(f, " is refused by a close with {code} before any message")?;
             }

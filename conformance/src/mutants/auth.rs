@@ -12,6 +12,12 @@ use super::wire::{Change, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
+        id: "gateway/refuses-otherwise-than-declared",
+        requirement: "AUTH-2",
+        about: "A token is refused with 403, where the dialect says 401.",
+        boundary: || wire(|_| Change::default().answer(|text| text.replacen(" 401 ", " 403 ", 1))),
+    },
+    Mutant {
         id: "gateway/good-token-refused",
         requirement: "AUTH-1",
         about: "The token is compared with another secret than the one that is configured.",

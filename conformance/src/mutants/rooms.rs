@@ -36,6 +36,24 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || overheard(|| true),
     },
     Mutant {
+        id: "gateway/role-rooms-are-for-whoever-asks",
+        requirement: "ROOM-3",
+        about: "Nobody is in a role's room by role, administrators included; anybody may ask to join it.",
+        boundary: || {
+            wire(|_| {
+                Change::default().silent(&["admin:alert"]).up(|frame| {
+                    let target = message(&frame).unwrap_or_default()["payload"].take();
+                    let is_of_role = target.to_string().contains("role:");
+                    if !is(&frame, "subscribe") || !is_of_role {
+                        return up([frame]);
+                    }
+                    let answer = json!({ "type": "subscribed", "payload": target, "timestamp": "2025-12-23T10:00:00.000Z" });
+                    down([text(&answer)])
+                })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/bad-names-pass-in-silence",
         requirement: "ROOM-4",
         about: "A name that is none is ignored without a word.",

@@ -46,18 +46,22 @@ enum Switch<T> {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected `true`, a status, `\"as_declared\"`, or `{ close = CODE }`")]
+#[serde(
+    untagged,
+    expecting = "expected `true`, a status, `\"as_declared\"`, `\"client_error\"`, or `{ close = CODE }`"
+)]
 enum RawRefused {
     On(bool),
     Status(u16),
-    Declared(Declared),
+    Named(NamedRefusal),
     Close { close: CloseCode },
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Declared {
+enum NamedRefusal {
     AsDeclared,
+    ClientError,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -110,7 +114,12 @@ impl TryFrom<RawPattern> for Pattern {
             Some(RawRefused::On(false)) => return Err(PatternError::False("refused")),
             Some(RawRefused::On(true)) => whats.push(What::Refused(RefusedPattern::Any)),
             Some(RawRefused::Status(status)) => whats.push(What::Refused(RefusedPattern::Status(status))),
-            Some(RawRefused::Declared(_)) => whats.push(What::Refused(RefusedPattern::AsDeclared)),
+            Some(RawRefused::Named(NamedRefusal::AsDeclared)) => {
+                whats.push(What::Refused(RefusedPattern::AsDeclared));
+            }
+            Some(RawRefused::Named(NamedRefusal::ClientError)) => {
+                whats.push(What::Refused(RefusedPattern::ClientError));
+            }
             Some(RawRefused::Close { close }) => whats.push(What::Refused(RefusedPattern::Close(close))),
             None => {}
         }
@@ -192,7 +201,8 @@ impl From<Pattern> for RawPattern {
                     RefusedPattern::Any => RawRefused::On(true),
                     RefusedPattern::Status(status) => RawRefused::Status(status),
                     RefusedPattern::Close(close) => RawRefused::Close { close },
-                    RefusedPattern::AsDeclared => RawRefused::Declared(Declared::AsDeclared),
+                    RefusedPattern::AsDeclared => RawRefused::Named(NamedRefusal::AsDeclared),
+                    RefusedPattern::ClientError => RawRefused::Named(NamedRefusal::ClientError),
                 };
                 Self { refused: Some(refused), ..none }
             }

@@ -1,0 +1,63 @@
+//! Subjects that do not come back, and what only some cases let them do.
+
+use serde_json::json;
+
+use super::Mutant;
+use super::lines::{Change, asked, lines, told};
+use super::wire::{Change as OnWire, Shared, down, is, up, wire};
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        id: "client/never-returns-from-silence",
+        requirement: "PING-3",
+        about: "A heartbeat that times out is reported as `reconnecting`, and nothing dials again.",
+        boundary: || {
+            let unanswered = Shared::<bool>::new();
+            wire(move |_| {
+                let (asks, hears, dials) = (unanswered.clone(), unanswered.clone(), unanswered.clone());
+                OnWire::default()
+                    // A request without a byte is a dial that does not take place.
+                    .request(move |head| if dials.with(|waits| *waits) { String::new() } else { head })
+                    .up(move |frame| {
+                        if is(&frame, "ping") {
+                            asks.with(|waits| *waits = true);
+                        }
+                        up([frame])
+                    })
+                    .down(move |frame| {
+                        if is(&frame, "pong") {
+                            hears.with(|waits| *waits = false);
+                        }
+                        down([frame])
+                    })
+            })
+        },
+    },
+    Mutant {
+        id: "client/a-new-token-skips-a-status",
+        requirement: "STATE-2",
+        about: "A connection that is replaced goes from `connected` to `connecting`.",
+        boundary: || {
+            lines(|| {
+                let (renews, skipped) = (Shared::<bool>::new(), Shared::<bool>::new());
+                let renewing = renews.clone();
+                Change::default()
+                    .request(move |line| {
+                        renewing.with(|renews| *renews |= line["op"] == "set_token");
+                        asked([line])
+                    })
+                    .report(move |mut line| {
+                        let leaves = line["event"] == "status" && line["old"] == "connected";
+                        if leaves && renews.with(std::mem::take) {
+                            skipped.with(|skipped| *skipped = true);
+                            return told([]);
+                        }
+                        if line["event"] == "status" && skipped.with(std::mem::take) {
+                            line["old"] = json!("connected");
+                        }
+                        told([line])
+                    })
+            })
+        },
+    },
+];
