@@ -188,7 +188,11 @@ fn id_of(path: &Path) -> ScenarioId {
 
 #[cfg(test)]
 mod tests {
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+
     use super::*;
+    use crate::scenario::{ClientAction, GatewayAct, GatewayAction, ProbeAct, Script};
+    use crate::wire::frame::RawFrame;
 
     /// Every built-in scenario reads, and its texts are fit to print.
     #[test]
@@ -248,6 +252,56 @@ mod tests {
         }
         let missing: Vec<_> = AUTOBAHN.iter().filter(|group| !covered.contains(**group)).collect();
         assert!(missing.is_empty(), "no scenario covers Autobahn {missing:?}");
+    }
+
+    /// A client has said that it is connected, or has subscribed, before the scripted gateway sends an event: one that comes in the
+    /// millisecond of the opening comes before the client can have a listener for it.
+    #[test]
+    fn no_event_comes_before_the_client_is_ready() {
+        let library = Library::builtin().unwrap();
+        for scenario in library.iter() {
+            let Script::Client(script) = &scenario.script else { continue };
+            let mut is_ready = false;
+            for step in &script.steps {
+                match &step.action {
+                    ClientAction::Wait(wait) => is_ready |= !wait.pattern.is_opening(),
+                    ClientAction::Gateway(GatewayAct::Event { .. }) => {
+                        assert!(is_ready, "{}: an event before the client is ready", scenario.id);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// What a probe of RFC 6455 carries is a message, so that a gateway that cannot take another text does not fail MSG-7 for it; where
+    /// no message can carry what is tried, MSG-3 is seen to hold first.
+    #[test]
+    fn probes_of_rfc_6455_carry_messages() {
+        let library = Library::builtin().unwrap();
+        for scenario in library.select(&["MSG-7".to_owned(), "MSG-5".to_owned()]).unwrap() {
+            let Script::Gateway(script) = &scenario.script else { continue };
+            let is_seen = scenario.labels().any(|label| label.requirement().to_string() == "MSG-3");
+            let carries = |frame: &RawFrame| {
+                let is_whole = frame.fin && frame.rsv == 0 && frame.opcode == OpCode::Data(Data::Text);
+                let Ok(text) = std::str::from_utf8(&frame.payload) else { return false };
+                is_whole && serde_json::from_str::<serde_json::Value>(text).is_err()
+            };
+            for step in &script.steps {
+                let is_odd = match &step.action {
+                    GatewayAction::Probe(_, ProbeAct::SendFrames { frames, .. }) => {
+                        frames.iter().filter(|odd| odd.masked).any(|odd| carries(&odd.frame))
+                    }
+                    GatewayAction::Probe(_, ProbeAct::SendText(text)) => {
+                        serde_json::from_str::<serde_json::Value>(text).is_err()
+                    }
+                    GatewayAction::Probe(_, ProbeAct::SendBinary(_)) => true,
+                    _ => false,
+                };
+                let is_about_msg_3 = scenario.requirements().iter().any(|id| id.to_string() == "MSG-3");
+                assert!(!is_odd || is_seen || is_about_msg_3, "{}: {}", scenario.id, step.action);
+            }
+        }
     }
 
     /// Filters are globs over ids or requirements; one that selects nothing is an error with a hint.

@@ -227,6 +227,12 @@ impl Pattern {
         self.client.as_deref()
     }
 
+    /// Whether it is about the opening of a connection, and nothing that the client says of it.
+    #[cfg(test)]
+    pub(crate) fn is_opening(&self) -> bool {
+        self.what == What::Opens
+    }
+
     /// The consumers that the pattern names.
     pub(crate) fn consumers(&self) -> impl Iterator<Item = &str> {
         let read = match &self.what {

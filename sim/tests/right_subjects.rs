@@ -1,0 +1,90 @@
+//! Subjects that are right in a way of their own are not blamed: variants of the reference pair that some requirement's scenarios once
+//! took for wrong ones.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::Timing;
+use scenarios::wire::frame::RawFrame;
+use scenarios::{Ending, Judgement, Library, judge};
+use serde_json::Value;
+use sim::boundary::{Boundary, Passed, Wire};
+use sim::{Options, play_through};
+
+/// Times at which a simulation is short, and `pong_timeout` is longer than `ping_interval`.
+fn impatient() -> Timing {
+    let ms = Duration::from_millis;
+    Timing {
+        ping_interval: ms(400),
+        pong_timeout: ms(600),
+        reconnect_delay: ms(50),
+        max_reconnect_delay: ms(400),
+        connect_timeout: ms(500),
+        stable_after: ms(200),
+        ..Timing::default()
+    }
+}
+
+/// Every expectation of these scenarios holds, and every wait comes true.
+fn are_right(filter: &str, timing: &Timing, boundary: fn() -> Boundary) {
+    let library = Library::builtin().expect("the built-in scenarios are sound");
+    let scenarios = library.select(&[filter.to_owned()]).expect("the filter selects");
+    for scenario in scenarios.into_iter().filter(|scenario| scenario.simulated) {
+        let options = Options { timing: timing.clone(), ..Options::default() };
+        let played = play_through(scenario, &options, boundary())
+            .unwrap_or_else(|error| panic!("{}: {error}", scenario.id));
+        let trace = &played.play.trace;
+        let timeline: Vec<_> = trace.observations.iter().map(ToString::to_string).collect();
+        assert_eq!(played.play.outcome, Ok(()), "{}\n{}", scenario.id, timeline.join("\n"));
+        let found = judge(&played.scenario, trace, &Ending::Complete, &played.times);
+        for judged in found.judged {
+            let Judgement::Passed = judged.judgement else {
+                panic!("{}: {judged:?}\n{}", scenario.id, timeline.join("\n"));
+            };
+        }
+        assert_eq!(found.violations, [], "{}\n{}", scenario.id, timeline.join("\n"));
+    }
+}
+
+/// PING-3 counts from the oldest unanswered ping: with a `pong_timeout` above `ping_interval` there are newer ones.
+#[test]
+fn a_pong_timeout_may_be_longer_than_the_ping_interval() {
+    for filter in ["client/ping/**", "client/network/**"] {
+        are_right(filter, &impatient(), Boundary::default);
+    }
+}
+
+/// HB-2 likewise, of gateways.
+#[test]
+fn a_gateways_pong_timeout_may_be_longer_than_its_ping_interval() {
+    are_right("gateway/heartbeat/**", &impatient(), Boundary::default);
+}
+
+/// Takes the list of rooms out of each welcome.
+struct WithoutRooms;
+
+impl Wire for WithoutRooms {
+    fn down(&mut self, frame: RawFrame) -> Passed {
+        let message = serde_json::from_slice::<Value>(&frame.payload).ok();
+        let shortened = message.filter(|message| message["type"] == "connection:established");
+        let frame = match shortened {
+            Some(mut message) => {
+                if let Some(payload) = message["payload"].as_object_mut() {
+                    payload.remove("rooms");
+                }
+                RawFrame::text(message.to_string())
+            }
+            None => frame,
+        };
+        Passed { down: vec![frame], ..Passed::default() }
+    }
+}
+
+/// A welcome that names no rooms is a finding of CONN-4 in its own case; the heartbeat's cases do not wait for one that can be read.
+#[test]
+fn a_welcome_without_rooms_delays_no_heartbeat() {
+    fn boundary() -> Boundary {
+        Boundary { wire: Some(Arc::new(|_| Box::new(WithoutRooms))), ..Boundary::default() }
+    }
+    are_right("gateway/heartbeat/**", &Timing::default(), boundary);
+}
