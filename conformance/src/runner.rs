@@ -245,7 +245,7 @@ async fn play_once(
             _ => rig.take_down().await,
         }
     }
-    if report.verdict == Verdict::Pass {
+    if report.verdict == Verdict::Pass && report.universal.is_empty() {
         report.output.clear();
         if !keep_trace {
             report.trace.observations.clear();

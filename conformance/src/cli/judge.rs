@@ -1,5 +1,6 @@
 //! `run`, `gateway` and `client`: judge an implementation over real sockets.
 
+mod known;
 mod run;
 mod scale;
 
@@ -14,7 +15,7 @@ use scenarios::{SubjectKind, Times};
 
 use super::catalogue::Selection;
 use super::shard::Shard;
-use super::{Failure, LevelArg};
+use super::{Failure, LevelArg, warn};
 use crate::exit::Exit;
 use crate::profile::{
     self, ClientProfile, CommandProfile, DEFAULT_FILE, GatewayAccess, GatewayProfile, Profile, Ready,
@@ -70,9 +71,19 @@ pub(super) struct Common {
     /// Write that list anew, as small as it can be: whatever fails in this run is known from now on
     #[arg(long)]
     update_baseline: bool,
+    /// Do not fail where nothing failed and something that was judged stayed undecided: exit with 0 instead of 6
+    #[arg(long)]
+    allow_undecided: bool,
     /// Tell of each expectation, and show whole timelines of failures
     #[arg(long, short = 'v')]
     verbose: bool,
+}
+
+impl Common {
+    /// Whether not everything is run.
+    fn is_selection(&self) -> bool {
+        !self.selection.filter.is_empty() || self.shard.is_some()
+    }
 }
 
 #[derive(Args, Clone)]
@@ -220,9 +231,9 @@ pub(super) fn profile_for(config: Option<&Path>, given: bool) -> Result<Profile,
     match config {
         Some(path) => Profile::read(path).map_err(Failure::usage),
         None if given && Path::new(DEFAULT_FILE).exists() => {
-            anstream::eprintln!(
+            warn(format_args!(
                 "{DEFAULT_FILE} in this folder is not read, since the command is given: `-c {DEFAULT_FILE}` reads it"
-            );
+            ));
             Profile::parse("the command line", "", Path::new(".")).map_err(Failure::usage)
         }
         None if given => Profile::parse("the command line", "", Path::new(".")).map_err(Failure::usage),

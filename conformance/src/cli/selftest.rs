@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use miette::miette;
 use scenarios::{Library, Scenario};
 
-use super::{Failure, closed};
+use super::{Failure, closed, ended};
 use crate::executor::{BrokerChoice, Executor};
 use crate::exit::Exit;
 use crate::mutants::{self, CommandMutant, Mutant};
@@ -77,8 +77,8 @@ pub(super) fn run(args: &SelftestArgs) -> Result<Exit, Failure> {
     if let Some(folder) = &args.output {
         write(folder, &matrix)?;
     }
-    tell(&matrix, begun.elapsed().as_secs_f64()).map_err(closed)?;
-    Ok(if matrix.is_clean() { Exit::Conformant } else { Exit::NotConformant })
+    let exit = if matrix.is_clean() { Exit::Conformant } else { Exit::NotConformant };
+    ended(tell(&matrix, begun.elapsed().as_secs_f64()), exit)
 }
 
 /// Plays the mutants of the command line.
