@@ -17,6 +17,7 @@ use super::catalogue::Selection;
 use super::shard::Shard;
 use super::{Failure, LevelArg, warn};
 use crate::exit::Exit;
+use crate::interruption::Interruption;
 use crate::profile::{
     self, ClientProfile, CommandProfile, DEFAULT_FILE, GatewayAccess, GatewayProfile, Profile, Ready,
 };
@@ -246,18 +247,13 @@ pub(super) fn missing(subject: SubjectKind) -> Failure {
     Failure::usage(miette!(help = help, "the profile has no [{subject}]"))
 }
 
-/// Waits for Ctrl-C, or for a polite request to end. Both are listened for from the call on, before anything that must not be left
-/// behind is started.
+/// Waits for a signal that ends a run. It is listened for from the call on, before anything that must not be left behind is started.
 pub(super) fn interrupted() -> impl Future<Output = ()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let interruption = Interruption::listen();
     async {
-        let [Ok(mut interrupt), Ok(mut terminate)] = signals else { return std::future::pending().await };
-        tokio::select! {
-            biased;
-            Some(()) = interrupt.recv() => {}
-            Some(()) = terminate.recv() => {}
-            else => std::future::pending().await,
+        match interruption {
+            Ok(interruption) => drop(interruption.begun().await),
+            Err(_) => std::future::pending().await,
         }
     }
 }

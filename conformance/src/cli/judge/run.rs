@@ -11,12 +11,14 @@ use miette::miette;
 use scenarios::{Library, Scenario, SubjectKind};
 
 use super::known::Known;
-use super::{Common, EMBEDDED, Format, NONE, interrupted};
+use super::{Common, EMBEDDED, Format, NONE};
 use crate::amqp::{self, Identity};
 use crate::cli::{Failure, ended, warn};
 use crate::executor::{BrokerChoice, Executor};
 use crate::exit::Exit;
+use crate::interruption::Interruption;
 use crate::preflight::{self, SetupError};
+use crate::process::groups;
 use crate::profile::{GatewayProfile, Profile};
 use crate::report::{self, About, BrokerUsed, Console, Document, Folder, Repeat};
 use crate::result::{CaseReport, RunReport, Scope, Universal};
@@ -30,6 +32,8 @@ const LONG_JOBS_PER_CORE: usize = 16;
 const SLOW_START: Duration = Duration::from_secs(2);
 /// Far apart.
 const LONG: Duration = Duration::from_secs(5);
+/// How long it is waited at the end until every process is gone.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Judges an implementation. `beside` is the folder in which a list of known failures is looked for.
 pub(super) fn judge(
@@ -55,12 +59,15 @@ pub(super) fn judge(
         .build()
         .map_err(|error| Failure::new(Exit::Harness, miette!("cannot start a runtime: {error}")))?;
     runtime.block_on(async {
+        let interruption = Interruption::listen()
+            .map_err(|error| Failure::new(Exit::Harness, miette!("cannot listen for signals: {error}")))?;
         let broker = choose_broker(broker, &profile, subjects)?;
         let executor = Arc::new(Executor::new(profile, broker, program, common.seed));
         let looked = tokio::select! {
             biased;
             looked = look(&executor, subjects, &plan, common) => looked?,
-            () = interrupted() => return Ok(Exit::Interrupted),
+            // The cases are reported all the same: none was run.
+            _ = interruption.begun() => None,
         };
         let began = now();
         let about = About {
@@ -74,12 +81,9 @@ pub(super) fn judge(
         };
         let today = began.to_zoned(TimeZone::UTC).date();
         let run = Run { common, library: &library, executor, about, known, today, folder };
-        tokio::select! {
-            biased;
-            exit = run.play(plan) => exit,
-            // Whatever was running is killed when its future is dropped.
-            () = interrupted() => Ok(Exit::Interrupted),
-        }
+        let ended = run.play(plan, &interruption).await;
+        groups::all_gone(FAREWELL).await;
+        ended
     })
 }
 
@@ -169,7 +173,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     #[expect(clippy::disallowed_methods, reason = "the duration of a run is real time")]
-    async fn play(mut self, plan: Plan) -> Result<Exit, Failure> {
+    async fn play(mut self, plan: Plan, interruption: &Interruption) -> Result<Exit, Failure> {
         let to_people = self.common.format == Format::Console;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let is_long = self.about.times.timing.ping_interval >= LONG;
@@ -180,7 +184,7 @@ impl Run<'_> {
         console.verbose = self.common.verbose;
         let selected = self.common.is_selection().then(|| plan.requirements());
         let begun = Instant::now();
-        let cases = runner::run(plan, self.executor.clone(), options, |case| {
+        let cases = runner::run(plan, self.executor.clone(), options, interruption, |case| {
             if to_people {
                 self.tell(&mut console, case);
             } else {
@@ -199,8 +203,12 @@ impl Run<'_> {
         };
         let mut cases = CaseReport::merged(cases);
         let mut universal = Universal::collected(&cases, &scope);
-        if self.common.update_baseline {
-            self.known.update(&cases, &universal, self.library, self.today)?;
+        let interrupted = interruption.signal();
+        match (self.common.update_baseline, interrupted) {
+            (true, None) => self.known.update(&cases, &universal, self.library, self.today)?,
+            // What an interrupted run has not seen may fail as well.
+            (true, Some(_)) => warn(format_args!("the list of known failures was not written")),
+            (false, _) => {}
         }
         let known = &self.known.list;
         cases.iter_mut().for_each(|case| known.excuse(case, self.today));
@@ -209,7 +217,7 @@ impl Run<'_> {
         let expired = known.expired(&cases, self.today);
         let allows_undecided = self.common.allow_undecided;
         let report = RunReport::of(cases, universal, &scope, took);
-        let report = RunReport { expired, allows_undecided, ..report };
+        let report = RunReport { expired, allows_undecided, interrupted, ..report };
         self.report(&report, &console)
     }
 
