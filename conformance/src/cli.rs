@@ -145,9 +145,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             if let Some(report) = failure.report {
-                let mut error = anstream::stderr();
-                // Where nobody reads errors, the exit code still tells.
-                let _ = std::io::Write::write_fmt(&mut error, format_args!("{report:?}"));
+                warn(format_args!("{report:?}"));
             }
             failure.exit.into()
         }
@@ -157,7 +155,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Why a command did not do what it was asked to.
 struct Failure {
     exit: Exit,
-    /// What is said of it; nothing where nobody reads any more.
+    /// What is said of it; nothing where standard output is closed.
     report: Option<Report>,
 }
 
@@ -166,7 +164,7 @@ impl Failure {
         Self { exit, report: Some(error.into()) }
     }
 
-    /// The caller can mend it.
+    /// The caller can fix it.
     fn usage(error: impl Into<Report>) -> Self {
         Self::new(Exit::Usage, error)
     }
@@ -176,13 +174,28 @@ fn named(program: &str, args: Vec<OsString>) -> impl Iterator<Item = OsString> {
     std::iter::once(OsString::from(program)).chain(args)
 }
 
-/// Standard output cannot be written to. Where it is a pipe whose reader has seen enough, that needs no words.
+/// Standard output cannot be written to. Where it is a pipe whose reader has seen enough, a command that only prints has done what
+/// it was asked to.
 #[expect(clippy::needless_pass_by_value, reason = "made for `map_err`")]
 fn closed(error: std::io::Error) -> Failure {
     if error.kind() == std::io::ErrorKind::BrokenPipe {
-        return Failure { exit: Exit::Harness, report: None };
+        return Failure { exit: Exit::Conformant, report: None };
     }
     Failure::new(Exit::Harness, miette::miette!("cannot write to standard output: {error}"))
+}
+
+/// The end of a command that has come to a verdict and printed it: whether the reader has seen all of it does not change the verdict.
+fn ended(printed: std::io::Result<()>, exit: Exit) -> Result<Exit, Failure> {
+    match printed.map_err(closed) {
+        Err(failure) if failure.report.is_some() => Err(failure),
+        Ok(()) | Err(_) => Ok(exit),
+    }
+}
+
+/// Tells people something beside the output.
+fn warn(text: std::fmt::Arguments<'_>) {
+    // Where standard error is closed, the exit code still tells.
+    let _ = std::io::Write::write_fmt(&mut anstream::stderr(), format_args!("{text}\n"));
 }
 
 #[cfg(test)]

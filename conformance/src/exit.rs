@@ -17,6 +17,8 @@ pub enum Exit {
     Subject,
     /// 5: the harness failed.
     Harness,
+    /// 6: nothing failed, and something that was judged stayed undecided.
+    Incomplete,
     /// 130: interrupted.
     Interrupted,
 }
@@ -26,10 +28,11 @@ impl Exit {
     pub const MEANINGS: &'static str = "Exit codes:\n  \
         0    conformant\n  \
         1    not conformant\n  \
-        2    wrong usage or configuration\n  \
+        2    wrong usage or configuration; or nothing was judged, since every case was left out\n  \
         3    inconclusive: this host was too busy to tell\n  \
         4    the implementation under test could not be started, or died\n  \
         5    the harness failed\n  \
+        6    incomplete: nothing failed, but something that was judged stayed undecided\n  \
         130  interrupted";
 
     /// It in a sign and in words, for reports.
@@ -41,6 +44,7 @@ impl Exit {
             Self::Inconclusive => ("❔", "inconclusive: this host was too busy to tell"),
             Self::Subject => ("❌", "the implementation under test could not be started, or died"),
             Self::Harness => ("❌", "the harness failed"),
+            Self::Incomplete => ("❔", "incomplete: something that was judged stayed undecided"),
             Self::Interrupted => ("❌", "interrupted"),
         }
     }
@@ -54,6 +58,7 @@ impl Exit {
             Self::Inconclusive => 3,
             Self::Subject => 4,
             Self::Harness => 5,
+            Self::Incomplete => 6,
             Self::Interrupted => 130,
         }
     }

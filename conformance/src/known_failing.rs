@@ -1,8 +1,10 @@
-//! What is known to fail: cases that still run, and keep nobody from releasing while they are mended.
+//! What is known to fail: cases that still run, and fail no run while they are being fixed.
 //!
 //! An entry names cases by a pattern, a requirement, or both. By a pattern alone it excuses whatever keeps those cases from
 //! passing, and every one of them must keep failing; with a requirement as well, only findings on that requirement. By a
 //! requirement alone it excuses findings on it in any case, and cases that it blocks; one such case is enough.
+//!
+//! A universal rule that is violated is one finding, in however many cases: it is known where each of them is excused.
 
 mod baseline;
 mod file;
@@ -12,9 +14,9 @@ use std::path::Path;
 
 use globset::GlobMatcher;
 use jiff::civil::Date;
-use scenarios::{Judgement, Library, RequirementId, Scenario, ScenarioId};
+use scenarios::{Catalogue, Judgement, Library, RequirementId, Scenario, ScenarioId};
 
-use crate::result::{CaseReport, Verdict};
+use crate::result::{CaseReport, Universal, Verdict, is_universal};
 
 pub use file::KnownFailingError;
 
@@ -88,14 +90,28 @@ impl KnownFailing {
         }
     }
 
-    /// Marks the cases that pass though they are listed. `cases` are those of a whole run, after [`KnownFailing::excuse`].
-    pub fn expose(&self, cases: &mut [CaseReport], library: &Library, today: Date) {
+    /// Marks the violated universal rules that are known: those that are excused in each case that violates them.
+    pub fn excuse_universal(&self, universal: &mut [Universal], today: Date) {
+        let live: Vec<&Entry> = self.entries.iter().filter(|entry| !entry.has_expired(today)).collect();
+        for found in universal {
+            let is_excused =
+                |case: &ScenarioId| live.iter().any(|entry| entry.excuses(case, &found.requirement));
+            found.known = found.cases.iter().all(is_excused);
+        }
+    }
+
+    /// Marks the cases that pass though they are listed. `cases` are those of a whole run, after [`KnownFailing::excuse`], and
+    /// `universal` is what they violate beside: what still does so is listed rightly.
+    pub fn expose(&self, cases: &mut [CaseReport], universal: &[Universal], library: &Library, today: Date) {
         for entry in self.entries.iter().filter(|entry| !entry.has_expired(today)) {
+            let violates = |case: &ScenarioId| universal.iter().any(|found| entry.excuses_in(found, case));
             let exposed: Vec<ScenarioId> = match (&entry.case, &entry.requirement) {
+                (_, Some(_)) if cases.iter().any(|case| violates(&case.id)) => Vec::new(),
                 (Some(_), requirement) => {
+                    let is_over = requirement.as_ref().is_some_and(|id| entry.is_over(id, cases, library));
                     let passes = |case: &&CaseReport| match requirement {
-                        None => case.verdict == Verdict::Pass,
-                        Some(id) => case.holds(id),
+                        None => case.verdict == Verdict::Pass && !violates(&case.id),
+                        Some(id) => case.holds(id) || is_over && case.verdict == Verdict::Pass,
                     };
                     let listed = cases.iter().filter(|case| entry.names(&case.id)).filter(passes);
                     listed.map(|case| case.id.clone()).collect()
@@ -127,13 +143,16 @@ impl KnownFailing {
         let concerned = |entry: &&Entry| {
             cases.iter().any(|case| {
                 entry.names(&case.id)
-                    && entry.requirement.as_ref().is_none_or(|id| case.requirements.contains(id))
+                    && entry
+                        .requirement
+                        .as_ref()
+                        .is_none_or(|id| case.requirements.contains(id) || case.universal_on(id).is_some())
             })
         };
         let told = |entry: &Entry| {
             let date = entry.expires.map(|date| date.to_string()).unwrap_or_default();
             format!(
-                "{} expired on {date}: mend it, or decide on a new date ({})",
+                "{} expired on {date}: fix it, or decide on a new date ({})",
                 self.place(entry),
                 entry.reason
             )
@@ -142,10 +161,16 @@ impl KnownFailing {
         expired.filter(concerned).map(told).collect()
     }
 
-    /// The text of the smallest list with which these cases, which no list has excused yet, fail nothing. Entries that are still
-    /// needed stay, with their reasons; so do those about cases that this run did not play.
-    pub fn baseline(&self, cases: &[CaseReport], library: &Library, today: Date) -> String {
-        baseline::text(&baseline::entries(&self.entries, cases, library, today))
+    /// The text of the smallest list with which these cases, and the universal rules that they violate, fail nothing. No list has
+    /// excused them yet. Entries that are still needed stay, with their reasons; so do those about cases that this run did not play.
+    pub fn baseline(
+        &self,
+        cases: &[CaseReport],
+        universal: &[Universal],
+        library: &Library,
+        today: Date,
+    ) -> String {
+        baseline::text(&baseline::entries(&self.entries, cases, universal, library, today))
     }
 
     /// Whether it lists nothing.
@@ -173,7 +198,29 @@ impl Entry {
         self.case.as_ref().is_none_or(|pattern| pattern.glob.is_match(&case.0))
     }
 
-    /// Whether it is about this scenario.
+    /// Whether it excuses that this case violates this universal rule, which it does.
+    fn excuses_in(&self, found: &Universal, case: &ScenarioId) -> bool {
+        found.cases.contains(case) && self.excuses(case, &found.requirement)
+    }
+
+    /// Whether it can be about something in this scenario: what the scenario shows, or a universal rule of its subject.
+    fn is_about(&self, scenario: &Scenario, catalogue: &Catalogue) -> bool {
+        let of_subject = |id: &RequirementId| {
+            is_universal(id) && catalogue.get(id).is_some_and(|rule| rule.subject == scenario.subject())
+        };
+        self.concerns(scenario)
+            || (self.names(&scenario.id) && self.requirement.as_ref().is_some_and(of_subject))
+    }
+
+    /// Whether it is about a universal rule alone, and every case that it names was played to its end: none has violated the rule.
+    fn is_over(&self, rule: &RequirementId, cases: &[CaseReport], library: &Library) -> bool {
+        let was_played =
+            |id: &ScenarioId| cases.iter().any(|case| case.id == *id && baseline::was_played(&case.verdict));
+        let mut named = library.iter().filter(|scenario| self.names(&scenario.id));
+        is_universal(rule) && named.all(|scenario| !self.concerns(scenario) && was_played(&scenario.id))
+    }
+
+    /// Whether it is about what this scenario shows.
     fn concerns(&self, scenario: &Scenario) -> bool {
         let shown: BTreeSet<_> = scenario.requirements().into_iter().collect();
         self.names(&scenario.id) && self.requirement.as_ref().is_none_or(|id| shown.contains(id))

@@ -16,6 +16,7 @@ pub mod cli;
 pub mod demo;
 pub mod executor;
 pub mod exit;
+pub mod interruption;
 pub mod known_failing;
 pub mod mutants;
 pub mod preflight;

@@ -1,18 +1,22 @@
 //! Processes under test: started in a group of their own, watched, and never left behind.
 
+pub(crate) mod groups;
+
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
+use self::groups::Group;
 use crate::profile::CommandProfile;
 use crate::template::Values;
 
@@ -22,6 +26,8 @@ pub const ENDPOINT_VARIABLE: &str = "NX_WS_URL";
 const KEPT_LINES: usize = 200;
 /// Longest part of a line that is kept.
 const KEPT_BYTES: usize = 2000;
+/// Bytes that a process may print at once.
+const LAST_WORDS_BYTES: usize = 256 * 1024;
 /// How long the pipes of a process that is gone may stay open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Panics that are kept, however much is printed after them; the first tell most.
@@ -36,7 +42,6 @@ pub struct Subject {
     output: Output,
     pipes: Option<(ChildStdin, ChildStdout)>,
     readers: Vec<JoinHandle<()>>,
-    watch: JoinHandle<()>,
 }
 
 /// What becomes of the standard streams.
@@ -77,18 +82,19 @@ impl Subject {
             .env_remove(ENDPOINT_VARIABLE)
             .envs(command.env.iter().map(|(name, value)| (name, values.fill(value))))
             .current_dir(folder)
-            .process_group(0)
             .kill_on_drop(true)
             .stdin(if streams == Streams::Piped { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let error =
             |source| SpawnError { program: words[0].clone(), folder: folder.display().to_string(), source };
-        let mut child = start.spawn().map_err(error)?;
-        let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+        let (mut child, group) = Group::start(&mut start).map_err(error)?;
         let output = Output::default();
         let mut readers = Vec::new();
-        readers.extend(child.stderr.take().map(|stderr| tokio::spawn(output.clone().keep(stderr))));
+        readers.extend(child.stderr.take().map(|stderr| {
+            widen(&stderr);
+            tokio::spawn(output.clone().keep(stderr))
+        }));
         let pipes = match streams {
             Streams::Piped => child.stdin.take().zip(child.stdout.take()),
             Streams::Kept => {
@@ -97,8 +103,9 @@ impl Subject {
             }
         };
         let (tell, ended) = watch::channel(None);
-        let watch = tokio::spawn(watch_over(child, tell));
-        Ok(Self { group, ended, output, pipes, readers, watch })
+        // It ends with the process, also where the subject is dropped before: what was started is reaped.
+        tokio::spawn(watch_over(child, group.clone(), tell));
+        Ok(Self { group, ended, output, pipes, readers })
     }
 
     /// The pipes, where they were asked for; given once.
@@ -109,7 +116,7 @@ impl Subject {
     /// Its process id, while it runs.
     pub fn id(&self) -> Option<u32> {
         self.group
-            .0
+            .leader()
             .filter(|_| self.ended().is_none())
             .map(|leader| leader.as_raw_nonzero().get().unsigned_abs())
     }
@@ -169,24 +176,18 @@ impl Subject {
 impl Drop for Subject {
     fn drop(&mut self) {
         self.group.kill();
-        for task in self.readers.iter().chain([&self.watch]) {
-            task.abort();
-        }
+        self.readers.iter().for_each(JoinHandle::abort);
     }
 }
 
-/// The process group that a subject leads.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn kill(&self) {
-        self.signal(Signal::KILL);
-    }
-
-    fn signal(&self, signal: Signal) {
-        // A group that is gone already is what was wanted.
-        let _ = self.0.map(|leader| kill_process_group(leader, signal));
-    }
+/// Lets a pipe hold the last words of a process that does not wait for room, as Node.js does not: it prints the line that it could
+/// not read before its error, and a message may be that line.
+fn widen(pipe: &impl AsFd) {
+    // Where the system does not allow that, the end of what a process prints may be lost.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, LAST_WORDS_BYTES);
+    #[cfg(not(target_os = "linux"))]
+    let _ = pipe;
 }
 
 /// The last lines of output, shared by the tasks that read them and the one that shows them.
@@ -220,7 +221,7 @@ impl Output {
     }
 }
 
-async fn watch_over(mut child: Child, tell: watch::Sender<Option<String>>) {
+async fn watch_over(mut child: Child, _listed: Group, tell: watch::Sender<Option<String>>) {
     let status = match child.wait().await {
         Ok(status) => describe(status),
         Err(error) => format!("cannot be watched: {error}"),

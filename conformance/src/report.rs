@@ -19,7 +19,9 @@ mod repeat;
 #[cfg(test)]
 mod sample;
 pub(crate) mod shape;
+mod undecided;
 mod visible;
+pub(crate) mod words;
 
 pub use console::Console;
 pub use folder::{Folder, WriteError, append_summary};

@@ -9,12 +9,14 @@ use protocol::Dialect;
 use scenarios::player::{Play, PlayError};
 use scenarios::trace::Observation;
 use scenarios::{
-    Catalogue, Ending, Finding, Judged, Judgement, Level, RequirementId, Scenario, Times, judge,
+    Catalogue, Ending, Finding, Judged, Judgement, Level, RequirementId, Scenario, Times, Verdicts,
+    Violation, judge,
 };
 use tokio::task::{Id, JoinSet};
 
 use crate::executor::{Execution, ExecutionError, Executor, Isolation};
-use crate::result::{CaseReport, Check, Verdict};
+use crate::interruption::Interruption;
+use crate::result::{CaseReport, Check, UniversalFinding, Verdict};
 use crate::stall::StallProbe;
 
 /// One scenario, and what of it is judged.
@@ -96,11 +98,13 @@ impl Plan {
     }
 }
 
-/// Runs the plan and tells of each case as it ends. Dropping the future kills every process under test.
+/// Runs the plan and tells of each case as it ends. Once the run is interrupted no case begins, what runs is ended, and what did not
+/// get to its end is reported as such. Dropping the future kills every process under test.
 pub async fn run(
     plan: Plan,
     executor: Arc<Executor>,
     options: Options,
+    interruption: &Interruption,
     mut tell: impl FnMut(&CaseReport),
 ) -> Vec<CaseReport> {
     let probe = Arc::new(StallProbe::start());
@@ -118,13 +122,19 @@ pub async fn run(
     let mut started: Vec<(Id, Case)> = Vec::new();
     loop {
         while running.len() < options.jobs
+            && interruption.signal().is_none()
             && let Some(case) = waiting.pop_front()
         {
             let playing =
                 play(executor.clone(), case.clone(), probe.clone(), options.keep_traces, Company::Others);
             started.push((running.spawn(playing).id(), case));
         }
-        let Some(joined) = running.join_next_with_id().await else { break };
+        let joined = tokio::select! {
+            biased;
+            joined = running.join_next_with_id() => joined,
+            _ = interruption.begun() => None,
+        };
+        let Some(joined) = joined else { break };
         let id = match &joined {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
@@ -143,6 +153,9 @@ pub async fn run(
             }
         }
     }
+    running.shutdown().await;
+    let mut cut: Vec<CaseReport> =
+        started.iter().map(|(_, case)| CaseReport::interrupted(&case.scenario, true)).collect();
     // A case that a stall could explain is run again, alone; so are those that cannot share.
     for (case, mut runs) in
         doubtful.into_iter().map(|case| (case, 1)).chain(alone.into_iter().map(|case| (case, 0)))
@@ -150,33 +163,58 @@ pub async fn run(
         let report = loop {
             let playing =
                 play(executor.clone(), case.clone(), probe.clone(), options.keep_traces, Company::Nobody);
-            let playing = tokio::spawn(playing);
-            let report =
-                KillOnDrop(playing).finish().await.unwrap_or_else(|error| panicked(&case.scenario, &error));
-            runs += 1;
+            let Some(report) = until_interrupted(playing, &case, &mut runs, interruption).await else {
+                break CaseReport::interrupted(&case.scenario, runs > 0);
+            };
             if runs > RERUNS || !matches!(report.verdict, Verdict::Inconclusive { .. }) {
                 break CaseReport { runs, ..report };
             }
         };
-        tell(&report);
-        reports.push(report);
+        match report.interrupted {
+            true => cut.push(report),
+            false => {
+                tell(&report);
+                reports.push(report);
+            }
+        }
     }
-    executor.finish().await;
+    cut.iter().filter(|case| case.runs > 0).for_each(&mut tell);
+    cut.extend(waiting.iter().map(|case| CaseReport::interrupted(&case.scenario, false)));
+    reports.append(&mut cut);
+    match interruption.signal() {
+        None => executor.finish().await,
+        // What it does not get to is killed when it is dropped.
+        Some(_) => drop(tokio::time::timeout(FAREWELL, executor.finish()).await),
+    }
     reports
 }
 
-/// A task that ends with whoever waits for it.
-struct KillOnDrop(tokio::task::JoinHandle<CaseReport>);
+/// How long what is kept for a next case may take to go once the run is interrupted.
+const FAREWELL: Duration = Duration::from_secs(2);
 
-impl KillOnDrop {
-    async fn finish(mut self) -> Result<CaseReport, tokio::task::JoinError> {
-        (&mut self.0).await
+/// Plays a case alone, in a task of its own; nothing where the run is interrupted before it has ended.
+async fn until_interrupted(
+    playing: impl Future<Output = CaseReport> + Send + 'static,
+    case: &Case,
+    runs: &mut u32,
+    interruption: &Interruption,
+) -> Option<CaseReport> {
+    if interruption.signal().is_some() {
+        return None;
     }
-}
-
-impl Drop for KillOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
+    *runs += 1;
+    let mut running = JoinSet::new();
+    running.spawn(playing);
+    tokio::select! {
+        biased;
+        joined = running.join_next() => {
+            let report = joined?;
+            Some(report.unwrap_or_else(|error| panicked(&case.scenario, &error)))
+        }
+        _ = interruption.begun() => {
+            running.shutdown().await;
+            None
+        }
     }
 }
 
@@ -245,7 +283,7 @@ async fn play_once(
             _ => rig.take_down().await,
         }
     }
-    if report.verdict == Verdict::Pass {
+    if report.verdict == Verdict::Pass && report.universal.is_empty() {
         report.output.clear();
         if !keep_trace {
             report.trace.observations.clear();
@@ -312,8 +350,12 @@ pub fn judged(
         }
         Err(error @ (PlayError::NotRun(_) | PlayError::Harness(_))) => Ending::Cut { why: error.to_string() },
     };
-    let checks: Vec<_> = judge(scenario, &trace, &ending, times)
-        .judged
+    let Verdicts { judged, violations } = judge(scenario, &trace, &ending, times);
+    let universal = violations
+        .into_iter()
+        .map(|Violation { requirement, finding }| UniversalFinding { requirement, finding })
+        .collect();
+    let checks: Vec<_> = judged
         .into_iter()
         .filter(|judged| requirements.contains(&judged.requirement))
         .map(|Judged { requirement, judgement, .. }| Check { requirement, judgement, known: false })
@@ -328,7 +370,7 @@ pub fn judged(
         (Err(_), Ending::Died { why }) => (Verdict::SubjectError { detail: why }, checks),
         (Err(error), _) => (Verdict::HarnessError { detail: error.to_string() }, checks),
     };
-    CaseReport { checks, trace, ..CaseReport::without_play(scenario, verdict) }
+    CaseReport { checks, universal, trace, ..CaseReport::without_play(scenario, verdict) }
 }
 
 /// How much longer than the worst stall that was measured another one may have been: the probe's threads are not those of

@@ -18,7 +18,7 @@ pub use page::page;
 use crate::executor::{Executor, Isolation};
 use crate::mutants::{CommandMutant, Mutant};
 use crate::profile::{GatewayAccess, Profile};
-use crate::result::{CaseReport, Verdict};
+use crate::result::{CaseReport, Verdict, is_universal};
 use crate::runner::{self, Doubt};
 
 /// The seed of every play: what is killed today is killed tomorrow.
@@ -97,7 +97,12 @@ impl Trials {
             let names = |scenario: &&&&Scenario| {
                 scenario.requirements().iter().any(|id| id.to_string() == mutant.requirement)
             };
-            of_subject.filter(names).map(|scenario| (***scenario).clone()).collect()
+            let (mut named, others): (Vec<&&&Scenario>, Vec<_>) = of_subject.partition(names);
+            // A rule for every case is judged in those that do not name it, too.
+            if mutant.requirement.parse().is_ok_and(|id| is_universal(&id)) {
+                named.extend(others);
+            }
+            named.into_iter().map(|scenario| (**scenario).clone()).collect::<Vec<Scenario>>()
         };
         Self {
             mutants: mutants.into_iter().map(|mutant| (mutant, naming(&mutant))).collect(),
@@ -212,7 +217,8 @@ impl Fate {
     /// Only a failure in the requirement's own name kills.
     fn take(&mut self, id: &ScenarioId, report: &CaseReport) {
         let named = report.checks.iter().filter(|check| check.requirement == self.requirement);
-        if named.clone().any(|check| matches!(check.judgement, Judgement::Failed(_))) {
+        let is_violated = report.universal_on(&self.requirement).is_some();
+        if is_violated || named.clone().any(|check| matches!(check.judgement, Judgement::Failed(_))) {
             self.killed_by = Some(id.clone());
         } else {
             self.survived.insert(id.clone(), told(&report.verdict));

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use miette::miette;
 
 use super::judge::{interrupted, missing, profile_for};
-use super::{Failure, closed};
+use super::{Failure, ended};
 use crate::adapter_check::{CheckError, Finding, Standing, check};
 use crate::exit::Exit;
 use crate::profile::CommandProfile;
@@ -62,8 +62,10 @@ pub(super) fn run(args: AdapterArgs) -> Result<Exit, Failure> {
             checked = check(&profile, &command, &values) => checked.map_err(failure),
         }
     })?;
-    let broken = print(&findings, &mut anstream::stdout()).map_err(closed)?;
-    Ok(if broken == 0 { Exit::Conformant } else { Exit::NotConformant })
+    let is_broken = |finding: &Finding| matches!(finding.standing, Standing::Broken { .. });
+    let broken = findings.iter().filter(|finding| is_broken(finding)).count();
+    let exit = if broken == 0 { Exit::Conformant } else { Exit::NotConformant };
+    ended(print(&findings, broken, &mut anstream::stdout()), exit)
 }
 
 fn failure(error: CheckError) -> Failure {
@@ -74,9 +76,8 @@ fn failure(error: CheckError) -> Failure {
     Failure::new(exit, error)
 }
 
-/// Prints the table, and says how many are broken.
-fn print(findings: &[Finding], out: &mut impl Write) -> io::Result<usize> {
-    let mut broken = 0;
+/// Prints the table, and how many are broken.
+fn print(findings: &[Finding], broken: usize, out: &mut impl Write) -> io::Result<()> {
     for Finding { what, standing } in findings {
         let (style, word) = match standing {
             Standing::Supported => (AnsiColor::Green.on_default(), "supported"),
@@ -85,14 +86,13 @@ fn print(findings: &[Finding], out: &mut impl Write) -> io::Result<usize> {
         };
         writeln!(out, "  {style}{word:>11}{style:#}  {what}")?;
         if let Standing::Broken { seen, help } = standing {
-            broken += 1;
             writeln!(out, "               seen  {seen}\n               try   {help}")?;
         }
     }
     if broken == 0 {
         writeln!(out, "\nthe adapter keeps the protocol; `gatecheck client` judges the client behind it")?;
     } else {
-        writeln!(out, "\n{broken} broken: mend the adapter before its client is judged")?;
+        writeln!(out, "\n{broken} broken: fix the adapter before its client is judged")?;
     }
-    Ok(broken)
+    Ok(())
 }

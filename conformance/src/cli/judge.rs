@@ -1,5 +1,6 @@
 //! `run`, `gateway` and `client`: judge an implementation over real sockets.
 
+mod known;
 mod run;
 mod scale;
 
@@ -14,8 +15,9 @@ use scenarios::{SubjectKind, Times};
 
 use super::catalogue::Selection;
 use super::shard::Shard;
-use super::{Failure, LevelArg};
+use super::{Failure, LevelArg, warn};
 use crate::exit::Exit;
+use crate::interruption::Interruption;
 use crate::profile::{
     self, ClientProfile, CommandProfile, DEFAULT_FILE, GatewayAccess, GatewayProfile, Profile, Ready,
 };
@@ -70,9 +72,19 @@ pub(super) struct Common {
     /// Write that list anew, as small as it can be: whatever fails in this run is known from now on
     #[arg(long)]
     update_baseline: bool,
+    /// Do not fail where nothing failed and something that was judged stayed undecided: exit with 0 instead of 6
+    #[arg(long)]
+    allow_undecided: bool,
     /// Tell of each expectation, and show whole timelines of failures
     #[arg(long, short = 'v')]
     verbose: bool,
+}
+
+impl Common {
+    /// Whether not everything is run.
+    fn is_selection(&self) -> bool {
+        !self.selection.filter.is_empty() || self.shard.is_some()
+    }
 }
 
 #[derive(Args, Clone)]
@@ -220,9 +232,9 @@ pub(super) fn profile_for(config: Option<&Path>, given: bool) -> Result<Profile,
     match config {
         Some(path) => Profile::read(path).map_err(Failure::usage),
         None if given && Path::new(DEFAULT_FILE).exists() => {
-            anstream::eprintln!(
+            warn(format_args!(
                 "{DEFAULT_FILE} in this folder is not read, since the command is given: `-c {DEFAULT_FILE}` reads it"
-            );
+            ));
             Profile::parse("the command line", "", Path::new(".")).map_err(Failure::usage)
         }
         None if given => Profile::parse("the command line", "", Path::new(".")).map_err(Failure::usage),
@@ -235,18 +247,13 @@ pub(super) fn missing(subject: SubjectKind) -> Failure {
     Failure::usage(miette!(help = help, "the profile has no [{subject}]"))
 }
 
-/// Waits for Ctrl-C, or for a polite request to end. Both are listened for from the call on, before anything that must not be left
-/// behind is started.
+/// Waits for a signal that ends a run. It is listened for from the call on, before anything that must not be left behind is started.
 pub(super) fn interrupted() -> impl Future<Output = ()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let interruption = Interruption::listen();
     async {
-        let [Ok(mut interrupt), Ok(mut terminate)] = signals else { return std::future::pending().await };
-        tokio::select! {
-            biased;
-            Some(()) = interrupt.recv() => {}
-            Some(()) = terminate.recv() => {}
-            else => std::future::pending().await,
+        match interruption {
+            Ok(interruption) => drop(interruption.begun().await),
+            Err(_) => std::future::pending().await,
         }
     }
 }

@@ -11,7 +11,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use miette::miette;
 use scenarios::{Library, Scenario};
 
-use super::{Failure, closed};
+use super::judge::interrupted;
+use super::{Failure, closed, ended};
 use crate::executor::{BrokerChoice, Executor};
 use crate::exit::Exit;
 use crate::mutants::{self, CommandMutant, Mutant};
@@ -77,8 +78,8 @@ pub(super) fn run(args: &SelftestArgs) -> Result<Exit, Failure> {
     if let Some(folder) = &args.output {
         write(folder, &matrix)?;
     }
-    tell(&matrix, begun.elapsed().as_secs_f64()).map_err(closed)?;
-    Ok(if matrix.is_clean() { Exit::Conformant } else { Exit::NotConformant })
+    let exit = if matrix.is_clean() { Exit::Conformant } else { Exit::NotConformant };
+    ended(tell(&matrix, begun.elapsed().as_secs_f64()), exit)
 }
 
 /// Plays the mutants of the command line.
@@ -96,12 +97,20 @@ fn on_sockets(
     let runtime = runtime.map_err(|error| harness("cannot start a runtime", &error))?;
     let executor = Executor::new(Profile::reference(), BrokerChoice::Embedded, program, 1);
     runtime.block_on(async {
-        let mut fates = Vec::new();
-        for mutant in commands {
-            fates.push(selftest::try_command(mutant, &executor, scenarios).await);
-            bar.inc(1);
+        let trials = async {
+            let mut fates = Vec::new();
+            for mutant in commands {
+                fates.push(selftest::try_command(mutant, &executor, scenarios).await);
+                bar.inc(1);
+            }
+            fates
+        };
+        tokio::select! {
+            biased;
+            // Whatever was running is killed when its future is dropped.
+            () = interrupted() => Err(Failure { exit: Exit::Interrupted, report: None }),
+            fates = trials => Ok(fates),
         }
-        Ok(fates)
     })
 }
 

@@ -10,10 +10,10 @@ use scenarios::{Level, Scenario, SubjectKind};
 use sim::{Options, Played, SimError};
 
 use super::catalogue::Selection;
-use super::{Failure, LevelArg, closed};
+use super::{Failure, LevelArg, closed, ended};
 use crate::exit::Exit;
 use crate::report::{Console, Repeat};
-use crate::result::{CaseReport, RunReport, Verdict};
+use crate::result::{CaseReport, RunReport, Scope, Universal, Verdict};
 use crate::runner::{self, Case, Doubt, Plan};
 
 #[derive(Args)]
@@ -70,7 +70,7 @@ fn report(
     options: &Options,
 ) -> Result<Exit, Failure> {
     let begun = Instant::now();
-    let console = Console::new(plan.len(), Repeat::of(std::env::args().skip(1)));
+    let mut console = Console::new(plan.len(), Repeat::of(std::env::args().skip(1)));
     let mut reports = Vec::new();
     for case in elsewhere {
         let why = "needs real sockets".to_owned();
@@ -78,16 +78,19 @@ fn report(
     }
     for case in cases {
         let report = simulate(case, options);
-        console.case(&report).map_err(closed)?;
+        console.case(&report);
         reports.push(report);
     }
-    let selected = !args.selection.filter.is_empty();
-    let about = selected.then(|| plan.requirements());
-    let subjects = [SubjectKind::Gateway, SubjectKind::Client];
-    let level = args.level.into();
-    let report = RunReport::of(reports, &subjects, level, &BTreeSet::new(), about.as_ref(), begun.elapsed());
-    console.finish(&report, None).map_err(closed)?;
-    Ok(report.exit())
+    let selected = (!args.selection.filter.is_empty()).then(|| plan.requirements());
+    let scope = Scope {
+        subjects: &[SubjectKind::Gateway, SubjectKind::Client],
+        level: args.level.into(),
+        without: &BTreeSet::new(),
+        selected: selected.as_ref(),
+    };
+    let universal = Universal::collected(&reports, &scope);
+    let report = RunReport::of(reports, universal, &scope, begun.elapsed());
+    ended(console.finish(&report, None), report.exit())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the duration of a case is real time")]

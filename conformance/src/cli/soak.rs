@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use miette::miette;
 
 use super::judge::interrupted;
-use super::{Failure, closed};
+use super::{Failure, ended};
 use crate::exit::Exit;
 use crate::soak::{self, Progress, SoakConfig, SoakError, Summary};
 
@@ -72,8 +72,8 @@ pub(super) fn run(args: &SoakArgs) -> Result<Exit, Failure> {
     let summary = runtime.block_on(soaking);
     teller.end();
     let summary = summary.map_err(failure)?;
-    show(args, &summary, &mut anstream::stdout()).map_err(closed)?;
-    Ok(if summary.problem_count == 0 { Exit::Conformant } else { Exit::NotConformant })
+    let exit = if summary.problem_count == 0 { Exit::Conformant } else { Exit::NotConformant };
+    ended(show(args, &summary, &mut anstream::stdout()), exit)
 }
 
 /// Time between two plain lines.

@@ -7,9 +7,9 @@ use jiff::civil::Date;
 use scenarios::{Library, RequirementId, ScenarioId};
 
 use super::{Entry, Pattern};
-use crate::result::{CaseReport, Verdict};
+use crate::result::{CaseReport, Universal, Verdict};
 
-/// The reason of an entry that nobody has given one yet.
+/// The reason of an entry that has none yet.
 const NO_REASON: &str = "failed when this list was written; say why";
 /// What stands at the top.
 const HEAD: &str = "# What is known to fail. These cases still run; one that passes fails the run until it is taken off.\n\
@@ -23,18 +23,32 @@ struct Trouble {
 }
 
 /// The entries, in a stable order.
-pub(super) fn entries(old: &[Entry], cases: &[CaseReport], library: &Library, today: Date) -> Vec<Entry> {
+pub(super) fn entries(
+    old: &[Entry],
+    cases: &[CaseReport],
+    universal: &[Universal],
+    library: &Library,
+    today: Date,
+) -> Vec<Entry> {
     let troubles: BTreeMap<&ScenarioId, Trouble> =
         cases.iter().filter_map(|case| Some((&case.id, trouble(case)?))).collect();
     let played: BTreeSet<&ScenarioId> =
         cases.iter().filter(|case| was_played(&case.verdict)).map(|case| &case.id).collect();
 
     let is_needed = |entry: &&Entry| {
-        let mut named = library.iter().filter(|scenario| entry.concerns(scenario));
-        let fails = |id: &ScenarioId| troubles.get(id).is_some_and(|trouble| trouble.is_excused(entry, id));
+        let mut named = library.iter().filter(|scenario| entry.concerns(scenario)).peekable();
+        let violates = |id: &ScenarioId| universal.iter().any(|found| entry.excuses_in(found, id));
+        let fails = |id: &ScenarioId| {
+            violates(id) || troubles.get(id).is_some_and(|trouble| trouble.is_excused(entry, id))
+        };
         let unknown = |id: &ScenarioId| !played.contains(id);
         if entry.has_expired(today) {
             false
+        } else if entry.requirement.is_some() && cases.iter().any(|case| violates(&case.id)) {
+            true
+        } else if named.peek().is_none() {
+            // It is about a universal rule alone.
+            library.iter().any(|scenario| entry.names(&scenario.id) && unknown(&scenario.id))
         } else if entry.case.is_some() {
             named.all(|scenario| fails(&scenario.id) || unknown(&scenario.id))
         } else {
@@ -42,6 +56,12 @@ pub(super) fn entries(old: &[Entry], cases: &[CaseReport], library: &Library, to
         }
     };
     let mut kept: Vec<Entry> = old.iter().filter(is_needed).cloned().collect();
+
+    for Universal { requirement: id, cases, .. } in universal {
+        if !cases.iter().all(|case| kept.iter().any(|entry| entry.excuses(case, id))) {
+            kept.push(made(old, None, Some(id.clone()), |entry| entry.requirement.as_ref() == Some(id)));
+        }
+    }
 
     for id in troubles.values().flat_map(|trouble| &trouble.requirements).collect::<BTreeSet<_>>() {
         let mut showing = library.iter().filter(|scenario| scenario.requirements().contains(id)).peekable();
@@ -95,7 +115,7 @@ fn made(
         requirement,
         reason: before.map_or_else(|| NO_REASON.to_owned(), |entry| entry.reason.clone()),
         issue: before.and_then(|entry| entry.issue.clone()),
-        // A date that has passed was a promise; whoever writes the list again decides anew.
+        // A date that has passed was a promise; a new one is for people to give.
         expires: None,
         line: 0,
     }
@@ -120,7 +140,7 @@ fn trouble(case: &CaseReport) -> Option<Trouble> {
 }
 
 /// Whether the run says anything about the case.
-fn was_played(verdict: &Verdict) -> bool {
+pub(super) fn was_played(verdict: &Verdict) -> bool {
     match verdict {
         Verdict::Pass
         | Verdict::Fail

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use globset::GlobBuilder;
 use jiff::civil::Date;
 use miette::{Diagnostic, NamedSource, SourceSpan};
-use scenarios::{Library, RequirementId};
+use scenarios::{Catalogue, Library, RequirementId};
 use serde::Deserialize;
 use toml::Spanned;
 use toml::value::Datetime;
@@ -83,6 +83,7 @@ pub(super) fn parse(file: &str, text: &str, library: &Library) -> Result<KnownFa
     };
     let raw: RawList =
         toml::from_str(text).map_err(|error| wrong(error.message().to_owned(), None, error.span()))?;
+    let catalogue = Catalogue::builtin();
     let mut entries = Vec::new();
     for spanned in raw.known {
         let span = spanned.span();
@@ -102,10 +103,7 @@ pub(super) fn parse(file: &str, text: &str, library: &Library) -> Result<KnownFa
             ));
         }
         if raw.reason.trim().is_empty() {
-            return Err(wrong(
-                "`reason` is empty".to_owned(),
-                "say why it fails, for whoever reads the report",
-            ));
+            return Err(wrong("`reason` is empty".to_owned(), "say why it fails: the report repeats it"));
         }
         let expires = raw.expires.map(date).transpose().map_err(|found| {
             wrong(
@@ -115,7 +113,7 @@ pub(super) fn parse(file: &str, text: &str, library: &Library) -> Result<KnownFa
         })?;
         let (requirement, reason, issue) = (raw.requirement, raw.reason, raw.issue);
         let entry = Entry { case, requirement, reason, issue, expires, line };
-        if !library.iter().any(|scenario| entry.concerns(scenario)) {
+        if !library.iter().any(|scenario| entry.is_about(scenario, &catalogue)) {
             return Err(wrong(
                 format!("no case matches `{entry}`"),
                 "`gatecheck list` shows all cases; an entry that matches nothing hides nothing: take it away",

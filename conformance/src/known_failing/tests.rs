@@ -1,8 +1,8 @@
 use std::sync::LazyLock;
 
 use super::*;
-use crate::result::Check;
-use scenarios::{Finding, SubjectKind};
+use crate::result::{Check, Scope, UniversalFinding};
+use scenarios::{Finding, Level, SubjectKind};
 
 const TODAY: Date = jiff::civil::date(2026, 11, 23);
 
@@ -43,8 +43,29 @@ fn judged(list: &KnownFailing, mut cases: Vec<CaseReport>) -> Vec<&'static str> 
     for case in &mut cases {
         list.excuse(case, TODAY);
     }
-    list.expose(&mut cases, &LIBRARY, TODAY);
+    let universal = universal(&cases);
+    list.expose(&mut cases, &universal, &LIBRARY, TODAY);
     cases.iter().map(|case| case.verdict.name()).collect()
+}
+
+fn universal(cases: &[CaseReport]) -> Vec<Universal> {
+    let subjects = [SubjectKind::Gateway, SubjectKind::Client];
+    let without = BTreeSet::new();
+    let scope = Scope { subjects: &subjects, level: Level::Hardened, without: &without, selected: None };
+    Universal::collected(cases, &scope)
+}
+
+/// A case that passes, and whose trace violates this universal rule.
+fn violating(id: &str, rule: &str) -> CaseReport {
+    CaseReport { universal: vec![UniversalFinding::sample(rule, Vec::new())], ..case(id, &[]) }
+}
+
+/// Whether the one universal rule that these cases violate is known.
+fn is_known(list: &KnownFailing, cases: &[CaseReport]) -> bool {
+    let mut universal = universal(cases);
+    list.excuse_universal(&mut universal, TODAY);
+    assert_eq!(universal.len(), 1);
+    universal[0].known
 }
 
 const PRIVATE: &str = "gateway/rooms/private";
@@ -117,7 +138,7 @@ fn entries_expire() {
     let told = over.expired(&cases(), TODAY);
     assert_eq!(
         told,
-        ["`ROOM-3` (known-failing.toml:1) expired on 2026-11-22: mend it, or decide on a new date (r)"]
+        ["`ROOM-3` (known-failing.toml:1) expired on 2026-11-22: fix it, or decide on a new date (r)"]
     );
     assert!(over.expired(&[case("gateway/auth/good-token", &[])], TODAY).is_empty(), "not of this run");
 }
@@ -168,17 +189,17 @@ fn a_baseline_is_small_and_enough() {
     cases[dead].verdict = Verdict::SubjectError { detail: String::new() };
     let old = list(
         "[[known]]\nrequirement = \"ROOM-3\"\nreason = \"rooms are open\"\nissue = \"#1\"\n\
-         [[known]]\nrequirement = \"AUTH-9\"\nreason = \"mended\"\n\
+         [[known]]\nrequirement = \"AUTH-9\"\nreason = \"fixed\"\n\
          [[known]]\ncase = \"client/**\"\nreason = \"another day\"",
     );
-    let text = old.baseline(&cases, &LIBRARY, TODAY);
-    assert!(text.contains("rooms are open") && text.contains("#1") && !text.contains("mended"), "{text}");
+    let text = old.baseline(&cases, &[], &LIBRARY, TODAY);
+    assert!(text.contains("rooms are open") && text.contains("#1") && !text.contains("fixed"), "{text}");
     assert!(text.contains("another day"), "cases that were not played keep their entries: {text}");
     assert!(text.contains("case = \"gateway/auth/good-token\""), "{text}");
     let new = file::parse("b", &text, &LIBRARY).unwrap();
     let verdicts = judged(&new, cases.clone());
     assert!(verdicts.iter().all(|name| ["pass", "known failure"].contains(name)), "{verdicts:?}\n{text}");
-    assert_eq!(new.baseline(&cases, &LIBRARY, TODAY), text, "writing it again changes nothing");
+    assert_eq!(new.baseline(&cases, &[], &LIBRARY, TODAY), text, "writing it again changes nothing");
     for drop in 0..new.entries.len() {
         let mut fewer = new.clone();
         let entry = fewer.entries.remove(drop);
@@ -186,4 +207,61 @@ fn a_baseline_is_small_and_enough() {
         let verdicts = judged(&fewer, cases.clone());
         assert_eq!(verdicts.iter().any(|name| ["fail", "died"].contains(name)), played, "{entry} is needed");
     }
+}
+
+const TOKEN: &str = "gateway/auth/good-token";
+
+/// A universal rule is one finding in all of its cases: an entry without a case excuses it, as do entries that cover each case.
+#[test]
+fn a_universal_rule_is_known_in_all_of_its_cases() {
+    let cases = [violating(PRIVATE, "MSG-1"), violating(TOKEN, "MSG-1")];
+    for (text, known) in [
+        ("requirement = \"MSG-1\"", true),
+        ("requirement = \"MSG-7\"", false),
+        ("requirement = \"MSG-1\"\ncase = \"gateway/**\"", true),
+        ("requirement = \"MSG-1\"\ncase = \"gateway/rooms/**\"", false),
+        ("case = \"gateway/**\"", true),
+    ] {
+        assert_eq!(is_known(&list(&format!("[[known]]\n{text}\nreason = \"r\"")), &cases), known, "{text}");
+    }
+    let each = "[[known]]\nrequirement = \"MSG-1\"\ncase = \"gateway/rooms/**\"\nreason = \"r\"\n\
+                [[known]]\ncase = \"gateway/auth/**\"\nreason = \"r\"";
+    assert!(is_known(&list(each), &cases));
+}
+
+/// What only a universal finding violates passes in its own cases, and is listed rightly all the same; once nothing violates it,
+/// the entry must go.
+#[test]
+fn a_violated_universal_rule_is_no_unexpected_pass() {
+    let showing = || {
+        let shows = |scenario: &&Scenario| scenario.requirements().contains(&"ROOM-6".parse().unwrap());
+        LIBRARY.iter().filter(shows).map(|scenario| case(&scenario.id.0, &[])).collect::<Vec<_>>()
+    };
+    let by_requirement = list("[[known]]\nrequirement = \"ROOM-6\"\nreason = \"r\"");
+    let mut cases = showing();
+    cases.push(violating(TOKEN, "ROOM-6"));
+    assert!(judged(&by_requirement, cases).iter().all(|name| *name == "pass"));
+    assert!(judged(&by_requirement, showing()).iter().all(|name| *name == "unexpected pass"));
+
+    let entry = format!("[[known]]\ncase = \"{TOKEN}\"\nreason = \"r\"");
+    for by_case in [list(&entry), list(&format!("{entry}\nrequirement = \"ROOM-6\""))] {
+        assert_eq!(judged(&by_case, vec![violating(TOKEN, "ROOM-6")]), ["pass"]);
+        assert_eq!(judged(&by_case, vec![case(TOKEN, &[])]), ["unexpected pass"]);
+    }
+}
+
+/// The smallest list has one entry for a universal rule, however many cases violate it, and keeps it as long as one does.
+#[test]
+fn a_baseline_lists_a_universal_rule_once() {
+    let cases = [violating(PRIVATE, "MSG-1"), violating(TOKEN, "MSG-1")];
+    let text = KnownFailing::default().baseline(&cases, &universal(&cases), &LIBRARY, TODAY);
+    assert_eq!(text.matches("[[known]]").count(), 1, "{text}");
+    assert!(text.contains("requirement = \"MSG-1\"") && !text.contains("case = "), "{text}");
+    let written = file::parse("b", &text, &LIBRARY).unwrap();
+    assert!(is_known(&written, &cases));
+    assert_eq!(written.baseline(&cases, &universal(&cases), &LIBRARY, TODAY), text);
+    let narrow = format!("[[known]]\ncase = \"{TOKEN}\"\nrequirement = \"MSG-1\"\nreason = \"why\"");
+    let held = |cases: &[CaseReport]| list(&narrow).baseline(cases, &universal(cases), &LIBRARY, TODAY);
+    assert!(held(&cases[1..]).contains("why"), "it is enough");
+    assert!(!held(&[case(TOKEN, &[])]).contains("[[known]]"), "nothing violates it");
 }

@@ -1,6 +1,9 @@
 //! The report for people: a line for each case, each failure with what explains it, and a summary.
 
+mod blocked;
+mod deaths;
 mod summary;
+mod universal;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,10 +13,11 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use scenarios::trace::Actor;
-use scenarios::{Catalogue, Finding, Judgement};
+use scenarios::{Catalogue, Finding, Judgement, ScenarioId};
 
 use super::Repeat;
 use super::visible::visible_line;
+use super::words::{counted, shortened};
 use crate::result::{CaseReport, RunReport, Verdict};
 
 /// Trace lines shown before and after the ones that a finding points at.
@@ -22,6 +26,8 @@ const CONTEXT: usize = 3;
 const MAX_LINES: usize = 16;
 /// Lines of a process's output shown for one case.
 const MAX_OUTPUT: usize = 20;
+/// Most characters of one of them.
+const MAX_OUTPUT_CHARS: usize = 300;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -33,6 +39,8 @@ const STRONG: Style = Style::new().bold();
 pub struct Console {
     bar: ProgressBar,
     repeat: Repeat,
+    /// The first error of writing: nothing is written after it.
+    failed: Option<io::Error>,
     /// Whether each expectation is told, and timelines are whole.
     pub verbose: bool,
 }
@@ -44,14 +52,20 @@ impl Console {
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}")
             .unwrap_or(ProgressStyle::default_bar());
         bar.set_style(style);
-        Self { bar, repeat, verbose: false }
+        Self { bar, repeat, failed: None, verbose: false }
     }
 
-    /// Prints a case that has ended.
-    ///
-    /// # Errors
-    /// When standard output is closed.
-    pub fn case(&self, case: &CaseReport) -> io::Result<()> {
+    /// Prints a case that has ended. Where standard output is closed, [`Console::finish`] says so.
+    pub fn case(&mut self, case: &CaseReport) {
+        self.advance();
+        if self.failed.is_none() {
+            let text = self.line(case);
+            self.failed = self.bar.suspend(|| write!(anstream::stdout(), "{text}")).err();
+        }
+    }
+
+    /// The line of a case; told at length, with a line for each expectation.
+    fn line(&self, case: &CaseReport) -> String {
         let (style, word) = match &case.verdict {
             Verdict::Pass => (GOOD, "pass"),
             Verdict::Fail => (BAD, "FAIL"),
@@ -85,10 +99,16 @@ impl Console {
                 };
                 push(&mut text, format_args!("           {style}{:<10}{style:#} {says}", check.requirement));
             }
+            for found in &case.universal {
+                let expected = visible_line(&found.finding.expected);
+                let id = &found.requirement;
+                push(
+                    &mut text,
+                    format_args!("           {BAD}{id:<10}{BAD:#} universal: expected {expected}"),
+                );
+            }
         }
-        self.bar.suspend(|| write!(anstream::stdout(), "{text}"))?;
-        self.advance();
-        Ok(())
+        text
     }
 
     /// Moves the progress on by a case.
@@ -104,16 +124,13 @@ impl Console {
     /// Prints what went wrong, and the summary. `page` is where the report for browsers was written.
     ///
     /// # Errors
-    /// When standard output is closed.
+    /// When standard output is closed, or was when a case ended.
     pub fn finish(&self, report: &RunReport, page: Option<&Path>) -> io::Result<()> {
         self.clear();
-        let catalogue = Catalogue::builtin();
-        let mut text = String::new();
-        for case in &report.cases {
-            self.explain(&mut text, case, &catalogue);
+        if let Some(error) = &self.failed {
+            return Err(error.kind().into());
         }
-        not_run(&mut text, report);
-        summary::write(&mut text, report, &catalogue);
+        let mut text = self.text(report);
         if let Some(page) = page {
             push(&mut text, format_args!("report: {}", page.display()));
         }
@@ -122,8 +139,28 @@ impl Console {
         out.flush()
     }
 
+    /// What went wrong, what has one cause together, and the summary.
+    fn text(&self, report: &RunReport) -> String {
+        let catalogue = Catalogue::builtin();
+        let mut text = String::new();
+        let blocked = blocked::groups(report, self.verbose);
+        for case in &report.cases {
+            if !blocked.values().flatten().any(|found| found.id == case.id) {
+                self.explain(&mut text, case, &catalogue);
+            }
+        }
+        self.blocked(&mut text, &blocked, &catalogue);
+        self.deaths(&mut text, report);
+        self.universal(&mut text, report, &catalogue);
+        not_run(&mut text, report);
+        summary::write(&mut text, report, &catalogue);
+        text
+    }
+
     fn explain(&self, text: &mut String, case: &CaseReport, catalogue: &Catalogue) {
         match &case.verdict {
+            // Deaths are told together; what was found before one is told here.
+            Verdict::SubjectError { .. } if !self.verbose && case.findings().next().is_none() => return,
             // What did not run is told together, and of what is known a line has been printed.
             Verdict::Pass | Verdict::NotClaimed | Verdict::NotRun { .. } | Verdict::KnownFailure { .. } => {
                 return;
@@ -154,16 +191,32 @@ impl Console {
                 self.finding(text, case, finding);
             }
         }
-        if !matches!(case.verdict, Verdict::Blocked { .. } | Verdict::UnexpectedPass { .. })
-            && !case.output.is_empty()
-        {
-            push(text, format_args!("  {FAINT}what the {} printed last:{FAINT:#}", case.subject));
-            let skipped = if self.verbose { 0 } else { case.output.len().saturating_sub(MAX_OUTPUT) };
-            for line in &case.output[skipped..] {
-                push(text, format_args!("    {}", visible_line(line)));
-            }
+        let has_words = match case.verdict {
+            Verdict::Blocked { .. } | Verdict::UnexpectedPass { .. } => false,
+            Verdict::SubjectError { .. } => self.verbose,
+            _ => true,
+        };
+        if has_words {
+            self.last_words(text, case);
         }
-        push(text, format_args!("  {FAINT}repeat it:{FAINT:#} {}", self.repeat.command(&case.id)));
+        self.repeat(text, &case.id);
+    }
+
+    fn last_words(&self, text: &mut String, case: &CaseReport) {
+        if case.output.is_empty() {
+            return;
+        }
+        push(text, format_args!("  {FAINT}what the {} printed last:{FAINT:#}", case.subject));
+        let skipped = if self.verbose { 0 } else { case.output.len().saturating_sub(MAX_OUTPUT) };
+        for line in &case.output[skipped..] {
+            let line = visible_line(line);
+            let line = if self.verbose { line } else { shortened(&line, MAX_OUTPUT_CHARS) };
+            push(text, format_args!("    {line}"));
+        }
+    }
+
+    fn repeat(&self, text: &mut String, case: &ScenarioId) {
+        push(text, format_args!("  {FAINT}repeat it:{FAINT:#} {}", self.repeat.command(case)));
     }
 
     fn finding(&self, text: &mut String, case: &CaseReport, finding: &Finding) {
@@ -187,18 +240,23 @@ impl Console {
     }
 }
 
-/// What did not run, together where it is for the same reason.
+/// What did not run, together where it is for the same reason. Cases that an interruption kept from beginning are only counted.
 fn not_run(text: &mut String, report: &RunReport) {
-    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut reasons: BTreeMap<&str, Vec<&CaseReport>> = BTreeMap::new();
     for case in &report.cases {
         if let Verdict::NotRun { why } = &case.verdict {
-            reasons.entry(why).or_default().push(&case.id.0);
+            reasons.entry(why).or_default().push(case);
         }
     }
     for (why, cases) in reasons {
         push(text, format_args!("\n{DOUBT}not run{DOUBT:#}: {}", visible_line(why)));
-        for case in cases {
-            push(text, format_args!("  {case}"));
+        let (unbegun, listed): (Vec<_>, Vec<_>) =
+            cases.into_iter().partition(|case| case.interrupted && case.runs == 0);
+        for case in listed {
+            push(text, format_args!("  {}", case.id));
+        }
+        if !unbegun.is_empty() {
+            push(text, format_args!("  {}", counted(unbegun.len(), "case")));
         }
     }
 }
@@ -227,3 +285,6 @@ fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
     // Writing to a string does not fail.
     let _ = writeln!(text, "{line}");
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,11 @@
 //! no script and no style run but the two that it carries.
 
 mod case;
+mod deaths;
 mod drawing;
 mod matrix;
 mod requirements;
+mod universal;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,6 +19,7 @@ use sha2::{Digest, Sha256};
 use self::case::Cases;
 use super::About;
 use super::visible::visible;
+use super::words::counted;
 use crate::exit::Exit;
 use crate::result::{RunReport, Standing, Verdict};
 
@@ -28,8 +31,7 @@ const ICON: &str = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' v
 /// The page.
 pub(super) fn page(report: &RunReport, about: &About) -> String {
     let catalogue = Catalogue::builtin();
-    let exit = report.exit();
-    let (_, verdict) = exit.sentence();
+    let (_, verdict) = report.sentence();
     let policy = format!(
         "default-src 'none'; script-src {}; style-src {}; img-src data:; base-uri 'none'; form-action 'none'",
         hash(SCRIPT),
@@ -60,8 +62,10 @@ pub(super) fn page(report: &RunReport, about: &About) -> String {
                     button #theme type="button" title="Colours: as the system, light, dark" { "Auto" }
                 }
                 main {
-                    (head(report, about, exit))
+                    (head(report, about))
                     (matrix::matrix(report, &catalogue))
+                    (universal::universal(report, about, &catalogue))
+                    (deaths::deaths(report))
                     (Cases::new(report, about, &catalogue).markup())
                     (requirements::rules(report, &catalogue))
                 }
@@ -76,20 +80,23 @@ pub(super) fn page(report: &RunReport, about: &About) -> String {
     markup.into_string()
 }
 
-fn head(report: &RunReport, about: &About, exit: Exit) -> Markup {
+fn head(report: &RunReport, about: &About) -> Markup {
     let total = report.requirements.len();
     let passed = report.cases.iter().filter(|case| case.verdict == Verdict::Pass).count();
     let subjects: Vec<_> = about.subjects.iter().map(ToString::to_string).collect();
-    let class = match exit {
+    let class = match report.exit() {
         Exit::Conformant => "good",
-        Exit::Inconclusive => "doubt",
+        Exit::Inconclusive | Exit::Incomplete => "doubt",
         Exit::NotConformant | Exit::Usage | Exit::Subject | Exit::Harness | Exit::Interrupted => "bad",
     };
     html! {
         section.verdict.(class) {
             p.eyebrow { (subjects.join(" and ")) " · level " (about.level) }
-            h1 { (heading(exit)) }
+            h1 { (heading(report)) }
             p.lead { (lead(report)) }
+            @if let Some(signal) = report.interrupted {
+                p.callout.bad { "Interrupted by " (signal) ": what had ended by then is reported." }
+            }
             @for expired in &report.expired { p.callout.bad { (visible(expired)) } }
             (proportions(report))
             dl.figures {
@@ -116,14 +123,20 @@ fn head(report: &RunReport, about: &About, exit: Exit) -> Markup {
     }
 }
 
-/// The verdict in as few words as there are.
-fn heading(exit: Exit) -> &'static str {
-    match exit {
+/// The verdict in as few words as there are. A selection says what it selected.
+fn heading(report: &RunReport) -> String {
+    let words = match report.exit() {
+        Exit::Interrupted => "Interrupted",
+        Exit::Harness => "The harness failed",
+        Exit::Usage => "Nothing was judged",
+        _ if report.is_selection => return report.passed("selected cases"),
+        Exit::Conformant if report.count(Standing::Undecided) > 0 => "Nothing failed",
         Exit::Conformant => "Conformant",
         Exit::NotConformant | Exit::Subject => "Not conformant",
         Exit::Inconclusive => "Inconclusive",
-        Exit::Usage | Exit::Harness | Exit::Interrupted => "The harness failed",
-    }
+        Exit::Incomplete => "Incomplete",
+    };
+    words.to_owned()
 }
 
 /// Why, in a sentence.
@@ -150,6 +163,11 @@ fn lead(report: &RunReport) -> String {
             "case",
             "failed by the harness's own fault",
         ),
+        (
+            report.count(Standing::Undecided),
+            "requirement",
+            if report.count(Standing::Undecided) == 1 { "is undecided" } else { "are undecided" },
+        ),
     ];
     let reasons: Vec<_> = reasons
         .iter()
@@ -158,6 +176,7 @@ fn lead(report: &RunReport) -> String {
         .collect();
     match reasons.as_slice() {
         [] if report.count(Standing::KnownFailure) > 0 => "Nothing fails but what is known to.".to_owned(),
+        [] if report.interrupted.is_some() => "Nothing had failed by then.".to_owned(),
         [] => "Every requirement that was judged holds.".to_owned(),
         reasons => format!("{}.", reasons.join("; ")),
     }
@@ -230,17 +249,6 @@ fn mark() -> Markup {
             path d="M2 14V6a6 6 0 0 1 12 0v8h-3V6a3 3 0 0 0-6 0v8z" {}
         }
     }
-}
-
-fn shortened(text: &str, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
-        Some(_) => text.chars().take(max_chars.saturating_sub(1)).chain(['…']).collect(),
-        None => text.to_owned(),
-    }
-}
-
-fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A rule's text; what stands between backticks is code.

@@ -5,12 +5,12 @@ use serde::Serialize;
 
 use super::{About, shape};
 use crate::amqp::Identity;
-use crate::result::{CaseReport, RunReport, Standing};
+use crate::result::{CaseReport, Death, Reason, RequirementReport, RunReport, Standing, Universal};
 use scenarios::{Catalogue, Level, RequirementId, Source, SubjectKind, Times};
 
 /// The version of the document's shape; it grows when a reader of the old shape would be wrong. Fields, and kinds of events in
 /// traces, may be added within a version.
-pub const REPORT_VERSION: u32 = 2;
+pub const REPORT_VERSION: u32 = 3;
 
 /// What a run of gatecheck found.
 #[derive(Serialize, JsonSchema)]
@@ -25,6 +25,13 @@ pub struct Document<'a> {
     began: &'a str,
     /// The exit code of the run.
     exit_code: u8,
+    /// The signal that interrupted the run, where one did: then the report is about what had ended by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interrupted: Option<&'a str>,
+    /// Whether only selected cases were run, which says nothing of conformance.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    selection: bool,
     /// What ran.
     #[schemars(schema_with = "shape::subjects")]
     subjects: &'a [SubjectKind],
@@ -48,7 +55,15 @@ pub struct Document<'a> {
     #[schemars(with = "Option<Vec<String>>")]
     expired: &'a [String],
     /// Each requirement.
-    requirements: Vec<RequirementLine>,
+    requirements: Vec<RequirementLine<'a>>,
+    /// Each universal rule that was violated, once.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(with = "Option<Vec<Universal>>")]
+    universal: &'a [Universal],
+    /// How the implementation under test died, by cause.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(with = "Option<Vec<Death>>")]
+    deaths: &'a [Death],
     /// Each case.
     cases: &'a [CaseReport],
 }
@@ -79,7 +94,7 @@ struct Summary {
 
 /// One requirement.
 #[derive(Serialize, JsonSchema)]
-struct RequirementLine {
+struct RequirementLine<'a> {
     /// Its stable name.
     #[schemars(schema_with = "shape::requirement")]
     id: RequirementId,
@@ -91,6 +106,10 @@ struct RequirementLine {
     source: Source,
     /// What the run says of it.
     standing: Standing,
+    /// Why it is undecided, where it is.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(with = "Option<Vec<Reason>>")]
+    reasons: &'a [Reason],
     /// The rule.
     text: String,
 }
@@ -103,6 +122,8 @@ impl<'a> Document<'a> {
             gatecheck: env!("CARGO_PKG_VERSION"),
             began: &about.began,
             exit_code: report.exit().code(),
+            interrupted: report.interrupted,
+            selection: report.is_selection,
             subjects: &about.subjects,
             level: about.level,
             broker: about.broker.as_ref(),
@@ -112,6 +133,8 @@ impl<'a> Document<'a> {
             summary: Summary::of(report),
             expired: &report.expired,
             requirements: RequirementLine::of(report),
+            universal: &report.universal,
+            deaths: &report.deaths,
             cases: &report.cases,
         }
     }
@@ -147,13 +170,13 @@ impl Summary {
     }
 }
 
-impl RequirementLine {
-    fn of(report: &RunReport) -> Vec<Self> {
+impl<'a> RequirementLine<'a> {
+    fn of(report: &'a RunReport) -> Vec<Self> {
         let catalogue = Catalogue::builtin();
-        let line = |(id, standing): &(RequirementId, Standing)| {
+        let line = |RequirementReport { id, standing, reasons }: &'a RequirementReport| {
             let rule = catalogue.get(id)?;
             let (level, source, text) = (rule.level, rule.source, rule.text.clone());
-            Some(Self { id: id.clone(), level, source, standing: *standing, text })
+            Some(Self { id: id.clone(), level, source, standing: *standing, reasons, text })
         };
         report.requirements.iter().filter_map(line).collect()
     }

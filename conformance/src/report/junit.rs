@@ -1,13 +1,13 @@
 //! The report for CI systems: JUnit XML, a suite for each subject, and in it a test case for each verdict on a requirement in a
-//! scenario.
+//! scenario; a suite for the universal rules that were violated, with a test case for each.
 
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-use scenarios::{Catalogue, Judgement, RequirementId};
+use scenarios::{Catalogue, Finding, Judgement, RequirementId};
 
 use super::About;
-use crate::result::{CaseReport, RunReport, Verdict};
+use crate::result::{CaseReport, Death, RunReport, Universal, Verdict};
 
 /// The document. Whatever XML cannot hold, and colours, is left out of what the process under test printed.
 ///
@@ -28,13 +28,14 @@ pub fn junit(report: &RunReport, about: &About) -> String {
             for requirement in &case.requirements {
                 let mut test = TestCase::new(
                     format!("{requirement} {}", case.title),
-                    status(case, requirement, &catalogue),
+                    status(case, requirement, report, &catalogue),
                 );
                 test.set_classname(case.id.to_string());
                 test.set_time(std::mem::take(&mut case_time));
                 if matches!(test.status, TestCaseStatus::NonSuccess { .. }) {
                     test.set_system_out(told(case, about));
-                    if !case.output.is_empty() {
+                    // Of cases that ended by one cause, the first shows what was printed.
+                    if !case.output.is_empty() && report.deaths.iter().all(|death| is_shown(death, case)) {
                         test.set_system_err(case.output.join("\n"));
                     }
                 }
@@ -42,7 +43,14 @@ pub fn junit(report: &RunReport, about: &About) -> String {
             }
         }
         suite.set_time(time);
-        document.add_test_suite(suite);
+        add(&mut document, suite, report);
+    }
+    if !report.universal.is_empty() {
+        let mut suite = TestSuite::new("universal rules");
+        for found in &report.universal {
+            suite.add_test_case(universal(found, about, &catalogue));
+        }
+        add(&mut document, suite, report);
     }
     if !report.expired.is_empty() {
         // They fail the run, and so must be seen to fail.
@@ -50,14 +58,61 @@ pub fn junit(report: &RunReport, about: &About) -> String {
         for entry in &report.expired {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_type("known-failing").set_message(entry.clone());
-            suite.add_test_case(TestCase::new(entry.clone(), status));
+            let mut test = TestCase::new(entry.clone(), status);
+            test.set_classname("known-failing").set_time(Duration::ZERO);
+            suite.add_test_case(test);
         }
-        document.add_test_suite(suite);
+        add(&mut document, suite, report);
     }
     document.to_string().expect("strings can be written to")
 }
 
-fn status(case: &CaseReport, requirement: &RequirementId, catalogue: &Catalogue) -> TestCaseStatus {
+/// Adds a suite; where the run was interrupted, each says so.
+fn add(document: &mut Report, mut suite: TestSuite, report: &RunReport) {
+    if let Some(signal) = report.interrupted {
+        suite.add_property(("interrupted", signal));
+    }
+    document.add_test_suite(suite);
+}
+
+/// Whether this death does not end the case, or ends it as the first.
+fn is_shown(death: &Death, case: &CaseReport) -> bool {
+    !death.cases.contains(&case.id) || death.cases.first() == Some(&case.id)
+}
+
+/// A universal rule that was violated, in the name of the first case.
+fn universal(found: &Universal, about: &About, catalogue: &Catalogue) -> TestCase {
+    let Universal { requirement, finding, case, cases, known } = found;
+    let rule = catalogue.get(requirement).map_or("", |rule| rule.text.as_str());
+    let status = if *known {
+        skipped("known failure".to_owned())
+    } else {
+        let names: Vec<_> = cases.iter().map(ToString::to_string).collect();
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_type("universal rule").set_message(seen(finding)).set_description(format!(
+            "{requirement}: {rule}\n\nexpected: {}\nseen: {}\n\nin {}",
+            finding.expected,
+            finding.seen,
+            names.join(", ")
+        ));
+        status
+    };
+    let mut test = TestCase::new(format!("{requirement} {rule}"), status);
+    test.set_classname(case.to_string()).set_time(Duration::ZERO);
+    test.set_system_out(format!("repeat it: {}", about.repeat.command(case)));
+    test
+}
+
+fn seen(finding: &Finding) -> String {
+    format!("expected {}; seen: {}", finding.expected, finding.seen)
+}
+
+fn status(
+    case: &CaseReport,
+    requirement: &RequirementId,
+    report: &RunReport,
+    catalogue: &Catalogue,
+) -> TestCaseStatus {
     let why = case.verdict.reason().unwrap_or_default();
     let failures: Vec<_> = case
         .checks_on(requirement)
@@ -73,12 +128,8 @@ fn status(case: &CaseReport, requirement: &RequirementId, catalogue: &Catalogue)
             .iter()
             .map(|(finding, _)| format!("expected: {}\nseen: {}", finding.expected, finding.seen));
         let text = format!("{requirement}: {rule}\n\n{}", findings.collect::<Vec<_>>().join("\n\n"));
-        let seen = failures.first().map_or("", |(finding, _)| finding.seen.as_str());
-        let expected = failures.first().map_or("", |(finding, _)| finding.expected.as_str());
-        status
-            .set_type("requirement")
-            .set_message(format!("expected {expected}; seen: {seen}"))
-            .set_description(text);
+        let message = failures.first().map(|(finding, _)| seen(finding)).unwrap_or_default();
+        status.set_type("requirement").set_message(message).set_description(text);
         status
     };
     match &case.verdict {
@@ -114,7 +165,18 @@ fn status(case: &CaseReport, requirement: &RequirementId, catalogue: &Catalogue)
             skipped(if why.is_empty() { name.to_owned() } else { format!("{name}: {why}") })
         }
         Verdict::SubjectError { .. } | Verdict::HarnessError { .. } if !failures.is_empty() => failed(),
-        Verdict::SubjectError { .. } | Verdict::HarnessError { .. } => {
+        // A death is one error, in the name of its cause, however many requirements the case is about.
+        Verdict::SubjectError { .. } => {
+            let death = report.deaths.iter().find(|death| death.cases.contains(&case.id));
+            let name = death.map_or_else(|| why.clone(), Death::name);
+            if case.requirements.first() != Some(requirement) {
+                return skipped(format!("undecided: {}: {name}", case.verdict.name()));
+            }
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_type(case.verdict.name()).set_message(name).set_description(why);
+            status
+        }
+        Verdict::HarnessError { .. } => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
             status.set_type(case.verdict.name()).set_message(why.clone()).set_description(why);
             status
@@ -171,12 +233,14 @@ mod tests {
             assert_eq!(told(case), expected, "{case}: {text}");
         }
         let tests: usize = report.cases.iter().map(|case| case.requirements.len()).sum();
-        let expired = report.expired.len();
+        let (expired, universal) = (report.expired.len(), report.universal.len());
         assert!(expired > 0 && text.contains("<testsuite name=\"known-failing.toml\""), "{text}");
+        assert!(universal > 0 && text.contains("<testsuite name=\"universal rules\""), "{text}");
         assert_eq!(
             read.tests,
-            tests + expired,
-            "one for each requirement in each case, and for each entry that has expired"
+            tests + expired + universal,
+            "one for each requirement in each case, for each violated universal rule, and for each entry that has expired"
         );
+        assert_eq!(text.matches("<property name=\"interrupted\" value=\"SIGTERM\"").count(), 4, "{text}");
     }
 }

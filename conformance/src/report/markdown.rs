@@ -2,37 +2,44 @@
 
 use std::fmt::Write as _;
 
-use scenarios::{Catalogue, RequirementId};
+use scenarios::{Catalogue, RequirementId, ScenarioId};
 
 use super::About;
+use super::undecided::Undecided;
 use super::visible::visible;
-use crate::result::{RunReport, Standing, Verdict};
+use super::words::counted;
+use crate::result::{Death, RunReport, Standing, Universal, Verdict};
 
 /// Most rows of one table; a job's page has room for about a megabyte.
 const MAX_ROWS: usize = 200;
 /// Most characters of one cell.
 const MAX_CELL_CHARS: usize = 300;
+/// Most cases in one cell.
+const MAX_CASES: usize = 30;
 
-/// The summary: the verdict, the figures, and a row for each requirement that does not hold.
+/// The summary: the verdict, the figures, and a row for each requirement that does not hold, for each universal rule that was
+/// violated, and for each cause of death.
 pub fn markdown(report: &RunReport, about: &About) -> String {
     let catalogue = Catalogue::builtin();
     let mut text = String::new();
     let subjects: Vec<_> = about.subjects.iter().map(ToString::to_string).collect();
     let (mark, verdict) = report.sentence();
     push(&mut text, format_args!("## {mark} Gatecheck: {verdict}\n"));
-    let passed = report.cases.iter().filter(|case| case.verdict == Verdict::Pass).count();
     push(
         &mut text,
         format_args!(
-            "{} of {} requirements shown ({}, level {}); {passed} of {} cases passed in {:.1} s\n",
+            "{} of {} requirements shown ({}, level {}); {} in {:.1} s\n",
             report.count(Standing::Shown),
             report.requirements.len(),
             subjects.join(" and "),
             about.level,
-            report.cases.len(),
+            report.passed("cases"),
             report.took.as_secs_f64(),
         ),
     );
+    if let Some(signal) = report.interrupted {
+        push(&mut text, format_args!("> *interrupted* by {signal}: what had ended by then is reported\n"));
+    }
     for expired in &report.expired {
         push(&mut text, format_args!("> {}\n", cell(expired)));
     }
@@ -50,10 +57,13 @@ pub fn markdown(report: &RunReport, about: &About) -> String {
         }
         more(&mut text, failed.len());
     }
+    universal(&mut text, report, &catalogue);
+    deaths(&mut text, report);
+    let is_told_above = |verdict: &Verdict| matches!(verdict, Verdict::Fail | Verdict::SubjectError { .. });
     let others: Vec<_> = report
         .cases
         .iter()
-        .filter(|case| case.verdict.is_trouble() && case.verdict != Verdict::Fail)
+        .filter(|case| case.verdict.is_trouble() && !is_told_above(&case.verdict))
         .collect();
     if !others.is_empty() {
         text.push_str("### Cases that say nothing, or too much\n\n| case | verdict | why |\n|---|---|---|\n");
@@ -65,7 +75,6 @@ pub fn markdown(report: &RunReport, about: &About) -> String {
     }
     for (standing, words) in [
         (Standing::KnownFailure, "known failures"),
-        (Standing::Undecided, "undecided"),
         (Standing::NotClaimed, "not claimed"),
         (Standing::NotShown, "not run"),
     ] {
@@ -74,7 +83,52 @@ pub fn markdown(report: &RunReport, about: &About) -> String {
             push(&mut text, format_args!("- {} {words}: {}", names.len(), names.join(", ")));
         }
     }
+    for group in Undecided::of(report, |_| true) {
+        let names: Vec<_> = group.requirements.iter().map(ToString::to_string).collect();
+        push(&mut text, format_args!("- undecided: {}: {}", names.join(", "), cell(&group.to_string())));
+    }
     text
+}
+
+fn universal(text: &mut String, report: &RunReport, catalogue: &Catalogue) {
+    let violated: Vec<_> = report.universal.iter().filter(|found| !found.known).collect();
+    if violated.is_empty() {
+        return;
+    }
+    text.push_str("### Universal rules that were violated\n\n");
+    text.push_str("| rule | text | seen first | cases |\n|---|---|---|---|\n");
+    for Universal { requirement, finding, cases, .. } in violated {
+        let rule = catalogue.get(requirement).map_or("", |rule| rule.text.as_str());
+        let seen = format!("expected {}: {}", finding.expected, finding.seen);
+        push(
+            text,
+            format_args!("| **{requirement}** | {} | {} | {} |", cell(rule), cell(&seen), listed(cases)),
+        );
+    }
+    text.push('\n');
+}
+
+fn deaths(text: &mut String, report: &RunReport) {
+    if report.deaths.is_empty() {
+        return;
+    }
+    let cases = report.deaths.iter().map(|death| death.cases.len()).sum();
+    push(text, format_args!("### Died in {}\n", counted(cases, "case")));
+    text.push_str("| cause | place | cases |\n|---|---|---|\n");
+    for Death { cause, frame, cases } in report.deaths.iter().take(MAX_ROWS) {
+        let frame = frame.as_deref().unwrap_or_default();
+        push(text, format_args!("| {} | {} | {} |", cell(cause), cell(frame), listed(cases)));
+    }
+    more(text, report.deaths.len());
+}
+
+/// The first cases, and how many more there are.
+fn listed(cases: &[ScenarioId]) -> String {
+    let mut names: Vec<_> = cases.iter().take(MAX_CASES).map(|case| format!("`{case}`")).collect();
+    if cases.len() > MAX_CASES {
+        names.push(format!("… and {} more", cases.len() - MAX_CASES));
+    }
+    names.join("<br>")
 }
 
 /// What was seen first, and the cases that saw it.
@@ -141,7 +195,11 @@ mod tests {
     fn what_does_not_hold_is_told() {
         let (report, about) = sample::run();
         let text = markdown(&report, &about);
-        assert!(text.starts_with("## ❌ Gatecheck: the harness failed"), "{text}");
+        assert!(text.starts_with("## ❌ Gatecheck: interrupted by SIGTERM: "), "{text}");
+        assert!(text.contains("> *interrupted* by SIGTERM"), "{text}");
+        assert!(text.contains("### Universal rules that were violated"), "{text}");
+        assert!(text.contains("### Died in 1 case\n"), "{text}");
+        assert!(text.contains("- undecided: CONN-3"), "{text}");
         assert!(!text.contains('\u{202e}'), "{text}");
         assert!(text.contains("| **ROOM-3** |") && text.contains("`gateway/rooms/private`"), "{text}");
         assert!(!text.contains("<script") && text.contains("&lt;script&gt;"), "{text}");

@@ -4,13 +4,13 @@ use scenarios::ScenarioId;
 
 use crate::amqp;
 
-/// Options that select cases or say where the report goes: whoever repeats a case wants neither. Each has a value.
+/// Options that select cases or say where the report goes, which a case that is repeated does without. Each has a value.
 const DROPPED: [&str; 7] =
     ["--filter", "--output", "--format", "--shard", "--summary", "--repeat", "--known-failing"];
 /// Their short forms.
 const DROPPED_SHORT: [&str; 2] = ["-f", "-o"];
 /// Options without a value that are dropped.
-const DROPPED_FLAGS: [&str; 1] = ["--update-baseline"];
+const DROPPED_FLAGS: [&str; 2] = ["--update-baseline", "--allow-undecided"];
 /// The option whose value is a secret; reports are shown around.
 const SECRET: &str = "--jwt-secret";
 /// What stands for the secret: the shell puts it in.

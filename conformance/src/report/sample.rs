@@ -9,7 +9,7 @@ use scenarios::{Finding, Judgement, Level, Library, SubjectKind, Times, Trace};
 
 use super::{About, BrokerUsed, Repeat};
 use crate::amqp::Identity;
-use crate::result::{CaseReport, Check, RunReport, Verdict};
+use crate::result::{CaseReport, Check, RunReport, Scope, Universal, UniversalFinding, Verdict};
 
 /// What must stay text wherever it turns up.
 pub(super) const HOSTILE: &str = "<script>alert(1)</script>\"'&]]>\u{1b}[31m\u{202e}\u{0}";
@@ -46,10 +46,27 @@ pub(super) fn run() -> (RunReport, About) {
         Some(case)
     });
     assert_eq!(scenario("gateway/rooms/private").subject(), SubjectKind::Gateway);
+    let mut cases: Vec<CaseReport> = cases.collect();
+    let violated = Finding { seen: hostile(), expected: hostile(), ..crate::result::sample::finding() };
+    let violated = Finding { at: vec![2, 4], ..violated };
+    cases[0].trace = trace();
+    for id in ["MSG-1", "BRIDGE-6"] {
+        let (requirement, finding) = (id.parse().unwrap(), violated.clone());
+        cases[0].universal.push(UniversalFinding { requirement, finding });
+    }
+    let begun = cases.iter_mut().find(|case| matches!(case.verdict, Verdict::NotRun { .. })).unwrap();
+    begun.interrupted = true;
+    begun.checks.clear();
+    begun.trace.observations.clear();
     let subjects = [SubjectKind::Gateway, SubjectKind::Client];
     let took = Duration::from_millis(4321);
-    let mut report = RunReport::of(cases.collect(), &subjects, Level::Hardened, &BTreeSet::new(), None, took);
+    let without = BTreeSet::new();
+    let scope = Scope { subjects: &subjects, level: Level::Hardened, without: &without, selected: None };
+    let mut universal = Universal::collected(&cases, &scope);
+    universal[1].known = true;
+    let mut report = RunReport::of(cases, universal, &scope, took);
     report.expired.push(hostile());
+    report.interrupted = Some("SIGTERM");
     let slack = Duration::from_millis(60);
     let about = About {
         began: "2026-11-23T13:46:41Z".to_owned(),

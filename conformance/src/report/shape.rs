@@ -78,25 +78,7 @@ pub(crate) fn times(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn judgement(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "oneOf": [
         { "const": "passed" },
-        {
-            "type": "object",
-            "properties": { "failed": {
-                "type": "object",
-                "properties": {
-                    "expected": { "type": "string" },
-                    "seen": { "type": "string" },
-                    "at": {
-                        "type": "array",
-                        "items": { "type": "integer", "minimum": 0 },
-                        "description": "The observations that show it, as indices into the trace."
-                    },
-                    "missed_by_us": { "type": "integer", "minimum": 0 },
-                    "client": { "type": "string" }
-                },
-                "required": ["expected", "seen", "at"]
-            } },
-            "required": ["failed"]
-        },
+        { "type": "object", "properties": { "failed": finding(generator) }, "required": ["failed"] },
         {
             "type": "object",
             "properties": { "blocked": {
@@ -105,8 +87,39 @@ pub(crate) fn judgement(generator: &mut SchemaGenerator) -> Schema {
                 "required": ["by", "detail"]
             } },
             "required": ["blocked"]
+        },
+        {
+            "type": "object",
+            "properties": { "undecided": {
+                "type": "object",
+                "properties": { "why": { "type": "string" } },
+                "required": ["why"]
+            } },
+            "required": ["undecided"]
         }
     ] })
+}
+
+pub(crate) fn finding(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "properties": {
+            "property": {
+                "enum": ["safety", "liveness"],
+                "description": "Whether something forbidden occurred, or something owed did not come."
+            },
+            "expected": { "type": "string" },
+            "seen": { "type": "string" },
+            "at": {
+                "type": "array",
+                "items": { "type": "integer", "minimum": 0 },
+                "description": "The observations that show it, as indices into the trace."
+            },
+            "missed_by_us": { "type": "integer", "minimum": 0 },
+            "client": { "type": "string" }
+        },
+        "required": ["property", "expected", "seen", "at"]
+    })
 }
 
 pub(crate) fn trace(_: &mut SchemaGenerator) -> Schema {

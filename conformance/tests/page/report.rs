@@ -35,7 +35,7 @@ pub(crate) async fn the_report_can_be_read(window: Window) -> Result<(), Failed>
     let address = format!("file://{}", folder.path().join("report.html").display());
     let page = Visit::open(&window, &address).await?;
     page.resize(1240, 1500).await?;
-    page.text("h1", "Not conformant").await?;
+    page.text_with("h1", "selected cases passed").await?;
     page.count("a.chip[data-requirement='MSG-5'][data-standing=fail]", 1).await?;
     page.count(".case[open] svg.sequence .arrow", 1).await?;
     picture(&window, "report.png").await?;

@@ -52,7 +52,8 @@ fn a_folder_gets_every_report() {
     let (code, text) =
         judge(folder.path(), &["--output", "out", "--summary", "step-summary.md", "--format", "markdown"]);
     assert_eq!(code, 1, "{text}");
-    assert!(text.contains("## ❌ Gatecheck: not conformant") && text.contains("| **MSG-5** |"), "{text}");
+    assert!(text.contains("## ❌ Gatecheck: 1 of 2 selected cases passed; 1 failed\n"), "{text}");
+    assert!(text.contains("| **MSG-5** |"), "{text}");
     assert!(read(&summary).starts_with("before\n## ❌"), "{}", read(&summary));
 
     let out = folder.path().join("out");
@@ -204,4 +205,28 @@ fn more_can_be_told() {
     let (code, long) = judge(folder.path(), &["-v"]);
     assert_eq!(code, 0, "{long}");
     assert!(!short.contains("holds") && long.contains("MSG-5      holds"), "{long}");
+}
+
+/// What stays undecided is not conformant, says why, and has an exit code of its own, which can be allowed.
+#[test]
+fn undecided_is_told_apart() {
+    let folder = gateway("65536");
+    let profile = folder.path().join("gatecheck.toml");
+    // Every event has a body that this gateway does not understand.
+    let events = "[events]\nbody = '{\"what\":\"{type}\",\"of\":\"{data}\"}'\n";
+    fs::write(&profile, read(&profile) + events).expect("a profile");
+    let arguments = ["--no-preflight", "--filter", "gateway/rooms/private"];
+    let (code, text) = judge(folder.path(), &arguments);
+    assert_eq!(code, 6, "{text}");
+    assert!(text.contains(" undecided:") && text.contains("blocked by BRIDGE-"), "{text}");
+    assert!(text.contains(" selected cases passed; 1 blocked (exit code 6)"), "{text}");
+    let (code, text) = judge(folder.path(), &[&arguments[..], &["--allow-undecided"]].concat());
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains(" selected cases passed; 1 blocked (exit code 0)"), "{text}");
+    let (_, text) = judge(folder.path(), &[&arguments[..], &["--format", "json"]].concat());
+    let report: Value = serde_json::from_str(&text).expect("JSON");
+    let lines = report["requirements"].as_array().expect("requirements");
+    let line = lines.iter().find(|line| line["standing"] == "undecided").expect("one is undecided");
+    assert_eq!(line["reasons"][0]["why"], "blocked", "{line}");
+    assert_eq!((&report["exit_code"], &report["selection"]), (&6.into(), &true.into()));
 }

@@ -1,8 +1,7 @@
 //! A run: the cases are chosen, played, held against the list of what is known to fail, and reported.
 
-use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,16 +10,18 @@ use jiff::{Timestamp, tz::TimeZone};
 use miette::miette;
 use scenarios::{Library, Scenario, SubjectKind};
 
-use super::{Common, EMBEDDED, Format, NONE, interrupted};
+use super::known::Known;
+use super::{Common, EMBEDDED, Format, NONE};
 use crate::amqp::{self, Identity};
-use crate::cli::{Failure, closed};
+use crate::cli::{Failure, ended, warn};
 use crate::executor::{BrokerChoice, Executor};
 use crate::exit::Exit;
-use crate::known_failing::{self, KnownFailing};
+use crate::interruption::Interruption;
 use crate::preflight::{self, SetupError};
+use crate::process::groups;
 use crate::profile::{GatewayProfile, Profile};
 use crate::report::{self, About, BrokerUsed, Console, Document, Folder, Repeat};
-use crate::result::{CaseReport, RunReport};
+use crate::result::{CaseReport, RunReport, Scope, Universal};
 use crate::runner::{self, Options, Plan};
 
 /// Cases at once for each core: cases wait much more than they work.
@@ -31,6 +32,8 @@ const LONG_JOBS_PER_CORE: usize = 16;
 const SLOW_START: Duration = Duration::from_secs(2);
 /// Far apart.
 const LONG: Duration = Duration::from_secs(5);
+/// How long it is waited at the end until every process is gone.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Judges an implementation. `beside` is the folder in which a list of known failures is looked for.
 pub(super) fn judge(
@@ -56,54 +59,73 @@ pub(super) fn judge(
         .build()
         .map_err(|error| Failure::new(Exit::Harness, miette!("cannot start a runtime: {error}")))?;
     runtime.block_on(async {
-        let is_attached = profile.gateway.as_ref().is_some_and(GatewayProfile::is_attached);
-        let (broker, used) = match broker {
-            EMBEDDED if is_attached && subjects.contains(&SubjectKind::Gateway) => {
-                let help = "`--broker amqp://…` names it; with `--broker none` what needs events is not run";
-                return Err(Failure::usage(miette!(
-                    help = help,
-                    "a gateway that runs already has a broker of its own: which?"
-                )));
-            }
-            EMBEDDED => (BrokerChoice::Embedded, Some(embedded())),
-            NONE => (BrokerChoice::None, None),
-            url => {
-                let identity = amqp::identify(url).await.map_err(Failure::usage)?;
-                let used = BrokerUsed { kind: "url", url: Some(amqp::redacted(url)), identity };
-                (BrokerChoice::Url(url.to_owned()), Some(used))
-            }
-        };
+        let interruption = Interruption::listen()
+            .map_err(|error| Failure::new(Exit::Harness, miette!("cannot listen for signals: {error}")))?;
+        let broker = choose_broker(broker, &profile, subjects)?;
         let executor = Arc::new(Executor::new(profile, broker, program, common.seed));
-        let has_cases =
-            |subject: &SubjectKind| plan.cases.iter().any(|case| case.scenario.subject() == *subject);
-        for subject in subjects.iter().filter(|subject| !common.no_preflight && has_cases(subject)) {
-            let looked = tokio::select! {
-                biased;
-                looked = preflight::check(&executor, *subject) => looked,
-                () = interrupted() => return Ok(Exit::Interrupted),
-            };
-            looked.map_err(|SetupError { exit, report }| Failure::new(exit, report))?;
-        }
-        tell_slow_start(&executor, plan.cases.len());
+        let looked = tokio::select! {
+            biased;
+            looked = look(&executor, subjects, &plan, common) => looked?,
+            // The cases are reported all the same: none was run.
+            _ = interruption.begun() => None,
+        };
         let began = now();
         let about = About {
             began: began.to_string(),
             subjects: subjects.to_vec(),
             level: common.level.into(),
-            broker: used.filter(|_| subjects.contains(&SubjectKind::Gateway)),
+            broker: looked.filter(|_| subjects.contains(&SubjectKind::Gateway)),
             times: executor.times(),
             seed: common.seed,
             repeat: Repeat::of(std::env::args().skip(1)),
         };
         let today = began.to_zoned(TimeZone::UTC).date();
         let run = Run { common, library: &library, executor, about, known, today, folder };
-        tokio::select! {
-            biased;
-            exit = run.play(plan) => exit,
-            // Whatever was running is killed when its future is dropped.
-            () = interrupted() => Ok(Exit::Interrupted),
-        }
+        let ended = run.play(plan, &interruption).await;
+        groups::all_gone(FAREWELL).await;
+        ended
     })
+}
+
+/// Which broker feeds a gateway.
+fn choose_broker(broker: &str, profile: &Profile, subjects: &[SubjectKind]) -> Result<BrokerChoice, Failure> {
+    let is_attached = profile.gateway.as_ref().is_some_and(GatewayProfile::is_attached);
+    match broker {
+        EMBEDDED if is_attached && subjects.contains(&SubjectKind::Gateway) => {
+            let help = "`--broker amqp://…` names it; with `--broker none` what needs events is not run";
+            Err(Failure::usage(miette!(
+                help = help,
+                "a gateway that runs already has a broker of its own: which?"
+            )))
+        }
+        EMBEDDED => Ok(BrokerChoice::Embedded),
+        NONE => Ok(BrokerChoice::None),
+        url => Ok(BrokerChoice::Url(url.to_owned())),
+    }
+}
+
+/// Looks at the broker, which it names, and at each subject, before anything is judged.
+async fn look(
+    executor: &Executor,
+    subjects: &[SubjectKind],
+    plan: &Plan,
+    common: &Common,
+) -> Result<Option<BrokerUsed>, Failure> {
+    let used = match executor.broker() {
+        BrokerChoice::Embedded => Some(embedded()),
+        BrokerChoice::None => None,
+        BrokerChoice::Url(url) => {
+            let identity = amqp::identify(url).await.map_err(Failure::usage)?;
+            Some(BrokerUsed { kind: "url", url: Some(amqp::redacted(url)), identity })
+        }
+    };
+    let has_cases = |subject: &SubjectKind| plan.cases.iter().any(|case| case.scenario.subject() == *subject);
+    for subject in subjects.iter().filter(|subject| !common.no_preflight && has_cases(subject)) {
+        let looked = preflight::check(executor, *subject).await;
+        looked.map_err(|SetupError { exit, report }| Failure::new(exit, report))?;
+    }
+    tell_slow_start(executor, plan.cases.len());
+    Ok(used)
 }
 
 /// The cases that are selected, of this shard, as often as asked for.
@@ -138,37 +160,6 @@ fn plan(
     Ok(plan)
 }
 
-/// The list of what is known to fail, and where it stands.
-struct Known {
-    list: KnownFailing,
-    path: PathBuf,
-}
-
-impl Known {
-    /// The list that was named, which must be there unless it is to be written; or the one beside the profile.
-    fn find(common: &Common, beside: Option<&Path>, library: &Library) -> Result<Self, Failure> {
-        let path = match (&common.known_failing, beside) {
-            (Some(path), _) => path.clone(),
-            (None, Some(folder)) => folder.join(known_failing::DEFAULT_FILE),
-            (None, None) if common.update_baseline => {
-                let help = "name the file to write: `--known-failing FILE`";
-                return Err(Failure::usage(miette!(
-                    help = help,
-                    "`--update-baseline` does not know where to"
-                )));
-            }
-            (None, None) => return Ok(Self { list: KnownFailing::default(), path: PathBuf::new() }),
-        };
-        let is_asked_for = common.known_failing.is_some() && !common.update_baseline;
-        let list = if is_asked_for || path.exists() {
-            KnownFailing::read(&path, library).map_err(Failure::usage)?
-        } else {
-            KnownFailing::default()
-        };
-        Ok(Self { list, path })
-    }
-}
-
 /// A run of which everything has been checked.
 struct Run<'a> {
     common: &'a Common,
@@ -182,7 +173,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     #[expect(clippy::disallowed_methods, reason = "the duration of a run is real time")]
-    async fn play(mut self, plan: Plan) -> Result<Exit, Failure> {
+    async fn play(mut self, plan: Plan, interruption: &Interruption) -> Result<Exit, Failure> {
         let to_people = self.common.format == Format::Console;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let is_long = self.about.times.timing.ping_interval >= LONG;
@@ -191,56 +182,56 @@ impl Run<'_> {
         let options = Options { jobs, keep_traces: self.common.output.is_some() };
         let mut console = Console::new(plan.len(), self.about.repeat.clone());
         console.verbose = self.common.verbose;
-        let is_part = !self.common.selection.filter.is_empty() || self.common.shard.is_some();
-        let requirements = is_part.then(|| plan.requirements());
+        let selected = self.common.is_selection().then(|| plan.requirements());
         let begun = Instant::now();
-        let mut printed = Ok(());
-        let cases = runner::run(plan, self.executor.clone(), options, |case| {
-            if to_people && printed.is_ok() {
-                printed = self.tell(&console, case);
+        let cases = runner::run(plan, self.executor.clone(), options, interruption, |case| {
+            if to_people {
+                self.tell(&mut console, case);
             } else {
                 console.advance();
             }
         })
         .await;
-        printed.map_err(closed)?;
         let took = begun.elapsed();
+        let executor = Arc::clone(&self.executor);
+        let subjects = self.about.subjects.clone();
+        let scope = Scope {
+            subjects: &subjects,
+            level: self.about.level,
+            without: &executor.profile().without,
+            selected: selected.as_ref(),
+        };
         let mut cases = CaseReport::merged(cases);
-        if self.common.update_baseline {
-            self.update_baseline(&cases)?;
+        let mut universal = Universal::collected(&cases, &scope);
+        let interrupted = interruption.signal();
+        match (self.common.update_baseline, interrupted) {
+            (true, None) => self.known.update(&cases, &universal, self.library, self.today)?,
+            // What an interrupted run has not seen may fail as well.
+            (true, Some(_)) => warn(format_args!("the list of known failures was not written")),
+            (false, _) => {}
         }
-        cases.iter_mut().for_each(|case| self.known.list.excuse(case, self.today));
-        self.known.list.expose(&mut cases, self.library, self.today);
-        let expired = self.known.list.expired(&cases, self.today);
-        let without = &self.executor.profile().without;
-        let (subjects, level) = (&self.about.subjects, self.about.level);
-        let report = RunReport::of(cases, subjects, level, without, requirements.as_ref(), took);
-        let report = RunReport { expired, ..report };
+        let known = &self.known.list;
+        cases.iter_mut().for_each(|case| known.excuse(case, self.today));
+        known.excuse_universal(&mut universal, self.today);
+        known.expose(&mut cases, &universal, self.library, self.today);
+        let expired = known.expired(&cases, self.today);
+        let allows_undecided = self.common.allow_undecided;
+        let report = RunReport::of(cases, universal, &scope, took);
+        let report = RunReport { expired, allows_undecided, interrupted, ..report };
         self.report(&report, &console)
     }
 
     /// A case as it ends: what is known of it is known at once.
-    fn tell(&self, console: &Console, case: &CaseReport) -> std::io::Result<()> {
+    fn tell(&self, console: &mut Console, case: &CaseReport) {
         if self.known.list.is_empty() || self.common.update_baseline {
             return console.case(case);
         }
         let mut case = case.clone();
         self.known.list.excuse(&mut case, self.today);
-        console.case(&case)
+        console.case(&case);
     }
 
-    /// Writes the list anew; from then on it is the one that counts.
-    fn update_baseline(&mut self, cases: &[CaseReport]) -> Result<(), Failure> {
-        let path = &self.known.path;
-        let text = self.known.list.baseline(cases, self.library, self.today);
-        fs::write(path, text).map_err(|error| {
-            let help = "name another file: `--known-failing FILE`";
-            Failure::usage(miette!(help = help, "cannot write {}: {error}", path.display()))
-        })?;
-        self.known.list = KnownFailing::read(path, self.library).map_err(Failure::usage)?;
-        Ok(())
-    }
-
+    /// Writes every report that was asked for, then prints: a reader that has seen enough costs no file, and no verdict.
     fn report(&self, report: &RunReport, console: &Console) -> Result<Exit, Failure> {
         if let Some(folder) = &self.folder {
             folder.write(report, &self.about).map_err(Failure::usage)?;
@@ -251,8 +242,7 @@ impl Run<'_> {
         let text = match self.common.format {
             Format::Console => {
                 let page = self.common.output.as_ref().map(|folder| folder.join("report.html"));
-                console.finish(report, page.as_deref()).map_err(closed)?;
-                return Ok(report.exit());
+                return ended(console.finish(report, page.as_deref()), report.exit());
             }
             Format::Json => Document::new(report, &self.about).text(),
             Format::Junit => report::junit(report, &self.about),
@@ -260,8 +250,7 @@ impl Run<'_> {
         };
         console.clear();
         let mut out = std::io::stdout().lock();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(closed)?;
-        Ok(report.exit())
+        ended(out.write_all(text.as_bytes()).and_then(|()| out.flush()), report.exit())
     }
 }
 
@@ -270,10 +259,10 @@ fn tell_slow_start(executor: &Executor, cases: usize) {
     let is_shared = executor.profile().gateway.as_ref().is_some_and(GatewayProfile::is_shared);
     if let Some(took) = executor.first_start().filter(|took| *took >= SLOW_START && !is_shared) {
         let seconds = took.as_secs_f64();
-        anstream::eprintln!(
+        warn(format_args!(
             "the gateway takes {seconds:.1} s to get ready, and starts anew for each of {cases} cases: \
              `process = \"shared\"` in [gateway] lets cases share it"
-        );
+        ));
     }
 }
 

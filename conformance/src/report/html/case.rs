@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
-use scenarios::{Catalogue, Judgement, RequirementId};
+use scenarios::{Catalogue, Judgement, RequirementId, ScenarioId};
 
 use super::drawing::drawing;
 use super::prose;
@@ -101,6 +101,11 @@ impl<'a> Cases<'a> {
                     }
                 }
                 (self.checks(case))
+                @if !case.universal.is_empty() {
+                    p.note { "Its trace violates " @for found in &case.universal {
+                        a href={ "#rule-" (found.requirement) } { (found.requirement) } " "
+                    } }
+                }
                 @if has_room {
                     (self.diagram(case, if is_pass { MAX_ROWS_PASSED } else { MAX_ROWS }))
                     @if !is_pass { (trace(case)) }
@@ -213,9 +218,10 @@ fn judged(checks: &[&Check], case: &CaseReport) -> (&'static str, &'static str, 
         ("bad", "✗", "fails")
     } else if any(&failed) {
         ("known", "◐", "known failure")
-    } else if any(&|check| matches!(check.judgement, Judgement::Blocked { .. } | Judgement::Undecided { .. }))
-    {
+    } else if any(&|check| matches!(check.judgement, Judgement::Blocked { .. })) {
         ("doubt", "?", "blocked")
+    } else if any(&|check| matches!(check.judgement, Judgement::Undecided { .. })) {
+        ("doubt", "?", "undecided")
     } else if checks.is_empty() {
         ("none", "○", "no verdict")
     } else {
@@ -249,6 +255,17 @@ fn rank(verdict: &Verdict) -> u8 {
         Verdict::NotRun { .. } => 7,
         Verdict::Pass => 8,
         Verdict::NotClaimed => 9,
+    }
+}
+
+/// A link to a case, where it is on the page.
+pub(super) fn link(report: &RunReport, id: &ScenarioId) -> Markup {
+    html! {
+        @match report.case(id) {
+            Some(case) => a href={ "#" (anchor(case)) } title=(visible(&case.title)) { (id) },
+            None => (id),
+        }
+        " "
     }
 }
 

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 use scenarios::SubjectKind;
 
-use super::shortened;
 use crate::report::diagram::{Diagram, Mark, Row, Tone};
 use crate::report::visible::visible;
+use crate::report::words::shortened;
 
 /// Where the time stamps end.
 const TIMES: usize = 62;

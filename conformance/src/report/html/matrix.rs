@@ -32,8 +32,11 @@ const AREAS: [(&str, &str); 19] = [
 ];
 
 pub(super) fn matrix(report: &RunReport, catalogue: &Catalogue) -> Markup {
-    let subjects: BTreeSet<SubjectKind> =
-        report.requirements.iter().filter_map(|(id, _)| catalogue.get(id).map(|rule| rule.subject)).collect();
+    let subjects: BTreeSet<SubjectKind> = report
+        .requirements
+        .iter()
+        .filter_map(|found| catalogue.get(&found.id).map(|rule| rule.subject))
+        .collect();
     html! {
         section #matrix {
             div.title {
@@ -61,7 +64,7 @@ fn of_subject(report: &RunReport, catalogue: &Catalogue, subject: SubjectKind) -
     let rules: Vec<(&Requirement, Standing)> = report
         .requirements
         .iter()
-        .filter_map(|(id, standing)| catalogue.get(id).map(|rule| (rule, *standing)))
+        .filter_map(|found| catalogue.get(&found.id).map(|rule| (rule, found.standing)))
         .filter(|(rule, _)| rule.subject == subject)
         .collect();
     let mut areas: Vec<String> = Vec::new();

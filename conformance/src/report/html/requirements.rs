@@ -3,9 +3,13 @@
 use maud::{Markup, html};
 use scenarios::Catalogue;
 
-use super::case::anchor;
+use super::case::link;
 use super::{class_of, prose, sign, word};
-use crate::result::RunReport;
+use crate::report::visible::visible;
+use crate::result::{RequirementReport, RunReport};
+
+/// Most reasons that are given for one requirement.
+const MAX_REASONS: usize = 3;
 
 pub(super) fn rules(report: &RunReport, catalogue: &Catalogue) -> Markup {
     html! {
@@ -15,15 +19,23 @@ pub(super) fn rules(report: &RunReport, catalogue: &Catalogue) -> Markup {
                 table.rules {
                     thead { tr { th { "rule" } th { "stands" } th { "text" } th { "cases" } } }
                     tbody {
-                        @for (id, standing) in &report.requirements {
+                        @for RequirementReport { id, standing, reasons } in &report.requirements {
                             @if let Some(rule) = catalogue.get(id) {
                                 tr id={ "rule-" (id) } {
                                     th scope="row" { (id) }
                                     td { span.badge.(class_of(*standing)) { (sign(*standing)) " " (word(*standing)) } }
-                                    td { (prose(&rule.text)) " " span.tag { (rule.level) } " " span.tag { (origin(rule.source)) } }
+                                    td {
+                                        (prose(&rule.text)) " " span.tag { (rule.level) } " " span.tag { (origin(rule.source)) }
+                                        @for reason in reasons.iter().take(MAX_REASONS) {
+                                            p.callout.doubt { (visible(&reason.to_string())) }
+                                        }
+                                        @if reasons.len() > MAX_REASONS {
+                                            p.note.faint { "… and " (reasons.len() - MAX_REASONS) " more" }
+                                        }
+                                    }
                                     td.links {
                                         @for case in report.cases.iter().filter(|case| case.requirements.contains(id)) {
-                                            a href={ "#" (anchor(case)) } title=(case.title) { (case.id) } " "
+                                            (link(report, &case.id))
                                         }
                                     }
                                 }

@@ -1,0 +1,98 @@
+//! Signals that end a run: SIGINT, SIGTERM and SIGHUP.
+//!
+//! ```text
+//!  the first   ──► no case begins, what runs is ended, what has ended is reported, exit code 130
+//!  the second  ──► every process that was started is killed, exit code 130
+//! ```
+
+use std::fs;
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::exit::Exit;
+use crate::process::groups;
+
+/// Whether a signal has come that ends the run.
+#[derive(Debug, Clone)]
+pub struct Interruption {
+    first: watch::Receiver<Option<&'static str>>,
+}
+
+impl Interruption {
+    /// Listens from now on: before anything is started that must not be left behind.
+    ///
+    /// # Errors
+    /// When signals cannot be listened for.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn listen() -> io::Result<Self> {
+        let mut signals = Signals::new()?;
+        let (tell, first) = watch::channel(None);
+        tokio::spawn(async move {
+            tell.send_replace(Some(signals.next().await));
+            signals.next().await;
+            groups::kill_all();
+            std::process::exit(Exit::Interrupted.code().into());
+        });
+        Ok(Self { first })
+    }
+
+    /// The signal, where one has come.
+    pub fn signal(&self) -> Option<&'static str> {
+        *self.first.borrow()
+    }
+
+    /// Waits for the first signal.
+    pub async fn begun(&self) -> &'static str {
+        let mut first = self.first.clone();
+        match first.wait_for(Option::is_some).await.map(|signal| *signal) {
+            Ok(Some(signal)) => signal,
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// None where hang-ups are ignored, as under `nohup`: then they stay so.
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        let kind = SignalKind::hangup();
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: if is_ignored(kind) { None } else { Some(signal(kind)?) },
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some(()) = self.interrupt.recv() => "SIGINT",
+            Some(()) = self.terminate.recv() => "SIGTERM",
+            Some(()) = hangup => "SIGHUP",
+            else => std::future::pending().await,
+        }
+    }
+}
+
+/// Whether this program was started with the signal ignored, where the system says so (`SigIgn` in proc(5)).
+fn is_ignored(signal: SignalKind) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask >> (signal.as_raw_value() - 1) & 1 == 1
+}

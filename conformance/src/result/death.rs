@@ -1,0 +1,104 @@
+//! Deaths of the implementation under test, by what they are due to: one defect is one finding, however many cases it ends.
+
+mod cause;
+
+use std::collections::BTreeMap;
+
+use scenarios::ScenarioId;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::case::CaseReport;
+use super::verdict::Verdict;
+use cause::Cause;
+
+/// One way in which the implementation under test died, or did not start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Death {
+    /// The first error that the process printed, of its own words; where there is none, how it ended and the last line that it
+    /// printed.
+    pub cause: String,
+    /// The place in the implementation's own code that the error names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame: Option<String>,
+    /// The cases that ended so, in the order of their ids.
+    #[schemars(with = "Vec<String>")]
+    pub cases: Vec<ScenarioId>,
+}
+
+impl Death {
+    /// The cause, and the place.
+    pub fn name(&self) -> String {
+        match &self.frame {
+            Some(frame) => format!("{} {frame}", self.cause),
+            None => self.cause.clone(),
+        }
+    }
+
+    /// The deaths in these cases, those that ended most of them first.
+    pub(super) fn grouped(cases: &[CaseReport]) -> Vec<Self> {
+        let mut deaths: BTreeMap<String, Self> = BTreeMap::new();
+        for case in cases {
+            let Verdict::SubjectError { detail } = &case.verdict else { continue };
+            let cause = Cause::read(&case.output).unwrap_or_else(|| Cause::unsaid(detail, &case.output));
+            let key = cause.key();
+            let Cause { error, frame } = cause;
+            let death = deaths.entry(key).or_insert(Self { cause: error, frame, cases: Vec::new() });
+            death.cases.push(case.id.clone());
+        }
+        let mut deaths: Vec<_> = deaths.into_values().collect();
+        deaths.sort_by(|a, b| b.cases.len().cmp(&a.cases.len()).then_with(|| a.cases.cmp(&b.cases)));
+        deaths
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::sample::case;
+
+    fn died(id: &str, detail: &str, output: &str) -> CaseReport {
+        CaseReport {
+            output: output.lines().map(str::to_owned).collect(),
+            ..case(id, Verdict::SubjectError { detail: detail.to_owned() }, &[])
+        }
+    }
+
+    /// Cases that one line of code ended are one death, whatever they sent it; another line is another death.
+    #[test]
+    fn one_defect_is_one_death() {
+        let parse = |message: &str| {
+            format!(
+                "<anonymous_script>:1\n{message}\n^\n\nSyntaxError: Unexpected token in {message}\n    \
+                 at JSON.parse (<anonymous>)\n    at onMessage (/app/gateway.js:3:24)\n\nNode.js v22.11.0"
+            )
+        };
+        let read = "/app/gateway.js:4\n  x.y\n    ^\n\nTypeError: Cannot read properties of undefined (reading 'y')\n    \
+                    at onMessage (/app/gateway.js:4:31)\n\nNode.js v22.11.0";
+        let deaths = Death::grouped(&[
+            died("a", "exit code 1", read),
+            died("b", "exit code 1", &parse("x")),
+            died("c", "exit code 1", &parse("[1")),
+            case("d", Verdict::Fail, &[]),
+            died("e", "exit code 7", "listening on 4711"),
+            died("f", "exit code 7", "listening on 4712"),
+            died("g", "signal 9", "listening on 4713"),
+        ]);
+        let told: Vec<_> = deaths
+            .iter()
+            .map(|Death { cause, frame, cases }| {
+                let cases: Vec<_> = cases.iter().map(ToString::to_string).collect();
+                format!("{}: {cause} | {}", cases.join(" "), frame.as_deref().unwrap_or("nowhere"))
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "b c: SyntaxError: Unexpected token in x | at onMessage (/app/gateway.js:3:24)",
+                "e f: exit code 7; its last line: listening on 4711 | nowhere",
+                "a: TypeError: Cannot read properties of undefined (reading 'y') | at onMessage (/app/gateway.js:4:31)",
+                "g: signal 9; its last line: listening on 4713 | nowhere",
+            ]
+        );
+    }
+}

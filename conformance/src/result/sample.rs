@@ -1,0 +1,52 @@
+//! Cases and findings for tests of results.
+
+use scenarios::{Finding, Judgement, Property, ScenarioId, SubjectKind, Trace};
+
+use super::{CaseReport, Check, Verdict};
+
+/// A case about a client, with these checks.
+pub(crate) fn case(id: &str, verdict: Verdict, checks: &[(&str, Judgement)]) -> CaseReport {
+    let check = |(id, judgement): &(&str, Judgement)| Check {
+        requirement: id.parse().unwrap(),
+        judgement: judgement.clone(),
+        known: false,
+    };
+    CaseReport {
+        id: ScenarioId(id.to_owned()),
+        title: String::new(),
+        subject: SubjectKind::Client,
+        requirements: checks.iter().map(|(id, _)| id.parse().unwrap()).collect(),
+        verdict,
+        interrupted: false,
+        checks: checks.iter().map(check).collect(),
+        universal: Vec::new(),
+        duration_ms: 0,
+        stall_ms: 0,
+        runs: 1,
+        outcomes: Default::default(),
+        output: Vec::new(),
+        trace: Trace::default(),
+    }
+}
+
+/// A finding that says nothing.
+pub(crate) fn finding() -> Finding {
+    Finding {
+        property: Property::Safety,
+        expected: String::new(),
+        seen: String::new(),
+        at: Vec::new(),
+        missed_by_us: None,
+        client: None,
+    }
+}
+
+/// A failed check.
+pub(crate) fn failed() -> Judgement {
+    Judgement::Failed(finding())
+}
+
+/// A check that is blocked by this requirement.
+pub(crate) fn blocked(by: &str) -> Judgement {
+    Judgement::Blocked { by: by.parse().unwrap(), detail: "no connection opened".to_owned() }
+}

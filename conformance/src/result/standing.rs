@@ -1,0 +1,305 @@
+//! How a requirement stands after a run, and why it is undecided where it is.
+//!
+//! ```text
+//!  what its cases say, the gravest first
+//!    a finding, or a violated universal rule           failed
+//!    the same, all of it listed as known               known failure
+//!    blocked, died, cut off, inconclusive              undecided, with the reasons
+//!    passed, and another case took it for granted
+//!      and did not see it                              undecided, with the reason
+//!    passed                                            shown
+//!    none of its cases got to say anything             not shown; undecided where they lean on what is not judged
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use scenarios::{Catalogue, Judgement, RequirementId, ScenarioId};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::case::{CaseReport, Check};
+use super::run::Scope;
+use super::universal::Universal;
+use super::verdict::Verdict;
+use crate::report::shape;
+
+/// What a run says of a requirement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Every case of it passed, and no other case says otherwise.
+    Shown,
+    /// A case says that it does not hold, or a universal rule was violated.
+    Failed,
+    /// A case says that it does not hold or did not get far enough, and every such case is listed as known to.
+    KnownFailure,
+    /// A case of it could not get far enough, or says nothing.
+    Undecided,
+    /// The implementation does not claim it.
+    NotClaimed,
+    /// No case of this run shows it.
+    NotShown,
+}
+
+/// A requirement after a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequirementReport {
+    /// Which.
+    pub id: RequirementId,
+    /// How it stands.
+    pub standing: Standing,
+    /// Why it is undecided, where it is.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why a requirement is undecided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Reason {
+    /// The case that says so.
+    #[schemars(with = "String")]
+    pub case: ScenarioId,
+    /// What became of it there.
+    #[serde(flatten)]
+    pub why: Why,
+}
+
+/// What became of a requirement in a case that decides nothing about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "why")]
+pub enum Why {
+    /// The case takes another requirement for granted, and did not see it.
+    Blocked {
+        /// Which.
+        #[schemars(schema_with = "shape::requirement")]
+        by: RequirementId,
+        /// What was seen instead.
+        detail: String,
+    },
+    /// The same, where that requirement is not claimed or not of the level.
+    Unclaimed {
+        /// Which.
+        #[schemars(schema_with = "shape::requirement")]
+        by: RequirementId,
+        /// What was seen instead.
+        detail: String,
+    },
+    /// It is the requirement that the case takes for granted and did not see.
+    NotSeen {
+        /// What was seen instead.
+        detail: String,
+    },
+    /// The implementation under test could not be started, died, or broke the adapter protocol.
+    Died {
+        /// How.
+        detail: String,
+    },
+    /// The case was cut off.
+    Cut {
+        /// How.
+        detail: String,
+    },
+    /// The host was too busy to tell.
+    Inconclusive {
+        /// What was measured.
+        detail: String,
+    },
+    /// The run was interrupted.
+    Interrupted,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let case = &self.case;
+        match &self.why {
+            Why::Blocked { by, detail } => write!(f, "blocked by {by} in {case}: {detail}"),
+            Why::Unclaimed { by, detail } => {
+                write!(
+                    f,
+                    "{case} takes {by} for granted, which is not claimed or not of this level: {detail}"
+                )
+            }
+            Why::NotSeen { detail } => write!(f, "taken for granted in {case}, not seen there: {detail}"),
+            Why::Died { detail } => write!(f, "died in {case}: {detail}"),
+            Why::Cut { detail } => write!(f, "{case} was cut off: {detail}"),
+            Why::Inconclusive { detail } => write!(f, "inconclusive in {case}: {detail}"),
+            Why::Interrupted => write!(f, "{case} was interrupted"),
+        }
+    }
+}
+
+/// Every requirement in scope, in the order of the catalogue.
+pub(super) fn standings(
+    cases: &[CaseReport],
+    universal: &[Universal],
+    scope: &Scope<'_>,
+) -> Vec<RequirementReport> {
+    let mut evidence: BTreeMap<&RequirementId, Evidence> = BTreeMap::new();
+    for case in cases {
+        let checked = case.checks.iter().map(|check| &check.requirement);
+        for id in case.requirements.iter().chain(checked).collect::<BTreeSet<_>>() {
+            evidence.entry(id).or_default().take(case, id);
+        }
+        for (by, detail) in not_seen(case) {
+            evidence.entry(by).or_default().take_not_seen(case, detail);
+        }
+    }
+    for found in universal {
+        evidence.entry(&found.requirement).or_default().take_finding(found.known);
+    }
+    let catalogue = Catalogue::builtin();
+    let rules = catalogue.iter().filter(|rule| scope.reports(rule, universal));
+    rules
+        .map(|rule| {
+            let (standing, reasons) = match evidence.remove(&rule.id) {
+                _ if scope.without.contains(&rule.id) => (Standing::NotClaimed, Vec::new()),
+                Some(evidence) => evidence.standing(),
+                None => (Standing::NotShown, Vec::new()),
+            };
+            RequirementReport { id: rule.id.clone(), standing, reasons }
+        })
+        .collect()
+}
+
+/// What a case takes for granted and did not see, where that can count against it: the host was not too busy, and it is not listed.
+fn not_seen(case: &CaseReport) -> impl Iterator<Item = (&RequirementId, &str)> {
+    let counts = !matches!(
+        case.verdict,
+        Verdict::KnownFailure { .. } | Verdict::Inconclusive { .. } | Verdict::NotRun { .. }
+    );
+    let blocks = case.checks.iter().filter_map(|check| match &check.judgement {
+        Judgement::Blocked { by, detail } => Some((by, detail.as_str())),
+        Judgement::Passed | Judgement::Failed(_) | Judgement::Undecided { .. } => None,
+    });
+    blocks.filter(move |_| counts)
+}
+
+/// What the cases of a run say of one requirement.
+#[derive(Default)]
+struct Evidence {
+    failed: bool,
+    is_known: bool,
+    passed: bool,
+    /// What keeps it from being shown, whatever other cases say.
+    reasons: Vec<Reason>,
+    /// Where another case took it for granted in vain.
+    not_seen: Vec<Reason>,
+    /// Cases that lean on what is not judged: they say nothing, and others may.
+    unclaimed: Vec<Reason>,
+}
+
+impl Evidence {
+    fn take(&mut self, case: &CaseReport, id: &RequirementId) {
+        let mut checks = case.checks_on(id).peekable();
+        if checks.peek().is_none() {
+            self.take_unchecked(case);
+        }
+        for check in checks {
+            self.take_check(case, check);
+        }
+    }
+
+    /// A case of the requirement whose play said nothing of it.
+    fn take_unchecked(&mut self, case: &CaseReport) {
+        match &case.verdict {
+            Verdict::KnownFailure { was, .. } => {
+                self.is_known |= matches!(**was, Verdict::SubjectError { .. });
+            }
+            Verdict::NotRun { .. } if case.interrupted => self.doubt(case, Why::Interrupted),
+            Verdict::SubjectError { .. } | Verdict::HarnessError { .. } | Verdict::Inconclusive { .. } => {
+                self.doubt(case, stopped(case, ""));
+            }
+            // Not judged in this case: not claimed, or not to be had from this implementation.
+            Verdict::Pass
+            | Verdict::Fail
+            | Verdict::UnexpectedPass { .. }
+            | Verdict::Blocked { .. }
+            | Verdict::NotClaimed
+            | Verdict::NotRun { .. } => {}
+        }
+    }
+
+    fn take_check(&mut self, case: &CaseReport, check: &Check) {
+        match (&case.verdict, &check.judgement) {
+            (
+                Verdict::KnownFailure { .. },
+                Judgement::Failed(_) | Judgement::Blocked { .. } | Judgement::Undecided { .. },
+            ) => {
+                self.is_known = true;
+            }
+            (Verdict::Inconclusive { .. }, _) => self.doubt(case, stopped(case, "")),
+            (_, Judgement::Failed(_)) => self.take_finding(check.known),
+            (Verdict::NotRun { .. }, Judgement::Blocked { by, detail }) => {
+                let why = Why::Unclaimed { by: by.clone(), detail: detail.clone() };
+                self.unclaimed.push(Reason { case: case.id.clone(), why });
+            }
+            (_, Judgement::Blocked { by, detail }) => {
+                self.doubt(case, Why::Blocked { by: by.clone(), detail: detail.clone() });
+            }
+            (_, Judgement::Undecided { why }) => self.doubt(case, stopped(case, why)),
+            // A play that was cut is never a pass.
+            (Verdict::SubjectError { .. } | Verdict::HarnessError { .. }, Judgement::Passed) => {
+                self.doubt(case, stopped(case, ""));
+            }
+            (_, Judgement::Passed) => self.passed = true,
+        }
+    }
+
+    fn take_finding(&mut self, is_known: bool) {
+        self.is_known |= is_known;
+        self.failed |= !is_known;
+    }
+
+    fn take_not_seen(&mut self, case: &CaseReport, detail: &str) {
+        if self.not_seen.last().is_none_or(|reason| reason.case != case.id) {
+            let why = Why::NotSeen { detail: detail.to_owned() };
+            self.not_seen.push(Reason { case: case.id.clone(), why });
+        }
+    }
+
+    /// One reason for each case is enough.
+    fn doubt(&mut self, case: &CaseReport, why: Why) {
+        if self.reasons.last().is_none_or(|reason| reason.case != case.id) {
+            self.reasons.push(Reason { case: case.id.clone(), why });
+        }
+    }
+
+    fn standing(mut self) -> (Standing, Vec<Reason>) {
+        if self.failed {
+            return (Standing::Failed, Vec::new());
+        }
+        if self.is_known {
+            return (Standing::KnownFailure, Vec::new());
+        }
+        let mut reasons = self.reasons;
+        reasons.append(&mut self.not_seen);
+        if !self.passed {
+            reasons.append(&mut self.unclaimed);
+        }
+        match (reasons.is_empty(), self.passed) {
+            (false, _) => (Standing::Undecided, reasons),
+            (true, true) => (Standing::Shown, reasons),
+            (true, false) => (Standing::NotShown, reasons),
+        }
+    }
+}
+
+/// What stopped a case before its end. `otherwise` says so where its verdict does not.
+fn stopped(case: &CaseReport, otherwise: &str) -> Why {
+    let detail = case.verdict.reason().unwrap_or_else(|| otherwise.to_owned());
+    match &case.verdict {
+        Verdict::SubjectError { .. } => Why::Died { detail },
+        Verdict::Inconclusive { .. } => Why::Inconclusive { detail },
+        Verdict::Pass
+        | Verdict::Fail
+        | Verdict::KnownFailure { .. }
+        | Verdict::UnexpectedPass { .. }
+        | Verdict::Blocked { .. }
+        | Verdict::NotClaimed
+        | Verdict::NotRun { .. }
+        | Verdict::HarnessError { .. } => Why::Cut { detail },
+    }
+}
+
+#[cfg(test)]
+mod tests;

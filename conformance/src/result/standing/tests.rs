@@ -1,0 +1,141 @@
+use std::time::Duration;
+
+use scenarios::{Level, SubjectKind};
+
+use super::*;
+use crate::result::RunReport;
+use crate::result::sample::{blocked, case, failed, finding};
+use crate::result::{Universal, UniversalFinding};
+
+fn report(cases: Vec<CaseReport>) -> RunReport {
+    let without = BTreeSet::from(["OBS-1".parse().unwrap()]);
+    let subjects = [SubjectKind::Client];
+    let scope = Scope { subjects: &subjects, level: Level::Core, without: &without, selected: None };
+    let universal = Universal::collected(&cases, &scope);
+    RunReport::of(cases, universal, &scope, Duration::ZERO)
+}
+
+/// How a requirement stands, with its reasons.
+fn standing(report: &RunReport, id: &str) -> Option<(Standing, Vec<String>)> {
+    let found = report.requirements.iter().find(|found| found.id.to_string() == id)?;
+    Some((found.standing, found.reasons.iter().map(ToString::to_string).collect()))
+}
+
+fn stands(report: &RunReport, id: &str) -> Option<Standing> {
+    standing(report, id).map(|(standing, _)| standing)
+}
+
+fn blocked_by(by: &str) -> Verdict {
+    Verdict::Blocked { by: by.parse().unwrap(), detail: String::new() }
+}
+
+/// One case that fails outweighs those that pass; what is not claimed is not judged; levels select.
+#[test]
+fn the_worst_case_decides() {
+    let report = report(vec![
+        case("a", Verdict::Pass, &[("STATE-1", Judgement::Passed), ("SUB-1", Judgement::Passed)]),
+        case(
+            "b",
+            Verdict::Fail,
+            &[("STATE-1", failed()), ("SUB-1", blocked("STATE-1")), ("OBS-1", failed())],
+        ),
+    ]);
+    assert_eq!(stands(&report, "STATE-1"), Some(Standing::Failed));
+    assert_eq!(stands(&report, "SUB-1"), Some(Standing::Undecided));
+    assert_eq!(stands(&report, "OBS-1"), Some(Standing::NotClaimed));
+    assert_eq!(stands(&report, "PING-1"), Some(Standing::NotShown));
+    assert_eq!(stands(&report, "STATE-7"), None, "of the hardened level");
+    assert_eq!(stands(&report, "AUTH-1"), None, "of another subject");
+}
+
+/// SPEC, "What a verdict means", rule 1: a requirement is shown only where each of its cases reached its end. Each other end is a
+/// reason.
+#[test]
+fn a_requirement_is_shown_only_by_all_of_its_cases() {
+    let passed = ("SUB-1", Judgement::Passed);
+    let undecided = ("SUB-1", Judgement::Undecided { why: "the client ended".to_owned() });
+    let died = || Verdict::SubjectError { detail: "exit code 7".to_owned() };
+    let interrupted = CaseReport {
+        interrupted: true,
+        requirements: vec!["SUB-1".parse().unwrap()],
+        ..case("b", Verdict::NotRun { why: "interrupted".to_owned() }, &[])
+    };
+    let stopped =
+        |verdict| CaseReport { requirements: vec!["SUB-1".parse().unwrap()], ..case("b", verdict, &[]) };
+    for (other, reason) in [
+        (
+            case("b", blocked_by("STATE-1"), &[("SUB-1", blocked("STATE-1"))]),
+            "blocked by STATE-1 in b: no connection opened",
+        ),
+        (case("b", died(), &[undecided]), "died in b: exit code 7"),
+        (stopped(died()), "died in b: exit code 7"),
+        (
+            case("b", Verdict::Inconclusive { stall_ms: 70 }, std::slice::from_ref(&passed)),
+            "inconclusive in b: this host stalled for 70 ms",
+        ),
+        (stopped(Verdict::HarnessError { detail: "no port".to_owned() }), "b was cut off: no port"),
+        (interrupted, "b was interrupted"),
+    ] {
+        let report = report(vec![case("a", Verdict::Pass, std::slice::from_ref(&passed)), other]);
+        assert_eq!(standing(&report, "SUB-1"), Some((Standing::Undecided, vec![reason.to_owned()])));
+    }
+}
+
+/// A requirement that another case takes for granted in vain is not shown, though its own cases show it; a busy host, and what is
+/// listed as known, count for nothing against it.
+#[test]
+fn what_is_taken_for_granted_in_vain_is_not_shown() {
+    let shows = || case("a", Verdict::Pass, &[("STATE-1", Judgement::Passed)]);
+    let blocks =
+        |verdict| case("b", verdict, &[("SUB-1", blocked("STATE-1")), ("SUB-2", blocked("STATE-1"))]);
+    let unseen = report(vec![shows(), blocks(blocked_by("STATE-1"))]);
+    let reason = "taken for granted in b, not seen there: no connection opened".to_owned();
+    assert_eq!(standing(&unseen, "STATE-1"), Some((Standing::Undecided, vec![reason])));
+    let busy = report(vec![shows(), blocks(Verdict::Inconclusive { stall_ms: 70 })]);
+    assert_eq!(stands(&busy, "STATE-1"), Some(Standing::Shown));
+    let was = Box::new(blocked_by("STATE-1"));
+    let listed = Verdict::KnownFailure { reason: String::new(), issue: None, was };
+    let listed = report(vec![shows(), blocks(listed)]);
+    assert_eq!(stands(&listed, "STATE-1"), Some(Standing::Shown));
+    assert_eq!(stands(&listed, "SUB-1"), Some(Standing::KnownFailure));
+}
+
+/// A case that leans on what is not judged says nothing: other cases may show its requirement, and without one it is undecided.
+#[test]
+fn what_is_not_judged_decides_nothing() {
+    let leans = || {
+        let why = "takes TOKEN-3 for granted, which is not claimed or not of this level".to_owned();
+        case("b", Verdict::NotRun { why }, &[("SUB-1", blocked("TOKEN-3"))])
+    };
+    let alone = report(vec![leans()]);
+    let (found, reasons) = standing(&alone, "SUB-1").unwrap();
+    assert_eq!(found, Standing::Undecided);
+    assert!(reasons[0].starts_with("b takes TOKEN-3 for granted, which is not claimed"), "{reasons:?}");
+    let shown = report(vec![leans(), case("a", Verdict::Pass, &[("SUB-1", Judgement::Passed)])]);
+    assert_eq!(stands(&shown, "SUB-1"), Some(Standing::Shown));
+    let untold = CaseReport {
+        requirements: vec!["SUB-1".parse().unwrap()],
+        ..case("b", Verdict::NotRun { why: "needs `{port}`".to_owned() }, &[])
+    };
+    assert_eq!(stands(&report(vec![untold]), "SUB-1"), Some(Standing::NotShown));
+}
+
+/// A universal rule that one trace violates does not hold, whatever the cases about it say; where it is listed, that is known.
+#[test]
+fn universal_rules_fail_their_requirement() {
+    let violates = CaseReport {
+        universal: vec![UniversalFinding { requirement: "STATE-2".parse().unwrap(), finding: finding() }],
+        ..case("a", Verdict::Pass, &[("STATE-1", Judgement::Passed)])
+    };
+    let cases = vec![violates, case("b", Verdict::Pass, &[("STATE-2", Judgement::Passed)])];
+    let without = BTreeSet::new();
+    let subjects = [SubjectKind::Client];
+    let scope = Scope { subjects: &subjects, level: Level::Core, without: &without, selected: None };
+    let mut universal = Universal::collected(&cases, &scope);
+    let fails = RunReport::of(cases.clone(), universal.clone(), &scope, Duration::ZERO);
+    assert_eq!(stands(&fails, "STATE-2"), Some(Standing::Failed));
+    assert_eq!(stands(&fails, "STATE-1"), Some(Standing::Shown));
+    universal.iter_mut().for_each(|found| found.known = true);
+    let known = RunReport::of(cases, universal, &scope, Duration::ZERO);
+    assert_eq!(stands(&known, "STATE-2"), Some(Standing::KnownFailure));
+}

@@ -1,0 +1,142 @@
+//! The verdict on a case.
+
+use scenarios::RequirementId;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::report::shape;
+
+/// The verdict on a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub enum Verdict {
+    /// Everything is as expected.
+    Pass,
+    /// Something is not.
+    Fail,
+    /// It did not pass, which is listed as known.
+    KnownFailure {
+        /// Why it is listed.
+        reason: String,
+        /// Where that is followed up.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        issue: Option<String>,
+        /// The verdict that it would have been.
+        was: Box<Verdict>,
+    },
+    /// It passed, though it is listed as known not to.
+    UnexpectedPass {
+        /// The entry that must go.
+        entry: String,
+    },
+    /// The case could not get far enough: another requirement, which it takes for granted, was not seen in it.
+    Blocked {
+        /// Which.
+        #[schemars(schema_with = "shape::requirement")]
+        by: RequirementId,
+        /// What was seen.
+        detail: String,
+    },
+    /// The implementation does not claim what the case shows.
+    NotClaimed,
+    /// The case needs what there is not.
+    NotRun {
+        /// What.
+        why: String,
+    },
+    /// This host kept the case waiting so long that it says nothing.
+    Inconclusive {
+        /// The worst stall.
+        stall_ms: u64,
+    },
+    /// The implementation under test could not be started, died, or broke the adapter protocol.
+    SubjectError {
+        /// What happened.
+        detail: String,
+    },
+    /// The harness failed.
+    HarnessError {
+        /// How.
+        detail: String,
+    },
+}
+
+impl Verdict {
+    /// Its name, for people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::KnownFailure { .. } => "known failure",
+            Self::UnexpectedPass { .. } => "unexpected pass",
+            Self::Blocked { .. } => "blocked",
+            Self::NotClaimed => "not claimed",
+            Self::NotRun { .. } => "not run",
+            Self::Inconclusive { .. } => "inconclusive",
+            Self::SubjectError { .. } => "died",
+            Self::HarnessError { .. } => "error",
+        }
+    }
+
+    /// What there is to say beyond its name.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Pass | Self::Fail | Self::NotClaimed => None,
+            Self::KnownFailure { reason, issue, was } => {
+                let issue = issue.as_ref().map(|issue| format!(" ({issue})")).unwrap_or_default();
+                let was = was.reason().map(|was| format!("; {was}")).unwrap_or_default();
+                Some(format!("{reason}{issue}{was}"))
+            }
+            Self::UnexpectedPass { entry } => Some(format!("it passes now: take {entry} off the list")),
+            Self::Blocked { by, detail } => Some(format!("takes {by} for granted: {detail}")),
+            Self::NotRun { why } => Some(why.clone()),
+            Self::Inconclusive { stall_ms } => Some(format!("this host stalled for {stall_ms} ms")),
+            Self::SubjectError { detail } | Self::HarnessError { detail } => Some(detail.clone()),
+        }
+    }
+
+    /// What so many cases of it did, for the end of a report: `2 failed`.
+    pub(super) fn counted(&self) -> &'static str {
+        match self {
+            Self::Pass => "passed",
+            Self::Fail => "failed",
+            Self::KnownFailure { .. } => "known to fail",
+            Self::UnexpectedPass { .. } => "passed unexpectedly",
+            Self::Blocked { .. } => "blocked",
+            Self::NotClaimed => "not claimed",
+            Self::NotRun { .. } => "not run",
+            Self::Inconclusive { .. } => "inconclusive",
+            Self::SubjectError { .. } => "died",
+            Self::HarnessError { .. } => "stopped by an error of the harness",
+        }
+    }
+
+    /// Whether it keeps a run from being conformant.
+    pub fn is_trouble(&self) -> bool {
+        match self {
+            Self::Fail
+            | Self::UnexpectedPass { .. }
+            | Self::Blocked { .. }
+            | Self::Inconclusive { .. }
+            | Self::SubjectError { .. }
+            | Self::HarnessError { .. } => true,
+            Self::Pass | Self::KnownFailure { .. } | Self::NotClaimed | Self::NotRun { .. } => false,
+        }
+    }
+
+    /// How much it says about a case that was run several times: the gravest verdict is the one that counts.
+    pub(super) fn gravity(&self) -> u8 {
+        match self {
+            Self::HarnessError { .. } => 9,
+            Self::SubjectError { .. } => 8,
+            Self::Fail => 7,
+            Self::Blocked { .. } => 6,
+            Self::UnexpectedPass { .. } => 5,
+            Self::KnownFailure { .. } => 4,
+            Self::Inconclusive { .. } => 3,
+            Self::NotRun { .. } => 2,
+            Self::NotClaimed => 1,
+            Self::Pass => 0,
+        }
+    }
+}
