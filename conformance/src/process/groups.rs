@@ -1,7 +1,7 @@
 //! Every process group that a subject leads, so that none outlives this program, however it ends.
 //!
-//! A group is listed before anything else can happen, and as long as its subject is held or its leader has not been reaped: its
-//! number is nobody else's in between.
+//! A group is listed before anything else can happen, and as long as its subject is held or its leader has not been reaped: until
+//! then the system gives its number to no other group.
 
 use std::collections::BTreeSet;
 use std::io;

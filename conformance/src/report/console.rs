@@ -64,7 +64,7 @@ impl Console {
         }
     }
 
-    /// The line of a case; told at length, with a line for each expectation.
+    /// The line of a case; with `-v`, also a line for each expectation.
     fn line(&self, case: &CaseReport) -> String {
         let (style, word) = match &case.verdict {
             Verdict::Pass => (GOOD, "pass"),
@@ -159,7 +159,7 @@ impl Console {
 
     fn explain(&self, text: &mut String, case: &CaseReport, catalogue: &Catalogue) {
         match &case.verdict {
-            // Deaths are told together; what was found before one is told here.
+            // Deaths are printed together; what was found before one is printed here.
             Verdict::SubjectError { .. } if !self.verbose && case.findings().next().is_none() => return,
             // What did not run is told together, and of what is known a line has been printed.
             Verdict::Pass | Verdict::NotClaimed | Verdict::NotRun { .. } | Verdict::KnownFailure { .. } => {

@@ -243,4 +243,19 @@ mod tests {
         );
         assert_eq!(text.matches("<property name=\"interrupted\" value=\"SIGTERM\"").count(), 4, "{text}");
     }
+    /// A report with every verdict in it is as the schema says, where `xmllint` is installed.
+    #[test]
+    fn every_verdict_is_as_the_schema_says() {
+        let (report, about) = sample::run();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), junit(&report, &about)).unwrap();
+        let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reports/junit.xsd");
+        let lint = std::process::Command::new("xmllint")
+            .args(["--noout", "--schema", schema])
+            .arg(file.path())
+            .output();
+        if let Ok(output) = lint {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
 }

@@ -101,7 +101,7 @@ mod tests {
     use crate::result::sample::{blocked, case};
     use crate::result::{Scope, Verdict};
 
-    /// Requirements that one thing blocks are told together; what is taken for granted in vain has its own reason.
+    /// Requirements that one thing blocks are grouped; what is taken for granted in vain has its own reason.
     #[test]
     fn one_cause_is_said_once() {
         let is_blocked = |id, requirements: &[&str]| {
@@ -119,7 +119,7 @@ mod tests {
         let without = BTreeSet::new();
         let scope = Scope { subjects: &subjects, level: Level::Core, without: &without, selected: None };
         let report = RunReport::of(cases, Vec::new(), &scope, Duration::ZERO);
-        let told: Vec<_> = Undecided::of(&report, |_| true)
+        let groups: Vec<_> = Undecided::of(&report, |_| true)
             .iter()
             .map(|group| {
                 let ids: Vec<_> = group.requirements.iter().map(ToString::to_string).collect();
@@ -127,7 +127,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            told,
+            groups,
             [
                 "STATE-1: taken for granted in b, not seen there: no connection opened (and in 2 other cases)",
                 "SUB-1 SUB-2 SUB-3: blocked by STATE-1 in b: no connection opened (and in 2 other cases)",

@@ -84,7 +84,7 @@ mod tests {
             died("f", "exit code 7", "listening on 4712"),
             died("g", "signal 9", "listening on 4713"),
         ]);
-        let told: Vec<_> = deaths
+        let groups: Vec<_> = deaths
             .iter()
             .map(|Death { cause, frame, cases }| {
                 let cases: Vec<_> = cases.iter().map(ToString::to_string).collect();
@@ -92,7 +92,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            told,
+            groups,
             [
                 "b c: SyntaxError: Unexpected token in x | at onMessage (/app/gateway.js:3:24)",
                 "e f: exit code 7; its last line: listening on 4711 | nowhere",

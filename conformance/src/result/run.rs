@@ -278,7 +278,7 @@ mod tests {
         // Its own case was not run, since it leans on what is not judged.
         let leaning = case("n", Verdict::NotRun { why: String::new() }, &[("SUB-1", blocked("CONN-3"))]);
         assert_eq!(report(vec![leaning, passes()]).exit(), Exit::Incomplete);
-        // What the profile cannot be told is not undecided, and yet counted.
+        // What the profile has no placeholder for is not undecided, and yet counted.
         let untold = case("n", Verdict::NotRun { why: String::new() }, &[]);
         let report = report(vec![untold, passes()]);
         assert_eq!(report.exit(), Exit::Conformant);

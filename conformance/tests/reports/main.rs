@@ -209,7 +209,7 @@ fn more_can_be_told() {
 
 /// What stays undecided is not conformant, says why, and has an exit code of its own, which can be allowed.
 #[test]
-fn undecided_is_told_apart() {
+fn undecided_has_its_own_exit_code() {
     let folder = gateway("65536");
     let profile = folder.path().join("gatecheck.toml");
     // Every event has a body that this gateway does not understand.

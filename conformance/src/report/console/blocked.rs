@@ -8,7 +8,7 @@ use super::{Console, DOUBT, STRONG, push};
 use crate::report::visible::visible_line;
 use crate::result::{CaseReport, RunReport, Verdict};
 
-/// The blocked cases by what blocks them, where that is more than one case. Told at length, each case stands for itself.
+/// The blocked cases by what blocks them, where that is more than one case. With `-v`, each case stands for itself.
 pub(super) fn groups(report: &RunReport, verbose: bool) -> BTreeMap<&RequirementId, Vec<&CaseReport>> {
     let mut groups: BTreeMap<&RequirementId, Vec<&CaseReport>> = BTreeMap::new();
     for case in report.cases.iter().filter(|_| !verbose) {

@@ -20,7 +20,7 @@ impl Console {
             if let Some(how) = first.verdict.reason() {
                 push(text, format_args!("  {FAINT}seen in the first:{FAINT:#} {}", visible_line(&how)));
             }
-            // Told at length, each case has its own.
+            // With `-v`, each case has its own.
             if !self.verbose {
                 self.last_words(text, first);
                 self.repeat(text, &first.id);

@@ -23,7 +23,7 @@ fn report(cases: Vec<CaseReport>) -> RunReport {
 
 /// What a subject said moves no cursor and turns no line, and every part is there.
 #[test]
-fn a_run_with_everything_in_it_is_told() {
+fn a_run_with_everything_in_it_is_printed() {
     let (report, _) = sample::run();
     for verbose in [false, true] {
         let text = text(&report, verbose);
@@ -45,9 +45,9 @@ fn a_run_with_everything_in_it_is_told() {
     }
 }
 
-/// Cases that die of one cause are named once, with the words of the first; told at length, each has its own.
+/// Cases that die of one cause are listed once, with the output of the first; with `-v`, each has its own.
 #[test]
-fn a_cause_of_death_is_told_once() {
+fn a_cause_of_death_is_printed_once() {
     let died = |id: &str| CaseReport {
         output: (0..100)
             .map(|number| format!("line {number}"))
@@ -65,9 +65,9 @@ fn a_cause_of_death_is_told_once() {
     assert_eq!(text(&report(cases()), true).matches("what the client printed last").count(), 3);
 }
 
-/// Cases that one requirement blocks are told together, a line each; what is undecided says why.
+/// Cases that one requirement blocks are printed together, a line each; what is undecided says why.
 #[test]
-fn what_blocks_is_told_once() {
+fn what_blocks_is_printed_once() {
     let is_blocked = |id: &str, by: &str| {
         let (requirement, detail) = (by.parse().unwrap(), "no connection opened".to_owned());
         case(id, Verdict::Blocked { by: requirement, detail }, &[("SUB-1", blocked(by))])
@@ -90,9 +90,9 @@ fn what_blocks_is_told_once() {
     );
 }
 
-/// A violated universal rule is told once, with its cases.
+/// A violated universal rule is printed once, with its cases.
 #[test]
-fn a_universal_rule_is_told_once() {
+fn a_universal_rule_is_printed_once() {
     let violates = |id: &str| CaseReport {
         universal: vec![UniversalFinding::sample("STATE-2", Vec::new())],
         ..case(id, Verdict::Pass, &[("STATE-1", Judgement::Passed)])

@@ -61,10 +61,10 @@ fn lines(case: &CaseReport, finding: &Finding) -> Markup {
     let from = first.saturating_sub(CONTEXT).min(observations.len());
     let to = (last + CONTEXT + 1).min(observations.len());
     let mark = |at: usize| if finding.at.contains(&at) { '>' } else { ' ' };
-    let told = (from..to).map(|at| format!("{} {}", mark(at), visible(&observations[at].to_string())));
-    let told: Vec<_> = told.take(MAX_LINES).collect();
+    let lines = (from..to).map(|at| format!("{} {}", mark(at), visible(&observations[at].to_string())));
+    let lines: Vec<_> = lines.take(MAX_LINES).collect();
     html! {
-        pre { (told.join("\n")) }
+        pre { (lines.join("\n")) }
         @if to.saturating_sub(from) > MAX_LINES { p.note.faint { "… and " (to - from - MAX_LINES) " lines more" } }
     }
 }

@@ -116,7 +116,7 @@ fn is_own_node(place: &str) -> bool {
 }
 
 fn python(lines: &[&str]) -> Option<Cause> {
-    // Of a group of exceptions, the one inside is told last.
+    // Of a group of exceptions, the one inside is printed last.
     let lines: Vec<&str> = lines.iter().map(|line| outside_of_group(line)).collect();
     let begin = lines.iter().rposition(|line| line.ends_with("Traceback (most recent call last):"))?;
     let traceback = &lines[begin + 1..];
