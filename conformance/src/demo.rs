@@ -148,7 +148,7 @@ impl Demo {
                 let event = self.payments.next_event();
                 let body = serde_json::to_string(&event).expect("made-up events are plain JSON");
                 let routing_key = event.kind.replace(':', ".");
-                if let Err(error) = self.link.publish(&body, &routing_key).await {
+                if let Err(error) = self.link.publish(std::slice::from_ref(&body), &routing_key).await {
                     return DemoError::Publish(error);
                 }
             }

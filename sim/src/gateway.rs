@@ -123,9 +123,12 @@ impl GatewayStage for Stage {
         drop(stream);
     }
 
-    async fn publish(&mut self, body: &str, _routing_key: &str) -> Result<(), StageError> {
+    async fn publish(&mut self, bodies: &[String], _routing_key: &str) -> Result<(), StageError> {
         // Everything goes to every queue, as the binding `#` says.
-        Ok(self.broker.publish(body).await?)
+        for body in bodies {
+            self.broker.publish(body).await?;
+        }
+        Ok(())
     }
 
     async fn topology(&mut self) -> Result<TopologyReport, StageError> {

@@ -75,12 +75,12 @@ impl BrokerLink {
         Ok(())
     }
 
-    /// Publishes a body and waits for the broker's confirmation. The first time it waits until the gateway consumes, since
-    /// what is published before is lost to it.
+    /// Publishes bodies in one burst, and waits until the broker has confirmed each. The first time it waits until the gateway
+    /// consumes, since what is published before is lost to it.
     ///
     /// # Errors
     /// When the gateway's queue or exchange is not as it should be, or the broker refuses.
-    pub async fn publish(&mut self, body: &str, routing_key: &str) -> Result<(), StageError> {
+    pub async fn publish(&mut self, bodies: &[String], routing_key: &str) -> Result<(), StageError> {
         if self.publisher.is_none() {
             if self.awaits_consumer {
                 self.await_consumer().await?;
@@ -88,22 +88,26 @@ impl BrokerLink {
             self.publisher = Some(self.publishing_channel().await?);
         }
         let Some(channel) = &self.publisher else { return Err(failed(&"no channel")) };
-        let confirmation = channel
-            .basic_publish(
+        let mut confirmations = Vec::new();
+        for body in bodies {
+            let published = channel.basic_publish(
                 self.names.exchange.as_str().into(),
                 routing_key.into(),
                 BasicPublishOptions::default(),
                 body.as_bytes(),
                 BasicProperties::default().with_content_type("application/json".into()).with_delivery_mode(2),
-            )
-            .await
-            .map_err(|error| failed(&error))?
-            .await
-            .map_err(|error| failed(&error))?;
-        match confirmation {
-            Confirmation::Ack(_) => Ok(()),
-            Confirmation::Nack(_) | Confirmation::NotRequested => Err(failed(&"the broker did not confirm")),
+            );
+            confirmations.push(published.await.map_err(|error| failed(&error))?);
         }
+        for confirmation in confirmations {
+            match confirmation.await.map_err(|error| failed(&error))? {
+                Confirmation::Ack(_) => {}
+                Confirmation::Nack(_) | Confirmation::NotRequested => {
+                    return Err(failed(&"the broker did not confirm"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether exchange and queue stand as BRIDGE-1 says.

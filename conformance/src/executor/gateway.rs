@@ -175,13 +175,14 @@ impl GatewayStage for Stage {
         proxy::reset(stream);
     }
 
-    async fn publish(&mut self, body: &str, routing_key: &str) -> Result<(), StageError> {
-        let (body, routing_key) = (self.events.body(body), self.events.routing_key(routing_key));
+    async fn publish(&mut self, bodies: &[String], routing_key: &str) -> Result<(), StageError> {
+        let routing_key = self.events.routing_key(routing_key);
+        let bodies: Vec<_> = bodies.iter().map(|body| self.events.body(body)).collect();
         if !std::mem::replace(&mut self.is_settled, true) {
             // A gateway may have more queues than the one whose consumer is waited for.
             self.rig.topology_settles().await;
         }
-        self.link()?.publish(&body, &routing_key).await
+        self.link()?.publish(&bodies, &routing_key).await
     }
 
     async fn topology(&mut self) -> Result<TopologyReport, StageError> {

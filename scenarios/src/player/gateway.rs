@@ -346,8 +346,9 @@ impl<S: GatewayStage> Player<'_, S> {
 
     async fn publish(&mut self, publication: &Publication) -> Result<(), StageError> {
         let routing_key = publication.routing_key();
-        for body in publication.bodies() {
-            self.journal.during(self.stage.publish(&body, &routing_key)).await?;
+        let bodies = publication.bodies();
+        self.journal.during(self.stage.publish(&bodies, &routing_key)).await?;
+        for body in bodies {
             let body = serde_json::from_str(&body).unwrap_or_else(|_| Value::String(body.clone()));
             let event = Event::Published { routing_key: routing_key.clone(), body };
             self.journal.write(Actor::broker(), None, event);

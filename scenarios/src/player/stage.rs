@@ -50,10 +50,10 @@ pub trait GatewayStage {
     /// Ends a connection by a reset, where the stage can.
     fn reset(stream: Self::Stream);
 
-    /// Publishes a body and returns once the broker has confirmed it.
+    /// Publishes bodies in one burst and returns once the broker has confirmed them.
     fn publish(
         &mut self,
-        body: &str,
+        bodies: &[String],
         routing_key: &str,
     ) -> impl Future<Output = Result<(), StageError>> + Send;
 
