@@ -1,5 +1,7 @@
 //! The suite judged by mutants: each must be killed, and the pair as it is must be clean.
 
+#[cfg(test)]
+mod blame;
 mod page;
 
 use std::collections::BTreeMap;

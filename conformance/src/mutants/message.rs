@@ -59,7 +59,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || {
             wire(|_| {
                 Change::default().up(|frame| {
-                    let broken = frame.opcode == OpCode::Data(Data::Text) && message(&frame).is_none();
+                    // A parser is given whole messages, in text that is UTF-8.
+                    let is_text = frame.opcode == OpCode::Data(Data::Text) && frame.fin && frame.rsv == 0;
+                    let is_given = is_text && std::str::from_utf8(&frame.payload).is_ok();
+                    let broken = is_given && message(&frame).is_none();
                     if broken { end() } else { up([frame]) }
                 })
             })

@@ -115,7 +115,10 @@ impl Publisher {
     }
 
     async fn publish(&mut self, body: &str, routing_key: &str) -> Result<(), SoakError> {
-        self.link.publish(&[body.to_owned()], routing_key).await.map_err(|error| SoakError::Harness(error.to_string()))
+        self.link
+            .publish(&[body.to_owned()], routing_key)
+            .await
+            .map_err(|error| SoakError::Harness(error.to_string()))
     }
 
     /// What is published while nobody consumes waits in the durable queue.
