@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::expect::{Expectation, Finding, Property};
+use crate::expect::{Expectation, Finding, Margin, Property};
 use crate::label::Label;
 use crate::requirement::{RequirementId, SubjectKind};
 use crate::scenario::Scenario;
@@ -61,8 +61,8 @@ pub struct Judged {
     pub requirement: RequirementId,
     /// How it turned out.
     pub judgement: Judgement,
-    /// By how many microseconds what passed is wider than it must be, where it is about a width that noise can produce.
-    pub margin_us: Option<u64>,
+    /// By how much what passed is wider than it must be, where it is about a width that noise can produce.
+    pub margin: Option<Margin>,
 }
 
 /// Judges a trace by everything that the scenario is about: the waits that are evidence, then the expectations, in order.
@@ -97,7 +97,7 @@ fn evidence(trace: &Trace, in_vain: InVain<'_>) -> Option<Judged> {
     let seen = format!("{}, in {:.3} s", in_vain.detail, in_vain.waited.as_secs_f64());
     let finding = Finding::owed(action.unwrap_or("connect"), seen, [in_vain.at]);
     let judgement = Judgement::Failed(finding);
-    Some(Judged { requirement: requirement.clone(), judgement, margin_us: None })
+    Some(Judged { requirement: requirement.clone(), judgement, margin: None })
 }
 
 /// What the trace says of one expectation; nothing where the wait in vain has said it already.
@@ -129,8 +129,7 @@ fn one(
             (Ending::Complete, None) => unreachable!("a complete trace without a wait in vain is whole"),
         },
     };
-    let margin_us = margin.map(|margin| u64::try_from(margin.as_micros()).unwrap_or(u64::MAX));
-    Some(Judged { requirement, judgement, margin_us })
+    Some(Judged { requirement, judgement, margin })
 }
 
 /// How long before its death was noticed the subject's connections may have ended by it, in microseconds.

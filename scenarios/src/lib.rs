@@ -24,7 +24,7 @@ pub mod token;
 pub mod trace;
 pub mod wire;
 
-pub use expect::{Expectation, Finding, Property};
+pub use expect::{Expectation, Finding, Margin, Property};
 pub use judge::{Ending, Judged, Judgement, judge};
 pub use label::Label;
 pub use library::{Library, LibraryError};

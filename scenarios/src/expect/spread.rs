@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Finding;
+use super::{Finding, Margin};
 use crate::times::{Expr, Times};
 use crate::trace::{Event, Trace};
 
@@ -47,7 +47,7 @@ struct Returns {
 
 impl Spread {
     /// Answers by how much the returns are spread wider than they must be.
-    pub(super) fn check(&self, trace: &Trace, times: &Times) -> Result<Duration, Finding> {
+    pub(super) fn check(&self, trace: &Trace, times: &Times) -> Result<Margin, Finding> {
         let clients = returns(trace);
         let expected = format!("each of {} clients returns once", times.fleet);
         if clients.len() != times.fleet as usize {
@@ -72,7 +72,7 @@ impl Spread {
             cut = cut.min(*ended);
         }
         if pauses.is_empty() {
-            return Ok(Duration::ZERO);
+            return Ok(Margin { beyond_us: 0, at: Vec::new() });
         }
         pauses.sort_unstable();
         let window = self.delay.duration(times).mul_f64(2.0 * self.jitter);
@@ -84,7 +84,11 @@ impl Spread {
                 Err(Finding::forbidden(range.expected(window), range.seen(), at).missed_by(missing))
             }
             // Noise must have produced both ranges to have produced the pass.
-            _ => Ok(ranges.iter().map(Range::beyond).max().unwrap_or_default()),
+            _ => {
+                let beyond = ranges.iter().map(Range::beyond).max().unwrap_or_default();
+                let at = pauses.iter().map(|(_, dial)| *dial).chain([cut]).collect();
+                Ok(Margin { beyond_us: u64::try_from(beyond.as_micros()).unwrap_or(u64::MAX), at })
+            }
         }
     }
 }
@@ -240,7 +244,7 @@ mod tests {
     }
 
     /// A fleet that is cut off at one instant, whose clients dial again after these pauses, in milliseconds.
-    fn returned(pauses: impl IntoIterator<Item = f64>) -> (Result<Duration, Finding>, Trace) {
+    fn returned(pauses: impl IntoIterator<Item = f64>) -> (Result<Margin, Finding>, Trace) {
         let observe = |at_us, connection, event| Observation {
             at_us,
             actor: Actor::client(),
@@ -295,12 +299,12 @@ mod tests {
         }
 
         /// The longest that it makes anybody wait.
-        fn longest(self) -> f64 {
+        fn longest_us(self) -> u64 {
             match self {
-                Self::Idle => 0.0,
-                Self::Exponential | Self::Bursts => 150.0,
-                Self::Outliers => 750.0,
-                Self::Queue => 700.0,
+                Self::Idle => 0,
+                Self::Exponential | Self::Bursts => 150_000,
+                Self::Outliers => 750_000,
+                Self::Queue => 700_000,
             }
         }
     }
@@ -326,14 +330,15 @@ mod tests {
                 match (host, lockstep) {
                     // Nothing in the trace tells it from jitter: that the pass is worth nothing is what the margin is for.
                     (Host::Queue, Ok(margin)) => {
-                        assert!(margin.as_secs_f64() * 1000.0 < host.longest(), "{fleet}: {margin:?}");
+                        assert!(margin.beyond_us < host.longest_us(), "{fleet}: {margin:?}");
                     }
                     (_, Ok(margin)) => panic!("{fleet} clients in lockstep, {host:?}: {margin:?} beyond"),
                     (_, Err(finding)) => assert!(finding.missed_by_us.is_some(), "{finding:?}"),
                 }
                 let margin = uniform.unwrap_or_else(|finding| panic!("{fleet}, {host:?}: {finding:?}"));
                 if matches!(host, Host::Idle) {
-                    assert!(margin > Duration::from_millis(60), "{fleet}: {margin:?}");
+                    assert!(margin.beyond_us > 60_000, "{fleet}: {margin:?}");
+                    assert!(margin.at.len() == fleet as usize + 1, "each return, and the cut");
                 }
             }
         }
