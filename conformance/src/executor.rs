@@ -21,6 +21,7 @@ pub use gateway::Rig;
 use public_key::PublicKeyFile;
 
 use crate::amqp::Names;
+use crate::limits::{HostLimit, Refusals};
 use crate::process::SpawnError;
 use crate::profile::{GatewayAccess, GatewayProfile, Profile};
 use crate::template::Values;
@@ -203,6 +204,7 @@ impl Executor {
         scenario: &Scenario,
         isolation: Isolation,
     ) -> Result<Execution, ExecutionError> {
+        HostLimit::check_fewest_descriptors("cannot judge anything")?;
         let number = self.number();
         let dialect = self.profile.dialect.clone();
         let event_names = self.profile.events.names.clone();
@@ -223,15 +225,25 @@ impl Executor {
     }
 
     /// Lets a case take as long as its steps may, and a little more. What it waits for before it begins, such as its turn to start a
-    /// gateway, has limits of its own.
+    /// gateway, has limits of its own. Where the host refuses the harness what the case needs, the case ends.
     async fn in_time(
         &self,
         scenario: &Scenario,
+        refusals: &Refusals,
         playing: impl Future<Output = Play>,
     ) -> Result<Play, ExecutionError> {
         let deadline = scenario.deadline(&self.times()) + BEYOND;
         let late = |_| ExecutionError::Harness(format!("the case did not end within {deadline:?}"));
-        tokio::time::timeout(deadline, playing).await.map_err(late)
+        let play = tokio::select! {
+            biased;
+            limit = refusals.first() => return Err(limit.into()),
+            play = tokio::time::timeout(deadline, playing) => play,
+        };
+        // The play may have ended by the refusal, before anything else could.
+        match refusals.noticed() {
+            Some(limit) => Err(limit.into()),
+            None => play.map_err(late),
+        }
     }
 
     /// A number that no other case of this run has.
@@ -264,8 +276,9 @@ impl Executor {
         let public = public.filter(|_| settings.public_key || self.profile.token.is_public());
         values.set("jwt_public_key", public.unwrap_or_default());
         let file = public.map(|pem| self.public_key.holding(pem)).transpose();
-        let file =
-            file.map_err(|error| ExecutionError::Harness(format!("cannot write a public key: {error}")))?;
+        let file = file.map_err(|error| {
+            ExecutionError::Harness(HostLimit::explain("cannot write a public key", &error))
+        })?;
         values.set("jwt_public_key_file", file.unwrap_or_default());
         Ok(())
     }
@@ -291,7 +304,16 @@ impl Executor {
 
 impl From<SpawnError> for ExecutionError {
     fn from(error: SpawnError) -> Self {
-        Self::Subject { reason: error.to_string(), output: Vec::new() }
+        match error.limit() {
+            Some(limit) => limit.into(),
+            None => Self::Subject { reason: error.to_string(), output: Vec::new() },
+        }
+    }
+}
+
+impl From<HostLimit> for ExecutionError {
+    fn from(limit: HostLimit) -> Self {
+        Self::Harness(limit.to_string())
     }
 }
 

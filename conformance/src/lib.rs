@@ -17,6 +17,7 @@ pub mod demo;
 pub mod executor;
 pub mod exit;
 pub mod known_failing;
+pub mod limits;
 pub mod mutants;
 pub mod preflight;
 pub mod process;

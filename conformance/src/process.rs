@@ -13,6 +13,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
+use crate::limits::HostLimit;
 use crate::profile::CommandProfile;
 use crate::template::Values;
 
@@ -56,6 +57,13 @@ pub struct SpawnError {
     program: String,
     folder: String,
     source: io::Error,
+}
+
+impl SpawnError {
+    /// The limit of this host that kept the program from being started, where it was one.
+    pub fn limit(&self) -> Option<HostLimit> {
+        HostLimit::of_start(&format!("cannot start `{}`", self.program), &self.source)
+    }
 }
 
 impl Subject {
