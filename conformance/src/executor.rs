@@ -22,6 +22,7 @@ use public_key::PublicKeyFile;
 
 use crate::amqp::Names;
 use crate::limits::{HostLimit, Refusals};
+use crate::noise::{SubjectProbe, Waits};
 use crate::process::SpawnError;
 use crate::profile::{GatewayAccess, GatewayProfile, Profile};
 use crate::template::Values;
@@ -46,6 +47,7 @@ pub struct Executor {
     cases: AtomicU32,
     pool: Pool,
     public_key: PublicKeyFile,
+    probe: SubjectProbe,
     /// Gateways that may start at once: a start works, where a case mostly waits.
     starts: Semaphore,
     /// How long the first gateway took to get ready.
@@ -80,6 +82,8 @@ pub struct Execution {
     pub scenario: Scenario,
     /// The trace, and whether it is whole.
     pub play: Play,
+    /// How long the processes under test, with their children, were kept waiting for a processor; none where that is not measured.
+    pub waits: Vec<Waits>,
     /// What the process under test printed last.
     pub output: Vec<String>,
     /// The gateway, still alive, where the next case may have it: see [`Executor::give_back`].
@@ -127,6 +131,7 @@ impl Executor {
             cases: AtomicU32::new(0),
             pool: Pool::default(),
             public_key: PublicKeyFile::default(),
+            probe: SubjectProbe::start(),
             starts: Semaphore::new(STARTS_PER_CORE * cores),
             first_start: OnceLock::new(),
         }
@@ -137,6 +142,7 @@ impl Executor {
         let broker = self.broker.clone();
         Self {
             run: format!("{}-{:x}", self.run, self.number()),
+            probe: self.probe.clone(),
             ..Self::new(profile, broker, self.program.clone(), self.seed)
         }
     }

@@ -14,8 +14,8 @@ use scenarios::{
 use tokio::task::{Id, JoinSet};
 
 use crate::executor::{Execution, ExecutionError, Executor, Isolation};
+use crate::noise::StallProbe;
 use crate::result::{CaseReport, Check, Verdict};
-use crate::stall::StallProbe;
 
 /// One scenario, and what of it is judged.
 #[derive(Debug, Clone)]
@@ -228,7 +228,7 @@ async fn play_once(
         Err(error @ (ExecutionError::Harness(_) | ExecutionError::NoSubject(_))) => {
             CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string() })
         }
-        Ok(Execution { began, scenario, play, output, rig: left }) => {
+        Ok(Execution { began, scenario, play, output, rig: left, .. }) => {
             rig = left;
             // A stall while the implementation started has moved nothing that is judged.
             let first = play.trace.observations.first().map_or(Duration::ZERO, Observation::at);

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::{Execution, ExecutionError, Executor, clock, now};
 use crate::limits::{HostLimit, Refusals};
+use crate::noise::Watch;
 use crate::process::{ENDPOINT_VARIABLE, Streams, Subject};
 use crate::profile::ClientProfile;
 use crate::proxy;
@@ -47,7 +48,7 @@ pub(super) async fn execute(
     }
     let began = now();
     let (recorder, journal) = journal(clock(began));
-    let mut fleet = Fleet { subjects: Vec::new(), ends: JoinSet::new() };
+    let mut fleet = Fleet { subjects: Vec::new(), ends: JoinSet::new(), watches: Vec::new() };
     let mut adapters = Vec::new();
     for _ in 0..clients {
         let mut subject =
@@ -61,14 +62,17 @@ pub(super) async fn execute(
         });
         fleet.subjects.push(subject);
     }
+    fleet.watches = fleet.subjects.iter().filter_map(|subject| executor.probe.watch(subject.id()?)).collect();
     let refusals = Refusals::none();
     let setting = executor.setting(bindings, Issuer::with_secret(""), PATH.to_owned());
     let mut stage = Stage { url, listener: Some(Listener(listener, refusals.clone())), adapters, fleet };
     let playing = play_client(&scenario, &setting, &mut stage, &recorder, journal);
     let play = executor.in_time(&scenario, &refusals, playing).await?;
+    // From here on they know that their pipes are closed, and may say so.
     let output = stage.fleet.output().await;
+    let waits = Watch::waits_since(&stage.fleet.watches, began).await;
     stage.fleet.kill().await;
-    Ok(Execution { began, scenario, play, output, rig: None })
+    Ok(Execution { began, scenario, play, waits, output, rig: None })
 }
 
 /// A listening socket whose connections hold little: a client that is not read from must notice it.
@@ -84,6 +88,8 @@ struct Fleet {
     subjects: Vec<Subject>,
     /// Each tells the trace when one of them ends.
     ends: JoinSet<()>,
+    /// Each measures one of them, where this host can.
+    watches: Vec<Watch>,
 }
 
 impl Fleet {

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::{Execution, ExecutionError, Executor, Isolation, clock, now};
 use crate::amqp::BrokerLink;
+use crate::noise::Watch;
 use crate::process::Subject;
 use crate::profile::{EventShape, GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::{self, Proxy};
@@ -33,7 +34,10 @@ pub(super) async fn execute(
     bindings: Bindings,
     isolation: Isolation,
 ) -> Result<Execution, ExecutionError> {
-    let unplayed = |scenario, play, output| Execution { began: now(), scenario, play, output, rig: None };
+    let unplayed = |scenario, play, output| {
+        let (began, waits, rig) = (now(), Vec::new(), None);
+        Execution { began, scenario, play, waits, output, rig }
+    };
     let issuer = executor.profile.token.issuer("");
     if let Some(why) = cannot_be_judged(profile, &scenario, &issuer) {
         let play = Play { trace: Trace::default(), outcome: Err(PlayError::NotRun(why)) };
@@ -75,13 +79,14 @@ pub(super) async fn execute(
             return Err(error);
         }
     };
+    let waits = Watch::waits_since(&rig.watches, began).await;
     if shared && play.outcome.is_ok() {
         let output = rig.output().await;
-        return Ok(Execution { began, scenario, play, output, rig: Some(rig) });
+        return Ok(Execution { began, scenario, play, waits, output, rig: Some(rig) });
     }
     let output = rig.kill().await;
     rig.take_down().await;
-    Ok(Execution { began, scenario, play, output, rig: None })
+    Ok(Execution { began, scenario, play, waits, output, rig: None })
 }
 
 /// Why this gateway cannot be judged by a scenario, where it cannot: it is not started by the harness, or cannot be told

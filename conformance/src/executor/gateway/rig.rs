@@ -17,6 +17,7 @@ use crate::amqp::{BrokerLink, Names};
 use crate::broker::{Broker, BrokerConfig};
 use crate::executor::{BrokerChoice, ExecutionError, Executor};
 use crate::limits::{HostLimit, Refusals};
+use crate::noise::Watch;
 use crate::process::Subject;
 use crate::profile::{GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::Proxy;
@@ -37,6 +38,8 @@ pub struct Rig {
     pub(super) issuer: Issuer,
     /// The gateways that were started; none where one is attached.
     pub(super) processes: Vec<Subject>,
+    /// Each measures one of them, where this host can.
+    pub(super) watches: Vec<Watch>,
     /// What the host refuses the broker, the proxy and the scripted clients.
     pub(super) refusals: Refusals,
     /// The ports that they were told: nobody else's while the rig stands.
@@ -99,6 +102,7 @@ impl Rig {
             proxy,
             issuer,
             processes: Vec::new(),
+            watches: Vec::new(),
             refusals,
             ports: Vec::new(),
             authorities: Vec::new(),
@@ -145,6 +149,7 @@ impl Rig {
                 Ok((subject, port)) => {
                     self.authorities.push(format!("127.0.0.1:{}", port.number()));
                     self.ports.push(port);
+                    self.watches.extend(subject.id().and_then(|process| executor.probe.watch(process)));
                     self.processes.push(subject);
                 }
                 // That it starts without a broker is what the scenario is about.
