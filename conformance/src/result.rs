@@ -52,7 +52,8 @@ pub enum Verdict {
     },
     /// This host kept the case waiting so long that it says nothing.
     Inconclusive {
-        /// The worst stall.
+        /// How long the noise lasted that explains what was seen: the worst stall of this host, or what the processes under test
+        /// waited for a processor.
         stall_ms: u64,
     },
     /// The implementation under test could not be started, died, or broke the adapter protocol.
@@ -90,6 +91,10 @@ pub struct CaseReport {
     pub duration_ms: u64,
     /// The worst stall of this host during it, in milliseconds.
     pub stall_ms: u64,
+    /// How long the processes under test were kept waiting for a processor during it, in milliseconds; of several, the one that
+    /// waited longest. Absent where that is not measured: on systems other than Linux, and for a gateway that ran already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject_wait_ms: Option<u64>,
     /// How often it was run.
     pub runs: u32,
     /// How its runs ended, where it was repeated: the verdict is the gravest of them.
@@ -183,7 +188,7 @@ impl Verdict {
             Self::UnexpectedPass { entry } => Some(format!("it passes now: take {entry} off the list")),
             Self::Blocked { by, detail } => Some(format!("{by} does not hold: {detail}")),
             Self::NotRun { why } => Some(why.clone()),
-            Self::Inconclusive { stall_ms } => Some(format!("this host stalled for {stall_ms} ms")),
+            Self::Inconclusive { stall_ms } => Some(format!("this host kept it waiting for {stall_ms} ms")),
             Self::SubjectError { detail } | Self::HarnessError { detail } => Some(detail.clone()),
         }
     }
@@ -230,6 +235,7 @@ impl CaseReport {
             checks: Vec::new(),
             duration_ms: 0,
             stall_ms: 0,
+            subject_wait_ms: None,
             runs: 0,
             outcomes: BTreeMap::new(),
             output: Vec::new(),
@@ -415,6 +421,7 @@ mod tests {
             requirements: checks.iter().map(|(id, _)| id.parse().unwrap()).collect(),
             duration_ms: 0,
             stall_ms: 0,
+            subject_wait_ms: None,
             runs: 1,
             outcomes: BTreeMap::new(),
             output: Vec::new(),
