@@ -21,6 +21,7 @@ use scenarios::Level;
 
 use crate::broker::BrokerArgs;
 use crate::exit::Exit;
+use crate::limits;
 
 /// Judges real-time WebSocket gateways and their clients, in any language, by what they do on the wire.
 #[derive(Parser)]
@@ -106,6 +107,8 @@ impl From<LevelArg> for Level {
 
 /// Runs the program and says how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // What is started inherits it: a fleet of clients, a soak's connections and their gateway need more than is usual.
+    limits::raise_descriptors();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {

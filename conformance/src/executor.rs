@@ -21,6 +21,8 @@ pub use gateway::Rig;
 use public_key::PublicKeyFile;
 
 use crate::amqp::Names;
+use crate::limits::{HostLimit, Refusals};
+use crate::noise::{SubjectProbe, Waits};
 use crate::process::SpawnError;
 use crate::profile::{GatewayAccess, GatewayProfile, Profile};
 use crate::template::Values;
@@ -45,6 +47,7 @@ pub struct Executor {
     cases: AtomicU32,
     pool: Pool,
     public_key: PublicKeyFile,
+    probe: SubjectProbe,
     /// Gateways that may start at once: a start works, where a case mostly waits.
     starts: Semaphore,
     /// How long the first gateway took to get ready.
@@ -79,6 +82,8 @@ pub struct Execution {
     pub scenario: Scenario,
     /// The trace, and whether it is whole.
     pub play: Play,
+    /// How long the processes under test, with their children, were kept waiting for a processor; none where that is not measured.
+    pub waits: Vec<Waits>,
     /// What the process under test printed last.
     pub output: Vec<String>,
     /// The gateway, still alive, where the next case may have it: see [`Executor::give_back`].
@@ -126,6 +131,7 @@ impl Executor {
             cases: AtomicU32::new(0),
             pool: Pool::default(),
             public_key: PublicKeyFile::default(),
+            probe: SubjectProbe::start(),
             starts: Semaphore::new(STARTS_PER_CORE * cores),
             first_start: OnceLock::new(),
         }
@@ -136,6 +142,7 @@ impl Executor {
         let broker = self.broker.clone();
         Self {
             run: format!("{}-{:x}", self.run, self.number()),
+            probe: self.probe.clone(),
             ..Self::new(profile, broker, self.program.clone(), self.seed)
         }
     }
@@ -203,6 +210,7 @@ impl Executor {
         scenario: &Scenario,
         isolation: Isolation,
     ) -> Result<Execution, ExecutionError> {
+        HostLimit::check_fewest_descriptors("cannot judge anything")?;
         let number = self.number();
         let dialect = self.profile.dialect.clone();
         let event_names = self.profile.events.names.clone();
@@ -223,15 +231,25 @@ impl Executor {
     }
 
     /// Lets a case take as long as its steps may, and a little more. What it waits for before it begins, such as its turn to start a
-    /// gateway, has limits of its own.
+    /// gateway, has limits of its own. Where the host refuses the harness what the case needs, the case ends.
     async fn in_time(
         &self,
         scenario: &Scenario,
+        refusals: &Refusals,
         playing: impl Future<Output = Play>,
     ) -> Result<Play, ExecutionError> {
         let deadline = scenario.deadline(&self.times()) + BEYOND;
         let late = |_| ExecutionError::Harness(format!("the case did not end within {deadline:?}"));
-        tokio::time::timeout(deadline, playing).await.map_err(late)
+        let play = tokio::select! {
+            biased;
+            limit = refusals.first() => return Err(limit.into()),
+            play = tokio::time::timeout(deadline, playing) => play,
+        };
+        // The play may have ended by the refusal, before anything else could.
+        match refusals.noticed() {
+            Some(limit) => Err(limit.into()),
+            None => play.map_err(late),
+        }
     }
 
     /// A number that no other case of this run has.
@@ -264,8 +282,9 @@ impl Executor {
         let public = public.filter(|_| settings.public_key || self.profile.token.is_public());
         values.set("jwt_public_key", public.unwrap_or_default());
         let file = public.map(|pem| self.public_key.holding(pem)).transpose();
-        let file =
-            file.map_err(|error| ExecutionError::Harness(format!("cannot write a public key: {error}")))?;
+        let file = file.map_err(|error| {
+            ExecutionError::Harness(HostLimit::explain("cannot write a public key", &error))
+        })?;
         values.set("jwt_public_key_file", file.unwrap_or_default());
         Ok(())
     }
@@ -291,7 +310,16 @@ impl Executor {
 
 impl From<SpawnError> for ExecutionError {
     fn from(error: SpawnError) -> Self {
-        Self::Subject { reason: error.to_string(), output: Vec::new() }
+        match error.limit() {
+            Some(limit) => limit.into(),
+            None => Self::Subject { reason: error.to_string(), output: Vec::new() },
+        }
+    }
+}
+
+impl From<HostLimit> for ExecutionError {
+    fn from(limit: HostLimit) -> Self {
+        Self::Harness(limit.to_string())
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use self::groups::Group;
+use crate::limits::HostLimit;
 use crate::profile::CommandProfile;
 use crate::template::Values;
 
@@ -61,6 +62,13 @@ pub struct SpawnError {
     program: String,
     folder: String,
     source: io::Error,
+}
+
+impl SpawnError {
+    /// The limit of this host that kept the program from being started, where it was one.
+    pub fn limit(&self) -> Option<HostLimit> {
+        HostLimit::of_start(&format!("cannot start `{}`", self.program), &self.source)
+    }
 }
 
 impl Subject {

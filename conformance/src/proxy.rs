@@ -5,10 +5,16 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use scenarios::wire::link::{Cut, Network};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::task::{JoinHandle, JoinSet};
+
+use crate::limits::Refusals;
+
+/// How long to wait after the system refused to accept a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A running proxy. Dropping it ends it and everything that passes through it.
 pub struct Proxy {
@@ -23,13 +29,14 @@ impl Proxy {
     ///
     /// # Errors
     /// When the target has no address, or no port can be bound.
-    pub async fn start(host: &str, port: u16, open: bool) -> io::Result<Self> {
+    pub(crate) async fn start(host: &str, port: u16, open: bool, refusals: Refusals) -> io::Result<Self> {
         let nowhere = || io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
         let target = lookup_host((host, port)).await?.next().ok_or_else(nowhere)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let (open, network) = (Arc::new(AtomicBool::new(open)), Network::new());
-        let task = tokio::spawn(serve(listener, target, Arc::clone(&open), network.clone()));
+        let far = Far { target, open: Arc::clone(&open), network: network.clone(), refusals };
+        let task = tokio::spawn(serve(listener, far));
         Ok(Self { port, open, network, task })
     }
 
@@ -65,36 +72,48 @@ pub(crate) fn reset(stream: TcpStream) {
     drop(stream);
 }
 
-async fn serve(listener: TcpListener, target: SocketAddr, open: Arc<AtomicBool>, network: Network) {
+/// Where connections go, and what they pass.
+#[derive(Clone)]
+struct Far {
+    target: SocketAddr,
+    open: Arc<AtomicBool>,
+    network: Network,
+    refusals: Refusals,
+}
+
+async fn serve(listener: TcpListener, far: Far) {
     // Connections end with the task that holds them.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             biased;
             accepted = listener.accept() => {
-                let Ok((near, _)) = accepted else { continue };
-                connections.spawn(pass(near, target, Arc::clone(&open), network.clone()));
+                match far.refusals.look("cannot accept a connection to the broker", accepted) {
+                    Ok((near, _)) => {
+                        connections.spawn(far.clone().pass(near));
+                    }
+                    // What is refused now is refused until something has ended.
+                    Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                }
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn pass(
-    near: TcpStream,
-    target: SocketAddr,
-    open: Arc<AtomicBool>,
-    network: Network,
-) -> io::Result<()> {
-    let far = TcpStream::connect(target).await?;
-    near.set_nodelay(true)?;
-    far.set_nodelay(true)?;
-    let passing = network.join(near, far, reset);
-    // From here on a cut reaches it; before, it would not have passed.
-    if open.load(Ordering::SeqCst) {
-        passing.await;
+impl Far {
+    async fn pass(self, near: TcpStream) -> io::Result<()> {
+        let dialled = TcpStream::connect(self.target).await;
+        let far = self.refusals.look("cannot dial the broker", dialled)?;
+        near.set_nodelay(true)?;
+        far.set_nodelay(true)?;
+        let passing = self.network.join(near, far, reset);
+        // From here on a cut reaches it; before, it would not have passed.
+        if self.open.load(Ordering::SeqCst) {
+            passing.await;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -107,7 +126,7 @@ mod tests {
     async fn it_can_be_cut() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let proxy = Proxy::start("127.0.0.1", port, true).await.unwrap();
+        let proxy = Proxy::start("127.0.0.1", port, true, Refusals::none()).await.unwrap();
         let dial = || TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port()));
 
         let (mut near, accepted) = (dial().await.unwrap(), listener.accept().await);
@@ -134,7 +153,7 @@ mod tests {
     async fn it_can_be_reset() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let proxy = Proxy::start("127.0.0.1", port, true).await.unwrap();
+        let proxy = Proxy::start("127.0.0.1", port, true, Refusals::none()).await.unwrap();
         let mut near = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).await.unwrap();
         let (mut far, _) = listener.accept().await.unwrap();
         far.write_all(b"a").await.unwrap();

@@ -1,23 +1,25 @@
 //! Runs cases side by side, each with a deadline, and judges what they leave.
 
+mod trial;
+mod verdict;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::Dialect;
-use scenarios::player::{Play, PlayError};
 use scenarios::trace::Observation;
-use scenarios::{
-    Catalogue, Ending, Finding, Judged, Judgement, Level, RequirementId, Scenario, Times, Verdicts,
-    Violation, judge,
-};
+use scenarios::{Catalogue, Level, RequirementId, Scenario};
 use tokio::task::{Id, JoinSet};
 
 use crate::executor::{Execution, ExecutionError, Executor, Isolation};
 use crate::interruption::Interruption;
-use crate::result::{CaseReport, Check, UniversalFinding, Verdict};
-use crate::stall::StallProbe;
+use crate::noise::{CaseNoise, Noise, Span, StallProbe};
+use crate::result::{CaseReport, Verdict};
+use trial::Trial;
+pub use verdict::{Company, Doubt, judged};
+use verdict::{Run, Weight, weighed};
 
 /// One scenario, and what of it is judged.
 #[derive(Debug, Clone)]
@@ -117,16 +119,16 @@ pub async fn run(
     let times = executor.times();
     parallel.sort_by_key(|case| Reverse(case.scenario.deadline(&times)));
     let mut waiting: VecDeque<_> = parallel.into();
-    let mut running: JoinSet<CaseReport> = JoinSet::new();
-    let mut doubtful = Vec::new();
+    let company = if options.jobs > 1 && waiting.len() > 1 { Company::Others } else { Company::Alone };
+    let mut running: JoinSet<Run> = JoinSet::new();
+    let mut undecided = Vec::new();
     let mut started: Vec<(Id, Case)> = Vec::new();
     loop {
         while running.len() < options.jobs
             && interruption.signal().is_none()
             && let Some(case) = waiting.pop_front()
         {
-            let playing =
-                play(executor.clone(), case.clone(), probe.clone(), options.keep_traces, Company::Others);
+            let playing = play(executor.clone(), case.clone(), probe.clone(), options.keep_traces, company);
             started.push((running.spawn(playing).id(), case));
         }
         let joined = tokio::select! {
@@ -140,14 +142,12 @@ pub async fn run(
             Err(error) => error.id(),
         };
         let case = started.iter().position(|(task, _)| *task == id).map(|at| started.swap_remove(at).1);
-        let report = match (joined, &case) {
-            (Ok((_, report)), _) => report,
-            (Err(error), Some(case)) => panicked(&case.scenario, &error),
-            (Err(_), None) => continue,
-        };
-        match (&report.verdict, case) {
-            (Verdict::Inconclusive { .. }, Some(case)) => doubtful.push(case),
-            _ => {
+        let Some(case) = case else { continue };
+        let run = joined.map_or_else(|error| panicked(&case.scenario, &error), |(_, run)| run);
+        let mut trial = Trial::default();
+        match trial.take(run) {
+            None => undecided.push((case, trial)),
+            Some(report) => {
                 tell(&report);
                 reports.push(report);
             }
@@ -156,18 +156,17 @@ pub async fn run(
     running.shutdown().await;
     let mut cut: Vec<CaseReport> =
         started.iter().map(|(_, case)| CaseReport::interrupted(&case.scenario, true)).collect();
-    // A case that a stall could explain is run again, alone; so are those that cannot share.
-    for (case, mut runs) in
-        doubtful.into_iter().map(|case| (case, 1)).chain(alone.into_iter().map(|case| (case, 0)))
-    {
+    // What does not count yet is run again, alone; so is what cannot share.
+    let alone = alone.into_iter().map(|case| (case, Trial::default()));
+    for (case, mut trial) in undecided.into_iter().chain(alone) {
         let report = loop {
             let playing =
-                play(executor.clone(), case.clone(), probe.clone(), options.keep_traces, Company::Nobody);
-            let Some(report) = until_interrupted(playing, &case, &mut runs, interruption).await else {
-                break CaseReport::interrupted(&case.scenario, runs > 0);
+                play(executor.clone(), case.clone(), probe.clone(), options.keep_traces, Company::Alone);
+            let Some(run) = until_interrupted(playing, &case, interruption).await else {
+                break CaseReport::interrupted(&case.scenario, trial.has_begun());
             };
-            if runs > RERUNS || !matches!(report.verdict, Verdict::Inconclusive { .. }) {
-                break CaseReport { runs, ..report };
+            if let Some(report) = trial.take(run) {
+                break report;
             }
         };
         match report.interrupted {
@@ -194,22 +193,20 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Plays a case alone, in a task of its own; nothing where the run is interrupted before it has ended.
 async fn until_interrupted(
-    playing: impl Future<Output = CaseReport> + Send + 'static,
+    playing: impl Future<Output = Run> + Send + 'static,
     case: &Case,
-    runs: &mut u32,
     interruption: &Interruption,
-) -> Option<CaseReport> {
+) -> Option<Run> {
     if interruption.signal().is_some() {
         return None;
     }
-    *runs += 1;
     let mut running = JoinSet::new();
     running.spawn(playing);
     tokio::select! {
         biased;
         joined = running.join_next() => {
-            let report = joined?;
-            Some(report.unwrap_or_else(|error| panicked(&case.scenario, &error)))
+            let run = joined?;
+            Some(run.unwrap_or_else(|error| panicked(&case.scenario, &error)))
         }
         _ = interruption.begun() => {
             running.shutdown().await;
@@ -218,8 +215,8 @@ async fn until_interrupted(
     }
 }
 
-fn panicked(scenario: &Scenario, error: &tokio::task::JoinError) -> CaseReport {
-    CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string() })
+fn panicked(scenario: &Scenario, error: &tokio::task::JoinError) -> Run {
+    Run::certain(CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string() }))
 }
 
 /// A case that does not pass on a gateway that others have had is played again on one of its own, and that is what counts: what
@@ -230,11 +227,11 @@ async fn play(
     probe: Arc<StallProbe>,
     keep_trace: bool,
     company: Company,
-) -> CaseReport {
-    let report = play_once(&executor, &case, &probe, keep_trace, company, Isolation::AsTheProfileSays).await;
-    let settled = matches!(report.verdict, Verdict::Pass | Verdict::NotRun { .. });
+) -> Run {
+    let run = play_once(&executor, &case, &probe, keep_trace, company, Isolation::AsTheProfileSays).await;
+    let settled = matches!(run.report.verdict, Verdict::Pass | Verdict::NotRun { .. });
     if settled || !executor.shares(&case.scenario) {
-        return report;
+        return run;
     }
     play_once(&executor, &case, &probe, keep_trace, company, Isolation::Own).await
 }
@@ -247,36 +244,44 @@ async fn play_once(
     keep_trace: bool,
     company: Company,
     isolation: Isolation,
-) -> CaseReport {
+) -> Run {
     let scenario = &case.scenario;
     let begun = std::time::Instant::now();
-    let mut stalls_from = begun;
+    // Where nothing was played, only the host's is known.
+    let unplayed = || Noise { host: probe.worst_since(begun), subject: None };
     let mut rig = None;
     let outcome = executor.execute(scenario, isolation).await;
-    let mut report = match outcome {
+    let (mut run, noise) = match outcome {
         // Beside others it may just have been slow; the case is run again.
         Err(ExecutionError::NotReady { .. }) if company == Company::Others => {
-            let stall_ms = u64::try_from(probe.worst_since(begun).as_millis()).unwrap_or(u64::MAX);
-            CaseReport::without_play(scenario, Verdict::Inconclusive { stall_ms })
+            let noise = unplayed();
+            let verdict = Verdict::Inconclusive { stall_ms: noise.longest_ms() };
+            let report = CaseReport::without_play(scenario, verdict);
+            (Run { report, weight: Weight::Explained }, noise)
         }
         Err(ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output }) => {
             let verdict = Verdict::SubjectError { detail: reason };
-            CaseReport { output, ..CaseReport::without_play(scenario, verdict) }
+            let report = CaseReport { output, ..CaseReport::without_play(scenario, verdict) };
+            (Run::certain(report), unplayed())
         }
         Err(error @ (ExecutionError::Harness(_) | ExecutionError::NoSubject(_))) => {
-            CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string() })
+            let verdict = Verdict::HarnessError { detail: error.to_string() };
+            (Run::certain(CaseReport::without_play(scenario, verdict)), unplayed())
         }
-        Ok(Execution { began, scenario, play, output, rig: left }) => {
+        Ok(Execution { began, scenario, play, waits, output, rig: left }) => {
             rig = left;
-            // A stall while the implementation started has moved nothing that is judged.
-            let first = play.trace.observations.first().map_or(Duration::ZERO, Observation::at);
-            stalls_from = began + first;
-            let stall = probe.worst_since(stalls_from);
-            let doubt = Doubt { stall, company };
-            let judged = judged(&scenario, &case.judged, play, &executor.times(), doubt);
-            CaseReport { output, verdict: claimed(judged.verdict, &case.claimed), ..judged }
+            let at = |seen: Option<&Observation>| seen.map_or(Duration::ZERO, Observation::at);
+            let observations = &play.trace.observations;
+            let (first, last) = (at(observations.first()), at(observations.last()));
+            let noise = CaseNoise { host: probe, subject: &waits, began, first, last };
+            let doubt = Doubt { noise: Some(&noise), company };
+            let mut run =
+                weighed(&scenario, &case.judged, Some(&case.claimed), play, &executor.times(), doubt);
+            run.report.output = output;
+            (run, noise.during(&Span::Whole))
         }
     };
+    let report = &mut run.report;
     if let Some(rig) = rig {
         match report.verdict {
             Verdict::Pass => executor.give_back(rig),
@@ -290,134 +295,8 @@ async fn play_once(
         }
     }
     report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    report.stall_ms = u64::try_from(probe.worst_since(stalls_from).as_millis()).unwrap_or(u64::MAX);
-    report.runs = 1;
-    report
-}
-
-/// How often a case is run again that a stall of this host could explain.
-const RERUNS: u32 = 2;
-
-/// What blocks a case must be something that is judged: an implementation that does not claim it is not held up by it.
-fn claimed(verdict: Verdict, claimed: &BTreeSet<RequirementId>) -> Verdict {
-    match verdict {
-        Verdict::Blocked { by, .. } if !claimed.contains(&by) => Verdict::NotRun {
-            why: format!("takes {by} for granted, which is not claimed or not of this level"),
-        },
-        verdict => verdict,
-    }
-}
-
-/// Who else was on this host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Company {
-    /// Other cases.
-    Others,
-    /// No other case of this run.
-    Nobody,
-}
-
-/// What a finding may be due to beside the implementation.
-#[derive(Debug, Clone, Copy)]
-pub struct Doubt {
-    /// The worst stall of this host during the case.
-    pub stall: Duration,
-    /// Who else was there.
-    pub company: Company,
-}
-
-impl Doubt {
-    /// No doubt.
-    pub const NONE: Self = Self { stall: Duration::ZERO, company: Company::Nobody };
-}
-
-/// What a play says of the requirements that it is judged by.
-pub fn judged(
-    scenario: &Scenario,
-    requirements: &BTreeSet<RequirementId>,
-    play: Play,
-    times: &Times,
-    doubt: Doubt,
-) -> CaseReport {
-    let Play { trace, outcome } = play;
-    let ending = match &outcome {
-        Ok(()) => Ending::Complete,
-        Err(PlayError::SubjectDied(status)) => {
-            Ending::Died { why: format!("the {} ended during the case: {status}", scenario.subject()) }
-        }
-        Err(error @ (PlayError::DidNotStart(_) | PlayError::Adapter(_))) => {
-            Ending::Died { why: error.to_string() }
-        }
-        Err(error @ (PlayError::NotRun(_) | PlayError::Harness(_))) => Ending::Cut { why: error.to_string() },
-    };
-    let Verdicts { judged, violations } = judge(scenario, &trace, &ending, times);
-    let universal = violations
-        .into_iter()
-        .map(|Violation { requirement, finding }| UniversalFinding { requirement, finding })
-        .collect();
-    let checks: Vec<_> = judged
-        .into_iter()
-        .filter(|judged| requirements.contains(&judged.requirement))
-        .map(|Judged { requirement, judgement, .. }| Check { requirement, judgement, known: false })
-        .collect();
-    let (verdict, checks) = match (outcome, ending) {
-        (Ok(()), _) => {
-            let in_vain = trace.in_vain().map(|in_vain| in_vain.waited);
-            (verdict(&checks, doubt, times.slack, in_vain), checks)
-        }
-        (Err(PlayError::NotRun(why)), _) => (Verdict::NotRun { why }, Vec::new()),
-        (Err(PlayError::Harness(detail)), _) => (Verdict::HarnessError { detail }, Vec::new()),
-        (Err(_), Ending::Died { why }) => (Verdict::SubjectError { detail: why }, checks),
-        (Err(error), _) => (Verdict::HarnessError { detail: error.to_string() }, checks),
-    };
-    CaseReport { checks, universal, trace, ..CaseReport::without_play(scenario, verdict) }
-}
-
-/// How much longer than the worst stall that was measured another one may have been: the probe's threads are not those of
-/// the process under test.
-const UNMEASURED: u32 = 4;
-
-/// How much longer than the worst stall what was in vain may have waited, where the case was alone: stalls add up.
-const ADDED_UP: u32 = 10;
-/// How long something was waited for where no step says so: what a scripted client does settles for so long.
-const WINDOW: Duration = Duration::from_secs(1);
-
-/// Beside other cases a stall as long as the slack may have moved anything, and a shorter one explains what missed its window by
-/// little; that case is run again. Alone, it explains what missed by little, or was waited for but briefly: what did not come in
-/// ten seconds did not stay away for a tenth of one.
-fn verdict(checks: &[Check], doubt: Doubt, slack: Duration, in_vain: Option<Duration>) -> Verdict {
-    let Doubt { stall, company } = doubt;
-    let failures: Vec<_> = checks
-        .iter()
-        .filter_map(|check| match &check.judgement {
-            Judgement::Failed(finding) => Some(finding),
-            Judgement::Passed | Judgement::Blocked { .. } | Judgement::Undecided { .. } => None,
-        })
-        .collect();
-    let blocked = checks.iter().find_map(|check| match &check.judgement {
-        Judgement::Blocked { by, detail } => Some((by.clone(), detail.clone())),
-        Judgement::Passed | Judgement::Failed(_) | Judgement::Undecided { .. } => None,
-    });
-    let explained = |finding: &&Finding| {
-        let missed = finding.missed_by_us.map(Duration::from_micros);
-        match company {
-            Company::Others => stall >= slack || missed.is_some_and(|missed| missed <= stall * UNMEASURED),
-            Company::Nobody => missed.or(in_vain).unwrap_or(WINDOW) <= stall * ADDED_UP,
-        }
-    };
-    let stall_blocks = match company {
-        Company::Others => stall >= slack,
-        Company::Nobody => in_vain.unwrap_or(WINDOW) <= stall * ADDED_UP,
-    };
-    let doubtful = !failures.is_empty() && failures.iter().all(explained);
-    if doubtful || (failures.is_empty() && blocked.is_some() && stall_blocks) {
-        return Verdict::Inconclusive { stall_ms: u64::try_from(stall.as_millis()).unwrap_or(u64::MAX) };
-    }
-    match (failures.is_empty(), blocked) {
-        (false, _) => Verdict::Fail,
-        (true, Some((by, detail))) => Verdict::Blocked { by, detail },
-        (true, None) => Verdict::Pass,
-    }
+    (report.stall_ms, report.subject_wait_ms) = (noise.stall_ms(), noise.subject_wait_ms());
+    run
 }
 
 #[cfg(test)]
@@ -444,56 +323,5 @@ mod tests {
             case.id.0 == "gateway/connections/welcome" && matches!(case.verdict, Verdict::NotRun { .. })
         };
         assert!(spoken.unplayed.iter().any(not_run), "what a dialect lacks is reported, not failed");
-    }
-
-    /// A failure that a stall could explain is no failure; a pass needs no excuse, and what missed by much has none.
-    #[test]
-    fn a_stall_is_no_failure() {
-        let ms = Duration::from_millis;
-        let check = |judgement| vec![Check { requirement: "HB-1".parse().unwrap(), judgement, known: false }];
-        let finding = |missed_by_us| {
-            let (expected, seen) = (String::new(), String::new());
-            check(Judgement::Failed(Finding {
-                property: scenarios::Property::Safety,
-                expected,
-                seen,
-                at: Vec::new(),
-                missed_by_us,
-                client: None,
-            }))
-        };
-        let slack = ms(60);
-        let crowded = |checks: &[Check], stall| {
-            verdict(checks, Doubt { stall, company: Company::Others }, slack, Some(ms(3000)))
-        };
-        assert_eq!(crowded(&finding(None), ms(59)), Verdict::Fail);
-        assert_eq!(crowded(&finding(None), ms(60)), Verdict::Inconclusive { stall_ms: 60 });
-        assert_eq!(crowded(&finding(Some(40_000)), ms(10)), Verdict::Inconclusive { stall_ms: 10 });
-        assert_eq!(crowded(&finding(Some(41_000)), ms(10)), Verdict::Fail);
-        assert_eq!(crowded(&check(Judgement::Passed), ms(61)), Verdict::Pass);
-
-        let alone = |checks: &[Check], stall, in_vain| {
-            verdict(checks, Doubt { stall, company: Company::Nobody }, slack, in_vain)
-        };
-        assert_eq!(
-            alone(&finding(None), ms(99), Some(ms(3000))),
-            Verdict::Fail,
-            "it was waited for long enough"
-        );
-        assert_eq!(alone(&finding(None), ms(99), Some(ms(500))), Verdict::Inconclusive { stall_ms: 99 });
-        assert_eq!(alone(&finding(None), ms(99), None), Verdict::Fail);
-        assert_eq!(alone(&finding(Some(900_000)), ms(99), None), Verdict::Inconclusive { stall_ms: 99 });
-        assert_eq!(alone(&finding(Some(1_000_000)), ms(99), None), Verdict::Fail);
-    }
-
-    /// What is not judged blocks nothing: who does not claim it cannot be held up by it.
-    #[test]
-    fn only_what_is_claimed_blocks() {
-        let by: RequirementId = "CONN-3".parse().unwrap();
-        let blocked = || Verdict::Blocked { by: by.clone(), detail: String::new() };
-        assert_eq!(claimed(blocked(), &BTreeSet::from([by.clone()])), blocked());
-        assert!(
-            matches!(claimed(blocked(), &BTreeSet::new()), Verdict::NotRun { why } if why.contains("CONN-3"))
-        );
     }
 }

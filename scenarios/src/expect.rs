@@ -124,19 +124,28 @@ pub struct Finding {
     pub client: Option<String>,
 }
 
+/// By how much what passed is wider than it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Margin {
+    /// In microseconds.
+    pub beyond_us: u64,
+    /// The observations between which it is measured, as indices into the trace.
+    pub at: Vec<usize>,
+}
+
 impl Expectation {
     /// Reads a trace, which ends with its steps. Where a pass is about a width or a distance that noise can produce, it
     /// says by how much more than enough that was.
     ///
     /// # Errors
     /// When what was expected is not there.
-    pub fn check(&self, trace: &Trace, times: &Times) -> Result<Option<Duration>, Finding> {
+    pub fn check(&self, trace: &Trace, times: &Times) -> Result<Option<Margin>, Finding> {
         let named = self.patterns().iter().find_map(|pattern| pattern.client());
         let client = self.client().or(named).map(str::to_owned);
         self.look(trace, times).map_err(|finding| Finding { client, ..finding })
     }
 
-    fn look(&self, trace: &Trace, times: &Times) -> Result<Option<Duration>, Finding> {
+    fn look(&self, trace: &Trace, times: &Times) -> Result<Option<Margin>, Finding> {
         if let Kind::Spread(spread) = &self.kind {
             return spread.check(trace, times).map(Some);
         }
@@ -306,7 +315,7 @@ impl Finding {
         }
     }
 
-    fn missed_by(self, time: Duration) -> Self {
+    pub(crate) fn missed_by(self, time: Duration) -> Self {
         Self { missed_by_us: Some(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)), ..self }
     }
 }

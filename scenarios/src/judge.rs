@@ -6,11 +6,9 @@
 //!  the subject died, or the play was cut             only what was forbidden and occurred
 //! ```
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
-use crate::expect::{Finding, Property};
+use crate::expect::{Finding, Margin, Property};
 use crate::label::Label;
 use crate::requirement::{RequirementId, SubjectKind};
 use crate::scenario::Scenario;
@@ -73,8 +71,8 @@ pub struct Judged {
     pub requirement: RequirementId,
     /// How it turned out.
     pub judgement: Judgement,
-    /// By how many microseconds what passed is wider than it must be, where it is about a width that noise can produce.
-    pub margin_us: Option<u64>,
+    /// By how much what passed is wider than it must be, where it is about a width that noise can produce.
+    pub margin: Option<Margin>,
 }
 
 /// Judges a trace by everything that the scenario is about: the waits that are evidence, then the expectations, in order.
@@ -125,13 +123,13 @@ fn evidence(trace: &Trace, in_vain: InVain<'_>) -> Option<Judged> {
     let seen = format!("{}, in {:.3} s", in_vain.detail, in_vain.waited.as_secs_f64());
     let finding = Finding::owed(action.unwrap_or("connect"), seen, [in_vain.at]);
     let judgement = Judgement::Failed(finding);
-    Some(Judged { requirement: requirement.clone(), judgement, margin_us: None })
+    Some(Judged { requirement: requirement.clone(), judgement, margin: None })
 }
 
 /// What is judged of one requirement, given what the trace says of it; nothing where the wait in vain has said it already.
 fn one(
     requirement: &RequirementId,
-    checked: Result<Option<Duration>, Finding>,
+    checked: Result<Option<Margin>, Finding>,
     in_vain: Option<InVain<'_>>,
     ending: &Ending,
 ) -> Option<Judged> {
@@ -156,8 +154,7 @@ fn one(
             (Ending::Complete, None) => unreachable!("a complete trace without a wait in vain is whole"),
         },
     };
-    let margin_us = margin.map(|margin| u64::try_from(margin.as_micros()).unwrap_or(u64::MAX));
-    Some(Judged { requirement, judgement, margin_us })
+    Some(Judged { requirement, judgement, margin })
 }
 
 /// How long before its death was noticed the subject's connections may have ended by it, in microseconds.

@@ -25,7 +25,7 @@ pub mod trace;
 pub mod universal;
 pub mod wire;
 
-pub use expect::{Expectation, Finding, Property};
+pub use expect::{Expectation, Finding, Margin, Property};
 pub use judge::{Ending, Judged, Judgement, Verdicts, judge};
 pub use label::Label;
 pub use library::{Library, LibraryError};

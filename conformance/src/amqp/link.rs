@@ -7,9 +7,13 @@ use lapin::options::{
     QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind, Queue};
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, ExchangeKind, Queue,
+};
 use scenarios::RequirementId;
 use scenarios::player::{StageError, TopologyReport};
+
+use crate::limits::HostLimit;
 
 /// How often the broker is asked again while something is awaited that AMQP does not announce.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
@@ -40,6 +44,16 @@ pub struct BrokerLink {
 #[derive(Debug, thiserror::Error)]
 #[error("the broker: {0}")]
 pub struct LinkError(#[from] lapin::Error);
+
+impl LinkError {
+    /// The limit of this host that kept the harness from the broker, where it was one.
+    pub fn limit(&self) -> Option<HostLimit> {
+        match self.0.kind() {
+            ErrorKind::IOError(error) => HostLimit::of("cannot dial the broker", error),
+            _ => None,
+        }
+    }
+}
 
 impl BrokerLink {
     /// Connects.

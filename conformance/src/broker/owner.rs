@@ -5,6 +5,7 @@ use super::snapshot::Snapshot;
 use super::socket::{Order, Socket};
 use super::state::{ConnectionId, Input, Moment, Output, State};
 use super::wire::{put_content, put_method};
+use crate::limits::Refusals;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +19,8 @@ const INPUT_QUEUE: usize = 256;
 const INPUT_BATCH: usize = 64;
 /// How long to wait after the system refused to accept a connection, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What the system refuses then.
+const ACCEPTING: &str = "the embedded broker cannot accept a connection";
 /// How long clients have to take note of a shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
@@ -37,6 +40,7 @@ pub(super) struct Owner {
     config: BrokerConfig,
     state: State,
     listener: TcpListener,
+    refusals: Refusals,
     started: Instant,
     outboxes: BTreeMap<ConnectionId, Outbox>,
     /// Outboxes with bytes to hand over.
@@ -62,12 +66,13 @@ struct Outbox {
 
 impl Owner {
     #[expect(clippy::disallowed_methods, reason = "the driver has the clock")]
-    pub(super) fn new(config: BrokerConfig, listener: TcpListener) -> Self {
+    pub(super) fn new(config: BrokerConfig, listener: TcpListener, refusals: Refusals) -> Self {
         let (to_inputs, inputs) = mpsc::channel(INPUT_QUEUE);
         Self {
             state: State::new(config.clone()),
             config,
             listener,
+            refusals,
             started: Instant::now(),
             outboxes: BTreeMap::new(),
             dirty: BTreeSet::new(),
@@ -96,7 +101,7 @@ impl Owner {
                     }
                     Some(request) => self.answer(request),
                 },
-                accepted = self.listener.accept() => match accepted {
+                accepted = self.listener.accept() => match self.refusals.look(ACCEPTING, accepted) {
                     Ok((stream, peer)) => self.admit(stream, peer),
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");

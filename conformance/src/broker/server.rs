@@ -3,6 +3,7 @@
 use super::config::BrokerConfig;
 use super::owner::{Owner, Request};
 use super::snapshot::Snapshot;
+use crate::limits::{HostLimit, Refusals};
 use std::io;
 use std::net::SocketAddr;
 use thiserror::Error;
@@ -33,6 +34,19 @@ pub enum BrokerError {
     Signal(io::Error),
 }
 
+impl BrokerError {
+    /// The limit of this host that kept it from running, where it was one.
+    pub fn limit(&self) -> Option<HostLimit> {
+        match self {
+            // An address that is not this host's is the caller's to change, and no lack of ports.
+            Self::Listen { source, .. } if source.kind() != io::ErrorKind::AddrNotAvailable => {
+                HostLimit::of("the embedded broker cannot listen", source)
+            }
+            Self::Listen { .. } | Self::Announce(_) | Self::Signal(_) => None,
+        }
+    }
+}
+
 /// A broker that runs until it is [shut down](Self::shutdown) or dropped.
 #[derive(Debug)]
 pub struct Broker {
@@ -49,12 +63,20 @@ impl Broker {
     ///
     /// [`BrokerError::Listen`] where the address cannot be had.
     pub async fn start(config: BrokerConfig) -> Result<Self, BrokerError> {
+        Self::start_noticing(config, Refusals::none()).await
+    }
+
+    /// The same, where what the host refuses the broker is to be noticed.
+    pub(crate) async fn start_noticing(
+        config: BrokerConfig,
+        refusals: Refusals,
+    ) -> Result<Self, BrokerError> {
         let listen = |source| BrokerError::Listen { addr: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let addr = listener.local_addr().map_err(listen)?;
         let url = url_of(addr, &config);
         let (requests, inbox) = mpsc::channel(REQUEST_QUEUE);
-        let owner = tokio::spawn(Owner::new(config, listener).run(inbox));
+        let owner = tokio::spawn(Owner::new(config, listener, refusals).run(inbox));
         Ok(Self { addr, url, requests, owner: Some(owner) })
     }
 

@@ -70,6 +70,7 @@ pub(super) fn run(args: AdapterArgs) -> Result<Exit, Failure> {
 
 fn failure(error: CheckError) -> Failure {
     let exit = match &error {
+        CheckError::Spawn(error) if error.limit().is_some() => Exit::Harness,
         CheckError::Spawn(_) | CheckError::Died { .. } => Exit::Subject,
         CheckError::Listen(_) => Exit::Harness,
     };

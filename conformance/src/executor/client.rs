@@ -14,6 +14,8 @@ use tokio::process::{ChildStdin, ChildStdout};
 use tokio::task::JoinSet;
 
 use super::{Execution, ExecutionError, Executor, clock, now};
+use crate::limits::{HostLimit, Refusals};
+use crate::noise::Watch;
 use crate::process::{ENDPOINT_VARIABLE, Streams, Subject};
 use crate::profile::ClientProfile;
 use crate::proxy;
@@ -24,6 +26,9 @@ const PATH: &str = "/ws";
 const RECEIVE_BYTES: u32 = 64 * 1024;
 /// Connections that may wait to be accepted: a fleet dials at once.
 const BACKLOG: u32 = 1024;
+/// What each client of a fleet takes of this process's descriptors: three pipes, the process itself, its connection, and the one
+/// that follows it while it ends.
+const DESCRIPTORS: u64 = 6;
 
 pub(super) async fn execute(
     executor: &Executor,
@@ -31,17 +36,19 @@ pub(super) async fn execute(
     (scenario, script): (Scenario, ClientScript),
     bindings: Bindings,
 ) -> Result<Execution, ExecutionError> {
-    let harness = |error: io::Error| ExecutionError::Harness(error.to_string());
+    let clients = if script.client.fleet { profile.fleet } else { 1 };
+    let what = format!("cannot start {clients} of the client");
+    HostLimit::check_descriptors(&what, DESCRIPTORS * u64::from(clients))?;
+    let harness = |error| ExecutionError::Harness(HostLimit::explain("cannot listen", &error));
     let listener = listen().map_err(harness)?;
     let url = format!("ws://{}{PATH}", listener.local_addr().map_err(harness)?);
     let mut command = profile.command.clone();
     if script.client.url == UrlSource::Environment {
         command.env.insert(ENDPOINT_VARIABLE.to_owned(), url.clone());
     }
-    let clients = if script.client.fleet { profile.fleet } else { 1 };
     let began = now();
     let (recorder, journal) = journal(clock(began));
-    let mut fleet = Fleet { subjects: Vec::new(), watches: JoinSet::new() };
+    let mut fleet = Fleet { subjects: Vec::new(), ends: JoinSet::new(), watches: Vec::new() };
     let mut adapters = Vec::new();
     for _ in 0..clients {
         let mut subject =
@@ -49,19 +56,23 @@ pub(super) async fn execute(
         let ends = subject.take_pipes();
         adapters.push(ends.ok_or_else(|| ExecutionError::Harness("the adapter has no pipes".to_owned()))?);
         let (end, death) = (subject.end(), recorder.clone());
-        fleet.watches.spawn(async move {
+        fleet.ends.spawn(async move {
             let status = end.await;
             death.record(Actor::client(), None, Event::SubjectDied { status }).await;
         });
         fleet.subjects.push(subject);
     }
+    fleet.watches = fleet.subjects.iter().filter_map(|subject| executor.probe.watch(subject.id()?)).collect();
+    let refusals = Refusals::none();
     let setting = executor.setting(bindings, Issuer::with_secret(""), PATH.to_owned());
-    let mut stage = Stage { url, listener: Some(Listener(listener)), adapters, fleet };
+    let mut stage = Stage { url, listener: Some(Listener(listener, refusals.clone())), adapters, fleet };
     let playing = play_client(&script, &setting, &mut stage, &recorder, journal);
-    let play = executor.in_time(&scenario, playing).await?;
+    let play = executor.in_time(&scenario, &refusals, playing).await?;
+    // From here on they know that their pipes are closed, and may say so.
     let output = stage.fleet.output().await;
+    let waits = Watch::waits_since(&stage.fleet.watches, began).await;
     stage.fleet.kill().await;
-    Ok(Execution { began, scenario, play, output, rig: None })
+    Ok(Execution { began, scenario, play, waits, output, rig: None })
 }
 
 /// A listening socket whose connections hold little: a client that is not read from must notice it.
@@ -75,7 +86,10 @@ fn listen() -> io::Result<TcpListener> {
 /// The clients of a case: one, or a fleet.
 struct Fleet {
     subjects: Vec<Subject>,
-    watches: JoinSet<()>,
+    /// Each tells the trace when one of them ends.
+    ends: JoinSet<()>,
+    /// Each measures one of them, where this host can.
+    watches: Vec<Watch>,
 }
 
 impl Fleet {
@@ -90,7 +104,7 @@ impl Fleet {
 
     /// Kills all of them; their end is no news.
     async fn kill(&mut self) {
-        self.watches.abort_all();
+        self.ends.abort_all();
         for subject in &mut self.subjects {
             subject.kill().await;
         }
@@ -104,13 +118,13 @@ struct Stage {
     fleet: Fleet,
 }
 
-struct Listener(TcpListener);
+struct Listener(TcpListener, Refusals);
 
 impl Accept for Listener {
     type Stream = TcpStream;
 
     async fn accept(&mut self) -> io::Result<TcpStream> {
-        let (stream, _) = self.0.accept().await?;
+        let (stream, _) = self.1.look("cannot accept a connection of the client", self.0.accept().await)?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }

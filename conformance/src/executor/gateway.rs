@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::{Execution, ExecutionError, Executor, Isolation, clock, now};
 use crate::amqp::BrokerLink;
+use crate::noise::Watch;
 use crate::process::Subject;
 use crate::profile::{EventShape, GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::{self, Proxy};
@@ -33,18 +34,21 @@ pub(super) async fn execute(
     bindings: Bindings,
     isolation: Isolation,
 ) -> Result<Execution, ExecutionError> {
-    let without_rig = |began, scenario, play, output| Execution { began, scenario, play, output, rig: None };
+    let unplayed = |scenario, play, output| {
+        let (began, waits, rig) = (now(), Vec::new(), None);
+        Execution { began, scenario, play, waits, output, rig }
+    };
     let issuer = executor.profile.token.issuer("");
     if let Some(why) = cannot_be_judged(profile, &script, &issuer) {
         let play = Play { trace: Trace::default(), outcome: Err(PlayError::NotRun(why)) };
-        return Ok(without_rig(now(), scenario, play, Vec::new()));
+        return Ok(unplayed(scenario, play, Vec::new()));
     }
     let shared = isolation == Isolation::AsTheProfileSays && executor.shares(&scenario);
     let rig = match shared.then(|| executor.pool.take()).flatten() {
         Some(rig) => rig,
         None => match Rig::set_up(executor, profile, &script, &bindings).await {
             Ok(rig) => rig,
-            Err(Rejection::Judged { play, output }) => return Ok(without_rig(now(), scenario, play, output)),
+            Err(Rejection::Judged { play, output }) => return Ok(unplayed(scenario, play, output)),
             Err(Rejection::Error(error)) => return Err(error),
         },
     };
@@ -59,9 +63,10 @@ pub(super) async fn execute(
     let setting = executor.setting(bindings, rig.issuer.clone(), profile.path.clone());
     let watches = rig.processes.iter().map(|subject| tell_end(subject, &recorder, died)).collect();
     let events = executor.profile.events.clone();
+    let refusals = rig.refusals.clone();
     let mut stage = Stage { rig, link, events, watches, recorder: recorder.clone(), is_settled: false };
     let playing = play_gateway(&scenario, &script, &setting, &mut stage, &recorder, journal);
-    let played = executor.in_time(&scenario, playing).await;
+    let played = executor.in_time(&scenario, &refusals, playing).await;
     let Stage { mut rig, link, watches, .. } = stage;
     watches.iter().for_each(JoinHandle::abort);
     if let Some(link) = link {
@@ -74,13 +79,14 @@ pub(super) async fn execute(
             return Err(error);
         }
     };
+    let waits = Watch::waits_since(&rig.watches, began).await;
     if shared && play.outcome.is_ok() {
         let output = rig.output().await;
-        return Ok(Execution { began, scenario, play, output, rig: Some(rig) });
+        return Ok(Execution { began, scenario, play, waits, output, rig: Some(rig) });
     }
     let output = rig.kill().await;
     rig.take_down().await;
-    Ok(without_rig(began, scenario, play, output))
+    Ok(Execution { began, scenario, play, waits, output, rig: None })
 }
 
 /// Why this gateway cannot be judged by a scenario, where it cannot: it is not started by the harness, or cannot be told
@@ -166,7 +172,8 @@ impl GatewayStage for Stage {
     }
 
     async fn dial(&self, gateway: usize) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(&self.rig.authorities[gateway - 1]).await?;
+        let dialled = TcpStream::connect(&self.rig.authorities[gateway - 1]).await;
+        let stream = self.rig.refusals.look("cannot dial the gateway", dialled)?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }

@@ -41,6 +41,10 @@ pub struct CaseReport {
     pub duration_ms: u64,
     /// The worst stall of this host during it, in milliseconds.
     pub stall_ms: u64,
+    /// How long the processes under test were kept waiting for a processor during it, in milliseconds; of several, the one that
+    /// waited longest. Absent where that is not measured: on systems other than Linux, and for a gateway that ran already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject_wait_ms: Option<u64>,
     /// How often it was run.
     pub runs: u32,
     /// How its runs ended, where it was repeated: the verdict is the gravest of them.
@@ -87,6 +91,7 @@ impl CaseReport {
             universal: Vec::new(),
             duration_ms: 0,
             stall_ms: 0,
+            subject_wait_ms: None,
             runs: 0,
             outcomes: BTreeMap::new(),
             output: Vec::new(),

@@ -22,6 +22,7 @@ pub(crate) fn case(id: &str, verdict: Verdict, checks: &[(&str, Judgement)]) -> 
         universal: Vec::new(),
         duration_ms: 0,
         stall_ms: 0,
+        subject_wait_ms: None,
         runs: 1,
         outcomes: Default::default(),
         output: Vec::new(),

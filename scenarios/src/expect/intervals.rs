@@ -41,7 +41,9 @@ pub(super) fn interval(
             // What has a deadline is proved to be late by a trace that goes on beyond it.
             let awaited = last(trace).saturating_sub(trace.observations[start].at());
             return Err(match longest {
-                Some(longest) if awaited > longest => Finding::forbidden(expected, seen, [start]),
+                Some(longest) if awaited > longest => {
+                    Finding::forbidden(expected, seen, [start]).missed_by(awaited - longest)
+                }
                 _ => Finding::owed(expected, seen, [start]),
             });
         };

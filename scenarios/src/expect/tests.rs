@@ -347,3 +347,20 @@ fn a_fleet_returns_once_and_spread() {
     assert!(!holds(SPREAD, &returned(&over(400)[1..])), "one stays away");
     assert!(!holds(SPREAD, &returned(&[over(400), vec![1300]].concat())), "one comes twice");
 }
+
+/// What is late says by how much, whether it came or not: whether noise explains that is not for expectations to say.
+#[test]
+fn what_is_late_says_by_how_much() {
+    let missed =
+        |text: &str, trace: &Trace| expectation(text).check(trace, &times()).unwrap_err().missed_by_us;
+    let emits = |at, name: &str| {
+        (at, None, Event::Emitted { name: name.into(), payload: json!({}), listener: "main".into() })
+    };
+    let interval = r#"interval = { from = { emits = "a" }, to = { emits = "b" }, max = "100ms" }"#;
+    assert_eq!(missed(interval, &trace([emits(0, "a"), emits(130, "b")])), Some(28_000));
+    assert_eq!(missed(interval, &trace([emits(0, "a"), emits(150, "c")])), Some(48_000), "it never came");
+    assert_eq!(missed(interval, &trace([emits(0, "a"), emits(50, "c")])), None, "it was not waited for");
+    let ping = (0, Some(0), Event::Received(frame(FrameKind::Ping, "abcd")));
+    let pong = |at| (at, Some(0), Event::Sent(frame(FrameKind::Pong, "abcd")));
+    assert_eq!(missed("pongs_match = true", &trace([ping, pong(1250)])), Some(250_000));
+}

@@ -101,7 +101,8 @@ pub(super) fn pongs_match(trace: &Trace, times: &Times) -> Result<(), Finding> {
                     EXPECTED,
                     format!("a pong frame {} ms later", took.as_millis()),
                     [index, at],
-                ));
+                )
+                .missed_by(took - times.patience));
             }
             Some(_) => {}
         }

@@ -109,7 +109,8 @@ fn one_socket(trace: &Trace, times: &Times) -> Option<Finding> {
         // The end of a connection may be seen a little after the next one has opened.
         let together = closed.unwrap_or(end).saturating_sub(since);
         if together > times.patience {
-            return Some(Finding::forbidden("one socket at a time", "two are open", [first, second]));
+            let finding = Finding::forbidden("one socket at a time", "two are open", [first, second]);
+            return Some(finding.missed_by(together - times.patience));
         }
     }
     None
@@ -129,14 +130,12 @@ fn no_ping_without_a_connection(trace: &Trace, times: &Times) -> Option<Finding>
                 };
             }
             Event::Sent(frame) if frame.message.as_ref().is_some_and(|message| message.name() == "ping") => {
-                if let Some((status, since)) = left
-                    && seen.at().saturating_sub(since) > times.slack * 2
-                {
-                    return Some(Finding::forbidden(
-                        "no ping while not connected",
-                        "a ping",
-                        [status, index],
-                    ));
+                let Some((status, since)) = left else { continue };
+                let late = seen.at().saturating_sub(since).saturating_sub(times.slack * 2);
+                if !late.is_zero() {
+                    let finding =
+                        Finding::forbidden("no ping while not connected", "a ping", [status, index]);
+                    return Some(finding.missed_by(late));
                 }
             }
             _ => {}

@@ -7,6 +7,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+use crate::limits::HostLimit;
+
 /// Below the ports that systems give to outgoing connections, which could take one in between.
 const RANGE: Range<u16> = 16_384..32_768;
 /// How many are looked at before there is none.
@@ -33,8 +35,11 @@ impl Port {
                 continue;
             }
             let port = Self(number);
-            if TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok() {
-                return Ok(port);
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, number)) {
+                Ok(_) => return Ok(port),
+                // What the host refuses for one port it refuses for the next.
+                Err(error) if HostLimit::of("", &error).is_some() => return Err(error),
+                Err(_) => {}
             }
         }
         Err(io::Error::new(io::ErrorKind::AddrInUse, format!("no port of {RANGE:?} is free")))

@@ -15,6 +15,8 @@ use super::start::start;
 use crate::amqp::{BrokerLink, Names};
 use crate::broker::{Broker, BrokerConfig};
 use crate::executor::{BrokerChoice, ExecutionError, Executor, now};
+use crate::limits::{HostLimit, Refusals};
+use crate::noise::Watch;
 use crate::process::Subject;
 use crate::profile::{GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::Proxy;
@@ -35,6 +37,10 @@ pub struct Rig {
     pub(super) issuer: Issuer,
     /// The gateways that were started; none where one is attached.
     pub(super) processes: Vec<Subject>,
+    /// Each measures one of them, where this host can.
+    pub(super) watches: Vec<Watch>,
+    /// What the host refuses the broker, the proxy and the scripted clients.
+    pub(super) refusals: Refusals,
     /// The ports that they were told: nobody else's while the rig stands.
     ports: Vec<Port>,
     /// Host and port of each gateway.
@@ -58,9 +64,14 @@ impl Rig {
         bindings: &Bindings,
     ) -> Result<Self, Rejection> {
         let harness = |error: &dyn ToString| ExecutionError::Harness(error.to_string());
+        let refusals = Refusals::none();
         let (embedded, url) = match &executor.broker {
             BrokerChoice::Embedded => {
-                let broker = Broker::start(BrokerConfig::default()).await.map_err(|error| harness(&error))?;
+                let broker = Broker::start_noticing(BrokerConfig::default(), refusals.clone());
+                let broker = broker.await.map_err(|error| match error.limit() {
+                    Some(limit) => limit.into(),
+                    None => harness(&error),
+                })?;
                 let url = broker.url();
                 (Some(broker), Some(url))
             }
@@ -72,7 +83,8 @@ impl Rig {
         let (proxy, gateways_url) = match url.as_deref().filter(|_| script.disturbs_broker()) {
             None => (None, url.clone().unwrap_or_default()),
             Some(url) => {
-                let (proxy, url) = in_between(url, script.broker).await.map_err(|error| harness(&error))?;
+                let between = in_between(url, script.broker, refusals.clone()).await;
+                let (proxy, url) = between.map_err(|error| harness(&error))?;
                 (Some(proxy), url)
             }
         };
@@ -81,8 +93,19 @@ impl Rig {
             GatewayAccess::Spawn { .. } => format!("{SECRET}-{}", bindings.case),
         };
         let issuer = executor.profile.token.issuer(secret);
-        let (processes, ports, authorities) = (Vec::new(), Vec::new(), Vec::new());
-        let mut rig = Self { embedded, url, names, own_names, proxy, issuer, processes, ports, authorities };
+        let mut rig = Self {
+            embedded,
+            url,
+            names,
+            own_names,
+            proxy,
+            issuer,
+            processes: Vec::new(),
+            watches: Vec::new(),
+            refusals,
+            ports: Vec::new(),
+            authorities: Vec::new(),
+        };
         if rig.embedded.is_none()
             && !own_names
             && let Some(link) = rig.link().await?
@@ -125,6 +148,7 @@ impl Rig {
                 Ok((subject, port)) => {
                     self.authorities.push(format!("127.0.0.1:{}", port.number()));
                     self.ports.push(port);
+                    self.watches.extend(subject.id().and_then(|process| executor.probe.watch(process)));
                     self.processes.push(subject);
                 }
                 // That it starts without a broker is what the scenario is about.
@@ -147,7 +171,10 @@ impl Rig {
     pub(super) async fn link(&self) -> Result<Option<BrokerLink>, ExecutionError> {
         let Some(url) = &self.url else { return Ok(None) };
         let link = BrokerLink::open(url, self.names.clone(), CONSUMES_WITHIN).await;
-        link.map(Some).map_err(|error| ExecutionError::Harness(error.to_string()))
+        link.map(Some).map_err(|error| match error.limit() {
+            Some(limit) => limit.into(),
+            None => ExecutionError::Harness(error.to_string()),
+        })
     }
 
     /// Waits until nothing new has been declared, bound or consumed at the embedded broker for a while. What another broker
@@ -259,14 +286,15 @@ impl Pool {
 }
 
 /// A proxy before the broker, and the URL by which the gateway goes through it.
-async fn in_between(url: &str, state: BrokerState) -> Result<(Proxy, String), String> {
+async fn in_between(url: &str, state: BrokerState, refusals: Refusals) -> Result<(Proxy, String), String> {
     /// The port of AMQP where a URL names none.
     const AMQP: u16 = 5672;
     let mut through = Url::parse(url).map_err(|error| error.to_string())?;
     let host = through.host_str().unwrap_or("127.0.0.1").to_owned();
-    let proxy = Proxy::start(&host, through.port().unwrap_or(AMQP), state == BrokerState::Up)
+    let port = through.port().unwrap_or(AMQP);
+    let proxy = Proxy::start(&host, port, state == BrokerState::Up, refusals)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| HostLimit::explain("cannot start a proxy", &error))?;
     // An AMQP URL that has a host takes another one, and a port.
     let _ = through.set_host(Some("127.0.0.1"));
     let _ = through.set_port(Some(proxy.port()));

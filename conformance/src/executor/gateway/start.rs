@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use super::port::Port;
 use crate::executor::{ExecutionError, Executor, now};
+use crate::limits::HostLimit;
 use crate::process::{Streams, Subject};
 use crate::profile::{CommandProfile, Ready};
 use crate::template::Values;
@@ -31,13 +32,14 @@ pub(super) async fn start(
     let begun = now();
     let mut attempt = 1;
     loop {
-        let port = Port::lease().map_err(|error| ExecutionError::Harness(error.to_string()))?;
+        let port = Port::lease()
+            .map_err(|error| ExecutionError::Harness(HostLimit::explain("cannot find a port", &error)))?;
         values.set("port", port.number().to_string());
         let mut subject = Subject::spawn(command, &values, &executor.profile.folder, Streams::Kept)?;
         let waited = tokio::select! {
             biased;
             status = subject.end() => Err(format!("the gateway ended before it was ready: {status}")),
-            readiness = await_ready(port.number(), ready) => readiness,
+            readiness = await_ready(port.number(), ready) => readiness?,
         };
         match waited {
             Ok(()) => {
@@ -58,28 +60,31 @@ pub(super) async fn start(
     }
 }
 
-async fn await_ready(port: u16, ready: &Ready) -> Result<(), String> {
+/// Waits until the gateway is ready, and says why it is not where it takes too long.
+async fn await_ready(port: u16, ready: &Ready) -> Result<Result<(), String>, HostLimit> {
     let mut last = "it was not asked".to_owned();
     let ask = async {
         loop {
             last = match ask_ready(port, ready.path.as_deref()).await {
-                Ok(None | Some(200)) => return,
+                Ok(None | Some(200)) => return Ok(()),
                 Ok(Some(status)) => format!("it answered HTTP {status}"),
-                Err(error) => error.to_string(),
+                Err(error) => match HostLimit::of("cannot ask whether the gateway is ready", &error) {
+                    Some(limit) => return Err(limit),
+                    None => error.to_string(),
+                },
             };
             tokio::time::sleep(ASK_AGAIN).await;
         }
     };
-    let in_time = tokio::time::timeout(ready.timeout, ask).await.is_ok();
+    let in_time = tokio::time::timeout(ready.timeout, ask).await.ok().transpose()?.is_some();
     let what = ready
         .path
         .as_deref()
         .map_or("taking connections".to_owned(), |path| format!("answering 200 on {path}"));
-    if in_time {
-        Ok(())
-    } else {
-        Err(format!("the gateway was not {what} after {:?}: {last}", ready.timeout))
-    }
+    Ok(match in_time {
+        true => Ok(()),
+        false => Err(format!("the gateway was not {what} after {:?}: {last}", ready.timeout)),
+    })
 }
 
 /// The status that the readiness path answers with; none where the port alone is asked.

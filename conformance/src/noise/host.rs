@@ -40,17 +40,42 @@ impl StallProbe {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let start = |_| {
             let shared = shared.clone();
-            thread::spawn(move || shared.run())
+            thread::Builder::new().name("stall-probe".to_owned()).spawn(move || shared.run())
         };
-        let threads = (0..cores).map(start).collect();
+        // Where the host has no room for one more thread, the others measure.
+        let threads = (0..cores).map(start).filter_map(Result::ok).collect();
         let tasks = (0..cores).map(|_| tokio::spawn(shared.clone().run_on_runtime())).collect();
         Self { shared, threads, tasks }
+    }
+
+    /// The worst stall of which any part lies between two instants.
+    pub fn worst_between(&self, from: Instant, to: Instant) -> Duration {
+        let [from, to] = [from, to].map(|at| at.saturating_duration_since(self.shared.start));
+        let worst = self.shared.worst();
+        let ended = worst.iter().enumerate().skip(span(from));
+        let before = |ended: usize| SPAN * u32::try_from(ended).unwrap_or(u32::MAX);
+        let overlapping = ended.filter(|(ended, stall)| before(*ended).saturating_sub(**stall) <= to);
+        overlapping.map(|(_, stall)| *stall).max().unwrap_or_default()
     }
 
     /// The worst stall that ended since an instant.
     pub fn worst_since(&self, instant: Instant) -> Duration {
         let first = span(instant.saturating_duration_since(self.shared.start));
         self.shared.worst().iter().skip(first).max().copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+impl StallProbe {
+    /// One that measures nothing, and has measured stalls of so long that ended so long after its start.
+    pub(super) fn of(start: Instant, stalls: &[(Duration, Duration)]) -> Self {
+        let mut worst = Vec::new();
+        for (ended, stall) in stalls {
+            worst.resize(worst.len().max(span(*ended) + 1), Duration::ZERO);
+            worst[span(*ended)] = *stall;
+        }
+        let shared = Shared { start, over: AtomicBool::new(false), worst: Mutex::new(worst) };
+        Self { shared: Arc::new(shared), threads: Vec::new(), tasks: Vec::new() }
     }
 }
 
@@ -123,5 +148,17 @@ mod tests {
         tokio::time::sleep(2 * SPAN).await;
         let later = probe.worst_since(Instant::now());
         assert!(later < stall, "{later:?}");
+    }
+
+    /// A stall belongs to each span of time that it overlaps, and to no other.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "there is no other instant to begin at")]
+    fn a_stall_has_its_place() {
+        let (start, ms) = (Instant::now(), Duration::from_millis);
+        let probe = StallProbe::of(start, &[(ms(2000), ms(900))]);
+        let between = |from, to| probe.worst_between(start + ms(from), start + ms(to)) >= ms(900);
+        assert!(between(1500, 1600), "it ended at about 2000 and took 900");
+        assert!(between(1900, 5000) && between(0, 1150));
+        assert!(!between(0, 1000) && !between(2100, 4000));
     }
 }

@@ -1,0 +1,384 @@
+//! What one run of a case says, and whether it counts (SPEC, "What a verdict means", rule 7).
+//!
+//! ```text
+//!                                               beside other cases             alone
+//!  something forbidden occurred                 counts                         counts
+//!  anything, once a stall has cut a connection  is run again                   is run again
+//!  late, or away for all of its window          is run again                   counts, unless noise explains it
+//!  blocked by what is claimed                   counts, unless there is noise  counts, unless noise explains it
+//!  a pass, wide enough by no more than noise    is run again                   is run again
+//!  any other pass, not run, died                counts                         counts
+//! ```
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use scenarios::player::{Play, PlayError};
+use scenarios::trace::{Event, Observation, Side, Trace};
+use scenarios::{
+    Ending, Finding, Judged, Judgement, Property, RequirementId, Scenario, SubjectKind, Times, Verdicts,
+    Violation, judge,
+};
+
+use crate::noise::{CaseNoise, Noise, Span};
+use crate::result::{CaseReport, Check, UniversalFinding, Verdict};
+
+/// Who else was on this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Company {
+    /// Other cases of this run.
+    Others,
+    /// No other case of this run.
+    Alone,
+}
+
+/// What a finding, or a pass, may be due to beside the implementation.
+#[derive(Clone, Copy)]
+pub struct Doubt<'a> {
+    /// What was measured; nothing where time is virtual.
+    pub noise: Option<&'a CaseNoise<'a>>,
+    /// Who else was there.
+    pub company: Company,
+}
+
+/// One run of a case.
+pub(super) struct Run {
+    /// What it says. Where it does not count, its verdict is [`Verdict::Inconclusive`].
+    pub(super) report: CaseReport,
+    /// Whether it counts.
+    pub(super) weight: Weight,
+}
+
+/// Whether a run counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// It does.
+    Certain,
+    /// Noise that was measured can have made it what it is, be that a failure or a pass.
+    Explained,
+    /// It missed by time alone, and no noise that was measured explains that; but other cases were beside it.
+    Unexplained,
+}
+
+/// How much later than it happened something may stand in the trace, in stalls of this host, or how much further apart two things
+/// may: each of the two passes a thread and a task of the harness.
+const HOPS: u32 = 4;
+/// The same, where what the subject waits is not measured: its threads are not the probe's, and stalls add up.
+const UNMEASURED: u32 = 10;
+/// How much longer than the worst stall what was in vain may have been awaited: stalls add up.
+const ADDED_UP: u32 = 10;
+/// The part of a window that a subject must have been kept waiting for to have had too little of it: windows are at least twice as
+/// long as what they are for.
+const STARVED: u32 = 2;
+/// How long before something happened what delayed it may have begun: what a subject owes in answer to a timer or a message begins
+/// with that, and takes a few turns of its threads.
+const LOOKBACK: Duration = Duration::from_millis(250);
+/// How much longer than a stall the subject may have heard nothing: what it asks is read late, and what it is answered is sent late.
+const ENDS: u32 = 2;
+/// How long something was waited for where no step says so: what a scripted client does settles for so long.
+const WINDOW: Duration = Duration::from_secs(1);
+
+impl Doubt<'_> {
+    /// No doubt.
+    pub const NONE: Self = Self { noise: None, company: Company::Alone };
+}
+
+impl Run {
+    /// A run that counts.
+    pub(super) fn certain(report: CaseReport) -> Self {
+        Self { report, weight: Weight::Certain }
+    }
+}
+
+/// What a play says of the requirements that it is judged by, where it is not run again.
+pub fn judged(
+    scenario: &Scenario,
+    requirements: &BTreeSet<RequirementId>,
+    play: Play,
+    times: &Times,
+    doubt: Doubt<'_>,
+) -> CaseReport {
+    weighed(scenario, requirements, None, play, times, doubt).report
+}
+
+/// The same, with its weight. What blocks must be `claimed`, where that is said: an implementation is not held up by what it
+/// does not claim.
+pub(super) fn weighed(
+    scenario: &Scenario,
+    requirements: &BTreeSet<RequirementId>,
+    claimed: Option<&BTreeSet<RequirementId>>,
+    play: Play,
+    times: &Times,
+    doubt: Doubt<'_>,
+) -> Run {
+    let Play { trace, outcome } = play;
+    let ending = match &outcome {
+        Ok(()) => Ending::Complete,
+        Err(PlayError::SubjectDied(status)) => {
+            Ending::Died { why: format!("the {} ended during the case: {status}", scenario.subject()) }
+        }
+        Err(error @ (PlayError::DidNotStart(_) | PlayError::Adapter(_))) => {
+            Ending::Died { why: error.to_string() }
+        }
+        Err(error @ (PlayError::NotRun(_) | PlayError::Harness(_))) => Ending::Cut { why: error.to_string() },
+    };
+    let cut = doubt.noise.and_then(|noise| {
+        let shortest = times.timing.pong_timeout.min(times.timing.connect_timeout);
+        cut(&trace, scenario.subject(), shortest, |span| noise.during(&span))
+    });
+    let Verdicts { judged, violations } = judge(scenario, &trace, &ending, times);
+    let is_noise = |finding: &Finding| {
+        let missed = finding.missed_by_us.map(Duration::from_micros);
+        let longest = doubt.noise.map(|noise| noise.during(&Span::Whole).longest_ms());
+        missed.zip(longest).is_some_and(|(missed, ms)| missed <= HOPS * Duration::from_millis(ms))
+    };
+    let universal: Vec<_> = violations
+        .into_iter()
+        .filter(|violation| !is_noise(&violation.finding))
+        .map(|Violation { requirement, finding }| UniversalFinding { requirement, finding })
+        .collect();
+    let seen: Vec<_> = judged
+        .into_iter()
+        .filter(|judged| requirements.contains(&judged.requirement))
+        .map(|judged| {
+            let noise = doubt.noise.map(|noise| noise.during(&span(&judged, &trace))).unwrap_or_default();
+            let cut = cut.filter(|cut| cut.at <= end(&judged)).map(|cut| cut.noise);
+            Seen { judged, noise, cut }
+        })
+        .collect();
+    let (verdict, weight) = match (outcome, ending) {
+        (Ok(()), _) => {
+            let conditions = Conditions { claimed, company: doubt.company, slack: times.slack };
+            conditions.verdict(&seen, in_vain(&trace).map_or(WINDOW, |(from, to)| to - from))
+        }
+        // What ends for reasons of the profile or the harness says nothing of the subject.
+        (Err(PlayError::NotRun(why)), _) => {
+            return Run::certain(of_play(scenario, Verdict::NotRun { why }, Vec::new(), universal, trace));
+        }
+        (Err(PlayError::Harness(detail)), _) => {
+            let verdict = Verdict::HarnessError { detail };
+            return Run::certain(of_play(scenario, verdict, Vec::new(), universal, trace));
+        }
+        (Err(_), Ending::Died { why }) => (Verdict::SubjectError { detail: why }, Weight::Certain),
+        (Err(error), _) => (Verdict::HarnessError { detail: error.to_string() }, Weight::Certain),
+    };
+    let checks = seen.into_iter().map(Seen::into_check).collect();
+    Run { report: of_play(scenario, verdict, checks, universal, trace), weight }
+}
+
+fn of_play(
+    scenario: &Scenario,
+    verdict: Verdict,
+    checks: Vec<Check>,
+    universal: Vec<UniversalFinding>,
+    trace: Trace,
+) -> CaseReport {
+    CaseReport { checks, universal, trace, ..CaseReport::without_play(scenario, verdict) }
+}
+
+/// What a trace says of one requirement, and the noise where it says that.
+struct Seen {
+    judged: Judged,
+    noise: Noise,
+    /// The stall that had cut a connection by then, where one had.
+    cut: Option<Noise>,
+}
+
+/// What a verdict depends on beside what was seen.
+#[derive(Clone, Copy)]
+struct Conditions<'a> {
+    claimed: Option<&'a BTreeSet<RequirementId>>,
+    company: Company,
+    slack: Duration,
+}
+
+impl Conditions<'_> {
+    /// The verdict, and whether it counts. What is in vain was awaited for `window`.
+    fn verdict(self, seen: &[Seen], window: Duration) -> (Verdict, Weight) {
+        let failures: Vec<_> = seen.iter().filter_map(|seen| Some((seen, seen.failure()?))).collect();
+        if failures.iter().any(|(seen, finding)| seen.cut.is_none() && !is_by_time(finding)) {
+            return (Verdict::Fail, Weight::Certain);
+        }
+        if !failures.is_empty() {
+            // One that nothing explains is enough.
+            let explains = |(seen, finding): &(&Seen, &Finding)| {
+                seen.cut.is_some() || explains(seen.noise, finding, window)
+            };
+            let weight = match (failures.iter().all(explains), self.company) {
+                (true, _) => Weight::Explained,
+                (false, Company::Others) => Weight::Unexplained,
+                (false, Company::Alone) => return (Verdict::Fail, Weight::Certain),
+            };
+            return (inconclusive(failures.iter().map(|(seen, _)| *seen)), weight);
+        }
+        if let Some((seen, by, detail)) = seen.iter().find_map(Seen::block) {
+            if self.claimed.is_some_and(|claimed| !claimed.contains(&by)) {
+                let why = format!("takes {by} for granted, which is not claimed or not of this level");
+                return (Verdict::NotRun { why }, Weight::Certain);
+            }
+            let explained = match self.company {
+                _ if seen.cut.is_some() => true,
+                Company::Others => longest(seen.noise) >= self.slack,
+                Company::Alone => could_withhold(seen.noise, window),
+            };
+            return match explained {
+                true => (inconclusive([seen]), Weight::Explained),
+                false => (Verdict::Blocked { by, detail }, Weight::Certain),
+            };
+        }
+        let doubted: Vec<_> = seen.iter().filter(|seen| seen.is_doubtful_pass()).collect();
+        match doubted.is_empty() {
+            true => (Verdict::Pass, Weight::Certain),
+            false => (inconclusive(doubted), Weight::Explained),
+        }
+    }
+}
+
+impl Seen {
+    fn failure(&self) -> Option<&Finding> {
+        match &self.judged.judgement {
+            Judgement::Failed(finding) => Some(finding),
+            Judgement::Passed | Judgement::Blocked { .. } | Judgement::Undecided { .. } => None,
+        }
+    }
+
+    fn block(&self) -> Option<(&Self, RequirementId, String)> {
+        match &self.judged.judgement {
+            Judgement::Blocked { by, detail } => Some((self, by.clone(), detail.clone())),
+            Judgement::Passed | Judgement::Failed(_) | Judgement::Undecided { .. } => None,
+        }
+    }
+
+    /// Whether noise can have made what is wide enough as wide as it is.
+    fn is_doubtful_pass(&self) -> bool {
+        let margin = self.judged.margin.as_ref().map(|margin| Duration::from_micros(margin.beyond_us));
+        self.judged.judgement == Judgement::Passed
+            && margin.is_some_and(|margin| could_delay(self.noise, margin))
+    }
+
+    /// For the report: a pass that is doubted shows nothing.
+    fn into_check(self) -> Check {
+        let judgement = match self.is_doubtful_pass() {
+            true => Judgement::Undecided {
+                why: format!("noise of {} ms may have made it so", self.noise.longest_ms()),
+            },
+            false => self.judged.judgement,
+        };
+        Check { requirement: self.judged.requirement, judgement, known: false }
+    }
+}
+
+/// Whether a finding is about time alone: something was early or late, or did not come within its window. Whatever else was
+/// forbidden and occurred, no stall makes occur that has not cut a connection before.
+fn is_by_time(finding: &Finding) -> bool {
+    finding.property == Property::Liveness || finding.missed_by_us.is_some()
+}
+
+fn explains(noise: Noise, finding: &Finding, window: Duration) -> bool {
+    match finding.missed_by_us.map(Duration::from_micros) {
+        Some(missed) => could_delay(noise, missed),
+        None => could_withhold(noise, window),
+    }
+}
+
+/// Whether noise can have moved something by so much.
+fn could_delay(noise: Noise, by: Duration) -> bool {
+    let most = match noise.subject {
+        Some(waited) => waited.max(noise.host * HOPS),
+        None => noise.host * UNMEASURED,
+    };
+    !most.is_zero() && most >= by
+}
+
+/// Whether noise can have kept something away for so long.
+fn could_withhold(noise: Noise, window: Duration) -> bool {
+    let most = (noise.subject.unwrap_or_default() * STARVED).max(noise.host * ADDED_UP);
+    !most.is_zero() && most >= window
+}
+
+fn longest(noise: Noise) -> Duration {
+    noise.host.max(noise.subject.unwrap_or_default())
+}
+
+fn inconclusive<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> Verdict {
+    let noise = seen.into_iter().map(|seen| seen.cut.unwrap_or(seen.noise));
+    Verdict::Inconclusive {
+        stall_ms: noise.into_iter().map(|noise| noise.longest_ms()).max().unwrap_or_default(),
+    }
+}
+
+/// The part of a case in which noise matters to what was judged.
+fn span(judged: &Judged, trace: &Trace) -> Span {
+    let around = |at: &[usize], and: Option<Duration>| {
+        let times = at.iter().filter_map(|index| trace.observations.get(*index)).map(Observation::at);
+        Span::Around { times: times.chain(and).collect(), lookback: LOOKBACK }
+    };
+    match (&judged.judgement, &judged.margin) {
+        (Judgement::Failed(finding), _) if finding.missed_by_us.is_some() => {
+            // What never came is late until the end.
+            let end = trace.observations.last().filter(|_| finding.at.len() == 1);
+            around(&finding.at, end.map(Observation::at))
+        }
+        (Judgement::Failed(_) | Judgement::Blocked { .. }, _) => {
+            in_vain(trace).map_or(Span::WorstOf(WINDOW), |(from, to)| Span::Between(from, to))
+        }
+        (Judgement::Passed, Some(margin)) => around(&margin.at, None),
+        (Judgement::Passed | Judgement::Undecided { .. }, _) => Span::Whole,
+    }
+}
+
+/// A stall that cut a connection.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// Where the trace has the end of the connection.
+    at: usize,
+    noise: Noise,
+}
+
+/// The first connection that the subject gave up while noise kept it from hearing anything, or from looking, for as long as its
+/// shortest time-out: a pong that the harness sends too late, or that a starved subject reads too late, ends a connection that a
+/// sound subject would have kept on an idle host. What follows from that end is no more certain than it is.
+fn cut(
+    trace: &Trace,
+    subject: SubjectKind,
+    shortest: Duration,
+    noise: impl Fn(Span) -> Noise,
+) -> Option<Cut> {
+    let is_given_up = |event: &Event| match event {
+        Event::Closed { by, .. } => match subject {
+            SubjectKind::Client => *by == Side::Client,
+            SubjectKind::Gateway => *by == Side::Gateway,
+        },
+        Event::Refused { status: None, .. } => true,
+        _ => false,
+    };
+    let ends = trace.iter().filter(|(_, seen)| is_given_up(&seen.event));
+    let mut cuts = ends.map(|(at, seen)| {
+        let from = seen.at().saturating_sub(shortest + LOOKBACK);
+        Cut { at, noise: noise(Span::Between(from, seen.at())) }
+    });
+    cuts.find(|Cut { noise, .. }| {
+        let heard_nothing = noise.host * ENDS;
+        heard_nothing.max(noise.host + noise.subject.unwrap_or_default()) >= shortest
+    })
+}
+
+/// The last observation that shows what was judged; what did not come did not come to the end.
+fn end(judged: &Judged) -> usize {
+    match &judged.judgement {
+        Judgement::Failed(finding) if finding.property == Property::Safety => {
+            finding.at.iter().copied().max().unwrap_or(usize::MAX)
+        }
+        _ => usize::MAX,
+    }
+}
+
+/// When something was awaited in vain, where a step says so.
+fn in_vain(trace: &Trace) -> Option<(Duration, Duration)> {
+    let found = trace.in_vain().filter(|found| !found.waited.is_zero())?;
+    let end = trace.observations[found.at].at();
+    Some((end.saturating_sub(found.waited), end))
+}
+
+#[cfg(test)]
+mod tests;

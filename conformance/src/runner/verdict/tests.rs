@@ -1,0 +1,274 @@
+use std::iter;
+
+use protocol::Timing;
+use scenarios::Margin;
+use scenarios::label::Label;
+use scenarios::trace::{Actor, Event};
+
+use super::*;
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn id(text: &str) -> RequirementId {
+    text.parse().unwrap()
+}
+
+fn finding(property: Property, missed_by_ms: Option<u64>, at: &[usize]) -> Judgement {
+    Judgement::Failed(Finding {
+        property,
+        expected: String::new(),
+        seen: String::new(),
+        at: at.to_vec(),
+        missed_by_us: missed_by_ms.map(|ms| ms * 1000),
+        client: None,
+    })
+}
+
+fn occurred() -> Judgement {
+    finding(Property::Safety, None, &[])
+}
+
+fn late(by_ms: u64) -> Judgement {
+    finding(Property::Safety, Some(by_ms), &[])
+}
+
+fn away() -> Judgement {
+    finding(Property::Liveness, None, &[])
+}
+
+fn blocked(by: &str) -> Judgement {
+    Judgement::Blocked { by: id(by), detail: String::new() }
+}
+
+/// What the host and the subject waited, in milliseconds.
+fn noise(host: u64, subject: impl Into<Option<u64>>) -> Noise {
+    Noise { host: ms(host), subject: subject.into().map(ms) }
+}
+
+fn seen(judgement: Judgement, margin_ms: Option<u64>, noise: Noise) -> Seen {
+    let margin = margin_ms.map(|ms| Margin { beyond_us: ms * 1000, at: Vec::new() });
+    Seen { judged: Judged { requirement: id("BACKOFF-5"), judgement, margin }, noise, cut: None }
+}
+
+/// The verdict in short, on a case that waited in vain for three seconds.
+fn told(company: Company, seen: &[Seen]) -> (&'static str, Weight) {
+    let claimed = BTreeSet::from([id("STATE-1")]);
+    let conditions = Conditions { claimed: Some(&claimed), company, slack: ms(60) };
+    let (verdict, weight) = conditions.verdict(seen, ms(3000));
+    (verdict.name(), weight)
+}
+
+use Company::{Alone, Others};
+use Weight::{Certain, Explained, Unexplained};
+
+/// What was forbidden and occurred counts, however busy the host was, and whatever else was late.
+#[test]
+fn no_stall_makes_something_occur() {
+    for company in [Others, Alone] {
+        for busy in [noise(0, 0), noise(99, None), noise(5000, 5000)] {
+            assert_eq!(told(company, &[seen(occurred(), None, busy)]), ("fail", Certain), "{company:?}");
+            let with_late = [seen(late(1), None, busy), seen(occurred(), None, busy)];
+            assert_eq!(told(company, &with_late), ("fail", Certain), "{company:?}");
+        }
+    }
+}
+
+/// Beside other cases a miss by time alone never counts, though nothing explains it; alone, it counts unless the wait of the
+/// subject, or stalls of the harness, explain it.
+#[test]
+fn a_miss_by_time_alone_is_run_again_before_it_counts() {
+    // By how much it was late, what was measured, and whether that explains it.
+    for (missed, busy, is_explained) in [
+        (80, noise(0, 0), false),
+        (80, noise(19, 79), false),
+        (80, noise(20, 0), true),
+        // "Late by 78 to 177 ms, while the probe saw stalls of 16 to 39 ms": the subject starved.
+        (177, noise(39, 180), true),
+        (177, noise(39, 100), false),
+        (177, noise(18, None), true),
+        (177, noise(17, None), false),
+    ] {
+        let case = || [seen(late(missed), None, busy)];
+        let (beside, alone) = match is_explained {
+            true => (("inconclusive", Explained), ("inconclusive", Explained)),
+            false => (("inconclusive", Unexplained), ("fail", Certain)),
+        };
+        assert_eq!((told(Others, &case()), told(Alone, &case())), (beside, alone), "{missed} ms, {busy:?}");
+    }
+}
+
+/// What did not come within three seconds did not stay away for a tenth of one; a subject that was kept waiting for half of them
+/// says nothing.
+#[test]
+fn what_was_awaited_for_long_is_not_explained_by_little() {
+    for (busy, is_explained) in [
+        (noise(0, 0), false),
+        (noise(299, 0), false),
+        (noise(300, 0), true),
+        (noise(0, 1499), false),
+        (noise(0, 1500), true),
+        (noise(299, None), false),
+    ] {
+        let case = || [seen(away(), None, busy)];
+        let (beside, alone) = match is_explained {
+            true => (("inconclusive", Explained), ("inconclusive", Explained)),
+            false => (("inconclusive", Unexplained), ("fail", Certain)),
+        };
+        assert_eq!((told(Others, &case()), told(Alone, &case())), (beside, alone), "{busy:?}");
+    }
+}
+
+/// One miss that nothing explains is enough, whatever noise there was elsewhere.
+#[test]
+fn one_miss_is_enough() {
+    let both = [seen(late(80), None, noise(0, 90)), seen(late(80), None, noise(0, 10))];
+    assert_eq!((told(Others, &both), told(Alone, &both)), (("inconclusive", Unexplained), ("fail", Certain)));
+}
+
+/// A pass that is wide enough by no more than the noise shows nothing; any other pass needs no excuse.
+#[test]
+fn a_pass_that_noise_can_produce_is_doubted() {
+    for company in [Others, Alone] {
+        for (margin, busy, expected) in [
+            (Some(240), noise(10, 239), ("pass", Certain)),
+            (Some(240), noise(10, 240), ("inconclusive", Explained)),
+            (Some(240), noise(60, 0), ("inconclusive", Explained)),
+            (Some(240), noise(23, None), ("pass", Certain)),
+            (Some(240), noise(24, None), ("inconclusive", Explained)),
+            (Some(0), noise(0, 0), ("pass", Certain)),
+            (Some(0), noise(0, 1), ("inconclusive", Explained)),
+            (None, noise(900, 900), ("pass", Certain)),
+        ] {
+            let case = [seen(Judgement::Passed, margin, busy)];
+            assert_eq!(told(company, &case), expected, "{company:?}, {margin:?}, {busy:?}");
+            let [case] = case;
+            let shows = case.into_check().judgement == Judgement::Passed;
+            assert_eq!(shows, expected.0 == "pass", "{margin:?}, {busy:?}");
+        }
+    }
+}
+
+/// What is not claimed blocks nothing, and what cannot be judged makes nothing inconclusive, on the busiest host.
+#[test]
+fn only_what_is_claimed_blocks() {
+    for company in [Others, Alone] {
+        let case = [seen(blocked("CONN-3"), None, noise(5000, 5000))];
+        assert_eq!(told(company, &case), ("not run", Certain));
+        assert_eq!(told(company, &[seen(blocked("STATE-1"), None, noise(0, 59))]), ("blocked", Certain));
+    }
+    let busy = |host, subject| [seen(blocked("STATE-1"), None, noise(host, subject))];
+    assert_eq!(told(Others, &busy(0, 60)), ("inconclusive", Explained));
+    assert_eq!(told(Alone, &busy(299, 1499)), ("blocked", Certain));
+    assert_eq!(told(Alone, &busy(0, 1500)), ("inconclusive", Explained));
+}
+
+/// What follows from the end of a connection that a stall has cut is no more certain than that end.
+#[test]
+fn what_a_stall_has_cut_is_run_again() {
+    for company in [Others, Alone] {
+        for judgement in [occurred(), late(500), away(), blocked("STATE-1")] {
+            let cut = Some(noise(190, 30));
+            let case = [Seen { cut, ..seen(judgement.clone(), None, noise(0, 0)) }];
+            assert_eq!(told(company, &case), ("inconclusive", Explained), "{company:?}, {judgement:?}");
+            let [torn] = case;
+            let also = [torn, seen(occurred(), None, noise(0, 0))];
+            assert_eq!(told(company, &also), ("fail", Certain), "what occurred before is certain");
+        }
+        let case = [Seen { cut: Some(noise(190, 30)), ..seen(Judgement::Passed, None, noise(0, 0)) }];
+        assert_eq!(told(company, &case), ("pass", Certain));
+    }
+}
+
+/// A stall cuts a connection where the subject gives it up after noise of its shortest time-out, and nowhere else.
+#[test]
+fn a_stall_cuts_what_the_subject_gives_up() {
+    let closed = |by| Event::Closed { code: None, by };
+    let refused = |status| Event::Refused { status, code: None, reason: String::new() };
+    let busy = |measured: Noise| {
+        move |span: Span| match span {
+            // A time-out of 200 ms, and what led to it, before the end at 1000 ms.
+            Span::Between(from, to) if (from, to) == (ms(550), ms(1000)) => measured,
+            other => panic!("{other:?}"),
+        }
+    };
+    for (event, measured, is_cut) in [
+        (closed(Side::Gateway), noise(186, 20), true),
+        (closed(Side::Gateway), noise(100, None), true),
+        (closed(Side::Gateway), noise(99, 100), false),
+        (closed(Side::Gateway), noise(0, 200), true),
+        (refused(None), noise(0, 200), true),
+        (refused(Some(401)), noise(900, 900), false),
+        (closed(Side::Client), noise(900, 900), false),
+        (Event::Opened, noise(900, 900), false),
+    ] {
+        let observation =
+            Observation { at_us: 1_000_000, actor: Actor::client(), connection: Some(0), event };
+        let trace = Trace { observations: vec![observation] };
+        let found = cut(&trace, SubjectKind::Gateway, ms(200), busy(measured));
+        assert_eq!(found.map(|cut| cut.noise), is_cut.then_some(measured), "{trace:?}, {measured:?}");
+    }
+    let judged = |judgement| Judged { requirement: id("STATE-1"), judgement, margin: None };
+    assert_eq!(end(&judged(finding(Property::Safety, None, &[3, 7, 5]))), 7);
+    assert_eq!(end(&judged(finding(Property::Liveness, None, &[3]))), usize::MAX);
+}
+
+/// The noise that matters is that of the time which a finding is about: shortly before the first of its observations to the last,
+/// to the end where it never came, and while a step waited.
+#[test]
+fn noise_matters_where_it_was() {
+    let observe = |at_ms: u64, event| Observation {
+        at_us: at_ms * 1000,
+        actor: Actor::client(),
+        connection: Some(0),
+        event,
+    };
+    let events = [1000, 1400, 5000].map(|at| observe(at, Event::Opened));
+    let trace = Trace { observations: events.into() };
+    let about = |judgement, trace: &Trace| {
+        span(&Judged { requirement: id("STATE-1"), judgement, margin: None }, trace)
+    };
+    let late = |at: &[usize]| finding(Property::Safety, Some(80), at);
+    let around =
+        |times: &[u64]| Span::Around { times: times.iter().copied().map(ms).collect(), lookback: LOOKBACK };
+    assert_eq!(about(late(&[1, 0]), &trace), around(&[1400, 1000]));
+    assert_eq!(about(late(&[1]), &trace), around(&[1400, 5000]));
+    assert_eq!(about(away(), &trace), Span::WorstOf(WINDOW));
+    let margin = Some(Margin { beyond_us: 1, at: vec![2, 0] });
+    let wide = Judged { requirement: id("STATE-1"), judgement: Judgement::Passed, margin };
+    assert_eq!(span(&wide, &trace), around(&[5000, 1000]));
+    let waited = |waited_ms: u64| {
+        let label = Label::Requires(id("STATE-1"));
+        let event = Event::InVain { step: 1, label, detail: String::new(), waited_us: waited_ms * 1000 };
+        Trace {
+            observations: trace
+                .observations
+                .iter()
+                .cloned()
+                .chain(iter::once(observe(8000, event)))
+                .collect(),
+        }
+    };
+    assert_eq!(about(away(), &waited(3000)), Span::Between(ms(5000), ms(8000)));
+    assert_eq!(about(blocked("STATE-1"), &waited(3000)), Span::Between(ms(5000), ms(8000)));
+    assert_eq!(about(blocked("STATE-1"), &waited(0)), Span::WorstOf(WINDOW), "it is not told how long");
+}
+
+/// A play is judged by what was seen and by nothing else where there is no doubt, and what died or was cut counts.
+#[test]
+fn without_doubt_everything_counts() {
+    let text = "version = 1\ntitle = \"t\"\nsubject = \"client\"\n[[expect]]\nrequirement = \"STATE-1\"\nsome = { opens = true }";
+    let scenario = Scenario::parse(scenarios::ScenarioId("client/t".into()), text).unwrap();
+    let times = Times { timing: Timing::default(), patience: ms(1000), slack: ms(60), fleet: 20 };
+    let requirements = BTreeSet::from([id("STATE-1")]);
+    let run = |outcome| {
+        let play = Play { trace: Trace::default(), outcome };
+        let run = weighed(&scenario, &requirements, None, play, &times, Doubt::NONE);
+        (run.report.verdict.name(), run.report.checks.len(), run.weight)
+    };
+    assert_eq!(run(Ok(())), ("fail", 1, Certain));
+    assert_eq!(run(Err(PlayError::SubjectDied("exit code 7".into()))), ("died", 1, Certain));
+    assert_eq!(run(Err(PlayError::NotRun("no".into()))), ("not run", 0, Certain));
+    assert_eq!(run(Err(PlayError::Harness("no".into()))), ("error", 0, Certain));
+}
