@@ -282,6 +282,10 @@ impl Scope {
 
 impl Finding {
     /// Something forbidden occurred.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers hand over what they have: patterns, errors, texts"
+    )]
     pub(crate) fn forbidden(
         expected: impl ToString,
         seen: impl ToString,
@@ -291,6 +295,10 @@ impl Finding {
     }
 
     /// Something owed did not come.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers hand over what they have: patterns, errors, texts"
+    )]
     pub(crate) fn owed(
         expected: impl ToString,
         seen: impl ToString,

@@ -95,10 +95,10 @@ impl Scenario {
         self.expectations.retain(|expectation| expectation.lacks(dialect).is_none());
         match &mut self.script {
             Script::Gateway(script) => {
-                script.steps.retain(|step| step::lacks(&step.action, dialect).is_none())
+                script.steps.retain(|step| step::lacks(&step.action, dialect).is_none());
             }
             Script::Client(script) => {
-                script.steps.retain(|step| step::lacks(&step.action, dialect).is_none())
+                script.steps.retain(|step| step::lacks(&step.action, dialect).is_none());
             }
         }
         self

@@ -67,7 +67,7 @@ pub(super) async fn upgrade(
                     Answer::plain(status, reason).send(stream).await?;
                 }
                 protocol::Refusal::Close(code) => {
-                    refuse_by_close(stream, handshake, subprotocol, code).await?
+                    refuse_by_close(stream, handshake, subprotocol, code).await?;
                 }
             }
             return Ok(None);

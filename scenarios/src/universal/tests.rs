@@ -78,7 +78,7 @@ fn event(name: &str, payload: serde_json::Value) -> Frame {
     text(&body, Some(Message::Server(ServerMessage::Event { name: name.to_owned(), payload })))
 }
 
-fn published(kind: &str, data: serde_json::Value) -> Event {
+fn published(kind: &str, data: &serde_json::Value) -> Event {
     Event::Published { routing_key: kind.replace(':', "."), body: json!({ "type": kind, "data": data }) }
 }
 
@@ -170,7 +170,7 @@ fn messages_and_frames_are_right() {
 #[test]
 fn strangers_receive_nothing() {
     let own = json!({ "userId": "alice-c" });
-    let publish = (0, "broker", None, published("profile:updated", own.clone()));
+    let publish = (0, "broker", None, published("profile:updated", &own));
     let receives = |actor| (1, actor, Some(0), Event::Received(event("profile:updated", own.clone())));
     assert!(broken(GATEWAY, [publish.clone(), receives("alice")]).is_empty());
     assert_eq!(broken(GATEWAY, [publish.clone(), receives("mallory")]), ["BRIDGE-4"]);
@@ -178,7 +178,7 @@ fn strangers_receive_nothing() {
     let asks = (0, "mallory", Some(0), Event::Sent(asks));
     assert!(broken(GATEWAY, [publish, asks, receives("mallory")]).is_empty());
 
-    let publish = (0, "broker", None, published("admin:alert", json!({})));
+    let publish = (0, "broker", None, published("admin:alert", &json!({})));
     let receives = |actor| (1, actor, Some(0), Event::Received(event("admin:alert", json!({}))));
     assert!(broken(GATEWAY, [publish.clone(), receives("root")]).is_empty());
     assert_eq!(broken(GATEWAY, [publish, receives("alice")]), ["BRIDGE-4"]);
@@ -187,7 +187,7 @@ fn strangers_receive_nothing() {
 /// BRIDGE-6: events of a type keep their order on each connection; one that comes again is not out of order.
 #[test]
 fn events_keep_their_order() {
-    let publish = |seq: u32| (0, "broker", None, published("payment:created", json!({ "seq": seq })));
+    let publish = |seq: u32| (0, "broker", None, published("payment:created", &json!({ "seq": seq })));
     let receives =
         |seq: u32| (1, "alice", Some(0), Event::Received(event("payment:created", json!({ "seq": seq }))));
     let all = || [publish(1), publish(2), publish(3)].into_iter();
