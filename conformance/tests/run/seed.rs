@@ -81,12 +81,16 @@ async fn is_found_out(seed: &Seed, folder: &Path) -> Result<(), Failed> {
     let (code, report) = gatecheck(&[seed.subject, "-c", &profile, "--format", "json"]).await?;
     // A host that was too busy to tell has not told of all.
     let doubtful = cases(&report).any(|case| case["verdict"] == "inconclusive");
-    let found: BTreeSet<String> = standings(&report)
-        .into_iter()
-        .filter(|(_, standing)| *standing == "failed")
-        .map(|(id, _)| id.to_owned())
-        .collect();
+    let standing = |wanted: &str| -> BTreeSet<String> {
+        let of_this = standings(&report).into_iter().filter(|(_, standing)| *standing == wanted);
+        of_this.map(|(id, _)| id.to_owned()).collect()
+    };
+    let found = standing("failed");
     let known = known(&own)?;
+    let (open, said) = (standing("undecided"), undecided(&own)?);
+    if !doubtful && open != said {
+        return Err(format!("undecided are {open:?}, where the page says {said:?}").into());
+    }
     let blamed: Vec<_> = found.difference(&known).collect();
     let missed: Vec<_> = known.difference(&found).collect();
     if !blamed.is_empty() || !doubtful && (!missed.is_empty() || code != seed.exit_code) {
@@ -108,6 +112,14 @@ async fn compile(folder: &Path, compiler: &Path) -> Result<(), Failed> {
         return Ok(());
     }
     Err(format!("tsc: {}", String::from_utf8_lossy(&done.stdout)).into())
+}
+
+/// The requirements in the table of what is undecided, where there is one.
+fn undecided(folder: &Path) -> Result<BTreeSet<String>, Failed> {
+    let text = fs::read_to_string(folder.join("README.md")).map_err(|error| error.to_string())?;
+    let row = text.lines().skip_while(|line| *line != "| undecided |").nth(2);
+    let ids = row.and_then(|row| row.strip_prefix("| ")?.strip_suffix(" |"));
+    Ok(ids.into_iter().flat_map(|ids| ids.split(", ").map(str::to_owned)).collect())
 }
 
 /// The requirements in the last column of the table.
