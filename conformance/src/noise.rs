@@ -91,9 +91,11 @@ impl Noise {
 impl CaseNoise<'_> {
     /// The noise in a part of the case.
     pub fn during(&self, span: &Span) -> Noise {
-        let host = |from, to| self.host.worst_between(self.began + from, self.began + to);
+        // Nothing before counts, however far a span reaches back.
+        let since = |from: Duration| self.began + from.max(self.first);
+        let host = |from, to| self.host.worst_between(since(from), self.began + to);
         let subject = |from, to| {
-            let waited = |waits: &Waits| waits.between(self.began + from, self.began + to);
+            let waited = |waits: &Waits| waits.between(since(from), self.began + to);
             self.subject.iter().map(waited).max()
         };
         let (first, last) = (self.first, self.last);
@@ -145,7 +147,10 @@ mod tests {
             waits.book(began + ms(at), Reading { elapsed: ms(20), sum: ms(long), longest: ms(long) });
             waits
         };
-        let subject = [waited(3000, 70), waited(3500, 50)];
+        // As it started, the second waited too.
+        let mut second = waited(3500, 50);
+        second.book(began + ms(400), Reading { elapsed: ms(20), sum: ms(200), longest: ms(200) });
+        let subject = [waited(3000, 70), second];
         let noise = CaseNoise { host: &host, subject: &subject, began, first: ms(500), last: ms(8000) };
         let told = |span| {
             let Noise { host, subject } = noise.during(&span);
@@ -155,6 +160,7 @@ mod tests {
         assert_eq!(told(around([2000, 4000])), (ms(40), ms(70)));
         assert_eq!(told(around([2000, 3050])), (ms(90), ms(70)));
         assert_eq!(told(around([5000, 6000])), (ms(0), ms(0)));
+        assert_eq!(told(around([510, 600])), (ms(0), ms(0)), "the start is not looked back to");
         assert_eq!(told(Span::Between(ms(2500), ms(4000))), (ms(90), ms(70)));
         assert_eq!(told(Span::Between(ms(3300), ms(4000))), (ms(0), ms(50)));
         assert_eq!(told(Span::WorstOf(ms(30))), (ms(90), ms(30)));

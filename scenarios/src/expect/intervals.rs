@@ -1,4 +1,5 @@
-//! When things happened. Every bound is widened by the executor's slack, so that a busy host is not a finding.
+//! When things happened. Every bound is widened by the executor's slack, so that a busy host is not a finding. Of several misses the
+//! one by most counts: noise that explains it explains the others, and not the other way round.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(super) fn interval(
         return Err(Finding::owed(expected, format!("no sign that {from}"), []));
     }
     let mut answered = range.start;
+    let mut worst = None;
     for start in starts {
         // One that is older is still waiting: this one waits with it.
         if oldest && start < answered {
@@ -59,10 +61,11 @@ pub(super) fn interval(
                 _ => String::new(),
             };
             let seen = format!("after {}{reason}", milliseconds(took));
-            return Err(Finding::forbidden(expected, seen, [start, end]).missed_by(missed));
+            let found = Finding::forbidden(expected.clone(), seen, [start, end]).missed_by(missed);
+            worst = Some(worse(worst, found));
         }
     }
-    Ok(())
+    worst.map_or(Ok(()), Err)
 }
 
 pub(super) fn every(
@@ -78,14 +81,16 @@ pub(super) fn every(
         return Err(Finding::owed(expected, format!("{} of them", at.len()), at));
     }
     let period = period.duration(times);
+    let mut worst = None;
     for pair in at.windows(2) {
         let gap = trace.observations[pair[1]].at().saturating_sub(trace.observations[pair[0]].at());
         if let Some(missed) = outside(gap, period.saturating_sub(times.slack), period + times.slack) {
             let seen = format!("{} apart", milliseconds(gap));
-            return Err(Finding::forbidden(expected, seen, pair.iter().copied()).missed_by(missed));
+            let found = Finding::forbidden(expected.clone(), seen, pair.iter().copied()).missed_by(missed);
+            worst = Some(worse(worst, found));
         }
     }
-    Ok(())
+    worst.map_or(Ok(()), Err)
 }
 
 /// The pause before a redial runs from the end of the connection, or of the attempt, to the next dial.
@@ -95,6 +100,7 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<(), Finding> {
     let mut ended: Option<usize> = None;
     let mut opened: Option<Duration> = None;
     let mut redials = 0;
+    let mut worst = None;
     for (index, observation) in trace.iter() {
         match observation.event {
             Event::Opened => opened = Some(observation.at()),
@@ -115,7 +121,8 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<(), Finding> {
                     let (shortest, longest) = (milliseconds(shortest), milliseconds(longest));
                     let expected = format!("redial {attempt} after {shortest} to {longest}");
                     let seen = format!("after {}", milliseconds(pause));
-                    return Err(Finding::forbidden(expected, seen, [before, index]).missed_by(missed));
+                    let found = Finding::forbidden(expected, seen, [before, index]).missed_by(missed);
+                    worst = Some(worse(worst, found));
                 }
                 attempt += 1;
                 redials += 1;
@@ -125,7 +132,15 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<(), Finding> {
     }
     match redials {
         0 => Err(Finding::owed("redials after the backoff's delays", "no redial", ended)),
-        _ => Ok(()),
+        _ => worst.map_or(Ok(()), Err),
+    }
+}
+
+/// The one that missed by more; the earlier one where there is no difference.
+fn worse(one: Option<Finding>, other: Finding) -> Finding {
+    match one {
+        Some(one) if one.missed_by_us >= other.missed_by_us => one,
+        _ => other,
     }
 }
 

@@ -360,6 +360,24 @@ fn what_is_late_says_by_how_much() {
     assert_eq!(missed(interval, &trace([emits(0, "a"), emits(130, "b")])), Some(28_000));
     assert_eq!(missed(interval, &trace([emits(0, "a"), emits(150, "c")])), Some(48_000), "it never came");
     assert_eq!(missed(interval, &trace([emits(0, "a"), emits(50, "c")])), None, "it was not waited for");
+    let beats = trace([0, 110, 160, 310, 420].map(|at| emits(at, "beat")));
+    let every = r#"every = { emits = "beat" }, period = "ping_interval""#;
+    assert_eq!(missed(every, &beats), Some(48_000), "the worst of four");
+    let both = trace([
+        emits(0, "a"),
+        emits(110, "b"),
+        emits(200, "a"),
+        emits(390, "b"),
+        emits(400, "a"),
+        emits(505, "b"),
+    ]);
+    assert_eq!(missed(interval, &both), Some(88_000), "the worst of three");
+    let redials = [0, 30, 80, 100].map(|at| [(at, Some(0), dial()), (at, Some(0), refused())]);
+    assert_eq!(
+        missed("backoff = true", &trace(redials.into_iter().flatten())),
+        Some(28_000),
+        "of the first two"
+    );
     let ping = (0, Some(0), Event::Received(frame(FrameKind::Ping, "abcd")));
     let pong = |at| (at, Some(0), Event::Sent(frame(FrameKind::Pong, "abcd")));
     assert_eq!(missed("pongs_match = true", &trace([ping, pong(1250)])), Some(250_000));
