@@ -258,7 +258,7 @@ fn noise_matters_where_it_was() {
 /// A play is judged by what was seen and by nothing else where there is no doubt, and what died or was cut counts.
 #[test]
 fn without_doubt_everything_counts() {
-    let text = "version = 1\ntitle = \"t\"\nsubject = \"client\"\n[[expect]]\nrequirement = \"STATE-1\"\nsome = { opens = true }";
+    let text = "version = 2\ntitle = \"t\"\nsubject = \"client\"\n[[expect]]\nrequirement = \"STATE-1\"\nsome = { opens = true }";
     let scenario = Scenario::parse(scenarios::ScenarioId("client/t".into()), text).unwrap();
     let times = Times { timing: Timing::default(), patience: ms(1000), slack: ms(60), fleet: 20 };
     let requirements = BTreeSet::from([id("STATE-1")]);
