@@ -137,11 +137,17 @@ fn cases(report: &Value) -> &Vec<Value> {
     report["cases"].as_array().expect("cases")
 }
 
-/// Sends the signal once the first case has ended, and reads everything that was asked for. How many cases were running is returned.
+/// Sends the signal once the first case has passed, and reads everything that was asked for. How many cases were running is returned.
 async fn interrupt(arguments: &[&str], signal: Signal, name: &str) -> usize {
     let reports = ["--output", "out", "--summary", "summary.md"];
     let mut run = Run::start(PROFILE, &[arguments, &reports].concat());
-    let first = run.line().await;
+    // What cannot be run ends first; one that was played is what the report must have.
+    let first = loop {
+        let line = run.line().await;
+        if line.trim_start().starts_with("pass") {
+            break line;
+        }
+    };
     run.signal(signal);
     let (code, text, complaints) = run.end().await;
     assert_eq!(code, Some(130), "{first}\n{text}\n{complaints}");
