@@ -26,8 +26,8 @@ pub(crate) use senses::{Sensed, Senses, Sockets};
 pub(crate) use wire::join;
 pub use wire::{Passed, Wire};
 
-/// Makes what changes one connection. They are counted from 0, over all clients.
-pub type WireMaker = Arc<dyn Fn(usize) -> Box<dyn Wire> + Send + Sync>;
+/// Makes what changes one connection, where something does. They are counted from 0, over all clients.
+pub type WireMaker = Arc<dyn Fn(usize) -> Option<Box<dyn Wire>> + Send + Sync>;
 
 /// Who changes what crosses the boundary; by default nobody.
 #[derive(Clone, Default)]

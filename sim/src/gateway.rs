@@ -12,6 +12,7 @@ use scenarios::scenario::{BrokerState, GatewayScript, Interval, NetworkAct, Sett
 use scenarios::times::Times;
 use scenarios::trace::{Actor, Event};
 use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
 use turmoil::Sim;
 use turmoil::net::TcpStream;
 
@@ -20,7 +21,7 @@ use crate::broker::{Broker, Gone};
 use crate::failing::Failing;
 use crate::log::Log;
 use crate::network::{PORT, SimListener, Wires};
-use crate::world::{Context, Fault, clock, wall};
+use crate::world::{Context, Fault, PATIENCE, clock, wall};
 
 /// The gateways' hosts.
 const GATEWAYS: [&str; 4] = ["gateway", "gateway-2", "gateway-3", "gateway-4"];
@@ -51,6 +52,10 @@ pub(crate) fn populate(sim: &mut Sim<'_>, script: GatewayScript, context: Contex
                 let listener = SimListener::bind(wires, Sockets::new(channels.wire)).await?;
                 let asked = asked_to_end(&stop, &channels.process);
                 Server::new(config, listener, source, wall()).run(asked).await?;
+                // A process that was frozen on its way out is still there.
+                if !channels.process.speaks() {
+                    std::future::pending::<()>().await;
+                }
                 let ended = Event::Ended { status: "exit code 0".to_owned() };
                 recorder.record(Actor::gateway(), None, ended).await;
                 Ok(())
@@ -143,7 +148,12 @@ impl GatewayStage for Stage {
 
     async fn publish(&mut self, body: &str, _routing_key: &str) -> Result<(), StageError> {
         // Everything goes to every queue, as the binding `#` says.
-        Ok(self.broker.publish(body).await?)
+        let published = timeout(PATIENCE, self.broker.publish(body)).await;
+        Ok(published.map_err(|_| StageError::Precondition {
+            requires: "BRIDGE-1".parse().expect("a requirement"),
+            detail: "no gateway consumes".to_owned(),
+            waited: PATIENCE,
+        })??)
     }
 
     async fn topology(&mut self) -> Result<TopologyReport, StageError> {
@@ -151,7 +161,8 @@ impl GatewayStage for Stage {
     }
 
     async fn queue_ready(&mut self) -> Result<u32, StageError> {
-        Ok(self.broker.count().await?)
+        let counted = timeout(PATIENCE, self.broker.count()).await;
+        Ok(counted.map_err(|_| StageError::Failed("a gateway still consumes".to_owned()))??)
     }
 
     async fn forget(&mut self) -> Result<(), StageError> {

@@ -65,7 +65,7 @@ impl Wires {
 
     /// What changes the next connection, where somebody does.
     fn next(&self) -> Option<Box<dyn Wire>> {
-        self.maker.as_ref().map(|make| make(self.count.fetch_add(1, Ordering::Relaxed)))
+        self.maker.as_ref().and_then(|make| make(self.count.fetch_add(1, Ordering::Relaxed)))
     }
 }
 
