@@ -162,9 +162,9 @@ impl VariantWire {
                 let close = RawFrame::control(Control::Close, code.0.to_be_bytes());
                 let by_client = by.map_or(self.subject == SubjectKind::Client, |side| side == Side::Client);
                 if by_client {
-                    passed.up.push(close)
+                    passed.up.push(close);
                 } else {
-                    passed.down.push(close)
+                    passed.down.push(close);
                 }
                 passed.end = true;
             }
