@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod blame;
 mod page;
+pub mod vacuity;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 use protocol::Timing;
-use scenarios::{Catalogue, Judgement, RequirementId, Scenario, ScenarioId};
+use scenarios::{Catalogue, Judgement, RequirementId, Scenario, ScenarioId, Times};
 use serde::Serialize;
 use sim::boundary::Boundary;
 use sim::{Options, Played};
@@ -124,50 +125,65 @@ impl Trials {
 
     /// Plays all of it in simulation, on so many threads, and tells of each trial as it ends.
     pub fn play(&self, threads: usize, mut tell: impl FnMut(&Trial)) -> Matrix {
-        let next = AtomicUsize::new(0);
-        let (ended, trials) = mpsc::channel();
         let mut matrix = Matrix::default();
         let mut fates = BTreeMap::new();
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                let (next, ended) = (&next, ended.clone());
-                scope.spawn(move || {
-                    // Whoever listens has ended only where this program does.
-                    while let Some(trial) = self.trial(next.fetch_add(1, Ordering::Relaxed))
-                        && ended.send(trial).is_ok()
-                    {}
-                });
-            }
-            drop(ended);
-            for trial in trials {
+        side_by_side(
+            threads,
+            self.len(),
+            |number| self.trial(number),
+            |trial| {
                 tell(&trial);
                 match trial {
                     Trial::Control(_, Verdict::Pass) => matrix.controls_passed += 1,
                     Trial::Control(id, verdict) => drop(matrix.controls_failed.insert(id, told(&verdict))),
                     Trial::Mutant(place, fate) => drop(fates.insert(place, fate)),
                 }
-            }
-        });
+            },
+        );
         matrix.mutants = fates.into_values().collect();
         matrix
     }
 
-    fn trial(&self, number: usize) -> Option<Trial> {
+    fn trial(&self, number: usize) -> Trial {
         // Mutants first: some of them take longer than any scenario.
         if let Some((mutant, scenarios)) = self.mutants.get(number) {
-            return Some(Trial::Mutant(number, try_mutant(mutant, scenarios)));
+            return Trial::Mutant(number, try_mutant(mutant, scenarios));
         }
-        let scenario = self.controls.get(number - self.mutants.len())?;
-        let report = simulated(scenario, Boundary::default());
-        Some(Trial::Control(scenario.id.clone(), report.verdict))
+        let scenario = &self.controls[number - self.mutants.len()];
+        Trial::Control(scenario.id.clone(), report(scenario, Boundary::default()).verdict)
     }
+}
+
+/// Does work of each number below `count`, on so many threads, and tells of each as it ends.
+fn side_by_side<T: Send>(
+    threads: usize,
+    count: usize,
+    work: impl Fn(usize) -> T + Sync,
+    tell: impl FnMut(T),
+) {
+    let next = AtomicUsize::new(0);
+    let (done, ended) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (next, work, done) = (&next, &work, done.clone());
+            scope.spawn(move || {
+                let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+                // The receiver has ended only where this program does.
+                let _ = numbers
+                    .take_while(|number| *number < count)
+                    .try_for_each(|number| done.send(work(number)));
+            });
+        }
+        drop(done);
+        ended.into_iter().for_each(tell);
+    });
 }
 
 /// Plays scenarios until one kills the mutant.
 fn try_mutant(mutant: &Mutant, scenarios: &[Scenario]) -> Fate {
     let mut fate = Fate::of(mutant.id, mutant.requirement, mutant.about);
     for scenario in scenarios {
-        fate.take(&scenario.id, &simulated(scenario, (mutant.boundary)()));
+        fate.take(&scenario.id, &report(scenario, (mutant.boundary)()));
         if fate.killed_by.is_some() {
             break;
         }
@@ -216,11 +232,16 @@ impl Fate {
         }
     }
 
-    /// Only a failure in the requirement's own name kills.
+    /// Only a failure in the requirement's own name kills, or the death of the subject in a case that shows it.
     fn take(&mut self, id: &ScenarioId, report: &CaseReport) {
+        let is_dead = matches!(report.verdict, Verdict::SubjectError { .. })
+            && report.requirements.contains(&self.requirement);
         let named = report.checks.iter().filter(|check| check.requirement == self.requirement);
         let is_violated = report.universal_on(&self.requirement).is_some();
-        if is_violated || named.clone().any(|check| matches!(check.judgement, Judgement::Failed(_))) {
+        if is_dead
+            || is_violated
+            || named.clone().any(|check| matches!(check.judgement, Judgement::Failed(_)))
+        {
             self.killed_by = Some(id.clone());
         } else {
             self.survived.insert(id.clone(), told(&report.verdict));
@@ -235,20 +256,34 @@ fn told(verdict: &Verdict) -> String {
     }
 }
 
-/// What the suite says of one play at a hundredth of the default times.
-fn simulated(scenario: &Scenario, boundary: Boundary) -> CaseReport {
+/// A play, and what the suite says of it.
+struct Simulated {
+    /// The scenario, bound to the play.
+    scenario: Scenario,
+    /// What the symbolic times meant.
+    times: Times,
+    report: CaseReport,
+}
+
+/// Plays a scenario at a hundredth of the default times.
+///
+/// # Errors
+/// When the simulation fails, which says nothing of the reference.
+fn simulated(scenario: &Scenario, boundary: Boundary) -> Result<Simulated, String> {
     let timing: Timing = Profile::reference().timing;
     let options = Options { seed: SEED, timing, ..Options::default() };
     let played = catch_unwind(AssertUnwindSafe(|| sim::play_through(scenario, &options, boundary)));
-    let failed = |detail: String| CaseReport::without_play(scenario, Verdict::HarnessError { detail });
-    match played {
-        Ok(Ok(Played { scenario, play, times })) => {
-            let judged = scenario.requirements().into_iter().collect();
-            runner::judged(&scenario, &judged, play, &times, Doubt::NONE)
-        }
-        Ok(Err(error)) => failed(error.to_string()),
-        Err(_) => failed("the simulation panicked".to_owned()),
-    }
+    let played = played.map_err(|_| "the simulation panicked".to_owned())?;
+    let Played { scenario, play, times } = played.map_err(|error| error.to_string())?;
+    let judged = scenario.requirements().into_iter().collect();
+    let report = runner::judged(&scenario, &judged, play, &times, Doubt::NONE);
+    Ok(Simulated { scenario, times, report })
+}
+
+/// What the suite says of one play.
+fn report(scenario: &Scenario, boundary: Boundary) -> CaseReport {
+    let failed = |detail| CaseReport::without_play(scenario, Verdict::HarnessError { detail });
+    simulated(scenario, boundary).map_or_else(failed, |simulated| simulated.report)
 }
 
 /// Every requirement that no mutant breaks, in the catalogue's order.

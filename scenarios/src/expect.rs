@@ -181,6 +181,14 @@ impl Expectation {
         scope.chain(self.kind.patterns()).collect()
     }
 
+    /// What it forbids, where it forbids that a pattern matches at all.
+    pub fn forbidden(&self) -> Option<&Pattern> {
+        match &self.kind {
+            Kind::Never(pattern) => Some(pattern),
+            _ => None,
+        }
+    }
+
     /// The client that it names apart from its patterns.
     pub(crate) fn client(&self) -> Option<&str> {
         match &self.kind {

@@ -29,7 +29,7 @@ pub use expect::{Expectation, Finding, Margin, Property};
 pub use judge::{Ending, Judged, Judgement, Verdicts, judge};
 pub use label::Label;
 pub use library::{Library, LibraryError};
-pub use pattern::Pattern;
+pub use pattern::{Example, Pattern};
 pub use requirement::{Catalogue, Level, Requirement, RequirementId, Source, SubjectKind};
 pub use scenario::{Scenario, ScenarioError, ScenarioId};
 pub use times::{Expr, ExprError, Times};

@@ -1,6 +1,7 @@
 //! What a step waits for and an expectation counts: a filter over observations.
 
 mod client;
+mod example;
 mod file;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::client::{LogPattern, ReadPattern, ReportPattern};
+pub use self::example::Example;
 use crate::trace::{Event, Frame, FrameKind, Key, Message, Observation, Side};
 
 /// A filter over observations: who, on which connection, and what.

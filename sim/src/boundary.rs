@@ -5,23 +5,29 @@
 //!  judge ──► [Lines] ──► adapter, client ══► [Wire] ══► scripted gateway
 //! ```
 //!
-//! Mutants are made of this: the pair itself knows nothing of it, and has no switch for misbehaving.
+//! Mutants are made of this: the pair itself knows nothing of it, and has no switch for misbehaving. Closest to the pair stands
+//! what a [`Failure`] takes from it.
 
+mod failure;
 mod feed;
 mod lines;
+mod senses;
 mod wire;
 
 use std::sync::Arc;
 
+pub(crate) use failure::Channels;
+pub use failure::{Failure, FailureKind};
 pub(crate) use feed::FedThrough;
 pub use feed::Feed;
 pub(crate) use lines::speak;
 pub use lines::{Lines, Said};
+pub(crate) use senses::{Sensed, Senses, Sockets};
 pub(crate) use wire::join;
 pub use wire::{Passed, Wire};
 
-/// Makes what changes one connection. They are counted from 0, over all clients.
-pub type WireMaker = Arc<dyn Fn(usize) -> Box<dyn Wire> + Send + Sync>;
+/// Makes what changes one connection, where something does. They are counted from 0, over all clients.
+pub type WireMaker = Arc<dyn Fn(usize) -> Option<Box<dyn Wire>> + Send + Sync>;
 
 /// Who changes what crosses the boundary; by default nobody.
 #[derive(Clone, Default)]
@@ -32,4 +38,6 @@ pub struct Boundary {
     pub feed: Option<Arc<dyn Fn() -> Box<dyn Feed> + Send + Sync>>,
     /// Changes what a client's adapter hears and says.
     pub lines: Option<Arc<dyn Fn() -> Box<dyn Lines> + Send + Sync>>,
+    /// Fails the gateways, or the clients, at a step.
+    pub failure: Option<Failure>,
 }

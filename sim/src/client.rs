@@ -6,12 +6,14 @@ use std::sync::Mutex;
 use reference_client::adapter;
 use scenarios::player::{ClientStage, StageError, journal, play_client};
 use scenarios::scenario::ClientScript;
+use scenarios::trace::Actor;
 use tokio::io::{BufReader, DuplexStream, duplex};
 use tokio::task::JoinSet;
 use turmoil::Sim;
 use turmoil::net::TcpStream;
 
-use crate::boundary::speak;
+use crate::boundary::{Sockets, speak};
+use crate::failing::Failing;
 use crate::log::Log;
 use crate::network::{PORT, SimDial, SimListener, Wires};
 use crate::world::{Context, clock, wall};
@@ -34,12 +36,18 @@ pub(crate) fn populate(sim: &mut Sim<'_>, script: ClientScript, context: Context
         })
         .unzip();
     let pipes = Mutex::new(Some(inner));
-    let dial = SimDial { wires: Wires::new(context.boundary.wire.clone()) };
+    let wires = Wires::new(context.boundary.wire.clone());
     let changed = context.boundary.lines.clone();
+    let (recorder, journal) = journal(clock());
+    let failing =
+        Failing::new(context.boundary.failure, &[CLIENT], Actor::client(), &context.faults, &recorder);
+    let channels = failing.channels().clone();
     sim.host(CLIENT, move || {
         let pipes = pipes.lock().ok().and_then(|mut pipes| pipes.take());
-        let (dial, changed) = (dial.clone(), changed.clone());
+        let (wires, changed, channels) = (wires.clone(), changed.clone(), channels.clone());
         async move {
+            let dial = SimDial { wires, sockets: Sockets::new(channels.wire) };
+            let process = Sockets::new(channels.process);
             let mut adapters = JoinSet::new();
             for (input, output) in pipes.ok_or("the clients are started once")? {
                 let (input, output) = match &changed {
@@ -51,6 +59,7 @@ pub(crate) fn populate(sim: &mut Sim<'_>, script: ClientScript, context: Context
                         (changed_input, changed_output)
                     }
                 };
+                let (input, output) = (process.sense(input), process.sense(output));
                 adapters.spawn(adapter::run(BufReader::new(input), output, dial.clone(), wall()));
             }
             while let Some(ended) = adapters.join_next().await {
@@ -61,9 +70,9 @@ pub(crate) fn populate(sim: &mut Sim<'_>, script: ClientScript, context: Context
     });
     sim.client(STAGE, async move {
         let Context { setting, played, log, .. } = context;
-        let listener = SimListener::bind(Wires::default()).await?;
-        let (recorder, journal) = journal(clock());
-        let mut stage = Stage { path: setting.path.clone(), listener: Some(listener), adapters: outer, log };
+        let listener = SimListener::bind(Wires::default(), Sockets::default()).await?;
+        let path = setting.path.clone();
+        let mut stage = Stage { path, listener: Some(listener), adapters: outer, log, failing };
         let play = play_client(&script, &setting, &mut stage, &recorder, journal).await;
         played.send(play)?;
         Ok(())
@@ -75,6 +84,7 @@ struct Stage {
     listener: Option<SimListener>,
     adapters: Vec<(DuplexStream, DuplexStream)>,
     log: Log,
+    failing: Failing,
 }
 
 impl ClientStage for Stage {
@@ -82,6 +92,10 @@ impl ClientStage for Stage {
     type Listener = SimListener;
     type Requests = DuplexStream;
     type Reports = DuplexStream;
+
+    fn begin_step(&mut self, number: usize) {
+        self.failing.begin_step(number);
+    }
 
     fn url(&self) -> String {
         format!("ws://{STAGE}:{PORT}{}", self.path)

@@ -12,14 +12,16 @@ use scenarios::scenario::{BrokerState, GatewayScript, Interval, NetworkAct, Sett
 use scenarios::times::Times;
 use scenarios::trace::{Actor, Event};
 use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
 use turmoil::Sim;
 use turmoil::net::TcpStream;
 
-use crate::boundary::FedThrough;
+use crate::boundary::{FedThrough, Senses, Sockets};
 use crate::broker::{Broker, Gone};
+use crate::failing::Failing;
 use crate::log::Log;
 use crate::network::{PORT, SimListener, Wires};
-use crate::world::{Context, Fault, clock, wall};
+use crate::world::{Context, Fault, PATIENCE, clock, wall};
 
 /// The gateways' hosts.
 const GATEWAYS: [&str; 4] = ["gateway", "gateway-2", "gateway-3", "gateway-4"];
@@ -35,17 +37,25 @@ pub(crate) fn populate(sim: &mut Sim<'_>, script: GatewayScript, context: Contex
     let (recorder, journal) = journal(clock());
     let stop = Arc::new(Notify::new());
     let wires = Wires::new(context.boundary.wire.clone());
+    let failing = Failing::new(context.boundary.failure, hosts, Actor::gateway(), &context.faults, &recorder);
+    let channels = failing.channels().clone();
     for (number, host) in hosts.iter().enumerate() {
         let (config, fed_by, stop, recorder) =
             (config.clone(), broker.clone(), stop.clone(), recorder.clone());
-        let (wires, feed) = (wires.clone(), context.boundary.feed.clone());
+        let (wires, feed, channels) = (wires.clone(), context.boundary.feed.clone(), channels.clone());
         sim.host(*host, move || {
             let (config, stop, recorder) = (config.clone(), stop.clone(), recorder.clone());
-            let source = FedThrough::new(fed_by.source(number), feed.as_ref().map(|make| make()));
-            let wires = wires.clone();
+            let feed = feed.as_ref().map(|make| make());
+            let source = FedThrough::new(fed_by.source(number), feed, channels.wire.clone());
+            let (wires, channels) = (wires.clone(), channels.clone());
             async move {
-                let listener = SimListener::bind(wires).await?;
-                Server::new(config, listener, source, wall()).run(stop.notified()).await?;
+                let listener = SimListener::bind(wires, Sockets::new(channels.wire)).await?;
+                let asked = asked_to_end(&stop, &channels.process);
+                Server::new(config, listener, source, wall()).run(asked).await?;
+                // A process that was frozen on its way out is still there.
+                if !channels.process.speaks() {
+                    std::future::pending::<()>().await;
+                }
                 let ended = Event::Ended { status: "exit code 0".to_owned() };
                 recorder.record(Actor::gateway(), None, ended).await;
                 Ok(())
@@ -58,11 +68,19 @@ pub(crate) fn populate(sim: &mut Sim<'_>, script: GatewayScript, context: Contex
             broker.consumed().await?;
         }
         let Context { scenario, setting, faults, played, log, .. } = context;
-        let mut stage = Stage { broker, faults, stop, log };
+        let mut stage = Stage { broker, faults, stop, log, failing };
         let play = play_gateway(&scenario, &script, &setting, &mut stage, &recorder, journal).await;
         played.send(play)?;
         Ok(())
     });
+}
+
+/// Resolves once a gateway is asked to end, and takes notice.
+async fn asked_to_end(stop: &Notify, process: &Senses) {
+    stop.notified().await;
+    if !process.hears() {
+        std::future::pending::<()>().await;
+    }
 }
 
 fn config(setting: &Setting, settings: &Settings) -> Config {
@@ -106,10 +124,15 @@ struct Stage {
     /// Asks the gateways to end.
     stop: Arc<Notify>,
     log: Log,
+    failing: Failing,
 }
 
 impl GatewayStage for Stage {
     type Stream = TcpStream;
+
+    fn begin_step(&mut self, number: usize) {
+        self.failing.begin_step(number);
+    }
 
     fn host(&self, gateway: usize) -> String {
         format!("{}:{PORT}", GATEWAYS[gateway - 1])
@@ -126,7 +149,12 @@ impl GatewayStage for Stage {
     async fn publish(&mut self, bodies: &[String], _routing_key: &str) -> Result<(), StageError> {
         // Everything goes to every queue, as the binding `#` says.
         for body in bodies {
-            self.broker.publish(body).await?;
+            let published = timeout(PATIENCE, self.broker.publish(body)).await;
+            published.map_err(|_| StageError::Precondition {
+                requires: "BRIDGE-1".parse().expect("a requirement"),
+                detail: "no gateway consumes".to_owned(),
+                waited: PATIENCE,
+            })??;
         }
         Ok(())
     }
@@ -136,7 +164,8 @@ impl GatewayStage for Stage {
     }
 
     async fn queue_ready(&mut self) -> Result<u32, StageError> {
-        Ok(self.broker.count().await?)
+        let counted = timeout(PATIENCE, self.broker.count()).await;
+        Ok(counted.map_err(|_| StageError::Failed("a gateway still consumes".to_owned()))??)
     }
 
     async fn forget(&mut self) -> Result<(), StageError> {

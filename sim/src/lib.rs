@@ -15,6 +15,7 @@
 pub mod boundary;
 mod broker;
 mod client;
+mod failing;
 mod gateway;
 mod log;
 mod network;

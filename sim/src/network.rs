@@ -13,15 +13,16 @@ use scenarios::player::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use turmoil::net::{TcpListener, TcpStream};
 
-use crate::boundary::{Wire, WireMaker, join};
+use crate::boundary::{Sensed, Sockets, Wire, WireMaker, join};
 
 /// The port of every gateway, scripted or not.
 pub(crate) const PORT: u16 = 3000;
 
 /// Dials by host name.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct SimDial {
     pub(crate) wires: Wires,
+    pub(crate) sockets: Sockets,
 }
 
 /// Who changes connections, and how many there have been.
@@ -32,18 +33,28 @@ pub(crate) struct Wires {
 }
 
 impl Dial for SimDial {
-    type Stream = SimStream;
+    type Stream = Sensed<SimStream>;
 
-    async fn dial(&self, host: &str, port: u16) -> io::Result<SimStream> {
-        let stream = Segmented(TcpStream::connect((host, port)).await?);
-        Ok(match self.wires.next() {
+    async fn dial(&self, host: &str, port: u16) -> io::Result<Sensed<SimStream>> {
+        let senses = self.sockets.senses();
+        let can_dial = || senses.hears() && senses.speaks();
+        if !can_dial() {
+            std::future::pending::<()>().await;
+        }
+        let stream = TcpStream::connect((host, port)).await?;
+        if !can_dial() {
+            self.sockets.hold(stream);
+            return std::future::pending().await;
+        }
+        let stream = Segmented(stream);
+        Ok(self.sockets.sense(match self.wires.next() {
             None => SimStream::Plain(stream),
             Some(wire) => {
                 let (near, far) = duplex(SEGMENT_BYTES);
                 tokio::spawn(join(wire, far, stream));
                 SimStream::Through(near)
             }
-        })
+        }))
     }
 }
 
@@ -54,7 +65,7 @@ impl Wires {
 
     /// What changes the next connection, where somebody does.
     fn next(&self) -> Option<Box<dyn Wire>> {
-        self.maker.as_ref().map(|make| make(self.count.fetch_add(1, Ordering::Relaxed)))
+        self.maker.as_ref().and_then(|make| make(self.count.fetch_add(1, Ordering::Relaxed)))
     }
 }
 
@@ -62,12 +73,13 @@ impl Wires {
 pub(crate) struct SimListener {
     listener: TcpListener,
     wires: Wires,
+    sockets: Sockets,
 }
 
 impl SimListener {
     /// Binds on the current host.
-    pub(crate) async fn bind(wires: Wires) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(("0.0.0.0", PORT)).await?, wires })
+    pub(crate) async fn bind(wires: Wires, sockets: Sockets) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind(("0.0.0.0", PORT)).await?, wires, sockets })
     }
 }
 
@@ -150,24 +162,30 @@ impl AsyncWrite for SimStream {
 }
 
 impl Listen for SimListener {
-    type Incoming = (TcpStream, Option<Box<dyn Wire>>);
-    type Stream = SimStream;
+    type Incoming = (TcpStream, Option<Box<dyn Wire>>, Sockets);
+    type Stream = Sensed<SimStream>;
 
     async fn accept(&mut self) -> io::Result<(Self::Incoming, IpAddr)> {
-        let (stream, peer) = self.listener.accept().await?;
-        Ok(((stream, self.wires.next()), peer.ip()))
+        loop {
+            let (stream, peer) = self.listener.accept().await?;
+            if self.sockets.senses().hears() {
+                return Ok(((stream, self.wires.next(), self.sockets.clone()), peer.ip()));
+            }
+            // The kernel takes connections for a process that does not.
+            self.sockets.hold(stream);
+        }
     }
 
-    async fn open((stream, wire): Self::Incoming) -> io::Result<SimStream> {
+    async fn open((stream, wire, sockets): Self::Incoming) -> io::Result<Sensed<SimStream>> {
         let stream = Segmented(stream);
-        Ok(match wire {
+        Ok(sockets.sense(match wire {
             None => SimStream::Plain(stream),
             Some(wire) => {
                 let (near, far) = duplex(SEGMENT_BYTES);
                 tokio::spawn(join(wire, stream, far));
                 SimStream::Through(near)
             }
-        })
+        }))
     }
 }
 

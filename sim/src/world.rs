@@ -27,7 +27,7 @@ const MAX_LATENCY: Duration = Duration::from_millis(3);
 /// Connections that may wait to be accepted; turmoil panics beyond it.
 const TCP_CAPACITY: usize = 1024;
 /// How long a step waits for what has no window of its own.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 /// A few ticks and latencies; nothing else is late here.
 const SLACK: Duration = Duration::from_millis(20);
 

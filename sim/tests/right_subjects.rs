@@ -84,7 +84,7 @@ impl Wire for WithoutRooms {
 #[test]
 fn a_welcome_without_rooms_delays_no_heartbeat() {
     fn boundary() -> Boundary {
-        Boundary { wire: Some(Arc::new(|_| Box::new(WithoutRooms))), ..Boundary::default() }
+        Boundary { wire: Some(Arc::new(|_| Some(Box::new(WithoutRooms)))), ..Boundary::default() }
     }
     are_right("gateway/heartbeat/**", &Timing::default(), boundary);
 }

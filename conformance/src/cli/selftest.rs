@@ -1,5 +1,7 @@
 //! `selftest`: the suite judged by mutants.
 
+mod vacuity;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -30,16 +32,32 @@ pub(super) struct SelftestArgs {
     /// List the mutants
     #[arg(long)]
     list: bool,
+    /// Look for what passes without evidence instead: cases in which the reference fails, and `never`s that nothing matches;
+    /// `--filter` is then about the names of cases
+    #[arg(long, conflicts_with = "list")]
+    vacuity: bool,
+    /// A folder of scenarios, instead of those that are built in
+    #[arg(long, value_name = "DIR", requires = "vacuity")]
+    scenarios: Option<PathBuf>,
     /// Trials at once [default: the number of cores]
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// A folder for `selftest.json` and `selftest.html`
+    /// A folder for `selftest.json` and `selftest.html`, or for `vacuity.json`
     #[arg(long, short = 'o', value_name = "DIR")]
     output: Option<PathBuf>,
 }
 
+impl SelftestArgs {
+    fn threads(&self) -> usize {
+        self.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the duration of a run is real time")]
 pub(super) fn run(args: &SelftestArgs) -> Result<Exit, Failure> {
+    if args.vacuity {
+        return vacuity::run(args);
+    }
     let wanted = |id: &str, requirement: &str| {
         args.filter.as_deref().is_none_or(|text| id.contains(text) || requirement == text)
     };
@@ -64,8 +82,7 @@ pub(super) fn run(args: &SelftestArgs) -> Result<Exit, Failure> {
         trials.controls.clear();
     }
     let begun = Instant::now();
-    let threads =
-        args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let threads = args.threads();
     let bar = bar(trials.len() + commands.len());
     let mut matrix = trials.play(threads, |trial| {
         if let Trial::Mutant(_, fate) = trial {

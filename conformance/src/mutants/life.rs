@@ -1,12 +1,22 @@
 //! Subjects that do not come back, and what only some cases let them do.
 
 use serde_json::json;
+use sim::boundary::{Boundary, Failure, FailureKind};
 
 use super::Mutant;
 use super::lines::{Change, asked, lines, told};
 use super::wire::{Change as OnWire, Shared, down, is, up, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        id: "gateway/dies-once-it-has-refused",
+        requirement: "AUTH-2",
+        about: "A token is refused as it must be, and the exception that was thrown for it ends the process.",
+        boundary: || Boundary {
+            failure: Some(Failure { from_step: 1, kind: FailureKind::Killed }),
+            ..Boundary::default()
+        },
+    },
     Mutant {
         id: "client/never-returns-from-silence",
         requirement: "PING-3",

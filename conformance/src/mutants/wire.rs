@@ -21,7 +21,7 @@ pub(super) struct Change {
 
 /// Changes every connection; they are counted from 0.
 pub(super) fn wire(make: impl Fn(usize) -> Change + Send + Sync + 'static) -> Boundary {
-    Boundary { wire: Some(Arc::new(move |number| Box::new(make(number)))), ..Boundary::default() }
+    Boundary { wire: Some(Arc::new(move |number| Some(Box::new(make(number))))), ..Boundary::default() }
 }
 
 impl Change {

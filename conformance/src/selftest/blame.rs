@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use scenarios::{Judgement, Library};
+use sim::boundary::{Boundary, Failure, FailureKind};
 
-use super::simulated;
+use super::report as played;
 use crate::mutants;
-use crate::result::Verdict;
+use crate::result::{Check, Verdict};
 
 /// A boundary passes on whole frames, masked as they must be: what these say with others does not get through it.
 const NOT_WHOLE_FRAMES: [&str; 3] = [
@@ -25,7 +26,7 @@ fn found(mutant: &str, filters: &[&str]) -> (BTreeSet<String>, BTreeSet<String>)
         if NOT_WHOLE_FRAMES.contains(&scenario.id.0.as_str()) {
             continue;
         }
-        let report = simulated(scenario, (mutant.boundary)());
+        let report = played(scenario, (mutant.boundary)());
         assert!(
             !matches!(report.verdict, Verdict::HarnessError { .. }),
             "{}: {:?}",
@@ -85,4 +86,26 @@ fn a_client_that_stays_away_is_one_finding() {
 fn an_event_that_does_not_reach_its_owner_is_no_stranger() {
     let (failed, _) = found("gateway/payments-only", &["gateway/bridge/**", "gateway/network/**"]);
     assert!(failed.contains("BRIDGE-18") && !failed.contains("BRIDGE-4"), "{failed:?}");
+}
+
+/// A subject that dies violates nothing by that: whatever it owed by then is undecided.
+#[test]
+fn a_death_is_one_finding() {
+    let library = Library::builtin().unwrap();
+    for scenario in library.select(&["client/state/**".to_owned(), "gateway/auth/**".to_owned()]).unwrap() {
+        if !scenario.simulated {
+            continue;
+        }
+        let failure = Some(Failure { from_step: 1, kind: FailureKind::Killed });
+        let report = played(scenario, Boundary { failure, ..Boundary::default() });
+        assert!(
+            matches!(report.verdict, Verdict::SubjectError { .. }),
+            "{}: {:?}",
+            report.id,
+            report.verdict
+        );
+        let is_undecided = |check: &Check| matches!(check.judgement, Judgement::Undecided { .. });
+        assert!(report.checks.iter().all(is_undecided), "{}: {:?}", report.id, report.checks);
+        assert!(report.universal.is_empty(), "{}: {:?}", report.id, report.universal);
+    }
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::contains;
+use super::example::ANYTHING;
 use crate::trace::{Key, Reading};
 
 /// A value that the client was asked for: a consumer's, a query's, or its configuration where neither is named.
@@ -58,6 +59,16 @@ impl ReadPattern {
     pub(super) fn consumer(&self) -> Option<&str> {
         self.consumer.as_deref()
     }
+
+    /// A request of the adapter protocol, and an answer to it that matches.
+    pub(super) fn example(&self) -> (&'static str, Value) {
+        let value = self.value.as_ref().or(self.with.as_ref()).cloned().unwrap_or_default();
+        match (&self.consumer, &self.query) {
+            (Some(_), _) => ("read", json!({ "ok": true, "value": value })),
+            (None, Some(_)) => ("get_query", json!({ "ok": true, "value": value })),
+            (None, None) => ("config", json!({ "ok": true, "config": value })),
+        }
+    }
 }
 
 impl ReportPattern {
@@ -66,12 +77,27 @@ impl ReportPattern {
             && self.user.as_ref().is_none_or(|wanted| contains(user, wanted))
             && self.nobody.is_none_or(|nobody| user.is_null() == nobody)
     }
+
+    /// A message and a user that match.
+    pub(super) fn example(&self) -> (&str, Value) {
+        let user = match (&self.user, self.nobody) {
+            (Some(user), _) => user.clone(),
+            (None, Some(false)) => json!({ "id": ANYTHING }),
+            (None, _) => Value::Null,
+        };
+        (self.contains.as_deref().unwrap_or(ANYTHING), user)
+    }
 }
 
 impl LogPattern {
     pub(super) fn matches(&self, text: &str) -> bool {
         self.contains.as_ref().is_none_or(|wanted| text.contains(wanted.as_str()))
             && self.is_empty.is_none_or(|empty| text.trim().is_empty() == empty)
+    }
+
+    /// A line that matches; none where only silence does.
+    pub(super) fn example(&self) -> Option<&str> {
+        (self.is_empty != Some(true)).then(|| self.contains.as_deref().unwrap_or(ANYTHING))
     }
 }
 

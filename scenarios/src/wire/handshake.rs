@@ -108,11 +108,18 @@ impl UpgradeRequest {
         if field("upgrade").is_none_or(|value| !value.eq_ignore_ascii_case("websocket")) {
             return Err(UpgradeError::Broken("the answer has no `Upgrade: websocket`"));
         }
-        let key = self.recipe.field("sec-websocket-key").unwrap_or(KEY);
-        if field("sec-websocket-accept") != Some(derive_accept_key(key.as_bytes())) {
+        // Whoever grants a request that has no key has granted it: there is nothing that the answer could prove.
+        let is_proven = |key: &str| field("sec-websocket-accept") == Some(derive_accept_key(key.as_bytes()));
+        if !self.key().is_none_or(is_proven) {
             return Err(UpgradeError::Broken("`Sec-WebSocket-Accept` does not belong to the key"));
         }
         Ok(leftover)
+    }
+
+    /// The `Sec-WebSocket-Key` that it is sent with.
+    fn key(&self) -> Option<&str> {
+        let usual = self.upgrade && !self.recipe.changes("sec-websocket-key");
+        self.recipe.field("sec-websocket-key").or(usual.then_some(KEY))
     }
 
     fn head(&self) -> String {
@@ -313,6 +320,34 @@ mod tests {
             assert_eq!(leftover, b"early");
         };
         tokio::join!(gateway, client);
+    }
+
+    /// An answer belongs to the key of its request. A request without a key is granted by any answer that grants: it must not pass
+    /// for a refusal.
+    #[tokio::test]
+    async fn an_answer_belongs_to_its_key() {
+        for (without, fields, is_opened) in [
+            (vec![], BTreeMap::new(), false),
+            (vec![], BTreeMap::from([("Sec-WebSocket-Key".to_owned(), "c2hvcnQ=".to_owned())]), false),
+            (vec!["Sec-WebSocket-Key".to_owned()], BTreeMap::new(), true),
+        ] {
+            let (mut near, mut far) = tokio::io::duplex(4096);
+            let request = UpgradeRequest {
+                host: "h".into(),
+                path: "/ws".into(),
+                token: None,
+                upgrade: true,
+                origin: None,
+                half: false,
+                recipe: RequestRecipe { fields, without, ..RequestRecipe::default() },
+            };
+            let gateway = async {
+                ReceivedRequest::read(&mut far).await.unwrap();
+                far.write_all((granted("another") + "\r\n").as_bytes()).await.unwrap();
+            };
+            let (asked, ()) = tokio::join!(request.send(&mut near), gateway);
+            assert_eq!(asked.is_ok(), is_opened, "{:?}", request.recipe);
+        }
     }
 
     /// A refusal is told with its status.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use reference_server::broker::{EventSource, SourceEvent, Tag};
 
+use super::senses::Senses;
 use crate::broker::SimSource;
 
 /// Changes what a broker says to a gateway, and what it hears from it.
@@ -24,26 +25,42 @@ pub(crate) struct FedThrough {
     source: SimSource,
     feed: Option<Box<dyn Feed>>,
     ready: VecDeque<SourceEvent>,
+    senses: Senses,
 }
 
 impl FedThrough {
-    pub(crate) fn new(source: SimSource, feed: Option<Box<dyn Feed>>) -> Self {
-        Self { source, feed, ready: VecDeque::new() }
+    pub(crate) fn new(source: SimSource, feed: Option<Box<dyn Feed>>, senses: Senses) -> Self {
+        Self { source, feed, ready: VecDeque::new(), senses }
+    }
+
+    /// The next event that is heard: what comes to a deaf gateway is neither taken nor settled.
+    async fn heard(&mut self) -> SourceEvent {
+        let event = self.source.next().await;
+        if !self.senses.hears() {
+            std::future::pending::<()>().await;
+        }
+        event
     }
 }
 
 impl EventSource for FedThrough {
     async fn next(&mut self) -> SourceEvent {
-        let Some(feed) = &mut self.feed else { return self.source.next().await };
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return event;
             }
-            self.ready.extend(feed.event(self.source.next().await));
+            let event = self.heard().await;
+            match &mut self.feed {
+                None => return event,
+                Some(feed) => self.ready.extend(feed.event(event)),
+            }
         }
     }
 
     async fn acknowledge_up_to(&mut self, tag: Tag) {
+        if !self.senses.speaks() {
+            return;
+        }
         let tag = match &mut self.feed {
             Some(feed) => feed.acknowledge(tag),
             None => Some(tag),
@@ -54,6 +71,9 @@ impl EventSource for FedThrough {
     }
 
     async fn reject(&mut self, tag: Tag) {
+        if !self.senses.speaks() {
+            return;
+        }
         self.source.reject(tag).await;
     }
 }

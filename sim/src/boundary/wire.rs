@@ -33,6 +33,11 @@ pub trait Wire: Send {
         text
     }
 
+    /// Frames for the client behind an answer that had been a refusal, and has become an upgrade.
+    fn granted(&mut self) -> Vec<RawFrame> {
+        Vec::new()
+    }
+
     /// What becomes of a client's frame.
     fn up(&mut self, frame: RawFrame) -> Passed {
         Passed { up: vec![frame], ..Passed::default() }
@@ -59,6 +64,9 @@ where
         from_gateway.read_to_end(&mut rest_down).await?;
         answer += &String::from_utf8_lossy(&rest_down);
         to_client.write_all(wire.answer(answer).as_bytes()).await?;
+        for frame in wire.granted() {
+            to_client.write_all(&frame.encode(None)).await?;
+        }
         return to_client.shutdown().await;
     }
     to_client.write_all(wire.answer(answer).as_bytes()).await?;

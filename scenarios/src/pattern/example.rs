@@ -1,0 +1,248 @@
+//! Something that a pattern matches: what a subject would do that does what it must not.
+
+use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat, ServerMessage, Target, Timestamp};
+use serde_json::{Map, Value, json};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use super::{ClosePattern, EmitPattern, MessagePattern, Pattern, RefusedPattern, What};
+use crate::trace::{FrameKind, Side};
+use crate::wire::frame::RawFrame;
+
+/// Something that a pattern matches, as it crosses the boundary of a subject.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Example {
+    /// A frame for the client.
+    Received(RawFrame),
+    /// A frame from the client.
+    Sent(RawFrame),
+    /// A dial that is granted.
+    Opened,
+    /// A dial that is refused with this HTTP status.
+    Refused(u16),
+    /// The end of a connection.
+    Closed {
+        /// With this code.
+        code: CloseCode,
+        /// By this side; by the subject where nothing is said.
+        by: Option<Side>,
+    },
+    /// A dial of the client.
+    Dialled,
+    /// A report of the client's adapter.
+    Reported(Value),
+    /// What the client's adapter answers to a request of this name, apart from the request's number.
+    Answered(String, Value),
+    /// A line in the log.
+    Printed(String),
+}
+
+/// What stands where a pattern leaves open what it is.
+pub(super) const ANYTHING: &str = "anything";
+
+impl Pattern {
+    /// Something that it matches, where it can be told: not what only a broker, a page or the end of a gateway is.
+    pub fn example(&self, dialect: &Dialect, now: Timestamp) -> Option<Example> {
+        let example = match &self.what {
+            What::Dials(_) => Example::Dialled,
+            What::Opens => Example::Opened,
+            What::Refused(RefusedPattern::Any | RefusedPattern::ClientError) => Example::Refused(403),
+            What::Refused(RefusedPattern::Status(status)) => Example::Refused(*status),
+            What::Closes(closes) => closes.example(),
+            What::Receives(message) => Example::Received(message.received(dialect, now)?),
+            What::Sends(message) => Example::Sent(message.sent(dialect, now)?),
+            What::Status(status) => self.report("status", json!({ "old": ANYTHING, "status": status })),
+            What::Emits(emits) => self.report("emit", emits.example()),
+            What::Refetches(key) => self.report("refetch", json!({ "key": key })),
+            What::Reports(reports) => {
+                let (message, user) = reports.example();
+                self.report("report", json!({ "message": message, "user": user }))
+            }
+            What::WantsToken => self.report("token_wanted", json!({})),
+            What::RequestFails(op) => Example::Answered(op.clone(), json!({ "error": ANYTHING })),
+            What::Reads(reads) => {
+                let (op, answer) = reads.example();
+                Example::Answered(op.to_owned(), answer)
+            }
+            What::Log(log) => Example::Printed(log.example()?.to_owned()),
+            What::Refused(RefusedPattern::Close(_) | RefusedPattern::AsDeclared)
+            | What::QueueDepth
+            | What::Topology
+            | What::Answers(_)
+            | What::Ended
+            | What::TurnedAway => return None,
+        };
+        Some(example)
+    }
+
+    /// The connection that the pattern names.
+    pub fn connection(&self) -> Option<u32> {
+        self.connection
+    }
+
+    fn report(&self, event: &str, mut report: Value) -> Example {
+        report["event"] = json!(event);
+        if let Some(consumer) = &self.consumer {
+            report["consumer"] = json!(consumer);
+        }
+        Example::Reported(report)
+    }
+}
+
+impl ClosePattern {
+    fn example(&self) -> Example {
+        let code = self.code.or(self.code_or_none).unwrap_or(CloseCode::INTERNAL);
+        Example::Closed { code, by: self.by }
+    }
+}
+
+impl EmitPattern {
+    fn example(&self) -> Value {
+        let payload = self.payload.as_ref().or(self.with.as_ref());
+        json!({ "name": self.name, "payload": payload, "listener": self.listener.as_deref().unwrap_or("main") })
+    }
+}
+
+impl MessagePattern {
+    /// A frame for the client.
+    fn received(&self, dialect: &Dialect, now: Timestamp) -> Option<RawFrame> {
+        let name = match self.name() {
+            Some("ping") if dialect.heartbeat == Heartbeat::Control => {
+                return self.is_of(FrameKind::Ping).then(|| RawFrame::control(Control::Ping, ANYTHING));
+            }
+            name => name,
+        };
+        self.frame(name, || {
+            let message = match name.unwrap_or(ANYTHING) {
+                "ping" => ServerMessage::Ping,
+                "pong" => ServerMessage::Pong,
+                "welcome" => ServerMessage::Welcome {
+                    user_id: ANYTHING.to_owned(),
+                    rooms: self.room.iter().cloned().collect(),
+                },
+                "subscribed" => ServerMessage::Subscribed(self.target()),
+                "unsubscribed" => ServerMessage::Unsubscribed(self.target()),
+                "error" => ServerMessage::Error {
+                    code: self.code.as_deref().unwrap_or(ANYTHING).to_owned(),
+                    message: ANYTHING.to_owned(),
+                },
+                name => ServerMessage::Event { name: name.to_owned(), payload: self.payload() },
+            };
+            dialect.encode_server(&message, now, None)
+        })
+    }
+
+    /// A frame from the client.
+    fn sent(&self, dialect: &Dialect, now: Timestamp) -> Option<RawFrame> {
+        let name = self.name();
+        self.frame(name, || {
+            let message = match name.unwrap_or(ANYTHING) {
+                "ping" => ClientMessage::Ping,
+                "pong" => ClientMessage::Pong,
+                "subscribe" => ClientMessage::Subscribe(self.target()),
+                "unsubscribe" => ClientMessage::Unsubscribe(self.target()),
+                name => ClientMessage::Other { kind: name.to_owned(), payload: self.payload() },
+            };
+            dialect.encode_client(&message, now)
+        })
+    }
+
+    /// A frame of the kind that is asked for; a text where the message has a name, or none is asked for.
+    fn frame(&self, name: Option<&str>, text: impl Fn() -> String) -> Option<RawFrame> {
+        let opcode = match self.frame.unwrap_or(FrameKind::Text) {
+            FrameKind::Text if name == Some("unreadable") => return Some(RawFrame::text("{")),
+            FrameKind::Text => return Some(RawFrame::text(self.body.clone().unwrap_or_else(text))),
+            // What has a name is a text.
+            _ if name.is_some() => return None,
+            FrameKind::Binary => OpCode::Data(Data::Binary),
+            FrameKind::Ping => OpCode::Control(Control::Ping),
+            FrameKind::Pong => OpCode::Control(Control::Pong),
+            FrameKind::Close => OpCode::Control(Control::Close),
+            FrameKind::Raw => return None,
+        };
+        Some(RawFrame::whole(opcode, bytes(self.body.as_deref().unwrap_or_default())?))
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.name.as_ref().or(self.any.first()).map(String::as_str)
+    }
+
+    fn is_of(&self, kind: FrameKind) -> bool {
+        self.frame.is_none_or(|wanted| wanted == kind)
+    }
+
+    fn target(&self) -> Target {
+        Target::EventType(self.target.as_deref().unwrap_or(ANYTHING).to_owned())
+    }
+
+    fn payload(&self) -> Value {
+        self.data.as_ref().or(self.with.as_ref()).cloned().unwrap_or_else(|| Value::Object(Map::new()))
+    }
+}
+
+/// The bytes that a text in hexadecimal is.
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    let pairs = hex.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).ok());
+    pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example(pattern: &str) -> Option<Example> {
+        #[derive(serde::Deserialize)]
+        struct File {
+            pattern: Pattern,
+        }
+        let File { pattern } = toml::from_str(&format!("pattern = {pattern}")).unwrap();
+        pattern.example(&Dialect::default(), Timestamp::from_unix_ms(0))
+    }
+
+    /// Frames say what the pattern asks for, in the dialect; where it asks for a frame alone, they carry its bytes.
+    #[test]
+    fn frames_say_what_is_asked_for() {
+        let Some(Example::Received(event)) =
+            example(r#"{ client = "a", receives = { type = "x:y", with = { turn = 2 } } }"#)
+        else {
+            panic!("an event is a frame");
+        };
+        let event: Value = serde_json::from_slice(&event.payload).unwrap();
+        assert_eq!((&event["type"], &event["payload"]["turn"]), (&json!("x:y"), &json!(2)));
+        let pong = example(r#"{ receives = { frame = "pong", body = "6c61" } }"#);
+        assert_eq!(pong, Some(Example::Received(RawFrame::control(Control::Pong, "la"))));
+        let beat = example(r#"{ receives = "ping" }"#);
+        assert_eq!(beat, Some(Example::Received(RawFrame::control(Control::Ping, ANYTHING))));
+        let Some(Example::Sent(asked)) = example(r#"{ sends = { type = "subscribe", target = "t" } }"#)
+        else {
+            panic!("a subscription is a frame");
+        };
+        assert!(String::from_utf8_lossy(&asked.payload).contains(r#""eventType":"t""#));
+    }
+
+    /// A report names what the pattern asks for, and whom.
+    #[test]
+    fn reports_say_what_is_asked_for() {
+        let status = example(r#"{ consumer = "badge", status = "error" }"#).unwrap();
+        let line = json!({ "event": "status", "old": ANYTHING, "status": "error", "consumer": "badge" });
+        assert_eq!(status, Example::Reported(line));
+        let Some(Example::Reported(line)) = example(r#"{ reports = { nobody = false } }"#) else {
+            panic!("a report is a line");
+        };
+        assert!(!line["user"].is_null());
+        assert!(
+            matches!(example(r#"{ request_fails = "send" }"#), Some(Example::Answered(op, _)) if op == "send")
+        );
+    }
+
+    /// What contradicts itself has no example, nor has what a subject does not do by itself.
+    #[test]
+    fn some_patterns_have_no_example() {
+        for pattern in [
+            r#"{ receives = { type = "error", frame = "binary" } }"#,
+            r#"{ log = { is_empty = true } }"#,
+            r#"{ topology = true }"#,
+        ] {
+            assert_eq!(example(pattern), None, "{pattern}");
+        }
+    }
+}
