@@ -68,7 +68,7 @@ impl StallProbe {
 #[cfg(test)]
 impl StallProbe {
     /// One that measures nothing, and has measured stalls of so long that ended so long after its start.
-    pub(super) fn of(start: Instant, stalls: &[(Duration, Duration)]) -> Self {
+    pub(crate) fn of(start: Instant, stalls: &[(Duration, Duration)]) -> Self {
         let mut worst = Vec::new();
         for (ended, stall) in stalls {
             worst.resize(worst.len().max(span(*ended) + 1), Duration::ZERO);

@@ -147,14 +147,19 @@ impl CaseReport {
             *kept.outcomes.entry(name).or_default() += count;
         }
         kept.runs += other.runs;
-        for mut found in other.universal {
-            if !kept.universal.iter().any(|known| known.requirement == found.requirement) {
+        kept.add_universal(other.universal);
+        kept
+    }
+
+    /// Adds what another run of the case says of universal rules, where this one says nothing of them.
+    pub(crate) fn add_universal(&mut self, of_another_run: Vec<UniversalFinding>) {
+        for mut found in of_another_run {
+            if !self.universal.iter().any(|known| known.requirement == found.requirement) {
                 // It points into a trace that is not kept.
                 found.finding.at.clear();
-                kept.universal.push(found);
+                self.universal.push(found);
             }
         }
-        kept
     }
 }
 

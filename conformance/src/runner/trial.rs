@@ -1,7 +1,7 @@
 //! The verdict on a case, of all of its runs.
 
 use super::verdict::{Run, Weight};
-use crate::result::{CaseReport, Verdict};
+use crate::result::{CaseReport, UniversalFinding, Verdict};
 
 /// How often a case is run again whose run does not count.
 const RERUNS: u32 = 2;
@@ -25,6 +25,8 @@ pub(super) struct Trial {
     has_missed: bool,
     /// The last run that does not count.
     doubtful: Option<CaseReport>,
+    /// What the runs that did not decide say of universal rules: no later run takes that back.
+    universal: Vec<UniversalFinding>,
 }
 
 impl Trial {
@@ -37,6 +39,7 @@ impl Trial {
     pub(super) fn take(&mut self, run: Run) -> Option<CaseReport> {
         self.runs += 1;
         let Run { report, weight } = run;
+        let universal = report.universal.clone();
         let decided = match weight {
             Weight::Certain if report.verdict == Verdict::Pass => {
                 self.passes += 1;
@@ -51,13 +54,19 @@ impl Trial {
             }
         };
         let decided = decided.or_else(|| self.doubtful.take_if(|_| self.runs > RERUNS));
-        decided.map(|report| CaseReport { runs: self.runs, ..report })
+        self.universal.extend(universal);
+        decided.map(|report| {
+            let mut report = CaseReport { runs: self.runs, ..report };
+            report.add_universal(std::mem::take(&mut self.universal));
+            report
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::result::sample::case;
     use scenarios::{Scenario, ScenarioId};
 
     /// Runs, told by letters: a certain Pass, Fail, Blocked case or death; a miss that is Explained by noise, or not (`u`).
@@ -116,5 +125,23 @@ mod tests {
         for undecided in ["e", "u", "ee", "ue", "up"] {
             assert_eq!(decide(undecided), None, "{undecided}");
         }
+    }
+
+    /// A universal rule that was violated in a run which does not count is violated, whatever the next run is like.
+    #[test]
+    fn what_a_doubtful_run_violates_is_not_forgotten() {
+        let run = |verdict, weight, violated: &[&str]| {
+            let universal = violated.iter().map(|id| UniversalFinding::sample(id, vec![2])).collect();
+            Run { report: CaseReport { universal, ..case("a", verdict, &[]) }, weight }
+        };
+        let mut trial = Trial::default();
+        let doubtful = run(Verdict::Inconclusive { stall_ms: 90 }, Weight::Explained, &["STATE-2"]);
+        assert!(trial.take(doubtful).is_none());
+        let report = trial.take(run(Verdict::Pass, Weight::Certain, &["STATE-5"])).unwrap();
+        let found: Vec<_> = report.universal.iter().map(|found| found.requirement.to_string()).collect();
+        assert_eq!(
+            (report.verdict, found),
+            (Verdict::Pass, vec!["STATE-5".to_owned(), "STATE-2".to_owned()])
+        );
     }
 }

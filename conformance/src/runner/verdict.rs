@@ -132,9 +132,14 @@ pub(super) fn weighed(
         let longest = doubt.noise.map(|noise| noise.during(&Span::Whole).longest_ms());
         missed.zip(longest).is_some_and(|(missed, ms)| missed <= HOPS * Duration::from_millis(ms))
     };
-    let universal: Vec<_> = violations
+    // What follows from the end of a connection that a stall has cut is run again, as everything else that does.
+    let follows = |finding: &Finding| cut.is_some_and(|cut| cut.at <= last(finding));
+    let (cut_violations, violations): (Vec<_>, Vec<_>) = violations
         .into_iter()
         .filter(|violation| !is_noise(&violation.finding))
+        .partition(|violation| follows(&violation.finding));
+    let universal: Vec<_> = violations
+        .into_iter()
         .map(|Violation { requirement, finding }| UniversalFinding { requirement, finding })
         .collect();
     let seen: Vec<_> = judged
@@ -161,6 +166,12 @@ pub(super) fn weighed(
         }
         (Err(_), Ending::Died { why }) => (Verdict::SubjectError { detail: why }, Weight::Certain),
         (Err(error), _) => (Verdict::HarnessError { detail: error.to_string() }, Weight::Certain),
+    };
+    let (verdict, weight) = match (verdict, cut) {
+        (Verdict::Pass, Some(cut)) if !cut_violations.is_empty() => {
+            (Verdict::Inconclusive { stall_ms: cut.noise.longest_ms() }, Weight::Explained)
+        }
+        (verdict, _) => (verdict, weight),
     };
     let checks = seen.into_iter().map(Seen::into_check).collect();
     Run { report: of_play(scenario, verdict, checks, universal, trace), weight }
@@ -366,11 +377,14 @@ fn cut(
 /// The last observation that shows what was judged; what did not come did not come to the end.
 fn end(judged: &Judged) -> usize {
     match &judged.judgement {
-        Judgement::Failed(finding) if finding.property == Property::Safety => {
-            finding.at.iter().copied().max().unwrap_or(usize::MAX)
-        }
+        Judgement::Failed(finding) if finding.property == Property::Safety => last(finding),
         _ => usize::MAX,
     }
+}
+
+/// The last observation that shows a finding.
+fn last(finding: &Finding) -> usize {
+    finding.at.iter().copied().max().unwrap_or(usize::MAX)
 }
 
 /// When something was awaited in vain, where a step says so.

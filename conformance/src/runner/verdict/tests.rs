@@ -6,6 +6,7 @@ use scenarios::label::Label;
 use scenarios::trace::{Actor, Event};
 
 use super::*;
+use crate::noise::StallProbe;
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -271,4 +272,41 @@ fn without_doubt_everything_counts() {
     assert_eq!(run(Err(PlayError::SubjectDied("exit code 7".into()))), ("died", 1, Certain));
     assert_eq!(run(Err(PlayError::NotRun("no".into()))), ("not run", 0, Certain));
     assert_eq!(run(Err(PlayError::Harness("no".into()))), ("error", 0, Certain));
+}
+
+/// A universal rule that is violated after a stall has cut a connection is run again; before, or without one, it is violated.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "there is no other instant to begin at")]
+fn universal_rules_are_excused_by_a_cut_alone() {
+    let text = "version = 2\ntitle = \"t\"\nsubject = \"client\"\n[[expect]]\nrequirement = \"STATE-1\"\nsome = { opens = true }";
+    let scenario = Scenario::parse(scenarios::ScenarioId("client/t".into()), text).unwrap();
+    let times = Times { timing: Timing::default(), patience: ms(1000), slack: ms(60), fleet: 20 };
+    let requirements = BTreeSet::from([id("STATE-1")]);
+    let observe = |at_ms: u64, event| Observation {
+        at_us: at_ms * 1000,
+        actor: Actor::client(),
+        connection: Some(0),
+        event,
+    };
+    let opened = || observe(0, Event::Opened);
+    let closed = || observe(50_000, Event::Closed { code: None, by: Side::Client });
+    // From connected to connected is no transition.
+    let illegal = |at| observe(at, Event::Status { old: "connected".into(), new: "connected".into() });
+    let began = std::time::Instant::now();
+    let stalled = StallProbe::of(began, &[(ms(50_000), ms(9000))]);
+    let idle = StallProbe::of(began, &[]);
+    let after = vec![opened(), closed(), illegal(51_000)];
+    for (host, observations, expected) in [
+        (&idle, after.clone(), ("pass", Certain, true)),
+        (&stalled, after, ("inconclusive", Explained, false)),
+        (&stalled, vec![opened(), illegal(1000), closed()], ("pass", Certain, true)),
+        (&stalled, vec![opened(), illegal(1000)], ("pass", Certain, true)),
+    ] {
+        let noise = CaseNoise { host, subject: &[], began, first: ms(0), last: ms(60_000) };
+        let doubt = Doubt { noise: Some(&noise), company: Alone };
+        let play = Play { trace: Trace { observations }, outcome: Ok(()) };
+        let run = weighed(&scenario, &requirements, None, play, &times, doubt);
+        let told = (run.report.verdict.name(), run.weight, !run.report.universal.is_empty());
+        assert_eq!(told, expected, "{:?}", run.report.trace);
+    }
 }
