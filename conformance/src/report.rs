@@ -15,6 +15,7 @@ mod html;
 mod json;
 mod junit;
 mod markdown;
+mod noise_note;
 mod repeat;
 #[cfg(test)]
 mod sample;

@@ -129,7 +129,7 @@ pub struct Finding {
 pub struct Margin {
     /// In microseconds.
     pub beyond_us: u64,
-    /// The observations between which it is measured, as indices into the trace.
+    /// The observations that noise must have moved to make it so, as indices into the trace.
     pub at: Vec<usize>,
 }
 
@@ -146,10 +146,7 @@ impl Expectation {
     }
 
     fn look(&self, trace: &Trace, times: &Times) -> Result<Option<Margin>, Finding> {
-        if let Kind::Spread(spread) = &self.kind {
-            return spread.check(trace, times).map(Some);
-        }
-        self.kind.look(trace, self.scope.range(trace)?, times).map(|()| None)
+        self.kind.look(trace, self.scope.range(trace)?, times)
     }
 
     /// What a dialect lacks, where it cannot be expected in it. That something never comes can be expected of any.
@@ -199,12 +196,12 @@ impl Expectation {
 }
 
 impl Kind {
-    fn look(&self, trace: &Trace, range: Range<usize>, times: &Times) -> Result<(), Finding> {
-        match self {
+    fn look(&self, trace: &Trace, range: Range<usize>, times: &Times) -> Result<Option<Margin>, Finding> {
+        let looked = match self {
             Self::AnyOf(kinds) => {
                 let failed: Result<Vec<Finding>, ()> =
                     kinds.iter().map(|kind| kind.look(trace, range.clone(), times).err().ok_or(())).collect();
-                let Ok(findings) = failed else { return Ok(()) };
+                let Ok(findings) = failed else { return Ok(None) };
                 let expected: Vec<_> = findings.into_iter().map(|finding| finding.expected).collect();
                 Err(Finding::owed(expected.join(", or "), "nothing of that happened", []))
             }
@@ -213,10 +210,11 @@ impl Kind {
             Self::Count { pattern, times: bounds } => counts::count(trace, range, pattern, bounds, times),
             Self::Order(patterns) => counts::order(trace, range, patterns),
             Self::Interval { from, to, min, max, oldest } => {
-                intervals::interval(trace, range, [from, to], [min.as_ref(), max.as_ref()], *oldest, times)
+                let bounds = [min.as_ref(), max.as_ref()];
+                return intervals::interval(trace, range, [from, to], bounds, *oldest, times);
             }
             Self::Every { pattern, period } => intervals::every(trace, range, pattern, period, times),
-            Self::Backoff => intervals::backoff(trace, times),
+            Self::Backoff => return intervals::backoff(trace, times),
             Self::Statuses(wanted) => statuses::sequence(trace, wanted),
             Self::LegalTransitions => statuses::legal(trace),
             Self::OneConnection => connections::one_at_a_time(trace),
@@ -226,9 +224,10 @@ impl Kind {
             Self::Topology => broker::topology(trace),
             Self::NoTokens => secrecy::no_tokens(trace),
             Self::Sequence(sequence) => sequence.check(trace, times),
-            Self::Spread(spread) => spread.check(trace, times).map(|_| ()),
+            Self::Spread(spread) => return spread.check(trace, times).map(Some),
             Self::QueueReady(wanted) => broker::queue_ready(trace, *wanted),
-        }
+        };
+        looked.map(|()| None)
     }
 
     /// Every pattern in it.

@@ -2,6 +2,7 @@
 
 mod port;
 mod rig;
+mod settling;
 mod start;
 
 use std::io;

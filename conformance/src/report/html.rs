@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use self::case::Cases;
 use super::About;
+use super::noise_note::noise_note;
 use super::visible::visible;
 use super::words::counted;
 use crate::exit::Exit;
@@ -118,6 +119,7 @@ fn head(report: &RunReport, about: &About) -> Markup {
                     " · "
                 }
                 "seed " (about.seed)
+                @if let Some(note) = noise_note(report) { br; (note) }
             }
         }
     }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use scenarios::{Catalogue, RequirementId, ScenarioId};
 
 use super::About;
+use super::noise_note::noise_note;
 use super::undecided::Undecided;
 use super::visible::visible;
 use super::words::counted;
@@ -42,6 +43,9 @@ pub fn markdown(report: &RunReport, about: &About) -> String {
     }
     for expired in &report.expired {
         push(&mut text, format_args!("> {}\n", cell(expired)));
+    }
+    if let Some(note) = noise_note(report) {
+        push(&mut text, format_args!("> {note}\n"));
     }
     let failed: Vec<_> = report.standing(Standing::Failed).collect();
     if !failed.is_empty() {

@@ -106,6 +106,13 @@ impl RunReport {
         self.cases.iter().find(|case| case.id == *id)
     }
 
+    /// Whether cases of this subject were judged with the noise of this host alone: how long its processes waited for a processor
+    /// was told in none of them.
+    pub fn knows_host_noise_only(&self, subject: SubjectKind) -> bool {
+        let mut played = self.cases.iter().filter(|case| case.subject == subject && case.runs > 0).peekable();
+        played.peek().is_some() && played.all(|case| case.subject_wait_ms.is_none())
+    }
+
     /// How the run ended, in a sign and in words. A selection says what it selected, and nothing of conformance.
     pub fn sentence(&self) -> (&'static str, String) {
         let exit = self.exit();

@@ -9,11 +9,11 @@ use tokio::runtime::Runtime;
 
 use crate::{cases, gatecheck};
 
-/// Sleeps longer than it may, the first time.
+/// Sleeps longer than it may, the first time. `mkdir` lets exactly one of two that start at once be the first.
 const PROFILE: &str = r#"
 [gateway]
 command = [
-    "sh", "-c", 'test -e started || { touch started; sleep 600; }; exec "$0" "$@"', "{gatecheck}", "reference-server",
+    "sh", "-c", 'mkdir started 2>/dev/null && sleep 600; exec "$0" "$@"', "{gatecheck}", "reference-server",
     "--listen", "127.0.0.1:{port}",
 ]
 env = { JWT_SECRET = "{jwt_secret}", RABBITMQ_URL = "{amqp_url}" }
@@ -47,7 +47,8 @@ async fn is_tried_again() -> Result<(), Failed> {
     let mut runs: Vec<_> = cases(&report).map(|case| case["runs"].as_u64()).collect();
     runs.sort_unstable();
     match (code, runs.as_slice()) {
-        (0, [Some(1), Some(2)]) => Ok(()),
+        // The other one may be tried again too, on a host that slows it.
+        (0, [Some(1 | 2), Some(2)]) => Ok(()),
         other => Err(format!("{other:?}: {report}").into()),
     }
 }

@@ -1,10 +1,11 @@
 //! When things happened. Every bound is widened by the executor's slack, so that a busy host is not a finding. Of several misses the
-//! one by most counts: noise that explains it explains the others, and not the other way round.
+//! one by most counts: noise that explains it explains the others, and not the other way round. What came late enough says by how
+//! much, since noise can hold back what was too early.
 
 use std::ops::Range;
 use std::time::Duration;
 
-use super::Finding;
+use super::{Finding, Margin};
 use super::counts::matches;
 use crate::pattern::Pattern;
 use crate::times::{Expr, Times};
@@ -17,7 +18,7 @@ pub(super) fn interval(
     [min, max]: [Option<&Expr>; 2],
     oldest: bool,
     times: &Times,
-) -> Result<(), Finding> {
+) -> Result<Option<Margin>, Finding> {
     let shortest = min.map(|expr| expr.duration(times).saturating_sub(times.slack));
     let longest = max.map(|expr| expr.duration(times) + times.slack);
     let window = match (min, max) {
@@ -33,6 +34,7 @@ pub(super) fn interval(
     }
     let mut answered = range.start;
     let mut worst = None;
+    let mut narrowest = None;
     for start in starts {
         // One that is older is still waiting: this one waits with it.
         if oldest && start < answered {
@@ -64,8 +66,11 @@ pub(super) fn interval(
             let found = Finding::forbidden(expected.clone(), seen, [start, end]).missed_by(missed);
             worst = Some(worse(worst, found));
         }
+        if let Some(shortest) = shortest.filter(|shortest| !shortest.is_zero()) {
+            narrowest = Some(narrower(narrowest, took.saturating_sub(shortest), end));
+        }
     }
-    worst.map_or(Ok(()), Err)
+    worst.map_or(Ok(narrowest), Err)
 }
 
 pub(super) fn every(
@@ -94,13 +99,14 @@ pub(super) fn every(
 }
 
 /// The pause before a redial runs from the end of the connection, or of the attempt, to the next dial.
-pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<(), Finding> {
+pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<Option<Margin>, Finding> {
     let backoff = times.timing.backoff();
     let mut attempt = 0;
     let mut ended: Option<usize> = None;
     let mut opened: Option<Duration> = None;
     let mut redials = 0;
     let mut worst = None;
+    let mut narrowest = None;
     for (index, observation) in trace.iter() {
         match observation.event {
             Event::Opened => opened = Some(observation.at()),
@@ -124,6 +130,9 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<(), Finding> {
                     let found = Finding::forbidden(expected, seen, [before, index]).missed_by(missed);
                     worst = Some(worse(worst, found));
                 }
+                if !window.0.is_zero() {
+                    narrowest = Some(narrower(narrowest, pause.saturating_sub(window.0), index));
+                }
                 attempt += 1;
                 redials += 1;
             }
@@ -132,7 +141,17 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<(), Finding> {
     }
     match redials {
         0 => Err(Finding::owed("redials after the backoff's delays", "no redial", ended)),
-        _ => worst.map_or(Ok(()), Err),
+        _ => worst.map_or(Ok(narrowest), Err),
+    }
+}
+
+/// The smaller one of two margins: of what was seen before, and of what is seen here. What holds something back, does so just
+/// before it is seen.
+fn narrower(one: Option<Margin>, beyond: Duration, at: usize) -> Margin {
+    let beyond_us = u64::try_from(beyond.as_micros()).unwrap_or(u64::MAX);
+    match one {
+        Some(one) if one.beyond_us <= beyond_us => one,
+        _ => Margin { beyond_us, at: vec![at] },
     }
 }
 

@@ -11,10 +11,11 @@ use scenarios::trace::Trace;
 use url::Url;
 
 use super::port::Port;
+use super::settling::topology_settles;
 use super::start::start;
 use crate::amqp::{BrokerLink, Names};
 use crate::broker::{Broker, BrokerConfig};
-use crate::executor::{BrokerChoice, ExecutionError, Executor, now};
+use crate::executor::{BrokerChoice, ExecutionError, Executor};
 use crate::limits::{HostLimit, Refusals};
 use crate::noise::Watch;
 use crate::process::Subject;
@@ -177,27 +178,11 @@ impl Rig {
         })
     }
 
-    /// Waits until nothing new has been declared, bound or consumed at the embedded broker for a while. What another broker
-    /// has, cannot be told so.
+    /// Waits until all that the gateways have at the embedded broker is there. What another broker has, cannot be told.
     pub(super) async fn topology_settles(&self) {
-        let Some(broker) = &self.embedded else { return };
-        let settled = async {
-            let (mut last, mut since) = (None, now());
-            while since.elapsed() < SETTLED_FOR {
-                let snapshot = broker.snapshot().await;
-                let queues: Vec<_> =
-                    snapshot.queues.iter().map(|(name, queue)| (name.clone(), queue.consumers)).collect();
-                let bindings: usize = snapshot.exchanges.values().map(|exchange| exchange.bindings).sum();
-                let is_consumed = queues.iter().any(|(_, consumers)| *consumers > 0);
-                let seen = Some((queues, bindings));
-                if last != seen || !is_consumed {
-                    (last, since) = (seen, now());
-                }
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        };
-        // One that never settles, or never consumes, is for the steps to find out.
-        let _ = tokio::time::timeout(SETTLES_WITHIN, settled).await;
+        if let Some(broker) = &self.embedded {
+            topology_settles(broker).await;
+        }
     }
 
     /// Kills the gateways and says what they printed last.
@@ -247,13 +232,6 @@ impl From<ExecutionError> for Rejection {
 
 /// How long a gateway that is ready may take until it consumes: some dial their broker again only every few seconds.
 const CONSUMES_WITHIN: Duration = Duration::from_secs(10);
-
-/// How long nothing new must have come up at the broker.
-const SETTLED_FOR: Duration = Duration::from_millis(50);
-/// How often that is looked at.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// How long it is waited for at most.
-const SETTLES_WITHIN: Duration = Duration::from_secs(1);
 
 /// Rigs whose case has passed, for the next.
 #[derive(Default)]

@@ -4,6 +4,7 @@ use scenarios::{Catalogue, RequirementId, SubjectKind};
 
 use super::{BAD, DOUBT, FAINT, GOOD, STRONG, push};
 use crate::exit::Exit;
+use crate::report::noise_note::noise_note;
 use crate::report::undecided::Undecided;
 use crate::report::visible::visible_line;
 use crate::report::words::shortened;
@@ -22,6 +23,9 @@ pub(super) fn write(text: &mut String, report: &RunReport, catalogue: &Catalogue
     }
     for expired in &report.expired {
         push(text, format_args!("{BAD}expired{BAD:#}: {}", visible_line(expired)));
+    }
+    if let Some(note) = noise_note(report) {
+        push(text, format_args!("{FAINT}{note}{FAINT:#}"));
     }
     let exit = report.exit();
     let style = match exit {
