@@ -53,13 +53,25 @@ enum Kind {
     /// No match.
     Never(Pattern),
     /// So many matches.
-    Count { pattern: Pattern, times: Bounds },
+    Count {
+        pattern: Pattern,
+        times: Bounds,
+    },
     /// A match of each, one after the other.
     Order(Vec<Pattern>),
     /// After each `from`, or the oldest of those that one `to` follows, the first `to` comes within these bounds.
-    Interval { from: Pattern, to: Pattern, min: Option<Expr>, max: Option<Expr>, oldest: bool },
+    Interval {
+        from: Pattern,
+        to: Pattern,
+        min: Option<Expr>,
+        max: Option<Expr>,
+        oldest: bool,
+    },
     /// Matches come at this distance from each other.
-    Every { pattern: Pattern, period: Expr },
+    Every {
+        pattern: Pattern,
+        period: Expr,
+    },
     /// The pauses before redials double up to the cap.
     Backoff,
     /// These statuses, one after the other, and no others.
@@ -69,9 +81,18 @@ enum Kind {
     /// Never two connections at once.
     OneConnection,
     /// Every message to this client is a JSON text frame with a type and a time.
-    WellFormed { client: String },
+    WellFormed {
+        client: String,
+    },
     /// This client sees events of these types in the order in which they were published, all of them.
-    PublishedOrder { client: String, types: Vec<String> },
+    PublishedOrder {
+        client: String,
+        types: Vec<String>,
+    },
+    EachPublished {
+        client: String,
+        types: Vec<String>,
+    },
     /// Every ping frame is answered by a pong frame with the same payload.
     PongsMatch,
     /// Exchange and queue stand as specified.
@@ -189,7 +210,9 @@ impl Expectation {
     /// The client that it names apart from its patterns.
     pub(crate) fn client(&self) -> Option<&str> {
         match &self.kind {
-            Kind::WellFormed { client } | Kind::PublishedOrder { client, .. } => Some(client),
+            Kind::WellFormed { client }
+            | Kind::PublishedOrder { client, .. }
+            | Kind::EachPublished { client, .. } => Some(client),
             _ => None,
         }
     }
@@ -220,6 +243,7 @@ impl Kind {
             Self::OneConnection => connections::one_at_a_time(trace),
             Self::WellFormed { client } => wire::well_formed(trace, client),
             Self::PublishedOrder { client, types } => wire::published_order(trace, client, types),
+            Self::EachPublished { client, types } => wire::each_published(trace, client, types),
             Self::PongsMatch => wire::pongs_match(trace, times),
             Self::Topology => broker::topology(trace),
             Self::NoTokens => secrecy::no_tokens(trace),
@@ -246,6 +270,7 @@ impl Kind {
             | Self::OneConnection
             | Self::WellFormed { .. }
             | Self::PublishedOrder { .. }
+            | Self::EachPublished { .. }
             | Self::PongsMatch
             | Self::Topology
             | Self::NoTokens

@@ -18,7 +18,7 @@ pub use bind::Bindings;
 pub use client::{ClientScript, ClientSetup, GatewaySpec, OnDial, OnDials, UrlSource};
 pub use error::ScenarioError;
 pub(crate) use error::nearest;
-pub use gateway::{BrokerState, ClientSpec, Connect, GatewayScript};
+pub use gateway::{BrokerState, ClientSpec, Connect, GatewayScript, PingsAnswered};
 pub use settings::{Interval, Settings};
 pub use step::{
     BrokerAct, ClientAct, ClientAction, Forgets, GatewayAct, GatewayAction, Hook, Inspection, NetworkAct,

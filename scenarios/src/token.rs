@@ -36,6 +36,8 @@ pub struct TokenRecipe {
     pub without: Vec<String>,
     /// Claims replaced or added.
     pub claims: BTreeMap<String, Value>,
+    /// The same token at each dial; otherwise each has one of its own.
+    pub same_again: bool,
     /// Every byte of it percent-encoded, which any decoder must undo (AUTH-4).
     pub percent_encode_all: bool,
 }

@@ -139,6 +139,9 @@ pub enum Event {
         routing_key: String,
         /// The body.
         body: Value,
+        /// How many queues were consumed at the broker, where that can be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queues: Option<usize>,
     },
     /// What the broker says of the gateway's exchange and queue.
     Topology {

@@ -193,6 +193,10 @@ impl GatewayStage for Stage {
         self.link()?.publish(&bodies, &routing_key).await
     }
 
+    async fn consumed_queues(&self) -> Option<usize> {
+        self.rig.consumed_queues().await
+    }
+
     async fn topology(&mut self) -> Result<TopologyReport, StageError> {
         self.link()?.topology().await
     }

@@ -1,5 +1,7 @@
 //! Gateways that let in whom they should not, or the other way round.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::Role;
@@ -8,7 +10,7 @@ use serde_json::Value;
 use sim::boundary::Boundary;
 
 use super::Mutant;
-use super::wire::{Change, wire};
+use super::wire::{Change, Shared, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -34,6 +36,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "AUTH-2",
         about: "The library was told to ignore the expiry.",
         boundary: || retoken(|token| (claim(token, "exp").as_i64()? < now_s()).then(|| good(token))),
+    },
+    Mutant {
+        id: "gateway/tokens-are-remembered",
+        requirement: "AUTH-2",
+        about: "What was verified once is not verified again, and so does not expire.",
+        boundary: || {
+            let verified = Shared::<BTreeSet<String>>::new();
+            retoken(move |token| {
+                let is_new = verified.with(|verified| verified.insert(token.to_owned()));
+                (!is_new).then(|| good(token))
+            })
+        },
     },
     Mutant {
         id: "gateway/early-token-admitted",
@@ -139,8 +153,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
 ];
 
 /// Gives the gateway another token where `change` has one; it is told the token as it stands in the query.
-fn retoken(change: fn(&str) -> Option<String>) -> Boundary {
+fn retoken(change: impl Fn(&str) -> Option<String> + Clone + Send + Sync + 'static) -> Boundary {
     wire(move |_| {
+        let change = change.clone();
         Change::default().request(move |head| {
             let Some((line, rest)) = head.split_once("\r\n") else { return head };
             let mut words = line.splitn(3, ' ');

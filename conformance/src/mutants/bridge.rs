@@ -82,6 +82,23 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/events-of-owners-overtake",
+        requirement: "BRIDGE-6",
+        about: "An event that names an owner waits for a look-up of that owner, each by itself.",
+        boundary: || {
+            wire(|_| {
+                let mut held = None;
+                Change::default().down(move |frame| {
+                    if !is(&frame, "profile:updated") || held.is_some() {
+                        return down([frame].into_iter().chain(held.take()));
+                    }
+                    held = Some(frame);
+                    super::wire::nothing()
+                })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/nothing-is-acknowledged",
         requirement: "BRIDGE-7",
         about: "Messages are consumed with acknowledgements, and none is sent.",

@@ -53,6 +53,30 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || wire(|_| Change::default().silent(&["connection:established"])),
     },
     Mutant {
+        id: "gateway/events-overtake-the-welcome",
+        requirement: "CONN-4",
+        about: "A connection is in its rooms before the name for its welcome has been looked up.",
+        boundary: || {
+            wire(|_| {
+                let mut held = None;
+                Change::default().down(move |frame| {
+                    if is(&frame, "connection:established") {
+                        held = Some(frame);
+                        return nothing();
+                    }
+                    if message(&frame).is_none() {
+                        return down([frame]);
+                    }
+                    let welcome = held.take();
+                    if is(&frame, "payment:created") {
+                        return down([frame].into_iter().chain(welcome));
+                    }
+                    down(welcome.into_iter().chain([frame]))
+                })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/rooms-outlive-connections",
         requirement: "CONN-5",
         about: "Memberships are kept by user and never cleaned: whoever comes back is in them still.",

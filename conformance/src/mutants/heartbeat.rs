@@ -5,7 +5,7 @@ use sim::boundary::Passed;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::Control;
 
 use super::Mutant;
-use super::wire::{Change, down, is_control, nothing, up, wire};
+use super::wire::{Change, Shared, down, is_control, nothing, up, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -37,6 +37,28 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     let answer = answered.then(|| RawFrame::control(Control::Pong, frame.payload.clone()));
                     Passed { up: answer.into_iter().collect(), down: vec![frame], end: false }
                 })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/one-answer-is-enough",
+        requirement: "HB-2",
+        about: "The timer of the first ping is stopped by its pong, and no other is set.",
+        boundary: || {
+            wire(|_| {
+                let answered = Shared::<bool>::new();
+                let hears = answered.clone();
+                Change::default()
+                    .up(move |frame| {
+                        hears.with(|answered| *answered |= is_control(&frame, Control::Pong));
+                        up([frame])
+                    })
+                    .down(move |frame| {
+                        let is_kept =
+                            is_control(&frame, Control::Ping) && answered.with(|answered| *answered);
+                        let answer = is_kept.then(|| RawFrame::control(Control::Pong, frame.payload.clone()));
+                        Passed { up: answer.into_iter().collect(), down: vec![frame], end: false }
+                    })
             })
         },
     },

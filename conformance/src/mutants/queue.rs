@@ -91,6 +91,23 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "client/a-short-life-counts-for-nothing",
+        requirement: "QUEUE-4",
+        about: "What was flushed goes back to the queue where its connection ends soon, sent or not.",
+        boundary: || {
+            let sent = Shared::<Vec<RawFrame>>::new();
+            wire(move |_| {
+                let (sent, mut again) = (sent.clone(), sent.with(std::mem::take));
+                OnWire::default().up(move |frame| {
+                    if is_own(&frame) {
+                        sent.with(|sent| sent.push(frame.clone()));
+                    }
+                    up(std::mem::take(&mut again).into_iter().chain([frame]))
+                })
+            })
+        },
+    },
+    Mutant {
         id: "client/offline-subscriptions-go-out-twice",
         requirement: "QUEUE-5",
         about: "A subscription made offline is queued as a message, and renewed on opening.",

@@ -13,6 +13,26 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || wire(|_| Change::default().silent(&["catalog:changed"])),
     },
     Mutant {
+        id: "gateway/a-room-is-joined-once",
+        requirement: "ROOM-1",
+        about: "Requests are recognized as repeated by a list that leaving a room does not change.",
+        boundary: || {
+            wire(|_| {
+                let left = Shared::<bool>::new();
+                let leaves = left.clone();
+                Change::default()
+                    .up(move |frame| {
+                        leaves.with(|left| *left |= is(&frame, "unsubscribe"));
+                        up([frame])
+                    })
+                    .down(move |frame| {
+                        let is_missed = is(&frame, "catalog:changed") && left.with(|left| *left);
+                        if is_missed { nothing() } else { down([frame]) }
+                    })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/unsubscribing-changes-nothing",
         requirement: "ROOM-2",
         about: "Leaving a room is acknowledged and forgotten.",
@@ -36,9 +56,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || overheard(|| true),
     },
     Mutant {
-        id: "gateway/role-rooms-are-for-whoever-asks",
+        id: "gateway/role-rooms-are-joined-on-request",
         requirement: "ROOM-3",
-        about: "Nobody is in a role's room by role, administrators included; anybody may ask to join it.",
+        about: "Connections are not put into the room of their role; any connection may join any role's room.",
         boundary: || {
             wire(|_| {
                 Change::default().silent(&["admin:alert"]).up(|frame| {

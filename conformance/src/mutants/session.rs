@@ -109,6 +109,22 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "client/takes-every-code-of-an-application-for-final",
+        requirement: "STATE-7",
+        about: "A close with 4000 or more is taken for one that nothing follows.",
+        boundary: || {
+            wire(|_| {
+                OnWire::default().down(|mut frame| {
+                    let code = frame.payload.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
+                    if is_control(&frame, Control::Close) && code.is_some_and(|code| code >= 4000) {
+                        frame.payload = 1000_u16.to_be_bytes().to_vec();
+                    }
+                    down([frame])
+                })
+            })
+        },
+    },
+    Mutant {
         id: "client/comes-back-after-a-final-close",
         requirement: "STATE-7",
         about: "Every close is a lost connection.",

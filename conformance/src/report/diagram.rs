@@ -165,7 +165,7 @@ impl Row {
             Event::RequestFailed { op, error } => {
                 (note, Tone::Trouble, format!("{op} failed"), error.clone())
             }
-            Event::Published { routing_key, body } => {
+            Event::Published { routing_key, body, .. } => {
                 (there, Tone::Publish, routing_key.clone(), body.to_string())
             }
             Event::Answered { path, status, .. } => {
@@ -245,7 +245,11 @@ mod tests {
     fn everybody_has_a_place() {
         let trace = Trace {
             observations: vec![
-                seen(0, "broker", Event::Published { routing_key: "a.b".to_owned(), body: Value::Null }),
+                seen(
+                    0,
+                    "broker",
+                    Event::Published { routing_key: "a.b".to_owned(), body: Value::Null, queues: None },
+                ),
                 seen(1, "ada", Event::Sent(frame(FrameKind::Text, r#"{"type":"x","payload":7}"#))),
                 seen(2, "ada", Event::Received(frame(FrameKind::Ping, "00"))),
                 seen(3, "gateway", Event::Log { text: "a\nb".to_owned() }),

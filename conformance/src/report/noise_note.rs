@@ -21,9 +21,9 @@ pub(super) fn noise_note(report: &RunReport) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::Verdict;
     use crate::report::sample;
     use crate::result::CaseReport;
+    use crate::result::Verdict;
     use crate::result::sample::case;
 
     /// Where no case of a subject tells how long it waited, that is said; one case that tells it is enough.
@@ -32,7 +32,8 @@ mod tests {
         let played = |wait| CaseReport { subject_wait_ms: wait, ..case("a", Verdict::Pass, &[]) };
         let (report, _) = sample::run();
         let note = |cases: Vec<CaseReport>| noise_note(&RunReport { cases, ..report.clone() });
-        let told = "noise: only this host's was measured; how long the client waited for a processor is not known";
+        let told =
+            "noise: only this host's was measured; how long the client waited for a processor is not known";
         assert_eq!(note(vec![played(None), played(None)]).as_deref(), Some(told));
         assert_eq!(note(vec![played(None), played(Some(0))]), None);
         assert_eq!(note(vec![CaseReport { runs: 0, ..case("a", Verdict::NotClaimed, &[]) }]), None);

@@ -33,6 +33,7 @@ pub(super) struct RawExpectation {
     one_connection: Option<bool>,
     well_formed: Option<RawClient>,
     published_order: Option<RawOrder>,
+    each_published: Option<RawOrder>,
     pongs_match: Option<bool>,
     topology: Option<bool>,
     no_tokens: Option<bool>,
@@ -75,7 +76,7 @@ struct RawOrder {
 }
 
 const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `statuses`, `legal_transitions`, \
-                     `one_connection`, `well_formed`, `published_order`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`, \
+                     `one_connection`, `well_formed`, `published_order`, `each_published`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`, \
                      `sequence`, `spread`";
 
 impl TryFrom<RawExpectation> for Expectation {
@@ -146,6 +147,9 @@ impl TryFrom<RawExpectation> for Expectation {
         kinds.extend(
             raw.published_order.map(|RawOrder { client, types }| Kind::PublishedOrder { client, types }),
         );
+        kinds.extend(
+            raw.each_published.map(|RawOrder { client, types }| Kind::EachPublished { client, types }),
+        );
         kinds.extend(raw.queue_ready.map(Kind::QueueReady));
         kinds.extend(raw.sequence.map(Kind::Sequence));
         kinds.extend(raw.spread.map(Kind::Spread));
@@ -215,6 +219,7 @@ impl From<Expectation> for RawExpectation {
             Kind::OneConnection => raw.one_connection = Some(true),
             Kind::WellFormed { client } => raw.well_formed = Some(RawClient { client }),
             Kind::PublishedOrder { client, types } => raw.published_order = Some(RawOrder { client, types }),
+            Kind::EachPublished { client, types } => raw.each_published = Some(RawOrder { client, types }),
             Kind::PongsMatch => raw.pongs_match = Some(true),
             Kind::Topology => raw.topology = Some(true),
             Kind::NoTokens => raw.no_tokens = Some(true),
@@ -263,6 +268,7 @@ impl RawExpectation {
             one_connection: None,
             well_formed: None,
             published_order: None,
+            each_published: None,
             pongs_match: None,
             topology: None,
             no_tokens: None,

@@ -5,8 +5,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{Finding, Margin};
 use super::counts::matches;
+use super::{Finding, Margin};
 use crate::pattern::Pattern;
 use crate::times::{Expr, Times};
 use crate::trace::{Event, Observation, Trace};

@@ -348,9 +348,10 @@ impl<S: GatewayStage> Player<'_, S> {
         let routing_key = publication.routing_key();
         let bodies = publication.bodies();
         self.journal.during(self.stage.publish(&bodies, &routing_key)).await?;
+        let queues = self.journal.during(self.stage.consumed_queues()).await;
         for body in bodies {
             let body = serde_json::from_str(&body).unwrap_or_else(|_| Value::String(body.clone()));
-            let event = Event::Published { routing_key: routing_key.clone(), body };
+            let event = Event::Published { routing_key: routing_key.clone(), body, queues };
             self.journal.write(Actor::broker(), None, event);
         }
         Ok(())

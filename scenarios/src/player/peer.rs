@@ -4,6 +4,7 @@ use std::io;
 use std::num::NonZeroUsize;
 
 use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat, ServerMessage, Timestamp};
+use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -48,8 +49,8 @@ pub(super) enum Order {
     Stall(bool),
     /// Reads so many more text messages, then drops the connection.
     CutAfter(u32),
-    /// Answers ping frames from now on, or no longer.
-    AnswerPingFrames(bool),
+    /// Answers none of the gateway's pings any more.
+    Mute,
     /// Answers ping messages from now on, or no longer.
     AnswerPingMessages(bool),
 }
@@ -62,8 +63,8 @@ pub(super) struct PeerSetup {
     pub(super) actor: Actor,
     /// Which of that actor's connections this is.
     pub(super) connection: u32,
-    /// Whether it answers ping frames.
-    pub(super) answers_ping_frames: bool,
+    /// How many of the gateway's pings it answers.
+    pub(super) pings_to_answer: u32,
     /// Whether it answers ping messages, where it plays the gateway.
     pub(super) answers_ping_messages: bool,
     /// Whether it reads nothing until it is told to.
@@ -170,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 self.cut_after = Some(count);
                 self.stalled = false;
             }
-            Order::AnswerPingFrames(answers) => self.setup.answers_ping_frames = answers,
+            Order::Mute => self.setup.pings_to_answer = 0,
             Order::AnswerPingMessages(answers) => self.setup.answers_ping_messages = answers,
         }
         Ok(Next::Go)
@@ -206,7 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             }
         }
         match frame.opcode {
-            OpCode::Control(Control::Ping) if self.setup.answers_ping_frames => {
+            OpCode::Control(Control::Ping) if self.answers_ping(Heartbeat::Control) => {
                 self.send(RawFrame::control(Control::Pong, frame.payload)).await?;
             }
             OpCode::Control(Control::Close) => {
@@ -224,13 +225,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         }
         match message {
             Some(Message::Client(message)) => self.reply(message).await?,
-            Some(Message::Server(ServerMessage::Ping)) if is_text && self.setup.answers_ping_frames => {
+            Some(Message::Server(ServerMessage::Ping))
+                if is_text && self.answers_ping(Heartbeat::Message) =>
+            {
                 let pong = self.setup.setting.dialect.encode_client(&ClientMessage::Pong, self.now());
                 self.send(RawFrame::text(pong)).await?;
             }
             _ => {}
         }
         Ok(Next::Go)
+    }
+
+    /// Whether it answers a ping of this kind. Only those of the declared heartbeat are counted: there may be others beside them.
+    fn answers_ping(&mut self, kind: Heartbeat) -> bool {
+        let left = &mut self.setup.pings_to_answer;
+        let answers = *left > 0;
+        if *left != u32::MAX && kind == self.setup.setting.dialect.heartbeat {
+            *left = left.saturating_sub(1);
+        }
+        answers
     }
 
     /// What a gateway answers by itself.
@@ -366,7 +379,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
 
 fn meaning(dialect: &Dialect, text: &str, from_gateway: bool) -> Message {
     let read = if from_gateway {
-        dialect.decode_server(text).map(|decoded| Message::Server(decoded.message))
+        let read = |text: &str| dialect.decode_server(text).map(|decoded| Message::Server(decoded.message));
+        // What a gateway says counts for what it is about. That its frame is wrong beside that is MSG-1, and nothing else.
+        read(text).or_else(|error| without_marks(text).and_then(|text| read(&text).ok()).ok_or(error))
     } else {
         dialect.decode_client(text).map(|decoded| Message::Client(decoded.message))
     };
@@ -380,6 +395,13 @@ fn meaning(dialect: &Dialect, text: &str, from_gateway: bool) -> Message {
     }
 }
 
+/// A message without its timestamp and id, where it has any.
+fn without_marks(text: &str) -> Option<String> {
+    let mut message: Map<String, Value> = serde_json::from_str(text).ok()?;
+    let marks = ["timestamp", "id"].map(|mark| message.remove(mark));
+    marks.iter().any(Option::is_some).then(|| Value::Object(message).to_string())
+}
+
 fn other(side: Side) -> Side {
     match side {
         Side::Client => Side::Gateway,
@@ -389,4 +411,28 @@ fn other(side: Side) -> Side {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One wrong timestamp was seven findings: what came with it did not count as having come.
+    #[test]
+    fn a_wrong_timestamp_hides_no_message() {
+        let read = |text: &str| meaning(&Dialect::default(), text, true);
+        let forbidden = |timestamp: &str| {
+            format!(
+                r#"{{"type":"error","payload":{{"code":"forbidden","message":"no"}},"timestamp":{timestamp}}}"#
+            )
+        };
+        for timestamp in ["1795892298666", "\"yesterday\"", "null"] {
+            let Message::Server(ServerMessage::Error { code, .. }) = read(&forbidden(timestamp)) else {
+                panic!("{timestamp}: {:?}", read(&forbidden(timestamp)))
+            };
+            assert_eq!(code, "forbidden");
+        }
+        assert!(matches!(read(r#"{"type":7,"timestamp":1}"#), Message::Unreadable(_)));
+        assert!(matches!(read("[]"), Message::Unreadable(_)));
+    }
 }

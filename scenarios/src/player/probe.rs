@@ -34,6 +34,8 @@ pub(super) struct Probe {
     user_id: String,
     spec: ClientSpec,
     dials: u32,
+    /// The token of its first dial, where it is every dial's.
+    token: Option<String>,
     peer: Option<Peer>,
     /// Whether it does what every client may do: a stalled or disturbed one, or one that has sent frames that need not be right, is
     /// asked nothing.
@@ -46,7 +48,16 @@ impl Probe {
     /// A client that has not dialled yet.
     pub(super) fn new(name: &str, user_id: String, spec: ClientSpec, disturbed: bool) -> Self {
         let network = disturbed.then(Network::new);
-        Self { name: name.to_owned(), user_id, spec, dials: 0, peer: None, is_plain: !disturbed, network }
+        Self {
+            name: name.to_owned(),
+            user_id,
+            spec,
+            dials: 0,
+            token: None,
+            peer: None,
+            is_plain: !disturbed,
+            network,
+        }
     }
 
     /// The gateway that it dials.
@@ -111,7 +122,7 @@ impl Probe {
                     side: Side::Client,
                     actor,
                     connection,
-                    answers_ping_frames: self.spec.answers_pings,
+                    pings_to_answer: self.spec.answers_pings.most(),
                     answers_ping_messages: false,
                     stalled: false,
                     recorder: recorder.clone(),
@@ -162,7 +173,7 @@ impl Probe {
             ProbeAct::Drop => Order::Drop,
             ProbeAct::Stall => Order::Stall(true),
             ProbeAct::Resume => Order::Stall(false),
-            ProbeAct::Mute => Order::AnswerPingFrames(false),
+            ProbeAct::Mute => Order::Mute,
             ProbeAct::Ping => message(ClientMessage::Ping),
             ProbeAct::Send { kind, payload, count } => {
                 let other = || ClientMessage::Other { kind: kind.clone(), payload: payload.clone() };
@@ -202,7 +213,7 @@ impl Probe {
         }
     }
 
-    fn request(&self, host: String, setting: &Setting) -> UpgradeRequest {
+    fn request(&mut self, host: String, setting: &Setting) -> UpgradeRequest {
         let email = format!("{}@example.org", self.user_id);
         let bearer = Bearer { user_id: &self.user_id, email: &email, role: self.spec.role };
         let now_s = (setting.unix_ms)().div_euclid(1000);
@@ -214,7 +225,12 @@ impl Probe {
                 utf8_percent_encode(&token, IN_HEADER).to_string()
             }
         };
-        let token = self.spec.token.mint(&bearer, &setting.issuer, now_s).map(|token| (place, encode(token)));
+        let first = self.token.take();
+        let token = first.or_else(|| self.spec.token.mint(&bearer, &setting.issuer, now_s));
+        if self.spec.token.same_again {
+            self.token.clone_from(&token);
+        }
+        let token = token.map(|token| (place, encode(token)));
         let path = self.spec.path_on(&setting.path);
         UpgradeRequest {
             host,

@@ -116,7 +116,7 @@ impl Script {
             side: Side::Gateway,
             actor: Actor::client(),
             connection: opened.connection,
-            answers_ping_frames: true,
+            pings_to_answer: u32::MAX,
             answers_ping_messages: self.spec.pong,
             stalled: opened.stalled,
             recorder: self.recorder.clone(),

@@ -57,6 +57,11 @@ pub trait GatewayStage {
         routing_key: &str,
     ) -> impl Future<Output = Result<(), StageError>> + Send;
 
+    /// How many queues are consumed at the broker, where that can be told.
+    fn consumed_queues(&self) -> impl Future<Output = Option<usize>> + Send {
+        std::future::ready(None)
+    }
+
     /// Asks the broker whether the gateway's exchange and queue stand as specified.
     fn topology(&mut self) -> impl Future<Output = Result<TopologyReport, StageError>> + Send;
 

@@ -52,8 +52,8 @@ pub struct ClientSpec {
     /// What else is unusual about its request.
     #[serde(skip_serializing_if = "is_default")]
     pub request: RequestRecipe,
-    /// Whether it answers control pings.
-    pub answers_pings: bool,
+    /// Which of the gateway's pings it answers.
+    pub answers_pings: PingsAnswered,
     /// The gateway that it dials, counted from 1.
     pub gateway: usize,
     /// The page that it claims to come from.
@@ -65,6 +65,27 @@ pub struct ClientSpec {
     /// Whether it sends half of its request, and then nothing.
     #[serde(skip_serializing_if = "is_default")]
     pub half_request: bool,
+}
+
+/// Which pings of a connection are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PingsAnswered {
+    /// All, or none.
+    All(bool),
+    /// The first ones only.
+    First(u32),
+}
+
+impl PingsAnswered {
+    /// How many of them.
+    pub(crate) fn most(self) -> u32 {
+        match self {
+            Self::All(true) => u32::MAX,
+            Self::All(false) => 0,
+            Self::First(count) => count,
+        }
+    }
 }
 
 /// Whether the broker can be reached.
@@ -165,7 +186,7 @@ impl Default for ClientSpec {
             path: None,
             upgrade: true,
             request: RequestRecipe::default(),
-            answers_pings: true,
+            answers_pings: PingsAnswered::All(true),
             gateway: 1,
             origin: None,
             may_be_refused: false,

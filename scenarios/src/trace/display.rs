@@ -49,7 +49,7 @@ impl fmt::Display for Event {
             Self::Emitted { name, payload, .. } if payload.is_null() => write!(f, "emits {name}"),
             Self::Emitted { name, payload, .. } => write!(f, "emits {name} {payload}"),
             Self::RequestFailed { op, error } => write!(f, "{op} failed: {error}"),
-            Self::Published { routing_key, body } => {
+            Self::Published { routing_key, body, .. } => {
                 write!(f, "publish {routing_key} {}", Shortened(&body.to_string()))
             }
             Self::Topology { exchange, queue } => {

@@ -79,7 +79,8 @@ fn event(name: &str, payload: serde_json::Value) -> Frame {
 }
 
 fn published(kind: &str, data: &serde_json::Value) -> Event {
-    Event::Published { routing_key: kind.replace(':', "."), body: json!({ "type": kind, "data": data }) }
+    let body = json!({ "type": kind, "data": data });
+    Event::Published { routing_key: kind.replace(':', "."), body, queues: None }
 }
 
 fn closed(by: Side) -> Event {
@@ -194,6 +195,22 @@ fn events_keep_their_order() {
     assert!(broken(GATEWAY, all().chain([receives(1), receives(2), receives(3), receives(1)])).is_empty());
     assert!(broken(GATEWAY, all().chain([receives(1), receives(3)])).is_empty(), "a loss is not an order");
     assert_eq!(broken(GATEWAY, all().chain([receives(2), receives(1), receives(3)])), ["BRIDGE-6"]);
+}
+
+/// BRIDGE-6: what one queue held keeps its order whatever its types; several queues have no order among them.
+#[test]
+fn one_queue_has_one_order() {
+    let order_is_kept = |queues: Option<usize>| {
+        let publish = |kind: &str| {
+            let body = json!({ "type": kind, "data": {} });
+            (0, "broker", None, Event::Published { routing_key: kind.to_owned(), body, queues })
+        };
+        let receives = |kind: &str| (1, "alice", Some(0), Event::Received(event(kind, json!({}))));
+        let overtaken = [publish("a:first"), publish("b:second"), receives("b:second"), receives("a:first")];
+        broken(GATEWAY, overtaken).is_empty()
+    };
+    assert!(!order_is_kept(Some(1)));
+    assert!(order_is_kept(Some(2)) && order_is_kept(None));
 }
 
 /// ROOM-6: no request is acknowledged twice.

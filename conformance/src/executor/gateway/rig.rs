@@ -185,6 +185,12 @@ impl Rig {
         }
     }
 
+    /// How many queues are consumed at the embedded broker.
+    pub(super) async fn consumed_queues(&self) -> Option<usize> {
+        let snapshot = self.embedded.as_ref()?.snapshot().await;
+        Some(snapshot.queues.values().filter(|queue| queue.consumers > 0).count())
+    }
+
     /// Kills the gateways and says what they printed last.
     pub(super) async fn kill(&mut self) -> Vec<String> {
         for subject in &mut self.processes {

@@ -231,11 +231,9 @@ impl<'a> Checker<'a> {
         gateways: u32,
     ) -> Result<(), ScenarioError> {
         let span = self.places.clients.get(name).map_or(0..0, toml::Spanned::span);
-        let is_plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let is_plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric());
         if !is_plain {
-            return Err(
-                self.error(span, format!("`{name}`: a client's name is lower-case letters and digits"))
-            );
+            return Err(self.error(span, format!("`{name}`: a client's name is letters and digits")));
         }
         if RESERVED.contains(&name) || ["client", "gateway", "broker", "scenario", AFTERWARDS].contains(&name)
         {
