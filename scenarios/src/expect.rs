@@ -92,6 +92,7 @@ enum Kind {
     EachPublished {
         client: String,
         types: Vec<String>,
+        once: bool,
     },
     /// Every ping frame is answered by a pong frame with the same payload.
     PongsMatch,
@@ -243,7 +244,7 @@ impl Kind {
             Self::OneConnection => connections::one_at_a_time(trace),
             Self::WellFormed { client } => wire::well_formed(trace, client),
             Self::PublishedOrder { client, types } => wire::published_order(trace, client, types),
-            Self::EachPublished { client, types } => wire::each_published(trace, client, types),
+            Self::EachPublished { client, types, once } => wire::each_published(trace, client, types, *once),
             Self::PongsMatch => wire::pongs_match(trace, times),
             Self::Topology => broker::topology(trace),
             Self::NoTokens => secrecy::no_tokens(trace),

@@ -47,7 +47,9 @@ pub fn markdown(report: &RunReport, about: &About) -> String {
     if let Some(note) = noise_note(report) {
         push(&mut text, format_args!("> {note}\n"));
     }
-    let failed: Vec<_> = report.standing(Standing::Failed).collect();
+    // What a universal rule alone found has a table of its own.
+    let has_case = |id: &&RequirementId| !findings(report, id).1.is_empty();
+    let failed: Vec<_> = report.standing(Standing::Failed).filter(has_case).collect();
     if !failed.is_empty() {
         text.push_str("### Requirements that do not hold\n\n");
         text.push_str("| requirement | rule | seen | cases |\n|---|---|---|---|\n");
@@ -202,6 +204,7 @@ mod tests {
         assert!(text.starts_with("## ❌ Gatecheck: interrupted by SIGTERM: "), "{text}");
         assert!(text.contains("> *interrupted* by SIGTERM"), "{text}");
         assert!(text.contains("### Universal rules that were violated"), "{text}");
+        assert_eq!(text.matches("| **MSG-1** |").count(), 1, "in the table of universal rules alone: {text}");
         assert!(text.contains("### Died in 1 case\n"), "{text}");
         assert!(text.contains("- undecided: CONN-3"), "{text}");
         assert!(!text.contains('\u{202e}'), "{text}");

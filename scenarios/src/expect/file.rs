@@ -33,7 +33,7 @@ pub(super) struct RawExpectation {
     one_connection: Option<bool>,
     well_formed: Option<RawClient>,
     published_order: Option<RawOrder>,
-    each_published: Option<RawOrder>,
+    each_published: Option<RawEach>,
     pongs_match: Option<bool>,
     topology: Option<bool>,
     no_tokens: Option<bool>,
@@ -73,6 +73,15 @@ struct RawClient {
 struct RawOrder {
     client: String,
     types: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEach {
+    client: String,
+    types: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    once: bool,
 }
 
 const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `statuses`, `legal_transitions`, \
@@ -147,9 +156,11 @@ impl TryFrom<RawExpectation> for Expectation {
         kinds.extend(
             raw.published_order.map(|RawOrder { client, types }| Kind::PublishedOrder { client, types }),
         );
-        kinds.extend(
-            raw.each_published.map(|RawOrder { client, types }| Kind::EachPublished { client, types }),
-        );
+        kinds.extend(raw.each_published.map(|RawEach { client, types, once }| Kind::EachPublished {
+            client,
+            types,
+            once,
+        }));
         kinds.extend(raw.queue_ready.map(Kind::QueueReady));
         kinds.extend(raw.sequence.map(Kind::Sequence));
         kinds.extend(raw.spread.map(Kind::Spread));
@@ -219,7 +230,9 @@ impl From<Expectation> for RawExpectation {
             Kind::OneConnection => raw.one_connection = Some(true),
             Kind::WellFormed { client } => raw.well_formed = Some(RawClient { client }),
             Kind::PublishedOrder { client, types } => raw.published_order = Some(RawOrder { client, types }),
-            Kind::EachPublished { client, types } => raw.each_published = Some(RawOrder { client, types }),
+            Kind::EachPublished { client, types, once } => {
+                raw.each_published = Some(RawEach { client, types, once })
+            }
             Kind::PongsMatch => raw.pongs_match = Some(true),
             Kind::Topology => raw.topology = Some(true),
             Kind::NoTokens => raw.no_tokens = Some(true),
