@@ -145,19 +145,24 @@ mod tests {
     #[tokio::test]
     #[expect(clippy::disallowed_methods, reason = "what is measured is real time")]
     async fn a_wait_that_is_not_over_counts() {
-        const QUESTIONS: usize = 10;
+        // How often it is in the middle of a wait is the host's affair: once is enough.
+        const QUESTIONS: usize = 200;
+        const LONG: Duration = Duration::from_millis(20);
         let probe = SubjectProbe::start();
         let starved = subject("exec nice -n 19 sh -c 'while :; do :; done'");
         let watches = [probe.watch(starved.id().unwrap()).unwrap()];
         let _hogs = Hogs::start();
-        let mut waited = Vec::new();
+        let mut longest = Duration::ZERO;
         for _ in 0..QUESTIONS {
             let asked = Instant::now();
-            waited.push(Watch::waits_since(&watches, asked).await[0].since(asked));
+            let waited = Watch::waits_since(&watches, asked).await[0].since(asked);
+            // What was waited before may stand in the same span: only an answer that took as long is about this wait.
+            longest = longest.max(waited.min(asked.elapsed()));
+            if longest > LONG {
+                return;
+            }
         }
-        // What was waited in the span before may stand in the one in which it was asked for.
-        let long = waited.iter().filter(|waited| **waited > Duration::from_millis(20)).count();
-        assert!(long >= QUESTIONS / 2, "{waited:?}");
+        panic!("{longest:?} at most");
     }
 
     /// A process that has ended waits for nothing, and the question is answered.

@@ -231,7 +231,7 @@ impl From<Expectation> for RawExpectation {
             Kind::WellFormed { client } => raw.well_formed = Some(RawClient { client }),
             Kind::PublishedOrder { client, types } => raw.published_order = Some(RawOrder { client, types }),
             Kind::EachPublished { client, types, once } => {
-                raw.each_published = Some(RawEach { client, types, once })
+                raw.each_published = Some(RawEach { client, types, once });
             }
             Kind::PongsMatch => raw.pongs_match = Some(true),
             Kind::Topology => raw.topology = Some(true),
