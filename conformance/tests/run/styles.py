@@ -51,6 +51,10 @@ class Feed:
         await asyncio.sleep(0)
         self.client.subscribe(event_type)
 
+    async def unsubscribe(self, event_type: str) -> None:
+        await asyncio.sleep(0)
+        self.client.unsubscribe(event_type)
+
     async def get_status(self) -> State:
         return State(self.client.get_status())
 
