@@ -73,6 +73,11 @@ const STARVED: u32 = 2;
 /// How long before something happened what delayed it may have begun: what a subject owes in answer to a timer or a message begins
 /// with that, and takes a few turns of its threads.
 const LOOKBACK: Duration = Duration::from_millis(250);
+/// The same, where something may have been held back until it was late enough: in margins, since what held it back for a margin
+/// did so just before it was seen.
+const HELD_BACK: u32 = 2;
+/// The least of that: noise is not measured more finely.
+const LEAST_LOOKBACK: Duration = Duration::from_millis(50);
 /// How much longer than a stall the subject may have heard nothing: what it asks is read late, and what it is answered is sent late.
 const ENDS: u32 = 2;
 /// How long something was waited for where no step says so: what a scripted client does settles for so long.
@@ -320,20 +325,23 @@ fn inconclusive<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> Verdict {
 
 /// The part of a case in which noise matters to what was judged.
 fn span(judged: &Judged, trace: &Trace) -> Span {
-    let around = |at: &[usize], and: Option<Duration>| {
+    let around = |at: &[usize], and: Option<Duration>, lookback: Duration| {
         let times = at.iter().filter_map(|index| trace.observations.get(*index)).map(Observation::at);
-        Span::Around { times: times.chain(and).collect(), lookback: LOOKBACK }
+        Span::Around { times: times.chain(and).collect(), lookback }
     };
     match (&judged.judgement, &judged.margin) {
         (Judgement::Failed(finding), _) if finding.missed_by_us.is_some() => {
             // What never came is late until the end.
             let end = trace.observations.last().filter(|_| finding.at.len() == 1);
-            around(&finding.at, end.map(Observation::at))
+            around(&finding.at, end.map(Observation::at), LOOKBACK)
         }
         (Judgement::Failed(_) | Judgement::Blocked { .. }, _) => {
             in_vain(trace).map_or(Span::WorstOf(WINDOW), |(from, to)| Span::Between(from, to))
         }
-        (Judgement::Passed, Some(margin)) => around(&margin.at, None),
+        (Judgement::Passed, Some(margin)) => {
+            let beyond = Duration::from_micros(margin.beyond_us);
+            around(&margin.at, None, (beyond * HELD_BACK).clamp(LEAST_LOOKBACK, LOOKBACK))
+        }
         (Judgement::Passed | Judgement::Undecided { .. }, _) => Span::Whole,
     }
 }

@@ -231,14 +231,19 @@ fn noise_matters_where_it_was() {
         span(&Judged { requirement: id("STATE-1"), judgement, margin: None }, trace)
     };
     let late = |at: &[usize]| finding(Property::Safety, Some(80), at);
-    let around =
-        |times: &[u64]| Span::Around { times: times.iter().copied().map(ms).collect(), lookback: LOOKBACK };
+    let since =
+        |times: &[u64], lookback| Span::Around { times: times.iter().copied().map(ms).collect(), lookback };
+    let around = |times: &[u64]| since(times, LOOKBACK);
     assert_eq!(about(late(&[1, 0]), &trace), around(&[1400, 1000]));
     assert_eq!(about(late(&[1]), &trace), around(&[1400, 5000]));
     assert_eq!(about(away(), &trace), Span::WorstOf(WINDOW));
-    let margin = Some(Margin { beyond_us: 1, at: vec![2, 0] });
-    let wide = Judged { requirement: id("STATE-1"), judgement: Judgement::Passed, margin };
-    assert_eq!(span(&wide, &trace), around(&[5000, 1000]));
+    let wide_enough = |beyond_us| {
+        let margin = Some(Margin { beyond_us, at: vec![2, 0] });
+        span(&Judged { requirement: id("STATE-1"), judgement: Judgement::Passed, margin }, &trace)
+    };
+    for (beyond_us, lookback) in [(1, LEAST_LOOKBACK), (60_000, ms(120)), (1_000_000, LOOKBACK)] {
+        assert_eq!(wide_enough(beyond_us), since(&[5000, 1000], lookback));
+    }
     let waited = |waited_ms: u64| {
         let label = Label::Requires(id("STATE-1"));
         let event = Event::InVain { step: 1, label, detail: String::new(), waited_us: waited_ms * 1000 };
