@@ -137,7 +137,9 @@ fn events_keep_their_order(script: &GatewayScript, trace: &Trace) -> Option<Find
         };
         let Some((place, _)) = published.iter().enumerate().find(is_this) else { continue };
         came.insert(place);
-        let of_type = (!through_one_queue.contains(&place)).then_some(name);
+        // Which of several equal events this one is, an event of another type does not tell.
+        let is_unique = published.iter().filter(|event| **event == (name, payload)).count() == 1;
+        let of_type = (!is_unique || !through_one_queue.contains(&place)).then_some(name);
         let newest = newest.entry((connection, of_type)).or_insert((place, index));
         if place < newest.0 {
             let expected =

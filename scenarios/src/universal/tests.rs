@@ -213,6 +213,19 @@ fn one_queue_has_one_order() {
     assert!(order_is_kept(Some(2)) && order_is_kept(None));
 }
 
+/// BRIDGE-6: an event that comes again is not taken for an equal one that was published later.
+#[test]
+fn equal_events_have_no_order_among_others() {
+    let publish = |kind: &str| {
+        let body = json!({ "type": kind, "data": {} });
+        (0, "broker", None, Event::Published { routing_key: kind.to_owned(), body, queues: Some(1) })
+    };
+    let receives = |kind: &str| (1, "alice", Some(0), Event::Received(event(kind, json!({}))));
+    let again = [publish("a:equal"), publish("b:other"), publish("a:equal")];
+    let seen = [receives("a:equal"), receives("a:equal"), receives("b:other")];
+    assert!(broken(GATEWAY, again.into_iter().chain(seen)).is_empty());
+}
+
 /// ROOM-6: no request is acknowledged twice.
 #[test]
 fn requests_are_acknowledged_once() {
