@@ -118,15 +118,17 @@ fn has_asked_for_a_private_room(trace: &Trace, actor: &Actor) -> bool {
 /// cannot be told how many, events of one type do. What comes twice is not judged here.
 fn events_keep_their_order(script: &GatewayScript, trace: &Trace) -> Option<Finding> {
     let mut published = Vec::new();
-    let mut through_one_queue = BTreeSet::new();
+    let mut has_one_order = BTreeSet::new();
     for (_, seen) in trace.iter() {
         let Event::Published { body, queues, .. } = &seen.event else { continue };
         let Some(kind) = body["type"].as_str() else { continue };
         if *queues == Some(script.gateways) {
-            through_one_queue.insert(published.len());
+            has_one_order.insert(published.len());
         }
         published.push((kind, &body["data"]));
     }
+    // Which of several equal events has come, an event of another type does not tell.
+    has_one_order.retain(|place| published.iter().filter(|event| **event == published[*place]).count() == 1);
     let mut came = BTreeMap::<_, BTreeSet<usize>>::new();
     let mut newest = BTreeMap::<_, (usize, usize)>::new();
     for (index, connection, frame) in received(trace) {
@@ -137,9 +139,7 @@ fn events_keep_their_order(script: &GatewayScript, trace: &Trace) -> Option<Find
         };
         let Some((place, _)) = published.iter().enumerate().find(is_this) else { continue };
         came.insert(place);
-        // Which of several equal events this one is, an event of another type does not tell.
-        let is_unique = published.iter().filter(|event| **event == (name, payload)).count() == 1;
-        let of_type = (!is_unique || !through_one_queue.contains(&place)).then_some(name);
+        let of_type = (!has_one_order.contains(&place)).then_some(name);
         let newest = newest.entry((connection, of_type)).or_insert((place, index));
         if place < newest.0 {
             let expected =

@@ -188,7 +188,7 @@ fn go_says_where_it_panicked() {
     is(
         "panic: runtime error: index out of range [5] with length 3\n\ngoroutine 1 [running]:\n\
          runtime.gopanic({0x1, 0x2})\n\t/usr/local/go/src/runtime/panic.go:770 +0x132\n\
-         example.org/ws.(*Conn).Read(...)\n\t/root/go/pkg/mod/example.org/ws@v1.2.3/conn.go:90\n\
+         example.org/ws.(*Conn).Read(...)\n\t/home/dev/go/pkg/mod/example.org/ws@v1.2.3/conn.go:90\n\
          main.onMessage(...)\n\t/app/main.go:12 +0x1d\nmain.main()\n\t/app/main.go:20 +0x1d\nexit status 2",
         "panic: runtime error: index out of range [5] with length 3",
         "/app/main.go:12",
