@@ -3,7 +3,7 @@
 
 use benches::machine::{NOW, gateway, payment, route};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use reference_server::gateway::Input;
+use reference_gateway::Input;
 
 /// Connections that an event reaches.
 const RECEIVERS: u64 = 1000;

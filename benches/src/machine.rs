@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{Claims, Dialect, Role, Timestamp, UserId};
-use reference_server::gateway::{
+use reference_gateway::{
     ConnectionId, Deliveries, Delivery, Event, Gateway, GatewayConfig, Input, Now, RateLimit, RoutingTable,
 };
 

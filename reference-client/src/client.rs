@@ -14,7 +14,7 @@ use self::listeners::Listeners;
 use crate::config::ClientConfig;
 use crate::net::{Dial, Driver, Order, Redial, Report, WallClock};
 use crate::report::{ErrorReport, Reports, User};
-use crate::session::{Command, QueueFull, Status, Token};
+use reference_session::{Command, QueueFull, Status, Token};
 
 /// Orders that wait for the driver; whoever gives more waits.
 const ORDERS: usize = 64;

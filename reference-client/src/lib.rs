@@ -202,7 +202,7 @@
 //!
 //! # Inside
 //!
-//! [`session`] holds what the client does, as a machine without I/O; [`net`] runs it over any stream that a [`net::Dial`]
+//! [`reference_session`] holds what the client does, as a machine without I/O; [`net`] runs it over any stream that a [`net::Dial`]
 //! supplies, real sockets and simulated ones alike; [`query`] is the cache; [`report`] tells an error tracker what went wrong
 //! and for whom.
 
@@ -215,10 +215,9 @@ pub mod net;
 pub mod provider;
 pub mod query;
 pub mod report;
-pub mod session;
 
 pub use client::{Client, ListenerError, ListenerId, SendError, system_clock};
 pub use config::{ClientConfig, ConfigError, gateway_url};
 pub use net::{Dial, Redial, TcpDial, TokenError, TokenProvider, Trust, TrustError, WallClock};
 pub use provider::{Provider, WeakProvider};
-pub use session::Status;
+pub use reference_session::Status;

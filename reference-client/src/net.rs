@@ -1,4 +1,4 @@
-//! Runs a [`Session`](crate::session::Session) over streams: one task that owns the machine, one for each connection.
+//! Runs a [`Session`](reference_session::Session) over streams: one task that owns the machine, one for each connection.
 
 mod connection;
 mod dial;

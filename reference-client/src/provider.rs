@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use tokio::sync::{Mutex, watch};
 
 use crate::client::{Client, SendError};
-use crate::session::Status;
+use reference_session::Status;
 
 /// A shared connection. Every clone is a consumer; the connection closes with 1000 when the last one goes (PROV-3).
 #[derive(Clone)]

@@ -14,7 +14,7 @@ use protocol::{Dialect, Timing};
 
 use crate::auth::Verification;
 use crate::broker::RabbitMqConfig;
-use crate::gateway::{GatewayConfig, RateLimit, RoutingTable};
+use reference_gateway::{GatewayConfig, RateLimit, RoutingTable};
 use crate::net::ConnectionLimits;
 
 pub use error::ConfigError;

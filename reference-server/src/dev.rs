@@ -128,7 +128,7 @@ mod tests {
         for data in ["1e400".to_owned(), format!("{}{}", "[".repeat(200), "]".repeat(200))] {
             let body = format!(r#"{{"type":"a:b","data":{data}}}"#);
             let EventOrder { kind, data: read } = read(body.as_bytes(), "").unwrap();
-            let event = crate::gateway::Event::parse(&event_body(&kind, read.as_deref(), now())).unwrap();
+            let event = reference_gateway::Event::parse(&event_body(&kind, read.as_deref(), now())).unwrap();
             assert_eq!(event.data.get(), data);
         }
     }

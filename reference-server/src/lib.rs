@@ -7,14 +7,13 @@
 //!  listener ──sockets, in turn──────────────────────────────► connections ──┘
 //! ```
 //!
-//! [`gateway`] decides what happens, [`net`] makes it happen on any [`net::Listen`], [`broker`] is where events come from.
+//! [`reference_gateway`] decides what happens, [`net`] makes it happen on any [`net::Listen`], [`broker`] is where events come from.
 
 pub mod auth;
 pub mod broker;
 pub mod cli;
 pub mod config;
 mod dev;
-pub mod gateway;
 pub mod metrics;
 pub mod net;
 mod page;

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, mpsc};
 
 use reference_server::auth::Key;
-use reference_server::gateway::{GatewayConfig, RateLimit};
+use reference_gateway::{GatewayConfig, RateLimit};
 use reference_server::net::ConnectionLimits;
 use reference_server::{Config, Server};
 use scenarios::player::{GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};

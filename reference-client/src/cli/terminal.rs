@@ -12,7 +12,7 @@ use super::lines::{Line, LineError, target};
 use crate::client::{Client, SendError, system_clock};
 use crate::config::ClientConfig;
 use crate::net::{Redial, TcpDial};
-use crate::session::Status;
+use reference_session::Status;
 
 /// Things to print that wait for the terminal; beyond it a slow terminal loses events rather than the connection.
 const PRINTS: usize = 4096;

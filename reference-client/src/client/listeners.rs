@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use crate::report::Reports;
-use crate::session::Status;
+use reference_session::Status;
 
 /// Names a listener, so that it alone can be taken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::client::{ListenerId, SendError};
 use crate::provider::Provider;
-use crate::session::Status;
+use reference_session::Status;
 
 /// Listeners that go when it goes. Subscriptions stay (HOOK-1).
 pub(super) struct Listening {

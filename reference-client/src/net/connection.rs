@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use super::dial::Dial;
 use super::route::Route;
 use super::token::TokenProvider;
-use crate::session::{ConnectionId, DialFailure, Input, Token};
+use reference_session::{ConnectionId, DialFailure, Input, Token};
 
 /// Longest time that a gateway may take to end the connection after its close.
 const CLOSING: Duration = Duration::from_secs(1);

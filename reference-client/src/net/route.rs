@@ -14,7 +14,7 @@ use super::dial::Dial;
 use super::trust::TrustError;
 use super::{proxy, request};
 use crate::config::ClientConfig;
-use crate::session::{DialFailure, Token};
+use reference_session::{DialFailure, Token};
 
 /// Read and write buffers; tungstenite's defaults are 128 KiB a connection.
 const BUFFER_BYTES: usize = 4 * 1024;

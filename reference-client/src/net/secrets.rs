@@ -1,7 +1,7 @@
 //! What no log may hold, whoever says it (TOKEN-3).
 
 use super::request;
-use crate::session::Token;
+use reference_session::Token;
 
 /// What stands where a secret stood.
 const REDACTED: &str = "[redacted]";

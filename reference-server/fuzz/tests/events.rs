@@ -1,7 +1,7 @@
 //! What a broker brings.
 
 use protocol::{Dialect, Timestamp};
-use reference_server::gateway::Event;
+use reference_gateway::Event;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;

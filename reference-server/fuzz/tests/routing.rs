@@ -1,7 +1,7 @@
 //! Where events go.
 
 use protocol::{Dialect, Timestamp};
-use reference_server::gateway::{Event, Route, RoutingTable};
+use reference_gateway::{Event, Route, RoutingTable};
 use serde::Deserialize;
 use serde_json::Value;
 

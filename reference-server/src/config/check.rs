@@ -12,7 +12,7 @@ use super::settings::{HIDDEN, Settings};
 use super::{Config, LogFormat, PREFETCH, TlsFiles, WatchConfig};
 use crate::auth::{Algorithm, Key, Verification};
 use crate::broker::{QueueKind, RabbitMqConfig};
-use crate::gateway::{GatewayConfig, RateLimit, RoutingTable};
+use reference_gateway::{GatewayConfig, RateLimit, RoutingTable};
 use crate::net::ConnectionLimits;
 
 /// Longest name of an exchange or a queue; AMQP carries 255 bytes, and the gateway appends to some.

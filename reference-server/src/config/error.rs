@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use protocol::{DialectError, DurationError};
 
 use crate::auth::{AlgorithmError, KeyError};
-use crate::gateway::RouteError;
+use reference_gateway::RouteError;
 
 /// The first thing that is wrong.
 #[derive(Debug, thiserror::Error)]

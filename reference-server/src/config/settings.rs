@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use toml::Value;
 
 use super::error::ConfigError;
-use crate::gateway::Route;
+use reference_gateway::Route;
 
 /// Settings that have been read and not yet checked. In a file the names are the flags', with `_` for `-`.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::shard::{Mail, Shared, now};
 use crate::broker::{EventSource, SourceEvent, Tag};
-use crate::gateway::{Deliveries, Delivery, Event};
+use reference_gateway::{Deliveries, Delivery, Event};
 
 /// Deliveries that make one batch at most.
 const BATCH: usize = 256;

@@ -14,7 +14,7 @@ use super::routes::serve;
 use super::shard::{Shared, Sign};
 use super::socket::{Ended, Said, Socket, SocketLimits};
 use super::upgrade::SignedIn;
-use crate::gateway::{ConnectionId, Input};
+use reference_gateway::{ConnectionId, Input};
 use crate::metrics::{End, Refusal};
 
 /// Orders that wait for a connection. It ends by the first, so there are never more.

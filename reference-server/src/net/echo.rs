@@ -12,7 +12,7 @@ use super::handshake::Handshake;
 use super::listen::Listen;
 use super::server::ACCEPT_AGAIN;
 use super::socket::{Said, Socket, SocketLimits};
-use crate::gateway::{binary_frame, text_frame};
+use reference_gateway::{binary_frame, text_frame};
 
 /// Connections at once; further ones wait.
 const MAX_CONNECTIONS: usize = 256;

@@ -18,7 +18,7 @@ use super::connection::{Opened, Order, open, serve_socket};
 use super::listen::Listen;
 use super::outbox::Outbox;
 use crate::config::Config;
-use crate::gateway::{Census, ConnectionId, Delivery, Gateway, Input, Now, Output};
+use reference_gateway::{Census, ConnectionId, Delivery, Gateway, Input, Now, Output};
 use crate::metrics::{End, Metrics, Refusal};
 use crate::report;
 

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::outbox::{Outbox, Tap};
-use crate::gateway::close_frame;
+use reference_gateway::close_frame;
 
 /// Read buffer of a connection; tungstenite's default is 128 KiB.
 const BUFFER_BYTES: usize = 2 * 1024;

@@ -12,7 +12,7 @@ use super::handshake::Handshake;
 use super::head::Head;
 use super::shard::Shared;
 use crate::auth::token_in;
-use crate::gateway::close_frame;
+use reference_gateway::close_frame;
 use crate::metrics::Refusal;
 
 /// A WebSocket, and whose it is.

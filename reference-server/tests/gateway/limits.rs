@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use protocol::Role;
 use reference_server::Config;
-use reference_server::gateway::RateLimit;
+use reference_gateway::RateLimit;
 use reference_server::net::ConnectionLimits;
 
 use crate::client::Client;

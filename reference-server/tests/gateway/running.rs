@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use protocol::{Role, Timestamp};
-use reference_server::gateway::RateLimit;
+use reference_gateway::RateLimit;
 use reference_server::{Config, Listen, Server, ServerError, TcpListen};
 use serde_json::{Value, json};
 use tokio::io::DuplexStream;

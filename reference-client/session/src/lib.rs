@@ -1,4 +1,4 @@
-//! The client as a state machine without I/O.
+//! A WebSocket client as a state machine without I/O: status, backoff, offline queue, subscriptions, heartbeat.
 //!
 //! Feed it with [`Session::handle`], then drain [`Session::poll`] to the end: mutate once, then drain fully. Time comes in as
 //! `now`, the time since any fixed origin; call [`Session::deadline`] after draining and come back with [`Input::Timer`]

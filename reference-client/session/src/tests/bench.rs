@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocol::{ClientMessage, CloseCode, Dialect, Target, Timestamp, Timing};
 use serde_json::{Value, json};
 
-use crate::session::{
+use crate::{
     Command, ConnectionId, DialFailure, Input, Now, Output, QueueFull, Session, SessionConfig,
 };
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::step::Step;
 use super::{CAPACITY, Variant};
-use crate::session::{
+use crate::{
     Command, ConnectionId, DialFailure, Input, Now, Output, Session, SessionConfig, Status, Token,
 };
 

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use protocol::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 /// A text message.
 pub fn text_frame(text: &str) -> Bytes {
