@@ -11,9 +11,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use player::StageError;
 use protocol::Role;
 use reference_server::auth::{MintError, TokenRequest, Verification, mint};
-use scenarios::player::StageError;
 
 use crate::amqp::{BrokerLink, LinkError, Names};
 use crate::broker::{Broker, BrokerConfig, BrokerError};

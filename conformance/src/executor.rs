@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use scenarios::player::{Clock, Play, Setting};
+use player::{Clock, Play, Setting};
 use scenarios::scenario::{Bindings, Script, Settings};
 use scenarios::token::Issuer;
 use scenarios::{Scenario, SubjectKind, Times};

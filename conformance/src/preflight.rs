@@ -6,8 +6,8 @@
 mod dialect;
 
 use miette::{Report, miette};
+use player::PlayError;
 use protocol::{SubscriptionKeys, TokenPlace};
-use scenarios::player::PlayError;
 use scenarios::trace::{Event, InVain, Trace};
 use scenarios::{Scenario, ScenarioId, SubjectKind};
 

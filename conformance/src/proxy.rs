@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use scenarios::wire::link::{Cut, Network};
+use scenarios::network::Cut;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::task::{JoinHandle, JoinSet};
+use wire::link::Network;
 
 use crate::limits::Refusals;
 

@@ -14,8 +14,8 @@ use protocol::{Dialect, Timing};
 
 use crate::auth::Verification;
 use crate::broker::RabbitMqConfig;
-use reference_gateway::{GatewayConfig, RateLimit, RoutingTable};
 use crate::net::ConnectionLimits;
+use reference_gateway::{GatewayConfig, RateLimit, RoutingTable};
 
 pub use error::ConfigError;
 pub use settings::Settings;

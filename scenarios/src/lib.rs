@@ -1,29 +1,37 @@
-//! Scenarios as data, the traces they leave, and what is expected of those traces.
+//! Scenarios as data, the traces they leave, and what is expected of those traces. No I/O, no clock.
 //!
 //! ```text
-//!  files ──► Scenario ──► player ──────► Trace ──► Expectation ──► Judgement
-//!  (TOML)                 │  over a Stage that an executor supplies: turmoil's network, or this host's
-//!                         ├─ Peer: a scripted WebSocket end, client or gateway, that can misbehave
-//!                         └─ steps: they act and wait; they never judge
+//!  files ──► Scenario ──► [player] ────► Trace ──► Expectation, universal rules ──► Judgement
+//!  (TOML)                 over a stage that an executor supplies: turmoil's network, or this host's
 //! ```
 //!
-//! A [`Scenario`] says who does what, when, and which [`Requirement`]s it shows. A player records what happened as
-//! a [`Trace`]. An [`Expectation`] reads traces and nothing else, so that a verdict means the same in a simulation,
-//! for the reference pair, and for a stranger.
+//! A [`Scenario`] says who does what, when, and which [`Requirement`]s it shows. A player (the crate `player`, in this folder)
+//! records what happened as a [`Trace`]. An [`Expectation`] reads traces and nothing else, so that a verdict means the same
+//! in a simulation, for the reference pair, and for a stranger.
+//!
+//! ```
+//! use scenarios::Library;
+//!
+//! let library = Library::builtin()?;
+//! let ids: Vec<&str> = library.iter().map(|scenario| scenario.id.0.as_str()).collect();
+//! assert!(ids.contains(&"gateway/rooms/private"));
+//! # Ok::<(), scenarios::LibraryError>(())
+//! ```
 
 pub mod expect;
+pub mod frame;
 pub mod judge;
 pub mod label;
 pub mod library;
+pub mod network;
 pub mod pattern;
-pub mod player;
+pub mod request;
 pub mod requirement;
 pub mod scenario;
 pub mod times;
 pub mod token;
 pub mod trace;
 pub mod universal;
-pub mod wire;
 
 pub use expect::{Expectation, Finding, Margin, Property};
 pub use judge::{Ending, Judged, Judgement, Verdicts, judge};

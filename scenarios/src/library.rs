@@ -188,11 +188,11 @@ fn id_of(path: &Path) -> ScenarioId {
 
 #[cfg(test)]
 mod tests {
-    use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+    use tungstenite::protocol::frame::coding::{Data, OpCode};
 
     use super::*;
+    use crate::frame::RawFrame;
     use crate::scenario::{ClientAction, GatewayAct, GatewayAction, ProbeAct, Script};
-    use crate::wire::frame::RawFrame;
 
     /// Every built-in scenario reads, and its texts are fit to print.
     #[test]

@@ -18,6 +18,9 @@ pub use bind::Bindings;
 pub use client::{ClientScript, ClientSetup, GatewaySpec, OnDial, OnDials, UrlSource};
 pub use error::ScenarioError;
 pub(crate) use error::nearest;
+
+/// What the name of a client begins with that comes after the steps, to see whether the gateway still serves; scenarios cannot use it.
+pub const AFTERWARDS: &str = "afterwards";
 pub use gateway::{BrokerState, ClientSpec, Connect, GatewayScript, PingsAnswered};
 pub use settings::{Interval, Settings};
 pub use step::{

@@ -308,7 +308,7 @@ impl Trace {
     }
 
     /// Whether a connection has opened and, as far as the trace knows, not ended.
-    pub(crate) fn is_open(&self, actor: &Actor, connection: Option<u32>) -> bool {
+    pub fn is_open(&self, actor: &Actor, connection: Option<u32>) -> bool {
         let last = self.observations.iter().rev().find_map(|seen| match seen.event {
             _ if seen.actor != *actor || seen.connection != connection => None,
             Event::Opened => Some(true),
@@ -319,7 +319,7 @@ impl Trace {
     }
 
     /// What is said of a pattern that nothing matches: also what came instead, where that was nearly it.
-    pub(crate) fn missing(&self, pattern: &Pattern) -> String {
+    pub fn missing(&self, pattern: &Pattern) -> String {
         let nearly = self.observations.iter().find_map(|seen| pattern.nearly(seen));
         let nearly = nearly.map(|why| format!("; {why}")).unwrap_or_default();
         format!("no sign that {pattern}{nearly}")

@@ -3,8 +3,8 @@
 use std::mem;
 use std::sync::Mutex;
 
+use player::{ClientStage, StageError, journal, play_client};
 use reference_client::adapter;
-use scenarios::player::{ClientStage, StageError, journal, play_client};
 use scenarios::scenario::ClientScript;
 use scenarios::trace::Actor;
 use tokio::io::{BufReader, DuplexStream, duplex};

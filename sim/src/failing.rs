@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use scenarios::player::Recorder;
+use player::Recorder;
 use scenarios::trace::{Actor, Event};
 use tokio::sync::oneshot;
 

@@ -3,11 +3,11 @@
 use std::io;
 use std::sync::{Arc, mpsc};
 
-use reference_server::auth::Key;
+use player::{GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};
 use reference_gateway::{GatewayConfig, RateLimit};
+use reference_server::auth::Key;
 use reference_server::net::ConnectionLimits;
 use reference_server::{Config, Server};
-use scenarios::player::{GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};
 use scenarios::scenario::{BrokerState, GatewayScript, Interval, NetworkAct, Settings};
 use scenarios::times::Times;
 use scenarios::trace::{Actor, Event};

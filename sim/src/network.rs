@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use player::Accept;
 use reference_client::Dial;
 use reference_server::Listen;
-use scenarios::player::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use turmoil::net::{TcpListener, TcpStream};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
+use player::{Clock, Play, Setting};
 use protocol::{Dialect, Timestamp, Timing};
-use scenarios::player::{Clock, Play, Setting};
 use scenarios::scenario::{Bindings, Script};
 use scenarios::token::Issuer;
 use scenarios::{Scenario, Times};

@@ -1,6 +1,6 @@
 //! A reference that fails at a step: what is lost is lost, and nothing else is.
 
-use scenarios::player::PlayError;
+use player::PlayError;
 use scenarios::trace::Event;
 use scenarios::{Library, Scenario};
 use sim::boundary::{Boundary, Failure, FailureKind};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::Timing;
-use scenarios::wire::frame::RawFrame;
+use scenarios::frame::RawFrame;
 use scenarios::{Ending, Judgement, Library, judge};
 use serde_json::Value;
 use sim::boundary::{Boundary, Passed, Wire};

@@ -10,8 +10,8 @@ use lapin::types::FieldTable;
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, ExchangeKind, Queue,
 };
+use player::{StageError, TopologyReport};
 use scenarios::RequirementId;
-use scenarios::player::{StageError, TopologyReport};
 
 use crate::limits::HostLimit;
 

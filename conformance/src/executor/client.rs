@@ -4,8 +4,8 @@ use std::io;
 use std::mem;
 use std::net::Ipv4Addr;
 
+use player::{Accept, ClientStage, StageError, journal, play_client};
 use scenarios::Scenario;
-use scenarios::player::{Accept, ClientStage, StageError, journal, play_client};
 use scenarios::scenario::{Bindings, ClientScript, UrlSource};
 use scenarios::token::Issuer;
 use scenarios::trace::{Actor, Event};

@@ -7,10 +7,8 @@ mod start;
 
 use std::io;
 
+use player::{GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway};
 use scenarios::Scenario;
-use scenarios::player::{
-    GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway,
-};
 use scenarios::scenario::{Bindings, BrokerState, GatewayScript, NetworkAct};
 use scenarios::times::Times;
 use scenarios::token::Issuer;
@@ -216,7 +214,7 @@ impl GatewayStage for Stage {
     }
 
     async fn act_on_broker_link(&mut self, act: &NetworkAct, times: &Times) -> Result<(), StageError> {
-        act.apply(self.proxy()?.network(), times);
+        self.proxy()?.network().apply(act.change(times));
         Ok(())
     }
 

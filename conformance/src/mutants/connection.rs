@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use scenarios::wire::frame::RawFrame;
+use scenarios::frame::RawFrame;
 
 use super::Mutant;
 use super::auth::claim;

@@ -1,6 +1,6 @@
 //! Gateways whose heart beats oddly.
 
-use scenarios::wire::frame::RawFrame;
+use scenarios::frame::RawFrame;
 use sim::boundary::Passed;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::Control;
 

@@ -1,6 +1,6 @@
 //! Clients that lose, repeat or mix up what they send.
 
-use scenarios::wire::frame::RawFrame;
+use scenarios::frame::RawFrame;
 use serde_json::{Value, json};
 
 use super::Mutant;

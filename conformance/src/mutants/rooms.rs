@@ -148,7 +148,7 @@ fn overheard(must_ask: fn() -> bool) -> sim::boundary::Boundary {
                 }
                 let listens = !must_ask() || asked.with(|asked| *asked);
                 match heard.with(|heard| heard.clone()).filter(|_| listens && is(&frame, "payment:created")) {
-                    Some(text) => down([scenarios::wire::frame::RawFrame::text(text), frame]),
+                    Some(text) => down([scenarios::frame::RawFrame::text(text), frame]),
                     None => down([frame]),
                 }
             })

@@ -176,7 +176,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "SUB-2",
         about: "Everything that was ever subscribed to is renewed.",
         boundary: || {
-            let ever = Shared::<Vec<scenarios::wire::frame::RawFrame>>::new();
+            let ever = Shared::<Vec<scenarios::frame::RawFrame>>::new();
             wire(move |number| {
                 let (ever, mut first) = (ever.clone(), number > 0);
                 OnWire::default().up(move |frame| {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use scenarios::wire::frame::RawFrame;
+use scenarios::frame::RawFrame;
 use serde_json::{Value, json};
 use sim::boundary::{Boundary, Passed, Wire};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};

@@ -13,7 +13,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use scenarios::player::{Play, PlayError};
+use player::{Play, PlayError};
 use scenarios::trace::{Event, Observation, Side, Trace};
 use scenarios::{
     Ending, Finding, Judged, Judgement, Property, RequirementId, Scenario, SubjectKind, Times, Verdicts,

@@ -7,12 +7,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use protocol::{Role, TokenPlace};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use scenarios::frame::RawFrame;
+use scenarios::request::RequestRecipe;
 use scenarios::token::{Bearer, Issuer, TokenRecipe};
-use scenarios::wire::frame::{FrameReader, RawFrame};
-use scenarios::wire::handshake::{RequestRecipe, UpgradeRequest};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use wire::frame::FrameReader;
+use wire::handshake::UpgradeRequest;
 
 use super::{PATIENCE, SoakError};
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use protocol::format_duration;
 use scenarios::token::Issuer;
-use scenarios::wire::page;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
+use wire::page;
 
 use super::dial::Door;
 use super::summary::Problem;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use protocol::{ClientMessage, Dialect, Role, ServerMessage, Target, Timestamp};
-use scenarios::wire::frame::RawFrame;
+use scenarios::frame::RawFrame;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use protocol::{ClientMessage, Dialect, Role, Target, Timestamp};
-use scenarios::wire::frame::RawFrame;
+use scenarios::frame::RawFrame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;

@@ -5,11 +5,11 @@ use std::process::Stdio;
 use conformance::amqp::Names;
 use libtest_mimic::Failed;
 use rustix::process::{Pid, Signal, kill_process};
-use scenarios::wire::page;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
+use wire::page;
 
 use crate::PATIENCE;
 

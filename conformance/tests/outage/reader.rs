@@ -4,15 +4,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use libtest_mimic::Failed;
 use protocol::{Role, TokenPlace};
+use scenarios::frame::RawFrame;
+use scenarios::request::RequestRecipe;
 use scenarios::token::{Bearer, Issuer, TokenRecipe};
-use scenarios::wire::frame::{FrameReader, RawFrame};
-use scenarios::wire::handshake::{RequestRecipe, UpgradeRequest};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, OpCode};
+use wire::frame::FrameReader;
+use wire::handshake::UpgradeRequest;
 
 use crate::PATIENCE;
 use crate::gateway::{Gateway, JWT_SECRET};

@@ -16,7 +16,9 @@ use super::route::Route;
 use super::secrets::Secrets;
 use super::token::TokenProvider;
 use crate::config::ClientConfig;
-use reference_session::{Command, ConnectionId, Input, Now, Output, QueueFull, Session, SessionConfig, Status};
+use reference_session::{
+    Command, ConnectionId, Input, Now, Output, QueueFull, Session, SessionConfig, Status,
+};
 
 /// Signs that wait for the driver; a connection that is faster waits.
 const SIGNS: usize = 256;

@@ -14,8 +14,8 @@ use super::routes::serve;
 use super::shard::{Shared, Sign};
 use super::socket::{Ended, Said, Socket, SocketLimits};
 use super::upgrade::SignedIn;
-use reference_gateway::{ConnectionId, Input};
 use crate::metrics::{End, Refusal};
+use reference_gateway::{ConnectionId, Input};
 
 /// Orders that wait for a connection. It ends by the first, so there are never more.
 const ORDERS: usize = 2;

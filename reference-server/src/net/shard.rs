@@ -18,9 +18,9 @@ use super::connection::{Opened, Order, open, serve_socket};
 use super::listen::Listen;
 use super::outbox::Outbox;
 use crate::config::Config;
-use reference_gateway::{Census, ConnectionId, Delivery, Gateway, Input, Now, Output};
 use crate::metrics::{End, Metrics, Refusal};
 use crate::report;
+use reference_gateway::{Census, ConnectionId, Delivery, Gateway, Input, Now, Output};
 
 /// Signs from connections that wait for the machine; a connection that is faster waits.
 const SIGNS: usize = 1024;

@@ -12,8 +12,8 @@ use super::handshake::Handshake;
 use super::head::Head;
 use super::shard::Shared;
 use crate::auth::token_in;
-use reference_gateway::close_frame;
 use crate::metrics::Refusal;
+use reference_gateway::close_frame;
 
 /// A WebSocket, and whose it is.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use protocol::Role;
-use reference_server::Config;
 use reference_gateway::RateLimit;
+use reference_server::Config;
 use reference_server::net::ConnectionLimits;
 
 use crate::client::Client;

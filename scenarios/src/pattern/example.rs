@@ -2,11 +2,11 @@
 
 use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat, ServerMessage, Target, Timestamp};
 use serde_json::{Map, Value, json};
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::{ClosePattern, EmitPattern, MessagePattern, Pattern, RefusedPattern, What};
+use crate::frame::RawFrame;
 use crate::trace::{FrameKind, Side};
-use crate::wire::frame::RawFrame;
 
 /// Something that a pattern matches, as it crosses the boundary of a subject.
 #[derive(Debug, Clone, PartialEq)]

@@ -121,12 +121,12 @@ pub enum UrlSource {
 
 impl ClientScript {
     /// Whether anything happens between the client and its gateway.
-    pub(crate) fn disturbs_client(&self) -> bool {
+    pub fn disturbs_client(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.action, ClientAction::Network(_)))
     }
 
     /// How long an adapter may take for an answer. One of a fleet is as slow to start as all of it, whatever it is written in.
-    pub(crate) fn answer(&self) -> Duration {
+    pub fn answer(&self) -> Duration {
         if self.client.fleet { FLEET_ANSWER } else { ANSWER }
     }
 

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::is_default;
 use super::settings::Settings;
 use super::step::{GatewayAction, Inspection, ProbeAct, Step};
+use crate::request::RequestRecipe;
 use crate::times::Times;
 use crate::token::TokenRecipe;
-use crate::wire::handshake::RequestRecipe;
 
 /// What is done to a gateway.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +79,7 @@ pub enum PingsAnswered {
 
 impl PingsAnswered {
     /// How many of them.
-    pub(crate) fn most(self) -> u32 {
+    pub fn most(self) -> u32 {
         match self {
             Self::All(true) => u32::MAX,
             Self::All(false) => 0,
@@ -116,7 +116,7 @@ impl ClientSpec {
     }
 
     /// Whether its dial must succeed: nothing about it is wrong (AUTH-1).
-    pub(crate) fn is_welcome(&self) -> bool {
+    pub fn is_welcome(&self) -> bool {
         self.token == TokenRecipe::default()
             && self.path.is_none()
             && self.upgrade
@@ -159,12 +159,12 @@ impl GatewayScript {
     }
 
     /// Whether a step ends a gateway.
-    pub(crate) fn ends_gateway(&self) -> bool {
+    pub fn ends_gateway(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.action, GatewayAction::ShutDown | GatewayAction::Kill))
     }
 
     /// Whether anything happens between a scripted client and its gateway.
-    pub(crate) fn disturbs_probe(&self, name: &str) -> bool {
+    pub fn disturbs_probe(&self, name: &str) -> bool {
         let disturbs = |action: &GatewayAction| matches!(action, GatewayAction::Probe(client, ProbeAct::Network(_)) if client == name);
         self.steps.iter().any(|step| disturbs(&step.action))
     }

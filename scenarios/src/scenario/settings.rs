@@ -64,7 +64,7 @@ impl Settings {
     pub const OUTBOX_BYTES: u32 = 4 * 1024 * 1024;
 
     /// Whether the connections that there are may be all that there can be.
-    pub(crate) fn limits_connections(&self) -> bool {
+    pub fn limits_connections(&self) -> bool {
         self.max_connections.is_some()
             || self.max_connections_per_user.is_some()
             || self.max_connections_per_address.is_some()

@@ -2,8 +2,9 @@
 
 use std::io;
 
-use scenarios::wire::frame::{FrameReader, RawFrame};
+use scenarios::frame::RawFrame;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use wire::frame::FrameReader;
 
 /// Longest head of a request or an answer.
 const MAX_HEAD_BYTES: usize = 64 * 1024;

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use scenarios::player::{Play, PlayError};
+use player::{Play, PlayError};
 use scenarios::scenario::{Bindings, BrokerState, GatewayScript};
 use scenarios::token::Issuer;
 use scenarios::trace::Trace;

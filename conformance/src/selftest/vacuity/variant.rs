@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use scenarios::frame::RawFrame;
 use scenarios::trace::Side;
-use scenarios::wire::frame::RawFrame;
 use scenarios::{Example, SubjectKind};
 use serde_json::{Value, json};
 use sim::boundary::{Boundary, Lines, Passed, Said, Wire};

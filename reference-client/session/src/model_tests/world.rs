@@ -8,9 +8,7 @@ use serde_json::json;
 
 use super::step::Step;
 use super::{CAPACITY, Variant};
-use crate::{
-    Command, ConnectionId, DialFailure, Input, Now, Output, Session, SessionConfig, Status, Token,
-};
+use crate::{Command, ConnectionId, DialFailure, Input, Now, Output, Session, SessionConfig, Status, Token};
 
 /// A connection that the machine has not let go.
 #[derive(Debug)]

@@ -5,9 +5,7 @@ use std::time::Duration;
 use protocol::{ClientMessage, CloseCode, Dialect, Target, Timestamp, Timing};
 use serde_json::{Value, json};
 
-use crate::{
-    Command, ConnectionId, DialFailure, Input, Now, Output, QueueFull, Session, SessionConfig,
-};
+use crate::{Command, ConnectionId, DialFailure, Input, Now, Output, QueueFull, Session, SessionConfig};
 
 /// A machine and its time; what it puts out is told in lines.
 pub(super) struct Bench {

@@ -11,8 +11,8 @@ use super::super::step::{ClientAct, ClientAction, Step};
 use super::{Places, RawClientScenario, RawGatewayScenario, RawStep};
 use crate::label::Label;
 use crate::pattern::Pattern;
-use crate::player::AFTERWARDS;
 use crate::requirement::{Catalogue, Level, RequirementId, SubjectKind};
+use crate::scenario::AFTERWARDS;
 use crate::scenario::step::Waits;
 use crate::scenario::{
     ClientScript, ClientSetup, ClientSpec, GatewayScript, OnDials, Scenario, ScenarioId, Script, UrlSource,

@@ -3,11 +3,11 @@
 use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::hex::Hex;
+use crate::frame::RawFrame;
 use crate::scenario::step::OddFrame;
-use crate::wire::frame::RawFrame;
 
 /// Largest opcode and reserved bits that a header has room for.
 const MAX_OPCODE: u8 = 15;

@@ -107,7 +107,7 @@ pub enum Hook {
 
 impl ClientAct {
     /// How many requests it is made of.
-    pub(crate) fn requests(&self) -> u32 {
+    pub fn requests(&self) -> u32 {
         match self {
             Self::Send { count, .. } => *count,
             _ => 1,

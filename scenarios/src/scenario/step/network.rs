@@ -5,9 +5,9 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use serde::{Deserialize, Serialize};
 
+use crate::network::{Change, Conditions, Cut, Lane};
 use crate::scenario::is_default;
 use crate::times::{Expr, Times};
-use crate::wire::link::{Conditions, Cut, Lane, Network};
 
 /// What the network does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,13 +71,13 @@ impl NetworkAct {
         matches!(self, Self::Sudden(Sudden::Reset))
     }
 
-    /// Lets a network act so.
-    pub fn apply(&self, network: &Network, times: &Times) {
+    /// What it changes, at these times.
+    pub fn change(&self, times: &Times) -> Change {
         match self {
-            Self::Sudden(Sudden::End) => network.cut(Cut::End),
-            Self::Sudden(Sudden::Reset) => network.cut(Cut::Reset),
-            Self::Sudden(Sudden::Clear) => network.set(Conditions::default()),
-            Self::Shape(Shape { both, to_subject, from_subject }) => network.set(Conditions {
+            Self::Sudden(Sudden::End) => Change::Cut(Cut::End),
+            Self::Sudden(Sudden::Reset) => Change::Cut(Cut::Reset),
+            Self::Sudden(Sudden::Clear) => Change::Conditions(Conditions::default()),
+            Self::Shape(Shape { both, to_subject, from_subject }) => Change::Conditions(Conditions {
                 to_subject: to_subject.as_ref().unwrap_or(both).lane(times),
                 from_subject: from_subject.as_ref().unwrap_or(both).lane(times),
             }),

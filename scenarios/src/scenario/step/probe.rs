@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::NetworkAct;
-use crate::wire::frame::RawFrame;
+use crate::frame::RawFrame;
 
 /// Most frames of one step that are named one by one.
 const MAX_NAMED_FRAMES: usize = 4;

@@ -8,13 +8,14 @@ use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::journal::Recorder;
 use super::stage::Setting;
-use crate::scenario::OddFrame;
-use crate::trace::{Actor, Event, Frame, FrameKind, Message, Side};
-use crate::wire::frame::{FrameReader, RawFrame};
+use scenarios::frame::RawFrame;
+use scenarios::scenario::OddFrame;
+use scenarios::trace::{Actor, Event, Frame, FrameKind, Message, Side};
+use wire::frame::FrameReader;
 
 /// Orders that wait for the peer.
 const ORDERS: usize = 64;

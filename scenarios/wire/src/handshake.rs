@@ -1,13 +1,12 @@
 //! The opening handshake, both ends (RFC 6455 section 4).
 
-use std::collections::BTreeMap;
 use std::io;
 
 use percent_encoding::percent_decode_str;
 use protocol::{Dialect, TokenPlace};
-use serde::{Deserialize, Serialize};
+use scenarios::request::RequestRecipe;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tungstenite::handshake::derive_accept_key;
 
 /// Longest head that a scripted end reads.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -33,20 +32,6 @@ pub struct UpgradeRequest {
     pub half: bool,
     /// What else is unusual about it.
     pub recipe: RequestRecipe,
-}
-
-/// How a request differs from the one that a good client sends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RequestRecipe {
-    /// The method.
-    pub method: String,
-    /// The version of HTTP.
-    pub http: String,
-    /// Fields that it has instead, or besides.
-    pub fields: BTreeMap<String, String>,
-    /// Fields that it does not have.
-    pub without: Vec<String>,
 }
 
 /// What a gateway was asked for.
@@ -147,30 +132,6 @@ impl UpgradeRequest {
         fields.extend(self.recipe.fields.iter().map(|(name, value)| (name.as_str(), value.clone())));
         let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         format!("{method} {path} HTTP/{http}\r\n{fields}\r\n")
-    }
-}
-
-impl RequestRecipe {
-    /// A field that it names, whatever its case.
-    fn field(&self, name: &str) -> Option<&str> {
-        let mut fields = self.fields.iter();
-        fields.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-
-    /// Whether the usual field of this name is left out.
-    fn changes(&self, name: &str) -> bool {
-        self.fields.keys().chain(&self.without).any(|changed| changed.eq_ignore_ascii_case(name))
-    }
-}
-
-impl Default for RequestRecipe {
-    fn default() -> Self {
-        Self {
-            method: "GET".to_owned(),
-            http: "1.1".to_owned(),
-            fields: BTreeMap::new(),
-            without: Vec::new(),
-        }
     }
 }
 
@@ -282,6 +243,8 @@ fn field(fields: &[httparse::Header<'_>], name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     /// The two ends understand each other wherever the token travels, and bytes sent right behind the head are not lost.

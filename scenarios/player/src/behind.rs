@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 
 use super::stage::Accept;
-use crate::wire::link::Network;
+use wire::link::Network;
 
 /// A listening socket behind a network.
 pub(super) struct Behind<L> {

@@ -26,7 +26,6 @@ mod stage;
 use std::time::Duration;
 
 pub use client::play as play_client;
-pub(crate) use gateway::AFTERWARDS;
 pub use gateway::play as play_gateway;
 pub use journal::{Clock, Journal, Recorder, journal};
 pub use stage::{Accept, ClientStage, GatewayStage, Play, PlayError, Setting, StageError, TopologyReport};

@@ -5,18 +5,18 @@ use std::num::NonZeroUsize;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::{ClientMessage, TokenPlace};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::journal::Recorder;
 use super::peer::{Order, Peer, PeerSetup};
 use super::stage::{GatewayStage, PlayError, Setting};
-use crate::scenario::{ClientSpec, OddFrame, OddPing, ProbeAct};
-use crate::token::Bearer;
-use crate::trace::{Actor, Event, Side};
-use crate::wire::frame::RawFrame;
-use crate::wire::handshake::{UpgradeError, UpgradeRequest};
-use crate::wire::link::Network;
-use crate::wire::transcript::Transcript;
+use scenarios::frame::RawFrame;
+use scenarios::scenario::{ClientSpec, OddFrame, OddPing, ProbeAct};
+use scenarios::token::Bearer;
+use scenarios::trace::{Actor, Event, Side};
+use wire::handshake::{UpgradeError, UpgradeRequest};
+use wire::link::Network;
+use wire::transcript::Transcript;
 
 /// What a query leaves alone in a token, beyond letters and digits (RFC 3986 section 2.3: the unreserved characters).
 const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -196,7 +196,7 @@ impl Probe {
             }
             ProbeAct::Network(act) => {
                 let network = self.network.as_ref();
-                act.apply(network.expect("a scenario's steps are known"), &setting.times);
+                network.expect("a scenario's steps are known").apply(act.change(&setting.times));
                 return Ok(());
             }
             ProbeAct::Subscribe(target) => message(ClientMessage::Subscribe(target.clone())),

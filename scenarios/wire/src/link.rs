@@ -5,9 +5,10 @@
 //! keeps them until it is gone.
 
 use std::io;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use scenarios::network::{Change, Conditions, Cut, Lane};
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split,
 };
@@ -23,39 +24,6 @@ const PIPE_BYTES: usize = 8 * 1024;
 /// How much of a rate is made up for when the host wakes late. Timers are coarser than what a byte takes, and without this the
 /// rate would be that of the timers.
 const CATCH_UP: Duration = Duration::from_millis(100);
-
-/// What happens to the bytes of a connection, each way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Conditions {
-    /// Towards what is judged.
-    pub to_subject: Lane,
-    /// From what is judged.
-    pub from_subject: Lane,
-}
-
-/// What happens to the bytes of one direction. By default nothing does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Lane {
-    /// How much later each byte arrives.
-    pub delay: Duration,
-    /// Bytes a second, at most.
-    pub rate: Option<NonZeroU32>,
-    /// Bytes of each write, at most.
-    pub slice: Option<NonZeroUsize>,
-    /// Whether every bit is inverted.
-    pub corrupt: bool,
-    /// Whether nothing arrives at all, and nobody is told.
-    pub black_hole: bool,
-}
-
-/// How connections are ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    /// The end of the stream (FIN), behind whatever has been carried so far.
-    End,
-    /// A reset (RST).
-    Reset,
-}
 
 /// The network that a number of connections pass. Once the last handle is dropped, they end.
 #[derive(Clone)]
@@ -89,6 +57,14 @@ impl Network {
             state.cuts += 1;
             state.cut = cut;
         });
+    }
+
+    /// Changes what a step says.
+    pub fn apply(&self, change: Change) {
+        match change {
+            Change::Cut(cut) => self.cut(cut),
+            Change::Conditions(conditions) => self.set(conditions),
+        }
     }
 
     /// Takes the stream to what is judged, and gives the harness's end of a connection that passes this network. `reset` ends
@@ -246,6 +222,8 @@ fn now() -> Instant {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "time that passes is what is tested")]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
 
     /// Two ends and the network between them.

@@ -7,11 +7,11 @@ use std::time::Duration;
 use protocol::Dialect;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::requirement::RequirementId;
-use crate::scenario::{Bindings, BrokerState, NetworkAct};
-use crate::times::Times;
-use crate::token::Issuer;
-use crate::trace::Trace;
+use scenarios::requirement::RequirementId;
+use scenarios::scenario::{Bindings, BrokerState, NetworkAct};
+use scenarios::times::Times;
+use scenarios::token::Issuer;
+use scenarios::trace::Trace;
 
 /// What one run of a scenario takes place in.
 #[derive(Clone)]

@@ -11,9 +11,9 @@ use super::journal::{Journal, Recorder};
 use super::script::ScriptedGateway;
 use super::stage::{ClientStage, Play, PlayError, Setting, StageError};
 use super::{SETTLING, log_tail};
-use crate::scenario::{ClientAct, ClientAction, ClientScript, ClientSetup, GatewayAct, Step, UrlSource};
-use crate::trace::{Actor, Event, Reading};
-use crate::wire::link::Network;
+use scenarios::scenario::{ClientAct, ClientAction, ClientScript, ClientSetup, GatewayAct, Step, UrlSource};
+use scenarios::trace::{Actor, Event, Reading};
+use wire::link::Network;
 
 /// What every client emits by itself; the harness listens from the start.
 const OWN_EVENTS: [&str; 3] = ["connected", "max_reconnect_attempts", "error"];
@@ -127,7 +127,7 @@ impl<S: ClientStage> Player<'_, S> {
             ClientAction::Network(act) => {
                 let what = format!("the network {act}");
                 self.journal.write(Actor::client(), None, Event::Fault { what });
-                act.apply(&self.network, times);
+                self.network.apply(act.change(times));
             }
             ClientAction::Client(act) => self.act(act).await?,
             ClientAction::ReadLog => self.read_log().await?,

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::stage::PlayError;
-use crate::label::Label;
-use crate::pattern::Pattern;
-use crate::trace::{Actor, Event, Observation, Trace};
+use scenarios::label::Label;
+use scenarios::pattern::Pattern;
+use scenarios::trace::{Actor, Event, Observation, Trace};
 
 /// Observations that wait for the player; a recorder waits when there are more.
 const CAPACITY: usize = 1024;

@@ -10,14 +10,14 @@ use super::probe::Probe;
 use super::rest::Rest;
 use super::stage::{GatewayStage, Play, PlayError, Setting, StageError};
 use super::{SETTLING, log_tail};
-use crate::label::Label;
-use crate::pattern::Pattern;
-use crate::scenario::{
-    BrokerAct, BrokerState, ClientSpec, Connect, GatewayAction, GatewayScript, Inspection, ProbeAct,
-    Publication, Scenario, Settings, Step,
+use scenarios::label::Label;
+use scenarios::pattern::Pattern;
+use scenarios::scenario::{
+    AFTERWARDS, BrokerAct, BrokerState, ClientSpec, Connect, GatewayAction, GatewayScript, Inspection,
+    ProbeAct, Publication, Scenario, Settings, Step,
 };
-use crate::trace::{Actor, Event, FrameKind, Message, Observation};
-use crate::wire::page;
+use scenarios::trace::{Actor, Event, FrameKind, Message, Observation};
+use wire::page;
 
 /// Longest time that a step gives the gateway to take in what was sent, where nothing is judged by it.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -28,7 +28,6 @@ const SETTLING_PING: &[u8] = b"settle";
 /// What a ping frame carries that asks whether a connection is alive.
 const ALIVE_PING: &[u8] = b"alive";
 /// The client that signs in after the steps.
-pub(crate) const AFTERWARDS: &str = "afterwards";
 
 /// Plays the steps; `scenario` is bound already.
 pub async fn play<S: GatewayStage>(

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::label::Label;
-use crate::requirement::RequirementId;
-use crate::scenario::Scenario;
+use scenarios::label::Label;
+use scenarios::requirement::RequirementId;
+use scenarios::scenario::Scenario;
 
 /// The requirements that a scenario is about: what the player takes for granted beside them is a precondition, and one of
 /// them is evidence.

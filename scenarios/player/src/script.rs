@@ -7,15 +7,15 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio_tungstenite::tungstenite::protocol::frame::coding::Control;
+use tungstenite::protocol::frame::coding::Control;
 
 use super::journal::Recorder;
 use super::peer::{Order, Peer, PeerSetup};
 use super::stage::{Accept, Setting};
-use crate::scenario::{GatewayAct, GatewaySpec, OnDial};
-use crate::trace::{Actor, Event, Side};
-use crate::wire::frame::RawFrame;
-use crate::wire::handshake::{ReceivedRequest, answer_status};
+use scenarios::frame::RawFrame;
+use scenarios::scenario::{GatewayAct, GatewaySpec, OnDial};
+use scenarios::trace::{Actor, Event, Side};
+use wire::handshake::{ReceivedRequest, answer_status};
 
 /// Acts that wait for the gateway.
 const ACTS: usize = 16;

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::journal::Recorder;
 use super::stage::PlayError;
-use crate::trace::{Actor, Event};
+use scenarios::trace::{Actor, Event};
 
 /// Requests that wait for the writer.
 const REQUESTS: usize = 16;

@@ -1,13 +1,7 @@
-//! Frames, one at a time (RFC 6455 section 5).
+//! One frame of WebSocket, whether or not RFC 6455 allows it (section 5).
 
-use std::io::{self, Cursor};
-
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
-
-/// Largest payload that a scripted end reads.
-const MAX_PAYLOAD_BYTES: u64 = 16 * 1024 * 1024;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 /// Most bytes of a control frame.
 const MAX_CONTROL_BYTES: usize = 125;
@@ -110,70 +104,8 @@ impl RawFrame {
     }
 }
 
-/// Reads frames from a stream.
-#[derive(Debug, Default)]
-pub struct FrameReader {
-    buffer: Vec<u8>,
-    /// Whether the frame that was read last was masked.
-    was_masked: bool,
-}
-
-impl FrameReader {
-    /// A reader that begins with bytes which were read already, after a handshake for example.
-    pub fn after(leftover: Vec<u8>) -> Self {
-        Self { buffer: leftover, was_masked: false }
-    }
-
-    /// Whether the frame that was read last was masked.
-    pub fn was_masked(&self) -> bool {
-        self.was_masked
-    }
-
-    /// The next frame, or nothing at the end of the stream. Cancel safe: what was read is kept.
-    ///
-    /// # Errors
-    /// When the stream fails, or its bytes are no frames.
-    pub async fn next(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<RawFrame>> {
-        loop {
-            if let Some(frame) = self.take()? {
-                return Ok(Some(frame));
-            }
-            if stream.read_buf(&mut self.buffer).await? == 0 {
-                return if self.buffer.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                };
-            }
-        }
-    }
-
-    fn take(&mut self) -> io::Result<Option<RawFrame>> {
-        let mut cursor = Cursor::new(&self.buffer);
-        let invalid = |error: &dyn ToString| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
-        let Some((header, length)) = FrameHeader::parse(&mut cursor).map_err(|error| invalid(&error))? else {
-            return Ok(None);
-        };
-        if length > MAX_PAYLOAD_BYTES {
-            return Err(invalid(&format!("a frame of {length} bytes")));
-        }
-        let start = cursor.position() as usize;
-        let end = start + length as usize;
-        if self.buffer.len() < end {
-            return Ok(None);
-        }
-        let mut payload = self.buffer[start..end].to_vec();
-        self.buffer.drain(..end);
-        self.was_masked = header.mask.is_some();
-        if let Some(mask) = header.mask {
-            apply_mask(&mut payload, mask);
-        }
-        let rsv = u8::from(header.rsv1) << 2 | u8::from(header.rsv2) << 1 | u8::from(header.rsv3);
-        Ok(Some(RawFrame { fin: header.is_final, rsv, opcode: header.opcode, payload }))
-    }
-}
-
-fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
+/// Masks bytes, or unmasks them (section 5.3).
+pub fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
     for (byte, key) in payload.iter_mut().zip(mask.iter().cycle()) {
         *byte ^= key;
     }
@@ -185,27 +117,6 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// What is written reads back, masked or not, however the bytes are cut.
-        #[test]
-        fn frames_round_trip(
-            payload in proptest::collection::vec(any::<u8>(), 0..300),
-            mask in any::<Option<[u8; 4]>>(),
-            fin in any::<bool>(),
-            rsv in 0_u8..8,
-            cut in 0_usize..300,
-        ) {
-            let frame = RawFrame { fin, rsv, opcode: OpCode::Data(Data::Binary), payload };
-            let bytes = frame.clone().encode(mask);
-            let cut = cut.min(bytes.len());
-            let mut reader = FrameReader::after(bytes[..cut].to_vec());
-            if cut < bytes.len() {
-                prop_assert_eq!(reader.take().unwrap(), None);
-                reader.buffer.extend(&bytes[cut..]);
-            }
-            prop_assert_eq!(reader.take().unwrap(), Some(frame));
-            prop_assert!(reader.buffer.is_empty());
-        }
-
         /// Fragments are one message: together they carry what was cut, one begins it and one ends it.
         #[test]
         fn fragments_are_one_message(

@@ -1,0 +1,15 @@
+//! WebSocket as bytes: enough of RFC 6455 to speak it, and to break it on purpose.
+//!
+//! | module | what it is about |
+//! |---|---|
+//! | [`frame`], [`handshake`], [`transcript`] | scripted ends: what they read and write, and its bytes for a report |
+//! | [`link`] | a network that delays, cuts, corrupts and swallows |
+//! | [`page`] | plain HTTP, for `/health` and its like |
+//!
+//! A protocol library answers pings, masks frames and finishes handshakes by itself. A scripted end must be able not to.
+
+pub mod frame;
+pub mod handshake;
+pub mod link;
+pub mod page;
+pub mod transcript;
