@@ -19,7 +19,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use miette::Report;
 use scenarios::Level;
 
-use crate::broker::BrokerArgs;
 use crate::exit::Exit;
 use crate::limits;
 
@@ -63,7 +62,7 @@ enum Command {
     /// Show the reference gateway at work: its live page, its broker, and made-up payments
     Demo(demo::DemoArgs),
     /// Run the embedded broker alone
-    Broker(BrokerArgs),
+    Broker(broker::BrokerArgs),
     /// Run the reference gateway
     #[command(disable_help_flag = true)]
     ReferenceServer(Passed),
@@ -136,7 +135,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Requirements(args) => catalogue::requirements(&args),
         Command::Schema(args) => schema::print(&args),
         Command::Demo(args) => demo::run(&args),
-        Command::Broker(args) => broker::run(args),
+        Command::Broker(args) => broker::run(&args),
         Command::ReferenceServer(passed) => {
             return reference_server::cli::run(named("reference-server", passed.args));
         }

@@ -16,8 +16,8 @@ use protocol::Role;
 use reference_server::auth::{MintError, TokenRequest, Verification, mint};
 
 use crate::amqp::{BrokerLink, LinkError, Names};
-use crate::broker::{Broker, BrokerConfig, BrokerError};
 use crate::reference_gateway::{GatewayError, ReferenceGateway, StartArguments};
+use embedded_broker::{Broker, BrokerConfig, BrokerError};
 
 pub use payments::{Data, MadeUp, Payments};
 

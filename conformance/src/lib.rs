@@ -11,7 +11,6 @@
 
 pub mod adapter_check;
 pub mod amqp;
-pub mod broker;
 pub mod cli;
 pub mod demo;
 pub mod executor;

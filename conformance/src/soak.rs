@@ -25,9 +25,9 @@ use std::time::Duration;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
-use crate::broker::{Broker, BrokerConfig, BrokerError};
 use crate::reference_gateway::GatewayError;
 use course::Course;
+use embedded_broker::{Broker, BrokerConfig, BrokerError};
 use gateway::Gateway;
 
 pub use publisher::Outages;
@@ -69,6 +69,9 @@ pub enum SoakError {
     /// The embedded broker cannot start.
     #[error("the embedded broker: {0}")]
     Broker(#[from] BrokerError),
+    /// The embedded broker has ended.
+    #[error(transparent)]
+    BrokerEnded(#[from] embedded_broker::Ended),
     /// The gateway is not there, or not any more.
     #[error(transparent)]
     #[diagnostic(transparent)]

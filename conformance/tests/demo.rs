@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
-use conformance::broker::{Broker, BrokerConfig, Snapshot};
+use embedded_broker::{Broker, BrokerConfig, Snapshot};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream};
@@ -132,7 +132,14 @@ async fn what_nobody_takes_is_told() {
     let line = line_with(&mut lines(&mut gateway), "listening on ws://").await;
     let address = line.trim_start_matches("listening on ws://").trim_end_matches("/ws");
     let bound = async {
-        while !broker.snapshot().await.queues.values().any(|queue| queue.consumers > 0) {
+        while !broker
+            .snapshot()
+            .await
+            .expect("the broker runs")
+            .queues
+            .values()
+            .any(|queue| queue.consumers > 0)
+        {
             tokio::task::yield_now().await;
         }
     };
@@ -141,7 +148,7 @@ async fn what_nobody_takes_is_told() {
     assert!(answer.starts_with("HTTP/1.1 502 ") && answer.contains("no queue"), "{answer}");
     let answer = publish(address, r#"{"type":"payment:updated","data":{"b":1,"a":2}}"#).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("payment.updated"), "{answer}");
-    let Snapshot { published, unroutable, .. } = broker.snapshot().await;
+    let Snapshot { published, unroutable, .. } = broker.snapshot().await.expect("the broker runs");
     assert_eq!((published, unroutable), (2, 1));
     within(gateway.kill()).await.expect("it can be killed");
     broker.shutdown().await;

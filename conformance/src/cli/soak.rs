@@ -187,9 +187,10 @@ fn failure(error: SoakError) -> Failure {
         error @ SoakError::Gateway(_) => Failure::new(Exit::Subject, error),
         error @ SoakError::Descriptors { .. } => Failure::usage(error),
         error @ SoakError::Interrupted => Failure::new(Exit::Interrupted, error),
-        error @ (SoakError::Broker(_) | SoakError::Task(_) | SoakError::Harness(_)) => {
-            Failure::new(Exit::Harness, error)
-        }
+        error @ (SoakError::Broker(_)
+        | SoakError::BrokerEnded(_)
+        | SoakError::Task(_)
+        | SoakError::Harness(_)) => Failure::new(Exit::Harness, error),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A gateway under test: started or attached, fed by a broker, dialled over TCP.
 
+mod broker;
 mod port;
 mod rig;
 mod settling;

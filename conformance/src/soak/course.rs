@@ -15,7 +15,7 @@ use super::nuisance::Nuisance;
 use super::publisher::{Outages, Publisher};
 use super::summary::{Ended, Memory, Problem, Progress, Summary};
 use super::{PATIENCE, SoakConfig, SoakError, now};
-use crate::broker::Broker;
+use embedded_broker::Broker;
 
 /// How often progress is told, and memory looked at.
 const TELL_EVERY: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use super::nuisance::HEAVY;
 use super::summary::Problem;
 use super::{PATIENCE, SoakConfig, SoakError, now};
 use crate::amqp::{BrokerLink, Names};
-use crate::broker::Broker;
+use embedded_broker::{Broker, Snapshot};
 
 /// How long the broker is away.
 const OUTAGE: Duration = Duration::from_secs(2);
@@ -107,7 +107,7 @@ impl Publisher {
                     self.publish(&body, routing_key).await?;
                     self.feed.confirm(number + 1);
                     if self.is_gateway_away {
-                        self.look_for_the_gateway(&broker).await;
+                        self.look_for_the_gateway(&broker).await?;
                     }
                 }
             }
@@ -122,11 +122,12 @@ impl Publisher {
     }
 
     /// What is published while nobody consumes waits in the durable queue.
-    async fn look_for_the_gateway(&mut self, broker: &Broker) {
-        let snapshot = broker.snapshot().await;
+    async fn look_for_the_gateway(&mut self, broker: &Broker) -> Result<(), SoakError> {
+        let snapshot = broker.snapshot().await?;
         self.is_gateway_away =
             snapshot.queues.get(&self.names.queue).is_some_and(|queue| queue.consumers == 0);
         self.outages.waited += u64::from(self.is_gateway_away);
+        Ok(())
     }
 
     /// Takes the broker away at a quiet moment, so that nothing has to be delivered twice: AMQP promises at least once, and
@@ -134,25 +135,22 @@ impl Publisher {
     async fn restart(&mut self, broker: &Broker, problems: &mpsc::Sender<Problem>) -> Result<(), SoakError> {
         let queue = self.names.queue.clone();
         let quiet = async {
-            while broker
-                .snapshot()
-                .await
-                .queues
-                .get(&queue)
-                .is_some_and(|queue| queue.ready + queue.unacked > 0)
-            {
+            let held = |snapshot: Snapshot| {
+                snapshot.queues.get(&queue).is_some_and(|queue| queue.ready + queue.unacked > 0)
+            };
+            while broker.snapshot().await.is_ok_and(held) {
                 sleep(ASK_AGAIN).await;
             }
         };
         if timeout(PATIENCE, quiet).await.is_err() {
-            let held = format!("{:?}", broker.snapshot().await.queues.get(&queue));
+            let held = format!("{:?}", broker.snapshot().await?.queues.get(&queue));
             // Where nobody listens any more, the soak is over.
             let _ = problems.send(Problem::Unacknowledged(held)).await;
         }
-        broker.refuse_connections(true).await;
-        broker.drop_connections().await;
+        broker.refuse_connections(true).await?;
+        broker.drop_connections().await?;
         sleep(OUTAGE).await;
-        broker.refuse_connections(false).await;
+        broker.refuse_connections(false).await?;
         // The gateway's redial comes when its backoff says; events go on before, into the queue that outlived the outage.
         self.link = connect(broker, &self.names).await?.publishing_unconsumed();
         Ok(())

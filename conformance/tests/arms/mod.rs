@@ -6,7 +6,7 @@
 mod docker;
 pub(crate) mod node;
 
-use conformance::broker::{Broker, BrokerConfig};
+use embedded_broker::{Broker, BrokerConfig};
 use std::collections::BTreeSet;
 use std::env;
 use tokio::sync::{Mutex, OnceCell};

@@ -3,7 +3,7 @@
 use crate::bench::{connect, consume, next, put};
 use crate::raw::{GREETING, RawClient};
 use amq_protocol::protocol::{AMQPClass, basic, channel};
-use conformance::broker::{Broker, BrokerConfig, Limits};
+use embedded_broker::{Broker, BrokerConfig, Limits};
 use lapin::types::FieldTable;
 use lapin::{Channel, ErrorKind, Event};
 use libtest_mimic::Trial;
@@ -59,8 +59,8 @@ async fn an_outage_gives_back_what_clients_held() {
     put(&channel, &"q".into(), &["a"]).await;
     let mut consumer = consume(&channel, &"q".into()).await;
     assert!(!next(&mut consumer).await.redelivered);
-    broker.drop_connections().await;
-    let snapshot = broker.snapshot().await;
+    broker.drop_connections().await.expect("the broker runs");
+    let snapshot = broker.snapshot().await.expect("the broker runs");
     assert_eq!((snapshot.connections, snapshot.queues["q"].ready, snapshot.queues["q"].consumers), (0, 1, 0));
     let (_connection, channel) = client(&broker).await;
     assert!(next(&mut consume(&channel, &"q".into()).await).await.redelivered);
@@ -70,10 +70,10 @@ async fn an_outage_gives_back_what_clients_held() {
 async fn a_lasting_outage_refuses_redials() {
     let broker = start(BrokerConfig::default()).await;
     let (connection, _channel) = client(&broker).await;
-    broker.refuse_connections(true).await;
-    broker.drop_connections().await;
+    broker.refuse_connections(true).await.expect("the broker runs");
+    broker.drop_connections().await.expect("the broker runs");
     assert!(connect(&broker.url()).await.is_err());
-    broker.refuse_connections(false).await;
+    broker.refuse_connections(false).await.expect("the broker runs");
     connect(&broker.url()).await.expect("it is over");
     drop(connection);
     broker.shutdown().await;
@@ -83,7 +83,7 @@ async fn a_stalled_broker_misses_its_heartbeats() {
     let broker = start(BrokerConfig::default()).await;
     let connection = connect(&format!("{}?heartbeat=1", broker.url())).await.expect("a connection");
     let mut events = Box::pin(connection.events_listener());
-    broker.stall(true).await;
+    broker.stall(true).await.expect("the broker runs");
     let missed = async {
         while let Some(event) = futures_util::StreamExt::next(&mut events).await {
             if let Event::Error(error) = event
@@ -95,7 +95,7 @@ async fn a_stalled_broker_misses_its_heartbeats() {
         panic!("no heartbeat was missed");
     };
     tokio::time::timeout(Duration::from_secs(20), missed).await.expect("the client notices");
-    broker.stall(false).await;
+    broker.stall(false).await.expect("the broker runs");
     connect(&broker.url()).await.expect("it goes on");
     broker.shutdown().await;
 }
@@ -110,7 +110,7 @@ async fn a_snapshot_tells_what_there_is() {
         .queue_bind("q".into(), "amq.topic".into(), "#".into(), Default::default(), FieldTable::default())
         .await
         .expect("a binding");
-    let snapshot = broker.snapshot().await;
+    let snapshot = broker.snapshot().await.expect("the broker runs");
     let queue = &snapshot.queues["q"];
     assert_eq!((queue.ready, queue.unacked, queue.consumers, queue.durable), (2, 1, 0, false));
     assert_eq!((snapshot.connections, snapshot.channels), (1, 1));
@@ -163,7 +163,7 @@ async fn a_reader_that_stops_holds_back_the_rest() {
         .await
         .expect("all is published");
     // 40 MB were published: a few are in the sockets' buffers and in the outbox, and most wait in the queue.
-    let queue = broker.snapshot().await.queues["q"].clone();
+    let queue = broker.snapshot().await.expect("the broker runs").queues["q"].clone();
     assert_eq!(queue.ready + queue.unacked, COUNT);
     assert!(queue.ready > COUNT / 2, "{} wait", queue.ready);
     let mut read = 0;
@@ -173,7 +173,7 @@ async fn a_reader_that_stops_holds_back_the_rest() {
             read += part.len();
         }
     }
-    assert_eq!(broker.snapshot().await.queues["q"].ready, 0);
+    assert_eq!(broker.snapshot().await.expect("the broker runs").queues["q"].ready, 0);
     broker.shutdown().await;
 }
 

@@ -1,6 +1,6 @@
 //! A broker that can be killed: RabbitMQ as a process, or the embedded one, which plays dead.
 
-use conformance::broker::{Broker, BrokerConfig};
+use embedded_broker::{Broker, BrokerConfig};
 use libtest_mimic::Failed;
 
 use crate::arms::node::Node;
@@ -40,8 +40,8 @@ impl Mortal {
         match self {
             Self::Node(node) => node.kill().await,
             Self::Embedded(broker) => {
-                broker.refuse_connections(true).await;
-                broker.drop_connections().await;
+                broker.refuse_connections(true).await.expect("the broker runs");
+                broker.drop_connections().await.expect("the broker runs");
             }
         }
     }
@@ -51,7 +51,7 @@ impl Mortal {
         match self {
             Self::Node(node) => node.start_again().await.map_err(Failed::from),
             Self::Embedded(broker) => {
-                broker.refuse_connections(false).await;
+                broker.refuse_connections(false).await.expect("the broker runs");
                 Ok(())
             }
         }

@@ -4,7 +4,7 @@ use std::io;
 use std::process::Stdio;
 use std::time::Duration;
 
-use conformance::broker::{Broker, BrokerConfig};
+use embedded_broker::{Broker, BrokerConfig};
 use libtest_mimic::Failed;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -59,7 +59,14 @@ async fn serve(broker: &Broker, listen: &str) -> Result<(Child, String), Failed>
     let line = line_with(&mut process, "listening on ws://").await?;
     let address = line.trim_start_matches("listening on ws://").trim_end_matches("/ws").to_owned();
     let consumed = async {
-        while !broker.snapshot().await.queues.values().any(|queue| queue.consumers > 0) {
+        while !broker
+            .snapshot()
+            .await
+            .expect("the broker runs")
+            .queues
+            .values()
+            .any(|queue| queue.consumers > 0)
+        {
             tokio::task::yield_now().await;
         }
     };

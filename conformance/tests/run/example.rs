@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conformance::broker::{Broker, BrokerConfig};
+use embedded_broker::{Broker, BrokerConfig};
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 use tokio::net::TcpStream;

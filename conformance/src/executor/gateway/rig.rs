@@ -10,17 +10,18 @@ use scenarios::token::Issuer;
 use scenarios::trace::Trace;
 use url::Url;
 
+use super::broker;
 use super::port::Port;
 use super::settling::topology_settles;
 use super::start::start;
 use crate::amqp::{BrokerLink, Names};
-use crate::broker::{Broker, BrokerConfig};
 use crate::executor::{BrokerChoice, ExecutionError, Executor};
 use crate::limits::{HostLimit, Refusals};
 use crate::noise::Watch;
 use crate::process::Subject;
 use crate::profile::{GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::Proxy;
+use embedded_broker::Broker;
 
 /// A broker, and the gateways that it feeds.
 pub struct Rig {
@@ -68,10 +69,8 @@ impl Rig {
         let refusals = Refusals::none();
         let (embedded, url) = match &executor.broker {
             BrokerChoice::Embedded => {
-                let broker = Broker::start_noticing(BrokerConfig::default(), refusals.clone());
-                let broker = broker.await.map_err(|error| match error.limit() {
-                    Some(limit) => limit.into(),
-                    None => harness(&error),
+                let broker = broker::start(refusals.clone()).await.map_err(|error| {
+                    ExecutionError::Harness(HostLimit::explain("the embedded broker cannot listen", &error))
                 })?;
                 let url = broker.url();
                 (Some(broker), Some(url))
@@ -187,7 +186,7 @@ impl Rig {
 
     /// How many queues are consumed at the embedded broker.
     pub(super) async fn consumed_queues(&self) -> Option<usize> {
-        let snapshot = self.embedded.as_ref()?.snapshot().await;
+        let snapshot = self.embedded.as_ref()?.snapshot().await.ok()?;
         Some(snapshot.queues.values().filter(|queue| queue.consumers > 0).count())
     }
 

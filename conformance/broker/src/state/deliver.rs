@@ -3,8 +3,8 @@
 use super::channel::Unacked;
 use super::methods::count;
 use super::{ConnectionId, ConsumerId, Output, State};
-use crate::broker::fault::Fault;
-use crate::broker::topology::{Entry, Queue, QueueId};
+use crate::fault::Fault;
+use crate::topology::{Entry, Queue, QueueId};
 use amq_protocol::protocol::{AMQPClass, basic};
 use std::sync::Arc;
 

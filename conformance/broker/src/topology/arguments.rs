@@ -1,6 +1,6 @@
 //! The optional arguments of a queue declaration.
 
-use crate::broker::fault::Fault;
+use crate::fault::Fault;
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 use std::time::Duration;
 

@@ -10,10 +10,10 @@ pub(crate) use arguments::{Overflow, QueueArguments};
 pub(crate) use exchange::{Binding, Destination, Exchange, ExchangeKind};
 pub(crate) use queue::{Entry, Queue, QueueId};
 
-use crate::broker::config::Limits;
-use crate::broker::fault::Fault;
-use crate::broker::message::Message;
-use crate::broker::state::ConnectionId;
+use crate::config::Limits;
+use crate::fault::Fault;
+use crate::message::Message;
+use crate::state::ConnectionId;
 use amq_protocol::protocol::AMQPSoftError;
 use amq_protocol::types::ShortString;
 use std::collections::{BTreeMap, BTreeSet};

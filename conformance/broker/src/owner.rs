@@ -1,14 +1,13 @@
 //! The one task that owns the state: it accepts sockets, feeds the machine, and hands out what the machine answers.
 
 use super::config::BrokerConfig;
+use super::listen::Listen;
 use super::snapshot::Snapshot;
 use super::socket::{Order, Socket};
 use super::state::{ConnectionId, Input, Moment, Output, State};
 use super::wire::{put_content, put_method};
-use crate::limits::Refusals;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -19,8 +18,6 @@ const INPUT_QUEUE: usize = 256;
 const INPUT_BATCH: usize = 64;
 /// How long to wait after the system refused to accept a connection, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// What the system refuses then.
-const ACCEPTING: &str = "the embedded broker cannot accept a connection";
 /// How long clients have to take note of a shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
@@ -35,12 +32,10 @@ pub(super) enum Request {
 }
 
 /// State, listener and sockets.
-#[derive(Debug)]
-pub(super) struct Owner {
+pub(super) struct Owner<L> {
     config: BrokerConfig,
     state: State,
-    listener: TcpListener,
-    refusals: Refusals,
+    listener: L,
     started: Instant,
     outboxes: BTreeMap<ConnectionId, Outbox>,
     /// Outboxes with bytes to hand over.
@@ -64,15 +59,14 @@ struct Outbox {
     frame_max: u32,
 }
 
-impl Owner {
+impl<L: Listen> Owner<L> {
     #[expect(clippy::disallowed_methods, reason = "the driver has the clock")]
-    pub(super) fn new(config: BrokerConfig, listener: TcpListener, refusals: Refusals) -> Self {
+    pub(super) fn new(config: BrokerConfig, listener: L) -> Self {
         let (to_inputs, inputs) = mpsc::channel(INPUT_QUEUE);
         Self {
             state: State::new(config.clone()),
             config,
             listener,
-            refusals,
             started: Instant::now(),
             outboxes: BTreeMap::new(),
             dirty: BTreeSet::new(),
@@ -101,7 +95,7 @@ impl Owner {
                     }
                     Some(request) => self.answer(request),
                 },
-                accepted = self.listener.accept() => match self.refusals.look(ACCEPTING, accepted) {
+                accepted = self.listener.accept() => match accepted {
                     Ok((stream, peer)) => self.admit(stream, peer),
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
@@ -149,11 +143,11 @@ impl Owner {
         }
     }
 
-    fn admit(&mut self, stream: TcpStream, peer: std::net::SocketAddr) {
+    fn admit(&mut self, stream: L::Stream, peer: std::net::SocketAddr) {
         if self.refusing || self.tasks.len() >= self.config.limits.connections {
             tracing::debug!(%peer, refusing = self.refusing, "connection refused");
             // Dropping the socket refuses it; without this its client would see an end and not a reset.
-            let _ = stream.set_zero_linger();
+            L::reset(stream);
             return;
         }
         let id = ConnectionId(self.next_connection);
@@ -171,7 +165,7 @@ impl Owner {
             inputs: self.to_inputs.clone(),
             stalled: self.stalled.subscribe(),
         };
-        self.tasks.spawn(socket.serve(stream, inbox, aborted));
+        self.tasks.spawn(socket.serve::<L>(stream, inbox, aborted));
     }
 
     fn handle(&mut self, input: Input) {

@@ -2,8 +2,8 @@
 
 use super::channel::Channel;
 use super::{ConnectionId, Output, State};
-use crate::broker::fault::Fault;
-use crate::broker::wire::Frame;
+use crate::fault::Fault;
+use crate::wire::Frame;
 use amq_protocol::protocol::{AMQPClass, AMQPHardError, AMQPSoftError, connection};
 use std::collections::BTreeMap;
 

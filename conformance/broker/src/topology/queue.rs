@@ -1,8 +1,8 @@
 //! Queues: what waits, what is held unacknowledged, and who consumes.
 
 use super::arguments::QueueArguments;
-use crate::broker::message::Message;
-use crate::broker::state::{ConnectionId, ConsumerId};
+use crate::message::Message;
+use crate::state::{ConnectionId, ConsumerId};
 use amq_protocol::types::{FieldTable, ShortString};
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use super::pattern;
 use super::queue::QueueId;
-use crate::broker::fault::Fault;
+use crate::fault::Fault;
 use amq_protocol::protocol::AMQPHardError;
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 use std::collections::BTreeMap;

@@ -61,7 +61,7 @@ fn content_survives_the_wire_in_pieces() {
     let mut headers = FieldTable::default();
     headers.insert("trace".into(), AMQPValue::LongInt(-5));
     let properties = basic::AMQPProperties::default().with_headers(headers).with_delivery_mode(2);
-    let raw = crate::broker::message::encode_properties(&properties);
+    let raw = crate::message::encode_properties(&properties);
     let body: Vec<u8> = (0..10_000u32).map(|n| n as u8).collect();
     let message = Message { properties: raw.clone(), body: body.clone().into(), ..Message::text("") };
     let mut bytes = Vec::new();

@@ -1,13 +1,12 @@
 //! The task of one socket: bytes to frames, orders to bytes, and the clock's part (handshake, heartbeats, closing).
 
+use super::listen::Listen;
 use super::state::{ConnectionId, Input};
 use super::wire::{Decoder, Frame, WireError, put_greeting, put_heartbeat};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -71,39 +70,36 @@ enum End {
 
 impl Socket {
     /// Serves one client to its end, and reports that end.
-    pub(super) async fn serve(
+    pub(super) async fn serve<L: Listen>(
         self,
-        mut stream: TcpStream,
+        mut stream: L::Stream,
         orders: mpsc::UnboundedReceiver<Order>,
         aborted: oneshot::Receiver<()>,
     ) {
         tracing::info!(peer = %self.peer, "connection accepted");
         let end = self.exchange(&mut stream, orders, aborted).await;
         if matches!(end, End::Aborted) {
-            // A reset and no orderly end, as an outage makes it. On a socket already closed it changes nothing.
-            let _ = stream.set_zero_linger();
+            // A reset and no orderly end, as an outage makes it.
+            L::reset(stream);
+        } else {
+            drop(stream);
         }
         tracing::info!(peer = %self.peer, "connection ended: {end}");
-        drop(stream);
         // Nobody listens any more when the broker itself has ended.
         let _ = self.inputs.send(Input::Gone(self.id)).await;
     }
 
     async fn exchange(
         &self,
-        stream: &mut TcpStream,
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
         orders: mpsc::UnboundedReceiver<Order>,
         aborted: oneshot::Receiver<()>,
     ) -> End {
-        // Small frames follow each other at once; Nagle's delay would hold back every second one.
-        if let Err(error) = stream.set_nodelay(true) {
-            return error.into();
-        }
         let deadline = Some(now() + self.handshake_timeout);
         let terms =
             watch::Sender::new(Terms { deadline, heartbeat: Duration::ZERO, frame_max: self.frame_max });
         let mut decoder = Decoder::new(self.frame_max);
-        let (mut reader, mut writer) = stream.split();
+        let (mut reader, mut writer) = tokio::io::split(stream);
         let conversation = async {
             self.await_greeting(&mut reader, &mut writer, &mut decoder, deadline).await?;
             tokio::select! {
@@ -120,8 +116,8 @@ impl Socket {
 
     async fn await_greeting(
         &self,
-        reader: &mut ReadHalf<'_>,
-        writer: &mut WriteHalf<'_>,
+        reader: &mut (impl AsyncRead + Unpin),
+        writer: &mut (impl AsyncWrite + Unpin),
         decoder: &mut Decoder,
         deadline: Option<Instant>,
     ) -> Result<(), End> {
@@ -149,7 +145,7 @@ impl Socket {
     /// Reads frames and passes them on, until the client goes or falls silent.
     async fn read(
         &self,
-        reader: &mut ReadHalf<'_>,
+        reader: &mut (impl AsyncRead + Unpin),
         mut decoder: Decoder,
         mut terms: watch::Receiver<Terms>,
     ) -> Result<std::convert::Infallible, End> {
@@ -209,7 +205,7 @@ impl Socket {
     /// Carries out orders, and sends heartbeats between them.
     async fn write(
         &self,
-        writer: &mut WriteHalf<'_>,
+        writer: &mut (impl AsyncWrite + Unpin),
         mut orders: mpsc::UnboundedReceiver<Order>,
         terms: &watch::Sender<Terms>,
     ) -> Result<std::convert::Infallible, End> {

@@ -3,8 +3,8 @@
 use super::connection::{command_invalid, source_of};
 use super::content::Incoming;
 use super::{ConnectionId, ConsumerId, State};
-use crate::broker::fault::Fault;
-use crate::broker::topology::{Entry, QueueId};
+use crate::fault::Fault;
+use crate::topology::{Entry, QueueId};
 use amq_protocol::protocol::{AMQPClass, AMQPHardError, channel};
 use amq_protocol::types::ShortString;
 use std::collections::BTreeMap;

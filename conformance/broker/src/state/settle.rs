@@ -3,7 +3,7 @@
 use super::channel::Unacked;
 use super::dead_letter::Reason;
 use super::{ConnectionId, State};
-use crate::broker::fault::Fault;
+use crate::fault::Fault;
 use amq_protocol::protocol::basic;
 
 impl State {

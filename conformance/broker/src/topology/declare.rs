@@ -2,8 +2,8 @@
 
 use super::{Binding, Destination, Exchange, ExchangeKind, Queue, QueueArguments, QueueId, Topology};
 use super::{arguments, locked};
-use crate::broker::fault::Fault;
-use crate::broker::state::ConnectionId;
+use crate::fault::Fault;
+use crate::state::ConnectionId;
 use amq_protocol::protocol::{AMQPHardError, exchange, queue};
 use amq_protocol::types::{FieldTable, ShortString};
 use std::fmt::Display;

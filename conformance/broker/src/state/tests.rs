@@ -1,9 +1,9 @@
 //! The machine by itself: limits, time, and what no client library lets one see.
 
 use super::*;
-use crate::broker::config::Limits;
-use crate::broker::message::encode_properties;
-use crate::broker::wire::ContentHeader;
+use crate::config::Limits;
+use crate::message::encode_properties;
+use crate::wire::ContentHeader;
 use amq_protocol::protocol::{AMQPClass, basic, channel, confirm, connection, exchange, queue, tx};
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 use bytes::Bytes;

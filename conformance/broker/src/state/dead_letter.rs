@@ -1,8 +1,8 @@
 //! Messages that die (rejected, expired, crowded out), and the exchange that takes them.
 
 use super::State;
-use crate::broker::message::Message;
-use crate::broker::topology::{Entry, Overflow, QueueId};
+use crate::message::Message;
+use crate::topology::{Entry, Overflow, QueueId};
 use amq_protocol::protocol::BasicProperties;
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, ShortString};
 use std::collections::BTreeMap;

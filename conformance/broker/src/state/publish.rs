@@ -1,9 +1,9 @@
 //! Publishing: routing, confirms and returns.
 
 use super::{ConnectionId, Output, State};
-use crate::broker::fault::Fault;
-use crate::broker::message::Message;
-use crate::broker::topology::QueueId;
+use crate::fault::Fault;
+use crate::message::Message;
+use crate::topology::QueueId;
 use amq_protocol::protocol::{AMQPClass, AMQPSoftError, basic};
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -4,8 +4,8 @@ use super::channel::Channel;
 use super::connection::command_invalid;
 use super::content::Incoming;
 use super::{ConnectionId, State};
-use crate::broker::fault::Fault;
-use crate::broker::topology::{Destination, Queue, QueueId};
+use crate::fault::Fault;
+use crate::topology::{Destination, Queue, QueueId};
 use amq_protocol::protocol::{AMQPClass, access, basic, confirm, exchange, queue};
 use amq_protocol::types::ShortString;
 

@@ -1,9 +1,9 @@
 //! Putting a published message together from its frames.
 
 use super::{ConnectionId, State};
-use crate::broker::fault::Fault;
-use crate::broker::message::Message;
-use crate::broker::wire::ContentHeader;
+use crate::fault::Fault;
+use crate::message::Message;
+use crate::wire::ContentHeader;
 use amq_protocol::protocol::{AMQPHardError, basic};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Consumers: how they come and go, and how queues go with them.
 
 use super::{ConnectionId, ConsumerId, State};
-use crate::broker::fault::Fault;
-use crate::broker::topology::QueueId;
+use crate::fault::Fault;
+use crate::topology::QueueId;
 use amq_protocol::protocol::{AMQPClass, AMQPHardError, basic};
 use amq_protocol::types::ShortString;
 

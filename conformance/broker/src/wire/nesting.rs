@@ -1,7 +1,7 @@
 //! A guard against tables nested so deeply that reading them would exhaust the stack.
 
 use super::WireError;
-use crate::broker::fault::Fault;
+use crate::fault::Fault;
 use amq_protocol::protocol::AMQPHardError;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -55,7 +55,7 @@ mod tests {
             outer.insert("t".into(), AMQPValue::FieldTable(table));
             table = outer;
         }
-        crate::broker::message::encode_properties(&AMQPProperties::default().with_headers(table)).to_vec()
+        crate::message::encode_properties(&AMQPProperties::default().with_headers(table)).to_vec()
     }
 
     /// Reasonable nesting passes; a frame that is nothing but nesting does not.

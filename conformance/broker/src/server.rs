@@ -1,9 +1,9 @@
 //! The handle on a running broker.
 
 use super::config::BrokerConfig;
+use super::listen::Listen;
 use super::owner::{Owner, Request};
 use super::snapshot::Snapshot;
-use crate::limits::{HostLimit, Refusals};
 use std::io;
 use std::net::SocketAddr;
 use thiserror::Error;
@@ -26,26 +26,12 @@ pub enum BrokerError {
         /// What the system said.
         source: io::Error,
     },
-    /// The URL could not be announced.
-    #[error("cannot write the broker's URL to standard output: {0}")]
-    Announce(io::Error),
-    /// Ctrl-C cannot be waited for.
-    #[error("cannot listen for the interrupt signal: {0}")]
-    Signal(io::Error),
 }
 
-impl BrokerError {
-    /// The limit of this host that kept it from running, where it was one.
-    pub fn limit(&self) -> Option<HostLimit> {
-        match self {
-            // An address that is not this host's is the caller's to change, and no lack of ports.
-            Self::Listen { source, .. } if source.kind() != io::ErrorKind::AddrNotAvailable => {
-                HostLimit::of("the embedded broker cannot listen", source)
-            }
-            Self::Listen { .. } | Self::Announce(_) | Self::Signal(_) => None,
-        }
-    }
-}
+/// The broker's task has ended: its runtime is shutting down, or it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the broker has ended")]
+pub struct Ended;
 
 /// A broker that runs until it is [shut down](Self::shutdown) or dropped.
 #[derive(Debug)]
@@ -63,21 +49,18 @@ impl Broker {
     ///
     /// [`BrokerError::Listen`] where the address cannot be had.
     pub async fn start(config: BrokerConfig) -> Result<Self, BrokerError> {
-        Self::start_noticing(config, Refusals::none()).await
-    }
-
-    /// The same, where what the host refuses the broker is to be noticed.
-    pub(crate) async fn start_noticing(
-        config: BrokerConfig,
-        refusals: Refusals,
-    ) -> Result<Self, BrokerError> {
         let listen = |source| BrokerError::Listen { addr: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let addr = listener.local_addr().map_err(listen)?;
+        Ok(Self::serve(listener, addr, config))
+    }
+
+    /// Starts a broker that accepts connections from `listener`; `config.listen` means nothing then. `addr` is where clients dial.
+    pub fn serve<L: Listen>(listener: L, addr: SocketAddr, config: BrokerConfig) -> Self {
         let url = url_of(addr, &config);
         let (requests, inbox) = mpsc::channel(REQUEST_QUEUE);
-        let owner = tokio::spawn(Owner::new(config, listener, refusals).run(inbox));
-        Ok(Self { addr, url, requests, owner: Some(owner) })
+        let owner = tokio::spawn(Owner::new(config, listener).run(inbox));
+        Self { addr, url, requests, owner: Some(owner) }
     }
 
     /// Where clients dial, with user and password: `amqp://guest:guest@127.0.0.1:PORT/%2f`.
@@ -92,42 +75,42 @@ impl Broker {
 
     /// Resets every connection, as a crash or an outage of the network does. Queues and what is in them stay; clients
     /// may dial again at once. When this returns, what they held unacknowledged is back in its queues.
-    pub async fn drop_connections(&self) {
-        self.ask(Request::DropConnections).await;
+    pub async fn drop_connections(&self) -> Result<(), Ended> {
+        self.ask(Request::DropConnections).await
     }
 
     /// From now on resets every client that dials (`true`), or lets them in again (`false`). With
     /// [`drop_connections`](Self::drop_connections), this is an outage that lasts.
-    pub async fn refuse_connections(&self, refuse: bool) {
-        self.ask(|done| Request::Refuse(refuse, done)).await;
+    pub async fn refuse_connections(&self, refuse: bool) -> Result<(), Ended> {
+        self.ask(|done| Request::Refuse(refuse, done)).await
     }
 
     /// From now on neither reads nor writes (`true`), heartbeats included, as a broker that hangs; or goes on
     /// (`false`).
-    pub async fn stall(&self, stalled: bool) {
-        self.ask(|done| Request::Stall(stalled, done)).await;
+    pub async fn stall(&self, stalled: bool) -> Result<(), Ended> {
+        self.ask(|done| Request::Stall(stalled, done)).await
     }
 
     /// What it holds now.
-    pub async fn snapshot(&self) -> Snapshot {
+    pub async fn snapshot(&self) -> Result<Snapshot, Ended> {
         self.ask(Request::Snapshot).await
     }
 
     /// Tells all clients that the broker goes (320), gives them a moment to hear it, and ends. No task is left.
     pub async fn shutdown(mut self) {
-        self.ask(Request::Shutdown).await;
+        // A broker that has ended already has no clients to tell.
+        let _ = self.ask(Request::Shutdown).await;
         if let Some(owner) = self.owner.take()
             && let Err(error) = owner.await
         {
-            std::panic::resume_unwind(error.into_panic());
+            tracing::error!("the broker failed: {error}");
         }
     }
 
-    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> T {
-        let (answer, answered) = oneshot::channel();
-        let sent = self.requests.send(request(answer)).await;
-        assert!(sent.is_ok(), "the broker's task ends only with its handle");
-        answered.await.expect("the broker's task answers every request")
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Ended> {
+        let (reply, replied) = oneshot::channel();
+        self.requests.send(request(reply)).await.map_err(|_| Ended)?;
+        replied.await.map_err(|_| Ended)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, Phase};
 use super::{ConnectionId, Output, State};
-use crate::broker::fault::Fault;
+use crate::fault::Fault;
 use amq_protocol::protocol::{AMQPClass, AMQPHardError, connection};
 use amq_protocol::types::parsing::parse_field_table;
 use amq_protocol::types::{AMQPValue, FieldTable};

@@ -1,4 +1,18 @@
-//! An AMQP 0-9-1 broker in process, so that Gatecheck runs where nothing is installed.
+//! An in-process AMQP 0-9-1 broker, for tests: nothing to install, ready in a millisecond, with outages on demand.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use embedded_broker::{Broker, BrokerConfig};
+//!
+//! let broker = Broker::start(BrokerConfig::default()).await?;
+//! let connection = lapin::Connection::connect(&broker.url(), lapin::ConnectionProperties::default()).await?;
+//! let channel = connection.create_channel().await?;
+//! channel.queue_declare("work".into(), Default::default(), Default::default()).await?;
+//! assert_eq!(broker.snapshot().await?.queues["work"].ready, 0);
+//! broker.drop_connections().await?; // an outage
+//! # Ok(()) }
+//! ```
 //!
 //! ```text
 //!  client ══ socket ══► socket task ── frames ──►┐           ┌── outputs ──► outbox ──► socket task ══► client
@@ -18,15 +32,15 @@
 //! |---|---|
 //! | `config` | settings and limits |
 //! | `server` | the handle: start, outages on demand, snapshot, shutdown |
-//! | `command` | `gatecheck broker` |
+//! | `listen` | where connections come from |
 //! | `owner`, `socket` | the driver: one task for the state, one for each socket |
 //! | `state` | the machine: connections, channels, publishing, deliveries, settlements |
 //! | `topology` | exchanges, queues, bindings, patterns |
 //! | `wire`, `message`, `fault` | frames, messages and refusals |
 
-pub mod command;
 mod config;
 mod fault;
+mod listen;
 mod message;
 mod owner;
 mod server;
@@ -36,7 +50,7 @@ mod state;
 mod topology;
 mod wire;
 
-pub use command::{BrokerArgs, run};
 pub use config::{BrokerConfig, Limits};
-pub use server::{Broker, BrokerError};
+pub use listen::Listen;
+pub use server::{Broker, BrokerError, Ended};
 pub use snapshot::{ExchangeStats, QueueStats, Snapshot};

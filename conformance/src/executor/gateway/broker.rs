@@ -1,0 +1,36 @@
+//! The embedded broker of a case. What the host refuses it, it refuses the harness.
+
+use std::io;
+use std::net::SocketAddr;
+
+use embedded_broker::{Broker, BrokerConfig, Listen};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::limits::Refusals;
+
+/// Accepts connections to the embedded broker, and notices what the host refuses.
+struct BrokerListener(TcpListener, Refusals);
+
+impl Listen for BrokerListener {
+    type Stream = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        let accepted = Listen::accept(&mut self.0).await;
+        self.1.look("the embedded broker cannot accept a connection", accepted)
+    }
+
+    fn reset(stream: TcpStream) {
+        <TcpListener as Listen>::reset(stream);
+    }
+}
+
+/// Starts one on a free port.
+///
+/// # Errors
+/// When it cannot listen.
+pub(super) async fn start(refusals: Refusals) -> io::Result<Broker> {
+    let config = BrokerConfig::default();
+    let listener = TcpListener::bind(config.listen).await?;
+    let addr = listener.local_addr()?;
+    Ok(Broker::serve(BrokerListener(listener, refusals), addr, config))
+}
