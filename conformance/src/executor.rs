@@ -138,7 +138,7 @@ impl Executor {
     }
 
     /// The same run, with an implementation that is described otherwise.
-    pub(crate) fn with_profile(&self, profile: Profile) -> Self {
+    pub fn with_profile(&self, profile: Profile) -> Self {
         let broker = self.broker.clone();
         Self {
             run: format!("{}-{:x}", self.run, self.number()),

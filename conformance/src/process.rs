@@ -1,6 +1,6 @@
 //! Processes under test: started in a group of their own, watched, and never left behind.
 
-pub(crate) mod groups;
+pub mod groups;
 
 use std::collections::VecDeque;
 use std::io;

@@ -10,8 +10,9 @@
 mod case;
 mod death;
 mod run;
-#[cfg(test)]
-pub(crate) mod sample;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
+pub mod shape;
 mod standing;
 mod universal;
 mod verdict;
@@ -20,6 +21,5 @@ pub use case::{CaseReport, Check};
 pub use death::Death;
 pub use run::{RunReport, Scope};
 pub use standing::{Reason, RequirementReport, Standing, Why};
-pub(crate) use universal::is_universal;
-pub use universal::{Universal, UniversalFinding};
+pub use universal::{Universal, UniversalFinding, is_universal};
 pub use verdict::Verdict;

@@ -70,7 +70,7 @@ pub(crate) fn kill_all() {
 }
 
 /// Waits until every subject has been dropped and its leader reaped, for so long at most.
-pub(crate) async fn all_gone(within: Duration) {
+pub async fn all_gone(within: Duration) {
     let gone = async {
         while !listed().is_empty() {
             tokio::time::sleep(LOOK_AGAIN).await;

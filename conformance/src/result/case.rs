@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::universal::UniversalFinding;
 use super::verdict::Verdict;
-use crate::report::shape;
+use crate::result::shape;
 
 /// One case.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

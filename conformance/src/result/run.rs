@@ -12,7 +12,7 @@ use super::standing::{RequirementReport, Standing, standings};
 use super::universal::Universal;
 use super::verdict::Verdict;
 use crate::exit::Exit;
-use crate::report::words::counted;
+use crate::words::counted;
 
 /// What a run is about.
 #[derive(Debug, Clone, Copy)]

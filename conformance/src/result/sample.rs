@@ -5,9 +5,9 @@ use scenarios::{Finding, Judgement, Property, ScenarioId, SubjectKind, Trace};
 use super::{CaseReport, Check, Verdict};
 
 /// A case about a client, with these checks.
-pub(crate) fn case(id: &str, verdict: Verdict, checks: &[(&str, Judgement)]) -> CaseReport {
+pub fn case(id: &str, verdict: Verdict, checks: &[(&str, Judgement)]) -> CaseReport {
     let check = |(id, judgement): &(&str, Judgement)| Check {
-        requirement: id.parse().unwrap(),
+        requirement: id.parse().expect("a requirement"),
         judgement: judgement.clone(),
         known: false,
     };
@@ -15,7 +15,7 @@ pub(crate) fn case(id: &str, verdict: Verdict, checks: &[(&str, Judgement)]) -> 
         id: ScenarioId(id.to_owned()),
         title: String::new(),
         subject: SubjectKind::Client,
-        requirements: checks.iter().map(|(id, _)| id.parse().unwrap()).collect(),
+        requirements: checks.iter().map(|(id, _)| id.parse().expect("a requirement")).collect(),
         verdict,
         interrupted: false,
         checks: checks.iter().map(check).collect(),
@@ -31,7 +31,7 @@ pub(crate) fn case(id: &str, verdict: Verdict, checks: &[(&str, Judgement)]) -> 
 }
 
 /// A finding that says nothing.
-pub(crate) fn finding() -> Finding {
+pub fn finding() -> Finding {
     Finding {
         property: Property::Safety,
         expected: String::new(),
@@ -43,11 +43,11 @@ pub(crate) fn finding() -> Finding {
 }
 
 /// A failed check.
-pub(crate) fn failed() -> Judgement {
+pub fn failed() -> Judgement {
     Judgement::Failed(finding())
 }
 
 /// A check that is blocked by this requirement.
-pub(crate) fn blocked(by: &str) -> Judgement {
-    Judgement::Blocked { by: by.parse().unwrap(), detail: "no connection opened".to_owned() }
+pub fn blocked(by: &str) -> Judgement {
+    Judgement::Blocked { by: by.parse().expect("a requirement"), detail: "no connection opened".to_owned() }
 }

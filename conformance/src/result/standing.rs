@@ -22,7 +22,7 @@ use super::case::{CaseReport, Check};
 use super::run::Scope;
 use super::universal::Universal;
 use super::verdict::Verdict;
-use crate::report::shape;
+use crate::result::shape;
 
 /// What a run says of a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::case::CaseReport;
 use super::run::Scope;
-use crate::report::shape;
+use crate::result::shape;
 
 /// A universal rule that the trace of one case violates.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -40,7 +40,7 @@ pub struct Universal {
 }
 
 /// Whether this requirement is judged on every trace of its subject.
-pub(crate) fn is_universal(requirement: &RequirementId) -> bool {
+pub fn is_universal(requirement: &RequirementId) -> bool {
     let rules = OF_GATEWAYS.iter().chain(&OF_CLIENTS);
     rules.into_iter().any(|rule| requirement.to_string() == **rule)
 }
@@ -71,12 +71,12 @@ impl CaseReport {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "sample"))]
 impl UniversalFinding {
     /// A violation of this rule, which these observations show.
-    pub(crate) fn sample(rule: &str, at: Vec<usize>) -> Self {
+    pub fn sample(rule: &str, at: Vec<usize>) -> Self {
         let finding = Finding { at, ..crate::result::sample::finding() };
-        Self { requirement: rule.parse().unwrap(), finding }
+        Self { requirement: rule.parse().expect("a requirement"), finding }
     }
 }
 

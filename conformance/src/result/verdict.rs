@@ -4,7 +4,7 @@ use scenarios::RequirementId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::report::shape;
+use crate::result::shape;
 
 /// The verdict on a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -1,0 +1,118 @@
+//! `init`: the files of a new adapter.
+
+mod kits;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use miette::Diagnostic;
+
+use super::{Failure, closed};
+use conformance::exit::Exit;
+use kits::{Kit, Language};
+
+#[derive(Args)]
+pub(super) struct InitArgs {
+    /// What the client is written in
+    #[arg(value_enum)]
+    language: Language,
+    /// Where the files go; made where it does not exist
+    #[arg(value_name = "DIR", default_value = ".")]
+    folder: PathBuf,
+}
+
+/// Why nothing, or not everything, was written.
+#[derive(Debug, Diagnostic, thiserror::Error)]
+enum InitError {
+    #[error("{} exists already; nothing was written", .0.display())]
+    #[diagnostic(help("name an empty folder: `gatecheck init node adapter`"))]
+    Exists(PathBuf),
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+/// Writes the files, and says what comes next.
+pub(super) fn run(args: &InitArgs) -> Result<Exit, Failure> {
+    let kit = args.language.kit();
+    write(kit, &args.folder).map_err(Failure::usage)?;
+    announce(kit, &args.folder, &mut anstream::stdout()).map_err(closed)?;
+    Ok(Exit::Conformant)
+}
+
+/// All of the kit, or nothing where any of it exists.
+fn write(kit: &Kit, folder: &Path) -> Result<(), InitError> {
+    let paths = kit.files.iter().map(|file| folder.join(file.name));
+    if let Some(path) = paths.into_iter().find(|path| path.symlink_metadata().is_ok()) {
+        return Err(InitError::Exists(path));
+    }
+    for file in kit.files {
+        let path = folder.join(file.name);
+        let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
+            // Somebody else may have been faster; their file stays.
+            let mut new = OpenOptions::new().write(true).create_new(true).open(&path)?;
+            new.write_all(file.text.as_bytes())
+        });
+        written.map_err(|source| InitError::Write { path, source })?;
+    }
+    Ok(())
+}
+
+fn announce(kit: &Kit, folder: &Path, out: &mut impl Write) -> io::Result<()> {
+    for file in kit.files {
+        writeln!(out, "wrote {}", folder.join(file.name).display())?;
+    }
+    writeln!(out, "\n{}. Then:\n", kit.first)?;
+    if folder != Path::new(".") {
+        writeln!(out, "  cd {}", quoted(folder))?;
+    }
+    for command in kit.prepare.iter().chain(&["gatecheck adapter check", "gatecheck client"]) {
+        writeln!(out, "  {command}")?;
+    }
+    Ok(())
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::ValueEnum;
+    use conformance::profile::Profile;
+
+    /// Every kit's profile is sound, and starts a client.
+    #[test]
+    fn profiles_are_sound() {
+        for language in Language::value_variants() {
+            let mut profiles = language.kit().files.iter().filter(|file| file.name == "gatecheck.toml");
+            let text = profiles.next().unwrap().text;
+            let profile = Profile::parse("gatecheck.toml", text, Path::new(".")).unwrap();
+            assert!(profile.client.is_some(), "{language:?}");
+        }
+    }
+
+    /// What exists is kept, and nothing is written beside it.
+    #[test]
+    fn nothing_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = folder.path().join("package.json");
+        fs::write(&kept, "mine").unwrap();
+        let error = write(Language::Node.kit(), folder.path()).unwrap_err();
+        assert!(error.to_string().contains("package.json exists already"), "{error}");
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "mine");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// A shell reads a folder's name as it is.
+    #[test]
+    fn folders_are_quoted() {
+        assert_eq!(quoted(Path::new("a/b-c.d")), "a/b-c.d");
+        assert_eq!(quoted(Path::new("it's here")), r"'it'\''s here'");
+    }
+}

@@ -1,0 +1,259 @@
+//! `run`, `gateway` and `client`: judge an implementation over real sockets.
+
+mod known;
+mod run;
+mod scale;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use miette::miette;
+use protocol::{Dialect, Timing};
+use scenarios::{SubjectKind, Times};
+
+use super::catalogue::Selection;
+use super::shard::Shard;
+use super::{Failure, LevelArg, warn};
+use conformance::exit::Exit;
+use conformance::interruption::Interruption;
+use conformance::profile::{
+    self, ClientProfile, CommandProfile, DEFAULT_FILE, GatewayAccess, GatewayProfile, Profile, Ready,
+};
+use run::judge;
+use scale::TimeScale;
+
+/// The broker in this process.
+const EMBEDDED: &str = "embedded";
+/// No broker at all.
+const NONE: &str = "none";
+/// How long a gateway that was given as a bare command may take to get ready.
+const READY: Duration = Duration::from_secs(10);
+
+/// What every judging command takes.
+#[derive(Args, Clone)]
+pub(super) struct Common {
+    #[command(flatten)]
+    selection: Selection,
+    /// How much is judged
+    #[arg(long, value_enum, default_value_t = LevelArg::Hardened)]
+    level: LevelArg,
+    /// Cases at once [default: four for each core, sixteen where times are long]
+    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Run each case so often; the gravest verdict counts
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    repeat: u16,
+    /// Run one part of the selected cases, such as 3/16: the others run elsewhere
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Multiply the times that the implementation is told, all of `[timing]`: 0.02 makes a quick look of a long run
+    #[arg(long, value_name = "FACTOR")]
+    time_scale: Option<TimeScale>,
+    /// Where randomness begins
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// What is printed on standard output
+    #[arg(long, value_enum, default_value_t = Format::Console)]
+    format: Format,
+    /// Judge without looking first whether the set-up is right
+    #[arg(long)]
+    no_preflight: bool,
+    /// A folder for report.html, report.json, junit.xml, summary.md, and the traces of all cases
+    #[arg(long, short = 'o', value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// A file to add the summary in Markdown to, such as $GITHUB_STEP_SUMMARY
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+    /// The list of what is known to fail [default: known-failing.toml beside the profile, where there is one]
+    #[arg(long, value_name = "FILE")]
+    known_failing: Option<PathBuf>,
+    /// Write that list anew, as small as it can be: whatever fails in this run is known from now on
+    #[arg(long)]
+    update_baseline: bool,
+    /// Do not fail where nothing failed and something that was judged stayed undecided: exit with 0 instead of 6
+    #[arg(long)]
+    allow_undecided: bool,
+    /// Tell of each expectation, and show whole timelines of failures
+    #[arg(long, short = 'v')]
+    verbose: bool,
+}
+
+impl Common {
+    /// Whether not everything is run.
+    fn is_selection(&self) -> bool {
+        !self.selection.filter.is_empty() || self.shard.is_some()
+    }
+}
+
+#[derive(Args, Clone)]
+struct BrokerArg {
+    /// The broker that feeds the gateway: `embedded`, the URL of one that runs (amqp://…), or `none`: what needs events is not run
+    #[arg(long, value_name = "BROKER", default_value = EMBEDDED)]
+    broker: String,
+}
+
+#[derive(Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    common: Common,
+    /// What the reference pair speaks: seed, enveloped, channels, bearer or subprotocol, or a JSON object with what differs from the default
+    #[arg(long, value_name = "DIALECT", default_value = "seed", hide_default_value = true)]
+    dialect: Dialect,
+    /// Judge at the default times (30 s between pings, ten attempts) instead of about a hundredth of them: takes minutes
+    #[arg(long)]
+    default_times: bool,
+    #[command(flatten)]
+    broker: BrokerArg,
+}
+
+#[derive(Args)]
+pub(super) struct GatewayArgs {
+    /// The profile [default: gatecheck.toml in this folder, where no command is given]
+    #[arg(long, short = 'c', value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A gateway that runs already, instead of the profile's command
+    #[arg(long, value_name = "URL", conflicts_with = "command")]
+    attach: Option<String>,
+    /// The secret that the running gateway verifies tokens with
+    #[arg(long, value_name = "SECRET", env = "GATECHECK_JWT_SECRET", hide_env_values = true)]
+    jwt_secret: Option<String>,
+    /// The path that answers 200 once the gateway is ready [default: its port takes connections]
+    #[arg(long, value_name = "PATH", requires = "command")]
+    ready: Option<String>,
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    broker: BrokerArg,
+    /// The gateway's command; PORT, JWT_SECRET and RABBITMQ_URL are in its environment
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[derive(Args)]
+pub(super) struct ClientArgs {
+    /// The profile [default: gatecheck.toml in this folder, where no command is given]
+    #[arg(long, short = 'c', value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+    /// The command of the client's adapter
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Console,
+    /// For programs; progress goes to standard error
+    Json,
+    /// JUnit XML, for CI systems
+    Junit,
+    /// A summary for a job's page
+    Markdown,
+}
+
+pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
+    let subjects = [SubjectKind::Gateway, SubjectKind::Client];
+    if args.broker.broker == NONE {
+        let help = "it is fed by the embedded broker, or by the one that an `amqp://` URL names";
+        return Err(Failure::usage(miette!(
+            help = help,
+            "the reference gateway is not judged without a broker"
+        )));
+    }
+    let mut profile = Profile { dialect: args.dialect.clone(), ..Profile::reference() };
+    if args.default_times {
+        profile.timing = Timing::default();
+    }
+    // The reference pair has no profile that a list could stand beside.
+    judge(profile, &subjects, &args.common, &args.broker.broker, None)
+}
+
+pub(super) fn gateway(args: GatewayArgs) -> Result<Exit, Failure> {
+    // The profile says how a gateway speaks that runs already, too.
+    let has_profile = args.attach.is_some() && Path::new(DEFAULT_FILE).exists();
+    let given = !has_profile && (!args.command.is_empty() || args.attach.is_some());
+    let mut profile = profile_for(args.config.as_deref(), given)?;
+    if let Some(url) = &args.attach {
+        let jwt_secret = match (args.jwt_secret, profile.token.is_public()) {
+            (Some(secret), _) => secret,
+            // A key pair signs.
+            (None, true) => String::new(),
+            (None, false) => {
+                let help = "the secret that the running gateway verifies tokens with: `--jwt-secret`, or GATECHECK_JWT_SECRET";
+                return Err(Failure::usage(miette!(help = help, "`--attach` needs `--jwt-secret`")));
+            }
+        };
+        let (authority, path) = profile::attach(url).map_err(|message| {
+            Failure::usage(miette!(help = "write `ws://HOST:PORT/PATH`", "`--attach`: {message}"))
+        })?;
+        let access = GatewayAccess::Attach { authority, jwt_secret };
+        profile.gateway =
+            Some(GatewayProfile { access, path, ..profile.gateway.unwrap_or_else(GatewayProfile::bare) });
+    } else if !args.command.is_empty() {
+        let env = ["PORT={port}", "JWT_SECRET={jwt_secret}", "RABBITMQ_URL={amqp_url}"];
+        let env = env.iter().filter_map(|pair| pair.split_once('='));
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let command = CommandProfile { words: args.command, env };
+        let access = GatewayAccess::Spawn {
+            command,
+            shared: false,
+            ready: Ready { path: args.ready, timeout: READY },
+        };
+        profile.gateway =
+            Some(GatewayProfile { access, ..profile.gateway.unwrap_or_else(GatewayProfile::bare) });
+    }
+    if profile.gateway.is_none() {
+        return Err(missing(SubjectKind::Gateway));
+    }
+    let beside = Some(profile.folder.clone());
+    judge(profile, &[SubjectKind::Gateway], &args.common, &args.broker.broker, beside.as_deref())
+}
+
+pub(super) fn client(args: ClientArgs) -> Result<Exit, Failure> {
+    let mut profile = profile_for(args.config.as_deref(), !args.command.is_empty())?;
+    if !args.command.is_empty() {
+        let command = CommandProfile { words: args.command, env: BTreeMap::new() };
+        let fleet = profile.client.as_ref().map_or(Times::FLEET, |client| client.fleet);
+        profile.client = Some(ClientProfile { command, fleet });
+    }
+    if profile.client.is_none() {
+        return Err(missing(SubjectKind::Client));
+    }
+    let beside = Some(profile.folder.clone());
+    judge(profile, &[SubjectKind::Client], &args.common, EMBEDDED, beside.as_deref())
+}
+
+/// The profile that was named; the one in this folder; or an empty one where everything is given on the command line.
+pub(super) fn profile_for(config: Option<&Path>, given: bool) -> Result<Profile, Failure> {
+    match config {
+        Some(path) => Profile::read(path).map_err(Failure::usage),
+        None if given && Path::new(DEFAULT_FILE).exists() => {
+            warn(format_args!(
+                "{DEFAULT_FILE} in this folder is not read, since the command is given: `-c {DEFAULT_FILE}` reads it"
+            ));
+            Profile::parse("the command line", "", Path::new(".")).map_err(Failure::usage)
+        }
+        None if given => Profile::parse("the command line", "", Path::new(".")).map_err(Failure::usage),
+        None => Profile::read(Path::new(DEFAULT_FILE)).map_err(Failure::usage),
+    }
+}
+
+pub(super) fn missing(subject: SubjectKind) -> Failure {
+    let help = format!("add a `[{subject}]` table to the profile, or give the command behind `--`");
+    Failure::usage(miette!(help = help, "the profile has no [{subject}]"))
+}
+
+/// Waits for a signal that ends a run. It is listened for from the call on, before anything that must not be left behind is started.
+pub(super) fn interrupted() -> impl Future<Output = ()> {
+    let interruption = Interruption::listen();
+    async {
+        match interruption {
+            Ok(interruption) => drop(interruption.begun().await),
+            Err(_) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `--time-scale`: shorter times, or longer ones, for what is told its times by the harness.
+
+use std::str::FromStr;
+
+use miette::{Report, miette};
+use protocol::Timing;
+use scenarios::SubjectKind;
+
+use conformance::profile::{CommandProfile, GatewayAccess, Profile};
+
+/// What every time of a profile is multiplied by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct TimeScale(f64);
+
+/// Shorter than a thousandth nothing is told in whole milliseconds; longer than a hundredfold nobody waits.
+const SCALES: std::ops::RangeInclusive<f64> = 0.001..=100.0;
+
+impl FromStr for TimeScale {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let factor = text.parse().ok().filter(|factor| SCALES.contains(factor));
+        let range = format!("{} to {}", SCALES.start(), SCALES.end());
+        factor.map(Self).ok_or_else(|| format!("it is a number of the range {range}, such as 0.02"))
+    }
+}
+
+impl TimeScale {
+    /// The profile with its times multiplied.
+    ///
+    /// # Errors
+    /// When an implementation would not be told of it.
+    pub(super) fn apply(self, profile: Profile, subjects: &[SubjectKind]) -> Result<Profile, Report> {
+        let gateway = profile.gateway.as_ref().filter(|_| subjects.contains(&SubjectKind::Gateway));
+        match gateway.map(|gateway| &gateway.access) {
+            Some(GatewayAccess::Attach { .. }) => {
+                let help = "write the times that it runs with into `[timing]`";
+                return Err(miette!(
+                    help = help,
+                    "`--time-scale`: a gateway that runs already is not told its times"
+                ));
+            }
+            Some(GatewayAccess::Spawn { command, .. }) => {
+                if let Some(name) =
+                    ["ping_interval", "pong_timeout"].into_iter().find(|name| !is_told(command, name))
+                {
+                    let help = format!(
+                        "hand over `{{{name}}}` or `{{{name}_ms}}` by an argument or the environment"
+                    );
+                    return Err(miette!(help = help, "`--time-scale`: the gateway is not told `{name}`"));
+                }
+            }
+            None => {}
+        }
+        let timing = self.scaled(&profile.timing);
+        Ok(Profile { timing, ..profile })
+    }
+
+    fn scaled(self, timing: &Timing) -> Timing {
+        // Whole milliseconds: that is how times are told.
+        let scale = |time: std::time::Duration| {
+            let ms = (time.as_secs_f64() * self.0 * 1000.0).round().max(1.0);
+            std::time::Duration::from_secs_f64(ms / 1000.0)
+        };
+        Timing {
+            reconnect_delay: scale(timing.reconnect_delay),
+            max_reconnect_delay: scale(timing.max_reconnect_delay),
+            ping_interval: scale(timing.ping_interval),
+            pong_timeout: scale(timing.pong_timeout),
+            connect_timeout: scale(timing.connect_timeout),
+            stable_after: scale(timing.stable_after),
+            ..timing.clone()
+        }
+    }
+}
+
+fn is_told(command: &CommandProfile, name: &str) -> bool {
+    command.uses(name) || command.uses(&format!("{name}_ms"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+    use std::time::Duration;
+
+    fn scaled(factor: &str, text: &str, subject: SubjectKind) -> Result<Timing, String> {
+        let profile = Profile::parse("gatecheck.toml", text, Path::new(".")).unwrap();
+        let scaled = factor.parse::<TimeScale>()?.apply(profile, &[subject]);
+        scaled.map(|profile| profile.timing).map_err(|report| report.to_string())
+    }
+
+    /// Times shrink together, to whole milliseconds; numbers and parts stay.
+    #[test]
+    fn times_shrink_together() {
+        let timing = scaled("0.01", "[client]\ncommand = [\"a\"]", SubjectKind::Client).unwrap();
+        assert_eq!(timing.ping_interval, Duration::from_millis(300));
+        assert_eq!(timing.reconnect_delay, Duration::from_millis(10));
+        assert_eq!((timing.max_reconnect_attempts, timing.jitter), (10, 0.2));
+        let least = scaled("0.001", "[timing]\nreconnect_delay = \"1ms\"", SubjectKind::Client).unwrap();
+        assert_eq!(least.reconnect_delay, Duration::from_millis(1));
+    }
+
+    /// A gateway that is not told its times cannot be hurried.
+    #[test]
+    fn who_is_not_told_is_not_scaled() {
+        let told = "[gateway]\ncommand = [\"a\", \"{ping_interval_ms}\"]\nenv = { T = \"{pong_timeout}\" }";
+        assert!(scaled("0.1", told, SubjectKind::Gateway).is_ok());
+        let half = scaled("0.1", "[gateway]\ncommand = [\"a\", \"{ping_interval}\"]", SubjectKind::Gateway);
+        assert!(half.unwrap_err().contains("not told `pong_timeout`"));
+        let attached = "[gateway]\nattach = \"ws://h:1/ws\"\njwt_secret = \"s\"";
+        assert!(scaled("0.1", attached, SubjectKind::Gateway).unwrap_err().contains("runs already"));
+        assert!(scaled("0", told, SubjectKind::Gateway).unwrap_err().contains("such as 0.02"));
+    }
+}

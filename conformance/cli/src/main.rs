@@ -1,0 +1,217 @@
+//! `gatecheck`: the command line.
+
+mod adapter;
+mod broker;
+mod catalogue;
+mod demo;
+mod init;
+mod judge;
+mod schema;
+mod selftest;
+mod shard;
+mod simulate;
+mod soak;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use miette::Report;
+use scenarios::Level;
+
+use conformance::exit::Exit;
+use conformance::limits;
+
+/// Judges real-time WebSocket gateways and their clients, in any language, by what they do on the wire.
+#[derive(Parser)]
+#[command(name = "gatecheck", version, after_help = Exit::MEANINGS)]
+struct Cli {
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Judge the reference gateway and client: everything, over real sockets
+    Run(judge::RunArgs),
+    /// Judge a gateway: the one in `gatecheck.toml`, or a command behind `--`
+    Gateway(judge::GatewayArgs),
+    /// Judge a client: the one in `gatecheck.toml`, or its adapter's command behind `--`
+    Client(judge::ClientArgs),
+    /// Write the files of an adapter for a client in some language
+    Init(init::InitArgs),
+    /// Look at a client's adapter before its client is judged
+    Adapter(adapter::AdapterArgs),
+    /// Play scenarios in a deterministic simulation of the reference pair
+    Sim(simulate::SimArgs),
+    /// Judge the suite itself: every mutant of the reference pair must be found
+    Selftest(selftest::SelftestArgs),
+    /// Soak the reference gateway: thousands of clients, some of them hostile, and a broker that comes and goes
+    Soak(soak::SoakArgs),
+    /// List the scenarios
+    List(catalogue::ListArgs),
+    /// Explain a requirement or a scenario
+    Explain(catalogue::ExplainArgs),
+    /// List the requirements, with how many scenarios show and how many mutants break each
+    Requirements(catalogue::RequirementsArgs),
+    /// Print a JSON Schema of what gatecheck writes
+    Schema(schema::SchemaArgs),
+    /// Show the reference gateway at work: its live page, its broker, and made-up payments
+    Demo(demo::DemoArgs),
+    /// Run the embedded broker alone
+    Broker(broker::BrokerArgs),
+    /// Run the reference gateway
+    #[command(disable_help_flag = true)]
+    ReferenceServer(Passed),
+    /// Run the reference client
+    #[command(disable_help_flag = true)]
+    ReferenceClient(Passed),
+}
+
+/// Arguments that another program reads.
+#[derive(Args)]
+struct Passed {
+    /// Its arguments; `--help` shows them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How much is judged.
+#[derive(Clone, Copy, ValueEnum)]
+enum LevelArg {
+    /// What users are promised, security included
+    Core,
+    /// What production needs, too
+    Hardened,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Core => Self::Core,
+            LevelArg::Hardened => Self::Hardened,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+/// Runs the program and says how it ended.
+fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // What is started inherits it: a fleet of clients, a soak's connections and their gateway need more than is usual.
+    limits::raise_descriptors();
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output, complaints to standard error; clap knows which this is.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    match cli.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let ended = match cli.command {
+        Command::Run(args) => judge::run(&args),
+        Command::Gateway(args) => judge::gateway(args),
+        Command::Client(args) => judge::client(args),
+        Command::Init(args) => init::run(&args),
+        Command::Adapter(args) => adapter::run(args),
+        Command::Sim(args) => simulate::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
+        Command::Soak(args) => soak::run(&args),
+        Command::List(args) => catalogue::list(&args),
+        Command::Explain(args) => catalogue::explain(&args),
+        Command::Requirements(args) => catalogue::requirements(&args),
+        Command::Schema(args) => schema::print(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Broker(args) => broker::run(&args),
+        Command::ReferenceServer(passed) => {
+            return reference_server::cli::run(named("reference-server", passed.args));
+        }
+        Command::ReferenceClient(passed) => {
+            return reference_client::cli::run(named("reference-client", passed.args));
+        }
+    };
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if let Some(report) = failure.report {
+                warn(format_args!("{report:?}"));
+            }
+            failure.exit.into()
+        }
+    }
+}
+
+/// Why a command did not do what it was asked to.
+struct Failure {
+    exit: Exit,
+    /// What is said of it; nothing where standard output is closed.
+    report: Option<Report>,
+}
+
+impl Failure {
+    fn new(exit: Exit, error: impl Into<Report>) -> Self {
+        Self { exit, report: Some(error.into()) }
+    }
+
+    /// The caller can fix it.
+    fn usage(error: impl Into<Report>) -> Self {
+        Self::new(Exit::Usage, error)
+    }
+}
+
+fn named(program: &str, args: Vec<OsString>) -> impl Iterator<Item = OsString> {
+    std::iter::once(OsString::from(program)).chain(args)
+}
+
+/// Standard output cannot be written to. Where it is a pipe whose reader has seen enough, a command that only prints has done what
+/// it was asked to.
+#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`")]
+fn closed(error: std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return Failure { exit: Exit::Conformant, report: None };
+    }
+    Failure::new(Exit::Harness, miette::miette!("cannot write to standard output: {error}"))
+}
+
+/// The end of a command that has come to a verdict and printed it: whether the reader has seen all of it does not change the verdict.
+fn ended(printed: std::io::Result<()>, exit: Exit) -> Result<Exit, Failure> {
+    match printed.map_err(closed) {
+        Err(failure) if failure.report.is_some() => Err(failure),
+        Ok(()) | Err(_) => Ok(exit),
+    }
+}
+
+/// Tells people something beside the output.
+fn warn(text: std::fmt::Arguments<'_>) {
+    // Where standard error is closed, the exit code still tells.
+    let _ = std::io::Write::write_fmt(&mut anstream::stderr(), format_args!("{text}\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// The command line is sound.
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,33 @@
+//! `schema`: the JSON Schemas of what gatecheck writes, and of what adapters say.
+
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+
+use super::{Failure, closed};
+use conformance::exit::Exit;
+use gatecheck_report::Document;
+
+#[derive(Args)]
+pub(super) struct SchemaArgs {
+    /// Of what
+    #[arg(value_enum)]
+    of: Kind,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    /// `report.json`, and what `--format json` prints
+    Report,
+    /// A line of the adapter protocol
+    Adapter,
+}
+
+pub(super) fn print(args: &SchemaArgs) -> Result<Exit, Failure> {
+    let text = match args.of {
+        Kind::Report => Document::schema(),
+        Kind::Adapter => include_str!("../../schemas/adapter.schema.json").to_owned(),
+    };
+    std::io::stdout().write_all(text.as_bytes()).map_err(closed)?;
+    Ok(Exit::Conformant)
+}

@@ -1,0 +1,216 @@
+//! `soak`: the reference gateway under everything at once, for a long time.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use miette::miette;
+
+use super::judge::interrupted;
+use super::{Failure, ended};
+use conformance::exit::Exit;
+use gatecheck_lab::soak::{self, Progress, SoakConfig, SoakError, Summary};
+
+const HELP: &str = "Each healthy client keeps a ledger: every event of its rooms that was published while it was there \
+must come once, in order, and none of others. The broker is taken away at a quiet moment, with nothing unacknowledged: AMQP \
+promises at least once, and what is cut off in the middle would rightly come twice. Once the broker is back, events wait in its durable \
+queue until the gateway has redialled.\n\n\
+Exit codes: 0 nothing found, 1 problems, 2 wrong usage, 4 the gateway died, 5 the harness failed, 130 \
+interrupted before everybody was there; interrupted later, it is summed up early";
+
+/// How much of what was asked for counts as all of it.
+const KEPT_PACE: f64 = 0.95;
+
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub(super) struct SoakArgs {
+    /// How long
+    #[arg(long, value_name = "N", default_value = "10", value_parser = minutes)]
+    minutes: f64,
+    /// Healthy clients at any time
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    connections: u32,
+    /// Clients that leave each second, each followed by another
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    churn: u32,
+    /// Events each second
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    events: u32,
+    /// Clients of each kind that does harm: stalled, flooding, sending garbage
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    nuisances: usize,
+    /// Seconds between two restarts of the broker
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..))]
+    restart_every: u64,
+    /// Where randomness begins
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Runs to the end, or until Ctrl-C, and sums up.
+pub(super) fn run(args: &SoakArgs) -> Result<Exit, Failure> {
+    let program = std::env::current_exe().map_err(|error| {
+        Failure::new(Exit::Harness, miette!("cannot tell where this program is: {error}"))
+    })?;
+    let config = SoakConfig {
+        program,
+        duration: Duration::from_secs_f64(args.minutes * 60.0),
+        connections: args.connections as usize,
+        churn: args.churn,
+        events: args.events,
+        nuisances: args.nuisances,
+        restart_every: Duration::from_secs(args.restart_every),
+        seed: args.seed,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Harness, miette!("cannot start a runtime: {error}")))?;
+    let mut teller = Teller::new(config.duration);
+    let soaking = async { soak::run(config, interrupted(), |progress| teller.tell(progress)).await };
+    let summary = runtime.block_on(soaking);
+    teller.end();
+    let summary = summary.map_err(failure)?;
+    let exit = if summary.problem_count == 0 { Exit::Conformant } else { Exit::NotConformant };
+    ended(show(args, &summary, &mut anstream::stdout()), exit)
+}
+
+/// Time between two plain lines.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// A bar on a terminal, plain lines now and then elsewhere.
+enum Teller {
+    Bar(ProgressBar),
+    Lines { due: Duration },
+}
+
+impl Teller {
+    fn new(duration: Duration) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self::Lines { due: LINE_EVERY };
+        }
+        let style = ProgressStyle::with_template("{elapsed_precise} {wide_bar} {msg}");
+        let bar = ProgressBar::new(duration.as_secs()).with_style(style.expect("the template is sound"));
+        bar.set_message("everybody comes");
+        bar.enable_steady_tick(Duration::from_secs(1));
+        Self::Bar(bar)
+    }
+
+    fn tell(&mut self, progress: &Progress) {
+        let Progress { elapsed, connections, events, checked, resident_bytes, problems } = progress;
+        let line = format!(
+            "{connections} connections, {events} events, {checked} deliveries checked, {} MiB, {problems} problems",
+            resident_bytes / (1024 * 1024)
+        );
+        match self {
+            Self::Bar(bar) => {
+                bar.set_position(elapsed.as_secs());
+                bar.set_message(line);
+            }
+            Self::Lines { due } if elapsed < due => {}
+            Self::Lines { due } => {
+                *due = *elapsed + LINE_EVERY;
+                // Where nobody reads progress, the summary still counts.
+                let _ = writeln!(io::stderr(), "{:>5} s  {line}", elapsed.as_secs());
+            }
+        }
+    }
+
+    fn end(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn show(args: &SoakArgs, summary: &Summary, to: &mut impl Write) -> io::Result<()> {
+    let Summary {
+        duration,
+        connections,
+        events,
+        checked,
+        replaced,
+        broke_off,
+        outages,
+        nuisances,
+        memory,
+        problems,
+        problem_count,
+    } = summary;
+    writeln!(to, "soaked for {:.0} s", duration.as_secs_f64())?;
+    let churn = pace(*replaced, *duration, args.churn);
+    writeln!(to, "  healthy clients      {connections} came and went; churn {churn}")?;
+    writeln!(to, "  broken handshakes    {broke_off}")?;
+    let published = pace(*events, duration.saturating_sub(outages.silence), args.events);
+    writeln!(
+        to,
+        "  events               {events}, {checked} deliveries checked; outages aside, {published}"
+    )?;
+    writeln!(
+        to,
+        "  broker restarts      {}; {} events waited for the gateway in the queue",
+        outages.restarts, outages.waited
+    )?;
+    writeln!(
+        to,
+        "  ended by the gateway {} stalled, {} flooding, {} sending garbage",
+        nuisances.stalled, nuisances.flooding, nuisances.garbage
+    )?;
+    writeln!(to, "  resident memory      {memory}")?;
+    for missing in summary.not_exercised() {
+        writeln!(to, "  not exercised        {missing}")?;
+    }
+    for problem in problems {
+        writeln!(to, "  problem              {problem}")?;
+    }
+    match problem_count {
+        0 => writeln!(
+            to,
+            "every healthy client got every event of its rooms once and in order; nothing was left behind"
+        ),
+        count => writeln!(to, "{count} problems, of which {} are shown", problems.len()),
+    }
+}
+
+/// How fast it really went: whoever reads a verdict must see where host or gateway were too slow for what was asked.
+fn pace(count: u64, time: Duration, asked: u32) -> String {
+    let each_second = count as f64 / time.as_secs_f64().max(1.0);
+    match each_second < f64::from(asked) * KEPT_PACE {
+        true => format!("{each_second:.1} a second, not {asked}"),
+        false => format!("{each_second:.1} a second"),
+    }
+}
+
+fn failure(error: SoakError) -> Failure {
+    match error {
+        error @ SoakError::Gateway(_) => Failure::new(Exit::Subject, error),
+        error @ SoakError::Descriptors { .. } => Failure::usage(error),
+        error @ SoakError::Interrupted => Failure::new(Exit::Interrupted, error),
+        error @ (SoakError::Broker(_)
+        | SoakError::BrokerEnded(_)
+        | SoakError::Task(_)
+        | SoakError::Harness(_)) => Failure::new(Exit::Harness, error),
+    }
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes = text.parse().ok().filter(|minutes| (0.01..=100_000.0).contains(minutes));
+    minutes.ok_or_else(|| "write a number of minutes, such as 10 or 0.5".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pace that was kept is told as it was; one that was not is told beside what was asked for.
+    #[test]
+    fn a_pace_that_was_not_kept_is_told() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(pace(3000, minute, 50), "50.0 a second");
+        assert_eq!(pace(2900, minute, 50), "48.3 a second");
+        assert_eq!(pace(2070, minute, 50), "34.5 a second, not 50");
+        assert_eq!(pace(0, minute, 0), "0.0 a second", "none was asked for");
+        assert_eq!(pace(1, Duration::ZERO, 50), "1.0 a second, not 50", "told to stop at once");
+    }
+}

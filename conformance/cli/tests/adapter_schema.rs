@@ -1,0 +1,110 @@
+//! The schema of the adapter protocol is what the harness and the reference client's adapter say, word for word.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use conformance::profile::Profile;
+use jsonschema::Validator;
+use scenarios::{Library, SubjectKind};
+use serde_json::{Value, json};
+use sim::boundary::{Boundary, Lines, Said};
+use sim::{Options, play_through};
+
+/// Everything that was said, from either side.
+#[derive(Default)]
+struct Heard {
+    requests: Vec<Value>,
+    reports: Vec<Value>,
+}
+
+struct Listening(Arc<Mutex<Heard>>);
+
+impl Lines for Listening {
+    fn request(&mut self, line: Value) -> Said {
+        self.0.lock().expect("nobody panics while listening").requests.push(line.clone());
+        Said { to_adapter: vec![line], to_judge: Vec::new() }
+    }
+
+    fn report(&mut self, line: Value) -> Said {
+        self.0.lock().expect("nobody panics while listening").reports.push(line.clone());
+        Said { to_adapter: Vec::new(), to_judge: vec![line] }
+    }
+}
+
+/// Every line of every simulated case about a client is as the schema says, and nothing of the schema is never said.
+#[test]
+fn everybody_speaks_by_the_schema() {
+    let schema: Value = serde_json::from_str(include_str!("../../schemas/adapter.schema.json")).unwrap();
+    let heard = hear();
+    let mut said = BTreeSet::new();
+    for (lines, names) in [(&heard.requests, &["request"][..]), (&heard.reports, &["answer", "report"])] {
+        let validator = part(&schema, names);
+        for line in lines {
+            if let Err(error) = validator.validate(line) {
+                panic!("{line}\n  is no {}: {error}", names.join(" or "));
+            }
+            said.extend(
+                [&line["op"], &line["event"]].into_iter().filter_map(Value::as_str).map(str::to_owned),
+            );
+        }
+    }
+    // How a case ends is the harness's affair: it may close the input just as well.
+    said.insert("exit".to_owned());
+    assert_eq!(defined(&schema, "request", "op").union(&defined(&schema, "report", "event")).count(), 24);
+    for name in defined(&schema, "request", "op").iter().chain(&defined(&schema, "report", "event")) {
+        assert!(said.contains(name), "no scenario makes anybody say `{name}`");
+    }
+}
+
+/// A line that lacks something, or has what nobody knows, is not by the schema.
+#[test]
+fn the_schema_refuses() {
+    let schema: Value = serde_json::from_str(include_str!("../../schemas/adapter.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    assert!(validator.is_valid(&json!({ "id": 1, "op": "connect" })));
+    for line in [
+        json!({ "op": "connect" }),
+        json!({ "id": 1, "op": "conect" }),
+        json!({ "id": 1, "op": "connect", "url": "ws://127.0.0.1/" }),
+        json!({ "id": 1, "op": "subscribe", "target": {} }),
+        json!({ "id": 1 }),
+        json!({ "event": "status", "status": "open" }),
+        json!({ "event": "refetch" }),
+    ] {
+        assert!(!validator.is_valid(&line), "{line}");
+    }
+}
+
+fn hear() -> Heard {
+    let heard = Arc::new(Mutex::new(Heard::default()));
+    let library = Library::builtin().expect("sound scenarios");
+    let options = Options { timing: Profile::reference().timing, ..Options::default() };
+    for scenario in library.iter().filter(|one| one.simulated && one.subject() == SubjectKind::Client) {
+        let ear = Arc::clone(&heard);
+        let lines = Arc::new(move || Box::new(Listening(Arc::clone(&ear))) as Box<dyn Lines>);
+        let boundary = Boundary { lines: Some(lines), ..Boundary::default() };
+        play_through(scenario, &options, boundary).expect("the schema and the scenarios are sound");
+    }
+    std::mem::take(&mut heard.lock().expect("nobody panics while listening"))
+}
+
+/// The schema of these parts of the protocol alone.
+fn part(schema: &Value, names: &[&str]) -> Validator {
+    let of: Vec<_> = names.iter().map(|name| json!({ "$ref": format!("#/$defs/{name}") })).collect();
+    jsonschema::validator_for(&json!({ "anyOf": of, "$defs": schema["$defs"] }))
+        .expect("the schema and the scenarios are sound")
+}
+
+/// The words that tell the forms of a part from each other.
+fn defined(schema: &Value, part: &str, by: &str) -> BTreeSet<String> {
+    let forms = schema["$defs"][part]["oneOf"].as_array().expect("the schema and the scenarios are sound");
+    forms
+        .iter()
+        .map(|form| {
+            form["properties"][by]["const"]
+                .as_str()
+                .expect("the schema and the scenarios are sound")
+                .to_owned()
+        })
+        .collect()
+}

@@ -1,0 +1,241 @@
+//! A run that is interrupted reports what had ended by then, says so by its exit code, and leaves no process.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// Long enough on any host for what must happen.
+const LONG: Duration = Duration::from_secs(60);
+/// In the environment of `gatecheck`, and so of whatever it starts.
+const MARK: &str = "GATECHECK_TEST_MARK";
+/// A gateway that is started by a shell, beside a process that does not end by itself. It gets ready once; the next does not.
+const PROFILE: &str = r#"
+[gateway]
+command = [
+    "sh", "-c", 'sleep 1000 & mkdir was-started && exec "$0" "$@"; exec sleep 1000',
+    "{gatecheck}", "reference-server", "--listen", "127.0.0.1:{port}",
+]
+env = { JWT_SECRET = "{jwt_secret}", RABBITMQ_URL = "{amqp_url}" }
+ready = { path = "/readyz", timeout = "10m" }
+"#;
+/// Cases on it, two at once: the first ends, and the second is still running then.
+const CASES: [&str; 6] = ["gateway", "--no-preflight", "--jobs", "2", "--filter", "gateway/auth/**"];
+
+/// `gatecheck` while it runs, in a folder of its own.
+struct Run {
+    folder: TempDir,
+    mark: String,
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Run {
+    fn start(profile: &str, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("gatecheck.toml"), profile).expect("a profile");
+        let mark = folder.path().display().to_string();
+        // Hang-ups may be ignored where the tests run, as under `nohup`.
+        let mut child = Command::new("env")
+            .arg("--default-signal=HUP,INT,TERM")
+            .arg(env!("CARGO_BIN_EXE_gatecheck"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .env(MARK, &mark)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("gatecheck runs");
+        let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        Self { folder, mark, child, lines }
+    }
+
+    /// The next line on standard output.
+    async fn line(&mut self) -> String {
+        let line = tokio::time::timeout(LONG, self.lines.next_line()).await.expect("a line in time");
+        line.expect("text").expect("a line")
+    }
+
+    /// Waits until something lives that `gatecheck` has started.
+    async fn has_started(&self) {
+        let own = self.child.id().expect("it runs");
+        let started = async {
+            while !marked(&self.mark).iter().any(|id| *id != own) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LONG, started).await.expect("a subject starts");
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = Pid::from_raw(self.child.id().expect("it runs").cast_signed()).expect("a process");
+        kill_process(id, signal).expect("it can be interrupted");
+    }
+
+    /// Waits for its end: the exit code, the rest of its output, and what it complained about. Nothing that it started is left then.
+    async fn end(&mut self) -> (Option<i32>, String, String) {
+        let mut output = Vec::new();
+        let mut complaints = String::new();
+        let mut stderr = self.child.stderr.take().expect("its complaints");
+        let ended = async {
+            while let Ok(Some(line)) = self.lines.next_line().await {
+                output.push(line);
+            }
+            stderr.read_to_string(&mut complaints).await.expect("text");
+            self.child.wait().await.expect("a status").code()
+        };
+        let code = tokio::time::timeout(LONG, ended).await.expect("it ends");
+        // What has been killed is gone a moment later.
+        let gone = async {
+            while !marked(&self.mark).is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), gone).await.expect("no process is left");
+        (code, output.join("\n"), complaints)
+    }
+
+    fn read(&self, name: &str) -> String {
+        let path = self.folder.path().join(name);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+}
+
+/// The processes that have this mark in their environment. Those that are dead and not yet reaped have none.
+fn marked(mark: &str) -> Vec<u32> {
+    let wanted = format!("{MARK}={mark}");
+    let ids = fs::read_dir("/proc").expect("proc(5)").flatten();
+    let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let has_mark = |id: &u32| {
+        let environment = fs::read(Path::new("/proc").join(id.to_string()).join("environ"));
+        environment.is_ok_and(|bytes| bytes.split(|byte| *byte == 0).any(|pair| pair == wanted.as_bytes()))
+    };
+    ids.filter(has_mark).collect()
+}
+
+/// The report is as its schema says, and about the interruption.
+fn check_json(text: &str, signal: &str) -> Value {
+    let schema = serde_json::from_str(include_str!("../../schemas/report.schema.json")).expect("a schema");
+    let report: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let errors: Vec<_> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    assert_eq!((report["interrupted"].as_str(), report["exit_code"].as_u64()), (Some(signal), Some(130)));
+    report
+}
+
+fn cases(report: &Value) -> &Vec<Value> {
+    report["cases"].as_array().expect("cases")
+}
+
+/// Sends the signal once the first case has passed, and reads everything that was asked for. How many cases were running is returned.
+async fn interrupt(arguments: &[&str], signal: Signal, name: &str) -> usize {
+    let reports = ["--output", "out", "--summary", "summary.md"];
+    let mut run = Run::start(PROFILE, &[arguments, &reports].concat());
+    // What cannot be run ends first; one that was played is what the report must have.
+    let first = loop {
+        let line = run.line().await;
+        if line.trim_start().starts_with("pass") {
+            break line;
+        }
+    };
+    run.signal(signal);
+    let (code, text, complaints) = run.end().await;
+    assert_eq!(code, Some(130), "{first}\n{text}\n{complaints}");
+    let ended = text.lines().find(|line| line.starts_with("interrupted by ")).expect("it says so");
+    assert!(ended.starts_with(&format!("interrupted by {name}: ")), "{ended}");
+    assert!(ended.ends_with("not run (exit code 130)"), "{ended}");
+
+    let report = check_json(&run.read("out/report.json"), name);
+    let passed = cases(&report).iter().filter(|case| case["verdict"] == "pass").count();
+    let cut = |case: &&Value| case["interrupted"] == true && case["why"] == "interrupted";
+    let cut = cases(&report).iter().filter(cut).count();
+    assert!(passed > 0, "what had ended is reported: {text}");
+    let total = cases(&report).len();
+    let unbegun = cases(&report).iter().filter(|case| case["why"] == "interrupted before it began").count();
+    assert!(unbegun > 0 && passed + cut + unbegun <= total, "{passed}, {cut} and {unbegun} of {total}");
+    let junit = run.read("out/junit.xml");
+    assert!(junit.contains(&format!("<property name=\"interrupted\" value=\"{name}\"")), "{junit}");
+    assert!(run.read("out/report.html").contains(&format!("Interrupted by {name}")));
+    for summary in ["out/summary.md", "summary.md"] {
+        assert!(run.read(summary).contains(&format!("> *interrupted* by {name}")), "{summary}");
+    }
+    cut
+}
+
+/// SIGINT, in a run of gateways and clients.
+#[tokio::test]
+async fn sigint_ends_a_run() {
+    interrupt(&["run", "--jobs", "2"], Signal::INT, "SIGINT").await;
+}
+
+/// SIGTERM, where each gateway has a process beside it: what was running is reported as such.
+#[tokio::test]
+async fn sigterm_ends_a_run() {
+    let cut = interrupt(&CASES, Signal::TERM, "SIGTERM").await;
+    assert!((1..=2).contains(&cut), "{cut} of two cases at once were running");
+}
+
+/// SIGHUP, the same.
+#[tokio::test]
+async fn sighup_ends_a_run() {
+    let cut = interrupt(&CASES, Signal::HUP, "SIGHUP").await;
+    assert!((1..=2).contains(&cut), "{cut} of two cases at once were running");
+}
+
+/// Interrupted at the first look, before any case: a report says that none was run.
+#[tokio::test]
+async fn a_look_can_be_interrupted() {
+    let never_ready = "[gateway]\ncommand = [\"sh\", \"-c\", \"sleep 1000 & sleep 1000\"]\n\
+                       ready = { timeout = \"10m\" }\n[gateway.env]\nPORT = \"{port}\"";
+    let mut run = Run::start(never_ready, &["gateway", "--filter", "gateway/auth/**", "--format", "json"]);
+    run.has_started().await;
+    run.signal(Signal::TERM);
+    let (code, text, complaints) = run.end().await;
+    assert_eq!(code, Some(130), "{text}\n{complaints}");
+    let report = check_json(&text, "SIGTERM");
+    assert!(cases(&report).len() > 10 && cases(&report).iter().all(|case| case["interrupted"] == true));
+}
+
+/// A second signal does not wait for what the first one has begun: here for a reader of the summary, which does not come.
+#[tokio::test]
+async fn a_second_signal_ends_at_once() {
+    let mut run = Run::start(PROFILE, &[&CASES[..], &["--output", "out", "--summary", "pipe"]].concat());
+    let pipe = run.folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().await.expect("mkfifo runs");
+    assert!(made.success());
+    run.line().await;
+    run.signal(Signal::TERM);
+    // The summary comes after the folder.
+    let page = run.folder.path().join("out/report.html");
+    let written = async {
+        while !page.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, written).await.expect("the folder is written");
+    run.signal(Signal::INT);
+    let (code, text, complaints) = run.end().await;
+    assert_eq!(code, Some(130), "{complaints}");
+    assert!(!text.contains("exit code 130"), "it ended before it could say so: {text}");
+}
+
+/// A second signal right behind the first leaves nothing either, whatever it finds.
+#[tokio::test]
+async fn two_signals_at_once_leave_nothing() {
+    let mut run = Run::start(PROFILE, &CASES);
+    run.line().await;
+    run.signal(Signal::INT);
+    run.signal(Signal::TERM);
+    let (code, text, complaints) = run.end().await;
+    assert_eq!(code, Some(130), "{text}\n{complaints}");
+}

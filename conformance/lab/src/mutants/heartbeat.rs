@@ -1,0 +1,76 @@
+//! Gateways whose heart beats oddly.
+
+use scenarios::frame::RawFrame;
+use sim::boundary::Passed;
+use tungstenite::protocol::frame::coding::Control;
+
+use super::Mutant;
+use super::wire::{Change, Shared, down, is_control, nothing, up, wire};
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        id: "gateway/every-second-ping",
+        requirement: "HB-1",
+        about: "The interval is twice what is configured.",
+        boundary: || {
+            wire(|_| {
+                let mut count = 0;
+                Change::default().down(move |frame| {
+                    if !is_control(&frame, Control::Ping) {
+                        return down([frame]);
+                    }
+                    count += 1;
+                    let answer = RawFrame::control(Control::Pong, frame.payload.clone());
+                    if count % 2 == 0 { down([frame]) } else { up([answer]) }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/the-silent-live-for-ever",
+        requirement: "HB-2",
+        about: "Nobody looks whether pings are answered.",
+        boundary: || {
+            wire(|_| {
+                Change::default().down(|frame| {
+                    let answered = is_control(&frame, Control::Ping);
+                    let answer = answered.then(|| RawFrame::control(Control::Pong, frame.payload.clone()));
+                    Passed { up: answer.into_iter().collect(), down: vec![frame], end: false }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/one-answer-is-enough",
+        requirement: "HB-2",
+        about: "The timer of the first ping is stopped by its pong, and no other is set.",
+        boundary: || {
+            wire(|_| {
+                let answered = Shared::<bool>::new();
+                let hears = answered.clone();
+                Change::default()
+                    .up(move |frame| {
+                        hears.with(|answered| *answered |= is_control(&frame, Control::Pong));
+                        up([frame])
+                    })
+                    .down(move |frame| {
+                        let is_kept =
+                            is_control(&frame, Control::Ping) && answered.with(|answered| *answered);
+                        let answer = is_kept.then(|| RawFrame::control(Control::Pong, frame.payload.clone()));
+                        Passed { up: answer.into_iter().collect(), down: vec![frame], end: false }
+                    })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/answers-are-not-heard",
+        requirement: "HB-3",
+        about: "Pongs are not counted as signs of life.",
+        boundary: || {
+            wire(|_| {
+                Change::default()
+                    .up(|frame| if is_control(&frame, Control::Pong) { nothing() } else { up([frame]) })
+            })
+        },
+    },
+];

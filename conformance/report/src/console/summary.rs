@@ -1,0 +1,88 @@
+//! The end of the report for people: the figures, what does not hold, what is undecided and why, and the verdict.
+
+use scenarios::{Catalogue, RequirementId, SubjectKind};
+
+use super::{BAD, DOUBT, FAINT, GOOD, STRONG, push};
+use crate::noise_note::noise_note;
+use crate::undecided::Undecided;
+use crate::visible::visible_line;
+use crate::words::shortened;
+use conformance::exit::Exit;
+use conformance::result::{RunReport, Standing};
+
+/// Most characters of a rule on its line.
+const MAX_RULE_CHARS: usize = 90;
+/// Most characters of a reason.
+const MAX_REASON_CHARS: usize = 200;
+
+pub(super) fn write(text: &mut String, report: &RunReport, catalogue: &Catalogue) {
+    let passed = report.passed("cases");
+    push(text, format_args!("\n{passed} in {:.1} s", report.took.as_secs_f64()));
+    for subject in [SubjectKind::Gateway, SubjectKind::Client] {
+        requirements(text, report, catalogue, subject);
+    }
+    for expired in &report.expired {
+        push(text, format_args!("{BAD}expired{BAD:#}: {}", visible_line(expired)));
+    }
+    if let Some(note) = noise_note(report) {
+        push(text, format_args!("{FAINT}{note}{FAINT:#}"));
+    }
+    let exit = report.exit();
+    let style = match exit {
+        Exit::Conformant => GOOD.bold(),
+        Exit::Inconclusive | Exit::Incomplete => DOUBT.bold(),
+        Exit::NotConformant | Exit::Usage | Exit::Subject | Exit::Harness | Exit::Interrupted => BAD,
+    };
+    let (_, verdict) = report.sentence();
+    push(text, format_args!("{style}{verdict}{style:#} {FAINT}(exit code {}){FAINT:#}", exit.code()));
+}
+
+fn requirements(text: &mut String, report: &RunReport, catalogue: &Catalogue, subject: SubjectKind) {
+    let of_subject = |id: &&RequirementId| catalogue.get(id).is_some_and(|rule| rule.subject == subject);
+    let total = report.requirements.iter().filter(|found| of_subject(&&found.id)).count();
+    if total == 0 {
+        return;
+    }
+    let shown = report.standing(Standing::Shown).filter(of_subject).count();
+    push(text, format_args!("{STRONG}{subject} requirements{STRONG:#}: {shown} of {total} shown"));
+    let failed: Vec<_> = report.standing(Standing::Failed).filter(of_subject).collect();
+    if !failed.is_empty() {
+        let words = if failed.len() == 1 { "does not hold" } else { "do not hold" };
+        push(text, format_args!("  {BAD}{} {words}{BAD:#}:", failed.len()));
+    }
+    for id in failed {
+        let rule = catalogue.get(id).map_or("", |rule| rule.text.as_str());
+        push(text, format_args!("    {BAD}{id:<10}{BAD:#} {}", shortened(rule, MAX_RULE_CHARS)));
+    }
+    undecided(text, report, |id| of_subject(&id));
+    for (standing, style, words) in [
+        (Standing::KnownFailure, FAINT, "known failures"),
+        (Standing::NotClaimed, FAINT, "not claimed"),
+        (Standing::NotShown, FAINT, "not shown by this run"),
+    ] {
+        let names: Vec<_> = report.standing(standing).filter(of_subject).map(ToString::to_string).collect();
+        if !names.is_empty() {
+            push(text, format_args!("  {style}{} {words}{style:#}: {}", names.len(), names.join(", ")));
+        }
+    }
+}
+
+/// Each undecided requirement with its reason; those that have one in common are named together.
+fn undecided(text: &mut String, report: &RunReport, of_subject: impl Fn(&RequirementId) -> bool) {
+    let groups = Undecided::of(report, of_subject);
+    let count: usize = groups.iter().map(|group| group.requirements.len()).sum();
+    if count > 0 {
+        push(text, format_args!("  {DOUBT}{count} undecided{DOUBT:#}:"));
+    }
+    for group in groups {
+        let names: Vec<_> = group.requirements.iter().map(ToString::to_string).collect();
+        let reason = shortened(&visible_line(&group.to_string()), MAX_REASON_CHARS);
+        match names.as_slice() {
+            [name] => push(text, format_args!("    {DOUBT}{name:<10}{DOUBT:#} {reason}")),
+            names => {
+                push(text, format_args!("    {DOUBT}{}{DOUBT:#}", names.join(", ")));
+                push(text, format_args!("               {reason}"));
+            }
+        }
+    }
+}

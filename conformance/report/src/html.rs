@@ -1,0 +1,275 @@
+//! The report as a page: one file, no outside assets, readable from `file://`, on a phone and on paper.
+//!
+//! Whatever a gateway or client said is text on this page: `maud` escapes all that it is given, and the page's own policy lets
+//! no script and no style run but the two that it carries.
+
+mod case;
+mod deaths;
+mod drawing;
+mod matrix;
+mod requirements;
+mod universal;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use scenarios::Catalogue;
+use sha2::{Digest, Sha256};
+
+use self::case::Cases;
+use super::About;
+use super::noise_note::noise_note;
+use super::visible::visible;
+use conformance::exit::Exit;
+use conformance::result::{RunReport, Standing, Verdict};
+use conformance::words::counted;
+
+const STYLE: &str = include_str!("html/page.css");
+const SCRIPT: &str = include_str!("html/page.js");
+const ICON: &str = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>\
+                    <path d='M2 14V6a6 6 0 0 1 12 0v8h-3V6a3 3 0 0 0-6 0v8z' fill='%232f6feb'/></svg>";
+
+/// The page.
+pub(super) fn page(report: &RunReport, about: &About) -> String {
+    let catalogue = Catalogue::builtin();
+    let (_, verdict) = report.sentence();
+    let policy = format!(
+        "default-src 'none'; script-src {}; style-src {}; img-src data:; base-uri 'none'; form-action 'none'",
+        hash(SCRIPT),
+        hash(STYLE)
+    );
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(policy);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { "Gatecheck: " (verdict) }
+                link rel="icon" href=(ICON);
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header.bar {
+                    (mark())
+                    strong { "Gatecheck" }
+                    span.faint { "conformance report" }
+                    nav {
+                        a href="#matrix" { "Matrix" }
+                        a href="#cases" { "Cases" }
+                        a href="#rules" { "Rules" }
+                    }
+                    button #theme type="button" title="Colours: as the system, light, dark" { "Auto" }
+                }
+                main {
+                    (head(report, about))
+                    (matrix::matrix(report, &catalogue))
+                    (universal::universal(report, about, &catalogue))
+                    (deaths::deaths(report))
+                    (Cases::new(report, about, &catalogue).markup())
+                    (requirements::rules(report, &catalogue))
+                }
+                footer.faint {
+                    "Made by gatecheck " (env!("CARGO_PKG_VERSION"))
+                    ". For programs: " code { "report.json" } " and " code { "junit.xml" } " beside this page."
+                }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    markup.into_string()
+}
+
+fn head(report: &RunReport, about: &About) -> Markup {
+    let total = report.requirements.len();
+    let passed = report.cases.iter().filter(|case| case.verdict == Verdict::Pass).count();
+    let subjects: Vec<_> = about.subjects.iter().map(ToString::to_string).collect();
+    let class = match report.exit() {
+        Exit::Conformant => "good",
+        Exit::Inconclusive | Exit::Incomplete => "doubt",
+        Exit::NotConformant | Exit::Usage | Exit::Subject | Exit::Harness | Exit::Interrupted => "bad",
+    };
+    html! {
+        section.verdict.(class) {
+            p.eyebrow { (subjects.join(" and ")) " · level " (about.level) }
+            h1 { (heading(report)) }
+            p.lead { (lead(report)) }
+            @if let Some(signal) = report.interrupted {
+                p.callout.bad { "Interrupted by " (signal) ": what had ended by then is reported." }
+            }
+            @for expired in &report.expired { p.callout.bad { (visible(expired)) } }
+            (proportions(report))
+            dl.figures {
+                @for standing in STANDINGS {
+                    @let count = report.count(standing);
+                    @if count > 0 || standing == Standing::Shown {
+                        div { dt { span.dot.(class_of(standing)) {} (word(standing)) }
+                              dd { (count) @if standing == Standing::Shown { small { " of " (total) } } } }
+                    }
+                }
+                div { dt { "cases passed" } dd { (passed) small { " of " (report.cases.len()) } } }
+                div { dt { "took" } dd { (format!("{:.1}", report.took.as_secs_f64())) small { " s" } } }
+            }
+            p.facts.faint {
+                (day(&about.began)) " UTC · "
+                @if let Some(broker) = &about.broker {
+                    (visible(&broker.identity.product)) " " (visible(&broker.identity.version))
+                    @match &broker.url { Some(url) => { " at " (visible(url)) } None => { ", embedded" } }
+                    " · "
+                }
+                "seed " (about.seed)
+                @if let Some(note) = noise_note(report) { br; (note) }
+            }
+        }
+    }
+}
+
+/// The verdict in as few words as there are. A selection says what it selected.
+fn heading(report: &RunReport) -> String {
+    let words = match report.exit() {
+        Exit::Interrupted => "Interrupted",
+        Exit::Harness => "The harness failed",
+        Exit::Usage => "Nothing was judged",
+        _ if report.is_selection => return report.passed("selected cases"),
+        Exit::Conformant if report.count(Standing::Undecided) > 0 => "Nothing failed",
+        Exit::Conformant => "Conformant",
+        Exit::NotConformant | Exit::Subject => "Not conformant",
+        Exit::Inconclusive => "Inconclusive",
+        Exit::Incomplete => "Incomplete",
+    };
+    words.to_owned()
+}
+
+/// Why, in a sentence.
+fn lead(report: &RunReport) -> String {
+    let cases =
+        |fits: &dyn Fn(&Verdict) -> bool| report.cases.iter().filter(|case| fits(&case.verdict)).count();
+    let failed = report.count(Standing::Failed);
+    let reasons = [
+        (failed, "requirement", if failed == 1 { "does not hold" } else { "do not hold" }),
+        (
+            cases(&|verdict| matches!(verdict, Verdict::SubjectError { .. })),
+            "case",
+            "ended with a subject that died",
+        ),
+        (cases(&|verdict| matches!(verdict, Verdict::Blocked { .. })), "case", "could not get far enough"),
+        (cases(&|verdict| matches!(verdict, Verdict::UnexpectedPass { .. })), "case", "passed unexpectedly"),
+        (
+            cases(&|verdict| matches!(verdict, Verdict::Inconclusive { .. })),
+            "case",
+            "said nothing, for this host was too busy",
+        ),
+        (
+            cases(&|verdict| matches!(verdict, Verdict::HarnessError { .. })),
+            "case",
+            "failed by the harness's own fault",
+        ),
+        (
+            report.count(Standing::Undecided),
+            "requirement",
+            if report.count(Standing::Undecided) == 1 { "is undecided" } else { "are undecided" },
+        ),
+    ];
+    let reasons: Vec<_> = reasons
+        .iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, noun, verb)| format!("{} {verb}", counted(*count, noun)))
+        .collect();
+    match reasons.as_slice() {
+        [] if report.count(Standing::KnownFailure) > 0 => "Nothing fails but what is known to.".to_owned(),
+        [] if report.interrupted.is_some() => "Nothing had failed by then.".to_owned(),
+        [] => "Every requirement that was judged holds.".to_owned(),
+        reasons => format!("{}.", reasons.join("; ")),
+    }
+}
+
+/// The requirements as one bar, by how they stand.
+fn proportions(report: &RunReport) -> Markup {
+    let total = report.requirements.len().max(1);
+    let mut from = 0;
+    let parts = STANDINGS.map(|standing| {
+        let (begin, width) = (from, report.count(standing) * 1000 / total);
+        from += width;
+        (class_of(standing), begin, width)
+    });
+    html! {
+        svg.proportions viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" {
+            @for (class, begin, width) in parts.iter().filter(|(.., width)| *width > 0) {
+                rect.(class) x=(begin) y="0" width=(width.saturating_sub(3)) height="10" {}
+            }
+        }
+    }
+}
+
+/// How requirements can stand, in the order in which they are told.
+const STANDINGS: [Standing; 6] = [
+    Standing::Shown,
+    Standing::Failed,
+    Standing::KnownFailure,
+    Standing::Undecided,
+    Standing::NotClaimed,
+    Standing::NotShown,
+];
+
+fn word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Shown => "pass",
+        Standing::Failed => "fail",
+        Standing::KnownFailure => "known failure",
+        Standing::Undecided => "undecided",
+        Standing::NotClaimed => "not claimed",
+        Standing::NotShown => "not run",
+    }
+}
+
+/// Colour is never alone: each standing has a sign, too.
+fn sign(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Shown => "✓",
+        Standing::Failed => "✗",
+        Standing::KnownFailure => "◐",
+        Standing::Undecided => "?",
+        Standing::NotClaimed => "–",
+        Standing::NotShown => "○",
+    }
+}
+
+fn class_of(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Shown => "good",
+        Standing::Failed => "bad",
+        Standing::KnownFailure => "known",
+        Standing::Undecided => "doubt",
+        Standing::NotClaimed | Standing::NotShown => "none",
+    }
+}
+
+fn mark() -> Markup {
+    html! {
+        svg.mark viewBox="0 0 16 16" aria-hidden="true" {
+            path d="M2 14V6a6 6 0 0 1 12 0v8h-3V6a3 3 0 0 0-6 0v8z" {}
+        }
+    }
+}
+
+/// A rule's text; what stands between backticks is code.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (at, part) in text.split('`').enumerate() {
+            @if at % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+/// `2026-11-23T13:46:41.5Z` as `2026-11-23 13:46`.
+fn day(began: &str) -> String {
+    began.chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect()
+}
+
+fn hash(text: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
+}
+
+#[cfg(test)]
+mod tests;

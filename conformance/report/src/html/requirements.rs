@@ -1,0 +1,57 @@
+//! The rules in words, with how each stands and the cases that say so.
+
+use maud::{Markup, html};
+use scenarios::Catalogue;
+
+use super::case::link;
+use super::{class_of, prose, sign, word};
+use crate::visible::visible;
+use conformance::result::{RequirementReport, RunReport};
+
+/// Most reasons that are given for one requirement.
+const MAX_REASONS: usize = 3;
+
+pub(super) fn rules(report: &RunReport, catalogue: &Catalogue) -> Markup {
+    html! {
+        section #rules {
+            div.title { h2 { "The rules in words" } }
+            div.card.scroll {
+                table.rules {
+                    thead { tr { th { "rule" } th { "stands" } th { "text" } th { "cases" } } }
+                    tbody {
+                        @for RequirementReport { id, standing, reasons } in &report.requirements {
+                            @if let Some(rule) = catalogue.get(id) {
+                                tr id={ "rule-" (id) } {
+                                    th scope="row" { (id) }
+                                    td { span.badge.(class_of(*standing)) { (sign(*standing)) " " (word(*standing)) } }
+                                    td {
+                                        (prose(&rule.text)) " " span.tag { (rule.level) } " " span.tag { (origin(rule.source)) }
+                                        @for reason in reasons.iter().take(MAX_REASONS) {
+                                            p.callout.doubt { (visible(&reason.to_string())) }
+                                        }
+                                        @if reasons.len() > MAX_REASONS {
+                                            p.note.faint { "… and " (reasons.len() - MAX_REASONS) " more" }
+                                        }
+                                    }
+                                    td.links {
+                                        @for case in report.cases.iter().filter(|case| case.requirements.contains(id)) {
+                                            (link(report, &case.id))
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where a rule comes from, in a word or two.
+pub(super) fn origin(source: scenarios::Source) -> &'static str {
+    match source {
+        scenarios::Source::Seed => "stated",
+        scenarios::Source::Decided => "decided",
+    }
+}

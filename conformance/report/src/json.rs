@@ -1,0 +1,214 @@
+//! The report for programs.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::About;
+use conformance::amqp::Identity;
+use conformance::result::shape;
+use conformance::result::{CaseReport, Death, Reason, RequirementReport, RunReport, Standing, Universal};
+use scenarios::{Catalogue, Level, RequirementId, Source, SubjectKind, Times};
+
+/// The version of the document's shape; it grows when a reader of the old shape would be wrong. Fields, and kinds of events in
+/// traces, may be added within a version.
+pub const REPORT_VERSION: u32 = 3;
+
+/// What a run of gatecheck found.
+#[derive(Serialize, JsonSchema)]
+#[schemars(title = "A report of gatecheck")]
+pub struct Document<'a> {
+    /// The version of this shape.
+    #[schemars(extend("const" = REPORT_VERSION))]
+    version: u32,
+    /// The version of gatecheck.
+    gatecheck: &'static str,
+    /// When the run began, in UTC (RFC 3339).
+    began: &'a str,
+    /// The exit code of the run.
+    exit_code: u8,
+    /// The signal that interrupted the run, where one did: then the report is about what had ended by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interrupted: Option<&'a str>,
+    /// Whether only selected cases were run, which says nothing of conformance.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    selection: bool,
+    /// What ran.
+    #[schemars(schema_with = "shape::subjects")]
+    subjects: &'a [SubjectKind],
+    /// The level that was judged.
+    #[schemars(schema_with = "shape::level")]
+    level: Level,
+    /// The broker that fed the gateway, where one was judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broker: Option<&'a BrokerUsed>,
+    /// What the symbolic times meant.
+    #[schemars(schema_with = "shape::times")]
+    times: &'a Times,
+    /// Where randomness began.
+    seed: u64,
+    /// How long the run took, in milliseconds.
+    duration_ms: u64,
+    /// Requirements by how they stand.
+    summary: Summary,
+    /// Entries of the list of known failures whose time is over, in words.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(with = "Option<Vec<String>>")]
+    expired: &'a [String],
+    /// Each requirement.
+    requirements: Vec<RequirementLine<'a>>,
+    /// Each universal rule that was violated, once.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(with = "Option<Vec<Universal>>")]
+    universal: &'a [Universal],
+    /// How the implementation under test died, by cause.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(with = "Option<Vec<Death>>")]
+    deaths: &'a [Death],
+    /// Each case.
+    cases: &'a [CaseReport],
+}
+
+/// The broker that fed the gateway.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct BrokerUsed {
+    /// `embedded` or `url`.
+    pub kind: &'static str,
+    /// Where, without its password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// What it says of itself.
+    #[serde(flatten)]
+    pub identity: Identity,
+}
+
+/// Requirements by how they stand.
+#[derive(Serialize, JsonSchema)]
+struct Summary {
+    shown: usize,
+    failed: usize,
+    known_failure: usize,
+    undecided: usize,
+    not_claimed: usize,
+    not_shown: usize,
+}
+
+/// One requirement.
+#[derive(Serialize, JsonSchema)]
+struct RequirementLine<'a> {
+    /// Its stable name.
+    #[schemars(schema_with = "shape::requirement")]
+    id: RequirementId,
+    /// How much it matters.
+    #[schemars(schema_with = "shape::level")]
+    level: Level,
+    /// Where it comes from.
+    #[schemars(schema_with = "shape::source")]
+    source: Source,
+    /// What the run says of it.
+    standing: Standing,
+    /// Why it is undecided, where it is.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(with = "Option<Vec<Reason>>")]
+    reasons: &'a [Reason],
+    /// The rule.
+    text: String,
+}
+
+impl<'a> Document<'a> {
+    /// The document on a run.
+    pub fn new(report: &'a RunReport, about: &'a About) -> Self {
+        Self {
+            version: REPORT_VERSION,
+            gatecheck: env!("CARGO_PKG_VERSION"),
+            began: &about.began,
+            exit_code: report.exit().code(),
+            interrupted: report.interrupted,
+            selection: report.is_selection,
+            subjects: &about.subjects,
+            level: about.level,
+            broker: about.broker.as_ref(),
+            times: &about.times,
+            seed: about.seed,
+            duration_ms: u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
+            summary: Summary::of(report),
+            expired: &report.expired,
+            requirements: RequirementLine::of(report),
+            universal: &report.universal,
+            deaths: &report.deaths,
+            cases: &report.cases,
+        }
+    }
+
+    /// Its text.
+    ///
+    /// # Panics
+    /// Never: every key is a string.
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("the report has string keys") + "\n"
+    }
+
+    /// The JSON Schema of every such document.
+    ///
+    /// # Panics
+    /// Never: every key is a string.
+    pub fn schema() -> String {
+        let schema = schemars::schema_for!(Document<'_>);
+        serde_json::to_string_pretty(&schema).expect("schemas have string keys") + "\n"
+    }
+}
+
+impl Summary {
+    fn of(report: &RunReport) -> Self {
+        Self {
+            shown: report.count(Standing::Shown),
+            failed: report.count(Standing::Failed),
+            known_failure: report.count(Standing::KnownFailure),
+            undecided: report.count(Standing::Undecided),
+            not_claimed: report.count(Standing::NotClaimed),
+            not_shown: report.count(Standing::NotShown),
+        }
+    }
+}
+
+impl<'a> RequirementLine<'a> {
+    fn of(report: &'a RunReport) -> Vec<Self> {
+        let catalogue = Catalogue::builtin();
+        let line = |RequirementReport { id, standing, reasons }: &'a RequirementReport| {
+            let rule = catalogue.get(id)?;
+            let (level, source, text) = (rule.level, rule.source, rule.text.clone());
+            Some(Self { id: id.clone(), level, source, standing: *standing, reasons, text })
+        };
+        report.requirements.iter().filter_map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    /// The schema in the tree is the one that this build prints.
+    #[test]
+    fn the_schema_in_the_tree_is_current() {
+        let kept = include_str!("../../schemas/report.schema.json");
+        assert_eq!(
+            kept,
+            Document::schema(),
+            "gatecheck schema report > conformance/schemas/report.schema.json"
+        );
+    }
+
+    /// A report with every verdict in it is as the schema says; one that is not is refused.
+    #[test]
+    fn reports_are_as_the_schema_says() {
+        let schema = serde_json::from_str(&Document::schema()).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let (report, about) = sample::run();
+        let mut document = serde_json::to_value(Document::new(&report, &about)).unwrap();
+        let errors: Vec<_> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        document["cases"][0]["verdict"] = "splendid".into();
+        assert!(!validator.is_valid(&document));
+    }
+}

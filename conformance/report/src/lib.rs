@@ -1,0 +1,53 @@
+//! What people and programs read of a run.
+//!
+//! ```text
+//!  RunReport, About ──► Console          as it goes on, and a summary
+//!                   ├─► Document         report.json, and its schema
+//!                   ├─► junit            junit.xml
+//!                   ├─► markdown         summary.md
+//!                   └─► html             report.html: the matrix, and a sequence diagram for each case
+//! ```
+
+mod console;
+mod diagram;
+mod folder;
+mod html;
+mod json;
+mod junit;
+mod markdown;
+mod noise_note;
+mod repeat;
+#[cfg(test)]
+mod sample;
+mod undecided;
+mod visible;
+pub(crate) mod words;
+
+pub use conformance::result::shape::{MAX_OBSERVATIONS, MAX_TEXT_CHARS};
+pub use console::Console;
+pub use folder::{Folder, WriteError, append_summary};
+pub use json::{BrokerUsed, Document, REPORT_VERSION};
+pub use junit::junit;
+pub use markdown::markdown;
+pub use repeat::Repeat;
+
+use scenarios::{Level, SubjectKind, Times};
+
+/// What a report tells of a run beside its results.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// When it began, in UTC (RFC 3339).
+    pub began: String,
+    /// What was judged.
+    pub subjects: Vec<SubjectKind>,
+    /// How much was judged.
+    pub level: Level,
+    /// The broker that fed the gateway, where one was judged.
+    pub broker: Option<BrokerUsed>,
+    /// What the symbolic times meant.
+    pub times: Times,
+    /// Where randomness began.
+    pub seed: u64,
+    /// The command that repeats a case.
+    pub repeat: Repeat,
+}

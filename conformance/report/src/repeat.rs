@@ -1,0 +1,113 @@
+//! The one command that repeats a case.
+
+use scenarios::ScenarioId;
+
+use conformance::amqp;
+
+/// Options that select cases or say where the report goes, which a case that is repeated does without. Each has a value.
+const DROPPED: [&str; 7] =
+    ["--filter", "--output", "--format", "--shard", "--summary", "--repeat", "--known-failing"];
+/// Their short forms.
+const DROPPED_SHORT: [&str; 2] = ["-f", "-o"];
+/// Options without a value that are dropped.
+const DROPPED_FLAGS: [&str; 2] = ["--update-baseline", "--allow-undecided"];
+/// The option whose value is a secret; reports are shown around.
+const SECRET: &str = "--jwt-secret";
+/// What stands for the secret: the shell puts it in.
+const SECRET_VALUE: &str = "\"$GATECHECK_JWT_SECRET\"";
+/// The option whose value may hold a password.
+const BROKER: &str = "--broker";
+
+/// The command line of this run, without what selected its cases, and without secrets. Its words are quoted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeat {
+    head: Vec<String>,
+    /// What stands behind `--`, with it.
+    tail: Vec<String>,
+}
+
+impl Repeat {
+    /// The command line `gatecheck ARGS`.
+    pub fn of(args: impl IntoIterator<Item = String>) -> Self {
+        let mut head = vec!["gatecheck".to_owned()];
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            let (name, value) = match arg.split_once('=') {
+                Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
+                _ => (arg.as_str(), None),
+            };
+            if name == "--" {
+                let tail = std::iter::once(arg).chain(args).map(|word| quoted(&word));
+                return Self { head, tail: tail.collect() };
+            } else if DROPPED.contains(&name) || DROPPED_SHORT.contains(&name) {
+                if value.is_none() {
+                    args.next();
+                }
+            } else if DROPPED_FLAGS.contains(&name)
+                || (!name.starts_with("--") && DROPPED_SHORT.iter().any(|short| name.starts_with(short)))
+            {
+            } else if name == SECRET {
+                if value.is_none() {
+                    args.next();
+                }
+                head.extend([SECRET.to_owned(), SECRET_VALUE.to_owned()]);
+            } else if name == BROKER {
+                let url = value.or_else(|| args.next()).unwrap_or_default();
+                head.extend([BROKER.to_owned(), quoted(&amqp::redacted(&url))]);
+            } else {
+                head.push(quoted(&arg));
+            }
+        }
+        Self { head, tail: Vec::new() }
+    }
+
+    /// The command that runs this case alone.
+    pub fn command(&self, case: &ScenarioId) -> String {
+        let case = ["--filter".to_owned(), quoted(&case.0)];
+        let words = self.head.iter().chain(&case).chain(&self.tail);
+        words.map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What selected the cases goes; what says how they run stays, quoted where a shell would stumble.
+    #[test]
+    fn selection_goes_and_the_rest_stays() {
+        let args =
+            ["gateway", "-f", "gateway/**", "--level", "core", "--output=x", "--", "node", "my gateway.js"];
+        let repeat = Repeat::of(args.map(str::to_owned));
+        let command = repeat.command(&ScenarioId("gateway/auth/good-token".to_owned()));
+        assert_eq!(
+            command,
+            "gatecheck gateway --level core --filter gateway/auth/good-token -- node 'my gateway.js'"
+        );
+    }
+
+    /// A report is shown around: the secret and the broker's password are not in it.
+    #[test]
+    fn secrets_are_not_repeated() {
+        let args =
+            ["gateway", "--attach", "ws://h:1/ws", "--jwt-secret", "s3cret", "--broker=amqp://u:pass@h/x"];
+        let command = Repeat::of(args.map(str::to_owned)).command(&ScenarioId("gateway/a".to_owned()));
+        assert_eq!(
+            command,
+            "gatecheck gateway --attach ws://h:1/ws --jwt-secret \"$GATECHECK_JWT_SECRET\" \
+             --broker 'amqp://u:***@h/x' --filter gateway/a"
+        );
+        let given = Repeat::of(["gateway", "--jwt-secret=s3cret"].map(str::to_owned));
+        assert!(!given.command(&ScenarioId("gateway/a".to_owned())).contains("s3cret"));
+    }
+}

@@ -1,0 +1,131 @@
+//! A run with every verdict in it, for tests of reports. Whatever a stranger could have said tries to be markup.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use protocol::Timing;
+use scenarios::trace::{Actor, Event, Frame, FrameKind, Observation, Side};
+use scenarios::{Finding, Judgement, Level, Library, SubjectKind, Times, Trace};
+
+use super::{About, BrokerUsed, Repeat};
+use conformance::amqp::Identity;
+use conformance::result::{CaseReport, Check, RunReport, Scope, Universal, UniversalFinding, Verdict};
+
+/// What must stay text wherever it turns up.
+pub(super) const HOSTILE: &str = "<script>alert(1)</script>\"'&]]>\u{1b}[31m\u{202e}\u{0}";
+
+pub(super) fn run() -> (RunReport, About) {
+    let library = Library::builtin().unwrap();
+    let scenario = |id: &str| library.iter().find(|scenario| scenario.id.0 == id).unwrap();
+    let id = |text: &str| text.parse().unwrap();
+    let hostile = || HOSTILE.to_owned();
+    let verdicts = [
+        ("gateway/auth/good-token", Verdict::Pass),
+        ("gateway/rooms/private", Verdict::Fail),
+        (
+            "gateway/rooms/forbidden-is-told",
+            Verdict::KnownFailure { reason: hostile(), issue: Some(hostile()), was: Box::new(Verdict::Fail) },
+        ),
+        ("gateway/rooms/bad-names", Verdict::UnexpectedPass { entry: hostile() }),
+        ("gateway/rooms/private-role", Verdict::Blocked { by: id("CONN-3"), detail: hostile() }),
+        ("gateway/auth/exact-path", Verdict::NotClaimed),
+        ("client/backoff/doubles-to-the-cap", Verdict::NotRun { why: hostile() }),
+        ("client/dial/token-in-query", Verdict::Inconclusive { stall_ms: 70 }),
+        ("gateway/bridge/created-reaches-all", Verdict::SubjectError { detail: hostile() }),
+        ("gateway/messages/ping", Verdict::HarnessError { detail: hostile() }),
+    ];
+    let cases = verdicts.into_iter().filter_map(|(name, verdict)| {
+        let scenario = library.iter().find(|scenario| scenario.id.0 == name)?;
+        let mut case = CaseReport::without_play(scenario, verdict);
+        case.checks = case.requirements.iter().map(|id| check(id.clone(), &case.verdict)).collect();
+        if !case.checks.is_empty() {
+            case.trace = trace();
+            case.output = vec![hostile(), "\u{1b}[32mlistening\u{1b}[0m".to_owned()];
+        }
+        case.duration_ms = 1234;
+        Some(case)
+    });
+    assert_eq!(scenario("gateway/rooms/private").subject(), SubjectKind::Gateway);
+    let mut cases: Vec<CaseReport> = cases.collect();
+    let violated = Finding { seen: hostile(), expected: hostile(), ..conformance::result::sample::finding() };
+    let violated = Finding { at: vec![2, 4], ..violated };
+    cases[0].trace = trace();
+    for id in ["MSG-1", "BRIDGE-6"] {
+        let (requirement, finding) = (id.parse().unwrap(), violated.clone());
+        cases[0].universal.push(UniversalFinding { requirement, finding });
+    }
+    let begun = cases.iter_mut().find(|case| matches!(case.verdict, Verdict::NotRun { .. })).unwrap();
+    begun.interrupted = true;
+    begun.checks.clear();
+    begun.trace.observations.clear();
+    let subjects = [SubjectKind::Gateway, SubjectKind::Client];
+    let took = Duration::from_millis(4321);
+    let without = BTreeSet::new();
+    let scope = Scope { subjects: &subjects, level: Level::Hardened, without: &without, selected: None };
+    let mut universal = Universal::collected(&cases, &scope);
+    universal[1].known = true;
+    let mut report = RunReport::of(cases, universal, &scope, took);
+    report.expired.push(hostile());
+    report.interrupted = Some("SIGTERM");
+    let slack = Duration::from_millis(60);
+    let about = About {
+        began: "2026-11-23T13:46:41Z".to_owned(),
+        subjects: subjects.to_vec(),
+        level: Level::Hardened,
+        broker: Some(BrokerUsed {
+            kind: "url",
+            url: Some("amqp://guest:***@127.0.0.1:5672/".to_owned()),
+            identity: Identity { product: hostile(), version: "1".to_owned() },
+        }),
+        times: Times { timing: Timing::default(), patience: slack, slack, fleet: Times::FLEET },
+        seed: 1,
+        repeat: Repeat::of(["gateway", "--", "node", HOSTILE].map(str::to_owned)),
+    };
+    (report, about)
+}
+
+fn check(requirement: scenarios::RequirementId, verdict: &Verdict) -> Check {
+    let known = matches!(verdict, Verdict::KnownFailure { .. });
+    let judgement = match verdict {
+        Verdict::Fail | Verdict::KnownFailure { .. } | Verdict::Inconclusive { .. } => {
+            Judgement::Failed(Finding {
+                property: scenarios::Property::Safety,
+                expected: format!("never: {HOSTILE}"),
+                seen: format!("it happened: {HOSTILE}"),
+                at: vec![2],
+                missed_by_us: Some(1500),
+                client: Some("mallory".to_owned()),
+            })
+        }
+        Verdict::Blocked { by, detail } => Judgement::Blocked { by: by.clone(), detail: detail.clone() },
+        Verdict::Pass
+        | Verdict::UnexpectedPass { .. }
+        | Verdict::NotClaimed
+        | Verdict::NotRun { .. }
+        | Verdict::SubjectError { .. }
+        | Verdict::HarnessError { .. } => Judgement::Passed,
+    };
+    Check { requirement, judgement, known }
+}
+
+fn trace() -> Trace {
+    let frame = |kind| Frame { kind, body: HOSTILE.to_owned(), message: None };
+    let events = [
+        ("scenario", Event::Step { number: 1, action: HOSTILE.to_owned() }),
+        (
+            "mallory",
+            Event::Dialled { path: HOSTILE.to_owned(), query: vec![(HOSTILE.to_owned(), String::new())] },
+        ),
+        ("mallory", Event::Received(frame(FrameKind::Text))),
+        ("broker", Event::Published { routing_key: HOSTILE.to_owned(), body: HOSTILE.into(), queues: None }),
+        ("gateway", Event::Log { text: HOSTILE.to_owned() }),
+        ("mallory", Event::Closed { code: None, by: Side::Gateway }),
+    ];
+    let seen = |(at_us, (actor, event)): (u64, (&str, Event))| Observation {
+        at_us,
+        actor: Actor(actor.to_owned()),
+        connection: (actor == "mallory").then_some(0),
+        event,
+    };
+    Trace { observations: (0..).step_by(1000).zip(events).map(seen).collect() }
+}
