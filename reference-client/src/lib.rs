@@ -207,6 +207,7 @@
 //! and for whom.
 
 pub mod adapter;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod client;
 pub mod config;

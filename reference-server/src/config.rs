@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
 use protocol::limits::{MAX_MESSAGE_BYTES, MAX_ROOMS_PER_CONNECTION};
 use protocol::{Dialect, Timing};
 
@@ -91,12 +90,13 @@ pub enum LogFormat {
 }
 
 /// What flags and variables say.
-#[derive(Debug, Default, Clone, Args)]
+#[derive(Debug, Default, Clone)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 pub struct Flags {
     /// A TOML file with any of these settings, by the flags' names with `_` for `-`, and the tables `[dialect]`, `[[route]]` and `[[key]]`
-    #[arg(long, value_name = "FILE", env = "GATEWAY_CONFIG")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE", env = "GATEWAY_CONFIG"))]
     pub config: Option<PathBuf>,
-    #[command(flatten)]
+    #[cfg_attr(feature = "cli", command(flatten))]
     settings: Settings,
 }
 

@@ -7,10 +7,13 @@
 //!  listener ──sockets, in turn──────────────────────────────► connections ──┘
 //! ```
 //!
+//! The command line is the feature `cli`, on by default; a library that embeds the gateway does without.
+//!
 //! [`reference_gateway`] decides what happens, [`net`] makes it happen on any [`net::Listen`], [`broker`] is where events come from.
 
 pub mod auth;
 pub mod broker;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
 mod dev;

@@ -9,7 +9,9 @@ mod backend;
 mod backend;
 
 pub use backend::Reporting;
-pub(crate) use backend::{for_user, layer};
+pub(crate) use backend::for_user;
+#[cfg(feature = "cli")]
+pub(crate) use backend::layer;
 
 /// Why errors cannot be reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

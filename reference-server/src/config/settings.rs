@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+#[cfg(feature = "cli")]
 use clap::builder::{BoolishValueParser, OsStringValueParser, TypedValueParser};
 use protocol::Dialect;
 use serde::{Deserialize, Serialize};
@@ -13,192 +13,289 @@ use super::error::ConfigError;
 use reference_gateway::Route;
 
 /// Settings that have been read and not yet checked. In a file the names are the flags', with `_` for `-`.
-#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Where connections are taken; port 0 takes a free one [default: 127.0.0.1:3000]
-    #[arg(long, value_name = "ADDR", env = "GATEWAY_LISTEN")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "ADDR", env = "GATEWAY_LISTEN"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) listen: Option<String>,
     /// The path that upgrades [default: /ws]
-    #[arg(long, value_name = "PATH", env = "GATEWAY_PATH")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "PATH", env = "GATEWAY_PATH"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<String>,
     /// The origins that pages may connect from, such as `https://app.example.org`; without it, any
-    #[arg(long, value_name = "ORIGINS", env = "GATEWAY_ALLOWED_ORIGINS", value_delimiter = ',')]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "ORIGINS", env = "GATEWAY_ALLOWED_ORIGINS", value_delimiter = ',')
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) allowed_origins: Option<Vec<String>>,
     /// A certificate chain in PEM; with it the gateway speaks TLS only, and SIGHUP has the files read again
-    #[arg(long, value_parser = path(), value_name = "FILE", env = "GATEWAY_TLS_CERT")]
+    #[cfg_attr(feature = "cli", arg(long, value_parser = path(), value_name = "FILE", env = "GATEWAY_TLS_CERT"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tls_cert: Option<PathBuf>,
     /// The certificate's private key in PEM
-    #[arg(long, value_parser = path(), value_name = "FILE", env = "GATEWAY_TLS_KEY")]
+    #[cfg_attr(feature = "cli", arg(long, value_parser = path(), value_name = "FILE", env = "GATEWAY_TLS_KEY"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tls_key: Option<PathBuf>,
 
     /// The secret that tokens are signed with; prefer the variable or the file, others can see the command line
-    #[arg(long, value_name = "SECRET", env = "JWT_SECRET", hide_env_values = true, help_heading = "Tokens")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(
+            long,
+            value_name = "SECRET",
+            env = "JWT_SECRET",
+            hide_env_values = true,
+            help_heading = "Tokens"
+        )
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) jwt_secret: Option<String>,
     /// A file that holds the secret
-    #[arg(long, value_parser = path(), value_name = "FILE", env = "JWT_SECRET_FILE", help_heading = "Tokens")]
+    #[cfg_attr(feature = "cli", arg(long, value_parser = path(), value_name = "FILE", env = "JWT_SECRET_FILE", help_heading = "Tokens"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) jwt_secret_file: Option<PathBuf>,
     /// The secret before this one, still good while tokens signed with it are about
-    #[arg(
-        long,
-        value_name = "SECRET",
-        env = "JWT_SECRET_PREVIOUS",
-        hide_env_values = true,
-        help_heading = "Tokens"
+    #[cfg_attr(
+        feature = "cli",
+        arg(
+            long,
+            value_name = "SECRET",
+            env = "JWT_SECRET_PREVIOUS",
+            hide_env_values = true,
+            help_heading = "Tokens"
+        )
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) jwt_secret_previous: Option<String>,
     /// Files with public keys in PEM: RSA, P-256 or Ed25519
-    #[arg(
+    #[cfg_attr(feature = "cli", arg(
         long,
         value_parser = path(),
         value_name = "FILES",
         env = "JWT_PUBLIC_KEYS",
         value_delimiter = ',',
         help_heading = "Tokens"
-    )]
+    ))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) jwt_public_keys: Option<Vec<PathBuf>>,
     /// The algorithms that are accepted: HS256, HS384, HS512, RS256, ES256, EdDSA [default: HS256 where there is a secret, and the one of each public key]
-    #[arg(
-        long,
-        value_name = "NAMES",
-        env = "GATEWAY_ALGORITHMS",
-        value_delimiter = ',',
-        help_heading = "Tokens"
+    #[cfg_attr(
+        feature = "cli",
+        arg(
+            long,
+            value_name = "NAMES",
+            env = "GATEWAY_ALGORITHMS",
+            value_delimiter = ',',
+            help_heading = "Tokens"
+        )
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) algorithms: Option<Vec<String>>,
     /// Allowed between this clock and the token issuer's [default: 0s]
-    #[arg(long, value_name = "TIME", env = "GATEWAY_LEEWAY", help_heading = "Tokens")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "TIME", env = "GATEWAY_LEEWAY", help_heading = "Tokens")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) leeway: Option<String>,
     /// The audiences of which a token must name one; without it, `aud` is not looked at
-    #[arg(
-        long,
-        value_name = "NAMES",
-        env = "GATEWAY_AUDIENCE",
-        value_delimiter = ',',
-        help_heading = "Tokens"
+    #[cfg_attr(
+        feature = "cli",
+        arg(
+            long,
+            value_name = "NAMES",
+            env = "GATEWAY_AUDIENCE",
+            value_delimiter = ',',
+            help_heading = "Tokens"
+        )
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) audience: Option<Vec<String>>,
     /// The issuers of which a token must name one; without it, `iss` is not looked at
-    #[arg(
-        long,
-        value_name = "NAMES",
-        env = "GATEWAY_ISSUER",
-        value_delimiter = ',',
-        help_heading = "Tokens"
+    #[cfg_attr(
+        feature = "cli",
+        arg(
+            long,
+            value_name = "NAMES",
+            env = "GATEWAY_ISSUER",
+            value_delimiter = ',',
+            help_heading = "Tokens"
+        )
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) issuer: Option<Vec<String>>,
 
     /// The RabbitMQ that events come from, amqp://…; without it the gateway is never ready
-    #[arg(long, value_name = "URL", env = "RABBITMQ_URL", hide_env_values = true, help_heading = "Broker")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "URL", env = "RABBITMQ_URL", hide_env_values = true, help_heading = "Broker")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) amqp_url: Option<String>,
     /// The topic exchange [default: payments_events]
-    #[arg(long, value_name = "NAME", env = "GATEWAY_EXCHANGE", help_heading = "Broker")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "NAME", env = "GATEWAY_EXCHANGE", help_heading = "Broker")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) exchange: Option<String>,
     /// `shared`: one durable queue, right for one gateway; `per-instance`: each gateway has its own while it is connected, right for several [default: shared]
-    #[arg(long, value_name = "KIND", env = "GATEWAY_QUEUE", help_heading = "Broker")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "KIND", env = "GATEWAY_QUEUE", help_heading = "Broker")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) queue: Option<String>,
     /// The shared queue, or what the names of the others begin with [default: ws_events]
-    #[arg(long, value_name = "NAME", env = "GATEWAY_QUEUE_NAME", help_heading = "Broker")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "NAME", env = "GATEWAY_QUEUE_NAME", help_heading = "Broker")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) queue_name: Option<String>,
     /// What of the exchange goes to the queue [default: #]
-    #[arg(long, value_name = "PATTERN", env = "GATEWAY_BINDING", help_heading = "Broker")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "PATTERN", env = "GATEWAY_BINDING", help_heading = "Broker")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) binding: Option<String>,
     /// Deliveries that may be unacknowledged at once [default: 1024]
-    #[arg(long, value_name = "N", env = "GATEWAY_PREFETCH", help_heading = "Broker")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "N", env = "GATEWAY_PREFETCH", help_heading = "Broker")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) prefetch: Option<u16>,
     /// Where messages go that are no events; it is declared, with a queue of its name and `.dead`
-    #[arg(long, value_name = "NAME", env = "GATEWAY_DEAD_LETTER_EXCHANGE", help_heading = "Broker")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "NAME", env = "GATEWAY_DEAD_LETTER_EXCHANGE", help_heading = "Broker")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dead_letter_exchange: Option<String>,
 
     /// How often every connection is pinged [default: 30s]
-    #[arg(long, value_name = "TIME", env = "GATEWAY_PING_INTERVAL", help_heading = "Timing")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "TIME", env = "GATEWAY_PING_INTERVAL", help_heading = "Timing")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ping_interval: Option<String>,
     /// How long it may take to answer [default: 10s]
-    #[arg(long, value_name = "TIME", env = "GATEWAY_PONG_TIMEOUT", help_heading = "Timing")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "TIME", env = "GATEWAY_PONG_TIMEOUT", help_heading = "Timing")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pong_timeout: Option<String>,
     /// How long a handshake may take [default: 10s]
-    #[arg(long, value_name = "TIME", env = "GATEWAY_CONNECT_TIMEOUT", help_heading = "Timing")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "TIME", env = "GATEWAY_CONNECT_TIMEOUT", help_heading = "Timing")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) connect_timeout: Option<String>,
     /// How long everybody may take to go on shutdown [default: 10s]
-    #[arg(long, value_name = "TIME", env = "GATEWAY_SHUTDOWN_GRACE", help_heading = "Timing")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "TIME", env = "GATEWAY_SHUTDOWN_GRACE", help_heading = "Timing")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) shutdown_grace: Option<String>,
 
     /// Most connections in all [default: no limit]
-    #[arg(long, value_name = "N", env = "GATEWAY_MAX_CONNECTIONS", help_heading = "Limits")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "N", env = "GATEWAY_MAX_CONNECTIONS", help_heading = "Limits")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_connections: Option<u32>,
     /// Most connections of one user [default: no limit]
-    #[arg(long, value_name = "N", env = "GATEWAY_MAX_CONNECTIONS_PER_USER", help_heading = "Limits")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "N", env = "GATEWAY_MAX_CONNECTIONS_PER_USER", help_heading = "Limits")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_connections_per_user: Option<u32>,
     /// Most connections from one address; behind a load balancer that is everybody [default: no limit]
-    #[arg(long, value_name = "N", env = "GATEWAY_MAX_CONNECTIONS_PER_ADDRESS", help_heading = "Limits")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "N", env = "GATEWAY_MAX_CONNECTIONS_PER_ADDRESS", help_heading = "Limits")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_connections_per_address: Option<u32>,
     /// Connections that may be in their handshake at once, for each shard [default: 1024]
-    #[arg(long, value_name = "N", env = "GATEWAY_MAX_HANDSHAKES", help_heading = "Limits")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "N", env = "GATEWAY_MAX_HANDSHAKES", help_heading = "Limits")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_handshakes: Option<u32>,
     /// Largest message from a client, in bytes [default: 65536]
-    #[arg(long, value_name = "BYTES", env = "GATEWAY_MAX_MESSAGE_BYTES", help_heading = "Limits")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "BYTES", env = "GATEWAY_MAX_MESSAGE_BYTES", help_heading = "Limits")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_message_bytes: Option<u32>,
     /// Messages and control frames that a client may send each second [default: 100]
-    #[arg(long, value_name = "N", env = "GATEWAY_MESSAGE_RATE", help_heading = "Limits")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "N", env = "GATEWAY_MESSAGE_RATE", help_heading = "Limits")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message_rate: Option<u32>,
     /// Most rooms of one connection [default: 100]
-    #[arg(long, value_name = "N", env = "GATEWAY_MAX_ROOMS", help_heading = "Limits")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "N", env = "GATEWAY_MAX_ROOMS", help_heading = "Limits")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_rooms: Option<u32>,
     /// Bytes that may wait for one connection before it is closed with 1013 [default: 4194304]
-    #[arg(long, value_name = "BYTES", env = "GATEWAY_OUTBOX_BYTES", help_heading = "Limits")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "BYTES", env = "GATEWAY_OUTBOX_BYTES", help_heading = "Limits")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) outbox_bytes: Option<u32>,
     /// Threads that serve connections [default: one for each core]
-    #[arg(long, value_name = "N", env = "GATEWAY_SHARDS", help_heading = "Limits")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "N", env = "GATEWAY_SHARDS", help_heading = "Limits")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) shards: Option<u32>,
 
     /// What is logged on standard error: error, warn, info, debug, or a filter [default: info]
-    #[arg(long, value_name = "FILTER", env = "GATEWAY_LOG", help_heading = "Watching")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "FILTER", env = "GATEWAY_LOG", help_heading = "Watching")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) log: Option<String>,
     /// `text` or `json` [default: text]
-    #[arg(long, value_name = "FORMAT", env = "GATEWAY_LOG_FORMAT", help_heading = "Watching")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "FORMAT", env = "GATEWAY_LOG_FORMAT", help_heading = "Watching")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) log_format: Option<String>,
     /// Where errors are reported, where the gateway is built with the feature `sentry`
-    #[arg(long, value_name = "DSN", env = "SENTRY_DSN", hide_env_values = true, help_heading = "Watching")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "DSN", env = "SENTRY_DSN", hide_env_values = true, help_heading = "Watching")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sentry_dsn: Option<String>,
 
     /// Serve no live page at `/` [default: false]
-    #[arg(
+    #[cfg_attr(feature = "cli", arg(
         long,
         value_name = "BOOL",
         env = "GATEWAY_NO_PAGE",
@@ -207,11 +304,11 @@ pub struct Settings {
         default_missing_value = "true",
         value_parser = BoolishValueParser::new(),
         help_heading = "Development"
-    )]
+    ))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) no_page: Option<bool>,
     /// For a developer's own machine: the live page signs anybody in and publishes events; a missing secret is made up [default: false]
-    #[arg(
+    #[cfg_attr(feature = "cli", arg(
         long,
         value_name = "BOOL",
         env = "GATEWAY_DEV",
@@ -220,20 +317,20 @@ pub struct Settings {
         default_missing_value = "true",
         value_parser = BoolishValueParser::new(),
         help_heading = "Development"
-    )]
+    ))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dev: Option<bool>,
 
     /// How the wire is spelled: seed, enveloped, channels, bearer or subprotocol, or a JSON object with what differs from the default
-    #[arg(long, value_name = "DIALECT", env = "GATEWAY_DIALECT")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "DIALECT", env = "GATEWAY_DIALECT"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dialect: Option<Dialect>,
     /// Which rooms an event goes to.
-    #[arg(skip)]
+    #[cfg_attr(feature = "cli", arg(skip))]
     #[serde(rename = "route", skip_serializing_if = "Option::is_none")]
     pub(super) routes: Option<Vec<Route>>,
     /// More keys to verify tokens with.
-    #[arg(skip)]
+    #[cfg_attr(feature = "cli", arg(skip))]
     #[serde(rename = "key", skip_serializing_if = "Option::is_none")]
     pub(super) keys: Option<Vec<KeySetting>>,
 }
@@ -295,6 +392,7 @@ impl Settings {
     }
 
     /// These settings for another process, which would not know a secret that development mode makes up here.
+    #[cfg(feature = "cli")]
     pub(crate) fn with_known_secrets(self) -> Self {
         Self { dev: None, ..self }
     }
@@ -338,6 +436,7 @@ impl Settings {
 }
 
 /// Reads a path, be it empty: whatever is set to nothing is not set.
+#[cfg(feature = "cli")]
 fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }

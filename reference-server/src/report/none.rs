@@ -1,7 +1,6 @@
 //! No reports.
 
 use protocol::Claims;
-use tracing_subscriber::layer::Identity;
 
 use super::ReportError;
 
@@ -23,8 +22,9 @@ impl Reporting {
 }
 
 /// A layer that does nothing.
-pub(crate) fn layer() -> Identity {
-    Identity::new()
+#[cfg(feature = "cli")]
+pub(crate) fn layer() -> tracing_subscriber::layer::Identity {
+    tracing_subscriber::layer::Identity::new()
 }
 
 /// The future as it is.

@@ -116,6 +116,11 @@ pub(crate) fn holds_claims(code: i32, report: &Value, unclaimed: &[&str]) -> Res
     match code {
         0 if standings.is_empty() => Ok(()),
         3 => Ok(()),
-        code => Err(format!("exit code {code}: {standings:?}").into()),
+        code => {
+            let failed = cases(report)
+                .filter(|case| !matches!(case["verdict"].as_str(), Some("pass" | "not_claimed")));
+            let failed: Vec<String> = failed.map(Value::to_string).collect();
+            Err(format!("exit code {code}: {standings:?}\n{}", failed.join("\n")).into())
+        }
     }
 }
