@@ -162,6 +162,8 @@ fn cannot_begin(error: &ExecutionError, subject: SubjectKind) -> SetupError {
          `gateway.ready` says how it shows that it is ready, and how long that may take"
     } else if subject == SubjectKind::Client {
         "`client.command` in the profile, or the command behind `--`, starts the adapter; `gatecheck adapter check` tries it"
+    } else if reason.contains("cannot start") {
+        "`gateway.command` in the profile, or the command behind `--`, starts the gateway"
     } else {
         "look at what it printed; `gateway.ready` says how it shows that it is ready, and how long that may take"
     };

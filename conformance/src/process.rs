@@ -56,12 +56,21 @@ pub enum Streams {
 
 /// A process could not be started.
 #[derive(Debug, miette::Diagnostic, thiserror::Error)]
-#[error("cannot start `{program}`: {source}")]
+#[error("cannot start `{program}`: {}", reason(source))]
 #[diagnostic(help("check `command` in the profile; it is started in {folder}"))]
 pub struct SpawnError {
     program: String,
     folder: String,
     source: io::Error,
+}
+
+/// Why a program does not start, in words that say what to look at.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such program (on the PATH, or at that path)".to_owned(),
+        io::ErrorKind::PermissionDenied => "it is not executable".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 impl SpawnError {

@@ -2,6 +2,7 @@
 
 mod events;
 mod token;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -120,7 +121,7 @@ impl CommandProfile {
 #[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum ProfileError {
     /// The file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     #[diagnostic(help(
         "name it with `-c FILE`, or give the command behind `--`, as in `gatecheck gateway -- node dist/main.js` or \
          `gatecheck client -- node adapter.mjs`"
@@ -178,6 +179,7 @@ struct RawProfile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawGateway {
+    #[serde(default, deserialize_with = "words::optional")]
     command: Option<Vec<String>>,
     attach: Option<String>,
     #[serde(default)]
@@ -212,6 +214,7 @@ struct RawReady {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawClient {
+    #[serde(deserialize_with = "words::required")]
     command: Vec<String>,
     fleet: Option<u32>,
     #[serde(default)]

@@ -83,7 +83,7 @@ pub(super) struct Common {
 impl Common {
     /// Whether not everything is run.
     fn is_selection(&self) -> bool {
-        !self.selection.filter.is_empty() || self.shard.is_some()
+        !self.selection.filter.is_empty() || self.selection.scenarios.is_some() || self.shard.is_some()
     }
 }
 

@@ -64,7 +64,11 @@ fn judging_goes_on() {
         output.read_line(&mut first).expect("a line");
         drop(output);
         assert!(first.contains("gateway/"), "{first}");
-        assert_eq!(end(child), (Some(code), String::new()), "{command}");
+        let (ended, said) = end(child);
+        // On a busy host the gateway is slow to start, and a hint says so.
+        let said: Vec<_> =
+            said.lines().filter(|line| !line.contains("to get ready, and starts anew")).collect();
+        assert_eq!((ended, said), (Some(code), vec![]), "{command}");
         for report in ["out/report.json", "out/report.html", "out/junit.xml", "out/summary.md", "summary.md"]
         {
             assert!(folder.path().join(report).exists(), "{report}");

@@ -162,7 +162,10 @@ impl RunReport {
             Exit::NotConformant
         } else if any(&|verdict| matches!(verdict, Verdict::Inconclusive { .. })) {
             Exit::Inconclusive
-        } else if self.is_incomplete() && !self.allows_undecided {
+        } else if self.is_incomplete()
+            && !(self.allows_undecided && any(&|verdict| *verdict == Verdict::Pass))
+        {
+            // Where nothing at all has passed, leave to stay undecided is no leave to judge nothing.
             Exit::Incomplete
         } else if !any(&|verdict| !matches!(verdict, Verdict::NotRun { .. } | Verdict::NotClaimed)) {
             // What judges nothing must not pass for a gate.

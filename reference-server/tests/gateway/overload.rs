@@ -49,16 +49,12 @@ async fn a_stalled_reader_delays_nobody() {
         reader.event().await;
         gateway.broker.acknowledged(number).await;
     }
-    let (mut events, mut last) = (0, None);
+    let mut events = 0;
     while let Some(frame) = stalled.frame().await {
-        (events, last) = (events + 1, Some(frame));
+        events += usize::from(frame.opcode != CLOSE);
     }
+    // Whether it begins to read in time to be told why is a matter of load; the next test has pipes that do not fill by themselves.
     assert!(events < EVENTS, "it got everything");
-    // It has begun to read in time to be told why.
-    assert_eq!(
-        last.map(|frame| (frame.opcode, frame.payload)),
-        Some((CLOSE, 1013_u16.to_be_bytes().to_vec()))
-    );
 }
 
 /// What waits for a stalled reader is bounded, and given up when it is shed: it gets what was on its way, and the close.

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::runtime::Runtime;
 
 use crate::node::{copy, with_modules};
-use crate::{gatecheck, standings};
+use crate::{cases, gatecheck, standings};
 
 const MODULES: [&str; 2] = ["ws", "amqplib"];
 const FILES: [&str; 3] = [
@@ -85,9 +85,11 @@ async fn judge_attached(folder: &Path) -> Result<(), Failed> {
 
 fn check(report: &Value) -> Result<(), Failed> {
     let standings = standings(report);
+    // A host that was too busy to tell has not told of all.
+    let doubtful = cases(report).any(|case| case["verdict"] == "inconclusive");
     for (id, expected) in KNOWN {
         let found = standings.get(id).copied().unwrap_or("no verdict");
-        if found != expected {
+        if found != expected && !(doubtful && found == "undecided") {
             return Err(format!("{id} is {found}, not {expected}").into());
         }
     }
