@@ -11,6 +11,7 @@
 
 pub mod adapter_check;
 pub mod amqp;
+pub mod conclusion;
 pub mod executor;
 pub mod exit;
 pub mod interruption;

@@ -9,8 +9,8 @@ use scenarios::Library;
 
 use super::Common;
 use crate::Failure;
+use conformance::conclusion::Findings;
 use conformance::known_failing::{self, KnownFailing};
-use conformance::result::{CaseReport, Universal};
 
 /// The list of what is known to fail, and where it stands.
 pub(super) struct Known {
@@ -42,17 +42,10 @@ impl Known {
         Ok(Self { list, path })
     }
 
-    /// Writes the list anew, for what these cases and the universal rules that they violate need; from then on it is the one that
-    /// counts.
-    pub(super) fn update(
-        &mut self,
-        cases: &[CaseReport],
-        universal: &[Universal],
-        library: &Library,
-        today: Date,
-    ) -> Result<(), Failure> {
+    /// Writes the list anew, for what was found; from then on it is the one that counts.
+    pub(super) fn update(&mut self, found: &Findings, library: &Library, today: Date) -> Result<(), Failure> {
         let path = &self.path;
-        let text = self.list.baseline(cases, universal, library, today);
+        let text = self.list.baseline(&found.cases, &found.universal, library, today);
         fs::write(path, text).map_err(|error| {
             let help = "name another file: `--known-failing FILE`";
             Failure::usage(miette!(help = help, "cannot write {}: {error}", path.display()))

@@ -14,13 +14,14 @@ use super::known::Known;
 use super::{Common, EMBEDDED, Format, NONE};
 use crate::{Failure, ended, warn};
 use conformance::amqp::{self, Identity};
+use conformance::conclusion::{Conclusion, Findings};
 use conformance::executor::{BrokerChoice, Executor};
 use conformance::exit::Exit;
 use conformance::interruption::Interruption;
 use conformance::preflight::{self, SetupError};
 use conformance::process::groups;
 use conformance::profile::{GatewayProfile, Profile};
-use conformance::result::{CaseReport, RunReport, Scope, Universal};
+use conformance::result::{CaseReport, RunReport, Scope};
 use conformance::runner::{self, Options, Plan};
 use gatecheck_report::{About, BrokerUsed, Console, Document, Folder, Repeat};
 
@@ -201,23 +202,23 @@ impl Run<'_> {
             without: &executor.profile().without,
             selected: selected.as_ref(),
         };
-        let mut cases = CaseReport::merged(cases);
-        let mut universal = Universal::collected(&cases, &scope);
+        let found = Findings::of(cases, &scope);
         let interrupted = interruption.signal();
         match (self.common.update_baseline, interrupted) {
-            (true, None) => self.known.update(&cases, &universal, self.library, self.today)?,
+            (true, None) => self.known.update(&found, self.library, self.today)?,
             // What an interrupted run has not seen may fail as well.
             (true, Some(_)) => warn(format_args!("the list of known failures was not written")),
             (false, _) => {}
         }
-        let known = &self.known.list;
-        cases.iter_mut().for_each(|case| known.excuse(case, self.today));
-        known.excuse_universal(&mut universal, self.today);
-        known.expose(&mut cases, &universal, self.library, self.today);
-        let expired = known.expired(&cases, self.today);
-        let allows_undecided = self.common.allow_undecided;
-        let report = RunReport::of(cases, universal, &scope, took);
-        let report = RunReport { expired, allows_undecided, interrupted, ..report };
+        let report = found.conclude(&Conclusion {
+            scope,
+            known: &self.known.list,
+            library: self.library,
+            today: self.today,
+            allows_undecided: self.common.allow_undecided,
+            interrupted,
+            took,
+        });
         self.report(&report, &console)
     }
 
