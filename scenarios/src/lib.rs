@@ -23,6 +23,7 @@ pub mod frame;
 pub mod judge;
 pub mod label;
 pub mod library;
+mod nearest;
 pub mod network;
 pub mod pattern;
 pub mod request;

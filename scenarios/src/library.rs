@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 use include_dir::{Dir, DirEntry, include_dir};
 
-use crate::scenario::{Scenario, ScenarioError, ScenarioId, nearest};
+use crate::nearest::nearest;
+use crate::scenario::{Scenario, ScenarioError, ScenarioId};
 
 static BUILTIN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/files");
 

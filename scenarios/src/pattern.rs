@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use self::client::{LogPattern, ReadPattern, ReportPattern};
 pub use self::example::Example;
-use crate::trace::{Event, Frame, FrameKind, Key, Message, Observation, Side};
+use crate::trace::{Event, Frame, FrameKind, Key, Message, Observation, Side, Trace};
 
 /// A filter over observations: who, on which connection, and what.
 ///
@@ -188,6 +188,13 @@ impl Pattern {
         names.into_iter().flatten().all(|name| observation.actor.0 == *name)
             && self.connection.is_none_or(|number| observation.connection == Some(number))
             && self.what.matches(&observation.event)
+    }
+
+    /// What is said where nothing of a trace matches: also what came instead, where that was nearly it.
+    pub fn missing_in(&self, trace: &Trace) -> String {
+        let nearly = trace.observations.iter().find_map(|seen| self.nearly(seen));
+        let nearly = nearly.map(|why| format!("; {why}")).unwrap_or_default();
+        format!("no sign that {self}{nearly}")
     }
 
     /// Why an observation that does not match may have been meant so: a message that cannot be read where one was expected, or

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::nearest::nearest;
+
 /// The stable name of a requirement, such as `AUTH-1`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -64,9 +66,20 @@ pub struct Requirement {
     pub text: String,
 }
 
+/// Requirements about one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Area {
+    /// What their names begin with.
+    pub id: String,
+    /// What they are about.
+    pub about: String,
+}
+
 /// Every requirement, in the order of the catalogue.
 #[derive(Debug, Clone)]
 pub struct Catalogue {
+    areas: Vec<Area>,
     requirements: Vec<Requirement>,
 }
 
@@ -79,16 +92,22 @@ impl Catalogue {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {
+            area: Vec<Area>,
             requirement: Vec<Requirement>,
         }
         let file: File = toml::from_str(include_str!("../requirements.toml"))
             .expect("the built-in catalogue is well-formed");
-        Self { requirements: file.requirement }
+        Self { areas: file.area, requirements: file.requirement }
     }
 
     /// Every requirement, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Requirement> {
         self.requirements.iter()
+    }
+
+    /// What the requirement's area is about.
+    pub fn about(&self, id: &RequirementId) -> Option<&str> {
+        self.areas.iter().find(|area| area.id == id.area).map(|area| area.about.as_str())
     }
 
     /// The requirement of this name.
@@ -99,7 +118,7 @@ impl Catalogue {
     /// The known name nearest to one that is not known.
     pub fn nearest(&self, text: &str) -> Option<String> {
         let names = self.requirements.iter().map(|requirement| requirement.id.to_string());
-        crate::scenario::nearest(text, names)
+        nearest(text, names)
     }
 }
 
@@ -180,6 +199,10 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), 93);
+        assert!(names.iter().all(|id| catalogue.about(id).is_some()), "each area says what it is about");
+        for area in &catalogue.areas {
+            assert!(names.iter().any(|id| id.area == area.id), "{} has requirements", area.id);
+        }
         for subject in [SubjectKind::Gateway, SubjectKind::Client] {
             for level in [Level::Core, Level::Hardened] {
                 assert!(catalogue.iter().any(|r| r.subject == subject && r.level == level));

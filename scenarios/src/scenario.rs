@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 pub use bind::Bindings;
 pub use client::{ClientScript, ClientSetup, GatewaySpec, OnDial, OnDials, UrlSource};
 pub use error::ScenarioError;
-pub(crate) use error::nearest;
 
 /// What the name of a client begins with that comes after the steps, to see whether the gateway still serves; scenarios cannot use it.
 pub const AFTERWARDS: &str = "afterwards";

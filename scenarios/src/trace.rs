@@ -11,7 +11,6 @@ use serde_json::Value;
 
 pub(crate) use self::display::Key;
 use crate::label::Label;
-use crate::pattern::Pattern;
 
 /// Everything that was observed in one case, in the order in which the recorder saw it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -316,13 +315,6 @@ impl Trace {
             _ => None,
         });
         last.unwrap_or(false)
-    }
-
-    /// What is said of a pattern that nothing matches: also what came instead, where that was nearly it.
-    pub fn missing(&self, pattern: &Pattern) -> String {
-        let nearly = self.observations.iter().find_map(|seen| pattern.nearly(seen));
-        let nearly = nearly.map(|why| format!("; {why}")).unwrap_or_default();
-        format!("no sign that {pattern}{nearly}")
     }
 
     /// What happened up to the end of the steps: expectations read this.

@@ -118,7 +118,7 @@ impl<S: ClientStage> Player<'_, S> {
                 let came = self.journal.until(&wait.pattern, wait.count(times), 0, window).await?;
                 // Every step that waits has a label: the file is checked.
                 if !came && let Some(label) = &step.label {
-                    let detail = self.journal.trace().missing(&wait.pattern);
+                    let detail = wait.pattern.missing_in(self.journal.trace());
                     self.journal.in_vain(number, label.clone(), detail, window);
                     return Ok(Next::InVain);
                 }

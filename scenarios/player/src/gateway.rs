@@ -414,7 +414,7 @@ impl<S: GatewayStage> Player<'_, S> {
     fn in_vain(&mut self, step: usize, label: Option<&Label>, pattern: &Pattern, waited: Duration) -> Next {
         // Every step that waits has a label: the file is checked.
         let Some(label) = label else { return Next::Go };
-        let detail = self.journal.trace().missing(pattern);
+        let detail = pattern.missing_in(self.journal.trace());
         self.journal.in_vain(step, label.clone(), detail, waited);
         Next::InVain
     }

@@ -1,5 +1,6 @@
 //! What is wrong with a scenario file, where, and what to write instead.
 
+use crate::nearest::nearest;
 use std::ops::Range;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
@@ -65,13 +66,4 @@ fn nearest_key(message: &str) -> Option<String> {
     }
     let unknown = quoted.next()?;
     nearest(unknown, quoted.map(str::to_owned))
-}
-
-/// The candidate that `text` is most likely a slip of, if any is near enough.
-pub(crate) fn nearest(text: &str, candidates: impl IntoIterator<Item = String>) -> Option<String> {
-    /// Names less alike than this are no slip of the hand.
-    const ALIKE: f64 = 0.75;
-    let scored = candidates.into_iter().map(|candidate| (strsim::jaro_winkler(text, &candidate), candidate));
-    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 >= ALIKE).then_some(best.1)
 }

@@ -8,29 +8,6 @@ use scenarios::{Catalogue, Level, Requirement, RequirementId, SubjectKind};
 use super::{STANDINGS, class_of, sign, word};
 use conformance::result::{RunReport, Standing};
 
-/// What the areas are about.
-const AREAS: [(&str, &str); 19] = [
-    ("AUTH", "who may connect"),
-    ("CONN", "connections"),
-    ("ROOM", "rooms"),
-    ("MSG", "messages"),
-    ("HB", "heartbeat"),
-    ("BRIDGE", "events from the broker"),
-    ("STATE", "status"),
-    ("DIAL", "dialling"),
-    ("BACKOFF", "redialling"),
-    ("QUEUE", "the offline queue"),
-    ("SUB", "subscriptions"),
-    ("PING", "heartbeat"),
-    ("IN", "incoming messages"),
-    ("TOKEN", "tokens"),
-    ("PROV", "the provider"),
-    ("HOOK", "hooks"),
-    ("CONF", "configuration"),
-    ("OBS", "observation"),
-    ("PERF", "performance"),
-];
-
 pub(super) fn matrix(report: &RunReport, catalogue: &Catalogue) -> Markup {
     let subjects: BTreeSet<SubjectKind> = report
         .requirements
@@ -67,11 +44,11 @@ fn of_subject(report: &RunReport, catalogue: &Catalogue, subject: SubjectKind) -
         .filter_map(|found| catalogue.get(&found.id).map(|rule| (rule, found.standing)))
         .filter(|(rule, _)| rule.subject == subject)
         .collect();
-    let mut areas: Vec<String> = Vec::new();
+    let mut areas: Vec<(String, &str)> = Vec::new();
     for (rule, _) in &rules {
-        let area = area(&rule.id);
-        if !areas.contains(&area) {
-            areas.push(area);
+        let name = area(&rule.id);
+        if !areas.iter().any(|(known, _)| *known == name) {
+            areas.push((name, catalogue.about(&rule.id).unwrap_or_default()));
         }
     }
     let levels: BTreeSet<Level> = rules.iter().map(|(rule, _)| rule.level).collect();
@@ -84,11 +61,11 @@ fn of_subject(report: &RunReport, catalogue: &Catalogue, subject: SubjectKind) -
                     @for level in &levels { th scope="col" { (level) } }
                 } }
                 tbody {
-                    @for name in &areas {
+                    @for (name, about) in &areas {
                         tr {
                             th scope="row" {
                                 (name)
-                                @if let Some((_, says)) = AREAS.iter().find(|(area, _)| area == name) { small { (says) } }
+                                small { (about) }
                             }
                             @for level in &levels {
                                 td data-level=(level) { div.chips {

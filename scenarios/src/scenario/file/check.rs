@@ -6,10 +6,11 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::super::bind::{RESERVED, placeholders};
-use super::super::error::{ScenarioError, nearest};
+use super::super::error::ScenarioError;
 use super::super::step::{ClientAct, ClientAction, Step};
 use super::{Places, RawClientScenario, RawGatewayScenario, RawStep};
 use crate::label::Label;
+use crate::nearest::nearest;
 use crate::pattern::Pattern;
 use crate::requirement::{Catalogue, Level, RequirementId, SubjectKind};
 use crate::scenario::AFTERWARDS;
