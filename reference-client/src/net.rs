@@ -7,8 +7,10 @@ mod proxy;
 mod request;
 mod route;
 mod secrets;
+mod socket;
 mod token;
 mod trust;
+mod write_buffer;
 
 pub use dial::{Dial, TcpDial};
 pub use driver::Redial;
