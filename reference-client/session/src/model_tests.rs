@@ -22,7 +22,7 @@
 //! * TOKEN-1, TOKEN-2: a dial uses the newest token: what was given and not used yet, or what the provider answers for it;
 //! * signs of a connection that is over change nothing, and a timer that is handled does not stay due.
 //!
-//! More cases: `PROPTEST_CASES=100000 cargo test --release -p reference-client --lib model`.
+//! More cases: `PROPTEST_CASES=100000 cargo test --release -p reference-session --lib model`.
 
 mod step;
 mod world;

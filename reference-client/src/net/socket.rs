@@ -8,8 +8,8 @@ use protocol::CloseCode;
 use reference_session::SendKind;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::write_buffer::WriteBuffer;
 
@@ -56,20 +56,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Begins to send a text, where the socket is writable; [`Socket::next`] writes it. This waits for nothing.
     pub(super) async fn send(&mut self, text: String, kind: SendKind) {
-        let outcome = self.stream.feed(Message::text(text)).await;
-        self.give(outcome);
+        self.give(Message::text(text)).await;
         self.sending = (!self.broken).then_some(kind);
     }
 
     /// Begins the closing handshake, where the socket is writable. This waits for nothing.
     pub(super) async fn close(&mut self, code: CloseCode) {
         let frame = CloseFrame { code: code.0.into(), reason: "".into() };
-        let outcome = self.stream.feed(Message::Close(Some(frame))).await;
-        self.give(outcome);
+        self.give(Message::Close(Some(frame))).await;
     }
 
-    fn give(&mut self, outcome: Result<(), Error>) {
-        self.broken |= outcome.is_err();
+    /// Where nothing waits, the message is in the write buffer at once.
+    async fn give(&mut self, message: Message) {
+        self.broken |= self.stream.feed(message).await.is_err();
     }
 
     /// Writes and reads until either has got anywhere. Cancel safe.
