@@ -102,7 +102,8 @@ impl Client {
     /// Sends a message now, or on connecting (QUEUE-1).
     ///
     /// # Errors
-    /// When the queue is full: the oldest are kept, this one is refused.
+    /// When the queue is full: the oldest are kept, this one is refused. Messages stand in the queue until they are written, so a
+    /// gateway that does not read fills it as a lost connection does (IN-2).
     pub async fn send(&self, kind: impl Into<String>, payload: Value) -> Result<(), SendError> {
         self.order(Command::Send { kind: kind.into(), payload }).await
     }

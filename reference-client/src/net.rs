@@ -1,4 +1,13 @@
 //! Runs a [`Session`](reference_session::Session) over streams: one task that owns the machine, one for each connection.
+//!
+//! ```text
+//!            inputs                       frames
+//!  Driver ◄─────────── connection ◄──────────────────── gateway
+//!  Session ───────────►  Socket  ───► WriteBuffer ─────►
+//!           commands              one text, one pong
+//! ```
+//!
+//! A connection's socket is read whether or not it can be written (IN-2).
 
 mod connection;
 mod dial;
@@ -7,8 +16,10 @@ mod proxy;
 mod request;
 mod route;
 mod secrets;
+mod socket;
 mod token;
 mod trust;
+mod write_buffer;
 
 pub use dial::{Dial, TcpDial};
 pub use driver::Redial;

@@ -4,6 +4,7 @@
 //! `now`, the time since any fixed origin; call [`Session::deadline`] after draining and come back with [`Input::Timer`]
 //! when it has passed. An early timer does nothing.
 
+mod backlog;
 mod heartbeat;
 mod machine;
 mod outbox;
@@ -19,6 +20,6 @@ mod model_tests;
 mod tests;
 
 pub use machine::{QueueFull, Session, SessionConfig};
-pub use signal::{Command, ConnectionId, DialFailure, Input, Now, Output};
+pub use signal::{Command, ConnectionId, DialFailure, Input, Now, Output, SendKind};
 pub use status::Status;
 pub use token::Token;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use protocol::{ClientMessage, CloseCode, Dialect, ErrorCode, ServerMessage, Timing};
 use serde_json::{Value, json};
 
+use super::backlog::Backlog;
 use super::heartbeat::{Due, Heartbeat};
 use super::outbox::{Message, Outbox};
 use super::reconnect::{Decision, Reconnect};
-use super::signal::{Command, ConnectionId, DialFailure, Input, Now, Output};
+use super::signal::{Command, ConnectionId, DialFailure, Input, Now, Output, SendKind};
 use super::status::Status;
 use super::subscriptions::Subscriptions;
 use super::token::{Token, Tokens};
@@ -25,8 +26,12 @@ pub struct SessionConfig {
     pub dialect: Dialect,
     /// Whether a lost connection is sought again (BACKOFF-4).
     pub auto_reconnect: bool,
-    /// Messages kept while they cannot be sent (QUEUE-3).
+    /// Messages kept while they cannot be sent: while there is no connection, and while the one there is takes no more
+    /// (QUEUE-3).
     pub queue_capacity: usize,
+    /// Requests for subscriptions and for their ends that wait for the connection to take them, at least 1. Those beyond follow
+    /// as they are written.
+    pub request_window: usize,
     /// The first token.
     pub token: Token,
     /// Whether each dial asks for its token instead (TOKEN-2).
@@ -62,7 +67,7 @@ enum State {
     /// A dial is under way, until its deadline.
     Dialling { connection: ConnectionId, until: Duration },
     /// The connection is open.
-    Open { connection: ConnectionId, since: Duration, heartbeat: Heartbeat },
+    Open { connection: ConnectionId, since: Duration, heartbeat: Heartbeat, backlog: Backlog },
     /// The backoff's delay is running.
     Waiting { until: Duration },
     /// The old connection is closing; once it is gone, or by its deadline, another is dialled (TOKEN-1, QUEUE-4).
@@ -125,22 +130,19 @@ impl Session {
             Input::Command(Command::Disconnect) => self.disconnect(now),
             Input::Command(Command::Send { kind, payload }) => return self.send(now, kind, payload),
             Input::Command(Command::Subscribe(target)) => {
-                if self.subscriptions.add(&target) {
-                    self.tell_if_open(now, &ClientMessage::Subscribe(target));
-                }
+                self.subscriptions.add(target);
+                self.request(now);
             }
             Input::Command(Command::Unsubscribe(target)) => {
-                if self.subscriptions.remove(&target) {
-                    self.tell_if_open(now, &ClientMessage::Unsubscribe(target));
-                }
+                self.subscriptions.remove(&target);
+                self.request(now);
             }
             Input::Command(Command::SetToken(token)) => self.set_token(now, token),
             Input::Token(connection, answer) => self.answered(now, connection, answer),
             Input::Opened(connection) => self.opened(now, connection),
             Input::DialFailed(connection, failure) => self.dial_failed(now, connection, failure),
             Input::Text(connection, text) => self.text(now, connection, &text),
-            // A connection that is closing still writes what it was given before (QUEUE-4).
-            Input::Written(connection) => self.outbox.taken(connection),
+            Input::Written(connection, kind) => self.written(now, connection, kind),
             Input::Closed(connection, code) => self.closed(now, connection, code),
             Input::Timer => self.timer(now),
         }
@@ -250,14 +252,28 @@ impl Session {
             return;
         }
         let heartbeat = Heartbeat::start(now.monotonic, &self.config.timing);
-        self.state = State::Open { connection, since: now.monotonic, heartbeat };
+        let backlog = Backlog::default();
+        self.state = State::Open { connection, since: now.monotonic, heartbeat, backlog };
         self.announce(Status::Connected);
         self.flush(now, connection);
-        let renewed: Vec<_> = self.subscriptions.iter().cloned().map(ClientMessage::Subscribe).collect();
-        for message in renewed {
-            self.tell(now, connection, &message);
-        }
+        self.subscriptions.renew();
+        self.request(now);
         self.emit("connected", json!({ "message": "WebSocket connected" }));
+    }
+
+    /// The network has taken what it was given: there may be room for what waits behind it.
+    fn written(&mut self, now: Now, connection: ConnectionId, kind: SendKind) {
+        // A connection that is closing still writes what it was given before (QUEUE-4).
+        if kind == SendKind::Message {
+            self.outbox.taken(connection);
+        }
+        match &mut self.state {
+            State::Open { connection: open, backlog, .. } if *open == connection => {
+                backlog.written(kind);
+                self.request(now);
+            }
+            _ => {}
+        }
     }
 
     fn dial_failed(&mut self, now: Now, connection: ConnectionId, failure: DialFailure) {
@@ -304,7 +320,7 @@ impl Session {
     }
 
     fn text(&mut self, now: Now, connection: ConnectionId, text: &str) {
-        let State::Open { connection: open, heartbeat, .. } = &mut self.state else { return };
+        let State::Open { connection: open, heartbeat, backlog, .. } = &mut self.state else { return };
         if *open != connection {
             return;
         }
@@ -317,7 +333,11 @@ impl Session {
         };
         match message {
             ServerMessage::Pong => heartbeat.pong(),
-            ServerMessage::Ping => self.tell(now, connection, &ClientMessage::Pong),
+            ServerMessage::Ping => {
+                if backlog.add_pong() {
+                    self.give(now, connection, &ClientMessage::Pong, SendKind::Pong);
+                }
+            }
             ServerMessage::Welcome { user_id, rooms } => {
                 let name = self.config.dialect.welcome_type().unwrap_or_default().to_owned();
                 self.emit(&name, json!({ "userId": user_id, "rooms": rooms }));
@@ -347,14 +367,15 @@ impl Session {
                 self.drop_and_dial(now, connection);
             }
             State::Asking { .. } | State::Dialling { .. } | State::Waiting { .. } | State::Replacing(_) => {}
-            State::Open { connection, heartbeat, .. } => {
+            State::Open { connection, heartbeat, backlog, .. } => {
                 let connection = *connection;
                 match heartbeat.due(now.monotonic) {
                     Due::Nothing => {}
-                    Due::Ping => {
-                        self.tell(now, connection, &ClientMessage::Ping);
+                    Due::Ping if backlog.add_ping() => {
+                        self.give(now, connection, &ClientMessage::Ping, SendKind::Ping);
                         self.log("Ping sent".to_owned());
                     }
+                    Due::Ping => self.log("the last ping has not been written yet".to_owned()),
                     Due::Dead => {
                         self.log("no pong: the connection is taken for dead".to_owned());
                         self.outputs.push_back(Output::Drop(connection));
@@ -440,23 +461,34 @@ impl Session {
         self.outputs.push_back(Output::Status { old, new });
     }
 
+    /// Offers every message that waits. A connection that does not write them holds them no less than the queue does: until they
+    /// are written they count against its capacity (QUEUE-3).
     fn flush(&mut self, now: Now, connection: ConnectionId) {
         while let Some(Message { kind, payload }) = self.outbox.offer(connection).cloned() {
-            let message = ClientMessage::Other { kind, payload };
-            let text = self.config.dialect.encode_client(&message, now.wall);
-            self.outputs.push_back(Output::Send { connection, text, report: true });
+            self.give(now, connection, &ClientMessage::Other { kind, payload }, SendKind::Message);
         }
     }
 
-    fn tell(&mut self, now: Now, connection: ConnectionId, message: &ClientMessage) {
+    /// Asks the open connection for what is wanted, as far as it takes requests.
+    fn request(&mut self, now: Now) {
+        while let Some((connection, request)) = self.next_request() {
+            self.give(now, connection, &request, SendKind::Request);
+        }
+    }
+
+    fn next_request(&mut self) -> Option<(ConnectionId, ClientMessage)> {
+        let State::Open { connection, backlog, .. } = &mut self.state else { return None };
+        if !backlog.takes_request(self.config.request_window) {
+            return None;
+        }
+        let request = self.subscriptions.next_request()?;
+        backlog.add_request();
+        Some((*connection, request))
+    }
+
+    fn give(&mut self, now: Now, connection: ConnectionId, message: &ClientMessage, kind: SendKind) {
         let text = self.config.dialect.encode_client(message, now.wall);
-        self.outputs.push_back(Output::Send { connection, text, report: false });
-    }
-
-    fn tell_if_open(&mut self, now: Now, message: &ClientMessage) {
-        if let Some(connection) = self.open_connection() {
-            self.tell(now, connection, message);
-        }
+        self.outputs.push_back(Output::Send { connection, text, kind });
     }
 
     fn open_connection(&self) -> Option<ConnectionId> {

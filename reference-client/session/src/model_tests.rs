@@ -15,12 +15,14 @@
 //!   told beforehand; BACKOFF-4: without reconnection there is none;
 //! * QUEUE-1, QUEUE-3, QUEUE-4: what was taken is offered in order, again after a death, never twice to one connection, nor
 //!   again once it was written, be it by a connection that was closing;
-//! * QUEUE-5, SUB-1, SUB-2: a connection is told of each live subscription once, and of the end of each that it was told of;
+//! * QUEUE-5, SUB-1, SUB-2: a connection is told of each live subscription once, and of the end of each that it was told of, as
+//!   soon as the requests before are written;
+//! * IN-2: what a connection was given and has not written is bounded: the queue, the window of requests, one ping, one pong;
 //! * PING-1, PING-3: pings keep the interval, on the open connection only, and one left unanswered ends it;
 //! * TOKEN-1, TOKEN-2: a dial uses the newest token: what was given and not used yet, or what the provider answers for it;
 //! * signs of a connection that is over change nothing, and a timer that is handled does not stay due.
 //!
-//! More cases: `PROPTEST_CASES=100000 cargo test --release -p reference-client --lib model`.
+//! More cases: `PROPTEST_CASES=100000 cargo test --release -p reference-session --lib model`.
 
 mod step;
 mod world;
@@ -35,6 +37,8 @@ use self::world::World;
 
 /// Messages that the queue holds; few, so that it is often full.
 const CAPACITY: usize = 4;
+/// Requests that wait to be written; few, so that some must wait longer.
+const WINDOW: usize = 2;
 /// Steps of the longest case.
 const STEPS: usize = 120;
 

@@ -47,8 +47,8 @@ pub enum Input {
     DialFailed(ConnectionId, DialFailure),
     /// A text message came.
     Text(ConnectionId, String),
-    /// The oldest message of [`Output::Send`] that asked for it has been handed to the network.
-    Written(ConnectionId),
+    /// The oldest [`Output::Send`] of this kind has been handed to the network.
+    Written(ConnectionId, SendKind),
     /// The connection is over, with the code of the first close frame where there was one.
     Closed(ConnectionId, Option<CloseCode>),
     /// Time has passed.
@@ -64,6 +64,23 @@ pub enum DialFailure {
     /// Anything else.
     #[error("{0}")]
     Other(String),
+}
+
+/// What a text is that is to be sent. While the gateway does not read, each kind has a bound of its own, so that what waits for
+/// the socket is bounded too (IN-2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendKind {
+    /// A message of the application. As many wait as the queue holds; further ones are refused (QUEUE-3).
+    Message,
+    /// A request for a subscription or for its end. As many wait as [`SessionConfig::request_window`] says; what has changed
+    /// meanwhile is asked for when they are written.
+    ///
+    /// [`SessionConfig::request_window`]: super::SessionConfig::request_window
+    Request,
+    /// A ping of the client's heartbeat. One waits: the gateway has yet to see it, so a second would say nothing new.
+    Ping,
+    /// The answer to a ping message. One waits: it answers every ping that comes before it is written.
+    Pong,
 }
 
 /// What is to be done.
@@ -88,8 +105,8 @@ pub enum Output {
         connection: ConnectionId,
         /// The frame's text.
         text: String,
-        /// Whether [`Input::Written`] is to follow.
-        report: bool,
+        /// What it is; [`Input::Written`] is to follow with the same.
+        kind: SendKind,
     },
     /// Begin the closing handshake, or give up a dial that is under way.
     Close {

@@ -3,28 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
 use protocol::CloseCode;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use super::dial::Dial;
 use super::route::Route;
+use super::socket::{Progress, Received, Socket};
 use super::token::TokenProvider;
-use reference_session::{ConnectionId, DialFailure, Input, Token};
+use reference_session::{ConnectionId, DialFailure, Input, SendKind, Token};
 
 /// Longest time that a gateway may take to end the connection after its close.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// What a connection is told to do.
+/// What the driver has a connection do.
 #[derive(Debug)]
-pub(super) enum Task {
+pub(super) enum ConnectionCommand {
     /// Dial with this token; whatever is asked for is moot.
     Dial(Token),
-    /// Send a text message; `report` asks for [`Input::Written`].
-    Send { text: String, report: bool },
+    /// Send a text message, and report it by [`Input::Written`].
+    Send { text: String, kind: SendKind },
     /// Begin the closing handshake, or give up the dial.
     Close(CloseCode),
 }
@@ -34,15 +32,15 @@ pub(super) async fn live<D: Dial>(
     id: ConnectionId,
     route: Route<D>,
     provider: Option<Arc<dyn TokenProvider>>,
-    mut tasks: mpsc::Receiver<Task>,
+    mut commands: mpsc::Receiver<ConnectionCommand>,
     inputs: mpsc::Sender<Input>,
 ) {
     let given_up = || Err(DialFailure::Other("given up".to_owned()));
-    let outcome = match learn_token(id, provider, &mut tasks, &inputs).await {
+    let outcome = match learn_token(id, provider, &mut commands, &inputs).await {
         Some(token) => tokio::select! {
             biased;
             // Before it is open a connection is told nothing but to give up.
-            _ = tasks.recv() => given_up(),
+            _ = commands.recv() => given_up(),
             outcome = route.open(&token) => outcome,
         },
         None => given_up(),
@@ -52,7 +50,7 @@ pub(super) async fn live<D: Dial>(
             if inputs.send(Input::Opened(id)).await.is_err() {
                 return;
             }
-            Input::Closed(id, converse(id, socket, &mut tasks, &inputs).await)
+            Input::Closed(id, converse(id, Socket::new(socket), &mut commands, &inputs).await)
         }
         Err(failure) => Input::DialFailed(id, failure),
     };
@@ -64,7 +62,7 @@ pub(super) async fn live<D: Dial>(
 async fn learn_token(
     id: ConnectionId,
     provider: Option<Arc<dyn TokenProvider>>,
-    tasks: &mut mpsc::Receiver<Task>,
+    commands: &mut mpsc::Receiver<ConnectionCommand>,
     inputs: &mpsc::Sender<Input>,
 ) -> Option<Token> {
     let asking = async {
@@ -77,65 +75,80 @@ async fn learn_token(
     };
     tokio::select! {
         biased;
-        task = tasks.recv() => match task {
-            Some(Task::Dial(token)) => Some(token),
-            Some(Task::Send { .. } | Task::Close(_)) | None => None,
+        command = commands.recv() => match command {
+            Some(ConnectionCommand::Dial(token)) => Some(token),
+            Some(ConnectionCommand::Send { .. } | ConnectionCommand::Close(_)) | None => None,
         },
         () = asking => None,
     }
 }
 
-/// Sends and receives until the end; answers the code of the first close frame, where there was one.
+/// Sends and receives until the end; answers the code of the first close frame, where there was one. Neither waits for the other
+/// (IN-2).
 async fn converse<S>(
     id: ConnectionId,
-    mut socket: WebSocketStream<S>,
-    tasks: &mut mpsc::Receiver<Task>,
+    mut socket: Socket<S>,
+    commands: &mut mpsc::Receiver<ConnectionCommand>,
     inputs: &mpsc::Sender<Input>,
 ) -> Option<CloseCode>
 where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut ours = None;
     loop {
-        tokio::select! {
+        let Progress { written, received } = tokio::select! {
             biased;
-            Some(task) = tasks.recv() => match task {
-                // It has been dialled.
-                Task::Dial(_) => {}
-                Task::Send { text, report } => {
-                    if socket.send(Message::text(text)).await.is_err() {
-                        return ours;
-                    }
-                    if report && inputs.send(Input::Written(id)).await.is_err() {
-                        return ours;
-                    }
-                }
-                Task::Close(code) => {
-                    ours = Some(code);
-                    let frame = CloseFrame { code: code.0.into(), reason: "".into() };
-                    if socket.close(Some(frame)).await.is_err() {
-                        return ours;
+            // One at a time: what has not been given to the socket can still go to the next connection (QUEUE-4).
+            Some(command) = commands.recv(), if socket.is_writable() => {
+                match command {
+                    // It has been dialled.
+                    ConnectionCommand::Dial(_) => {}
+                    ConnectionCommand::Send { text, kind } => socket.send(text, kind).await,
+                    ConnectionCommand::Close(code) => {
+                        ours = Some(code);
+                        socket.close(code).await;
                     }
                 }
-            },
-            message = socket.next() => match message {
-                Some(Ok(Message::Text(text))) => {
-                    if inputs.send(Input::Text(id, text.as_str().to_owned())).await.is_err() {
-                        return ours;
-                    }
+                continue;
+            }
+            progress = socket.next() => progress,
+        };
+        if let Some(kind) = written
+            && inputs.send(Input::Written(id, kind)).await.is_err()
+        {
+            return ours;
+        }
+        match received {
+            Some(Received::Text(text)) => {
+                if inputs.send(Input::Text(id, text)).await.is_err() {
+                    return ours;
                 }
-                Some(Ok(Message::Close(frame))) => {
-                    let code = frame.map(|frame| CloseCode(frame.code.into()));
-                    // tungstenite answers the close; reading on lets that answer out and sees the end.
-                    let end = async { while let Some(Ok(_)) = socket.next().await {} };
-                    // A gateway that keeps the socket open has said goodbye all the same.
-                    let _ = tokio::time::timeout(CLOSING, end).await;
-                    return ours.or(code);
-                }
-                // tungstenite answers pings; binary messages are nothing to this client (IN-1).
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return ours,
-            },
+            }
+            Some(Received::Close(code)) => {
+                // A gateway that keeps the socket open has closed it all the same.
+                let _ = tokio::time::timeout(CLOSING, finish(id, &mut socket, inputs)).await;
+                return ours.or(code);
+            }
+            Some(Received::End) => return ours,
+            Some(Received::Other) | None => {}
+        }
+    }
+}
+
+/// Lets out the answer to a close, and what stands before it, up to the end.
+async fn finish<S>(id: ConnectionId, socket: &mut Socket<S>, inputs: &mpsc::Sender<Input>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        let Progress { written, received } = socket.next().await;
+        if let Some(kind) = written
+            && inputs.send(Input::Written(id, kind)).await.is_err()
+        {
+            return;
+        }
+        if received == Some(Received::End) {
+            return;
         }
     }
 }

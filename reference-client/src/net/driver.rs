@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::WallClock;
-use super::connection::{self, Task};
+use super::connection::{self, ConnectionCommand};
 use super::dial::Dial;
 use super::route::Route;
 use super::secrets::Secrets;
@@ -22,8 +23,10 @@ use reference_session::{
 
 /// Signs that wait for the driver; a connection that is faster waits.
 const SIGNS: usize = 256;
-/// Tasks that wait for a connection, beside the application's messages: pings, subscriptions, a close.
-const SPARE_TASKS: usize = 256;
+/// Requests for subscriptions that wait for a connection to write them.
+const REQUESTS: usize = 256;
+/// Commands that wait for a connection beside messages and requests: the dial, a ping, a pong, and the close.
+const OTHER_COMMANDS: usize = 4;
 
 /// A command, and where its outcome is told once the machine has taken it in and its reports are out.
 pub(crate) struct Order {
@@ -73,10 +76,19 @@ pub(crate) struct Driver<D: Dial, F> {
 }
 
 struct Running {
-    tasks: mpsc::Sender<Task>,
+    commands: mpsc::Sender<ConnectionCommand>,
     task: JoinHandle<()>,
     /// When a closing handshake that does not end is cut short.
     drop_at: Option<Duration>,
+}
+
+impl Running {
+    /// Gives a command. Where the connection has ended, its end is on the way to the machine.
+    fn give(&self, command: ConnectionCommand) {
+        if let Err(TrySendError::Full(_)) = self.commands.try_send(command) {
+            unreachable!("the machine bounds what waits for a connection");
+        }
+    }
 }
 
 impl Drop for Running {
@@ -99,6 +111,7 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
             dialect: config.dialect.clone(),
             auto_reconnect: config.auto_reconnect,
             queue_capacity: config.queue_capacity,
+            request_window: REQUESTS,
             token: config.token.clone().into(),
             asks_for_token: config.token_provider.is_some(),
             seed: config.seed,
@@ -117,6 +130,7 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
             signs,
         };
         let mut leaving = false;
+        let mut batch = Vec::with_capacity(SIGNS);
         while !leaving || !driver.connections.is_empty() {
             let deadline = driver.deadline();
             let timer = async {
@@ -138,11 +152,12 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
                         driver.take(Input::Command(Command::Disconnect));
                     }
                 },
-                Some(sign) = signed.recv() => driver.take(sign),
-                () = timer => {
-                    driver.cut_short();
-                    driver.take(Input::Timer);
+                _ = signed.recv_many(&mut batch, SIGNS) => {
+                    batch.drain(..).for_each(|sign| driver.take(sign));
+                    // A gateway that is never silent puts off no ping and no end (PING-1, PING-3).
+                    driver.pass_time();
                 }
+                () = timer => driver.pass_time(),
             }
         }
     }
@@ -157,19 +172,14 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
             self.connections.remove(id);
         }
         let outcome = self.session.handle(self.now(), input);
-        let mut choked = Vec::new();
         while let Some(output) = self.session.poll() {
-            choked.extend(self.act(output));
-        }
-        for id in choked {
-            self.connections.remove(&id);
-            self.take(Input::Closed(id, None));
+            self.act(output);
         }
         outcome
     }
 
-    /// Does what the machine asks for; answers the connection that takes no more, if it is one.
-    fn act(&mut self, output: Output) -> Option<ConnectionId> {
+    /// Does what the machine asks for. A connection that is gone already is asked for nothing.
+    fn act(&mut self, output: Output) {
         match output {
             Output::AskToken { connection } => {
                 let provider = self.config.token_provider.clone();
@@ -177,18 +187,19 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
             }
             Output::Dial { connection, token } => {
                 self.secrets.learn(&token);
-                let running = self.running(connection);
-                return running.tasks.try_send(Task::Dial(token)).err().map(|_| connection);
+                self.running(connection).give(ConnectionCommand::Dial(token));
             }
-            Output::Send { connection, text, report } => {
-                let running = self.connections.get(&connection)?;
-                return running.tasks.try_send(Task::Send { text, report }).err().map(|_| connection);
+            Output::Send { connection, text, kind } => {
+                if let Some(running) = self.connections.get(&connection) {
+                    running.give(ConnectionCommand::Send { text, kind });
+                }
             }
             Output::Close { connection, code } => {
                 let drop_at = self.now().monotonic + self.config.timing.connect_timeout;
-                let running = self.connections.get_mut(&connection)?;
-                running.drop_at = Some(drop_at);
-                return running.tasks.try_send(Task::Close(code)).err().map(|_| connection);
+                if let Some(running) = self.connections.get_mut(&connection) {
+                    running.drop_at = Some(drop_at);
+                    running.give(ConnectionCommand::Close(code));
+                }
             }
             Output::Drop(connection) => drop(self.connections.remove(&connection)),
             Output::Redial { attempt, delay } => {
@@ -206,7 +217,6 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
                 (self.report)(Report::Log(line));
             }
         }
-        None
     }
 
     /// The connection of this dial. It has begun where it was asked for its token first; otherwise it begins here.
@@ -218,14 +228,23 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
     }
 
     fn start(&mut self, id: ConnectionId, provider: Option<Arc<dyn TokenProvider>>) {
-        let (tasks, inbox) = mpsc::channel(self.config.queue_capacity + SPARE_TASKS);
+        let capacity = self.config.queue_capacity + REQUESTS + OTHER_COMMANDS;
+        let (commands, inbox) = mpsc::channel(capacity);
         let life = connection::live(id, self.route.clone(), provider, inbox, self.signs.clone());
-        self.connections.insert(id, Running { tasks, task: tokio::spawn(life), drop_at: None });
+        self.connections.insert(id, Running { commands, task: tokio::spawn(life), drop_at: None });
     }
 
     fn deadline(&self) -> Option<Duration> {
         let cuts = self.connections.values().filter_map(|running| running.drop_at);
         self.session.deadline().into_iter().chain(cuts).min()
+    }
+
+    /// Does what is due.
+    fn pass_time(&mut self) {
+        if self.deadline().is_some_and(|deadline| deadline <= self.now().monotonic) {
+            self.cut_short();
+            self.take(Input::Timer);
+        }
     }
 
     /// Drops connections whose closing handshake took too long.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use protocol::Dialect;
+use rustls_pki_types::ServerName;
+use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig as TlsConfig;
-use tokio_tungstenite::{
-    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config, tungstenite,
-};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_with_config, tungstenite};
 use tungstenite::protocol::WebSocketConfig;
 use url::Url;
 
 use super::dial::Dial;
 use super::trust::TrustError;
+use super::write_buffer::WriteBuffer;
 use super::{proxy, request};
 use crate::config::ClientConfig;
 use reference_session::{DialFailure, Token};
@@ -46,24 +47,34 @@ impl<D: Dial> Route<D> {
     pub(super) async fn open(
         &self,
         token: &Token,
-    ) -> Result<WebSocketStream<MaybeTlsStream<D::Stream>>, DialFailure> {
+    ) -> Result<WebSocketStream<WriteBuffer<MaybeTlsStream<D::Stream>>>, DialFailure> {
         let other = |error: &dyn ToString| DialFailure::Other(error.to_string());
         let request =
             request::upgrade(&self.url, token.reveal(), &self.dialect).map_err(|error| other(&error))?;
-        let connector = match &self.tls {
-            Some(Ok(config)) => Connector::Rustls(config.clone()),
-            Some(Err(error)) => return Err(other(error)),
-            None => Connector::Plain,
-        };
-        let stream = self.stream().await?;
+        let stream = WriteBuffer::new(self.secured(self.stream().await?).await?);
         let buffers = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(0);
-        match client_async_tls_with_config(request, stream, Some(buffers), Some(connector)).await {
+        match client_async_with_config(request, stream, Some(buffers)).await {
             Ok((socket, _)) => Ok(socket),
             Err(tungstenite::Error::Http(response)) if response.status() == 401 => {
                 Err(DialFailure::Unauthorized)
             }
             Err(error) => Err(other(&error)),
         }
+    }
+
+    /// Speaks TLS on the stream where the URL asks for it.
+    async fn secured(&self, stream: D::Stream) -> Result<MaybeTlsStream<D::Stream>, DialFailure> {
+        let other = |error: &dyn ToString| DialFailure::Other(error.to_string());
+        let config = match &self.tls {
+            None => return Ok(MaybeTlsStream::Plain(stream)),
+            Some(Ok(config)) => config.clone(),
+            Some(Err(error)) => return Err(other(error)),
+        };
+        // A certificate names an IPv6 address without the brackets of the URL.
+        let host = address(&self.url).0.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(host).map_err(|error| other(&error))?;
+        let stream = TlsConnector::from(config).connect(name, stream).await.map_err(|error| other(&error))?;
+        Ok(MaybeTlsStream::Rustls(stream))
     }
 
     async fn stream(&self) -> Result<D::Stream, DialFailure> {

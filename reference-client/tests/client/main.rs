@@ -2,6 +2,7 @@
 
 mod adapter;
 mod cli;
+mod congestion;
 mod driver;
 mod gateway;
 mod listeners;

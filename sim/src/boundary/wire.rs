@@ -1,5 +1,6 @@
 //! On a WebSocket connection: its handshake and its frames, whole ones, unmasked.
 
+use std::collections::VecDeque;
 use std::io;
 
 use scenarios::frame::RawFrame;
@@ -48,9 +49,15 @@ pub trait Wire: Send {
     fn down(&mut self, frame: RawFrame) -> Passed {
         Passed { down: vec![frame], ..Passed::default() }
     }
+
+    /// Whether nothing of the gateway's is read while something waits to be written to it.
+    fn is_half_duplex(&self) -> bool {
+        false
+    }
 }
 
-/// Carries a connection between its two ends until one of them ends. What is no frame ends it too.
+/// Carries a connection between its two ends until one of them ends. What is no frame ends it too. Each end is read while what
+/// came of it last is written, so an end that does not read holds up one direction only.
 pub(crate) async fn join<C, G>(mut wire: Box<dyn Wire>, client: C, gateway: G) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
@@ -72,25 +79,37 @@ where
     }
     to_client.write_all(wire.answer(answer).as_bytes()).await?;
     let (mut ups, mut downs) = (FrameReader::after(rest_up), FrameReader::after(rest_down));
+    let (mut up, mut down) = (VecDeque::new(), VecDeque::new());
     loop {
+        let reads_gateway = down.is_empty() && (up.is_empty() || !wire.is_half_duplex());
         let passed = tokio::select! {
             biased;
-            frame = downs.next(&mut from_gateway) => match frame {
+            written = to_client.write_buf(&mut down), if !down.is_empty() => match written? {
+                0 => break,
+                _ => continue,
+            },
+            written = to_gateway.write_buf(&mut up), if !up.is_empty() => match written? {
+                0 => break,
+                _ => continue,
+            },
+            frame = downs.next(&mut from_gateway), if reads_gateway => match frame {
                 Ok(Some(frame)) => wire.down(frame),
                 Ok(None) | Err(_) => break,
             },
-            frame = ups.next(&mut from_client) => match frame {
+            frame = ups.next(&mut from_client), if up.is_empty() => match frame {
                 Ok(Some(frame)) => wire.up(frame),
                 Ok(None) | Err(_) => break,
             },
         };
         for frame in passed.up {
-            to_gateway.write_all(&frame.encode(Some(MASK))).await?;
+            up.extend(frame.encode(Some(MASK)));
         }
         for frame in passed.down {
-            to_client.write_all(&frame.encode(None)).await?;
+            down.extend(frame.encode(None));
         }
         if passed.end {
+            to_gateway.write_all_buf(&mut up).await?;
+            to_client.write_all_buf(&mut down).await?;
             break;
         }
     }

@@ -292,6 +292,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "client/writes-before-it-reads",
+        requirement: "IN-2",
+        about: "One loop reads and writes, and waits there until a write is done.",
+        boundary: || wire(|_| OnWire::default().half_duplex()),
+    },
+    Mutant {
         id: "client/reports-for-nobody",
         requirement: "OBS-1",
         about: "The user is not handed to the error tracker.",

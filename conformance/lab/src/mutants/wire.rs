@@ -17,6 +17,7 @@ pub(super) struct Change {
     answer: Option<OnHead>,
     up: Option<OnFrame>,
     down: Option<OnFrame>,
+    half_duplex: bool,
 }
 
 /// Changes every connection; they are counted from 0.
@@ -42,6 +43,12 @@ impl Change {
 
     pub(super) fn down(mut self, on: impl FnMut(RawFrame) -> Passed + Send + 'static) -> Self {
         self.down = Some(Box::new(on));
+        self
+    }
+
+    /// Reads nothing of the gateway's while something waits to be written to it.
+    pub(super) fn half_duplex(mut self) -> Self {
+        self.half_duplex = true;
         self
     }
 
@@ -93,6 +100,10 @@ impl Wire for Change {
             Some(on) => on(frame),
             None => down([frame]),
         }
+    }
+
+    fn is_half_duplex(&self) -> bool {
+        self.half_duplex
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) enum Step {
     ClosingWrites,
     Written,
     Pong,
+    /// A ping message comes.
+    Ping,
     Event,
     Garbage,
     /// Time passes to the deadline, or by this many milliseconds where that is less or there is no deadline.
@@ -38,7 +40,7 @@ const TOKENS: u8 = 3;
 /// How many things there are to subscribe to.
 const TARGETS: u8 = 3;
 /// Kinds of late signs.
-const SIGNS: u8 = 6;
+const SIGNS: u8 = 7;
 
 pub(super) fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
@@ -56,8 +58,9 @@ pub(super) fn steps() -> impl Strategy<Value = Step> {
         2 => prop::sample::select(&[1000, 1001, 1006, 1008, 4401][..]).prop_map(Step::ServerCloses),
         2 => Just(Step::ClosingEnds),
         2 => Just(Step::ClosingWrites),
-        3 => Just(Step::Written),
+        5 => Just(Step::Written),
         2 => Just(Step::Pong),
+        1 => Just(Step::Ping),
         1 => Just(Step::Event),
         1 => Just(Step::Garbage),
         2 => (0_u32..40_000).prop_map(Step::Wait),

@@ -7,8 +7,10 @@ use protocol::{ClientMessage, CloseCode, Dialect, Target, Timestamp};
 use serde_json::json;
 
 use super::step::Step;
-use super::{CAPACITY, Variant};
-use crate::{Command, ConnectionId, DialFailure, Input, Now, Output, Session, SessionConfig, Status, Token};
+use super::{CAPACITY, Variant, WINDOW};
+use crate::{
+    Command, ConnectionId, DialFailure, Input, Now, Output, SendKind, Session, SessionConfig, Status, Token,
+};
 
 /// A connection that the machine has not let go.
 #[derive(Debug)]
@@ -16,8 +18,8 @@ struct Live {
     id: ConnectionId,
     began: Duration,
     phase: Phase,
-    /// Messages, from the front of the queue, that it has been offered.
-    offered: usize,
+    /// What it was given and has not written.
+    unwritten: VecDeque<SendKind>,
     told: BTreeSet<u8>,
     last_beat: Duration,
     unanswered_since: Option<Duration>,
@@ -30,12 +32,12 @@ enum Phase {
     Open { since: Duration },
 }
 
-/// A connection that the client has closed and that is not over. It still writes what it was offered.
+/// A connection that the client has closed and that is not over. It still writes what it was given.
 #[derive(Debug)]
 struct Closing {
     id: ConnectionId,
     since: Duration,
-    offered: usize,
+    unwritten: VecDeque<SendKind>,
 }
 
 pub(super) struct World {
@@ -72,6 +74,7 @@ impl World {
             dialect: Dialect::default(),
             auto_reconnect: variant.auto_reconnect,
             queue_capacity: CAPACITY,
+            request_window: WINDOW,
             token: token(0),
             asks_for_token: variant.asks_for_token,
             seed: variant.seed,
@@ -179,29 +182,29 @@ impl World {
                 self.handle(Input::Closed(id, Some(CloseCode::NORMAL)));
             }
             Step::ClosingWrites => {
-                let Some(closing) = self.closing.as_mut().filter(|closing| closing.offered > 0) else {
-                    return;
-                };
-                closing.offered -= 1;
+                let Some(closing) = &mut self.closing else { return };
+                let Some(kind) = closing.unwritten.pop_front() else { return };
                 let id = closing.id;
-                self.queue.pop_front();
-                self.handle(Input::Written(id));
+                self.written(id, kind);
             }
             Step::Written => {
-                let Some(live) = self.live.as_mut().filter(|live| live.offered > 0) else { return };
-                live.offered -= 1;
+                let Some(live) = &mut self.live else { return };
+                let Some(kind) = live.unwritten.pop_front() else { return };
                 let id = live.id;
-                self.queue.pop_front();
-                self.handle(Input::Written(id));
+                self.written(id, kind);
             }
             Step::Pong => {
                 let Some(id) = self.open() else { return };
                 self.live.iter_mut().for_each(|live| live.unanswered_since = None);
                 self.handle(Input::Text(id, r#"{"type":"pong"}"#.to_owned()));
             }
-            Step::Event | Step::Garbage => {
+            Step::Ping | Step::Event | Step::Garbage => {
                 let Some(id) = self.open() else { return };
-                let text = if matches!(step, Step::Event) { r#"{"type":"a:b","payload":1}"# } else { "{" };
+                let text = match step {
+                    Step::Ping => r#"{"type":"ping"}"#,
+                    Step::Event => r#"{"type":"a:b","payload":1}"#,
+                    _ => "{",
+                };
                 self.handle(Input::Text(id, text.to_owned()));
             }
             Step::Wait(ms) => {
@@ -232,6 +235,13 @@ impl World {
         self.drain();
     }
 
+    fn written(&mut self, id: ConnectionId, kind: SendKind) {
+        if kind == SendKind::Message {
+            self.queue.pop_front();
+        }
+        self.handle(Input::Written(id, kind));
+    }
+
     fn late(&mut self, kind: u8) {
         let Some(id) = self.over else { return };
         let before = (self.status, self.session.deadline());
@@ -241,7 +251,8 @@ impl World {
             2 => Input::Text(id, r#"{"type":"a:b"}"#.to_owned()),
             3 => Input::Token(id, Ok(token(0))),
             4 => Input::DialFailed(id, DialFailure::Unauthorized),
-            _ => Input::Written(id),
+            5 => Input::Written(id, SendKind::Request),
+            _ => Input::Written(id, SendKind::Message),
         };
         self.session.handle(self.moment(), sign).unwrap();
         assert_eq!(self.session.poll(), None, "a late sign changes nothing");
@@ -300,13 +311,13 @@ impl World {
                     None => self.begin(connection, Phase::Dialling),
                 }
             }
-            Output::Send { connection, text, report } => self.sent(connection, &text, report),
+            Output::Send { connection, text, kind } => self.sent(connection, &text, kind),
             Output::Close { connection, code } => {
                 assert_eq!(code, CloseCode::NORMAL, "STATE-6, TOKEN-1");
                 assert!(self.closing.is_none(), "STATE-5: two at once");
-                let Live { id, phase, offered, .. } = self.end().expect("there is a socket to close");
+                let Live { id, phase, unwritten, .. } = self.end().expect("there is a socket to close");
                 assert!(id == connection && phase != Phase::Asking, "there is a socket to close");
-                self.closing = Some(Closing { id, since: self.now, offered });
+                self.closing = Some(Closing { id, since: self.now, unwritten });
             }
             Output::Drop(id) => {
                 self.over = Some(id);
@@ -346,36 +357,49 @@ impl World {
             id,
             began: self.now,
             phase,
-            offered: 0,
+            unwritten: VecDeque::new(),
             told: BTreeSet::new(),
             last_beat: self.now,
             unanswered_since: None,
         });
     }
 
-    fn sent(&mut self, connection: ConnectionId, text: &str, report: bool) {
+    fn sent(&mut self, connection: ConnectionId, text: &str, kind: SendKind) {
         let (now, ping_interval) = (self.now, self.variant.timing().ping_interval);
         let open = self.live.as_mut().filter(|live| matches!(live.phase, Phase::Open { .. }));
         let live = open.filter(|live| live.id == connection).expect("only the open connection is sent on");
-        match Dialect::default().decode_client(text).unwrap().message {
+        let is = match Dialect::default().decode_client(text).unwrap().message {
             ClientMessage::Other { payload, .. } => {
-                assert!(report, "QUEUE-4: nobody would know that it was written");
-                assert_eq!(payload, json!(self.queue[live.offered]), "QUEUE-1: in order, none twice");
-                live.offered += 1;
+                let offered = waiting(live, SendKind::Message);
+                assert_eq!(payload, json!(self.queue[offered]), "QUEUE-1: in order, none twice");
+                SendKind::Message
             }
             ClientMessage::Subscribe(asked) => {
                 let name = number(&asked);
                 assert!(self.wanted.contains(&name) && live.told.insert(name), "SUB-1, SUB-2: once each");
+                SendKind::Request
             }
             ClientMessage::Unsubscribe(asked) => {
                 assert!(live.told.remove(&number(&asked)), "it was never told");
+                SendKind::Request
             }
             ClientMessage::Ping => {
                 assert!(now - live.last_beat >= ping_interval, "PING-1: too early");
                 live.last_beat = now;
-                live.unanswered_since.get_or_insert(now);
+                SendKind::Ping
             }
-            ClientMessage::Pong => panic!("nobody pinged"),
+            ClientMessage::Pong => SendKind::Pong,
+        };
+        assert_eq!(kind, is, "QUEUE-4, IN-2: what is written is known by its kind");
+        live.unwritten.push_back(kind);
+        let bound = match kind {
+            SendKind::Message => CAPACITY,
+            SendKind::Request => WINDOW,
+            SendKind::Ping | SendKind::Pong => 1,
+        };
+        assert!(waiting(live, kind) <= bound, "IN-2: what waits is bounded");
+        if kind == SendKind::Ping {
+            live.unanswered_since.get_or_insert(now);
         }
     }
 
@@ -427,8 +451,11 @@ impl World {
             "TOKEN-1: what is asked for has been given"
         );
         if let Some(live @ Live { phase: Phase::Open { .. }, .. }) = &self.live {
-            assert_eq!(live.told, self.wanted, "SUB-2: the connection knows what is wanted");
-            assert_eq!(live.offered, self.queue.len(), "QUEUE-2: everything is on its way");
+            let asked_in_full = live.told == self.wanted;
+            let must_wait = waiting(live, SendKind::Request) == WINDOW;
+            assert!(asked_in_full || must_wait, "SUB-2: the connection knows what is wanted");
+            let offered = waiting(live, SendKind::Message);
+            assert_eq!(offered, self.queue.len(), "QUEUE-2: everything is on its way");
         }
     }
 
@@ -477,6 +504,11 @@ impl World {
     fn moment(&self) -> Now {
         Now { monotonic: self.now, wall: Timestamp::EPOCH }
     }
+}
+
+/// How many texts of this kind the connection was given and has not written.
+fn waiting(live: &Live, kind: SendKind) -> usize {
+    live.unwritten.iter().filter(|waits| **waits == kind).count()
 }
 
 fn token(number: u8) -> Token {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use protocol::{ClientMessage, CloseCode, Dialect, Target, Timestamp, Timing};
 use serde_json::{Value, json};
 
-use crate::{Command, ConnectionId, DialFailure, Input, Now, Output, QueueFull, Session, SessionConfig};
+use crate::{
+    Command, ConnectionId, DialFailure, Input, Now, Output, QueueFull, SendKind, Session, SessionConfig,
+};
 
 /// A machine and its time; what it puts out is told in lines.
 pub(super) struct Bench {
@@ -35,6 +37,7 @@ impl Bench {
             dialect: Dialect::default(),
             auto_reconnect: true,
             queue_capacity: 8,
+            request_window: 16,
             token: "old".into(),
             asks_for_token: false,
             seed: 1,
@@ -74,12 +77,20 @@ impl Bench {
         self.command(Command::Subscribe(Target::EventType(name.to_owned())))
     }
 
+    pub(super) fn unsubscribe(&mut self, name: &str) -> Vec<String> {
+        self.command(Command::Unsubscribe(Target::EventType(name.to_owned())))
+    }
+
     pub(super) fn opened(&mut self, id: u64) -> Vec<String> {
         self.handle(Input::Opened(ConnectionId(id)))
     }
 
     pub(super) fn written(&mut self, id: u64) -> Vec<String> {
-        self.handle(Input::Written(ConnectionId(id)))
+        self.written_of(id, SendKind::Message)
+    }
+
+    pub(super) fn written_of(&mut self, id: u64, kind: SendKind) -> Vec<String> {
+        self.handle(Input::Written(ConnectionId(id), kind))
     }
 
     pub(super) fn text(&mut self, id: u64, text: &str) -> Vec<String> {
