@@ -262,6 +262,10 @@ impl<S: GatewayStage> Player<'_, S> {
                 let ready = self.journal.during(self.stage.queue_ready()).await?;
                 self.journal.write(Actor::broker(), None, Event::QueueDepth { ready });
             }
+            Inspection::Settlements => {
+                let settlements = self.journal.during(self.stage.settlements()).await?;
+                self.journal.write(Actor::broker(), None, Event::Settlements(settlements));
+            }
             Inspection::Log => {
                 let text = self.journal.during(self.stage.log()).await?;
                 self.journal.write(Actor::gateway(), None, Event::Log { text });
