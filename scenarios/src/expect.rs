@@ -152,6 +152,8 @@ pub struct Finding {
 /// By how much what passed is wider than it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Margin {
+    /// What was expected, and came.
+    pub expected: String,
     /// In microseconds.
     pub beyond_us: u64,
     /// The observations that noise must have moved to make it so, as indices into the trace.
