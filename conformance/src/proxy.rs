@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use scenarios::network::Cut;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use wire::link::Network;
 
@@ -16,12 +17,16 @@ use crate::limits::Refusals;
 
 /// How long to wait after the system refused to accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that wait to be noted. Those beyond are not noted: so many at once are too many for any expectation.
+const DIALS: usize = 1024;
 
 /// A running proxy. Dropping it ends it and everything that passes through it.
 pub struct Proxy {
     port: u16,
     open: Arc<AtomicBool>,
     network: Network,
+    /// Notes each connection that comes, until it is taken.
+    dials: Option<mpsc::Receiver<()>>,
     task: JoinHandle<()>,
 }
 
@@ -36,9 +41,10 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let (open, network) = (Arc::new(AtomicBool::new(open)), Network::new());
+        let (note, dials) = mpsc::channel(DIALS);
         let far = Far { target, open: Arc::clone(&open), network: network.clone(), refusals };
-        let task = tokio::spawn(serve(listener, far));
-        Ok(Self { port, open, network, task })
+        let task = tokio::spawn(serve(listener, far, note));
+        Ok(Self { port, open, network, dials: Some(dials), task })
     }
 
     /// Where it takes connections.
@@ -52,6 +58,13 @@ impl Proxy {
         if !open {
             self.network.cut(Cut::End);
         }
+    }
+
+    /// Says of each connection from now on that it has come; once.
+    pub(crate) fn dials(&mut self) -> Option<mpsc::Receiver<()>> {
+        let mut dials = self.dials.take()?;
+        while dials.try_recv().is_ok() {}
+        Some(dials)
     }
 
     /// What connections pass. Whoever dials the proxy is the subject.
@@ -82,7 +95,7 @@ struct Far {
     refusals: Refusals,
 }
 
-async fn serve(listener: TcpListener, far: Far) {
+async fn serve(listener: TcpListener, far: Far, note: mpsc::Sender<()>) {
     // Connections end with the task that holds them.
     let mut connections = JoinSet::new();
     loop {
@@ -91,6 +104,8 @@ async fn serve(listener: TcpListener, far: Far) {
             accepted = listener.accept() => {
                 match far.refusals.look("cannot accept a connection to the broker", accepted) {
                     Ok((near, _)) => {
+                        // Either there are enough, or no one listens any more.
+                        let _ = note.try_send(());
                         connections.spawn(far.clone().pass(near));
                     }
                     // What is refused now is refused until something has ended.
@@ -147,6 +162,28 @@ mod tests {
         proxy.set_open(true);
         let _near = dial().await.unwrap();
         assert!(listener.accept().await.is_ok());
+    }
+
+    /// Each connection is noted, also one that comes while it is cut; those before it is asked are not.
+    #[tokio::test]
+    async fn dials_are_noted() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut proxy = Proxy::start("127.0.0.1", port, false, Refusals::none()).await.unwrap();
+        let address = (Ipv4Addr::LOCALHOST, proxy.port());
+        let dial = || async move {
+            let mut dialled = TcpStream::connect(address).await.unwrap();
+            dialled.read(&mut [0]).await.unwrap_or_default()
+        };
+        dial().await;
+        let mut dials = proxy.dials().unwrap();
+        assert!(dials.try_recv().is_err());
+        dial().await;
+        dial().await;
+        assert_eq!(
+            (dials.recv().await, dials.recv().await, dials.try_recv().is_err()),
+            (Some(()), Some(()), true)
+        );
     }
 
     /// A reset is what whoever dialled is told, and nothing else.

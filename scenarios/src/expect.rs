@@ -17,6 +17,7 @@ use std::time::Duration;
 use protocol::{Dialect, Refusal};
 use serde::{Deserialize, Serialize};
 
+use self::broker::Settled;
 use self::sequence::Sequence;
 use self::spread::Spread;
 use crate::pattern::Pattern;
@@ -106,6 +107,8 @@ enum Kind {
     Spread(Spread),
     /// At the last count the queue held so many messages.
     QueueReady(u32),
+    /// At the last count deliveries had been settled so.
+    Settled(Settled),
 }
 
 /// How many.
@@ -149,6 +152,8 @@ pub struct Finding {
 /// By how much what passed is wider than it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Margin {
+    /// What was expected, and came.
+    pub expected: String,
     /// In microseconds.
     pub beyond_us: u64,
     /// The observations that noise must have moved to make it so, as indices into the trace.
@@ -251,6 +256,7 @@ impl Kind {
             Self::Sequence(sequence) => sequence.check(trace, times),
             Self::Spread(spread) => return spread.check(trace, times).map(Some),
             Self::QueueReady(wanted) => broker::queue_ready(trace, *wanted),
+            Self::Settled(settled) => settled.check(trace),
         };
         looked.map(|()| None)
     }
@@ -277,7 +283,8 @@ impl Kind {
             | Self::NoTokens
             | Self::Sequence(_)
             | Self::Spread(_)
-            | Self::QueueReady(_) => Vec::new(),
+            | Self::QueueReady(_)
+            | Self::Settled(_) => Vec::new(),
         }
     }
 }

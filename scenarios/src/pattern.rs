@@ -51,6 +51,7 @@ enum What {
     Reads(ReadPattern),
     Reports(ReportPattern),
     WantsToken,
+    DialsBroker,
     Log(LogPattern),
     QueueDepth,
     Topology,
@@ -76,7 +77,7 @@ pub enum PatternError {
     False(&'static str),
 }
 
-const KINDS: [&str; 19] = [
+const KINDS: [&str; 20] = [
     "dials",
     "opens",
     "refused",
@@ -90,6 +91,7 @@ const KINDS: [&str; 19] = [
     "reads",
     "reports",
     "wants_token",
+    "dials_broker",
     "log",
     "queue_depth",
     "topology",
@@ -293,6 +295,7 @@ impl What {
             | (Self::QueueDepth, Event::QueueDepth { .. })
             | (Self::Topology, Event::Topology { .. })
             | (Self::WantsToken, Event::TokenWanted)
+            | (Self::DialsBroker, Event::BrokerDialled)
             | (Self::Ended, Event::Ended { .. }) => true,
             (Self::Refused(wanted), Event::Refused { status, code, .. }) => match wanted {
                 RefusedPattern::Any => true,
@@ -446,6 +449,7 @@ impl fmt::Display for Pattern {
             What::Reads(reads) => write!(f, " shows {reads}")?,
             What::Reports(report) => write!(f, " reports {report}")?,
             What::WantsToken => f.write_str(" asks for a token")?,
+            What::DialsBroker => f.write_str(" sees the gateway dial its broker")?,
             What::Log(log) => write!(f, " has printed {log}")?,
             What::QueueDepth => f.write_str(" has its queue counted")?,
             What::Topology => f.write_str(" has its topology read")?,

@@ -32,6 +32,8 @@ pub struct TokenRecipe {
     pub previous_secret: bool,
     /// Signed with another secret than the gateway's.
     pub wrong_secret: bool,
+    /// What stands in the place of its signature.
+    pub signature: Option<Signature>,
     /// Claims left out.
     pub without: Vec<String>,
     /// Claims replaced or added.
@@ -65,6 +67,18 @@ pub enum Alg {
     PublicKeyAsSecret,
 }
 
+/// What stands in the place of a signature that would be right (AUTH-2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signature {
+    /// Nothing.
+    Empty,
+    /// The first half of it.
+    Truncated,
+    /// That of another token, which the same key has signed.
+    OfAnother,
+}
+
 const HOUR_S: i64 = 3600;
 
 impl TokenRecipe {
@@ -76,8 +90,11 @@ impl TokenRecipe {
         }
         let written =
             Self { raw: self.raw.clone(), percent_encode_all: self.percent_encode_all, ..Self::default() };
-        (self.raw.is_some() && *self != written)
-            .then_some("a token that is written out as `raw` is not made: leave the rest out")
+        if self.raw.is_some() && *self != written {
+            return Some("a token that is written out as `raw` is not made: leave the rest out");
+        }
+        (self.signature.is_some() && self.alg == Some(Alg::None))
+            .then_some("a token that claims to need no signature has none to change: leave `signature` out")
     }
 
     /// Makes the token, or nothing where there is none; `now_unix_s` is the gateway's idea of the time.
@@ -106,8 +123,19 @@ impl TokenRecipe {
             }
             None => (algorithm, issuer.key(algorithm, self.signer())),
         };
-        let token = jsonwebtoken::encode(&Header::new(algorithm.into()), &claims, &key);
-        Some(token.expect("keys are checked when they are read"))
+        let sign = |claims: &Map<String, Value>| {
+            let token = jsonwebtoken::encode(&Header::new(algorithm.into()), claims, &key);
+            token.expect("keys are checked when they are read")
+        };
+        let token = sign(&claims);
+        Some(match self.signature {
+            None => token,
+            Some(signature) => {
+                let mut others = claims;
+                others.insert("jti".to_owned(), json!("another"));
+                signature.put_on(&token, &sign(&others))
+            }
+        })
     }
 
     /// Why an issuer cannot follow the recipe, where it cannot.
@@ -151,6 +179,27 @@ impl TokenRecipe {
         });
         style.claims.clone().into_iter().chain(named).collect()
     }
+}
+
+impl Signature {
+    /// The token with this signature instead of its own; `another` is one that the same key has signed.
+    fn put_on(self, token: &str, another: &str) -> String {
+        let (signed, own) = halves(token);
+        let signature = match self {
+            Self::Empty => String::new(),
+            Self::Truncated => {
+                let bytes = URL_SAFE_NO_PAD.decode(own).expect("a signature is base64url (RFC 7515)");
+                URL_SAFE_NO_PAD.encode(&bytes[..bytes.len() / 2])
+            }
+            Self::OfAnother => halves(another).1.to_owned(),
+        };
+        format!("{signed}.{signature}")
+    }
+}
+
+/// What is signed, and its signature (RFC 7515 section 7.1).
+fn halves(token: &str) -> (&str, &str) {
+    token.rsplit_once('.').expect("a token has three parts")
 }
 
 /// A token that claims to need no signature (RFC 7519 section 6), which no library signs for us.
@@ -215,6 +264,26 @@ mod tests {
         let previous = sign(TokenRecipe { previous_secret: true, ..TokenRecipe::default() });
         let wrong = sign(TokenRecipe { wrong_secret: true, ..TokenRecipe::default() });
         assert!(current != previous && previous != wrong && wrong != current);
+    }
+
+    /// What is signed stays as it is; only the signature is another.
+    #[test]
+    fn signatures_are_replaced() {
+        let issuer = issuer(TokenStyle::default());
+        let sign =
+            |signature| TokenRecipe { signature, ..TokenRecipe::default() }.mint(&BEARER, &issuer, 1000);
+        let good = sign(None).unwrap();
+        let (signed, own) = halves(&good);
+        for (signature, length) in
+            [(Signature::Empty, 0), (Signature::Truncated, 22), (Signature::OfAnother, own.len())]
+        {
+            let token = sign(Some(signature)).unwrap();
+            let (kept, other) = halves(&token);
+            assert_eq!((kept, other.len(), other == own), (signed, length, false), "{signature:?}");
+        }
+        let unsigned =
+            TokenRecipe { signature: Some(Signature::Empty), alg: Some(Alg::None), ..TokenRecipe::default() };
+        assert!(unsigned.contradiction().is_some());
     }
 
     /// Whoever holds the public key, and nothing else, can check what each style signs; forgeries of each kind fail.

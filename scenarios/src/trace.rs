@@ -194,6 +194,10 @@ pub enum Event {
         /// Messages ready for delivery.
         ready: u32,
     },
+    /// What became of the deliveries of all queues at the broker, since it began.
+    Settlements(Settlements),
+    /// The gateway under test dialled its broker. Seen where a scenario disturbs what is between the two.
+    BrokerDialled,
     /// The executor did something to the gateway or the network.
     Fault {
         /// What.
@@ -217,6 +221,17 @@ pub struct InVain<'a> {
     pub detail: &'a str,
     /// How long.
     pub waited: Duration,
+}
+
+/// How deliveries were settled (AMQP 0-9-1 `basic.ack`, `basic.reject`, `no-ack`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlements {
+    /// Deliveries that were acknowledged.
+    pub acknowledged: u64,
+    /// Deliveries that were rejected without being put back.
+    pub rejected: u64,
+    /// Deliveries to consumers that acknowledge none.
+    pub unasked: u64,
 }
 
 /// What a client was asked for.

@@ -16,10 +16,11 @@ mod wire;
 
 use std::sync::Arc;
 
+pub use crate::broker::Terms;
 pub(crate) use failure::Channels;
 pub use failure::{Failure, FailureKind};
 pub(crate) use feed::FedThrough;
-pub use feed::Feed;
+pub use feed::{Feed, Rejection};
 pub(crate) use lines::speak;
 pub use lines::{Lines, Said};
 pub(crate) use senses::{Sensed, Senses, Sockets};

@@ -5,15 +5,24 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
+use player::Recorder;
 use reference_server::broker::{EventSource, SourceEvent, Tag};
+use scenarios::trace::{Actor, Event, Settlements};
 use tokio::sync::{mpsc, oneshot};
 
 /// Commands that wait for the broker.
 const COMMANDS: usize = 256;
 /// Deliveries that may be unacknowledged at once.
 const PREFETCH: usize = 256;
-/// How long a gateway waits before it seeks the broker again.
-const RECONNECT: Duration = Duration::from_millis(200);
+
+/// How a gateway consumes.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Whether its deliveries wait for an acknowledgement.
+    pub acknowledges: bool,
+    /// How long it waits before it seeks the broker again.
+    pub reconnect: Duration,
+}
 
 /// A running broker.
 #[derive(Clone)]
@@ -34,6 +43,7 @@ enum Command {
     /// Answered with false where gateways are cut off.
     Consume {
         queue: usize,
+        acknowledges: bool,
         deliveries: mpsc::Sender<(u64, Bytes)>,
         accepted: oneshot::Sender<bool>,
     },
@@ -41,6 +51,10 @@ enum Command {
     Reject(usize, u64),
     /// Lets gateways reach the broker, or cuts them off.
     SetUp(bool, oneshot::Sender<()>),
+    /// Holds deliveries back on their way, or lets them come.
+    HoldBack(bool, oneshot::Sender<()>),
+    /// Counts how deliveries were settled.
+    Settlements(oneshot::Sender<Settlements>),
     /// Counts the ready messages once nobody consumes.
     Count(oneshot::Sender<u32>),
     /// Waits until every queue has been consumed from.
@@ -48,11 +62,23 @@ enum Command {
 }
 
 impl Broker {
-    /// A broker, and the task that it runs in. It has a queue for each gateway; each gets every event.
-    pub(crate) fn new(gateways: usize, up: bool) -> (Self, impl Future<Output = ()>) {
+    /// A broker, and the task that it runs in. It has a queue for each gateway; each gets every event. A recorder is written
+    /// each time that a gateway dials.
+    pub(crate) fn new(
+        gateways: usize,
+        up: bool,
+        recorder: Option<Recorder>,
+    ) -> (Self, impl Future<Output = ()>) {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let queues = std::iter::repeat_with(Queue::default).take(gateways).collect();
-        let exchange = Exchange { queues, up, counting: Vec::new(), awaiting_consumers: Vec::new() };
+        let exchange = Exchange {
+            queues,
+            up,
+            settlements: Settlements::default(),
+            recorder,
+            counting: Vec::new(),
+            awaiting_consumers: Vec::new(),
+        };
         (Self { commands }, exchange.run(inbox))
     }
 
@@ -79,9 +105,19 @@ impl Broker {
         self.ask(|done| Command::SetUp(up, done)).await
     }
 
+    /// Holds deliveries back on their way, as a network does that brings nothing; or lets them come.
+    pub(crate) async fn hold_back(&self, holds: bool) -> Result<(), Gone> {
+        self.ask(|done| Command::HoldBack(holds, done)).await
+    }
+
+    /// Counts how deliveries were settled.
+    pub(crate) async fn settlements(&self) -> Result<Settlements, Gone> {
+        self.ask(Command::Settlements).await
+    }
+
     /// A source for the gateway whose queue has this number, counted from 0.
-    pub(crate) fn source(&self, queue: usize) -> SimSource {
-        SimSource { commands: self.commands.clone(), queue, epoch: 0, state: State::Idle }
+    pub(crate) fn source(&self, queue: usize, terms: Terms) -> SimSource {
+        SimSource { commands: self.commands.clone(), queue, terms, epoch: 0, state: State::Idle }
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Gone> {
@@ -96,6 +132,8 @@ struct Exchange {
     queues: Vec<Queue>,
     /// Whether gateways reach it.
     up: bool,
+    settlements: Settlements,
+    recorder: Option<Recorder>,
     counting: Vec<oneshot::Sender<u32>>,
     awaiting_consumers: Vec<oneshot::Sender<()>>,
 }
@@ -106,6 +144,9 @@ struct Queue {
     ready: VecDeque<Bytes>,
     unacknowledged: BTreeMap<u64, Bytes>,
     consumer: Option<mpsc::Sender<(u64, Bytes)>>,
+    acknowledges: bool,
+    /// What is on its way while deliveries are held back.
+    held: Option<VecDeque<(u64, Bytes)>>,
     last_tag: u64,
     was_consumed: bool,
 }
@@ -135,13 +176,20 @@ impl Exchange {
                 biased;
                 // First what the consumer said before it went.
                 command = inbox.recv() => match command {
-                    Some(command) => self.obey(command),
+                    Some(command) => {
+                        if let (Command::Consume { .. }, Some(recorder)) = (&command, &self.recorder) {
+                            recorder.record(Actor::gateway(), None, Event::BrokerDialled).await;
+                        }
+                        self.obey(command);
+                    }
                     None => return,
                 },
                 at = gone => self.queues[at].requeue(),
             }
             drop(consumers);
-            self.queues.iter_mut().for_each(Queue::deliver);
+            for queue in &mut self.queues {
+                self.settlements.unasked += queue.deliver();
+            }
             self.answer();
         }
     }
@@ -153,18 +201,30 @@ impl Exchange {
                 // A publisher that does not wait is content.
                 let _ = confirmed.send(());
             }
-            Command::Consume { queue, deliveries, accepted } => {
+            Command::Consume { queue, acknowledges, deliveries, accepted } => {
                 if self.up {
-                    self.queues[queue].consume(deliveries);
+                    self.queues[queue].consume(deliveries, acknowledges);
                 }
                 // A gateway that died meanwhile is noticed by its deliveries.
                 let _ = accepted.send(self.up);
             }
             Command::AcknowledgeUpTo(queue, tag) => {
                 let unacknowledged = &mut self.queues[queue].unacknowledged;
-                *unacknowledged = unacknowledged.split_off(&(tag + 1));
+                let rest = unacknowledged.split_off(&(tag + 1));
+                let settled = std::mem::replace(unacknowledged, rest);
+                self.settlements.acknowledged += settled.len() as u64;
             }
-            Command::Reject(queue, tag) => drop(self.queues[queue].unacknowledged.remove(&tag)),
+            Command::Reject(queue, tag) => {
+                let settled = self.queues[queue].unacknowledged.remove(&tag);
+                self.settlements.rejected += u64::from(settled.is_some());
+            }
+            Command::HoldBack(holds, done) => {
+                self.queues.iter_mut().for_each(|queue| queue.hold_back(holds));
+                let _ = done.send(());
+            }
+            Command::Settlements(reply) => {
+                let _ = reply.send(self.settlements);
+            }
             Command::SetUp(up, done) => {
                 self.up = up;
                 if !up {
@@ -195,29 +255,51 @@ impl Exchange {
 }
 
 impl Queue {
-    fn consume(&mut self, deliveries: mpsc::Sender<(u64, Bytes)>) {
+    fn consume(&mut self, deliveries: mpsc::Sender<(u64, Bytes)>, acknowledges: bool) {
         self.requeue();
         self.consumer = Some(deliveries);
+        self.acknowledges = acknowledges;
         self.was_consumed = true;
+    }
+
+    fn hold_back(&mut self, holds: bool) {
+        let held = std::mem::replace(&mut self.held, holds.then(VecDeque::new));
+        let Some(consumer) = &self.consumer else { return };
+        for delivery in held.into_iter().flatten() {
+            // No more is held back than a consumer takes. One that has gone misses it; the broker puts it back.
+            let _ = consumer.try_send(delivery);
+        }
     }
 
     /// The consumer is gone: what it had not acknowledged goes back to the front, in order.
     fn requeue(&mut self) {
         self.consumer = None;
+        self.held.iter_mut().for_each(VecDeque::clear);
         let back = std::mem::take(&mut self.unacknowledged);
         back.into_values().rev().for_each(|body| self.ready.push_front(body));
     }
 
-    fn deliver(&mut self) {
+    /// Sends what it can; returns how much of it awaits no acknowledgement.
+    fn deliver(&mut self) -> u64 {
+        let mut unasked = 0;
         while let Some(consumer) = &self.consumer
             && self.unacknowledged.len() < PREFETCH
+            && self.held.as_ref().is_none_or(|held| held.len() < PREFETCH)
             && let Ok(permit) = consumer.try_reserve()
             && let Some(body) = self.ready.pop_front()
         {
             self.last_tag += 1;
-            self.unacknowledged.insert(self.last_tag, body.clone());
-            permit.send((self.last_tag, body));
+            if self.acknowledges {
+                self.unacknowledged.insert(self.last_tag, body.clone());
+            } else {
+                unasked += 1;
+            }
+            match &mut self.held {
+                Some(held) => held.push_back((self.last_tag, body)),
+                None => permit.send((self.last_tag, body)),
+            }
         }
+        unasked
     }
 }
 
@@ -225,8 +307,15 @@ impl Queue {
 pub(crate) struct SimSource {
     commands: mpsc::Sender<Command>,
     queue: usize,
+    terms: Terms,
     epoch: u64,
     state: State,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { acknowledges: true, reconnect: Duration::from_millis(200) }
+    }
 }
 
 /// How far a source has come; kept between calls, so that they can be cancelled.
@@ -247,8 +336,12 @@ impl EventSource for SimSource {
                     let permit = self.commands.reserve().await;
                     self.state = match permit {
                         Ok(permit) => {
-                            let queue = self.queue;
-                            permit.send(Command::Consume { queue, deliveries: tell, accepted: accept });
+                            permit.send(Command::Consume {
+                                queue: self.queue,
+                                acknowledges: self.terms.acknowledges,
+                                deliveries: tell,
+                                accepted: accept,
+                            });
                             State::Asking { accepted, deliveries }
                         }
                         Err(_) => State::Resting,
@@ -266,7 +359,7 @@ impl EventSource for SimSource {
                     }
                 }
                 State::Resting => {
-                    tokio::time::sleep(RECONNECT).await;
+                    tokio::time::sleep(self.terms.reconnect).await;
                     self.state = State::Idle;
                 }
                 State::Consuming(deliveries) => match deliveries.recv().await {
@@ -310,9 +403,9 @@ mod tests {
     /// What a gateway that died had not settled is delivered again, in order, before what came later; the rest is not.
     #[tokio::test]
     async fn the_unsettled_is_delivered_again() {
-        let (broker, task) = Broker::new(1, true);
+        let (broker, task) = Broker::new(1, true, None);
         let _task = tokio::spawn(task);
-        let mut first = broker.source(0);
+        let mut first = broker.source(0, Terms::default());
         assert_eq!(first.next().await, SourceEvent::Up);
         for body in ["a", "b", "c", "d"] {
             broker.publish(body).await.unwrap();
@@ -324,7 +417,7 @@ mod tests {
         first.reject(rejected).await;
         drop(first);
         assert_eq!(broker.count().await.unwrap(), 2);
-        let mut second = broker.source(0);
+        let mut second = broker.source(0, Terms::default());
         assert_eq!(second.next().await, SourceEvent::Up);
         assert_eq!(
             (&delivery(&mut second).await.1[..], &delivery(&mut second).await.1[..]),
@@ -335,9 +428,9 @@ mod tests {
     /// Gateways that are cut off hear of it, and get what they had not acknowledged when they come back; so do all.
     #[tokio::test(start_paused = true)]
     async fn an_outage_loses_nothing() {
-        let (broker, task) = Broker::new(2, true);
+        let (broker, task) = Broker::new(2, true, None);
         let _task = tokio::spawn(task);
-        let mut sources = [broker.source(0), broker.source(1)];
+        let mut sources = [broker.source(0, Terms::default()), broker.source(1, Terms::default())];
         for source in &mut sources {
             assert_eq!(source.next().await, SourceEvent::Up);
         }
@@ -350,6 +443,49 @@ mod tests {
         assert_eq!(sources[0].next().await, SourceEvent::Up);
         for body in ["a", "b"] {
             assert_eq!(delivery(&mut sources[0]).await.1, body);
+        }
+    }
+
+    /// What is held back reaches no gateway. When the gateway dies, what waits for its acknowledgement is put back; what waits for
+    /// none is gone.
+    #[tokio::test]
+    async fn what_is_held_back_is_lost_where_none_acknowledges() {
+        for (acknowledges, left) in [(true, 2), (false, 0)] {
+            let (broker, task) = Broker::new(1, true, None);
+            let _task = tokio::spawn(task);
+            let mut source = broker.source(0, Terms { acknowledges, ..Terms::default() });
+            assert_eq!(source.next().await, SourceEvent::Up);
+            broker.publish("a").await.unwrap();
+            let (tag, _) = delivery(&mut source).await;
+            source.acknowledge_up_to(tag).await;
+            broker.hold_back(true).await.unwrap();
+            for body in ["b", "c"] {
+                broker.publish(body).await.unwrap();
+            }
+            drop(source);
+            assert_eq!(broker.count().await.unwrap(), left);
+            let unasked = if acknowledges { 0 } else { 3 };
+            let acknowledged = u64::from(acknowledges);
+            let settled = Settlements { acknowledged, rejected: 0, unasked };
+            assert_eq!(broker.settlements().await.unwrap(), settled);
+        }
+    }
+
+    /// What was held back comes, in order, when it is let go.
+    #[tokio::test]
+    async fn what_was_held_back_comes() {
+        let (broker, task) = Broker::new(1, true, None);
+        let _task = tokio::spawn(task);
+        let mut source = broker.source(0, Terms::default());
+        assert_eq!(source.next().await, SourceEvent::Up);
+        broker.hold_back(true).await.unwrap();
+        for body in ["a", "b"] {
+            broker.publish(body).await.unwrap();
+        }
+        broker.hold_back(false).await.unwrap();
+        broker.publish("c").await.unwrap();
+        for body in ["a", "b", "c"] {
+            assert_eq!(delivery(&mut source).await.1, body);
         }
     }
 }

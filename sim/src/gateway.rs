@@ -10,7 +10,7 @@ use reference_server::net::ConnectionLimits;
 use reference_server::{Config, Server};
 use scenarios::scenario::{BrokerState, GatewayScript, Interval, NetworkAct, Settings};
 use scenarios::times::Times;
-use scenarios::trace::{Actor, Event};
+use scenarios::trace::{Actor, Event, Settlements};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 use turmoil::Sim;
@@ -32,9 +32,10 @@ const STAGE: &str = "stage";
 pub(crate) fn populate(sim: &mut Sim<'_>, script: GatewayScript, context: Context) {
     let hosts = &GATEWAYS[..script.gateways];
     let up = script.broker == BrokerState::Up;
-    let (broker, task) = Broker::new(hosts.len(), up);
-    let config = config(&context.setting, &script.settings);
     let (recorder, journal) = journal(clock());
+    let of_dials = script.disturbs_broker().then(|| recorder.clone());
+    let (broker, task) = Broker::new(hosts.len(), up, of_dials);
+    let config = config(&context.setting, &script.settings);
     let stop = Arc::new(Notify::new());
     let wires = Wires::new(context.boundary.wire.clone());
     let failing = Failing::new(context.boundary.failure, hosts, Actor::gateway(), &context.faults, &recorder);
@@ -46,7 +47,8 @@ pub(crate) fn populate(sim: &mut Sim<'_>, script: GatewayScript, context: Contex
         sim.host(*host, move || {
             let (config, stop, recorder) = (config.clone(), stop.clone(), recorder.clone());
             let feed = feed.as_ref().map(|make| make());
-            let source = FedThrough::new(fed_by.source(number), feed, channels.wire.clone());
+            let terms = feed.as_ref().map(|feed| feed.terms()).unwrap_or_default();
+            let source = FedThrough::new(fed_by.source(number, terms), feed, channels.wire.clone());
             let (wires, channels) = (wires.clone(), channels.clone());
             async move {
                 let listener = SimListener::bind(wires, Sockets::new(channels.wire)).await?;
@@ -176,8 +178,15 @@ impl GatewayStage for Stage {
         Ok(self.broker.set_up(state == BrokerState::Up).await?)
     }
 
-    async fn act_on_broker_link(&mut self, _act: &NetworkAct, _times: &Times) -> Result<(), StageError> {
-        Err(StageError::Unavailable("the simulated broker is behind no network".to_owned()))
+    async fn settlements(&mut self) -> Result<Settlements, StageError> {
+        Ok(self.broker.settlements().await?)
+    }
+
+    async fn act_on_broker_link(&mut self, act: &NetworkAct, _times: &Times) -> Result<(), StageError> {
+        match act.holds_back() {
+            Some(holds) => Ok(self.broker.hold_back(holds).await?),
+            None => Err(StageError::Unavailable("the simulated broker is behind no network".to_owned())),
+        }
     }
 
     async fn log(&mut self) -> Result<String, StageError> {

@@ -19,6 +19,12 @@ pub struct Snapshot {
     pub unroutable: u64,
     /// Messages that a full queue refused, since the start.
     pub refused: u64,
+    /// Deliveries that were acknowledged, since the start.
+    pub acknowledged: u64,
+    /// Deliveries that were rejected without being put back, since the start.
+    pub rejected: u64,
+    /// Deliveries to consumers that acknowledge none, since the start.
+    pub unasked: u64,
 }
 
 /// An exchange's declaration and use.

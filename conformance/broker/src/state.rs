@@ -140,6 +140,9 @@ pub(crate) struct State {
     published: u64,
     unroutable: u64,
     refused: u64,
+    acknowledged: u64,
+    rejected: u64,
+    unasked: u64,
 }
 
 impl State {
@@ -160,6 +163,9 @@ impl State {
             published: 0,
             unroutable: 0,
             refused: 0,
+            acknowledged: 0,
+            rejected: 0,
+            unasked: 0,
             config,
         }
     }
@@ -243,6 +249,9 @@ impl State {
             published: self.published,
             unroutable: self.unroutable,
             refused: self.refused,
+            acknowledged: self.acknowledged,
+            rejected: self.rejected,
+            unasked: self.unasked,
         }
     }
 

@@ -106,4 +106,13 @@ mod tests {
             assert!(on_sockets || broken.contains(id.as_str()), "no mutant breaks {id}");
         }
     }
+
+    /// The README and the changelog count them right.
+    #[test]
+    fn mutants_are_counted() {
+        let counted = format!("{} mutants of the reference pair", all().len() + COMMANDS.len());
+        for text in [include_str!("../../../README.md"), include_str!("../../../CHANGELOG.md")] {
+            assert!(text.contains(&counted), "{counted}");
+        }
+    }
 }

@@ -182,6 +182,9 @@ impl Console {
                 case.outcomes.iter().map(|(name, count)| format!("{count} {name}")).collect();
             push(text, format_args!("  of its runs: {}", outcomes.join(", ")));
         }
+        if matches!(case.verdict, Verdict::Inconclusive { .. }) {
+            doubts(text, case);
+        }
         for requirement in &case.requirements {
             let findings: Vec<_> = case.findings().filter(|(id, _)| *id == requirement).collect();
             if !findings.is_empty() {
@@ -237,6 +240,16 @@ impl Console {
             let mark = if finding.at.contains(&index) { ">" } else { " " };
             let line = case.trace.observations[index].to_string();
             push(text, format_args!("    {mark} {FAINT}{}{FAINT:#}", visible_line(&line)));
+        }
+    }
+}
+
+/// The expectations that hold, and that noise may have made hold.
+fn doubts(text: &mut String, case: &CaseReport) {
+    for check in &case.checks {
+        if let Judgement::Undecided { why } = &check.judgement {
+            let requirement = &check.requirement;
+            push(text, format_args!("  {DOUBT}{requirement}{DOUBT:#}  in doubt: {}", visible_line(why)));
         }
     }
 }

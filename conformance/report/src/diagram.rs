@@ -174,9 +174,11 @@ impl Row {
             Event::Refetched { .. } | Event::Read { .. } | Event::Reported { .. } | Event::TokenWanted => {
                 (note, Tone::Note, String::new(), text)
             }
-            Event::Topology { .. } | Event::QueueDepth { .. } | Event::Log { .. } => {
-                (note, Tone::Note, String::new(), text)
-            }
+            Event::Topology { .. }
+            | Event::QueueDepth { .. }
+            | Event::Settlements(_)
+            | Event::BrokerDialled
+            | Event::Log { .. } => (note, Tone::Note, String::new(), text),
             Event::Ended { .. } => (note, Tone::Connection, String::new(), text),
             Event::Fault { .. } | Event::SubjectDied { .. } => (note, Tone::Trouble, String::new(), text),
         };

@@ -13,8 +13,9 @@ use scenarios::Scenario;
 use scenarios::scenario::{Bindings, BrokerState, GatewayScript, NetworkAct};
 use scenarios::times::Times;
 use scenarios::token::Issuer;
-use scenarios::trace::{Actor, Event, Trace};
+use scenarios::trace::{Actor, Event, Settlements, Trace};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::{Execution, ExecutionError, Executor, Isolation, clock, now};
@@ -44,7 +45,7 @@ pub(super) async fn execute(
         return Ok(unplayed(scenario, play, Vec::new()));
     }
     let shared = isolation == Isolation::AsTheProfileSays && executor.shares(&scenario);
-    let rig = match shared.then(|| executor.pool.take()).flatten() {
+    let mut rig = match shared.then(|| executor.pool.take()).flatten() {
         Some(rig) => rig,
         None => match Rig::set_up(executor, profile, &script, &bindings).await {
             Ok(rig) => rig,
@@ -61,7 +62,9 @@ pub(super) async fn execute(
         _ => link.map(BrokerLink::publishing_unconsumed),
     };
     let setting = executor.setting(bindings, rig.issuer.clone(), profile.path.clone());
-    let watches = rig.processes.iter().map(|subject| tell_end(subject, &recorder, died)).collect();
+    let mut watches: Vec<_> =
+        rig.processes.iter().map(|subject| tell_end(subject, &recorder, died)).collect();
+    watches.extend(rig.proxy.as_mut().and_then(Proxy::dials).map(|dials| record_dials(dials, &recorder)));
     let events = executor.profile.events.clone();
     let refusals = rig.refusals.clone();
     let mut stage = Stage { rig, link, events, watches, recorder: recorder.clone(), is_settled: false };
@@ -120,7 +123,7 @@ struct Stage {
     rig: Rig,
     link: Option<BrokerLink>,
     events: EventShape,
-    /// Each tells the trace when one of the rig's processes ends.
+    /// Each tells the trace when one of the rig's processes ends; the last one, when the gateway dials its broker.
     watches: Vec<JoinHandle<()>>,
     recorder: Recorder,
     /// Whether the gateway has been seen to have set up what it consumes from.
@@ -137,6 +140,16 @@ fn tell_end(subject: &Subject, recorder: &Recorder, as_event: fn(String) -> Even
     tokio::spawn(async move {
         let event = as_event(end.await);
         recorder.record(Actor::gateway(), None, event).await;
+    })
+}
+
+/// Each time that the gateway dials its broker.
+fn record_dials(mut dials: mpsc::Receiver<()>, recorder: &Recorder) -> JoinHandle<()> {
+    let recorder = recorder.clone();
+    tokio::spawn(async move {
+        while dials.recv().await.is_some() {
+            recorder.record(Actor::gateway(), None, Event::BrokerDialled).await;
+        }
     })
 }
 
@@ -202,6 +215,11 @@ impl GatewayStage for Stage {
 
     async fn queue_ready(&mut self) -> Result<u32, StageError> {
         self.link()?.ready_when_unconsumed().await
+    }
+
+    async fn settlements(&mut self) -> Result<Settlements, StageError> {
+        let lacking = || StageError::Unavailable("needs the embedded broker, which counts them".to_owned());
+        self.rig.settlements().await.ok_or_else(lacking)
     }
 
     async fn forget(&mut self) -> Result<(), StageError> {

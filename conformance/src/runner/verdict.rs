@@ -16,8 +16,8 @@ use std::time::Duration;
 use player::{Play, PlayError};
 use scenarios::trace::{Event, Observation, Side, Trace};
 use scenarios::{
-    Ending, Finding, Judged, Judgement, Property, RequirementId, Scenario, SubjectKind, Times, Verdicts,
-    Violation, judge,
+    Ending, Finding, Judged, Judgement, Margin, Property, RequirementId, Scenario, SubjectKind, Times,
+    Verdicts, Violation, judge,
 };
 
 use crate::noise::{CaseNoise, Noise, Span};
@@ -265,20 +265,25 @@ impl Seen {
         }
     }
 
-    /// Whether noise can have made what is wide enough as wide as it is.
+    /// By how much what passed is wide enough, where noise can have made it so.
+    fn doubted(&self) -> Option<&Margin> {
+        let margin = self.judged.margin.as_ref().filter(|_| self.judged.judgement == Judgement::Passed);
+        margin.filter(|margin| could_delay(self.noise, Duration::from_micros(margin.beyond_us)))
+    }
+
     fn is_doubtful_pass(&self) -> bool {
-        let margin = self.judged.margin.as_ref().map(|margin| Duration::from_micros(margin.beyond_us));
-        self.judged.judgement == Judgement::Passed
-            && margin.is_some_and(|margin| could_delay(self.noise, margin))
+        self.doubted().is_some()
     }
 
     /// For the report: a pass that is doubted shows nothing.
     fn into_check(self) -> Check {
-        let judgement = match self.is_doubtful_pass() {
-            true => Judgement::Undecided {
-                why: format!("noise of {} ms may have made it so", self.noise.longest_ms()),
-            },
-            false => self.judged.judgement,
+        let doubt = self.doubted().map(|margin| {
+            let ms = self.noise.longest_ms();
+            format!("{}: noise of {ms} ms may have made it so", margin.expected)
+        });
+        let judgement = match doubt {
+            Some(why) => Judgement::Undecided { why },
+            None => self.judged.judgement,
         };
         Check { requirement: self.judged.requirement, judgement, known: false }
     }

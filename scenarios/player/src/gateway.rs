@@ -27,6 +27,7 @@ const PUBLISH_AGAIN: Duration = Duration::from_millis(100);
 const SETTLING_PING: &[u8] = b"settle";
 /// What a ping frame carries that asks whether a connection is alive.
 const ALIVE_PING: &[u8] = b"alive";
+
 /// Plays the steps; `scenario` is bound already.
 pub async fn play<S: GatewayStage>(
     scenario: &Scenario,
@@ -259,6 +260,10 @@ impl<S: GatewayStage> Player<'_, S> {
             Inspection::Queue => {
                 let ready = self.journal.during(self.stage.queue_ready()).await?;
                 self.journal.write(Actor::broker(), None, Event::QueueDepth { ready });
+            }
+            Inspection::Settlements => {
+                let settlements = self.journal.during(self.stage.settlements()).await?;
+                self.journal.write(Actor::broker(), None, Event::Settlements(settlements));
             }
             Inspection::Log => {
                 let text = self.journal.during(self.stage.log()).await?;

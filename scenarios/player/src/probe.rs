@@ -92,6 +92,11 @@ impl Probe {
         self.peer = None;
         let actor = Actor(self.name.clone());
         let request = self.request(stage.host(self.spec.gateway), setting);
+        // A request that is not finished is for the gateway to give up.
+        let patience = match self.spec.is_unfinished() {
+            true => setting.times.timing.connect_timeout + setting.times.patience,
+            false => setting.times.patience,
+        };
         // Wherever the dialect has it, the trace knows the token: it must not turn up elsewhere (AUTH-8).
         let query = request.token.iter().map(|(_, token)| ("token".to_owned(), token.clone())).collect();
         let dialled = Event::Dialled { path: request.path.clone(), query };
@@ -106,11 +111,6 @@ impl Probe {
             let mut recorded = transcript.record(stream);
             let leftover = request.send(&mut recorded).await?;
             Ok::<_, UpgradeError>((recorded.into_inner(), leftover))
-        };
-        // Half a request is for the gateway to give up.
-        let patience = match self.spec.half_request {
-            true => setting.times.timing.connect_timeout + setting.times.patience,
-            false => setting.times.patience,
         };
         let outcome = tokio::time::timeout(patience, upgrade).await;
         let handshake = Event::Handshake { request: transcript.written(), answer: transcript.read() };
@@ -239,6 +239,7 @@ impl Probe {
             upgrade: self.spec.upgrade,
             origin: self.spec.origin.clone(),
             half: self.spec.half_request,
+            drip: self.spec.drip_request.as_ref().map(|pause| pause.duration(&setting.times)),
             recipe: self.spec.request.clone(),
         }
     }

@@ -11,7 +11,7 @@ use scenarios::requirement::RequirementId;
 use scenarios::scenario::{Bindings, BrokerState, NetworkAct};
 use scenarios::times::Times;
 use scenarios::token::Issuer;
-use scenarios::trace::Trace;
+use scenarios::trace::{Settlements, Trace};
 
 /// What one run of a scenario takes place in.
 #[derive(Clone)]
@@ -67,6 +67,9 @@ pub trait GatewayStage {
 
     /// Counts the messages that are ready in the gateway's queue.
     fn queue_ready(&mut self) -> impl Future<Output = Result<u32, StageError>> + Send;
+
+    /// Counts how deliveries were settled, where the broker tells it.
+    fn settlements(&mut self) -> impl Future<Output = Result<Settlements, StageError>> + Send;
 
     /// Cuts the gateways off from the broker, or lets them reach it again. Events can be published all the while.
     fn set_broker(&mut self, state: BrokerState) -> impl Future<Output = Result<(), StageError>> + Send;

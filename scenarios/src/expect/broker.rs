@@ -1,7 +1,43 @@
-//! What the broker knows of the gateway (BRIDGE-1, BRIDGE-7).
+//! What the broker knows of the gateway (BRIDGE-1, BRIDGE-7, BRIDGE-8).
+
+use serde::{Deserialize, Serialize};
 
 use super::Finding;
-use crate::trace::{Event, Trace};
+use crate::trace::{Event, Settlements, Trace};
+
+/// How deliveries must have been settled; what is not named does not matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settled {
+    /// Deliveries rejected without being put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rejected: Option<u64>,
+    /// Deliveries to consumers that acknowledge none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unasked: Option<u64>,
+}
+
+impl Settled {
+    pub(super) fn check(self, trace: &Trace) -> Result<(), Finding> {
+        let seen = trace.iter().rev().find_map(|(index, observation)| match observation.event {
+            Event::Settlements(settlements) => Some((index, settlements)),
+            _ => None,
+        });
+        let wanted = [(self.rejected, "rejected"), (self.unasked, "sent without being acknowledged")];
+        for (wanted, how) in wanted {
+            let Some(wanted) = wanted else { continue };
+            let expected = format!("{wanted} deliveries {how}");
+            let Some((index, Settlements { rejected, unasked, .. })) = seen else {
+                return Err(Finding::owed(expected, "deliveries were not counted", []));
+            };
+            let found = if how == "rejected" { rejected } else { unasked };
+            if found != wanted {
+                return Err(Finding::forbidden(expected, found, [index]));
+            }
+        }
+        Ok(())
+    }
+}
 
 pub(super) fn topology(trace: &Trace) -> Result<(), Finding> {
     const EXPECTED: &str = "a durable topic exchange and a durable, shared queue";

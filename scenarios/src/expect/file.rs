@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::broker::Settled;
 use super::sequence::Sequence;
 use super::spread::Spread;
 use super::{Bounds, Expectation, Kind, Scope};
@@ -38,6 +39,7 @@ pub(super) struct RawExpectation {
     topology: Option<bool>,
     no_tokens: Option<bool>,
     queue_ready: Option<u32>,
+    settled: Option<Settled>,
     sequence: Option<Sequence>,
     spread: Option<Spread>,
 }
@@ -86,7 +88,7 @@ struct RawEach {
 
 const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `statuses`, `legal_transitions`, \
                      `one_connection`, `well_formed`, `published_order`, `each_published`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`, \
-                     `sequence`, `spread`";
+                     `settled`, `sequence`, `spread`";
 
 impl TryFrom<RawExpectation> for Expectation {
     type Error = String;
@@ -162,6 +164,7 @@ impl TryFrom<RawExpectation> for Expectation {
             once,
         }));
         kinds.extend(raw.queue_ready.map(Kind::QueueReady));
+        kinds.extend(raw.settled.map(Kind::Settled));
         kinds.extend(raw.sequence.map(Kind::Sequence));
         kinds.extend(raw.spread.map(Kind::Spread));
 
@@ -239,6 +242,7 @@ impl From<Expectation> for RawExpectation {
             Kind::Sequence(sequence) => raw.sequence = Some(sequence),
             Kind::Spread(spread) => raw.spread = Some(spread),
             Kind::QueueReady(ready) => raw.queue_ready = Some(ready),
+            Kind::Settled(settled) => raw.settled = Some(settled),
         }
         raw
     }
@@ -286,6 +290,7 @@ impl RawExpectation {
             topology: None,
             no_tokens: None,
             queue_ready: None,
+            settled: None,
             sequence: None,
             spread: None,
         }

@@ -67,7 +67,7 @@ pub(super) fn interval(
             worst = Some(worse(worst, found));
         }
         if let Some(shortest) = shortest.filter(|shortest| !shortest.is_zero()) {
-            narrowest = Some(narrower(narrowest, took.saturating_sub(shortest), end));
+            narrowest = Some(narrower(narrowest, &expected, took.saturating_sub(shortest), end));
         }
     }
     worst.map_or(Ok(narrowest), Err)
@@ -123,15 +123,15 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<Option<Margin>, Fi
                 let pause = observation.at().saturating_sub(trace.observations[before].at());
                 let (shortest, longest) = backoff.window(attempt);
                 let window = (shortest.saturating_sub(times.slack), longest + times.slack);
+                let (shortest, longest) = (milliseconds(shortest), milliseconds(longest));
+                let expected = format!("redial {attempt} after {shortest} to {longest}");
                 if let Some(missed) = outside(pause, window.0, window.1) {
-                    let (shortest, longest) = (milliseconds(shortest), milliseconds(longest));
-                    let expected = format!("redial {attempt} after {shortest} to {longest}");
                     let seen = format!("after {}", milliseconds(pause));
-                    let found = Finding::forbidden(expected, seen, [before, index]).missed_by(missed);
+                    let found = Finding::forbidden(expected.clone(), seen, [before, index]).missed_by(missed);
                     worst = Some(worse(worst, found));
                 }
                 if !window.0.is_zero() {
-                    narrowest = Some(narrower(narrowest, pause.saturating_sub(window.0), index));
+                    narrowest = Some(narrower(narrowest, &expected, pause.saturating_sub(window.0), index));
                 }
                 attempt += 1;
                 redials += 1;
@@ -147,11 +147,11 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<Option<Margin>, Fi
 
 /// The smaller one of two margins: of what was seen before, and of what is seen here. What holds something back, does so just
 /// before it is seen.
-fn narrower(one: Option<Margin>, beyond: Duration, at: usize) -> Margin {
+fn narrower(one: Option<Margin>, expected: &str, beyond: Duration, at: usize) -> Margin {
     let beyond_us = u64::try_from(beyond.as_micros()).unwrap_or(u64::MAX);
     match one {
         Some(one) if one.beyond_us <= beyond_us => one,
-        _ => Margin { beyond_us, at: vec![at] },
+        _ => Margin { expected: expected.to_owned(), beyond_us, at: vec![at] },
     }
 }
 

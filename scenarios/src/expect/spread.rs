@@ -72,7 +72,7 @@ impl Spread {
             cut = cut.min(*ended);
         }
         if pauses.is_empty() {
-            return Ok(Margin { beyond_us: 0, at: Vec::new() });
+            return Ok(Margin { expected, beyond_us: 0, at: Vec::new() });
         }
         pauses.sort_unstable();
         let window = self.delay.duration(times).mul_f64(2.0 * self.jitter);
@@ -85,9 +85,11 @@ impl Spread {
             }
             // Noise must have produced both ranges to have produced the pass.
             _ => {
-                let beyond = ranges.iter().map(Range::beyond).max().unwrap_or_default();
+                let widest = ranges.iter().max_by_key(|range| range.beyond());
+                let beyond = widest.map(Range::beyond).unwrap_or_default();
+                let expected = widest.map_or(expected, |range| range.expected(window));
                 let at = pauses.iter().map(|(_, dial)| *dial).chain([cut]).collect();
-                Ok(Margin { beyond_us: u64::try_from(beyond.as_micros()).unwrap_or(u64::MAX), at })
+                Ok(Margin { expected, beyond_us: u64::try_from(beyond.as_micros()).unwrap_or(u64::MAX), at })
             }
         }
     }

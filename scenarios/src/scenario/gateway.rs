@@ -10,7 +10,7 @@ use super::is_default;
 use super::settings::Settings;
 use super::step::{GatewayAction, Inspection, ProbeAct, Step};
 use crate::request::RequestRecipe;
-use crate::times::Times;
+use crate::times::{Expr, Times};
 use crate::token::TokenRecipe;
 
 /// What is done to a gateway.
@@ -65,6 +65,9 @@ pub struct ClientSpec {
     /// Whether it sends half of its request, and then nothing.
     #[serde(skip_serializing_if = "is_default")]
     pub half_request: bool,
+    /// How long after each byte of its request the next one is sent, where it is sent byte by byte.
+    #[serde(skip_serializing_if = "is_default")]
+    pub drip_request: Option<Expr>,
 }
 
 /// Which pings of a connection are answered.
@@ -121,9 +124,14 @@ impl ClientSpec {
             && self.path.is_none()
             && self.upgrade
             && self.origin.is_none()
-            && !self.half_request
+            && !self.is_unfinished()
             && !self.may_be_refused
             && self.request == RequestRecipe::default()
+    }
+
+    /// Whether its request is not whole, or only after a long time.
+    pub fn is_unfinished(&self) -> bool {
+        self.half_request || self.drip_request.is_some()
     }
 }
 
@@ -149,7 +157,9 @@ impl GatewayScript {
             || self.disturbs_broker()
             || self.ends_gateway()
             || !self.settings.placeholders().is_empty()
-            || self.steps.iter().any(|step| step.action == GatewayAction::Inspect(Inspection::Log))
+            || self.steps.iter().any(|step| {
+                matches!(step.action, GatewayAction::Inspect(Inspection::Log | Inspection::Settlements))
+            })
     }
 
     /// Whether anything happens between the gateway and its broker.
@@ -191,6 +201,7 @@ impl Default for ClientSpec {
             origin: None,
             may_be_refused: false,
             half_request: false,
+            drip_request: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Event, Frame, FrameKind, Observation, Reading, Side};
+use super::{Event, Frame, FrameKind, Observation, Reading, Settlements, Side};
 
 impl fmt::Display for Observation {
     /// One line of a timeline for people.
@@ -59,6 +59,10 @@ impl fmt::Display for Event {
                 write!(f, "exchange {}, queue {}", say(exchange), say(queue))
             }
             Self::QueueDepth { ready } => write!(f, "queue holds {ready}"),
+            Self::Settlements(Settlements { acknowledged, rejected, unasked }) => {
+                write!(f, "{acknowledged} acknowledged, {rejected} rejected, {unasked} sent to be forgotten")
+            }
+            Self::BrokerDialled => f.write_str("dials the broker"),
             Self::Answered { path, status, .. } => write!(f, "{path} answers {status}"),
             Self::Refetched { key } => write!(f, "fetches {}", Key(key)),
             Self::Read { what, value } => write!(f, "{what} is {}", Shortened(&value.to_string())),

@@ -1,6 +1,7 @@
 //! The opening handshake, both ends (RFC 6455 section 4).
 
 use std::io;
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use protocol::{Dialect, TokenPlace};
@@ -30,6 +31,8 @@ pub struct UpgradeRequest {
     pub origin: Option<String>,
     /// Whether only the first half of it is sent.
     pub half: bool,
+    /// How long after each of its bytes the next one is sent, where it is sent byte by byte.
+    pub drip: Option<Duration>,
     /// What else is unusual about it.
     pub recipe: RequestRecipe,
 }
@@ -79,8 +82,14 @@ impl UpgradeRequest {
     ) -> Result<Vec<u8>, UpgradeError> {
         let request = self.head();
         let sent = if self.half { request.len() / 2 } else { request.len() };
-        stream.write_all(&request.as_bytes()[..sent]).await?;
-        let (head, leftover) = read_head(stream).await?;
+        let sent = &request.as_bytes()[..sent];
+        let (head, leftover) = match self.drip {
+            None => {
+                stream.write_all(sent).await?;
+                read_head(stream).await?
+            }
+            Some(pause) => drip(stream, sent, pause).await?,
+        };
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut response = httparse::Response::new(&mut fields);
         response.parse(&head).map_err(|_| UpgradeError::Broken("the answer is not HTTP"))?;
@@ -215,6 +224,31 @@ pub async fn answer_status(stream: &mut (impl AsyncWrite + Unpin), status: u16) 
     stream.shutdown().await
 }
 
+/// Sends bytes one by one with a pause after each, until an answer comes.
+async fn drip(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    bytes: &[u8],
+    pause: Duration,
+) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let write = async {
+        for byte in bytes {
+            writer.write_all(&[*byte]).await?;
+            writer.flush().await?;
+            tokio::time::sleep(pause).await;
+        }
+        Ok::<_, io::Error>(())
+    };
+    let answer = read_head(&mut reader);
+    let (mut write, mut answer) = (std::pin::pin!(write), std::pin::pin!(answer));
+    tokio::select! {
+        biased;
+        answer = &mut answer => answer,
+        // A gateway that takes no more has answered, or has ended the connection: reading says which.
+        _ = &mut write => answer.await,
+    }
+}
+
 /// A head with its empty line, and what was read behind it.
 async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Vec<u8>, Vec<u8>)> {
     const END: &[u8] = b"\r\n\r\n";
@@ -265,6 +299,7 @@ mod tests {
             upgrade: true,
             origin: None,
             half: false,
+            drip: None,
             recipe: RequestRecipe::default(),
         };
         let gateway = async {
@@ -302,6 +337,7 @@ mod tests {
                 upgrade: true,
                 origin: None,
                 half: false,
+                drip: None,
                 recipe: RequestRecipe { fields, without, ..RequestRecipe::default() },
             };
             let gateway = async {
@@ -311,6 +347,36 @@ mod tests {
             let (asked, ()) = tokio::join!(request.send(&mut near), gateway);
             assert_eq!(asked.is_ok(), is_opened, "{:?}", request.recipe);
         }
+    }
+
+    /// A request that drips is whole in the end; a gateway that has given up meanwhile has answered.
+    #[tokio::test(start_paused = true)]
+    async fn a_request_drips() {
+        let request = UpgradeRequest {
+            host: "h".into(),
+            path: "/ws".into(),
+            token: None,
+            upgrade: true,
+            origin: None,
+            half: false,
+            drip: Some(Duration::from_millis(100)),
+            recipe: RequestRecipe::default(),
+        };
+        let (mut near, mut far) = tokio::io::duplex(4096);
+        let gateway = async {
+            let received = ReceivedRequest::read(&mut far).await.unwrap();
+            received.accept(&mut far, &Dialect::default()).await.unwrap();
+        };
+        let (asked, ()) = tokio::join!(request.send(&mut near), gateway);
+        assert!(asked.is_ok());
+
+        let (mut near, mut far) = tokio::io::duplex(4096);
+        let gateway = async {
+            far.read_exact(&mut [0; 20]).await.unwrap();
+            answer_status(&mut far, 408).await.unwrap();
+        };
+        let (asked, ()) = tokio::join!(request.send(&mut near), gateway);
+        assert!(matches!(asked, Err(UpgradeError::Status { status: 408 })));
     }
 
     /// A refusal is told with its status.
@@ -324,6 +390,7 @@ mod tests {
             upgrade: false,
             origin: None,
             half: false,
+            drip: None,
             recipe: RequestRecipe::default(),
         };
         let gateway = async {
@@ -356,6 +423,7 @@ mod tests {
             upgrade: true,
             origin: None,
             half: false,
+            drip: None,
             recipe,
         };
         assert_eq!(

@@ -1,14 +1,40 @@
 //! Between a gateway and its broker.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use reference_server::broker::{EventSource, SourceEvent, Tag};
 
 use super::senses::Senses;
-use crate::broker::SimSource;
+use crate::broker::{SimSource, Terms};
+
+/// What becomes of a rejection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejection {
+    /// The broker hears of it.
+    Passed,
+    /// An acknowledgement.
+    Acknowledged,
+}
 
 /// Changes what a broker says to a gateway, and what it hears from it.
 pub trait Feed: Send {
+    /// How the gateway consumes.
+    fn terms(&self) -> Terms {
+        Terms::default()
+    }
+
+    /// How long events must stay away until a source ends that the gateway has let go of; until then it acknowledges what comes.
+    /// Usually it ends at once.
+    fn lingers(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What becomes of a rejection.
+    fn reject(&mut self) -> Rejection {
+        Rejection::Passed
+    }
+
     /// What becomes of an event.
     fn event(&mut self, event: SourceEvent) -> Vec<SourceEvent> {
         vec![event]
@@ -22,7 +48,8 @@ pub trait Feed: Send {
 
 /// A source, perhaps behind a [`Feed`].
 pub(crate) struct FedThrough {
-    source: SimSource,
+    /// Taken when it is dropped.
+    source: Option<SimSource>,
     feed: Option<Box<dyn Feed>>,
     ready: VecDeque<SourceEvent>,
     senses: Senses,
@@ -30,12 +57,16 @@ pub(crate) struct FedThrough {
 
 impl FedThrough {
     pub(crate) fn new(source: SimSource, feed: Option<Box<dyn Feed>>, senses: Senses) -> Self {
-        Self { source, feed, ready: VecDeque::new(), senses }
+        Self { source: Some(source), feed, ready: VecDeque::new(), senses }
+    }
+
+    fn source(&mut self) -> &mut SimSource {
+        self.source.as_mut().expect("it is there until it is dropped")
     }
 
     /// The next event that is heard: what comes to a deaf gateway is neither taken nor settled.
     async fn heard(&mut self) -> SourceEvent {
-        let event = self.source.next().await;
+        let event = self.source().next().await;
         if !self.senses.hears() {
             std::future::pending::<()>().await;
         }
@@ -66,7 +97,7 @@ impl EventSource for FedThrough {
             None => Some(tag),
         };
         if let Some(tag) = tag {
-            self.source.acknowledge_up_to(tag).await;
+            self.source().acknowledge_up_to(tag).await;
         }
     }
 
@@ -74,6 +105,27 @@ impl EventSource for FedThrough {
         if !self.senses.speaks() {
             return;
         }
-        self.source.reject(tag).await;
+        match self.feed.as_mut().map_or(Rejection::Passed, |feed| feed.reject()) {
+            Rejection::Passed => self.source().reject(tag).await,
+            Rejection::Acknowledged => self.source().acknowledge_up_to(tag).await,
+        }
+    }
+}
+
+impl Drop for FedThrough {
+    fn drop(&mut self) {
+        let lingers = self.feed.as_ref().and_then(|feed| feed.lingers());
+        if let (Some(lingers), Some(source)) = (lingers, self.source.take()) {
+            tokio::spawn(linger(source, lingers));
+        }
+    }
+}
+
+/// Acknowledges what comes until nothing has come for so long.
+async fn linger(mut source: SimSource, lingers: Duration) {
+    while let Ok(event) = tokio::time::timeout(lingers, source.next()).await {
+        if let SourceEvent::Delivery { tag, .. } = event {
+            source.acknowledge_up_to(tag).await;
+        }
     }
 }

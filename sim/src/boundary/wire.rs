@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use scenarios::frame::RawFrame;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
@@ -25,6 +26,11 @@ pub struct Passed {
 
 /// Changes one connection.
 pub trait Wire: Send {
+    /// How long the next bytes of a request are waited for, where that has an end. Each byte begins it anew.
+    fn idle_timeout(&self) -> Option<Duration> {
+        None
+    }
+
     /// What becomes of the request's head, its blank line included.
     fn request(&mut self, head: String) -> String {
         head
@@ -65,9 +71,9 @@ where
 {
     let (mut from_client, mut to_client) = split(client);
     let (mut from_gateway, mut to_gateway) = split(gateway);
-    let (request, rest_up) = head(&mut from_client).await?;
+    let (request, rest_up) = head(&mut from_client, wire.idle_timeout()).await?;
     to_gateway.write_all(wire.request(request).as_bytes()).await?;
-    let (mut answer, mut rest_down) = head(&mut from_gateway).await?;
+    let (mut answer, mut rest_down) = head(&mut from_gateway, None).await?;
     if !answer.starts_with("HTTP/1.1 101") {
         from_gateway.read_to_end(&mut rest_down).await?;
         answer += &String::from_utf8_lossy(&rest_down);
@@ -120,14 +126,22 @@ where
 }
 
 /// Reads up to the blank line; answers what came behind it too.
-async fn head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(String, Vec<u8>)> {
+async fn head(
+    stream: &mut (impl AsyncRead + Unpin),
+    idle_timeout: Option<Duration>,
+) -> io::Result<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     loop {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             let rest = bytes.split_off(at + 4);
             return Ok((String::from_utf8_lossy(&bytes).into_owned(), rest));
         }
-        if bytes.len() > MAX_HEAD_BYTES || stream.read_buf(&mut bytes).await? == 0 {
+        let read = stream.read_buf(&mut bytes);
+        let read = match idle_timeout {
+            Some(limit) => tokio::time::timeout(limit, read).await?,
+            None => read.await,
+        };
+        if bytes.len() > MAX_HEAD_BYTES || read? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }

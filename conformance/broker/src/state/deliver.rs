@@ -63,6 +63,7 @@ impl State {
             routing_key: message.routing_key.clone(),
         }));
         if consumer.no_ack {
+            self.unasked += 1;
             if let Some(queue) = self.topology.queue_mut(consumer.queue) {
                 queue.settle(&entry);
             }
@@ -89,6 +90,7 @@ impl State {
         let message_count = count(queue.ready());
         if get.no_ack {
             queue.settle(&entry);
+            self.unasked += 1;
         }
         let Some(channel) = self.channel_mut(id, number) else {
             return Ok(());

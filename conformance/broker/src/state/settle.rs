@@ -10,6 +10,7 @@ impl State {
     /// Acknowledges one delivery, or all up to it.
     pub(super) fn ack(&mut self, id: ConnectionId, number: u16, ack: &basic::Ack) -> Result<(), Fault> {
         for unacked in self.take_unacked(id, number, ack.delivery_tag, ack.multiple)? {
+            self.acknowledged += 1;
             if let Some(queue) = self.topology.queue_mut(unacked.queue) {
                 queue.settle(&unacked.entry);
             }
@@ -30,6 +31,7 @@ impl State {
             if requeue {
                 self.put_back(unacked);
             } else {
+                self.rejected += 1;
                 self.kill(unacked.queue, unacked.entry, Reason::Rejected);
             }
         }

@@ -46,6 +46,7 @@ impl Reader {
             upgrade: true,
             origin: None,
             half: false,
+            drip: None,
             recipe: RequestRecipe::default(),
         };
         let mut stream = TcpStream::connect(gateway.authority()).await.map_err(|error| error.to_string())?;

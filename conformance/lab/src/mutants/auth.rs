@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::Role;
-use scenarios::token::{Alg, Bearer, Issuer, TokenRecipe};
+use scenarios::token::{Alg, Bearer, Issuer, Signature, TokenRecipe};
 use serde_json::Value;
 use sim::boundary::Boundary;
 
@@ -60,6 +60,25 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "AUTH-2",
         about: "The token is decoded, not verified.",
         boundary: || retoken(|token| claim(token, "userId").is_string().then(|| good(token))),
+    },
+    Mutant {
+        id: "gateway/signature-compared-as-far-as-it-goes",
+        requirement: "AUTH-2",
+        about: "The signature is compared up to its own length: one of no bytes is always right.",
+        boundary: || {
+            retoken(|token| {
+                let is_short = [Signature::Empty, Signature::Truncated]
+                    .into_iter()
+                    .any(|signature| is_signed_as(token, signature));
+                is_short.then(|| good(token))
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/signature-of-whatever-token",
+        requirement: "AUTH-2",
+        about: "A signature that has been right is remembered, and not what it was under.",
+        boundary: || retoken(|token| is_signed_as(token, Signature::OfAnother).then(|| good(token))),
     },
     Mutant {
         id: "gateway/alg-none-admitted",
@@ -191,6 +210,11 @@ fn is_of_previous_secret(token: &str) -> bool {
 /// Whether a token is signed with the public key, as if that were a secret.
 fn is_signed_with_public_key(token: &str) -> bool {
     is_made_by(token, TokenRecipe { alg: Some(Alg::PublicKeyAsSecret), ..TokenRecipe::default() })
+}
+
+/// Whether this stands in the place of a token's signature.
+fn is_signed_as(token: &str, signature: Signature) -> bool {
+    is_made_by(token, TokenRecipe { signature: Some(signature), ..TokenRecipe::default() })
 }
 
 /// Whether a token is signed as a recipe says: signing its claims so gives the very same.

@@ -1,11 +1,17 @@
 //! Gateways that hand events on badly.
 
+use std::time::Duration;
+
 use reference_server::broker::SourceEvent;
 use serde_json::json;
+use sim::boundary::{Rejection, Terms};
 
 use super::Mutant;
 use super::feed::{Change as Feeding, feed, says};
 use super::wire::{Change, Shared, down, is, message, wire, with};
+
+/// Bytes of a message that is large.
+const LARGE: usize = 4096;
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -96,6 +102,44 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     super::wire::nothing()
                 })
             })
+        },
+    },
+    Mutant {
+        id: "gateway/large-events-are-overtaken",
+        requirement: "BRIDGE-6",
+        about: "Large events are compressed by another thread, and small ones do not wait for it.",
+        boundary: || {
+            wire(|_| {
+                let mut held = None;
+                Change::default().down(move |frame| {
+                    if frame.payload.len() < LARGE || held.is_some() {
+                        return down([frame].into_iter().chain(held.take()));
+                    }
+                    held = Some(frame);
+                    super::wire::nothing()
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/consumes-without-acknowledgements",
+        requirement: "BRIDGE-7",
+        about: "Messages are consumed with `no-ack`: what the broker has sent, it has forgotten.",
+        boundary: || feed(|| Feeding::default().terms(Terms { acknowledges: false, ..Terms::default() })),
+    },
+    Mutant {
+        id: "gateway/poison-is-acknowledged",
+        requirement: "BRIDGE-8",
+        about: "A body that is no event is acknowledged like any other: no dead-letter exchange gets it.",
+        boundary: || feed(|| Feeding::default().reject(Rejection::Acknowledged)),
+    },
+    Mutant {
+        id: "gateway/hammers-its-broker",
+        requirement: "BRIDGE-9",
+        about: "The broker is dialled again as soon as a dial has failed.",
+        boundary: || {
+            let reconnect = Duration::from_millis(2);
+            feed(move || Feeding::default().terms(Terms { reconnect, ..Terms::default() }))
         },
     },
     Mutant {

@@ -1,12 +1,17 @@
 //! Gateways that lose count of their connections.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use scenarios::frame::RawFrame;
 
 use super::Mutant;
 use super::auth::claim;
+use super::feed::{Change as Feeding, feed};
 use super::wire::{Change, Shared, down, is, message, nothing, wire, with};
+
+/// Not longer than a handshake may take, and longer than the pauses of one that drips.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -116,6 +121,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || wire(|_| Change::default().speechless(1001)),
     },
     Mutant {
+        id: "gateway/takes-events-while-it-ends",
+        requirement: "CONN-6",
+        about: "Events that come after the close frames are acknowledged, though no one is there to get them.",
+        boundary: || feed(|| Feeding::default().lingers(Duration::from_millis(250))),
+    },
+    Mutant {
         id: "gateway/full-is-an-error",
         requirement: "CONN-7",
         about: "Beyond the limit the answer is 500.",
@@ -127,6 +138,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         about: "What stands before the gateway waits for the end of a request, however long that takes.",
         // Nothing is changed: to have a request to change, a connection's wire waits for all of it.
         boundary: || wire(|_| Change::default()),
+    },
+    Mutant {
+        id: "gateway/handshake-with-an-idle-timeout",
+        requirement: "CONN-8",
+        about: "Each byte of a request begins its time anew.",
+        boundary: || wire(|_| Change::default().idle_timeout(IDLE_TIMEOUT)),
     },
     Mutant {
         id: "gateway/ready-without-a-broker",

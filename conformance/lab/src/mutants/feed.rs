@@ -1,9 +1,10 @@
 //! Changes to what a gateway's broker says and hears.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reference_server::broker::{SourceEvent, Tag};
-use sim::boundary::{Boundary, Feed};
+use sim::boundary::{Boundary, Feed, Rejection, Terms};
 
 type OnEvent = Box<dyn FnMut(SourceEvent) -> Vec<SourceEvent> + Send>;
 type OnTag = Box<dyn FnMut(Tag) -> Option<Tag> + Send>;
@@ -13,6 +14,9 @@ type OnTag = Box<dyn FnMut(Tag) -> Option<Tag> + Send>;
 pub(super) struct Change {
     event: Option<OnEvent>,
     acknowledge: Option<OnTag>,
+    terms: Terms,
+    lingers: Option<Duration>,
+    rejection: Option<Rejection>,
 }
 
 /// Changes every source.
@@ -26,6 +30,18 @@ impl Change {
         self
     }
 
+    pub(super) fn terms(self, terms: Terms) -> Self {
+        Self { terms, ..self }
+    }
+
+    pub(super) fn lingers(self, lingers: Duration) -> Self {
+        Self { lingers: Some(lingers), ..self }
+    }
+
+    pub(super) fn reject(self, rejection: Rejection) -> Self {
+        Self { rejection: Some(rejection), ..self }
+    }
+
     pub(super) fn acknowledge(mut self, on: impl FnMut(Tag) -> Option<Tag> + Send + 'static) -> Self {
         self.acknowledge = Some(Box::new(on));
         self
@@ -33,6 +49,18 @@ impl Change {
 }
 
 impl Feed for Change {
+    fn terms(&self) -> Terms {
+        self.terms
+    }
+
+    fn lingers(&self) -> Option<Duration> {
+        self.lingers
+    }
+
+    fn reject(&mut self) -> Rejection {
+        self.rejection.unwrap_or(Rejection::Passed)
+    }
+
     fn event(&mut self, event: SourceEvent) -> Vec<SourceEvent> {
         match &mut self.event {
             Some(on) => on(event),

@@ -4,7 +4,7 @@ use scenarios::frame::RawFrame;
 use serde_json::{Value, json};
 
 use super::Mutant;
-use super::lines::{Change, configured, lines, told};
+use super::lines::{Change, answered, asked, configured, lines, told};
 use super::wire::{Change as OnWire, Shared, is, message, nothing, up, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -27,6 +27,51 @@ pub(super) const MUTANTS: &[Mutant] = &[
                         }
                     }
                 })
+            })
+        },
+    },
+    Mutant {
+        id: "client/a-queue-for-each-type",
+        requirement: "QUEUE-1",
+        about: "Messages are queued by their type, and the types are flushed one after the other.",
+        boundary: || {
+            wire(|_| {
+                let mut held: Vec<RawFrame> = Vec::new();
+                OnWire::default().up(move |frame| {
+                    if is(&frame, "note") && held.is_empty() || !is_own(&frame) {
+                        return up([frame]);
+                    }
+                    held.push(frame);
+                    // As many as are not notes when the last note has gone out.
+                    if held.len() < 4 {
+                        return nothing();
+                    }
+                    let mut held = std::mem::take(&mut held);
+                    held.sort_by_key(|frame| !is(frame, "note"));
+                    up(held)
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "client/loses-what-is-sent-while-connecting",
+        requirement: "QUEUE-1",
+        about: "What is sent is queued while the client is disconnected or reconnecting; `connecting` was forgotten.",
+        boundary: || {
+            let is_connecting = Shared::<bool>::new();
+            lines(move || {
+                let (announces, asks) = (is_connecting.clone(), is_connecting.clone());
+                Change::default()
+                    .report(move |line| {
+                        if line["event"] == "status" {
+                            announces.with(|is_connecting| *is_connecting = line["status"] == "connecting");
+                        }
+                        told([line])
+                    })
+                    .request(move |line| {
+                        let is_lost = line["op"] == "send" && asks.with(|is_connecting| *is_connecting);
+                        if is_lost { answered(&line) } else { asked([line]) }
+                    })
             })
         },
     },

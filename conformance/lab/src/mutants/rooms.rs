@@ -1,9 +1,11 @@
 //! Gateways that take rooms lightly.
 
-use serde_json::json;
+use scenarios::frame::RawFrame;
+use serde_json::{Value, json};
+use sim::boundary::Boundary;
 
 use super::Mutant;
-use super::wire::{Change, Shared, down, is, message, nothing, text, up, wire};
+use super::wire::{Change, Shared, down, is, message, nothing, text, up, wire, with};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -53,7 +55,44 @@ pub(super) const MUTANTS: &[Mutant] = &[
         id: "gateway/private-rooms-are-open",
         requirement: "ROOM-3",
         about: "Whoever asks for a user's room joins it.",
-        boundary: || overheard(|| true),
+        boundary: || overheard(|room| room.starts_with("user:")),
+    },
+    Mutant {
+        id: "gateway/names-are-folded-after-the-check",
+        requirement: "ROOM-3",
+        about: "A room's name is put into lower case when its members are looked up, and was checked before that.",
+        boundary: || overheard(|room| !room.starts_with("user:") && room.to_lowercase().starts_with("user:")),
+    },
+    Mutant {
+        id: "gateway/names-are-trimmed-after-the-check",
+        requirement: "ROOM-3",
+        about: "White space around a room's name is taken off when it is joined, and was there when it was checked.",
+        boundary: || overheard(|room| !room.starts_with("user:") && room.trim().starts_with("user:")),
+    },
+    Mutant {
+        id: "gateway/role-rooms-are-no-good-names",
+        requirement: "ROOM-3",
+        about: "A request for another role's room is answered as one for a bad name, not as one that is forbidden.",
+        boundary: || {
+            wire(|_| {
+                let asked = Shared::<bool>::new();
+                let asks = asked.clone();
+                Change::default()
+                    .up(move |frame| {
+                        let payload = message(&frame).unwrap_or_default()["payload"].take();
+                        asks.with(|asked| *asked = payload.to_string().contains("role:"));
+                        up([frame])
+                    })
+                    .down(move |frame| {
+                        let mut payload = message(&frame).unwrap_or_default()["payload"].take();
+                        if payload["code"] != "forbidden" || !asked.with(|asked| *asked) {
+                            return down([frame]);
+                        }
+                        payload["code"] = json!("bad_room");
+                        down([with(&frame, "payload", payload)])
+                    })
+            })
+        },
     },
     Mutant {
         id: "gateway/role-rooms-are-joined-on-request",
@@ -121,36 +160,45 @@ pub(super) const MUTANTS: &[Mutant] = &[
         id: "gateway/private-events-leak",
         requirement: "BRIDGE-4",
         about: "Events of one user are broadcast, and filtered by the page.",
-        boundary: || overheard(|| false),
+        boundary: everyone_overhears,
     },
 ];
 
-/// What one connection hears of a user's own is heard by others as well, just before they hear the next event: by all of
-/// them, or by those who have asked for a private room.
-fn overheard(must_ask: fn() -> bool) -> sim::boundary::Boundary {
+/// What one connection hears of a user's own is heard by all others as well.
+fn everyone_overhears() -> Boundary {
+    let heard = Shared::<Option<String>>::new();
+    wire(move |_| overhears(heard.clone(), || true))
+}
+
+/// What one connection hears of a user's own is heard as well by those who have asked for such a room.
+fn overheard(is_asked_for: fn(&str) -> bool) -> Boundary {
     let heard = Shared::<Option<String>>::new();
     wire(move |_| {
-        let (heard, asked) = (heard.clone(), Shared::<bool>::new());
+        let asked = Shared::<bool>::new();
         let asks = asked.clone();
-        Change::default()
-            .up(move |frame| {
-                let room = message(&frame).unwrap_or_default()["payload"]["room"].take();
-                if room.as_str().is_some_and(|room| room.starts_with("user:")) {
-                    asks.with(|asked| *asked = true);
-                }
-                up([frame])
-            })
-            .down(move |frame| {
-                if is(&frame, "profile:updated") {
-                    let text = String::from_utf8_lossy(&frame.payload).into_owned();
-                    heard.with(|heard| *heard = Some(text));
-                    return down([frame]);
-                }
-                let listens = !must_ask() || asked.with(|asked| *asked);
-                match heard.with(|heard| heard.clone()).filter(|_| listens && is(&frame, "payment:created")) {
-                    Some(text) => down([scenarios::frame::RawFrame::text(text), frame]),
-                    None => down([frame]),
-                }
-            })
+        overhears(heard.clone(), move || asked.with(|asked| *asked)).up(move |frame| {
+            let mut payload = message(&frame).unwrap_or_default()["payload"].take();
+            let (room, event_type) = (payload["room"].take(), payload["eventType"].take());
+            if [room, event_type].iter().filter_map(Value::as_str).any(is_asked_for) {
+                asks.with(|asked| *asked = true);
+            }
+            up([frame])
+        })
+    })
+}
+
+/// Hears what another connection has heard of a user's own, just before the next event.
+fn overhears(heard: Shared<Option<String>>, listens: impl Fn() -> bool + Send + 'static) -> Change {
+    Change::default().down(move |frame| {
+        if is(&frame, "profile:updated") {
+            let text = String::from_utf8_lossy(&frame.payload).into_owned();
+            heard.with(|heard| *heard = Some(text));
+            return down([frame]);
+        }
+        let overheard = heard.with(|heard| heard.clone());
+        match overheard.filter(|_| listens() && is(&frame, "payment:created")) {
+            Some(text) => down([RawFrame::text(text), frame]),
+            None => down([frame]),
+        }
     })
 }

@@ -98,6 +98,32 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || ignoring("disconnect"),
     },
     Mutant {
+        id: "client/dials-with-a-token-that-comes-too-late",
+        requirement: "STATE-6",
+        about: "`disconnect()` stops timers and closes the socket; a token that is awaited is dialled with when it comes.",
+        boundary: || {
+            lines(|| {
+                let (wanted, left) = (Shared::<bool>::new(), Shared::<bool>::new());
+                let (wants, leaves) = (wanted.clone(), left.clone());
+                Change::default()
+                    .report(move |line| {
+                        wants.with(|wanted| *wanted |= line["event"] == "token_wanted");
+                        let is_silent = left.with(|left| *left) && line["event"] == "status";
+                        if is_silent { told([]) } else { told([line]) }
+                    })
+                    .request(move |line| {
+                        if line["op"] != "disconnect" || !wanted.with(std::mem::take) {
+                            return asked([line]);
+                        }
+                        leaves.with(|left| *left = true);
+                        let status =
+                            json!({ "event": "status", "old": "connecting", "status": "disconnected" });
+                        told([status, json!({ "id": line["id"], "ok": true })])
+                    })
+            })
+        },
+    },
+    Mutant {
         id: "client/leaves-without-a-code",
         requirement: "STATE-6",
         about: "The socket is dropped without a close frame.",
@@ -201,6 +227,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "SUB-3",
         about: "`off` compares a bound function with the one that was given.",
         boundary: || ignoring("off"),
+    },
+    Mutant {
+        id: "client/off-removes-the-last",
+        requirement: "SUB-3",
+        about: "`off` takes the last listener of the event, whichever was given.",
+        boundary: || {
+            lines(|| {
+                let mut listeners: Vec<Value> = Vec::new();
+                Change::default().request(move |mut line| {
+                    if line["op"] == "on" {
+                        listeners.push(line["listener"].clone());
+                    }
+                    if line["op"] == "off"
+                        && let Some(last) = listeners.pop()
+                    {
+                        line["listener"] = last;
+                    }
+                    asked([line])
+                })
+            })
+        },
     },
     Mutant {
         id: "client/a-failing-listener-stops-the-others",

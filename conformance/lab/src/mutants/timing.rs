@@ -85,6 +85,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         about: "Nobody waits for the pong.",
         boundary: || configured("pongTimeout", |given| times(given, 1000)),
     },
+    Mutant {
+        id: "client/silence-is-noticed-too-early",
+        requirement: "PING-3",
+        about: "A pong is waited for half as long as it may take.",
+        boundary: || configured("pongTimeout", |given| json!(given.as_u64().unwrap_or(1000) / 2)),
+    },
 ];
 
 fn times(given: &Value, factor: u64) -> Value {

@@ -1,6 +1,7 @@
 //! Changes to WebSocket connections, a closure for each direction.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use scenarios::frame::RawFrame;
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ pub(super) struct Change {
     up: Option<OnFrame>,
     down: Option<OnFrame>,
     half_duplex: bool,
+    idle_timeout: Option<Duration>,
 }
 
 /// Changes every connection; they are counted from 0.
@@ -26,6 +28,10 @@ pub(super) fn wire(make: impl Fn(usize) -> Change + Send + Sync + 'static) -> Bo
 }
 
 impl Change {
+    pub(super) fn idle_timeout(self, limit: Duration) -> Self {
+        Self { idle_timeout: Some(limit), ..self }
+    }
+
     pub(super) fn request(mut self, on: impl FnMut(String) -> String + Send + 'static) -> Self {
         self.request = Some(Box::new(on));
         self
@@ -74,6 +80,10 @@ impl Change {
 }
 
 impl Wire for Change {
+    fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_timeout
+    }
+
     fn request(&mut self, head: String) -> String {
         match &mut self.request {
             Some(on) => on(head),

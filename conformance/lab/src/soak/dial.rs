@@ -102,6 +102,7 @@ impl Door {
             upgrade: true,
             origin: None,
             half: false,
+            drip: None,
             recipe: RequestRecipe::default(),
         }
     }

@@ -102,3 +102,14 @@ fn a_universal_rule_is_printed_once() {
     assert!(text.contains("\n    in 2 cases: a, b\n") && text.contains("\n    STATE-2    "), "{text}");
     assert!(text.ends_with("not conformant (exit code 1)\n"), "{text}");
 }
+
+/// Of a case that says nothing, the expectation that is doubted is printed with what may have made it hold, and no other.
+#[test]
+fn what_is_doubted_is_printed() {
+    let why = "after ping: close, not before 150 ms: noise of 18 ms may have made it so".to_owned();
+    let checks = [("STATE-1", Judgement::Passed), ("PING-3", Judgement::Undecided { why })];
+    let text = text(&report(vec![case("a", Verdict::Inconclusive { stall_ms: 18 }, &checks)]), false);
+    let printed = "\n  inconclusive: this host stalled for 18 ms\n  PING-3  in doubt: after ping: close, not before 150 ms: \
+                   noise of 18 ms may have made it so\n  repeat it: ";
+    assert!(text.contains(printed), "{text}");
+}

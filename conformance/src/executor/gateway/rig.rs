@@ -7,7 +7,7 @@ use std::time::Duration;
 use player::{Play, PlayError};
 use scenarios::scenario::{Bindings, BrokerState, GatewayScript};
 use scenarios::token::Issuer;
-use scenarios::trace::Trace;
+use scenarios::trace::{Settlements, Trace};
 use url::Url;
 
 use super::broker;
@@ -21,7 +21,7 @@ use crate::noise::Watch;
 use crate::process::Subject;
 use crate::profile::{GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::Proxy;
-use embedded_broker::Broker;
+use embedded_broker::{Broker, Snapshot};
 
 /// A broker, and the gateways that it feeds.
 pub struct Rig {
@@ -188,6 +188,13 @@ impl Rig {
     pub(super) async fn consumed_queues(&self) -> Option<usize> {
         let snapshot = self.embedded.as_ref()?.snapshot().await.ok()?;
         Some(snapshot.queues.values().filter(|queue| queue.consumers > 0).count())
+    }
+
+    /// How deliveries were settled at the embedded broker. What another broker has seen, it does not say.
+    pub(super) async fn settlements(&self) -> Option<Settlements> {
+        let snapshot = self.embedded.as_ref()?.snapshot().await.ok()?;
+        let Snapshot { acknowledged, rejected, unasked, .. } = snapshot;
+        Some(Settlements { acknowledged, rejected, unasked })
     }
 
     /// Kills the gateways and says what they printed last.

@@ -49,7 +49,8 @@ fn noise(host: u64, subject: impl Into<Option<u64>>) -> Noise {
 }
 
 fn seen(judgement: Judgement, margin_ms: Option<u64>, noise: Noise) -> Seen {
-    let margin = margin_ms.map(|ms| Margin { beyond_us: ms * 1000, at: Vec::new() });
+    let margin =
+        margin_ms.map(|ms| Margin { expected: "so late".to_owned(), beyond_us: ms * 1000, at: Vec::new() });
     Seen { judged: Judged { requirement: id("BACKOFF-5"), judgement, margin }, noise, cut: None }
 }
 
@@ -238,7 +239,7 @@ fn noise_matters_where_it_was() {
     assert_eq!(about(late(&[1]), &trace), around(&[1400, 5000]));
     assert_eq!(about(away(), &trace), Span::WorstOf(WINDOW));
     let wide_enough = |beyond_us| {
-        let margin = Some(Margin { beyond_us, at: vec![2, 0] });
+        let margin = Some(Margin { expected: String::new(), beyond_us, at: vec![2, 0] });
         span(&Judged { requirement: id("STATE-1"), judgement: Judgement::Passed, margin }, &trace)
     };
     for (beyond_us, lookback) in [(1, LEAST_LOOKBACK), (60_000, ms(120)), (1_000_000, LOOKBACK)] {

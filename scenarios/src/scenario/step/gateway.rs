@@ -93,6 +93,8 @@ pub enum Inspection {
     Topology,
     /// How many messages are ready in the queue.
     Queue,
+    /// How the deliveries of all queues were settled: the embedded broker tells it, any other does not.
+    Settlements,
     /// What the gateway or client under test has printed.
     Log,
 }
@@ -138,7 +140,9 @@ impl GatewayAction {
     pub(in crate::scenario) fn is_beyond_simulation(&self) -> Option<&'static str> {
         match self {
             Self::Broker(BrokerAct::Forgets(_)) => Some("a simulated broker has no exchange to forget"),
-            Self::Broker(BrokerAct::Network(_)) => Some("a simulation has no network before its broker"),
+            Self::Broker(BrokerAct::Network(act)) if act.holds_back().is_none() => {
+                Some("a simulated broker can hold deliveries back, and do nothing else to its network")
+            }
             Self::Probe(_, ProbeAct::Network(act)) if act.resets() => {
                 Some("a simulated connection cannot be reset")
             }
@@ -181,6 +185,7 @@ impl fmt::Display for GatewayAction {
             }
             Self::Inspect(Inspection::Topology) => f.write_str("read the broker's topology"),
             Self::Inspect(Inspection::Queue) => f.write_str("count the gateway's queue"),
+            Self::Inspect(Inspection::Settlements) => f.write_str("count what was acknowledged and rejected"),
             Self::Inspect(Inspection::Log) => f.write_str("read the log"),
             Self::Get { client, path } => write!(f, "{client}: get {path}"),
             Self::Broker(BrokerAct::State(BrokerState::Up)) => f.write_str("let the broker come back"),

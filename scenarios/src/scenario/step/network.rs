@@ -71,6 +71,18 @@ impl NetworkAct {
         matches!(self, Self::Sudden(Sudden::Reset))
     }
 
+    /// Whether it holds back what goes to the subject from now on, or does so no more; nothing where it does anything else.
+    pub fn holds_back(&self) -> Option<bool> {
+        let hole = LaneSpec { black_hole: true, ..LaneSpec::default() };
+        match self {
+            Self::Sudden(Sudden::Clear) => Some(false),
+            Self::Shape(Shape { both, to_subject: Some(to), from_subject: None }) => {
+                (*both == LaneSpec::default() && *to == hole).then_some(true)
+            }
+            _ => None,
+        }
+    }
+
     /// What it changes, at these times.
     pub fn change(&self, times: &Times) -> Change {
         match self {
