@@ -13,20 +13,29 @@ pub struct Answer {
     content_type: &'static str,
     fields: String,
     body: String,
+    /// Whether its head alone is sent.
+    is_head_only: bool,
 }
 
 impl Answer {
     /// Says nothing but its status.
     pub(super) fn plain(status: u16, reason: &'static str) -> Self {
         let body = format!("{reason}\n");
-        Self { status, reason, content_type: "text/plain; charset=utf-8", fields: String::new(), body }
+        Self {
+            status,
+            reason,
+            content_type: "text/plain; charset=utf-8",
+            fields: String::new(),
+            body,
+            is_head_only: false,
+        }
     }
 
     /// A page.
     pub(super) fn ok(content_type: &'static str, body: String) -> Self {
         // What a gateway tells of itself is old in a moment.
         let fields = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n".to_owned();
-        Self { status: 200, reason: "OK", content_type, fields, body }
+        Self { status: 200, reason: "OK", content_type, fields, body, is_head_only: false }
     }
 
     /// Data, or what was wrong.
@@ -40,15 +49,21 @@ impl Answer {
         self
     }
 
+    /// The same head, and no content.
+    pub(super) fn without_content(self) -> Self {
+        Self { is_head_only: true, ..self }
+    }
+
     /// Sends it and ends the sending side.
     pub(super) async fn send(self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
-        let Self { status, reason, content_type, fields, body } = self;
+        let Self { status, reason, content_type, fields, body, is_head_only } = self;
         let head = format!(
             "HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n{fields}\
              Connection: close\r\n\r\n",
             body.len()
         );
-        stream.write_all((head + &body).as_bytes()).await?;
+        let content = if is_head_only { "" } else { body.as_str() };
+        stream.write_all((head + content).as_bytes()).await?;
         stream.shutdown().await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::head::Head;
 
@@ -23,8 +23,12 @@ pub(super) enum BodyError {
     Io(#[from] io::Error),
 }
 
-/// Reads what `Content-Length` announces. Other ways to measure a body, such as chunks, are not understood.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin), head: &Head) -> Result<Vec<u8>, BodyError> {
+/// Reads what `Content-Length` announces. Other ways to measure a body, such as chunks, are not understood. A client that waits to be
+/// asked for it is (RFC 9110 section 10.1.1), once it is known to be of a length that is read.
+pub(super) async fn read(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    head: &Head,
+) -> Result<Vec<u8>, BodyError> {
     let announced = head.field("content-length").filter(|_| head.field("transfer-encoding").is_none());
     let announced =
         announced.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
@@ -35,6 +39,10 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin), head: &Head) -> 
     }
     let mut body = head.leftover.clone();
     let read = body.len().min(length);
+    if read < length && !head.is_http_1_0 && head.lists("expect", "100-continue") {
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+        stream.flush().await?;
+    }
     body.resize(length, 0);
     stream.read_exact(&mut body[read..]).await?;
     Ok(body)
@@ -45,9 +53,14 @@ mod tests {
     use super::*;
 
     async fn body(request: &str) -> Result<Vec<u8>, BodyError> {
-        let mut stream = request.as_bytes();
+        let mut stream = pipe(request);
         let head = Head::read(&mut stream).await.unwrap();
         read(&mut stream, &head).await
+    }
+
+    /// What a client has written, and nothing more.
+    fn pipe(text: &str) -> tokio::io::Join<std::io::Cursor<Vec<u8>>, tokio::io::Sink> {
+        tokio::io::join(std::io::Cursor::new(text.as_bytes().to_vec()), tokio::io::sink())
     }
 
     /// What is announced is read, wherever the head's reader stopped, and no more.
@@ -56,9 +69,27 @@ mod tests {
         assert_eq!(body("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcd").await.unwrap(), b"abc");
         let (begin, end) = ("POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nab", "cd");
         let head = Head::read(&mut begin.as_bytes()).await.unwrap();
-        assert_eq!(read(&mut end.as_bytes(), &head).await.unwrap(), b"abcd");
-        let short = read(&mut "c".as_bytes(), &head).await;
+        assert_eq!(read(&mut pipe(end), &head).await.unwrap(), b"abcd");
+        let short = read(&mut pipe("c"), &head).await;
         assert!(matches!(short, Err(BodyError::Io(_))), "{short:?}");
+    }
+
+    /// A client that waits to be asked for its body is asked, unless it has sent it already or speaks HTTP/1.0.
+    #[tokio::test]
+    async fn who_waits_to_be_asked_is_asked() {
+        for (version, sent, asked) in [("1.1", "", true), ("1.1", "abc", false), ("1.0", "", false)] {
+            let head =
+                format!("POST / HTTP/{version}\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n{sent}");
+            let head = Head::read(&mut head.as_bytes()).await.unwrap();
+            let mut answers = Vec::new();
+            let mut stream = tokio::io::join(&b"abc"[sent.len()..], &mut answers);
+            assert_eq!(read(&mut stream, &head).await.unwrap(), b"abc");
+            assert_eq!(
+                answers,
+                if asked { &b"HTTP/1.1 100 Continue\r\n\r\n"[..] } else { b"" },
+                "{version} {sent}"
+            );
+        }
     }
 
     /// Bodies of unknown length, and too long ones, are not read.

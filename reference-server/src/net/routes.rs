@@ -26,7 +26,10 @@ pub(super) async fn serve(
     shared: &Shared,
 ) -> io::Result<Option<SignedIn>> {
     let own = head.path == shared.config.path;
-    let answer = match (head.path.as_str(), head.method.as_str()) {
+    // HEAD is GET without the content (RFC 9110 section 9.3.2); nothing upgrades by it.
+    let is_head = head.method == "HEAD";
+    let method = if is_head && !own { "GET" } else { head.method.as_str() };
+    let answer = match (head.path.as_str(), method) {
         (_, "GET") if own => return upgrade(stream, head, peer, shared).await,
         ("/healthz", "GET") => Answer::plain(200, "OK"),
         ("/readyz", "GET") if shared.is_ready() => Answer::plain(200, "OK"),
@@ -38,13 +41,15 @@ pub(super) async fn serve(
             dev::answer(stream, head, shared).await?
         }
         (path, _) if own || matches!(path, "/healthz" | "/readyz" | "/stats" | "/metrics") => {
-            Answer::plain(405, "Method Not Allowed").with("Allow", "GET")
+            let allowed = if own { "GET" } else { "GET, HEAD" };
+            Answer::plain(405, "Method Not Allowed").with("Allow", allowed)
         }
         _ => {
             shared.metrics.refuse(Refusal::Request);
             Answer::plain(404, "Not Found")
         }
     };
+    let answer = if is_head { answer.without_content() } else { answer };
     answer.send(stream).await?;
     Ok(None)
 }

@@ -40,6 +40,23 @@ async fn other_requests_are_told_off() {
     assert_eq!(status(address, "\u{1}\u{2}\u{3} what\r\n\r\n").await, "400");
 }
 
+/// HEAD gets what GET gets, the length included, without the content (RFC 9110 section 9.3.2); it never upgrades.
+#[tokio::test]
+async fn head_is_get_without_content() {
+    let (_gateway, address) = start(config()).await;
+    for (path, status) in [("/healthz", "200"), ("/stats", "200"), ("/nowhere", "404"), ("/ws", "405")] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("HEAD {path} HTTP/1.1\r\nHost: gateway\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        within(stream.read_to_string(&mut answer)).await.unwrap();
+        let (head, content) = answer.split_once("\r\n\r\n").unwrap();
+        assert_eq!((head.split(' ').nth(1), content), (Some(status), ""), "{path}");
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        assert!(length.is_some_and(|length| length != "0"), "{path}: {head}");
+    }
+}
+
 /// The gateway is healthy without a broker, and ready with one; connections outlive it (BRIDGE-9).
 #[tokio::test]
 async fn readiness_follows_the_broker() {
