@@ -45,7 +45,23 @@ pub(super) struct Owner<L> {
     to_inputs: mpsc::Sender<Input>,
     stalled: watch::Sender<bool>,
     refusing: bool,
+    /// When connections are accepted again, after the system refused to.
+    accept_from: Option<Instant>,
     next_connection: u64,
+}
+
+/// Which sources were served since the others had their turn.
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    requests: bool,
+    inputs: bool,
+    accepted: bool,
+}
+
+impl Round {
+    fn has_begun(self) -> bool {
+        self.requests || self.inputs || self.accepted
+    }
 }
 
 /// What is on its way to one socket's task.
@@ -75,17 +91,30 @@ impl<L: Listen> Owner<L> {
             to_inputs,
             stalled: watch::Sender::new(false),
             refusing: false,
+            accept_from: None,
             next_connection: 0,
         }
     }
 
     /// Runs until the handle is gone or asks for the end.
+    ///
+    /// Sources are served in a fixed order, so that a simulation repeats, and in rounds, so that none starves another: a
+    /// source that was served waits until every other one that is ready has been, too. Timers and tasks that ended
+    /// need no round: each comes once.
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut batch = Vec::with_capacity(INPUT_BATCH);
+        let mut round = Round::default();
         loop {
             let deadline = self.state.deadline().map(|elapsed| self.started + elapsed);
             tokio::select! {
-                request = requests.recv() => match request {
+                biased;
+                () = sleep_until(deadline) => self.handle(Input::Tick),
+                Some(ended) = self.tasks.join_next() => {
+                    if let Err(error) = ended {
+                        std::panic::resume_unwind(error.into_panic());
+                    }
+                }
+                request = requests.recv(), if !round.requests => match request {
                     None => return,
                     Some(Request::Shutdown(done)) => {
                         self.shut_down().await;
@@ -93,26 +122,30 @@ impl<L: Listen> Owner<L> {
                         let _ = done.send(());
                         return;
                     }
-                    Some(request) => self.answer(request),
-                },
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.admit(stream, peer),
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    Some(request) => {
+                        round.requests = true;
+                        self.answer(request);
                     }
                 },
-                _ = self.inputs.recv_many(&mut batch, INPUT_BATCH) => {
+                _ = self.inputs.recv_many(&mut batch, INPUT_BATCH), if !round.inputs => {
+                    round.inputs = true;
                     for input in batch.drain(..) {
                         self.handle(input);
                     }
                 }
-                () = sleep_until(deadline) => self.handle(Input::Tick),
-                Some(ended) = self.tasks.join_next() => {
-                    if let Err(error) = ended {
-                        std::panic::resume_unwind(error.into_panic());
+                () = sleep_until(self.accept_from), if self.accept_from.is_some() => self.accept_from = None,
+                accepted = self.listener.accept(), if !round.accepted && self.accept_from.is_none() => {
+                    round.accepted = true;
+                    match accepted {
+                        Ok((stream, peer)) => self.admit(stream, peer),
+                        Err(error) => {
+                            tracing::warn!(%error, "cannot accept a connection");
+                            self.accept_from = Some(self.started + self.now().elapsed + ACCEPT_PAUSE);
+                        }
                     }
                 }
+                // Nothing else is ready.
+                () = std::future::ready(()), if round.has_begun() => round = Round::default(),
             }
             self.flush();
         }
@@ -230,6 +263,9 @@ impl<L: Listen> Owner<L> {
         let all_gone = async {
             while !self.tasks.is_empty() {
                 tokio::select! {
+                    biased;
+                    // There are only so many tasks; their clients may go on sending.
+                    _ = self.tasks.join_next() => {}
                     Some(input) = self.inputs.recv() => {
                         if let Input::Gone(id) = input {
                             self.outboxes.remove(&id);
@@ -241,7 +277,6 @@ impl<L: Listen> Owner<L> {
                             }
                         }
                     }
-                    _ = self.tasks.join_next() => {}
                 }
             }
         };

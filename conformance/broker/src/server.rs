@@ -125,7 +125,8 @@ impl Drop for Broker {
 
 fn url_of(addr: SocketAddr, config: &BrokerConfig) -> Url {
     let mut url = Url::parse(&format!("amqp://{addr}/%2f")).expect("an address makes a URL");
-    url.set_username(&config.user).expect("a URL with a host takes a user");
-    url.set_password(Some(&config.password)).expect("a URL with a host takes a password");
+    let (name, password) = config.users.first();
+    url.set_username(name).expect("a URL with a host takes a user");
+    url.set_password(Some(password)).expect("a URL with a host takes a password");
     url
 }
