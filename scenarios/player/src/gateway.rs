@@ -27,7 +27,6 @@ const PUBLISH_AGAIN: Duration = Duration::from_millis(100);
 const SETTLING_PING: &[u8] = b"settle";
 /// What a ping frame carries that asks whether a connection is alive.
 const ALIVE_PING: &[u8] = b"alive";
-/// The client that signs in after the steps.
 
 /// Plays the steps; `scenario` is bound already.
 pub async fn play<S: GatewayStage>(
