@@ -30,7 +30,7 @@
 //!   `reject-publish-dlx`, the dead-letter strategy `at-least-once`, and what RabbitMQ refuses so itself;
 //! * **reported** in [`Snapshot::ignored_arguments`] and by a warning: arguments about storage and placement
 //!   (`x-queue-mode`, `x-queue-version`, leaders, group sizes), and those that RabbitMQ ignores as well;
-//! * **different**: durable things outlive clients and not the broker; names that are not UTF-8 do not parse (502).
+//! * **different**: what returns to a quorum queue precedes what is new there, which RabbitMQ does not promise; durable things outlive clients and not the broker; names that are not UTF-8 do not parse (502).
 //!
 //! Users are those of [`BrokerConfig::users`], and there is one virtual host (`/`).
 //!

@@ -21,10 +21,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long clients have to take note of a shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
+/// What a snapshot is looked at for.
+pub(super) type Predicate = Box<dyn Fn(&Snapshot) -> bool + Send>;
+
 /// What the handle asks.
-#[derive(Debug)]
 pub(super) enum Request {
     Snapshot(oneshot::Sender<Snapshot>),
+    /// Answered as soon as a snapshot suits.
+    Until(Predicate, oneshot::Sender<Snapshot>),
     DropConnections(oneshot::Sender<()>),
     Refuse(bool, oneshot::Sender<()>),
     Stall(bool, oneshot::Sender<()>),
@@ -45,6 +49,8 @@ pub(super) struct Owner<L> {
     to_inputs: mpsc::Sender<Input>,
     stalled: watch::Sender<bool>,
     refusing: bool,
+    /// Requests for a snapshot that suits.
+    waiting: Vec<(Predicate, oneshot::Sender<Snapshot>)>,
     /// When connections are accepted again, after the system refused to.
     accept_from: Option<Instant>,
     next_connection: u64,
@@ -91,6 +97,7 @@ impl<L: Listen> Owner<L> {
             to_inputs,
             stalled: watch::Sender::new(false),
             refusing: false,
+            waiting: Vec::new(),
             accept_from: None,
             next_connection: 0,
         }
@@ -148,6 +155,20 @@ impl<L: Listen> Owner<L> {
                 () = std::future::ready(()), if round.has_begun() => round = Round::default(),
             }
             self.flush();
+            self.answer_waiting();
+        }
+    }
+
+    /// Answers the requests for which the state suits now.
+    fn answer_waiting(&mut self) {
+        self.waiting.retain(|(_, reply)| !reply.is_closed());
+        if self.waiting.is_empty() {
+            return;
+        }
+        let snapshot = self.state.snapshot();
+        for (_, reply) in self.waiting.extract_if(.., |(suits, _)| suits(&snapshot)) {
+            // The receiver may have been dropped.
+            let _ = reply.send(snapshot.clone());
         }
     }
 
@@ -157,6 +178,7 @@ impl<L: Listen> Owner<L> {
             Request::Snapshot(answer) => {
                 let _ = answer.send(self.state.snapshot());
             }
+            Request::Until(suits, reply) => self.waiting.push((suits, reply)),
             Request::DropConnections(done) => {
                 for (id, outbox) in std::mem::take(&mut self.outboxes) {
                     let _ = outbox.abort.send(());

@@ -96,6 +96,16 @@ impl Broker {
         self.ask(Request::Snapshot).await
     }
 
+    /// Waits until a snapshot suits, and returns it: what a test can wait for instead of sleeping. `suits` is called
+    /// whenever something may have changed, so it should be quick.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`] where the broker ends before.
+    pub async fn until(&self, suits: impl Fn(&Snapshot) -> bool + Send + 'static) -> Result<Snapshot, Ended> {
+        self.ask(|reply| Request::Until(Box::new(suits), reply)).await
+    }
+
     /// Tells all clients that the broker goes (320), gives them a moment to hear it, and ends. No task is left.
     pub async fn shutdown(mut self) {
         // A broker that has ended already has no clients to tell.

@@ -19,11 +19,12 @@ type Show = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A trial for each ability.
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
-    let abilities: [(&str, Show); 12] = [
+    let abilities: [(&str, Show); 13] = [
         ("an_outage_gives_back_what_clients_held", || Box::pin(an_outage_gives_back_what_clients_held())),
         ("a_lasting_outage_refuses_redials", || Box::pin(a_lasting_outage_refuses_redials())),
         ("a_stalled_broker_misses_its_heartbeats", || Box::pin(a_stalled_broker_misses_its_heartbeats())),
         ("a_snapshot_tells_what_there_is", || Box::pin(a_snapshot_tells_what_there_is())),
+        ("a_state_can_be_waited_for", || Box::pin(a_state_can_be_waited_for())),
         ("ignored_arguments_are_reported", || Box::pin(ignored_arguments_are_reported())),
         ("what_is_not_implemented_is_refused_540", || Box::pin(what_is_not_implemented_is_refused_540())),
         ("several_users_may_log_in", || Box::pin(several_users_may_log_in())),
@@ -120,6 +121,21 @@ async fn a_snapshot_tells_what_there_is() {
     assert_eq!((snapshot.published, snapshot.unroutable, snapshot.refused), (4, 1, 0));
     let topic = &snapshot.exchanges["amq.topic"];
     assert_eq!((topic.kind.as_str(), topic.bindings, topic.durable), ("topic", 1, true));
+    broker.shutdown().await;
+}
+
+async fn a_state_can_be_waited_for() {
+    let broker = start(BrokerConfig::default()).await;
+    let (_connection, channel) = client(&broker).await;
+    let ready = |count| broker.until(move |snapshot| snapshot.queues["q"].ready == count);
+    let (none, two) = tokio::join!(ready(0), async {
+        put(&channel, &"q".into(), &["a", "b"]).await;
+        ready(2).await
+    });
+    assert_eq!((none.expect("the broker runs").published, two.expect("the broker runs").published), (0, 2));
+    let ended = broker.until(|_| false);
+    let given_up = tokio::time::timeout(Duration::ZERO, ended).await;
+    assert!(given_up.is_err(), "a wait that was given up is forgotten");
     broker.shutdown().await;
 }
 

@@ -5,7 +5,7 @@ use crate::bench::{
     Bench, body_of, code_of, consume, counts, drain, fetch, next, next_bodies, publish_with, put, table,
     text, until_ready,
 };
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions};
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, BasicRejectOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Consumer};
 
@@ -128,18 +128,20 @@ async fn single_active(bench: &Bench, channel: &Channel) -> ShortString {
 async fn one_consumer_at_a_time_can_be_active(bench: &Bench) {
     let channel = bench.channel().await;
     let queue = single_active(bench, &channel).await;
-    channel.basic_qos(1, BasicQosOptions::default()).await.expect("prefetch");
-    let (mut first, mut second) = (consume(&channel, &queue).await, consume(&channel, &queue).await);
-    put(&channel, &queue, &["a", "b", "c"]).await;
+    let (active, waiting) = (bench.channel().await, bench.channel().await);
+    active.basic_qos(1, BasicQosOptions::default()).await.expect("prefetch");
+    let mut first = consume(&active, &queue).await;
+    let mut second = consume(&waiting, &queue).await;
+    put(&channel, &queue, &["a", "b"]).await;
     let a = next(&mut first).await;
     assert_eq!(body_of(&a), "a");
     // The first one has no room, and the second one waits all the same.
-    until_ready(&channel, &queue, 2).await;
+    until_ready(&channel, &queue, 1).await;
     a.ack(Default::default()).await.expect("acknowledged");
-    let b = next(&mut first).await;
-    assert_eq!(body_of(&b), "b");
-    channel.basic_cancel(first.tag(), BasicCancelOptions::default()).await.expect("cancelled");
-    assert_eq!(next_bodies(&mut second, 1).await, ["c"]);
+    assert_eq!(next_bodies(&mut first, 1).await, ["b"]);
+    active.close(200, "bye".into()).await.expect("a closed channel");
+    let b = next(&mut second).await;
+    assert_eq!((body_of(&b), b.redelivered), ("b".into(), true));
 }
 
 async fn a_single_active_consumer_cannot_be_exclusive_403(bench: &Bench) {
@@ -160,23 +162,18 @@ async fn a_queue_of_limited_bytes_makes_room(bench: &Bench) {
 
 async fn an_unused_queue_expires(bench: &Bench) {
     const EXPIRES: AMQPValue = AMQPValue::LongInt(100);
-    let channel = bench.channel().await;
+    let channel = bench.confirming_channel().await;
     let consumed = bench.queue_with(&channel, "consumed", &[("x-expires", EXPIRES)]).await;
     let _consumer = consume(&channel, &consumed).await;
     let unused = bench.queue_with(&channel, "unused", &[("x-expires", EXPIRES)]).await;
-    let observed = async {
-        loop {
-            let observer = bench.channel().await;
-            let passive = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
-            // A passive declaration is no use of the queue.
-            match observer.queue_declare(unused.clone(), passive, FieldTable::default()).await {
-                Ok(_) => tokio::task::yield_now().await,
-                gone => return assert_eq!(code_of(gone), 404),
-            }
-            let _ = observer.close(200, "bye".into()).await;
-        }
+    // A publish is no use of the queue, and finds out whether it is there.
+    let mandatory = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let returned = async || {
+        let properties = BasicProperties::default();
+        let sent = channel.basic_publish("".into(), unused.clone(), mandatory, b"", properties).await;
+        sent.expect("a message is sent").await.expect("a confirm").take_message().is_some()
     };
-    observed.await;
+    while !returned().await {}
     assert_eq!(counts(&channel, &consumed).await, (0, 1));
 }
 

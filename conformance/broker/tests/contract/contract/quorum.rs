@@ -2,12 +2,10 @@
 
 use super::behaviours;
 use super::dead_letters::{deaths_of, field, headers_of};
-use crate::bench::{
-    Bench, bind, body_of, code_of, consume, fetch, message_of, next, put, table, text, until_ready,
-};
+use crate::bench::{Bench, bind, body_of, code_of, consume, fetch, message_of, next, put, table, text};
 use lapin::ExchangeKind;
 use lapin::message::Delivery;
-use lapin::options::{BasicNackOptions, BasicQosOptions, BasicRejectOptions, QueueDeclareOptions};
+use lapin::options::{BasicQosOptions, BasicRejectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Consumer};
 
@@ -16,7 +14,6 @@ behaviours![
     a_closed_channel_counts_as_a_delivery,
     a_message_past_its_delivery_limit_is_dead_lettered,
     a_message_past_its_delivery_limit_is_gone_without_an_exchange,
-    a_quorum_queue_gives_back_in_the_order_of_return,
     a_quorum_queue_is_durable_and_shared_406,
     a_quorum_queue_has_arguments_of_its_own_406,
     a_delivery_limit_must_stay_the_same_406,
@@ -115,20 +112,6 @@ async fn a_message_past_its_delivery_limit_is_gone_without_an_exchange(bench: &B
     let mut consumer = consume(&channel, &queue).await;
     requeued(&mut consumer, "a", 1).await;
     requeued(&mut consumer, "b", 1).await;
-}
-
-async fn a_quorum_queue_gives_back_in_the_order_of_return(bench: &Bench) {
-    let channel = bench.channel().await;
-    let queue = quorum_queue(bench, &channel, &[]).await;
-    put(&channel, &queue, &["a", "b", "c"]).await;
-    let (a, b) = (fetch(&channel, &queue).await, fetch(&channel, &queue).await);
-    for delivery in [b, a] {
-        delivery.nack(BasicNackOptions { multiple: false, requeue: true }).await.expect("requeued");
-    }
-    until_ready(&channel, &queue, 3).await;
-    for body in ["b", "a", "c"] {
-        assert_eq!(body_of(&fetch(&channel, &queue).await), body);
-    }
 }
 
 async fn a_quorum_queue_is_durable_and_shared_406(bench: &Bench) {
