@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use reference_server::broker::{EventSource, SourceEvent, Tag};
 
 use super::senses::Senses;
-use crate::broker::SimSource;
+use crate::source::SimSource;
 
 /// Changes what a broker says to a gateway, and what it hears from it.
 pub trait Feed: Send {

@@ -137,7 +137,6 @@ impl GatewayAction {
     /// Why a simulation cannot do it, where it cannot.
     pub(in crate::scenario) fn is_beyond_simulation(&self) -> Option<&'static str> {
         match self {
-            Self::Broker(BrokerAct::Forgets(_)) => Some("a simulated broker has no exchange to forget"),
             Self::Broker(BrokerAct::Network(_)) => Some("a simulation has no network before its broker"),
             Self::Probe(_, ProbeAct::Network(act)) if act.resets() => {
                 Some("a simulated connection cannot be reset")
