@@ -16,7 +16,7 @@ mod wire;
 
 use std::sync::Arc;
 
-pub use crate::broker::Terms;
+pub use crate::source::Terms;
 pub(crate) use failure::Channels;
 pub use failure::{Failure, FailureKind};
 pub(crate) use feed::FedThrough;

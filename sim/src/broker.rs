@@ -1,469 +1,422 @@
-//! A broker as gateways and a publisher see it: deliveries in order, acknowledgements, redelivery of what a gateway that
-//! died had not acknowledged, and outages.
+//! The broker of a simulation: the embedded one, at the end of lines that can be cut, or bring a gateway nothing.
+//!
+//! ```text
+//!  gateway (SimSource) ══ line ══► [Passage] ══ line ══► ┌────────────────┐
+//!                                                        │ embedded Broker │
+//!  publisher (Stage) ══════════════════════════ line ══► └────────────────┘
+//! ```
 
-use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use bytes::Bytes;
-use player::Recorder;
-use reference_server::broker::{EventSource, SourceEvent, Tag};
+use embedded_broker::{BrokerConfig, Ended, Listen, Snapshot};
+use player::{Recorder, StageError, TopologyReport};
+use reference_server::broker::{Declaration, QueueKind, RabbitMqConfig, Topology};
 use scenarios::trace::{Actor, Event, Settlements};
-use tokio::sync::{mpsc, oneshot};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, copy, duplex, split};
+use tokio::sync::{mpsc, watch};
 
-/// Commands that wait for the broker.
-const COMMANDS: usize = 256;
-/// Deliveries that may be unacknowledged at once.
-const PREFETCH: usize = 256;
+use crate::amqp::{Link, LinkError};
 
-/// How a gateway consumes.
-#[derive(Debug, Clone, Copy)]
-pub struct Terms {
-    /// Whether its deliveries wait for an acknowledgement.
-    pub acknowledges: bool,
-    /// How long it waits before it seeks the broker again.
-    pub reconnect: Duration,
+/// Connections that wait to be accepted.
+const BACKLOG: usize = 16;
+/// Bytes that a line holds.
+const LINE_BYTES: usize = 64 * 1024;
+const EXCHANGE: &str = "events";
+const QUEUE: &str = "ws_events";
+
+/// What the gateway with this number, counted from 0, declares: one of several has a queue of its own, so that each gets every
+/// event (BRIDGE-11).
+pub(crate) fn topology(gateway: usize, gateways: usize) -> Topology {
+    let config = RabbitMqConfig {
+        url: String::new(),
+        exchange: EXCHANGE.to_owned(),
+        queue: QUEUE.to_owned(),
+        queue_kind: if gateways > 1 { QueueKind::PerInstance } else { QueueKind::Shared },
+        binding: "#".to_owned(),
+        prefetch: 0,
+        dead_letter_exchange: None,
+    };
+    Topology::new(&config, gateway as u64)
 }
 
-/// A running broker.
+/// Reaches the broker from a gateway's host.
 #[derive(Clone)]
-pub(crate) struct Broker {
-    commands: mpsc::Sender<Command>,
+pub(crate) struct Dial(mpsc::Sender<DuplexStream>);
+
+/// Where gateways' lines arrive; to be handed to [`Broker::start`].
+pub(crate) struct Exchange(mpsc::Receiver<DuplexStream>);
+
+/// A way to the broker that does not exist yet, and its other end.
+pub(crate) fn lines() -> (Dial, Exchange) {
+    let (dial, arriving) = mpsc::channel(BACKLOG);
+    (Dial(dial), Exchange(arriving))
 }
 
-/// The broker is gone: the simulation is ending.
-#[derive(Debug, thiserror::Error)]
-#[error("the simulated broker is gone")]
-pub(crate) struct Gone;
+impl Dial {
+    /// Opens a line. Where gateways are cut off it ends at once.
+    pub(crate) async fn dial(&self) -> io::Result<DuplexStream> {
+        let (near, far) = duplex(LINE_BYTES);
+        self.0.send(far).await.map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))?;
+        Ok(near)
+    }
+}
 
-enum Command {
-    Publish {
-        body: Bytes,
-        confirmed: oneshot::Sender<()>,
-    },
-    /// Answered with false where gateways are cut off.
-    Consume {
-        queue: usize,
-        acknowledges: bool,
-        deliveries: mpsc::Sender<(u64, Bytes)>,
-        accepted: oneshot::Sender<bool>,
-    },
-    AcknowledgeUpTo(usize, u64),
-    Reject(usize, u64),
-    /// Lets gateways reach the broker, or cuts them off.
-    SetUp(bool, oneshot::Sender<()>),
-    /// Holds deliveries back on their way, or lets them come.
-    HoldBack(bool, oneshot::Sender<()>),
-    /// Counts how deliveries were settled.
-    Settlements(oneshot::Sender<Settlements>),
-    /// Counts the ready messages once nobody consumes.
-    Count(oneshot::Sender<u32>),
-    /// Waits until every queue has been consumed from.
-    Consumed(oneshot::Sender<()>),
+/// A running broker, and a publisher's connection to it.
+pub(crate) struct Broker {
+    broker: embedded_broker::Broker,
+    link: Link<DuplexStream>,
+    passage: watch::Sender<Passage>,
+    gateways: usize,
+    publisher: Option<Publisher>,
+}
+
+/// What the lines of gateways let through.
+#[derive(Clone, Copy)]
+struct Passage {
+    /// Whether gateways reach the broker.
+    is_up: bool,
+    /// Whether what the broker says is held back on its way.
+    holds_back: bool,
+}
+
+/// A channel whose publishes are confirmed.
+struct Publisher {
+    channel: u16,
+    published: u64,
+}
+
+/// Connections from within the simulation.
+struct Lines(mpsc::Receiver<DuplexStream>);
+
+impl Listen for Lines {
+    type Stream = DuplexStream;
+
+    async fn accept(&mut self) -> io::Result<(DuplexStream, SocketAddr)> {
+        match self.0.recv().await {
+            Some(stream) => Ok((stream, nowhere())),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn reset(stream: DuplexStream) {
+        drop(stream);
+    }
+}
+
+/// Lines have no addresses.
+fn nowhere() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))
 }
 
 impl Broker {
-    /// A broker, and the task that it runs in. It has a queue for each gateway; each gets every event. A recorder is written
-    /// each time that a gateway dials.
-    pub(crate) fn new(
+    /// Starts a broker on the current host, which `gateways` reach while it is `up`. A recorder is written each time that a gateway
+    /// dials.
+    pub(crate) async fn start(
+        exchange: Exchange,
         gateways: usize,
         up: bool,
         recorder: Option<Recorder>,
-    ) -> (Self, impl Future<Output = ()>) {
-        let (commands, inbox) = mpsc::channel(COMMANDS);
-        let queues = std::iter::repeat_with(Queue::default).take(gateways).collect();
-        let exchange = Exchange {
-            queues,
-            up,
-            settlements: Settlements::default(),
-            recorder,
-            counting: Vec::new(),
-            awaiting_consumers: Vec::new(),
-        };
-        (Self { commands }, exchange.run(inbox))
+        seed: u64,
+    ) -> Result<Self, BrokerError> {
+        let (to_broker, arriving) = mpsc::channel(BACKLOG);
+        let config = BrokerConfig { seed, ..BrokerConfig::default() };
+        let broker = embedded_broker::Broker::serve(Lines(arriving), nowhere(), config);
+        let link = Link::open(Dial(to_broker.clone()).dial().await?).await?;
+        let passage = watch::Sender::new(Passage { is_up: up, holds_back: false });
+        tokio::spawn(exchange.connect(Dial(to_broker), passage.subscribe(), recorder));
+        Ok(Self { broker, link, passage, gateways, publisher: None })
     }
 
-    /// Publishes and waits for the confirmation; first waits until every gateway has consumed, as the harness does
-    /// elsewhere.
-    pub(crate) async fn publish(&self, body: &str) -> Result<(), Gone> {
-        self.ask(Command::Consumed).await?;
-        let body = Bytes::copy_from_slice(body.as_bytes());
-        self.ask(|confirmed| Command::Publish { body, confirmed }).await
+    /// Publishes and waits for the confirmations. The first time it waits until every gateway consumes, as the harness does
+    /// elsewhere, since what is published before is lost to it.
+    pub(crate) async fn publish(&mut self, bodies: &[String], routing_key: &str) -> Result<(), BrokerError> {
+        if self.publisher.is_none() {
+            self.consumed().await?;
+            let channel = self.link.channel().await?;
+            self.link.confirm(channel).await?;
+            self.publisher = Some(Publisher { channel, published: 0 });
+        }
+        let Some(publisher) = &mut self.publisher else { return Ok(()) };
+        for body in bodies {
+            self.link.publish(publisher.channel, EXCHANGE, routing_key, body).await?;
+            publisher.published += 1;
+        }
+        Ok(self.link.confirmed(publisher.channel, publisher.published).await?)
     }
 
-    /// Counts the messages that are ready once nobody consumes.
-    pub(crate) async fn count(&self) -> Result<u32, Gone> {
-        self.ask(Command::Count).await
+    /// Waits until every gateway consumes.
+    pub(crate) async fn consumed(&self) -> Result<(), BrokerError> {
+        let gateways = self.gateways;
+        self.broker.until(move |snapshot| consumers(snapshot) >= gateways).await?;
+        Ok(())
     }
 
-    /// Waits until every gateway has consumed.
-    pub(crate) async fn consumed(&self) -> Result<(), Gone> {
-        self.ask(Command::Consumed).await
+    /// Counts the messages that are ready once nothing consumes: whatever a gateway had not acknowledged is among them.
+    pub(crate) async fn ready_when_unconsumed(&self) -> Result<u32, BrokerError> {
+        let snapshot = self.broker.until(|snapshot| consumers(snapshot) == 0).await?;
+        let ready = snapshot.queues.values().map(|queue| queue.ready).sum::<usize>();
+        Ok(u32::try_from(ready).unwrap_or(u32::MAX))
     }
 
-    /// Lets gateways reach the broker, or cuts them off.
-    pub(crate) async fn set_up(&self, up: bool) -> Result<(), Gone> {
-        self.ask(|done| Command::SetUp(up, done)).await
+    /// Lets gateways reach the broker, or cuts them off; in that case it has noticed when this returns.
+    pub(crate) async fn set_up(&self, up: bool) -> Result<(), BrokerError> {
+        self.passage.send_modify(|passage| passage.is_up = up);
+        if !up {
+            // The publisher's connection is left.
+            self.broker.until(|snapshot| snapshot.connections <= 1 && consumers(snapshot) == 0).await?;
+        }
+        Ok(())
     }
 
-    /// Holds deliveries back on their way, as a network does that brings nothing; or lets them come.
-    pub(crate) async fn hold_back(&self, holds: bool) -> Result<(), Gone> {
-        self.ask(|done| Command::HoldBack(holds, done)).await
+    /// Holds back on its way what the broker says to gateways, as a network does that brings nothing; or lets it come.
+    pub(crate) fn hold_back(&self, holds_back: bool) {
+        self.passage.send_modify(|passage| passage.holds_back = holds_back);
     }
 
     /// Counts how deliveries were settled.
-    pub(crate) async fn settlements(&self) -> Result<Settlements, Gone> {
-        self.ask(Command::Settlements).await
+    pub(crate) async fn settlements(&self) -> Result<Settlements, BrokerError> {
+        let Snapshot { acknowledged, rejected, unasked, .. } = self.broker.snapshot().await?;
+        Ok(Settlements { acknowledged, rejected, unasked })
     }
 
-    /// A source for the gateway whose queue has this number, counted from 0.
-    pub(crate) fn source(&self, queue: usize, terms: Terms) -> SimSource {
-        SimSource { commands: self.commands.clone(), queue, terms, epoch: 0, state: State::Idle }
+    /// How many queues are consumed.
+    pub(crate) async fn consumed_queues(&self) -> Option<usize> {
+        let snapshot = self.broker.snapshot().await.ok()?;
+        Some(snapshot.queues.values().filter(|queue| queue.consumers > 0).count())
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Gone> {
-        let (tell, told) = oneshot::channel();
-        self.commands.send(command(tell)).await.map_err(|_| Gone)?;
-        told.await.map_err(|_| Gone)
+    /// Whether exchange and queue stand as BRIDGE-1 says, by what the broker answers to the same declarations.
+    pub(crate) async fn topology(&mut self) -> Result<TopologyReport, BrokerError> {
+        self.consumed().await?;
+        let exchange = Declaration::Exchange { name: EXCHANGE.to_owned() };
+        let queue = Declaration::Queue {
+            name: QUEUE.to_owned(),
+            kind: QueueKind::Shared,
+            dead_letter_exchange: None,
+        };
+        Ok(TopologyReport { exchange: self.stands(&exchange).await?, queue: self.stands(&queue).await? })
     }
-}
 
-/// What is published goes to every queue.
-struct Exchange {
-    queues: Vec<Queue>,
-    /// Whether gateways reach it.
-    up: bool,
-    settlements: Settlements,
-    recorder: Option<Recorder>,
-    counting: Vec<oneshot::Sender<u32>>,
-    awaiting_consumers: Vec<oneshot::Sender<()>>,
-}
+    async fn stands(&mut self, declaration: &Declaration) -> Result<Result<(), String>, BrokerError> {
+        let channel = self.link.channel().await?;
+        let mut answer = self.link.look_for(channel, declaration).await;
+        if answer.is_ok() {
+            answer = self.link.declare(channel, declaration).await;
+        }
+        match answer {
+            Err(LinkError::Refused { text, .. }) => Ok(Err(text)),
+            answer => Ok(Ok(answer?)),
+        }
+    }
 
-/// A queue and its one consumer.
-#[derive(Default)]
-struct Queue {
-    ready: VecDeque<Bytes>,
-    unacknowledged: BTreeMap<u64, Bytes>,
-    consumer: Option<mpsc::Sender<(u64, Bytes)>>,
-    acknowledges: bool,
-    /// What is on its way while deliveries are held back.
-    held: Option<VecDeque<(u64, Bytes)>>,
-    last_tag: u64,
-    was_consumed: bool,
+    /// Deletes exchange and queues under gateways that are to declare them anew (BRIDGE-9). The next event waits until they have.
+    pub(crate) async fn forget(&mut self) -> Result<(), BrokerError> {
+        let channel = self.link.channel().await?;
+        for gateway in 0..self.gateways {
+            self.link.delete_queue(channel, &topology(gateway, self.gateways).queue).await?;
+        }
+        self.link.delete_exchange(channel, EXCHANGE).await?;
+        self.publisher = None;
+        Ok(())
+    }
 }
 
 impl Exchange {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
-        loop {
-            let consumers: Vec<_> = self
-                .queues
-                .iter()
-                .enumerate()
-                .filter_map(|(at, queue)| Some((at, queue.consumer.clone()?)))
-                .collect();
-            let gone = async {
-                let ends = consumers.iter().map(|(at, consumer)| {
-                    Box::pin(async move {
-                        consumer.closed().await;
-                        *at
-                    })
-                });
-                match ends.len() {
-                    0 => std::future::pending().await,
-                    _ => futures_util::future::select_all(ends).await.0,
-                }
-            };
-            tokio::select! {
-                biased;
-                // First what the consumer said before it went.
-                command = inbox.recv() => match command {
-                    Some(command) => {
-                        if let (Command::Consume { .. }, Some(recorder)) = (&command, &self.recorder) {
-                            recorder.record(Actor::gateway(), None, Event::BrokerDialled).await;
-                        }
-                        self.obey(command);
-                    }
-                    None => return,
-                },
-                at = gone => self.queues[at].requeue(),
+    /// Connects each line to the broker for as long as gateways reach it.
+    async fn connect(
+        mut self,
+        to_broker: Dial,
+        passage: watch::Receiver<Passage>,
+        recorder: Option<Recorder>,
+    ) {
+        while let Some(gateway) = self.0.recv().await {
+            if let Some(recorder) = &recorder {
+                recorder.record(Actor::gateway(), None, Event::BrokerDialled).await;
             }
-            drop(consumers);
-            for queue in &mut self.queues {
-                self.settlements.unasked += queue.deliver();
+            if !passage.borrow().is_up {
+                continue;
             }
-            self.answer();
-        }
-    }
-
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Publish { body, confirmed } => {
-                self.queues.iter_mut().for_each(|queue| queue.ready.push_back(body.clone()));
-                // A publisher that does not wait is content.
-                let _ = confirmed.send(());
-            }
-            Command::Consume { queue, acknowledges, deliveries, accepted } => {
-                if self.up {
-                    self.queues[queue].consume(deliveries, acknowledges);
-                }
-                // A gateway that died meanwhile is noticed by its deliveries.
-                let _ = accepted.send(self.up);
-            }
-            Command::AcknowledgeUpTo(queue, tag) => {
-                let unacknowledged = &mut self.queues[queue].unacknowledged;
-                let rest = unacknowledged.split_off(&(tag + 1));
-                let settled = std::mem::replace(unacknowledged, rest);
-                self.settlements.acknowledged += settled.len() as u64;
-            }
-            Command::Reject(queue, tag) => {
-                let settled = self.queues[queue].unacknowledged.remove(&tag);
-                self.settlements.rejected += u64::from(settled.is_some());
-            }
-            Command::HoldBack(holds, done) => {
-                self.queues.iter_mut().for_each(|queue| queue.hold_back(holds));
-                let _ = done.send(());
-            }
-            Command::Settlements(reply) => {
-                let _ = reply.send(self.settlements);
-            }
-            Command::SetUp(up, done) => {
-                self.up = up;
-                if !up {
-                    self.queues.iter_mut().for_each(Queue::requeue);
-                }
-                let _ = done.send(());
-            }
-            Command::Count(tell) => self.counting.push(tell),
-            Command::Consumed(tell) => self.awaiting_consumers.push(tell),
-        }
-    }
-
-    /// Tells those who waited for what is true now.
-    fn answer(&mut self) {
-        if self.queues.iter().all(|queue| queue.was_consumed) {
-            for tell in self.awaiting_consumers.drain(..) {
-                // Whoever asked may be gone.
-                let _ = tell.send(());
-            }
-        }
-        if self.queues.iter().all(|queue| queue.consumer.is_none()) {
-            let ready = self.queues.iter().map(|queue| queue.ready.len()).sum::<usize>();
-            for tell in self.counting.drain(..) {
-                let _ = tell.send(u32::try_from(ready).unwrap_or(u32::MAX));
-            }
+            let Ok(broker) = to_broker.dial().await else { return };
+            tokio::spawn(join(gateway, broker, passage.clone()));
         }
     }
 }
 
-impl Queue {
-    fn consume(&mut self, deliveries: mpsc::Sender<(u64, Bytes)>, acknowledges: bool) {
-        self.requeue();
-        self.consumer = Some(deliveries);
-        self.acknowledges = acknowledges;
-        self.was_consumed = true;
-    }
-
-    fn hold_back(&mut self, holds: bool) {
-        let held = std::mem::replace(&mut self.held, holds.then(VecDeque::new));
-        let Some(consumer) = &self.consumer else { return };
-        for delivery in held.into_iter().flatten() {
-            // No more is held back than a consumer takes. One that has gone misses it; the broker puts it back.
-            let _ = consumer.try_send(delivery);
-        }
-    }
-
-    /// The consumer is gone: what it had not acknowledged goes back to the front, in order.
-    fn requeue(&mut self) {
-        self.consumer = None;
-        self.held.iter_mut().for_each(VecDeque::clear);
-        let back = std::mem::take(&mut self.unacknowledged);
-        back.into_values().rev().for_each(|body| self.ready.push_front(body));
-    }
-
-    /// Sends what it can; returns how much of it awaits no acknowledgement.
-    fn deliver(&mut self) -> u64 {
-        let mut unasked = 0;
-        while let Some(consumer) = &self.consumer
-            && self.unacknowledged.len() < PREFETCH
-            && self.held.as_ref().is_none_or(|held| held.len() < PREFETCH)
-            && let Ok(permit) = consumer.try_reserve()
-            && let Some(body) = self.ready.pop_front()
-        {
-            self.last_tag += 1;
-            if self.acknowledges {
-                self.unacknowledged.insert(self.last_tag, body.clone());
-            } else {
-                unasked += 1;
-            }
-            match &mut self.held {
-                Some(held) => held.push_back((self.last_tag, body)),
-                None => permit.send((self.last_tag, body)),
-            }
-        }
-        unasked
+/// Carries what a gateway and the broker say, until one of them ends or they are cut off. While what the broker
+/// says is held back, the gateway's end is noticed, and the broker's is not.
+async fn join(gateway: DuplexStream, broker: DuplexStream, mut passage: watch::Receiver<Passage>) {
+    let (mut from_gateway, to_gateway) = split(gateway);
+    let (from_broker, mut to_broker) = split(broker);
+    let down = bring(from_broker, to_gateway, passage.clone());
+    tokio::select! {
+        biased;
+        _ = passage.wait_for(|passage| !passage.is_up) => {}
+        // Either end may end.
+        _ = copy(&mut from_gateway, &mut to_broker) => {}
+        _ = down => {}
     }
 }
 
-/// A gateway's end of the broker.
-pub(crate) struct SimSource {
-    commands: mpsc::Sender<Command>,
-    queue: usize,
-    terms: Terms,
-    epoch: u64,
-    state: State,
-}
-
-impl Default for Terms {
-    fn default() -> Self {
-        Self { acknowledges: true, reconnect: Duration::from_millis(200) }
+/// Brings a gateway what the broker says, unless that is held back.
+async fn bring(
+    mut broker: ReadHalf<DuplexStream>,
+    mut gateway: WriteHalf<DuplexStream>,
+    mut passage: watch::Receiver<Passage>,
+) -> io::Result<()> {
+    let mut said = Vec::with_capacity(LINE_BYTES);
+    loop {
+        if passage.wait_for(|passage| !passage.holds_back).await.is_err() {
+            return Ok(());
+        }
+        let read = tokio::select! {
+            biased;
+            _ = passage.wait_for(|passage| passage.holds_back) => continue,
+            read = broker.read_buf(&mut said) => read?,
+        };
+        if read == 0 {
+            return Ok(());
+        }
+        gateway.write_all(&said).await?;
+        said.clear();
     }
 }
 
-/// How far a source has come; kept between calls, so that they can be cancelled.
-enum State {
-    Idle,
-    Asking { accepted: oneshot::Receiver<bool>, deliveries: mpsc::Receiver<(u64, Bytes)> },
-    Resting,
-    Consuming(mpsc::Receiver<(u64, Bytes)>),
+fn consumers(snapshot: &Snapshot) -> usize {
+    snapshot.queues.values().map(|queue| queue.consumers).sum()
 }
 
-impl EventSource for SimSource {
-    async fn next(&mut self) -> SourceEvent {
-        loop {
-            match &mut self.state {
-                State::Idle => {
-                    let (tell, deliveries) = mpsc::channel(PREFETCH);
-                    let (accept, accepted) = oneshot::channel();
-                    let permit = self.commands.reserve().await;
-                    self.state = match permit {
-                        Ok(permit) => {
-                            permit.send(Command::Consume {
-                                queue: self.queue,
-                                acknowledges: self.terms.acknowledges,
-                                deliveries: tell,
-                                accepted: accept,
-                            });
-                            State::Asking { accepted, deliveries }
-                        }
-                        Err(_) => State::Resting,
-                    };
-                }
-                State::Asking { accepted, .. } => {
-                    let accepted = matches!(accepted.await, Ok(true));
-                    match std::mem::replace(&mut self.state, State::Resting) {
-                        State::Asking { deliveries, .. } if accepted => {
-                            self.epoch += 1;
-                            self.state = State::Consuming(deliveries);
-                            return SourceEvent::Up;
-                        }
-                        _ => {}
-                    }
-                }
-                State::Resting => {
-                    tokio::time::sleep(self.terms.reconnect).await;
-                    self.state = State::Idle;
-                }
-                State::Consuming(deliveries) => match deliveries.recv().await {
-                    Some((number, body)) => {
-                        return SourceEvent::Delivery { tag: Tag { epoch: self.epoch, number }, body };
-                    }
-                    None => {
-                        self.state = State::Resting;
-                        return SourceEvent::Down;
-                    }
-                },
-            }
-        }
-    }
+/// Why the broker of a simulation does not do what it is asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BrokerError {
+    #[error("the broker: {0}")]
+    Link(#[from] LinkError),
+    #[error("the broker: {0}")]
+    Line(#[from] io::Error),
+    #[error("the simulated broker is gone: {0}")]
+    Ended(#[from] Ended),
+}
 
-    async fn acknowledge_up_to(&mut self, tag: Tag) {
-        if tag.epoch == self.epoch {
-            // A broker that is gone puts everything back by itself.
-            let _ = self.commands.send(Command::AcknowledgeUpTo(self.queue, tag.number)).await;
-        }
-    }
-
-    async fn reject(&mut self, tag: Tag) {
-        if tag.epoch == self.epoch {
-            let _ = self.commands.send(Command::Reject(self.queue, tag.number)).await;
-        }
+impl From<BrokerError> for StageError {
+    fn from(error: BrokerError) -> Self {
+        Self::Failed(error.to_string())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::{SimSource, Terms};
+    use reference_server::broker::{EventSource, SourceEvent, Tag};
+    use std::time::Duration;
+    use tokio::time::timeout;
 
-    async fn delivery(source: &mut SimSource) -> (Tag, Bytes) {
+    async fn broker(gateways: usize) -> (Broker, Vec<SimSource>) {
+        broker_on(Terms::default(), gateways).await
+    }
+
+    async fn broker_on(terms: Terms, gateways: usize) -> (Broker, Vec<SimSource>) {
+        let (dial, exchange) = lines();
+        let broker = Broker::start(exchange, gateways, true, None, 1).await.unwrap();
+        let sources = (0..gateways).map(|at| SimSource::new(dial.clone(), topology(at, gateways), terms));
+        (broker, sources.collect())
+    }
+
+    async fn delivery(source: &mut SimSource) -> (Tag, String) {
         match source.next().await {
-            SourceEvent::Delivery { tag, body } => (tag, body),
+            SourceEvent::Delivery { tag, body } => (tag, String::from_utf8(body.to_vec()).unwrap()),
             other => panic!("a delivery, not {other:?}"),
         }
     }
 
+    fn bodies(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
     /// What a gateway that died had not settled is delivered again, in order, before what came later; the rest is not.
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_unsettled_is_delivered_again() {
-        let (broker, task) = Broker::new(1, true, None);
-        let _task = tokio::spawn(task);
-        let mut first = broker.source(0, Terms::default());
+        let (mut broker, mut sources) = broker(1).await;
+        let mut first = sources.remove(0);
         assert_eq!(first.next().await, SourceEvent::Up);
-        for body in ["a", "b", "c", "d"] {
-            broker.publish(body).await.unwrap();
-        }
+        broker.publish(&bodies(&["a", "b", "c", "d"]), "key").await.unwrap();
         let (acknowledged, _) = delivery(&mut first).await;
         let (rejected, _) = delivery(&mut first).await;
         delivery(&mut first).await;
         first.acknowledge_up_to(acknowledged).await;
         first.reject(rejected).await;
+        let dial = first.dial();
         drop(first);
-        assert_eq!(broker.count().await.unwrap(), 2);
-        let mut second = broker.source(0, Terms::default());
+        assert_eq!(broker.ready_when_unconsumed().await.unwrap(), 2);
+        let mut second = SimSource::new(dial, topology(0, 1), Terms::default());
         assert_eq!(second.next().await, SourceEvent::Up);
-        assert_eq!(
-            (&delivery(&mut second).await.1[..], &delivery(&mut second).await.1[..]),
-            (&b"c"[..], &b"d"[..])
-        );
+        assert_eq!([delivery(&mut second).await.1, delivery(&mut second).await.1], ["c", "d"]);
     }
 
-    /// Gateways that are cut off hear of it, and get what they had not acknowledged when they come back; so do all.
+    /// A gateway that is cut off sees it, and gets what it had not acknowledged, and what came meanwhile, when it is back.
     #[tokio::test(start_paused = true)]
     async fn an_outage_loses_nothing() {
-        let (broker, task) = Broker::new(2, true, None);
-        let _task = tokio::spawn(task);
-        let mut sources = [broker.source(0, Terms::default()), broker.source(1, Terms::default())];
+        let (mut broker, mut sources) = broker(1).await;
+        let source = &mut sources[0];
+        assert_eq!(source.next().await, SourceEvent::Up);
+        broker.publish(&bodies(&["a"]), "key").await.unwrap();
+        let (old, _) = delivery(source).await;
+        broker.set_up(false).await.unwrap();
+        assert_eq!(source.next().await, SourceEvent::Down);
+        broker.publish(&bodies(&["b"]), "key").await.unwrap();
+        broker.set_up(true).await.unwrap();
+        assert_eq!(source.next().await, SourceEvent::Up);
+        source.acknowledge_up_to(old).await;
+        assert_eq!([delivery(source).await.1, delivery(source).await.1], ["a", "b"]);
+    }
+
+    /// Each of several gateways gets every event.
+    #[tokio::test(start_paused = true)]
+    async fn every_gateway_has_a_queue() {
+        let (mut broker, mut sources) = broker(2).await;
         for source in &mut sources {
             assert_eq!(source.next().await, SourceEvent::Up);
         }
-        broker.publish("a").await.unwrap();
-        delivery(&mut sources[0]).await;
-        broker.set_up(false).await.unwrap();
-        broker.publish("b").await.unwrap();
-        assert_eq!(sources[0].next().await, SourceEvent::Down);
-        broker.set_up(true).await.unwrap();
-        assert_eq!(sources[0].next().await, SourceEvent::Up);
-        for body in ["a", "b"] {
-            assert_eq!(delivery(&mut sources[0]).await.1, body);
+        broker.publish(&bodies(&["a"]), "key").await.unwrap();
+        for source in &mut sources {
+            assert_eq!(delivery(source).await.1, "a");
         }
+        assert_eq!(broker.consumed_queues().await, Some(2));
     }
 
+    /// A broker that has lost everything finds it declared again; until then its topology is not as it should be.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_forgotten_is_declared_again() {
+        let (mut broker, mut sources) = broker(1).await;
+        assert_eq!(sources[0].next().await, SourceEvent::Up);
+        let sound = TopologyReport { exchange: Ok(()), queue: Ok(()) };
+        assert_eq!(broker.topology().await.unwrap(), sound);
+        broker.set_up(false).await.unwrap();
+        broker.forget().await.unwrap();
+        let exchange = Declaration::Exchange { name: EXCHANGE.to_owned() };
+        let lost = broker.stands(&exchange).await.unwrap();
+        assert_eq!(lost, Err(format!("NOT_FOUND - no exchange '{EXCHANGE}' in vhost '/'")));
+        broker.set_up(true).await.unwrap();
+        assert_eq!(sources[0].next().await, SourceEvent::Down);
+        assert_eq!(sources[0].next().await, SourceEvent::Up);
+        assert_eq!(broker.topology().await.unwrap(), sound);
+    }
     /// What is held back reaches no gateway. When the gateway dies, what waits for its acknowledgement is put back; what waits for
     /// none is gone.
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_is_held_back_is_lost_where_none_acknowledges() {
         for (acknowledges, left) in [(true, 2), (false, 0)] {
-            let (broker, task) = Broker::new(1, true, None);
-            let _task = tokio::spawn(task);
-            let mut source = broker.source(0, Terms { acknowledges, ..Terms::default() });
+            let (mut broker, mut sources) = broker_on(Terms { acknowledges, ..Terms::default() }, 1).await;
+            let mut source = sources.remove(0);
             assert_eq!(source.next().await, SourceEvent::Up);
-            broker.publish("a").await.unwrap();
+            broker.publish(&bodies(&["a"]), "key").await.unwrap();
             let (tag, _) = delivery(&mut source).await;
             source.acknowledge_up_to(tag).await;
-            broker.hold_back(true).await.unwrap();
-            for body in ["b", "c"] {
-                broker.publish(body).await.unwrap();
-            }
+            broker.hold_back(true);
+            broker.publish(&bodies(&["b", "c"]), "key").await.unwrap();
+            assert!(timeout(Duration::from_secs(1), source.next()).await.is_err(), "nothing comes");
             drop(source);
-            assert_eq!(broker.count().await.unwrap(), left);
+            assert_eq!(broker.ready_when_unconsumed().await.unwrap(), left);
             let unasked = if acknowledges { 0 } else { 3 };
             let acknowledged = u64::from(acknowledges);
             let settled = Settlements { acknowledged, rejected: 0, unasked };
@@ -472,20 +425,18 @@ mod tests {
     }
 
     /// What was held back comes, in order, when it is let go.
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_was_held_back_comes() {
-        let (broker, task) = Broker::new(1, true, None);
-        let _task = tokio::spawn(task);
-        let mut source = broker.source(0, Terms::default());
+        let (mut broker, mut sources) = broker(1).await;
+        let source = &mut sources[0];
         assert_eq!(source.next().await, SourceEvent::Up);
-        broker.hold_back(true).await.unwrap();
-        for body in ["a", "b"] {
-            broker.publish(body).await.unwrap();
-        }
-        broker.hold_back(false).await.unwrap();
-        broker.publish("c").await.unwrap();
+        broker.hold_back(true);
+        broker.publish(&bodies(&["a", "b"]), "key").await.unwrap();
+        assert!(timeout(Duration::from_secs(1), source.next()).await.is_err(), "nothing comes");
+        broker.hold_back(false);
+        broker.publish(&bodies(&["c"]), "key").await.unwrap();
         for body in ["a", "b", "c"] {
-            assert_eq!(delivery(&mut source).await.1, body);
+            assert_eq!(delivery(source).await.1, body);
         }
     }
 }

@@ -17,10 +17,11 @@ use turmoil::Sim;
 use turmoil::net::TcpStream;
 
 use crate::boundary::{FedThrough, Senses, Sockets};
-use crate::broker::{Broker, Gone};
+use crate::broker::{Broker, lines, topology};
 use crate::failing::Failing;
 use crate::log::Log;
 use crate::network::{PORT, SimListener, Wires};
+use crate::source::SimSource;
 use crate::world::{Context, Fault, PATIENCE, clock, wall};
 
 /// The gateways' hosts.
@@ -32,23 +33,24 @@ const STAGE: &str = "stage";
 pub(crate) fn populate(sim: &mut Sim<'_>, script: GatewayScript, context: Context) {
     let hosts = &GATEWAYS[..script.gateways];
     let up = script.broker == BrokerState::Up;
+    let (dial, exchange) = lines();
+    let config = config(&context.setting, &script.settings);
     let (recorder, journal) = journal(clock());
     let of_dials = script.disturbs_broker().then(|| recorder.clone());
-    let (broker, task) = Broker::new(hosts.len(), up, of_dials);
-    let config = config(&context.setting, &script.settings);
     let stop = Arc::new(Notify::new());
     let wires = Wires::new(context.boundary.wire.clone());
     let failing = Failing::new(context.boundary.failure, hosts, Actor::gateway(), &context.faults, &recorder);
     let channels = failing.channels().clone();
     for (number, host) in hosts.iter().enumerate() {
-        let (config, fed_by, stop, recorder) =
-            (config.clone(), broker.clone(), stop.clone(), recorder.clone());
+        let (config, fed_by, stop, recorder) = (config.clone(), dial.clone(), stop.clone(), recorder.clone());
+        let topology = topology(number, hosts.len());
         let (wires, feed, channels) = (wires.clone(), context.boundary.feed.clone(), channels.clone());
         sim.host(*host, move || {
             let (config, stop, recorder) = (config.clone(), stop.clone(), recorder.clone());
             let feed = feed.as_ref().map(|make| make());
             let terms = feed.as_ref().map(|feed| feed.terms()).unwrap_or_default();
-            let source = FedThrough::new(fed_by.source(number, terms), feed, channels.wire.clone());
+            let source = SimSource::new(fed_by.clone(), topology.clone(), terms);
+            let source = FedThrough::new(source, feed, channels.wire.clone());
             let (wires, channels) = (wires.clone(), channels.clone());
             async move {
                 let listener = SimListener::bind(wires, Sockets::new(channels.wire)).await?;
@@ -65,12 +67,12 @@ pub(crate) fn populate(sim: &mut Sim<'_>, script: GatewayScript, context: Contex
         });
     }
     sim.client(STAGE, async move {
-        tokio::spawn(task);
+        let Context { scenario, setting, faults, played, log, .. } = context;
+        let broker = Broker::start(exchange, script.gateways, up, of_dials, setting.seed).await?;
         if up {
             broker.consumed().await?;
         }
-        let Context { scenario, setting, faults, played, log, .. } = context;
-        let mut stage = Stage { broker, faults, stop, log, failing };
+        let mut stage = Stage { broker, consumed_for: "BRIDGE-1", faults, stop, log, failing };
         let play = play_gateway(&scenario, &script, &setting, &mut stage, &recorder, journal).await;
         played.send(play)?;
         Ok(())
@@ -122,6 +124,8 @@ fn config(setting: &Setting, settings: &Settings) -> Config {
 
 struct Stage {
     broker: Broker,
+    /// The requirement by which gateways that can be published to consume.
+    consumed_for: &'static str,
     faults: mpsc::Sender<Fault>,
     /// Asks the gateways to end.
     stop: Arc<Notify>,
@@ -148,30 +152,33 @@ impl GatewayStage for Stage {
         drop(stream);
     }
 
-    async fn publish(&mut self, bodies: &[String], _routing_key: &str) -> Result<(), StageError> {
-        // Everything goes to every queue, as the binding `#` says.
-        for body in bodies {
-            let published = timeout(PATIENCE, self.broker.publish(body)).await;
-            published.map_err(|_| StageError::Precondition {
-                requires: "BRIDGE-1".parse().expect("a requirement"),
-                detail: "no gateway consumes".to_owned(),
-                waited: PATIENCE,
-            })??;
-        }
-        Ok(())
+    async fn publish(&mut self, bodies: &[String], routing_key: &str) -> Result<(), StageError> {
+        let published = timeout(PATIENCE, self.broker.publish(bodies, routing_key)).await;
+        Ok(published.map_err(|_| StageError::Precondition {
+            requires: self.consumed_for.parse().expect("a requirement"),
+            detail: "no gateway consumes".to_owned(),
+            waited: PATIENCE,
+        })??)
+    }
+
+    async fn consumed_queues(&self) -> Option<usize> {
+        self.broker.consumed_queues().await
     }
 
     async fn topology(&mut self) -> Result<TopologyReport, StageError> {
-        Err(StageError::Unavailable("the simulated broker has no topology".to_owned()))
+        let report = timeout(PATIENCE, self.broker.topology()).await;
+        Ok(report.map_err(|_| StageError::Failed("no gateway consumes".to_owned()))??)
     }
 
     async fn queue_ready(&mut self) -> Result<u32, StageError> {
-        let counted = timeout(PATIENCE, self.broker.count()).await;
+        let counted = timeout(PATIENCE, self.broker.ready_when_unconsumed()).await;
         Ok(counted.map_err(|_| StageError::Failed("a gateway still consumes".to_owned()))??)
     }
 
     async fn forget(&mut self) -> Result<(), StageError> {
-        Err(StageError::Unavailable("a simulated broker has no exchange to forget".to_owned()))
+        self.broker.forget().await?;
+        self.consumed_for = "BRIDGE-9";
+        Ok(())
     }
 
     async fn set_broker(&mut self, state: BrokerState) -> Result<(), StageError> {
@@ -184,7 +191,10 @@ impl GatewayStage for Stage {
 
     async fn act_on_broker_link(&mut self, act: &NetworkAct, _times: &Times) -> Result<(), StageError> {
         match act.holds_back() {
-            Some(holds) => Ok(self.broker.hold_back(holds).await?),
+            Some(holds) => {
+                self.broker.hold_back(holds);
+                Ok(())
+            }
             None => Err(StageError::Unavailable("the simulated broker is behind no network".to_owned())),
         }
     }
@@ -203,11 +213,5 @@ impl GatewayStage for Stage {
         let failed = || StageError::Failed("the simulation is ending".to_owned());
         self.faults.send(Fault::Crash(GATEWAYS[0], done)).map_err(|_| failed())?;
         crashed.await.map_err(|_| failed())
-    }
-}
-
-impl From<Gone> for StageError {
-    fn from(gone: Gone) -> Self {
-        Self::Failed(gone.to_string())
     }
 }

@@ -9,7 +9,7 @@ use sim::{Options, play};
 /// Runs of each scenario that are compared.
 const RUNS: usize = 20;
 /// Scenarios of both subjects, with timers, refusals, redials, a fleet, many messages and a crash among them.
-const SCENARIOS: [&str; 15] = [
+const SCENARIOS: [&str; 17] = [
     "client/backoff/fleet-spreads",
     "client/backoff/reset-by-success",
     "client/hooks/payment-updates",
@@ -21,7 +21,9 @@ const SCENARIOS: [&str; 15] = [
     "client/subscriptions/renewed",
     "gateway/auth/expired-token",
     "gateway/bridge/acknowledged",
+    "gateway/bridge/broker-forgets",
     "gateway/bridge/order",
+    "gateway/bridge/topology",
     "gateway/heartbeat/silent-peer",
     "gateway/messages/garbage",
     "gateway/rooms/private",

@@ -1,5 +1,6 @@
 //! What a broker is started with.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -8,10 +9,8 @@ use std::time::Duration;
 pub struct BrokerConfig {
     /// Where to listen. Default: loopback, on a port that the system chooses.
     pub listen: SocketAddr,
-    /// The one user who may log in. Default: `guest`.
-    pub user: String,
-    /// That user's password. Default: `guest`.
-    pub password: String,
+    /// Who may log in. Default: `guest` with password `guest`.
+    pub users: Users,
     /// The heartbeat proposed to clients, in whole seconds; zero proposes none. Default: 60 s.
     pub heartbeat: Duration,
     /// How long a client may take from dialling to an open connection, and to answer a close. Default: 10 s.
@@ -26,13 +25,58 @@ impl Default for BrokerConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            user: "guest".into(),
-            password: "guest".into(),
+            users: Users::default(),
             heartbeat: Duration::from_secs(60),
             handshake_timeout: Duration::from_secs(10),
             seed: 0,
             limits: Limits::default(),
         }
+    }
+}
+
+/// Names and passwords, at least one of each. Every user may do everything.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Users {
+    first: String,
+    passwords: BTreeMap<String, String>,
+}
+
+impl Users {
+    /// One user, whose name and password [`Broker::url`](super::Broker::url) carries.
+    pub fn new(name: impl Into<String>, password: impl Into<String>) -> Self {
+        let first = name.into();
+        Self { passwords: BTreeMap::from([(first.clone(), password.into())]), first }
+    }
+
+    /// One user more; a name that is known gets this password.
+    #[must_use]
+    pub fn and(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
+        self.passwords.insert(name.into(), password.into());
+        self
+    }
+
+    /// Name and password of the first user.
+    pub(crate) fn first(&self) -> (&str, &str) {
+        (&self.first, &self.passwords[&self.first])
+    }
+
+    /// Whether a user of that name has that password.
+    pub(crate) fn accept(&self, name: &[u8], password: &[u8]) -> bool {
+        let known = std::str::from_utf8(name).ok().and_then(|name| self.passwords.get(name));
+        known.is_some_and(|known| known.as_bytes() == password)
+    }
+}
+
+impl Default for Users {
+    fn default() -> Self {
+        Self::new("guest", "guest")
+    }
+}
+
+impl std::fmt::Debug for Users {
+    /// Passwords are left out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.passwords.keys()).finish()
     }
 }
 

@@ -22,11 +22,17 @@
 //! ```
 //!
 //! `State` is all of AMQP as a synchronous machine; [`Broker`] puts it behind sockets. It behaves as
-//! RabbitMQ does, down to codes and wording, wherever the contract suite (`tests/broker`) looks, and leaves out:
-//! transactions (540), persistence (durable things outlive clients and not the broker), `x-expires`,
-//! `x-max-length-bytes`, priorities of messages and consumers, single active consumers (these arguments are accepted
-//! and change nothing), other queue types (all are classic), `CC` and `BCC` headers, direct reply-to, and names that
-//! are not UTF-8. It has one user (`guest` with password `guest`, unless told otherwise) and one virtual host (`/`).
+//! RabbitMQ does, down to codes and wording, wherever the contract suite (`tests/contract`) looks: classic and quorum
+//! queues with their limits, priorities and dead letters, single active consumers, direct reply-to, confirms, returns.
+//! Nothing is left out in silence:
+//!
+//! * **refused** with 540 (`NOT_IMPLEMENTED`): transactions, streams, `CC` and `BCC` headers, the overflow
+//!   `reject-publish-dlx`, the dead-letter strategy `at-least-once`, and what RabbitMQ refuses so itself;
+//! * **reported** in [`Snapshot::ignored_arguments`] and by a warning: arguments about storage and placement
+//!   (`x-queue-mode`, `x-queue-version`, leaders, group sizes), and those that RabbitMQ ignores as well;
+//! * **different**: what returns to a quorum queue precedes what is new there, which RabbitMQ does not promise; durable things outlive clients and not the broker; names that are not UTF-8 do not parse (502).
+//!
+//! Users are those of [`BrokerConfig::users`], and there is one virtual host (`/`).
 //!
 //! | module | what it is about |
 //! |---|---|
@@ -50,7 +56,7 @@ mod state;
 mod topology;
 mod wire;
 
-pub use config::{BrokerConfig, Limits};
+pub use config::{BrokerConfig, Limits, Users};
 pub use listen::Listen;
 pub use server::{Broker, BrokerError, Ended};
 pub use snapshot::{ExchangeStats, QueueStats, Snapshot};

@@ -2,13 +2,15 @@
 
 use amq_protocol::frame::parsing::parse_content_header;
 use amq_protocol::protocol::basic::{AMQPProperties, gen_properties};
-use amq_protocol::types::{FieldTable, ShortString};
+use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What a message weighs besides its body and properties, for the byte accounts: the entry itself, its routing.
 const OVERHEAD_BYTES: usize = 128;
+/// The header that counts earlier deliveries.
+const DELIVERY_COUNT: &str = "x-delivery-count";
 
 /// A published message. Queues share it; only the bytes that the publisher sent are kept, so that a consumer sees
 /// every field, field order and field type as sent.
@@ -21,6 +23,8 @@ pub(crate) struct Message {
     pub(crate) body: Bytes,
     /// How long it may wait, from the `expiration` property.
     pub(crate) expiration: Option<Duration>,
+    /// Where it stands in a queue that heeds priorities; zero where the publisher set none.
+    pub(crate) priority: u8,
 }
 
 impl Message {
@@ -48,7 +52,16 @@ impl Message {
             properties: encode_properties(properties),
             body: self.body.clone(),
             expiration: None,
+            priority: self.priority,
         })
+    }
+
+    /// This message with the number of earlier deliveries in its headers, as quorum queues deliver it.
+    pub(crate) fn with_delivery_count(&self, count: u32) -> Arc<Self> {
+        let properties = self.decode_properties();
+        let mut headers = properties.headers().clone().unwrap_or_default();
+        headers.insert(DELIVERY_COUNT.into(), AMQPValue::LongLongInt(count.into()));
+        Arc::new(Self { properties: encode_properties(&properties.with_headers(headers)), ..self.clone() })
     }
 
     /// What it weighs in queues and outboxes, in bytes.
@@ -86,6 +99,7 @@ impl Message {
             properties: encode_properties(&AMQPProperties::default()),
             body: Bytes::from_static(body.as_bytes()),
             expiration: None,
+            priority: 0,
         }
     }
 }

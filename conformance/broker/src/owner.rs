@@ -21,10 +21,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long clients have to take note of a shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
+/// What a snapshot is looked at for.
+pub(super) type Predicate = Box<dyn Fn(&Snapshot) -> bool + Send>;
+
 /// What the handle asks.
-#[derive(Debug)]
 pub(super) enum Request {
     Snapshot(oneshot::Sender<Snapshot>),
+    /// Answered as soon as a snapshot suits.
+    Until(Predicate, oneshot::Sender<Snapshot>),
     DropConnections(oneshot::Sender<()>),
     Refuse(bool, oneshot::Sender<()>),
     Stall(bool, oneshot::Sender<()>),
@@ -45,7 +49,25 @@ pub(super) struct Owner<L> {
     to_inputs: mpsc::Sender<Input>,
     stalled: watch::Sender<bool>,
     refusing: bool,
+    /// Requests for a snapshot that suits.
+    waiting: Vec<(Predicate, oneshot::Sender<Snapshot>)>,
+    /// When connections are accepted again, after the system refused to.
+    accept_from: Option<Instant>,
     next_connection: u64,
+}
+
+/// Which sources were served since the others had their turn.
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    requests: bool,
+    inputs: bool,
+    accepted: bool,
+}
+
+impl Round {
+    fn has_begun(self) -> bool {
+        self.requests || self.inputs || self.accepted
+    }
 }
 
 /// What is on its way to one socket's task.
@@ -75,17 +97,31 @@ impl<L: Listen> Owner<L> {
             to_inputs,
             stalled: watch::Sender::new(false),
             refusing: false,
+            waiting: Vec::new(),
+            accept_from: None,
             next_connection: 0,
         }
     }
 
     /// Runs until the handle is gone or asks for the end.
+    ///
+    /// Sources are served in a fixed order, so that a simulation repeats, and in rounds, so that none starves another: a
+    /// source that was served waits until every other one that is ready has been, too. Timers and tasks that ended
+    /// need no round: each comes once.
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut batch = Vec::with_capacity(INPUT_BATCH);
+        let mut round = Round::default();
         loop {
             let deadline = self.state.deadline().map(|elapsed| self.started + elapsed);
             tokio::select! {
-                request = requests.recv() => match request {
+                biased;
+                () = sleep_until(deadline) => self.handle(Input::Tick),
+                Some(ended) = self.tasks.join_next() => {
+                    if let Err(error) = ended {
+                        std::panic::resume_unwind(error.into_panic());
+                    }
+                }
+                request = requests.recv(), if !round.requests => match request {
                     None => return,
                     Some(Request::Shutdown(done)) => {
                         self.shut_down().await;
@@ -93,28 +129,46 @@ impl<L: Listen> Owner<L> {
                         let _ = done.send(());
                         return;
                     }
-                    Some(request) => self.answer(request),
-                },
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.admit(stream, peer),
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    Some(request) => {
+                        round.requests = true;
+                        self.answer(request);
                     }
                 },
-                _ = self.inputs.recv_many(&mut batch, INPUT_BATCH) => {
+                _ = self.inputs.recv_many(&mut batch, INPUT_BATCH), if !round.inputs => {
+                    round.inputs = true;
                     for input in batch.drain(..) {
                         self.handle(input);
                     }
                 }
-                () = sleep_until(deadline) => self.handle(Input::Tick),
-                Some(ended) = self.tasks.join_next() => {
-                    if let Err(error) = ended {
-                        std::panic::resume_unwind(error.into_panic());
+                () = sleep_until(self.accept_from), if self.accept_from.is_some() => self.accept_from = None,
+                accepted = self.listener.accept(), if !round.accepted && self.accept_from.is_none() => {
+                    round.accepted = true;
+                    match accepted {
+                        Ok((stream, peer)) => self.admit(stream, peer),
+                        Err(error) => {
+                            tracing::warn!(%error, "cannot accept a connection");
+                            self.accept_from = Some(self.started + self.now().elapsed + ACCEPT_PAUSE);
+                        }
                     }
                 }
+                // Nothing else is ready.
+                () = std::future::ready(()), if round.has_begun() => round = Round::default(),
             }
             self.flush();
+            self.answer_waiting();
+        }
+    }
+
+    /// Answers the requests for which the state suits now.
+    fn answer_waiting(&mut self) {
+        self.waiting.retain(|(_, reply)| !reply.is_closed());
+        if self.waiting.is_empty() {
+            return;
+        }
+        let snapshot = self.state.snapshot();
+        for (_, reply) in self.waiting.extract_if(.., |(suits, _)| suits(&snapshot)) {
+            // The receiver may have been dropped.
+            let _ = reply.send(snapshot.clone());
         }
     }
 
@@ -124,6 +178,7 @@ impl<L: Listen> Owner<L> {
             Request::Snapshot(answer) => {
                 let _ = answer.send(self.state.snapshot());
             }
+            Request::Until(suits, reply) => self.waiting.push((suits, reply)),
             Request::DropConnections(done) => {
                 for (id, outbox) in std::mem::take(&mut self.outboxes) {
                     let _ = outbox.abort.send(());
@@ -230,6 +285,9 @@ impl<L: Listen> Owner<L> {
         let all_gone = async {
             while !self.tasks.is_empty() {
                 tokio::select! {
+                    biased;
+                    // There are only so many tasks; their clients may go on sending.
+                    _ = self.tasks.join_next() => {}
                     Some(input) = self.inputs.recv() => {
                         if let Input::Gone(id) = input {
                             self.outboxes.remove(&id);
@@ -241,7 +299,6 @@ impl<L: Listen> Owner<L> {
                             }
                         }
                     }
-                    _ = self.tasks.join_next() => {}
                 }
             }
         };

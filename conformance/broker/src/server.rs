@@ -96,6 +96,16 @@ impl Broker {
         self.ask(Request::Snapshot).await
     }
 
+    /// Waits until a snapshot suits, and returns it: what a test can wait for instead of sleeping. `suits` is called
+    /// whenever something may have changed, so it should be quick.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`] where the broker ends before.
+    pub async fn until(&self, suits: impl Fn(&Snapshot) -> bool + Send + 'static) -> Result<Snapshot, Ended> {
+        self.ask(|reply| Request::Until(Box::new(suits), reply)).await
+    }
+
     /// Tells all clients that the broker goes (320), gives them a moment to hear it, and ends. No task is left.
     pub async fn shutdown(mut self) {
         // A broker that has ended already has no clients to tell.
@@ -125,7 +135,8 @@ impl Drop for Broker {
 
 fn url_of(addr: SocketAddr, config: &BrokerConfig) -> Url {
     let mut url = Url::parse(&format!("amqp://{addr}/%2f")).expect("an address makes a URL");
-    url.set_username(&config.user).expect("a URL with a host takes a user");
-    url.set_password(Some(&config.password)).expect("a URL with a host takes a password");
+    let (name, password) = config.users.first();
+    url.set_username(name).expect("a URL with a host takes a user");
+    url.set_password(Some(password)).expect("a URL with a host takes a password");
     url
 }

@@ -25,6 +25,9 @@ pub struct Snapshot {
     pub rejected: u64,
     /// Deliveries to consumers that acknowledge none, since the start.
     pub unasked: u64,
+    /// Arguments of queues, exchanges and consumers that were accepted as RabbitMQ does and change nothing here, by
+    /// name, and how many declarations had them. Past 100 names, further ones are counted as `(others)`.
+    pub ignored_arguments: BTreeMap<String, u64>,
 }
 
 /// An exchange's declaration and use.
@@ -43,6 +46,8 @@ pub struct ExchangeStats {
 /// A queue's declaration and content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueStats {
+    /// `classic` or `quorum`.
+    pub kind: String,
     /// Messages that wait.
     pub ready: usize,
     /// Messages delivered and not yet acknowledged.

@@ -3,8 +3,11 @@
 use super::listen::Listen;
 use super::state::{ConnectionId, Input};
 use super::wire::{Decoder, Frame, WireError, put_greeting, put_heartbeat};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -102,15 +105,15 @@ impl Socket {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let conversation = async {
             self.await_greeting(&mut reader, &mut writer, &mut decoder, deadline).await?;
-            tokio::select! {
-                end = self.read(&mut reader, decoder, terms.subscribe()) => end,
-                end = self.write(&mut writer, orders, &terms) => end,
-            }
+            let reading = self.read(&mut reader, decoder, terms.subscribe());
+            let writing = self.write(&mut writer, orders, &terms);
+            first_of(reading, writing).await
         };
         tokio::select! {
-            end = conversation => end.map_or_else(|end| end, |never| match never {}),
+            biased;
             // The other end is dropped unused when the connection is to end in an orderly way.
             Ok(()) = aborted => End::Aborted,
+            end = conversation => end.map_or_else(|end| end, |never| match never {}),
         }
     }
 
@@ -135,8 +138,9 @@ impl Socket {
                 }
             }
             tokio::select! {
-                read = reader.read_buf(decoder.buffer()) => if read? == 0 { return Err(End::Closed) },
+                biased;
                 () = sleep_until(deadline) => return Err(End::Overdue),
+                read = reader.read_buf(decoder.buffer()) => if read? == 0 { return Err(End::Closed) },
             }
         }
         self.report(Input::Connected(self.id)).await
@@ -166,20 +170,23 @@ impl Socket {
             }
             decoder.buffer().reserve(READ_BYTES);
             tokio::select! {
-                read = reader.read_buf(decoder.buffer()), if !is_stalled => {
-                    if read? == 0 {
-                        return Err(End::Closed);
-                    }
-                    heard = now();
-                }
+                biased;
+                // A client that goes on sending must not put off its deadline, nor what changes its terms; both are rare.
                 () = sleep_until(deadline) => return Err(End::Overdue),
-                () = sleep_until(silent), if !is_stalled => return Err(End::Silent),
                 changed = terms.changed() => changed.map_err(|_| End::Closed)?,
                 changed = stalled.changed() => {
                     changed.map_err(|_| End::Closed)?;
                     // Silence that the broker made is not the client's.
                     heard = now();
                 }
+                read = reader.read_buf(decoder.buffer()), if !is_stalled => {
+                    if read? == 0 {
+                        return Err(End::Closed);
+                    }
+                    heard = now();
+                }
+                // What has arrived was not silence, even where it is read late.
+                () = sleep_until(silent), if !is_stalled => return Err(End::Silent),
             }
         }
     }
@@ -215,6 +222,8 @@ impl Socket {
             let interval = terms.borrow().heartbeat / 2;
             let next_beat = (!interval.is_zero()).then(|| now() + interval);
             let order = tokio::select! {
+                biased;
+                // Whatever is written stands for a heartbeat.
                 order = orders.recv() => order,
                 () = sleep_until(next_beat) => {
                     let mut beat = Vec::new();
@@ -253,6 +262,24 @@ impl Socket {
     async fn report(&self, input: Input) -> Result<(), End> {
         self.inputs.send(input).await.map_err(|_| End::Closed)
     }
+}
+
+/// The outcome of the half that ends first. Each poll begins with the other half than the last one, so that one that is
+/// always ready cannot starve the other of its task's budget, and a simulation repeats.
+async fn first_of<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    let mut begins_with_one = false;
+    poll_fn(|context| {
+        begins_with_one = !begins_with_one;
+        if begins_with_one && let Poll::Ready(end) = one.as_mut().poll(context) {
+            return Poll::Ready(end);
+        }
+        if let Poll::Ready(end) = other.as_mut().poll(context) {
+            return Poll::Ready(end);
+        }
+        if begins_with_one { Poll::Pending } else { one.as_mut().poll(context) }
+    })
+    .await
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

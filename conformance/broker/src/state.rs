@@ -9,9 +9,11 @@ mod consume;
 mod content;
 mod dead_letter;
 mod deliver;
+mod expire;
 mod handshake;
 mod methods;
 mod publish;
+mod reply_to;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ use super::snapshot::{ExchangeStats, QueueStats, Snapshot};
 use super::topology::{QueueId, Topology};
 use super::wire::Frame;
 use amq_protocol::protocol::{AMQPClass, AMQPHardError};
+use amq_protocol::types::ShortString;
 use connection::Connection;
 use consume::Consumer;
 use dead_letter::Death;
@@ -32,6 +35,11 @@ use std::time::Duration;
 
 /// What a method weighs in an outbox, in bytes: about the size of the usual ones.
 const METHOD_BYTES: usize = 64;
+
+/// Ignored arguments that are counted by name.
+const MAX_IGNORED_ARGUMENTS: usize = 100;
+/// What the rest of them is counted under.
+const OTHER_ARGUMENTS: &str = "(others)";
 
 /// Names a connection. Ids grow and are never used again, so signs of a dead socket find nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,6 +138,12 @@ pub(crate) struct State {
     dirty: BTreeSet<QueueId>,
     /// Queues that may hold messages that expire.
     expiring: BTreeSet<QueueId>,
+    /// Queues that are deleted when they are not used for a while.
+    expirable: BTreeSet<QueueId>,
+    /// Where replies go, by the made-up name of their queue.
+    reply_channels: BTreeMap<ShortString, (ConnectionId, u16)>,
+    /// Arguments that were accepted and change nothing here, and how often.
+    ignored_arguments: BTreeMap<String, u64>,
     /// Messages that died and have not been dead-lettered yet.
     dead: VecDeque<Death>,
     /// Channels with confirms to send.
@@ -156,6 +170,9 @@ impl State {
             next_consumer: 0,
             dirty: BTreeSet::new(),
             expiring: BTreeSet::new(),
+            expirable: BTreeSet::new(),
+            reply_channels: BTreeMap::new(),
+            ignored_arguments: BTreeMap::new(),
             dead: VecDeque::new(),
             unconfirmed: BTreeSet::new(),
             overflowing: BTreeSet::new(),
@@ -209,7 +226,9 @@ impl State {
     /// When to send [`Input::Tick`], if nothing else happens before. It may change with every input; an early tick
     /// does nothing.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.expiring.iter().filter_map(|id| self.topology.queue(*id).head_expiry()).min()
+        let messages = self.expiring.iter().filter_map(|id| self.topology.queue(*id).head_expiry());
+        let queues = self.expirable.iter().filter_map(|id| self.topology.queue(*id).expiry());
+        messages.chain(queues).min()
     }
 
     /// What the broker holds now.
@@ -236,6 +255,7 @@ impl State {
                 .queues()
                 .map(|(_, queue)| {
                     let stats = QueueStats {
+                        kind: queue.arguments.kind.to_string(),
                         ready: queue.ready(),
                         unacked: queue.unacked(),
                         consumers: queue.consumers.len(),
@@ -252,6 +272,18 @@ impl State {
             acknowledged: self.acknowledged,
             rejected: self.rejected,
             unasked: self.unasked,
+            ignored_arguments: self.ignored_arguments.clone(),
+        }
+    }
+
+    /// Reports arguments that RabbitMQ may heed and this broker does not.
+    fn report_ignored(&mut self, method: &'static str, arguments: impl Iterator<Item = String>) {
+        for argument in arguments {
+            tracing::warn!(method, argument, "an argument was accepted and changes nothing");
+            let known = self.ignored_arguments.len() < MAX_IGNORED_ARGUMENTS
+                || self.ignored_arguments.contains_key(&argument);
+            let name = if known { argument } else { OTHER_ARGUMENTS.to_owned() };
+            *self.ignored_arguments.entry(name).or_default() += 1;
         }
     }
 

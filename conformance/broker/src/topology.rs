@@ -6,8 +6,8 @@ mod exchange;
 mod pattern;
 mod queue;
 
-pub(crate) use arguments::{Overflow, QueueArguments};
-pub(crate) use exchange::{Binding, Destination, Exchange, ExchangeKind};
+pub(crate) use arguments::{Overflow, QueueArguments, QueueKind, as_number};
+pub(crate) use exchange::{ALTERNATE_EXCHANGE, Binding, Destination, Exchange, ExchangeKind};
 pub(crate) use queue::{Entry, Queue, QueueId};
 
 use crate::config::Limits;
@@ -128,13 +128,12 @@ impl Topology {
         Ok(queues)
     }
 
-    /// Whether a queue has reached a limit of its own or of the broker, and so can take no more.
-    pub(crate) fn refuses_more(&self, id: QueueId) -> bool {
+    /// Whether a queue has reached a limit of its own or of the broker, and so cannot take this message.
+    pub(crate) fn refuses(&self, id: QueueId, message: &Message) -> bool {
         let queue = self.queue(id);
-        let arguments = &queue.arguments;
-        let full = arguments.overflow == Overflow::RejectPublish
-            && arguments.max_length.is_some_and(|length| queue.ready() >= length);
-        full || queue.ready() + queue.unacked() >= self.limits.queue_messages
+        let rejects = queue.arguments.overflow == Overflow::RejectPublish;
+        rejects && queue.would_be_too_long(message)
+            || queue.ready() + queue.unacked() >= self.limits.queue_messages
             || queue.bytes() >= self.limits.queue_bytes
     }
 

@@ -10,7 +10,7 @@ use super::message::{Message, decode_properties};
 use amq_protocol::frame::{AMQPFrame, ProtocolVersion, gen_frame};
 use amq_protocol::protocol::constants::{FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD};
 use amq_protocol::protocol::{AMQPClass, AMQPHardError, parse_class};
-use amq_protocol::types::ShortString;
+use amq_protocol::types::{FieldTable, ShortString};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
@@ -33,12 +33,16 @@ pub(crate) enum Frame {
 }
 
 /// A content header: the properties as sent, and those of them that the broker itself heeds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ContentHeader {
     pub(crate) body_size: u64,
     pub(crate) properties: Bytes,
     pub(crate) expiration: Option<ShortString>,
     pub(crate) user_id: Option<ShortString>,
+    pub(crate) reply_to: Option<ShortString>,
+    pub(crate) priority: Option<u8>,
+    /// Headers name further routing keys (`CC`, `BCC`).
+    pub(crate) has_copies: bool,
 }
 
 /// Bytes that are no AMQP.
@@ -154,7 +158,14 @@ fn content_header(mut payload: Bytes) -> Result<ContentHeader, WireError> {
         properties: payload,
         expiration: properties.expiration().clone(),
         user_id: properties.user_id().clone(),
+        reply_to: properties.reply_to().clone(),
+        priority: *properties.priority(),
+        has_copies: properties.headers().as_ref().is_some_and(names_copies),
     })
+}
+
+fn names_copies(headers: &FieldTable) -> bool {
+    ["CC", "BCC"].iter().any(|name| headers.inner().contains_key(*name))
 }
 
 fn frame_error(detail: String) -> WireError {

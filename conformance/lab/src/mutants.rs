@@ -47,7 +47,7 @@ pub struct CommandMutant {
     pub arguments: &'static [&'static str],
 }
 
-/// Mutants that need sockets: the simulated broker has no topology.
+/// Mutants that need sockets: what they change is the gateway's own command.
 pub const COMMANDS: &[CommandMutant] = &[CommandMutant {
     id: "gateway/binds-payments-only",
     requirement: "BRIDGE-1",

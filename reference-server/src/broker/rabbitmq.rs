@@ -13,6 +13,7 @@ use lapin::{Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
 use protocol::Backoff;
 
 use super::source::{EventSource, SourceEvent, Tag};
+use super::topology::{Declaration, Topology};
 
 /// Delays between attempts to reach the broker.
 const BACKOFF: Backoff =
@@ -181,22 +182,10 @@ impl Link {
     async fn open(config: &RabbitMqConfig, suffix: u64) -> Result<Self, lapin::Error> {
         let connection = Connection::connect(&config.url, ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;
-        declare_exchange(&channel, &config.exchange).await?;
-        let mut arguments = FieldTable::default();
-        if let Some(exchange) = &config.dead_letter_exchange {
-            declare_exchange(&channel, exchange).await?;
-            let queue = format!("{exchange}.dead");
-            declare_queue(&channel, &queue, QueueKind::Shared, FieldTable::default()).await?;
-            bind(&channel, &queue, exchange, "#").await?;
-            let exchange = AMQPValue::LongString(exchange.as_str().into());
-            arguments.insert("x-dead-letter-exchange".into(), exchange);
+        let Topology { queue, declarations } = Topology::new(config, suffix);
+        for declaration in declarations {
+            declare(&channel, declaration).await?;
         }
-        let queue = match config.queue_kind {
-            QueueKind::Shared => config.queue.clone(),
-            QueueKind::PerInstance => format!("{}.{suffix:016x}", config.queue),
-        };
-        declare_queue(&channel, &queue, config.queue_kind, arguments).await?;
-        bind(&channel, &queue, &config.exchange, &config.binding).await?;
         channel.basic_qos(config.prefetch, BasicQosOptions::default()).await?;
         let options = BasicConsumeOptions::default();
         let consumer =
@@ -205,24 +194,30 @@ impl Link {
     }
 }
 
-async fn declare_exchange(channel: &Channel, exchange: &str) -> Result<(), lapin::Error> {
-    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    channel.exchange_declare(exchange.into(), ExchangeKind::Topic, durable, FieldTable::default()).await
-}
-
-async fn declare_queue(
-    channel: &Channel,
-    queue: &str,
-    kind: QueueKind,
-    arguments: FieldTable,
-) -> Result<(), lapin::Error> {
-    let (durable, own) = (kind == QueueKind::Shared, kind == QueueKind::PerInstance);
-    let options =
-        QueueDeclareOptions { durable, exclusive: own, auto_delete: own, ..QueueDeclareOptions::default() };
-    channel.queue_declare(queue.into(), options, arguments).await.map(|_| ())
-}
-
-async fn bind(channel: &Channel, queue: &str, exchange: &str, binding: &str) -> Result<(), lapin::Error> {
-    let options = QueueBindOptions::default();
-    channel.queue_bind(queue.into(), exchange.into(), binding.into(), options, FieldTable::default()).await
+async fn declare(channel: &Channel, declaration: Declaration) -> Result<(), lapin::Error> {
+    let mut arguments = FieldTable::default();
+    match declaration {
+        Declaration::Exchange { name } => {
+            let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+            channel.exchange_declare(name.into(), ExchangeKind::Topic, durable, arguments).await
+        }
+        Declaration::Queue { name, kind, dead_letter_exchange } => {
+            if let Some(exchange) = dead_letter_exchange {
+                let exchange = AMQPValue::LongString(exchange.into());
+                arguments.insert("x-dead-letter-exchange".into(), exchange);
+            }
+            let (durable, own) = (kind == QueueKind::Shared, kind == QueueKind::PerInstance);
+            let options = QueueDeclareOptions {
+                durable,
+                exclusive: own,
+                auto_delete: own,
+                ..QueueDeclareOptions::default()
+            };
+            channel.queue_declare(name.into(), options, arguments).await.map(|_| ())
+        }
+        Declaration::Binding { queue, exchange, key } => {
+            let options = QueueBindOptions::default();
+            channel.queue_bind(queue.into(), exchange.into(), key.into(), options, arguments).await
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reference_server::broker::{EventSource, SourceEvent, Tag};
 
 use super::senses::Senses;
-use crate::broker::{SimSource, Terms};
+use crate::source::{SimSource, Terms};
 
 /// What becomes of a rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use super::connection::{command_invalid, source_of};
 use super::content::Incoming;
+use super::reply_to::ReplyConsumer;
 use super::{ConnectionId, ConsumerId, State};
 use crate::fault::Fault;
 use crate::topology::{Entry, QueueId};
@@ -38,6 +39,8 @@ pub(super) struct Channel {
     pub(super) confirmed: Option<(u64, bool)>,
     /// A message of which parts are to come.
     pub(super) incoming: Option<Incoming>,
+    /// Takes the replies to requests that were published here.
+    pub(super) reply_consumer: Option<ReplyConsumer>,
     /// The queue last declared here, which an empty name means.
     pub(super) last_queue: Option<ShortString>,
 }
@@ -179,6 +182,9 @@ impl State {
         };
         for unacked in channel.unacked.into_values() {
             self.put_back(unacked);
+        }
+        if let Some(consumer) = channel.reply_consumer {
+            self.reply_channels.remove(&consumer.name);
         }
         for consumer in channel.consumers.into_values() {
             self.remove_consumer(consumer);

@@ -33,6 +33,8 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) phase: Phase,
+    /// Who logged in.
+    pub(super) user: String,
     pub(super) channels: BTreeMap<u16, Channel>,
     pub(super) channel_max: u16,
     /// The client wants to hear when one of its consumers is cancelled.
@@ -47,6 +49,7 @@ impl Connection {
     pub(super) fn new(channel_max: u16) -> Self {
         Self {
             phase: Phase::Starting,
+            user: String::new(),
             channels: BTreeMap::new(),
             channel_max,
             wants_cancels: false,

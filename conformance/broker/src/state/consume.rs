@@ -1,13 +1,16 @@
 //! Consumers: how they come and go, and how queues go with them.
 
+use super::reply_to::REPLY_TO;
 use super::{ConnectionId, ConsumerId, State};
 use crate::fault::Fault;
-use crate::topology::QueueId;
+use crate::topology::{Queue, QueueId, QueueKind, as_number};
 use amq_protocol::protocol::{AMQPClass, AMQPHardError, basic};
-use amq_protocol::types::ShortString;
+use amq_protocol::types::{FieldTable, ShortString};
 
 /// The prefix of the consumer tags that the broker makes up.
 const TAG_PREFIX: &str = "amq.ctag-";
+/// The argument that puts a consumer before or behind others.
+const PRIORITY: &str = "x-priority";
 
 /// Somebody who takes a queue's messages as they come.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(super) struct Consumer {
     /// The limit of unacknowledged deliveries; zero for none.
     pub(super) prefetch: u16,
     pub(super) unacked: usize,
+    /// Those with higher ones come first, as long as they have room.
+    pub(super) priority: i128,
     exclusive: bool,
 }
 
@@ -39,7 +44,11 @@ impl State {
         number: u16,
         consume: basic::Consume,
     ) -> Result<(), Fault> {
+        if consume.queue.as_str() == REPLY_TO {
+            return self.consume_replies(id, number, consume);
+        }
         let queue = self.queue_meant(id, number, &consume.queue)?;
+        let priority = consumer_priority(self.topology.queue(queue), &consume.arguments)?;
         let tag = match consume.consumer_tag.as_str() {
             "" => self.make_up_name(TAG_PREFIX).into(),
             _ => consume.consumer_tag,
@@ -58,10 +67,19 @@ impl State {
             return Err(Fault::hard(AMQPHardError::NOTALLOWED, detail));
         }
         let prefetch = channel.consumer_prefetch;
+        let has_channel_prefetch = channel.channel_prefetch > 0;
         let Some(found) = self.topology.queue_mut(queue) else {
             return Ok(());
         };
-        if found.has_exclusive_consumer || (consume.exclusive && !found.consumers.is_empty()) {
+        if has_channel_prefetch && found.arguments.kind == QueueKind::Quorum {
+            let detail = format!("queue '{}' in vhost '/' does not support global qos", found.name);
+            return Err(Fault::not_implemented(detail));
+        }
+        let is_unavailable = consume.exclusive && found.arguments.single_active_consumer;
+        if is_unavailable
+            || found.has_exclusive_consumer
+            || (consume.exclusive && !found.consumers.is_empty())
+        {
             return Err(Fault::refused(format!("queue '{}' in vhost '/' in exclusive use", found.name)));
         }
         found.has_exclusive_consumer = consume.exclusive;
@@ -78,11 +96,14 @@ impl State {
                 no_ack: consume.no_ack,
                 prefetch,
                 unacked: 0,
+                priority,
                 exclusive: consume.exclusive,
             },
         );
         let ok = basic::AMQPMethod::ConsumeOk(basic::ConsumeOk { consumer_tag: tag });
         self.reply(id, number, consume.nowait, AMQPClass::Basic(ok));
+        let ignored = consume.arguments.inner().keys().filter(|name| name.as_str() != PRIORITY);
+        self.report_ignored("basic.consume", ignored.map(ToString::to_string));
         self.dirty.insert(queue);
         Ok(())
     }
@@ -99,6 +120,8 @@ impl State {
         };
         if let Some(consumer) = channel.consumers.remove(&cancel.consumer_tag) {
             self.remove_consumer(consumer);
+        } else {
+            self.cancel_replies(id, number, &cancel.consumer_tag);
         }
         let ok = basic::AMQPMethod::CancelOk(basic::CancelOk { consumer_tag: cancel.consumer_tag });
         self.reply(id, number, cancel.nowait, AMQPClass::Basic(ok));
@@ -144,8 +167,12 @@ impl State {
         if consumer.exclusive {
             queue.has_exclusive_consumer = false;
         }
+        queue.used = self.now.elapsed;
         if queue.auto_delete && queue.consumers.is_empty() {
             self.delete_queue(consumer.queue);
+        } else if queue.arguments.single_active_consumer {
+            // The next one becomes the active one.
+            self.dirty.insert(consumer.queue);
         }
     }
 
@@ -156,6 +183,7 @@ impl State {
         };
         self.dirty.remove(&id);
         self.expiring.remove(&id);
+        self.expirable.remove(&id);
         for consumer in queue.consumers {
             let Some(consumer) = self.consumers.remove(&consumer) else {
                 continue;
@@ -173,4 +201,21 @@ impl State {
             }
         }
     }
+}
+
+/// Reads a consumer's priority; zero where it has none.
+///
+/// # Errors
+///
+/// 406 for what is no number.
+fn consumer_priority(queue: &Queue, arguments: &FieldTable) -> Result<i128, Fault> {
+    let Some(value) = arguments.inner().get(PRIORITY) else {
+        return Ok(0);
+    };
+    as_number(value).ok_or_else(|| {
+        let name = &queue.name;
+        Fault::precondition(format!(
+            "invalid arg '{PRIORITY}' for queue '{name}' in vhost '/': expected integer"
+        ))
+    })
 }

@@ -1,5 +1,6 @@
 //! Putting a published message together from its frames.
 
+use super::reply_to::REPLY_TO;
 use super::{ConnectionId, State};
 use crate::fault::Fault;
 use crate::message::Message;
@@ -132,19 +133,30 @@ impl State {
             }
         };
         if let Some(user) = &header.user_id
-            && user.as_str() != self.config.user
+            && let Some(connection) = self.connections.get(&id)
+            && user.as_str() != connection.user
         {
             return Err(Fault::precondition(format!(
                 "user_id property set to '{user}' but authenticated user was '{}'",
-                self.config.user
+                connection.user
             )));
         }
+        if header.has_copies {
+            return Err(Fault::not_implemented("CC and BCC headers"));
+        }
+        let properties = match &header.reply_to {
+            Some(name) if name.as_str() == REPLY_TO => {
+                self.with_reply_name(id, number, &header.properties)?
+            }
+            Some(_) | None => header.properties,
+        };
         let message = Message {
             exchange: publish.exchange,
             routing_key: publish.routing_key,
-            properties: header.properties,
+            properties,
             body,
             expiration,
+            priority: header.priority.unwrap_or_default(),
         };
         self.publish(id, number, &Arc::new(message), publish.mandatory)
     }

@@ -18,6 +18,7 @@ pub(super) enum Reason {
     Rejected,
     Expired,
     MaxLength,
+    DeliveryLimit,
 }
 
 impl fmt::Display for Reason {
@@ -26,6 +27,7 @@ impl fmt::Display for Reason {
             Self::Rejected => "rejected",
             Self::Expired => "expired",
             Self::MaxLength => "maxlen",
+            Self::DeliveryLimit => "delivery_limit",
         })
     }
 }
@@ -61,31 +63,12 @@ impl State {
     /// Drops the oldest messages of a queue that has grown past its declared length.
     pub(super) fn trim(&mut self, id: QueueId) {
         while let Some(queue) = self.topology.queue_mut(id) {
-            let arguments = &queue.arguments;
-            let too_long = arguments.overflow == Overflow::DropHead
-                && arguments.max_length.is_some_and(|length| queue.ready() > length);
-            if !too_long {
+            let drops = queue.arguments.overflow == Overflow::DropHead;
+            if !(drops && queue.is_too_long()) {
                 return;
             }
             let Some(entry) = queue.take() else { return };
             self.kill(id, entry, Reason::MaxLength);
-        }
-    }
-
-    /// Drops the messages whose time is over from the heads of their queues.
-    pub(super) fn expire(&mut self) {
-        for id in self.expiring.clone() {
-            while let Some(queue) = self.topology.queue_mut(id) {
-                let expired = queue.head_expiry().is_some_and(|expires| expires <= self.now.elapsed);
-                if !expired {
-                    if queue.ready() == 0 {
-                        self.expiring.remove(&id);
-                    }
-                    break;
-                }
-                let Some(entry) = queue.take() else { break };
-                self.kill(id, entry, Reason::Expired);
-            }
         }
     }
 

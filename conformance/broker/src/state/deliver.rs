@@ -6,6 +6,7 @@ use super::{ConnectionId, ConsumerId, Output, State};
 use crate::fault::Fault;
 use crate::topology::{Entry, Queue, QueueId};
 use amq_protocol::protocol::{AMQPClass, basic};
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 impl State {
@@ -19,27 +20,30 @@ impl State {
         }
     }
 
-    /// Whose turn it is: the consumer that has waited longest among those with room.
+    /// Whose turn it is: the consumer that has waited longest among those of the highest priority with room. Where one
+    /// at a time is active, that is the oldest, or none.
     fn next_consumer_of(&mut self, id: QueueId) -> Option<ConsumerId> {
         let queue = self.topology.queue_mut(id)?;
         if queue.ready() == 0 {
             return None;
         }
-        let place = queue.consumers.iter().position(|consumer| {
-            let Some(consumer) = self.consumers.get(consumer) else {
-                return false;
-            };
-            let Some(connection) = self.connections.get(&consumer.connection) else {
-                return false;
-            };
-            let Some(channel) = connection.channels.get(&consumer.channel) else {
-                return false;
-            };
-            connection.is_open()
+        let priority_of = |consumer: &ConsumerId| {
+            let consumer = self.consumers.get(consumer)?;
+            let connection = self.connections.get(&consumer.connection)?;
+            let channel = connection.channels.get(&consumer.channel)?;
+            let has_room = connection.is_open()
                 && connection.unflushed < self.config.limits.outbox_bytes
                 && consumer.has_room()
-                && (consumer.no_ack || channel.has_room())
-        })?;
+                && (consumer.no_ack || channel.has_room());
+            has_room.then_some(consumer.priority)
+        };
+        if queue.arguments.single_active_consumer {
+            let active = *queue.consumers.front()?;
+            return priority_of(&active).map(|_| active);
+        }
+        let with_room = queue.consumers.iter().enumerate();
+        let with_room = with_room.filter_map(|(place, consumer)| Some((place, priority_of(consumer)?)));
+        let (place, _) = with_room.min_by_key(|(place, priority)| (Reverse(*priority), *place))?;
         let consumer = queue.consumers.remove(place)?;
         queue.consumers.push_back(consumer);
         Some(consumer)
@@ -54,7 +58,10 @@ impl State {
             return;
         };
         let delivery_tag = channel.next_delivery_tag();
-        let message = Arc::clone(&entry.message);
+        let message = match self.topology.queue_mut(consumer.queue) {
+            Some(queue) => queue.as_delivered(&entry),
+            None => Arc::clone(&entry.message),
+        };
         let method = AMQPClass::Basic(basic::AMQPMethod::Deliver(basic::Deliver {
             consumer_tag: consumer.tag.clone(),
             delivery_tag,
@@ -84,10 +91,13 @@ impl State {
             return Ok(());
         };
         let Some(entry) = queue.take() else {
+            queue.used = self.now.elapsed;
             self.send(id, number, AMQPClass::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {})));
             return Ok(());
         };
+        queue.used = self.now.elapsed;
         let message_count = count(queue.ready());
+        let message = queue.as_delivered(&entry);
         if get.no_ack {
             queue.settle(&entry);
             self.unasked += 1;
@@ -96,7 +106,6 @@ impl State {
             return Ok(());
         };
         let delivery_tag = channel.next_delivery_tag();
-        let message = Arc::clone(&entry.message);
         let method = AMQPClass::Basic(basic::AMQPMethod::GetOk(basic::GetOk {
             delivery_tag,
             redelivered: entry.redelivered,

@@ -12,10 +12,12 @@ const FRAME_MIN_BYTES: u32 = 4096;
 /// The one virtual host.
 const VIRTUAL_HOST: &str = "/";
 /// What this broker can do, in RabbitMQ's names.
-const CAPABILITIES: [&str; 6] = [
+const CAPABILITIES: [&str; 8] = [
     "authentication_failure_close",
     "basic.nack",
     "consumer_cancel_notify",
+    "consumer_priorities",
+    "direct_reply_to",
     "exchange_exchange_bindings",
     "per_consumer_qos",
     "publisher_confirms",
@@ -54,8 +56,10 @@ impl State {
                 ));
             }
         };
-        let expected = (self.config.user.as_bytes(), self.config.password.as_bytes());
-        if login.is_none_or(|(user, password)| (user.as_slice(), password.as_slice()) != expected) {
+        let user = login
+            .filter(|(user, password)| self.config.users.accept(user, password))
+            .and_then(|(user, _)| String::from_utf8(user).ok());
+        let Some(user) = user else {
             if connection.wants_login_refusal {
                 return Err(Fault::refused(format!(
                     "Login was refused using authentication mechanism {mechanism}. For details see the broker logfile."
@@ -64,7 +68,8 @@ impl State {
             self.emit(Output::HangUp { to: id });
             self.forget_connection(id);
             return Ok(());
-        }
+        };
+        connection.user = user;
         connection.phase = Phase::Tuning;
         let tune = connection::Tune {
             channel_max: self.config.limits.channels,

@@ -5,9 +5,9 @@ use super::connection::command_invalid;
 use super::content::Incoming;
 use super::{ConnectionId, State};
 use crate::fault::Fault;
-use crate::topology::{Destination, Queue, QueueId};
+use crate::topology::{ALTERNATE_EXCHANGE, Destination, Queue, QueueArguments, QueueId};
 use amq_protocol::protocol::{AMQPClass, access, basic, confirm, exchange, queue};
-use amq_protocol::types::ShortString;
+use amq_protocol::types::{FieldTable, ShortString};
 
 /// The prefix of the queue names that the broker makes up.
 const QUEUE_PREFIX: &str = "amq.gen-";
@@ -95,7 +95,9 @@ impl State {
         let (nowait, ok) = match method {
             Method::Declare(declare) => {
                 let nowait = declare.nowait;
+                let ignored: Vec<_> = exchange_arguments_ignored(&declare.arguments).collect();
                 self.topology.declare_exchange(declare)?;
+                self.report_ignored("exchange.declare", ignored.into_iter());
                 (nowait, Method::DeclareOk(exchange::DeclareOk {}))
             }
             Method::Delete(delete) => {
@@ -124,6 +126,11 @@ impl State {
         use queue::AMQPMethod as Method;
         let (nowait, ok) = match method {
             Method::Declare(declare) => {
+                if let Some(declared) = self.declare_reply_queue(&declare.queue) {
+                    let ok = AMQPClass::Queue(Method::DeclareOk(declared?));
+                    self.reply(id, number, declare.nowait, ok);
+                    return Ok(());
+                }
                 let queue = self.declare_queue(id, number, &declare)?;
                 let queue = self.topology.queue(queue);
                 let ok = queue::DeclareOk {
@@ -176,8 +183,17 @@ impl State {
                 true => self.make_up_name(QUEUE_PREFIX).into(),
                 false => declare.queue.clone(),
             };
-            self.topology.declare_queue(declare, name, generated, id)?
+            let queue = self.topology.declare_queue(declare, name, generated, id)?;
+            self.report_ignored("queue.declare", QueueArguments::ignored(&declare.arguments));
+            queue
         };
+        let now = self.now.elapsed;
+        if let Some(found) = self.topology.queue_mut(queue)
+            && found.arguments.expires.is_some()
+        {
+            found.used = now;
+            self.expirable.insert(queue);
+        }
         let name = self.topology.queue(queue).name.clone();
         if let Some(channel) = self.channel_mut(id, number) {
             channel.last_queue = Some(name);
@@ -243,6 +259,12 @@ impl State {
             self.send(id, number, ok);
         }
     }
+}
+
+/// The arguments of an exchange that change nothing here.
+fn exchange_arguments_ignored(arguments: &FieldTable) -> impl Iterator<Item = String> {
+    let names = arguments.inner().keys().map(ToString::to_string);
+    names.filter(|name| name != ALTERNATE_EXCHANGE)
 }
 
 /// A count as the wire carries it.

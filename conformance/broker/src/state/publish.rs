@@ -24,6 +24,7 @@ impl State {
                 message.exchange
             )));
         }
+        self.deliver_reply(message);
         let queues = self.topology.route(message)?;
         self.published += 1;
         if queues.is_empty() {
@@ -41,7 +42,7 @@ impl State {
     pub(super) fn enqueue(&mut self, queues: &BTreeSet<QueueId>, message: &Arc<Message>) -> bool {
         let mut accepted = true;
         for &id in queues {
-            if self.topology.refuses_more(id) {
+            if self.topology.refuses(id, message) {
                 self.refused += 1;
                 accepted = false;
                 continue;

@@ -46,13 +46,19 @@ impl State {
         self.nack(id, number, 0, true, true)
     }
 
-    /// Returns a delivery to its place in its queue, if that still exists.
+    /// Returns a delivery to its place in its queue, if that still exists, or ends it where it has been delivered too
+    /// often.
     pub(super) fn put_back(&mut self, unacked: Unacked) {
         if let Some(queue) = self.topology.queue_mut(unacked.queue) {
-            if unacked.entry.expires.is_some() {
+            let mut entry = unacked.entry;
+            entry.deliveries += 1;
+            if queue.arguments.delivery_limit.is_some_and(|limit| entry.deliveries > limit) {
+                return self.kill(unacked.queue, entry, Reason::DeliveryLimit);
+            }
+            if entry.expires.is_some() {
                 self.expiring.insert(unacked.queue);
             }
-            queue.put_back(unacked.entry);
+            queue.put_back(entry);
             self.dirty.insert(unacked.queue);
         }
     }

@@ -85,8 +85,7 @@ fn publish(queue: &str, body: &'static str) -> Vec<Frame> {
     let header = ContentHeader {
         body_size: body.len() as u64,
         properties: encode_properties(&basic::AMQPProperties::default()),
-        expiration: None,
-        user_id: None,
+        ..ContentHeader::default()
     };
     let mut frames = vec![
         Frame::Method(CHANNEL, AMQPClass::Basic(basic::AMQPMethod::Publish(publish))),

@@ -96,6 +96,7 @@ impl Topology {
         }
         check_room("queues", self.queues.len(), self.limits.queues)?;
         let arguments = QueueArguments::read(name.as_str(), &declare.arguments)?;
+        arguments.kind.check_properties(declare, name.as_str())?;
         let mut queue = Queue::new(name.clone(), declare.arguments.clone(), arguments);
         queue.durable = declare.durable;
         queue.auto_delete = declare.auto_delete;

@@ -8,6 +8,9 @@ use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// The argument that names the exchange for what this one cannot route.
+pub(crate) const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
+
 /// How an exchange chooses among its bindings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExchangeKind {
@@ -112,7 +115,7 @@ impl Exchange {
 
     /// The exchange that takes what this one cannot route.
     pub(crate) fn alternate(&self) -> Option<ShortString> {
-        match self.arguments.inner().get("alternate-exchange") {
+        match self.arguments.inner().get(ALTERNATE_EXCHANGE) {
             Some(AMQPValue::LongString(name)) => ShortString::try_new(name.to_string()).ok(),
             _ => None,
         }

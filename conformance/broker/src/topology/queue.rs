@@ -1,9 +1,10 @@
 //! Queues: what waits, what is held unacknowledged, and who consumes.
 
-use super::arguments::QueueArguments;
+use super::arguments::{QueueArguments, QueueKind};
 use crate::message::Message;
 use crate::state::{ConnectionId, ConsumerId};
 use amq_protocol::types::{FieldTable, ShortString};
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,10 @@ pub(crate) struct Entry {
     pub(crate) position: u64,
     pub(crate) message: Arc<Message>,
     pub(crate) redelivered: bool,
+    /// How often it was delivered and came back.
+    pub(crate) deliveries: u32,
+    /// Its priority here.
+    priority: u8,
     /// When it may be dropped as expired.
     pub(crate) expires: Option<Duration>,
 }
@@ -37,7 +42,12 @@ pub(crate) struct Queue {
     pub(crate) consumers: VecDeque<ConsumerId>,
     /// One consumer has the queue to itself.
     pub(crate) has_exclusive_consumer: bool,
+    /// When it was last declared, fetched from, or left by a consumer.
+    pub(crate) used: Duration,
+    /// By priority, then by position.
     ready: VecDeque<Entry>,
+    /// Of the bodies that are ready.
+    ready_bytes: usize,
     held: usize,
     bytes: usize,
     next_position: u64,
@@ -54,32 +64,41 @@ impl Queue {
             arguments,
             consumers: VecDeque::new(),
             has_exclusive_consumer: false,
+            used: Duration::ZERO,
             ready: VecDeque::new(),
+            ready_bytes: 0,
             held: 0,
             bytes: 0,
             next_position: 0,
         }
     }
 
-    /// Appends a message.
+    /// Takes a message behind those of its priority.
     pub(crate) fn push(&mut self, message: Arc<Message>, now: Duration) {
         let ttl = match (self.arguments.message_ttl, message.expiration) {
             (Some(queue), Some(message)) => Some(queue.min(message)),
             (queue, message) => queue.or(message),
         };
         self.bytes += message.weight();
-        self.ready.push_back(Entry {
+        self.ready_bytes += message.body.len();
+        let priority = self.arguments.max_priority.map_or(0, |highest| message.priority.min(highest));
+        let entry = Entry {
             position: self.next_position,
-            message,
             redelivered: false,
+            deliveries: 0,
+            priority,
             expires: ttl.map(|ttl| now.saturating_add(ttl)),
-        });
+            message,
+        };
         self.next_position += 1;
+        let place = self.ready.partition_point(|other| other.priority >= priority);
+        self.ready.insert(place, entry);
     }
 
     /// Takes the oldest message, which the queue then counts as held until it is settled or put back.
     pub(crate) fn take(&mut self) -> Option<Entry> {
         let entry = self.ready.pop_front()?;
+        self.ready_bytes -= entry.message.body.len();
         self.held += 1;
         Some(entry)
     }
@@ -90,11 +109,17 @@ impl Queue {
         self.bytes -= entry.message.weight();
     }
 
-    /// Puts back a message that was taken, at its old place and marked as redelivered.
+    /// Puts back a message that was taken, marked as redelivered: at its old place, or in a quorum queue behind those that
+    /// came back before.
     pub(crate) fn put_back(&mut self, mut entry: Entry) {
         self.held -= 1;
         entry.redelivered = true;
-        let place = self.ready.partition_point(|other| other.position < entry.position);
+        self.ready_bytes += entry.message.body.len();
+        let rank = |entry: &Entry| (Reverse(entry.priority), entry.position);
+        let place = match self.arguments.kind {
+            QueueKind::Classic => self.ready.partition_point(|other| rank(other) < rank(&entry)),
+            QueueKind::Quorum => self.ready.partition_point(|other| other.redelivered),
+        };
         self.ready.insert(place, entry);
     }
 
@@ -103,6 +128,7 @@ impl Queue {
         self.bytes -= self.ready.iter().map(|entry| entry.message.weight()).sum::<usize>();
         let count = self.ready.len();
         self.ready.clear();
+        self.ready_bytes = 0;
         count
     }
 
@@ -119,6 +145,33 @@ impl Queue {
     /// The weight of everything held, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Whether it has grown past its declared length.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.arguments.max_length.is_some_and(|length| self.ready() > length)
+            || self.arguments.max_length_bytes.is_some_and(|bytes| self.ready_bytes > bytes)
+    }
+
+    /// Whether it would, with this message.
+    pub(crate) fn would_be_too_long(&self, message: &Message) -> bool {
+        let bytes = self.ready_bytes + message.body.len();
+        self.arguments.max_length.is_some_and(|length| self.ready() >= length)
+            || self.arguments.max_length_bytes.is_some_and(|limit| bytes > limit)
+    }
+
+    /// The message as a consumer sees it: quorum queues tell how often it was delivered before.
+    pub(crate) fn as_delivered(&self, entry: &Entry) -> Arc<Message> {
+        match self.arguments.kind {
+            QueueKind::Classic => Arc::clone(&entry.message),
+            QueueKind::Quorum => entry.message.with_delivery_count(entry.deliveries),
+        }
+    }
+
+    /// When it is deleted unless it is used before.
+    pub(crate) fn expiry(&self) -> Option<Duration> {
+        let expires = self.arguments.expires.filter(|_| self.consumers.is_empty())?;
+        Some(self.used.saturating_add(expires))
     }
 
     /// When the oldest message expires. Those behind it wait for it, as in RabbitMQ's classic queues.

@@ -6,7 +6,7 @@
 //!                                              ╳           ╳
 //! ```
 
-#[path = "../arms/mod.rs"]
+#[path = "../../../broker/tests/arms/mod.rs"]
 mod arms;
 mod broker;
 mod events;

@@ -5,7 +5,7 @@
 //! the folder that `GATECHECK_NODE_MODULES` names, `python/…` an interpreter with `websockets` that `GATECHECK_PYTHON` names.
 //! `browser/…` need Node.js and Chromium.
 
-#[path = "../arms/mod.rs"]
+#[path = "../../../broker/tests/arms/mod.rs"]
 mod arms;
 mod browser;
 mod example;

@@ -76,6 +76,7 @@ mod tests {
     /// A broker with these queues, and so many consumers of each.
     fn with(queues: &[(&str, usize)]) -> Snapshot {
         let stats = |consumers| QueueStats {
+            kind: "classic".to_owned(),
             ready: 0,
             unacked: 0,
             consumers,

@@ -139,7 +139,6 @@ impl GatewayAction {
     /// Why a simulation cannot do it, where it cannot.
     pub(in crate::scenario) fn is_beyond_simulation(&self) -> Option<&'static str> {
         match self {
-            Self::Broker(BrokerAct::Forgets(_)) => Some("a simulated broker has no exchange to forget"),
             Self::Broker(BrokerAct::Network(act)) if act.holds_back().is_none() => {
                 Some("a simulated broker can hold deliveries back, and do nothing else to its network")
             }

@@ -66,8 +66,8 @@ impl Peer {
 
     fn script(self) -> &'static str {
         match self {
-            Self::Amqplib => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/broker/peers/peer.cjs"),
-            Self::Pika => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/broker/peers/peer.py"),
+            Self::Amqplib => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/peers/peer.cjs"),
+            Self::Pika => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contract/peers/peer.py"),
         }
     }
 

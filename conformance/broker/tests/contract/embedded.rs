@@ -1,11 +1,11 @@
 //! What only the embedded broker does: outages on demand, snapshots, limits of the driver, and a clean end.
 
-use crate::bench::{connect, consume, next, put};
+use crate::bench::{code_of, connect, consume, next, put, table, text};
 use crate::raw::{GREETING, RawClient};
-use amq_protocol::protocol::{AMQPClass, basic, channel};
-use embedded_broker::{Broker, BrokerConfig, Limits};
-use lapin::types::FieldTable;
-use lapin::{Channel, ErrorKind, Event};
+use amq_protocol::protocol::{AMQPClass, basic, channel, tx};
+use embedded_broker::{Broker, BrokerConfig, Limits, Users};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, ErrorKind, Event};
 use libtest_mimic::Trial;
 use std::future::Future;
 use std::pin::Pin;
@@ -19,11 +19,15 @@ type Show = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A trial for each ability.
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
-    let abilities: [(&str, Show); 9] = [
+    let abilities: [(&str, Show); 13] = [
         ("an_outage_gives_back_what_clients_held", || Box::pin(an_outage_gives_back_what_clients_held())),
         ("a_lasting_outage_refuses_redials", || Box::pin(a_lasting_outage_refuses_redials())),
         ("a_stalled_broker_misses_its_heartbeats", || Box::pin(a_stalled_broker_misses_its_heartbeats())),
         ("a_snapshot_tells_what_there_is", || Box::pin(a_snapshot_tells_what_there_is())),
+        ("a_state_can_be_waited_for", || Box::pin(a_state_can_be_waited_for())),
+        ("ignored_arguments_are_reported", || Box::pin(ignored_arguments_are_reported())),
+        ("what_is_not_implemented_is_refused_540", || Box::pin(what_is_not_implemented_is_refused_540())),
+        ("several_users_may_log_in", || Box::pin(several_users_may_log_in())),
         ("one_connection_too_many_is_reset", || Box::pin(one_connection_too_many_is_reset())),
         ("a_handshake_that_hangs_is_dropped", || Box::pin(a_handshake_that_hangs_is_dropped())),
         ("a_reader_that_stops_holds_back_the_rest", || Box::pin(a_reader_that_stops_holds_back_the_rest())),
@@ -117,6 +121,88 @@ async fn a_snapshot_tells_what_there_is() {
     assert_eq!((snapshot.published, snapshot.unroutable, snapshot.refused), (4, 1, 0));
     let topic = &snapshot.exchanges["amq.topic"];
     assert_eq!((topic.kind.as_str(), topic.bindings, topic.durable), ("topic", 1, true));
+    broker.shutdown().await;
+}
+
+async fn a_state_can_be_waited_for() {
+    let broker = start(BrokerConfig::default()).await;
+    let (_connection, channel) = client(&broker).await;
+    let ready = |count| broker.until(move |snapshot| snapshot.queues["q"].ready == count);
+    let (none, two) = tokio::join!(ready(0), async {
+        put(&channel, &"q".into(), &["a", "b"]).await;
+        ready(2).await
+    });
+    assert_eq!((none.expect("the broker runs").published, two.expect("the broker runs").published), (0, 2));
+    let ended = broker.until(|_| false);
+    let given_up = tokio::time::timeout(Duration::ZERO, ended).await;
+    assert!(given_up.is_err(), "a wait that was given up is forgotten");
+    broker.shutdown().await;
+}
+
+async fn ignored_arguments_are_reported() {
+    let broker = start(BrokerConfig::default()).await;
+    let (_connection, channel) = client(&broker).await;
+    for queue in ["one", "two"] {
+        let arguments = table(&[("x-queue-mode", text("lazy")), ("x-max-length", AMQPValue::LongInt(9))]);
+        channel.queue_declare(queue.into(), Default::default(), arguments).await.expect("a queue");
+    }
+    let arguments = table(&[("x-typo", text("yes"))]);
+    channel
+        .exchange_declare("e".into(), lapin::ExchangeKind::Topic, Default::default(), arguments.clone())
+        .await
+        .expect("an exchange");
+    channel.basic_consume("q".into(), "".into(), Default::default(), arguments).await.expect("a consumer");
+    let ignored = broker.snapshot().await.expect("the broker runs").ignored_arguments;
+    assert_eq!(ignored, [("x-queue-mode".to_owned(), 2), ("x-typo".to_owned(), 2)].into());
+    broker.shutdown().await;
+}
+
+/// What RabbitMQ has and this broker does not is an error, and no silence.
+async fn what_is_not_implemented_is_refused_540() {
+    let broker = start(BrokerConfig::default()).await;
+    let mut transactional = RawClient::open(&broker.url(), 0).await;
+    transactional.open_channel(1).await;
+    transactional.send(1, AMQPClass::Tx(tx::AMQPMethod::Select(tx::Select {}))).await;
+    assert_eq!(transactional.closed_with().await, 540);
+    for argument in [("x-queue-type", text("stream")), ("x-overflow", text("reject-publish-dlx"))] {
+        let (_connection, channel) = client(&broker).await;
+        let declared = channel.queue_declare("other".into(), Default::default(), table(&[argument])).await;
+        assert_eq!(code_of(declared), 540);
+    }
+    for name in ["CC", "BCC"] {
+        let (_connection, channel) = client(&broker).await;
+        channel.confirm_select(Default::default()).await.expect("confirms");
+        let copies = AMQPValue::FieldArray(vec![text("elsewhere")].into());
+        let properties = BasicProperties::default().with_headers(table(&[(name, copies)]));
+        let sent = channel.basic_publish("".into(), "q".into(), Default::default(), b"a", properties);
+        assert_eq!(code_of(sent.await.expect("a message is sent").await), 540);
+    }
+    broker.shutdown().await;
+}
+
+async fn several_users_may_log_in() {
+    let users = Users::new("ada", "s3cret/").and("carl", "other");
+    let broker = start(BrokerConfig { users, ..BrokerConfig::default() }).await;
+    let address = broker.addr();
+    assert_eq!(broker.url(), format!("amqp://ada:s3cret%2F@{address}/%2f"));
+    let (_connection, _channel) = client(&broker).await;
+    let as_user = async |login: &str| connect(&format!("amqp://{login}@{address}/%2f")).await;
+    let carl = as_user("carl:other").await.expect("a connection");
+    for login in ["carl:s3cret%2F", "guest:guest", "ada:"] {
+        assert_eq!(code_of(as_user(login).await), 403, "{login}");
+    }
+    // A message may name the user who sends it, and no other one.
+    for (user, expected) in [("carl", None), ("ada", Some(406))] {
+        let channel = carl.create_channel().await.expect("a channel");
+        channel.confirm_select(Default::default()).await.expect("confirms");
+        let properties = BasicProperties::default().with_user_id(user.into());
+        let sent = channel.basic_publish("".into(), "q".into(), Default::default(), b"a", properties);
+        let outcome = sent.await.expect("a message is sent").await;
+        match expected {
+            None => assert!(outcome.expect("a confirm").is_ack()),
+            Some(code) => assert_eq!(code_of(outcome), code),
+        }
+    }
     broker.shutdown().await;
 }
 

@@ -4,7 +4,10 @@ mod connections;
 mod consuming;
 mod dead_letters;
 mod declaring;
+mod direct_reply;
+mod priorities;
 mod publishing;
+mod quorum;
 mod routing;
 mod settling;
 
@@ -29,6 +32,9 @@ pub(crate) fn all() -> Vec<Behaviour> {
         consuming::behaviours(),
         settling::behaviours(),
         dead_letters::behaviours(),
+        direct_reply::behaviours(),
+        quorum::behaviours(),
+        priorities::behaviours(),
     ]
     .into_iter()
     .flatten()

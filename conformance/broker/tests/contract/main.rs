@@ -6,6 +6,7 @@
 //! `rabbitmq-server` on the path, started as a private node. The first one found runs; arms that are not there, or not
 //! needed, are ignored, with the reason. `GATECHECK_REQUIRE=docker,rabbitmq,node,python` turns an absence into a
 //! failure: `docker` of the container, `rabbitmq` of the private node, `node` and `python` of the [`peers`].
+//! `GATECHECK_CONTRACT_TABLE=FILE` writes what was seen as a table, brokers as columns.
 
 #[path = "../arms/mod.rs"]
 mod arms;
@@ -14,6 +15,7 @@ mod contract;
 mod embedded;
 mod peers;
 mod raw;
+mod table;
 
 use arms::{Absence, Arm, Arms};
 use bench::Bench;
@@ -22,8 +24,11 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use table::Table;
 use tokio::runtime::Runtime;
 
+/// Where to write the outcomes as a table, in Markdown.
+const TABLE: &str = "GATECHECK_CONTRACT_TABLE";
 /// How long one behaviour may take to show.
 const TRIAL_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -31,12 +36,13 @@ fn main() {
     let arguments = Arguments::from_args();
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
     let arms = Arc::new(Arms::default());
+    let table = Arc::new(Table::default());
     let mut trials = Vec::new();
     for arm in Arm::ALL {
         for behaviour in contract::all() {
-            let (runtime, arms) = (Arc::clone(&runtime), Arc::clone(&arms));
+            let (runtime, arms, table) = (Arc::clone(&runtime), Arc::clone(&arms), Arc::clone(&table));
             trials.push(Trial::ignorable_test(format!("{}/{}", arm.name(), behaviour.name), move || {
-                runtime.block_on(show(&arms, arm, &behaviour))
+                runtime.block_on(show(&arms, arm, &behaviour, &table))
             }));
         }
     }
@@ -45,10 +51,19 @@ fn main() {
     let conclusion = libtest_mimic::run(&arguments, trials);
     let arms = Arc::into_inner(arms).expect("trials that did not run are dropped with their share");
     runtime.block_on(arms.stop());
+    if let Some(file) = std::env::var_os(TABLE) {
+        let behaviours: Vec<_> = contract::all().iter().map(|behaviour| behaviour.name).collect();
+        std::fs::write(file, table.markdown(&behaviours)).expect("the table can be written");
+    }
     conclusion.exit();
 }
 
-async fn show(arms: &Arms, arm: Arm, behaviour: &contract::Behaviour) -> Result<Completion, Failed> {
+async fn show(
+    arms: &Arms,
+    arm: Arm,
+    behaviour: &contract::Behaviour,
+    table: &Table,
+) -> Result<Completion, Failed> {
     let url = match arms.url(arm).await {
         Ok(url) => url,
         Err(Absence::Excused(reason)) => return Ok(Completion::ignored_with(reason)),
@@ -56,6 +71,7 @@ async fn show(arms: &Arms, arm: Arm, behaviour: &contract::Behaviour) -> Result<
     };
     let bench = Bench::new(url, behaviour.name).await;
     let outcome = AssertUnwindSafe(in_time("showing it", (behaviour.show)(&bench))).catch_unwind().await;
+    table.note(behaviour.name, arm, matches!(outcome, Ok(Ok(()))));
     in_time("cleaning up", bench.clean()).await?;
     match outcome {
         Ok(shown) => shown.map(|()| Completion::Completed),

@@ -53,12 +53,12 @@ async fn reject(channel: &Channel, queue: &ShortString) {
     delivery.reject(BasicRejectOptions { requeue: false }).await.expect("rejected");
 }
 
-fn headers_of(delivery: &Delivery) -> FieldTable {
+pub(super) fn headers_of(delivery: &Delivery) -> FieldTable {
     delivery.properties.headers().clone().expect("headers")
 }
 
 /// The deaths that a message tells, the latest first.
-fn deaths_of(delivery: &Delivery) -> Vec<FieldTable> {
+pub(super) fn deaths_of(delivery: &Delivery) -> Vec<FieldTable> {
     let headers = headers_of(delivery);
     let Some(AMQPValue::FieldArray(deaths)) = headers.inner().get("x-death") else { panic!("no x-death") };
     let deaths = deaths.as_slice().iter().map(|death| match death {
@@ -68,7 +68,7 @@ fn deaths_of(delivery: &Delivery) -> Vec<FieldTable> {
     deaths.collect()
 }
 
-fn field(death: &FieldTable, name: &str) -> AMQPValue {
+pub(super) fn field(death: &FieldTable, name: &str) -> AMQPValue {
     death.inner().get(name).unwrap_or_else(|| panic!("no {name} in {death:?}")).clone()
 }
 
