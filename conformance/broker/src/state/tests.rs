@@ -325,6 +325,44 @@ fn a_shutdown_tells_everybody() {
     assert!(matches!(outputs[..], [Output::HangUp { to }] if to == clients[0]));
 }
 
+/// Ignored arguments are counted by name up to a limit, since clients choose the names.
+#[test]
+fn ignored_arguments_are_counted_within_bounds() {
+    let mut machine = Machine::new(Limits::default());
+    let client = machine.client(1);
+    let mut arguments = FieldTable::default();
+    for number in 0..MAX_IGNORED_ARGUMENTS + 50 {
+        arguments.insert(format!("x-{number:03}").into(), AMQPValue::Boolean(true));
+    }
+    machine.declare(client, "q", arguments);
+    machine.declare(client, "other", table("x-000", AMQPValue::Boolean(true)));
+    let ignored = machine.state.snapshot().ignored_arguments;
+    assert_eq!(
+        (ignored.len(), ignored["x-000"], ignored[OTHER_ARGUMENTS]),
+        (MAX_IGNORED_ARGUMENTS + 1, 2, 50)
+    );
+}
+
+/// A queue that expires is the machine's next deadline, and use puts it off.
+#[test]
+fn an_unused_queue_expires_on_time() {
+    let mut machine = Machine::new(Limits::default());
+    let client = machine.client(1);
+    machine.declare(client, "q", table("x-expires", AMQPValue::LongInt(1000)));
+    assert_eq!(machine.state.deadline(), Some(Duration::from_secs(1)));
+    machine.elapsed = Duration::from_millis(400);
+    machine.declare(client, "q", table("x-expires", AMQPValue::LongInt(1000)));
+    assert_eq!(machine.state.deadline(), Some(Duration::from_millis(1400)));
+    machine.send(client, [consume("q")]);
+    assert_eq!(machine.state.deadline(), None);
+    machine.elapsed = Duration::from_secs(2);
+    machine.give(Input::Gone(client));
+    assert_eq!(machine.state.deadline(), Some(Duration::from_secs(3)));
+    machine.elapsed = Duration::from_secs(3);
+    machine.give(Input::Tick);
+    assert!(machine.state.snapshot().queues.is_empty());
+}
+
 /// Names that the broker makes up depend on its seed alone.
 #[test]
 fn made_up_names_are_reproducible() {
