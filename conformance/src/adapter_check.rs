@@ -27,12 +27,12 @@ pub struct Finding {
     /// A request, or a rule of the protocol.
     pub what: String,
     /// How it went.
-    pub standing: Standing,
+    pub standing: RequestStatus,
 }
 
 /// How a trial went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum RequestStatus {
     /// As it should.
     Supported,
     /// The client has no such thing, and the adapter says so: cases that need it are not run.
@@ -128,7 +128,7 @@ impl Trial {
             }
             // What a client without consumers says of a consumer is its own affair.
             if request.op == "mount" && !standing {
-                self.findings.extend(["read", "unmount"].map(|op| found(op, Standing::Unsupported)));
+                self.findings.extend(["read", "unmount"].map(|op| found(op, RequestStatus::Unsupported)));
                 break;
             }
         }
@@ -138,14 +138,14 @@ impl Trial {
     /// Asks, and notes the answer; false where the client cannot do it.
     async fn request(&mut self, op: &str, fields: Value, needed: bool) -> Result<bool, Ended> {
         let standing = match self.ask(op, fields).await? {
-            Ok(Answer::Done) => Standing::Supported,
+            Ok(Answer::Done) => RequestStatus::Supported,
             Ok(Answer::Unsupported) if needed => broken(
                 "it is answered `unsupported`",
                 "nothing can be judged without it: let the adapter call the client",
             ),
-            Ok(Answer::Unsupported) => Standing::Unsupported,
+            Ok(Answer::Unsupported) => RequestStatus::Unsupported,
             // Nobody waits for a token here, and one may say so.
-            Ok(Answer::Failed(_)) if op == "token" => Standing::Supported,
+            Ok(Answer::Failed(_)) if op == "token" => RequestStatus::Supported,
             Ok(Answer::Failed(error)) => broken(
                 &format!("it is answered with the error {error:?}"),
                 "answer `unsupported` where the client has no such thing; an error is the client's own refusal",
@@ -156,7 +156,7 @@ impl Trial {
             ),
             Err(silence) => silent(silence),
         };
-        let supported = standing == Standing::Supported;
+        let supported = standing == RequestStatus::Supported;
         self.findings.push(found(op, standing));
         Ok(supported)
     }
@@ -177,7 +177,7 @@ impl Trial {
             self.findings.push(found("dials the url", broken(&seen, help)));
             return false;
         }
-        self.findings.push(found("dials the url", Standing::Supported));
+        self.findings.push(found("dials the url", RequestStatus::Supported));
         for (what, kind, help) in [
             (
                 "reports each status",
@@ -191,7 +191,7 @@ impl Trial {
             ),
         ] {
             let standing = if self.exchange.reported(kind, PATIENCE).await {
-                Standing::Supported
+                RequestStatus::Supported
             } else {
                 broken(&format!("a connection was opened, and no `{kind}` was reported"), help)
             };
@@ -203,7 +203,7 @@ impl Trial {
     /// What every adapter does, whatever its client can do.
     async fn rules(&mut self) -> Result<(), Ended> {
         let unknown = match self.ask("no_such_request", json!({})).await? {
-            Ok(Answer::Unsupported) => Standing::Supported,
+            Ok(Answer::Unsupported) => RequestStatus::Supported,
             Ok(answer) => broken(
                 &format!("a request that does not exist is answered {answer}"),
                 "answer `\"unsupported\":true` to every `op` that the adapter does not know",
@@ -213,7 +213,7 @@ impl Trial {
         self.findings.push(found("answers an unknown request `unsupported`", unknown));
         self.exchange.say("{ this is not JSON").await;
         let after = match self.exchange.ask("no_such_request", json!({}), PATIENCE).await {
-            Ok(_) => Standing::Supported,
+            Ok(_) => RequestStatus::Supported,
             Err(_) => broken(
                 "after a line that is not JSON it answers nothing any more",
                 "catch what cannot be parsed, and go on with the next line",
@@ -227,7 +227,7 @@ impl Trial {
     async fn ends(&mut self, subject: &Subject) {
         self.exchange.close(PATIENCE).await;
         let standing = match tokio::time::timeout(PATIENCE, subject.end()).await {
-            Ok(_) => Standing::Supported,
+            Ok(_) => RequestStatus::Supported,
             Err(_) => broken(
                 &format!("it still runs {PATIENCE:?} after its input ended"),
                 "leave when standard input ends; timers and sockets keep many runtimes alive",
@@ -235,7 +235,7 @@ impl Trial {
         };
         self.findings.push(found("ends with its input", standing));
         let standing = match self.exchange.noise() {
-            None => Standing::Supported,
+            None => RequestStatus::Supported,
             Some(line) => broken(
                 &format!("it printed {line:?}"),
                 "standard output belongs to the protocol: logs go to standard error",
@@ -245,15 +245,15 @@ impl Trial {
     }
 }
 
-fn found(what: &str, standing: Standing) -> Finding {
+fn found(what: &str, standing: RequestStatus) -> Finding {
     Finding { what: what.to_owned(), standing }
 }
 
-fn broken(seen: &str, help: &str) -> Standing {
-    Standing::Broken { seen: seen.to_owned(), help: help.to_owned() }
+fn broken(seen: &str, help: &str) -> RequestStatus {
+    RequestStatus::Broken { seen: seen.to_owned(), help: help.to_owned() }
 }
 
-fn silent(silence: Silence) -> Standing {
+fn silent(silence: Silence) -> RequestStatus {
     match silence {
         Silence::Late => broken(
             &format!("it is not answered within {PATIENCE:?}"),

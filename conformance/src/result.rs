@@ -13,13 +13,13 @@ mod run;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
 pub mod shape;
-mod standing;
+mod status;
 mod universal;
 mod verdict;
 
 pub use case::{CaseReport, Check};
 pub use death::Death;
 pub use run::{RunReport, Scope};
-pub use standing::{Reason, RequirementReport, Standing, Why};
+pub use status::{Reason, RequirementReport, RequirementStatus, Why};
 pub use universal::{Universal, UniversalFinding, is_universal};
 pub use verdict::Verdict;

@@ -18,7 +18,7 @@ use crate::interruption::Interruption;
 use crate::noise::{CaseNoise, Noise, Span, StallProbe};
 use crate::result::{CaseReport, Verdict};
 use trial::Trial;
-pub use verdict::{Company, Doubt, judged};
+pub use verdict::{Concurrency, HostNoise, judged};
 use verdict::{Run, Weight, weighed};
 
 /// One scenario, and what of it is judged.
@@ -119,7 +119,8 @@ pub async fn run(
     let times = executor.times();
     parallel.sort_by_key(|case| Reverse(case.scenario.deadline(&times)));
     let mut waiting: VecDeque<_> = parallel.into();
-    let company = if options.jobs > 1 && waiting.len() > 1 { Company::Others } else { Company::Alone };
+    let company =
+        if options.jobs > 1 && waiting.len() > 1 { Concurrency::Others } else { Concurrency::Alone };
     let mut running: JoinSet<Run> = JoinSet::new();
     let mut undecided = Vec::new();
     let mut started: Vec<(Id, Case)> = Vec::new();
@@ -161,7 +162,7 @@ pub async fn run(
     for (case, mut trial) in undecided.into_iter().chain(alone) {
         let report = loop {
             let playing =
-                play(executor.clone(), case.clone(), probe.clone(), options.keep_traces, Company::Alone);
+                play(executor.clone(), case.clone(), probe.clone(), options.keep_traces, Concurrency::Alone);
             let Some(run) = until_interrupted(playing, &case, interruption).await else {
                 break CaseReport::interrupted(&case.scenario, trial.has_begun());
             };
@@ -226,7 +227,7 @@ async fn play(
     case: Case,
     probe: Arc<StallProbe>,
     keep_trace: bool,
-    company: Company,
+    company: Concurrency,
 ) -> Run {
     let run = play_once(&executor, &case, &probe, keep_trace, company, Isolation::AsTheProfileSays).await;
     let settled = matches!(run.report.verdict, Verdict::Pass | Verdict::NotRun { .. });
@@ -242,7 +243,7 @@ async fn play_once(
     case: &Case,
     probe: &StallProbe,
     keep_trace: bool,
-    company: Company,
+    company: Concurrency,
     isolation: Isolation,
 ) -> Run {
     let scenario = &case.scenario;
@@ -253,7 +254,7 @@ async fn play_once(
     let outcome = executor.execute(scenario, isolation).await;
     let (mut run, noise) = match outcome {
         // Beside others it may just have been slow; the case is run again.
-        Err(ExecutionError::NotReady { .. }) if company == Company::Others => {
+        Err(ExecutionError::NotReady { .. }) if company == Concurrency::Others => {
             let noise = unplayed();
             let verdict = Verdict::Inconclusive { stall_ms: noise.longest_ms() };
             let report = CaseReport::without_play(scenario, verdict);
@@ -274,7 +275,7 @@ async fn play_once(
             let observations = &play.trace.observations;
             let (first, last) = (at(observations.first()), at(observations.last()));
             let noise = CaseNoise { host: probe, subject: &waits, began, first, last };
-            let doubt = Doubt { noise: Some(&noise), company };
+            let doubt = HostNoise { noise: Some(&noise), company };
             let mut run =
                 weighed(&scenario, &case.judged, Some(&case.claimed), play, &executor.times(), doubt);
             run.report.output = output;

@@ -12,7 +12,7 @@ pub use self::listeners::{ListenerError, ListenerId};
 
 use self::listeners::Listeners;
 use crate::config::ClientConfig;
-use crate::net::{Dial, Driver, Order, Redial, Report, WallClock};
+use crate::net::{ClientCommand, Dial, Driver, Redial, Report, WallClock};
 use crate::report::{ErrorReport, Reports, User};
 use reference_session::{Command, QueueFull, Status, Token};
 
@@ -22,7 +22,7 @@ const ORDERS: usize = 64;
 /// A client. Cheap to clone; the connection closes when the last clone goes.
 #[derive(Clone)]
 pub struct Client {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<ClientCommand>,
     status: watch::Receiver<Status>,
     redial: watch::Receiver<Option<Redial>>,
     failure: watch::Receiver<Option<String>>,
@@ -182,7 +182,7 @@ impl Client {
 
     async fn order(&self, command: Command) -> Result<(), SendError> {
         let (done, outcome) = oneshot::channel();
-        self.orders.send(Order { command, done }).await.map_err(|_| SendError::Ended)?;
+        self.orders.send(ClientCommand { command, done }).await.map_err(|_| SendError::Ended)?;
         Ok(outcome.await.map_err(|_| SendError::Ended)??)
     }
 }

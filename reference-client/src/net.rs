@@ -23,7 +23,7 @@ mod write_buffer;
 
 pub use dial::{Dial, TcpDial};
 pub use driver::Redial;
-pub(crate) use driver::{Driver, Order, Report};
+pub(crate) use driver::{ClientCommand, Driver, Report};
 pub use token::{TokenError, TokenProvider};
 pub use trust::{Trust, TrustError};
 

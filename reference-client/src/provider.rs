@@ -10,16 +10,16 @@ use reference_session::Status;
 /// A shared connection. Every clone is a consumer; the connection closes with 1000 when the last one goes (PROV-3).
 #[derive(Clone)]
 pub struct Provider {
-    shared: Arc<Shared>,
+    shared: Arc<ProviderState>,
 }
 
 /// A provider that does not keep the connection.
 #[derive(Clone)]
 pub struct WeakProvider {
-    shared: Weak<Shared>,
+    shared: Weak<ProviderState>,
 }
 
-struct Shared {
+struct ProviderState {
     client: Client,
     auto_connect: bool,
     /// Held while a token is taken in, so that two that come at once are taken one after the other.
@@ -68,7 +68,7 @@ impl Provider {
     }
 
     fn new(client: Client, auto_connect: bool, sign_in: SignIn) -> Self {
-        Self { shared: Arc::new(Shared { client, auto_connect, sign_in: Mutex::new(sign_in) }) }
+        Self { shared: Arc::new(ProviderState { client, auto_connect, sign_in: Mutex::new(sign_in) }) }
     }
 
     /// Signs in with this token, or out. A token that appears makes a connection, unless `auto_connect` is false; another one
@@ -77,7 +77,7 @@ impl Provider {
     /// # Errors
     /// When the client has ended.
     pub async fn set_token(&self, token: Option<String>) -> Result<(), SendError> {
-        let Shared { client, auto_connect, sign_in } = &*self.shared;
+        let ProviderState { client, auto_connect, sign_in } = &*self.shared;
         let mut sign_in = sign_in.lock().await;
         let wanted = token.map_or(SignIn::Out, SignIn::Token);
         if *sign_in == wanted {

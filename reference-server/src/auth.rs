@@ -17,7 +17,7 @@ pub use mint::{MintError, TokenRequest, can_mint, mint};
 
 /// What tokens are checked by.
 #[derive(Debug, Clone)]
-pub struct Verification {
+pub struct TokenVerifier {
     /// The keys; each is tried that a token's `kid` and algorithm allow (AUTH-7).
     pub keys: Vec<Key>,
     /// The algorithms that are accepted (AUTH-11).
@@ -47,7 +47,7 @@ pub enum AuthError {
     Time(TimeError),
 }
 
-impl Verification {
+impl TokenVerifier {
     /// Tokens signed by HMAC-SHA256 with this secret, on the second, for anybody.
     pub fn with_secret(secret: impl Into<Vec<u8>>) -> Self {
         Self {

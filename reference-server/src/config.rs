@@ -11,7 +11,7 @@ use std::time::Duration;
 use protocol::limits::{MAX_MESSAGE_BYTES, MAX_ROOMS_PER_CONNECTION};
 use protocol::{Dialect, Timing};
 
-use crate::auth::Verification;
+use crate::auth::TokenVerifier;
 use crate::broker::RabbitMqConfig;
 use crate::net::ConnectionLimits;
 use reference_gateway::{GatewayConfig, RateLimit, RoutingTable};
@@ -31,7 +31,7 @@ pub struct Config {
     /// Certificate and key, where TLS is spoken.
     pub tls: Option<TlsFiles>,
     /// What tokens are checked by.
-    pub verification: Verification,
+    pub verification: TokenVerifier,
     /// The broker; without one the gateway serves, and is never ready.
     pub rabbitmq: Option<RabbitMqConfig>,
     /// Which rooms an event goes to.
@@ -134,7 +134,7 @@ impl Config {
             path: "/ws".to_owned(),
             allowed_origins: Vec::new(),
             tls: None,
-            verification: Verification::with_secret(secret),
+            verification: TokenVerifier::with_secret(secret),
             rabbitmq: None,
             routing: RoutingTable::default(),
             gateway: GatewayConfig {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// How a request differs from the one that a good client sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct RequestRecipe {
+pub struct RequestSpec {
     /// The method.
     pub method: String,
     /// The version of HTTP.
@@ -18,7 +18,7 @@ pub struct RequestRecipe {
     pub without: Vec<String>,
 }
 
-impl RequestRecipe {
+impl RequestSpec {
     /// A field that it names, whatever its case.
     pub fn field(&self, name: &str) -> Option<&str> {
         let mut fields = self.fields.iter();
@@ -31,7 +31,7 @@ impl RequestRecipe {
     }
 }
 
-impl Default for RequestRecipe {
+impl Default for RequestSpec {
     fn default() -> Self {
         Self {
             method: "GET".to_owned(),

@@ -23,8 +23,8 @@ pub const AFTERWARDS: &str = "afterwards";
 pub use gateway::{BrokerState, ClientSpec, Connect, GatewayScript, PingsAnswered};
 pub use settings::{Interval, Settings};
 pub use step::{
-    BrokerAct, ClientAct, ClientAction, Forgets, GatewayAct, GatewayAction, Hook, Inspection, NetworkAct,
-    OddFrame, OddPing, ProbeAct, Publication, Step, Wait,
+    BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Hook, Inspection,
+    NetworkAct, OddPing, ProbeAct, Publication, Step, Wait,
 };
 
 use crate::expect::Expectation;

@@ -17,7 +17,7 @@ pub use issuer::{Issuer, KeyPair, SigningAlgorithm, TokenStyle};
 /// How a scripted client's token differs from a good one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct TokenRecipe {
+pub struct TokenSpec {
     /// No token at all.
     pub omit: bool,
     /// This text instead of a token.
@@ -81,7 +81,7 @@ pub enum Signature {
 
 const HOUR_S: i64 = 3600;
 
-impl TokenRecipe {
+impl TokenSpec {
     /// What is said of the token though it cannot matter, in a sentence.
     pub(crate) fn contradiction(&self) -> Option<&'static str> {
         let alone = Self { omit: self.omit, ..Self::default() };
@@ -100,7 +100,7 @@ impl TokenRecipe {
     /// Makes the token, or nothing where there is none; `now_unix_s` is the gateway's idea of the time.
     ///
     /// # Panics
-    /// When the issuer cannot sign so, which [`TokenRecipe::lacks`] tells beforehand.
+    /// When the issuer cannot sign so, which [`TokenSpec::lacks`] tells beforehand.
     pub fn mint(&self, bearer: &Bearer<'_>, issuer: &Issuer, now_unix_s: i64) -> Option<String> {
         if self.omit {
             return None;
@@ -229,28 +229,24 @@ mod tests {
     #[test]
     fn recipes_change_what_they_say() {
         let plain =
-            payload(&TokenRecipe::default().mint(&BEARER, &issuer(TokenStyle::default()), 1000).unwrap());
+            payload(&TokenSpec::default().mint(&BEARER, &issuer(TokenStyle::default()), 1000).unwrap());
         assert_eq!(
             plain,
             json!({"userId":"u1","email":"u1@example.org","role":"CUSTOMER","iat":1000,"exp":4600})
         );
-        let odd = TokenRecipe {
+        let odd = TokenSpec {
             expires_in: Some(-1),
             valid_in: Some(60),
             without: vec!["email".into()],
             claims: BTreeMap::from([("role".to_owned(), json!("KING"))]),
-            ..TokenRecipe::default()
+            ..TokenSpec::default()
         };
         let odd = payload(&odd.mint(&BEARER, &issuer(TokenStyle::default()), 1000).unwrap());
         assert_eq!(odd, json!({"userId":"u1","role":"KING","iat":1000,"exp":999,"nbf":1060}));
-        let none = TokenRecipe { alg: Some(Alg::None), ..TokenRecipe::default() };
+        let none = TokenSpec { alg: Some(Alg::None), ..TokenSpec::default() };
         assert!(none.mint(&BEARER, &issuer(TokenStyle::default()), 1000).unwrap().ends_with('.'));
         assert_eq!(
-            TokenRecipe { omit: true, ..TokenRecipe::default() }.mint(
-                &BEARER,
-                &issuer(TokenStyle::default()),
-                0
-            ),
+            TokenSpec { omit: true, ..TokenSpec::default() }.mint(&BEARER, &issuer(TokenStyle::default()), 0),
             None
         );
     }
@@ -259,10 +255,10 @@ mod tests {
     #[test]
     fn secrets_differ() {
         let issuer = issuer(TokenStyle::default());
-        let sign = |recipe: TokenRecipe| recipe.mint(&BEARER, &issuer, 1000).unwrap();
-        let current = sign(TokenRecipe::default());
-        let previous = sign(TokenRecipe { previous_secret: true, ..TokenRecipe::default() });
-        let wrong = sign(TokenRecipe { wrong_secret: true, ..TokenRecipe::default() });
+        let sign = |recipe: TokenSpec| recipe.mint(&BEARER, &issuer, 1000).unwrap();
+        let current = sign(TokenSpec::default());
+        let previous = sign(TokenSpec { previous_secret: true, ..TokenSpec::default() });
+        let wrong = sign(TokenSpec { wrong_secret: true, ..TokenSpec::default() });
         assert!(current != previous && previous != wrong && wrong != current);
     }
 
@@ -270,8 +266,7 @@ mod tests {
     #[test]
     fn signatures_are_replaced() {
         let issuer = issuer(TokenStyle::default());
-        let sign =
-            |signature| TokenRecipe { signature, ..TokenRecipe::default() }.mint(&BEARER, &issuer, 1000);
+        let sign = |signature| TokenSpec { signature, ..TokenSpec::default() }.mint(&BEARER, &issuer, 1000);
         let good = sign(None).unwrap();
         let (signed, own) = halves(&good);
         for (signature, length) in
@@ -282,7 +277,7 @@ mod tests {
             assert_eq!((kept, other.len(), other == own), (signed, length, false), "{signature:?}");
         }
         let unsigned =
-            TokenRecipe { signature: Some(Signature::Empty), alg: Some(Alg::None), ..TokenRecipe::default() };
+            TokenSpec { signature: Some(Signature::Empty), alg: Some(Alg::None), ..TokenSpec::default() };
         assert!(unsigned.contradiction().is_some());
     }
 
@@ -301,14 +296,14 @@ mod tests {
             let public = reader(issuer.pair.public.as_deref().unwrap().as_bytes()).unwrap();
             let mut validation = Validation::new(algorithm.into());
             validation.validate_exp = false;
-            let is_good = |recipe: TokenRecipe| {
+            let is_good = |recipe: TokenSpec| {
                 let token = recipe.mint(&BEARER, &issuer, 1000).unwrap();
                 jsonwebtoken::decode::<Value>(&token, &public, &validation).is_ok()
             };
-            assert!(is_good(TokenRecipe::default()), "{algorithm:?}");
-            assert!(!is_good(TokenRecipe { wrong_secret: true, ..TokenRecipe::default() }), "{algorithm:?}");
-            assert!(!is_good(TokenRecipe { alg: Some(Alg::PublicKeyAsSecret), ..TokenRecipe::default() }));
-            let another = TokenRecipe { alg: Some(Alg::Another), ..TokenRecipe::default() };
+            assert!(is_good(TokenSpec::default()), "{algorithm:?}");
+            assert!(!is_good(TokenSpec { wrong_secret: true, ..TokenSpec::default() }), "{algorithm:?}");
+            assert!(!is_good(TokenSpec { alg: Some(Alg::PublicKeyAsSecret), ..TokenSpec::default() }));
+            let another = TokenSpec { alg: Some(Alg::Another), ..TokenSpec::default() };
             assert!(another.lacks(&issuer).is_some() || !is_good(another));
         }
     }
@@ -321,10 +316,10 @@ mod tests {
             claims: BTreeMap::from([("iss".to_owned(), json!("https://id.example"))]),
             ..TokenStyle::default()
         };
-        let plain = payload(&TokenRecipe::default().mint(&BEARER, &issuer(style.clone()), 1000).unwrap());
+        let plain = payload(&TokenSpec::default().mint(&BEARER, &issuer(style.clone()), 1000).unwrap());
         assert_eq!((&plain["sub"], &plain["iss"]), (&json!("u1"), &json!("https://id.example")));
         assert!(plain.get("userId").is_none());
-        let nobody = TokenRecipe { without: vec!["userId".into()], ..TokenRecipe::default() };
+        let nobody = TokenSpec { without: vec!["userId".into()], ..TokenSpec::default() };
         assert!(payload(&nobody.mint(&BEARER, &issuer(style), 1000).unwrap()).get("sub").is_none());
     }
 }

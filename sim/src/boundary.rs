@@ -22,7 +22,7 @@ pub use failure::{Failure, FailureKind};
 pub(crate) use feed::FedThrough;
 pub use feed::{Feed, Rejection};
 pub(crate) use lines::speak;
-pub use lines::{Lines, Said};
+pub use lines::{AdapterLine, Lines};
 pub(crate) use senses::{Sensed, Senses, Sockets};
 pub(crate) use wire::join;
 pub use wire::{Passed, Wire};

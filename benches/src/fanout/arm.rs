@@ -70,7 +70,7 @@ pub fn become_arm() -> Option<ExitCode> {
 }
 
 /// What an arm is told on its standard input. Where that ends, the arm ends.
-enum Order {
+enum SubscriberCommand {
     /// Send the next so many events.
     Emit(usize),
     /// Report the CPU time used so far.
@@ -78,11 +78,11 @@ enum Order {
 }
 
 /// Standard input, read so that it can also be waited for with others.
-struct Orders {
+struct CommandSender {
     lines: BufReader<File>,
 }
 
-impl Orders {
+impl CommandSender {
     fn open() -> io::Result<Self> {
         let input = io::stdin().as_fd().try_clone_to_owned()?;
         Ok(Self { lines: BufReader::new(File::from(input)) })
@@ -94,19 +94,21 @@ impl Orders {
     }
 
     /// Waits for the next order; none when there will be no more.
-    fn next(&mut self) -> io::Result<Option<Order>> {
+    fn next(&mut self) -> io::Result<Option<SubscriberCommand>> {
         let mut line = String::new();
         self.lines.read_line(&mut line)?;
         match line.trim_end().split_once(' ') {
             None if line.is_empty() => Ok(None),
-            None if line == "cpu\n" => Ok(Some(Order::Cpu)),
-            Some(("emit", count)) => count.parse().map(Order::Emit).map(Some).map_err(io::Error::other),
+            None if line == "cpu\n" => Ok(Some(SubscriberCommand::Cpu)),
+            Some(("emit", count)) => {
+                count.parse().map(SubscriberCommand::Emit).map(Some).map_err(io::Error::other)
+            }
             _ => Err(io::Error::other(format!("unknown order {line:?}"))),
         }
     }
 }
 
-impl AsFd for Orders {
+impl AsFd for CommandSender {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.lines.get_ref().as_fd()
     }
@@ -114,12 +116,12 @@ impl AsFd for Orders {
 
 /// Follows orders on a thread of its own, beside a runtime. The process ends when they do: nobody is left to serve.
 fn follow(mut emit: impl FnMut(usize) + Send + 'static) -> io::Result<()> {
-    let mut orders = Orders::open()?;
+    let mut orders = CommandSender::open()?;
     thread::Builder::new().name("orders".to_owned()).spawn(move || {
         let failed = loop {
             match orders.next() {
-                Ok(Some(Order::Emit(count))) => emit(count),
-                Ok(Some(Order::Cpu)) => {
+                Ok(Some(SubscriberCommand::Emit(count))) => emit(count),
+                Ok(Some(SubscriberCommand::Cpu)) => {
                     if let Err(error) = report_cpu() {
                         break Some(error);
                     }

@@ -3,7 +3,7 @@
 use super::config::BrokerConfig;
 use super::listen::Listen;
 use super::snapshot::Snapshot;
-use super::socket::{Order, Socket};
+use super::socket::{Socket, SocketCommand};
 use super::state::{ConnectionId, Input, Moment, Output, State};
 use super::wire::{put_content, put_method};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,7 +74,7 @@ impl Round {
 #[derive(Debug)]
 struct Outbox {
     /// Bounded by the machine: it counts what was emitted and not flushed, and cuts off a client that lets it grow.
-    orders: mpsc::UnboundedSender<Order>,
+    orders: mpsc::UnboundedSender<SocketCommand>,
     abort: oneshot::Sender<()>,
     bytes: Vec<u8>,
     weight: usize,
@@ -253,10 +253,10 @@ impl<L: Listen> Owner<L> {
             Output::Tuned { frame_max, heartbeat, .. } => {
                 outbox.frame_max = frame_max;
                 let heartbeat = Duration::from_secs(heartbeat.into());
-                outbox.order(Order::Tuned { frame_max, heartbeat });
+                outbox.order(SocketCommand::Tuned { frame_max, heartbeat });
             }
-            Output::Opened { .. } => outbox.order(Order::Opened),
-            Output::Closing { .. } => outbox.order(Order::Closing),
+            Output::Opened { .. } => outbox.order(SocketCommand::Opened),
+            Output::Closing { .. } => outbox.order(SocketCommand::Closing),
             Output::HangUp { .. } => {
                 outbox.flush();
                 // The task hangs up when no more orders can come.
@@ -321,12 +321,12 @@ impl Outbox {
         if !self.bytes.is_empty() {
             let bytes = std::mem::take(&mut self.bytes);
             let weight = std::mem::take(&mut self.weight);
-            self.order(Order::Write { bytes, weight });
+            self.order(SocketCommand::Write { bytes, weight });
         }
     }
 
-    fn order(&mut self, order: Order) {
-        if !matches!(order, Order::Write { .. }) {
+    fn order(&mut self, order: SocketCommand) {
+        if !matches!(order, SocketCommand::Write { .. }) {
             self.flush();
         }
         // A socket that is gone says so by an input of its own.

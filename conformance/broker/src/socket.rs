@@ -22,7 +22,7 @@ const MISSED_HEARTBEATS: u32 = 2;
 
 /// What a socket's task is told.
 #[derive(Debug)]
-pub(super) enum Order {
+pub(super) enum SocketCommand {
     /// Write these bytes, and report their weight as flushed.
     Write { bytes: Vec<u8>, weight: usize },
     /// Take no larger frames; send a heartbeat where there is nothing else to send, and expect the same (zero:
@@ -76,7 +76,7 @@ impl Socket {
     pub(super) async fn serve<L: Listen>(
         self,
         mut stream: L::Stream,
-        orders: mpsc::UnboundedReceiver<Order>,
+        orders: mpsc::UnboundedReceiver<SocketCommand>,
         aborted: oneshot::Receiver<()>,
     ) {
         tracing::info!(peer = %self.peer, "connection accepted");
@@ -95,7 +95,7 @@ impl Socket {
     async fn exchange(
         &self,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-        orders: mpsc::UnboundedReceiver<Order>,
+        orders: mpsc::UnboundedReceiver<SocketCommand>,
         aborted: oneshot::Receiver<()>,
     ) -> End {
         let deadline = Some(now() + self.handshake_timeout);
@@ -213,7 +213,7 @@ impl Socket {
     async fn write(
         &self,
         writer: &mut (impl AsyncWrite + Unpin),
-        mut orders: mpsc::UnboundedReceiver<Order>,
+        mut orders: mpsc::UnboundedReceiver<SocketCommand>,
         terms: &watch::Sender<Terms>,
     ) -> Result<std::convert::Infallible, End> {
         let mut stalled = self.stalled.clone();
@@ -228,23 +228,23 @@ impl Socket {
                 () = sleep_until(next_beat) => {
                     let mut beat = Vec::new();
                     put_heartbeat(&mut beat);
-                    Some(Order::Write { bytes: beat, weight: 0 })
+                    Some(SocketCommand::Write { bytes: beat, weight: 0 })
                 }
             };
             match order {
-                Some(Order::Write { bytes, weight }) => {
+                Some(SocketCommand::Write { bytes, weight }) => {
                     stalled.wait_for(|stalled| !stalled).await.map_err(|_| End::Closed)?;
                     writer.write_all(&bytes).await?;
                     if weight > 0 {
                         self.report(Input::Flushed(self.id, weight)).await?;
                     }
                 }
-                Some(Order::Tuned { frame_max, heartbeat }) => terms.send_modify(|terms| {
+                Some(SocketCommand::Tuned { frame_max, heartbeat }) => terms.send_modify(|terms| {
                     terms.frame_max = frame_max;
                     terms.heartbeat = heartbeat;
                 }),
-                Some(Order::Opened) => terms.send_modify(|terms| terms.deadline = None),
-                Some(Order::Closing) => {
+                Some(SocketCommand::Opened) => terms.send_modify(|terms| terms.deadline = None),
+                Some(SocketCommand::Closing) => {
                     let deadline = now() + self.handshake_timeout;
                     terms.send_modify(|terms| terms.deadline = Some(deadline));
                 }

@@ -10,7 +10,7 @@ use miette::miette;
 
 use super::judge::{interrupted, missing, profile_for};
 use super::{Failure, ended};
-use conformance::adapter_check::{CheckError, Finding, Standing, check};
+use conformance::adapter_check::{CheckError, Finding, RequestStatus, check};
 use conformance::exit::Exit;
 use conformance::profile::CommandProfile;
 use conformance::template::Values;
@@ -62,7 +62,7 @@ pub(super) fn run(args: AdapterArgs) -> Result<Exit, Failure> {
             checked = check(&profile, &command, &values) => checked.map_err(failure),
         }
     })?;
-    let is_broken = |finding: &Finding| matches!(finding.standing, Standing::Broken { .. });
+    let is_broken = |finding: &Finding| matches!(finding.standing, RequestStatus::Broken { .. });
     let broken = findings.iter().filter(|finding| is_broken(finding)).count();
     let exit = if broken == 0 { Exit::Conformant } else { Exit::NotConformant };
     ended(print(&findings, broken, &mut anstream::stdout()), exit)
@@ -81,12 +81,12 @@ fn failure(error: CheckError) -> Failure {
 fn print(findings: &[Finding], broken: usize, out: &mut impl Write) -> io::Result<()> {
     for Finding { what, standing } in findings {
         let (style, word) = match standing {
-            Standing::Supported => (AnsiColor::Green.on_default(), "supported"),
-            Standing::Unsupported => (Style::new().dimmed(), "unsupported"),
-            Standing::Broken { .. } => (AnsiColor::Red.on_default().bold(), "broken"),
+            RequestStatus::Supported => (AnsiColor::Green.on_default(), "supported"),
+            RequestStatus::Unsupported => (Style::new().dimmed(), "unsupported"),
+            RequestStatus::Broken { .. } => (AnsiColor::Red.on_default().bold(), "broken"),
         };
         writeln!(out, "  {style}{word:>11}{style:#}  {what}")?;
-        if let Standing::Broken { seen, help } = standing {
+        if let RequestStatus::Broken { seen, help } = standing {
             writeln!(out, "               seen  {seen}\n               try   {help}")?;
         }
     }

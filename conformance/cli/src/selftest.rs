@@ -104,7 +104,7 @@ fn on_sockets(
     commands: &[&CommandMutant],
     scenarios: &[&Scenario],
     bar: &ProgressBar,
-) -> Result<Vec<selftest::Fate>, Failure> {
+) -> Result<Vec<selftest::MutantOutcome>, Failure> {
     let harness = |what: &str, error: &dyn ToString| {
         Failure::new(Exit::Harness, miette!("{what}: {}", error.to_string()))
     };

@@ -13,7 +13,7 @@ use super::catalogue::Selection;
 use super::{Failure, LevelArg, closed, ended};
 use conformance::exit::Exit;
 use conformance::result::{CaseReport, RunReport, Scope, Universal, Verdict};
-use conformance::runner::{self, Case, Doubt, Plan};
+use conformance::runner::{self, Case, HostNoise, Plan};
 use gatecheck_report::{Console, Repeat};
 
 #[derive(Args)]
@@ -99,7 +99,7 @@ fn simulate(case: &Case, options: &Options) -> CaseReport {
     let mut report = match sim::play(&case.scenario, options) {
         // Nothing stalls in virtual time.
         Ok(Played { scenario, play, times }) => {
-            runner::judged(&scenario, &case.judged, play, &times, Doubt::NONE)
+            runner::judged(&scenario, &case.judged, play, &times, HostNoise::NONE)
         }
         Err(error) => {
             CaseReport::without_play(&case.scenario, Verdict::HarnessError { detail: error.to_string() })

@@ -7,7 +7,7 @@ use conformance::profile::Profile;
 use jsonschema::Validator;
 use scenarios::{Library, SubjectKind};
 use serde_json::{Value, json};
-use sim::boundary::{Boundary, Lines, Said};
+use sim::boundary::{AdapterLine, Boundary, Lines};
 use sim::{Options, play_through};
 
 /// Everything that was said, from either side.
@@ -20,14 +20,14 @@ struct Heard {
 struct Listening(Arc<Mutex<Heard>>);
 
 impl Lines for Listening {
-    fn request(&mut self, line: Value) -> Said {
+    fn request(&mut self, line: Value) -> AdapterLine {
         self.0.lock().expect("nobody panics while listening").requests.push(line.clone());
-        Said { to_adapter: vec![line], to_judge: Vec::new() }
+        AdapterLine { to_adapter: vec![line], to_judge: Vec::new() }
     }
 
-    fn report(&mut self, line: Value) -> Said {
+    fn report(&mut self, line: Value) -> AdapterLine {
         self.0.lock().expect("nobody panics while listening").reports.push(line.clone());
-        Said { to_adapter: Vec::new(), to_judge: vec![line] }
+        AdapterLine { to_adapter: Vec::new(), to_judge: vec![line] }
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use player::StageError;
 use protocol::Role;
-use reference_server::auth::{MintError, TokenRequest, Verification, mint};
+use reference_server::auth::{MintError, TokenRequest, TokenVerifier, mint};
 
 use crate::reference_gateway::{GatewayError, ReferenceGateway, StartArguments};
 use conformance::amqp::{BrokerLink, LinkError, Names};
@@ -175,7 +175,7 @@ impl Demo {
             role,
             lifetime_s: LIFETIME_S,
         };
-        Ok(mint(&Verification::with_secret(self.secret.as_str()), &request, unix_s())?)
+        Ok(mint(&TokenVerifier::with_secret(self.secret.as_str()), &request, unix_s())?)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::mutants::{CommandMutant, Mutant};
 use conformance::executor::{Executor, Isolation};
 use conformance::profile::{GatewayAccess, Profile};
 use conformance::result::{CaseReport, Verdict, is_universal};
-use conformance::runner::{self, Doubt};
+use conformance::runner::{self, HostNoise};
 
 /// The seed of every play: what is killed today is killed tomorrow.
 const SEED: u64 = 1;
@@ -43,12 +43,12 @@ pub struct Matrix {
     /// Those that it has not passed, with their verdicts.
     pub controls_failed: BTreeMap<ScenarioId, String>,
     /// Every mutant, in the order of its trial.
-    pub mutants: Vec<Fate>,
+    pub mutants: Vec<MutantOutcome>,
 }
 
 /// What became of a mutant.
 #[derive(Debug, Clone, Serialize)]
-pub struct Fate {
+pub struct MutantOutcome {
     /// The mutant.
     pub mutant: String,
     /// The requirement that it breaks.
@@ -66,12 +66,12 @@ pub enum Trial {
     /// The pair as it is.
     Control(ScenarioId, Verdict),
     /// A mutant, at its place in the list.
-    Mutant(usize, Fate),
+    Mutant(usize, MutantOutcome),
 }
 
 impl Matrix {
     /// Mutants that no case has killed.
-    pub fn survivors(&self) -> impl Iterator<Item = &Fate> {
+    pub fn survivors(&self) -> impl Iterator<Item = &MutantOutcome> {
         self.mutants.iter().filter(|fate| fate.killed_by.is_none())
     }
 
@@ -81,7 +81,7 @@ impl Matrix {
     }
 
     /// Requirements and the mutants that break them, by requirement.
-    pub fn by_requirement(&self) -> BTreeMap<&RequirementId, Vec<&Fate>> {
+    pub fn by_requirement(&self) -> BTreeMap<&RequirementId, Vec<&MutantOutcome>> {
         let mut rows = BTreeMap::<_, Vec<_>>::new();
         for fate in &self.mutants {
             rows.entry(&fate.requirement).or_default().push(fate);
@@ -180,8 +180,8 @@ fn side_by_side<T: Send>(
 }
 
 /// Plays scenarios until one kills the mutant.
-fn try_mutant(mutant: &Mutant, scenarios: &[Scenario]) -> Fate {
-    let mut fate = Fate::of(mutant.id, mutant.requirement, mutant.about);
+fn try_mutant(mutant: &Mutant, scenarios: &[Scenario]) -> MutantOutcome {
+    let mut fate = MutantOutcome::of(mutant.id, mutant.requirement, mutant.about);
     for scenario in scenarios {
         fate.take(&scenario.id, &report(scenario, (mutant.boundary)()));
         if fate.killed_by.is_some() {
@@ -192,8 +192,12 @@ fn try_mutant(mutant: &Mutant, scenarios: &[Scenario]) -> Fate {
 }
 
 /// Plays a mutant of the gateway's command line over real sockets, with the embedded broker.
-pub async fn try_command(mutant: &CommandMutant, executor: &Executor, scenarios: &[&Scenario]) -> Fate {
-    let mut fate = Fate::of(mutant.id, mutant.requirement, mutant.about);
+pub async fn try_command(
+    mutant: &CommandMutant,
+    executor: &Executor,
+    scenarios: &[&Scenario],
+) -> MutantOutcome {
+    let mut fate = MutantOutcome::of(mutant.id, mutant.requirement, mutant.about);
     let mut profile = Profile::reference();
     if let Some(GatewayAccess::Spawn { command, .. }) =
         profile.gateway.as_mut().map(|gateway| &mut gateway.access)
@@ -206,7 +210,7 @@ pub async fn try_command(mutant: &CommandMutant, executor: &Executor, scenarios:
         let report = match executor.execute(scenario, Isolation::Own).await {
             Ok(played) => {
                 let judged = played.scenario.requirements().into_iter().collect();
-                runner::judged(&played.scenario, &judged, played.play, &executor.times(), Doubt::NONE)
+                runner::judged(&played.scenario, &judged, played.play, &executor.times(), HostNoise::NONE)
             }
             Err(error) => {
                 CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string() })
@@ -220,7 +224,7 @@ pub async fn try_command(mutant: &CommandMutant, executor: &Executor, scenarios:
     fate
 }
 
-impl Fate {
+impl MutantOutcome {
     /// A mutant that nothing has been tried on. A test reads every mutant's requirement.
     fn of(mutant: &str, requirement: &str, about: &str) -> Self {
         Self {
@@ -276,7 +280,7 @@ fn simulated(scenario: &Scenario, boundary: Boundary) -> Result<Simulated, Strin
     let played = played.map_err(|_| "the simulation panicked".to_owned())?;
     let Played { scenario, play, times } = played.map_err(|error| error.to_string())?;
     let judged = scenario.requirements().into_iter().collect();
-    let report = runner::judged(&scenario, &judged, play, &times, Doubt::NONE);
+    let report = runner::judged(&scenario, &judged, play, &times, HostNoise::NONE);
     Ok(Simulated { scenario, times, report })
 }
 

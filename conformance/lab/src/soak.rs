@@ -6,6 +6,7 @@
 //!     Feed ◄── what should have come ── Members (healthy, coming and going), stalled, flooding, garbage
 //! ```
 
+mod adversary;
 mod course;
 mod crowd;
 mod dial;
@@ -13,7 +14,6 @@ mod feed;
 mod gateway;
 mod ledger;
 mod member;
-mod nuisance;
 mod publisher;
 mod summary;
 

@@ -21,7 +21,7 @@ use super::About;
 use super::noise_note::noise_note;
 use super::visible::visible;
 use conformance::exit::Exit;
-use conformance::result::{RunReport, Standing, Verdict};
+use conformance::result::{RequirementStatus, RunReport, Verdict};
 use conformance::words::counted;
 
 const STYLE: &str = include_str!("html/page.css");
@@ -103,9 +103,9 @@ fn head(report: &RunReport, about: &About) -> Markup {
             dl.figures {
                 @for standing in STANDINGS {
                     @let count = report.count(standing);
-                    @if count > 0 || standing == Standing::Shown {
+                    @if count > 0 || standing == RequirementStatus::Shown {
                         div { dt { span.dot.(class_of(standing)) {} (word(standing)) }
-                              dd { (count) @if standing == Standing::Shown { small { " of " (total) } } } }
+                              dd { (count) @if standing == RequirementStatus::Shown { small { " of " (total) } } } }
                     }
                 }
                 div { dt { "cases passed" } dd { (passed) small { " of " (report.cases.len()) } } }
@@ -132,7 +132,7 @@ fn heading(report: &RunReport) -> String {
         Exit::Harness => "The harness failed",
         Exit::Usage => "Nothing was judged",
         _ if report.is_selection => return report.passed("selected cases"),
-        Exit::Conformant if report.count(Standing::Undecided) > 0 => "Nothing failed",
+        Exit::Conformant if report.count(RequirementStatus::Undecided) > 0 => "Nothing failed",
         Exit::Conformant => "Conformant",
         Exit::NotConformant | Exit::Subject => "Not conformant",
         Exit::Inconclusive => "Inconclusive",
@@ -145,7 +145,7 @@ fn heading(report: &RunReport) -> String {
 fn lead(report: &RunReport) -> String {
     let cases =
         |fits: &dyn Fn(&Verdict) -> bool| report.cases.iter().filter(|case| fits(&case.verdict)).count();
-    let failed = report.count(Standing::Failed);
+    let failed = report.count(RequirementStatus::Failed);
     let reasons = [
         (failed, "requirement", if failed == 1 { "does not hold" } else { "do not hold" }),
         (
@@ -166,9 +166,9 @@ fn lead(report: &RunReport) -> String {
             "failed by the harness's own fault",
         ),
         (
-            report.count(Standing::Undecided),
+            report.count(RequirementStatus::Undecided),
             "requirement",
-            if report.count(Standing::Undecided) == 1 { "is undecided" } else { "are undecided" },
+            if report.count(RequirementStatus::Undecided) == 1 { "is undecided" } else { "are undecided" },
         ),
     ];
     let reasons: Vec<_> = reasons
@@ -177,7 +177,9 @@ fn lead(report: &RunReport) -> String {
         .map(|(count, noun, verb)| format!("{} {verb}", counted(*count, noun)))
         .collect();
     match reasons.as_slice() {
-        [] if report.count(Standing::KnownFailure) > 0 => "Nothing fails but what is known to.".to_owned(),
+        [] if report.count(RequirementStatus::KnownFailure) > 0 => {
+            "Nothing fails but what is known to.".to_owned()
+        }
         [] if report.interrupted.is_some() => "Nothing had failed by then.".to_owned(),
         [] => "Every requirement that was judged holds.".to_owned(),
         reasons => format!("{}.", reasons.join("; ")),
@@ -203,45 +205,45 @@ fn proportions(report: &RunReport) -> Markup {
 }
 
 /// How requirements can stand, in the order in which they are told.
-const STANDINGS: [Standing; 6] = [
-    Standing::Shown,
-    Standing::Failed,
-    Standing::KnownFailure,
-    Standing::Undecided,
-    Standing::NotClaimed,
-    Standing::NotShown,
+const STANDINGS: [RequirementStatus; 6] = [
+    RequirementStatus::Shown,
+    RequirementStatus::Failed,
+    RequirementStatus::KnownFailure,
+    RequirementStatus::Undecided,
+    RequirementStatus::NotClaimed,
+    RequirementStatus::NotShown,
 ];
 
-fn word(standing: Standing) -> &'static str {
+fn word(standing: RequirementStatus) -> &'static str {
     match standing {
-        Standing::Shown => "pass",
-        Standing::Failed => "fail",
-        Standing::KnownFailure => "known failure",
-        Standing::Undecided => "undecided",
-        Standing::NotClaimed => "not claimed",
-        Standing::NotShown => "not run",
+        RequirementStatus::Shown => "pass",
+        RequirementStatus::Failed => "fail",
+        RequirementStatus::KnownFailure => "known failure",
+        RequirementStatus::Undecided => "undecided",
+        RequirementStatus::NotClaimed => "not claimed",
+        RequirementStatus::NotShown => "not run",
     }
 }
 
 /// Colour is never alone: each standing has a sign, too.
-fn sign(standing: Standing) -> &'static str {
+fn sign(standing: RequirementStatus) -> &'static str {
     match standing {
-        Standing::Shown => "✓",
-        Standing::Failed => "✗",
-        Standing::KnownFailure => "◐",
-        Standing::Undecided => "?",
-        Standing::NotClaimed => "–",
-        Standing::NotShown => "○",
+        RequirementStatus::Shown => "✓",
+        RequirementStatus::Failed => "✗",
+        RequirementStatus::KnownFailure => "◐",
+        RequirementStatus::Undecided => "?",
+        RequirementStatus::NotClaimed => "–",
+        RequirementStatus::NotShown => "○",
     }
 }
 
-fn class_of(standing: Standing) -> &'static str {
+fn class_of(standing: RequirementStatus) -> &'static str {
     match standing {
-        Standing::Shown => "good",
-        Standing::Failed => "bad",
-        Standing::KnownFailure => "known",
-        Standing::Undecided => "doubt",
-        Standing::NotClaimed | Standing::NotShown => "none",
+        RequirementStatus::Shown => "good",
+        RequirementStatus::Failed => "bad",
+        RequirementStatus::KnownFailure => "known",
+        RequirementStatus::Undecided => "doubt",
+        RequirementStatus::NotClaimed | RequirementStatus::NotShown => "none",
     }
 }
 

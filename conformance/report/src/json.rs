@@ -6,7 +6,9 @@ use serde::Serialize;
 use super::About;
 use conformance::amqp::Identity;
 use conformance::result::shape;
-use conformance::result::{CaseReport, Death, Reason, RequirementReport, RunReport, Standing, Universal};
+use conformance::result::{
+    CaseReport, Death, Reason, RequirementReport, RequirementStatus, RunReport, Universal,
+};
 use scenarios::{Catalogue, Level, RequirementId, Source, SubjectKind, Times};
 
 /// The version of the document's shape; it grows when a reader of the old shape would be wrong. Fields, and kinds of events in
@@ -106,7 +108,7 @@ struct RequirementLine<'a> {
     #[schemars(schema_with = "shape::source")]
     source: Source,
     /// What the run says of it.
-    standing: Standing,
+    standing: RequirementStatus,
     /// Why it is undecided, where it is.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schemars(with = "Option<Vec<Reason>>")]
@@ -161,12 +163,12 @@ impl<'a> Document<'a> {
 impl Summary {
     fn of(report: &RunReport) -> Self {
         Self {
-            shown: report.count(Standing::Shown),
-            failed: report.count(Standing::Failed),
-            known_failure: report.count(Standing::KnownFailure),
-            undecided: report.count(Standing::Undecided),
-            not_claimed: report.count(Standing::NotClaimed),
-            not_shown: report.count(Standing::NotShown),
+            shown: report.count(RequirementStatus::Shown),
+            failed: report.count(RequirementStatus::Failed),
+            known_failure: report.count(RequirementStatus::KnownFailure),
+            undecided: report.count(RequirementStatus::Undecided),
+            not_claimed: report.count(RequirementStatus::NotClaimed),
+            not_shown: report.count(RequirementStatus::NotShown),
         }
     }
 }

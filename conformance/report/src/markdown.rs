@@ -8,7 +8,7 @@ use super::About;
 use super::noise_note::noise_note;
 use super::undecided::Undecided;
 use super::visible::visible;
-use conformance::result::{Death, RunReport, Standing, Universal, Verdict};
+use conformance::result::{Death, RequirementStatus, RunReport, Universal, Verdict};
 use conformance::words::counted;
 
 /// Most rows of one table; a job's page has room for about a megabyte.
@@ -30,7 +30,7 @@ pub fn markdown(report: &RunReport, about: &About) -> String {
         &mut text,
         format_args!(
             "{} of {} requirements shown ({}, level {}); {} in {:.1} s\n",
-            report.count(Standing::Shown),
+            report.count(RequirementStatus::Shown),
             report.requirements.len(),
             subjects.join(" and "),
             about.level,
@@ -49,7 +49,7 @@ pub fn markdown(report: &RunReport, about: &About) -> String {
     }
     // What a universal rule alone found has a table of its own.
     let has_case = |id: &&RequirementId| !findings(report, id).1.is_empty();
-    let failed: Vec<_> = report.standing(Standing::Failed).filter(has_case).collect();
+    let failed: Vec<_> = report.standing(RequirementStatus::Failed).filter(has_case).collect();
     if !failed.is_empty() {
         text.push_str("### Requirements that do not hold\n\n");
         text.push_str("| requirement | rule | seen | cases |\n|---|---|---|---|\n");
@@ -80,9 +80,9 @@ pub fn markdown(report: &RunReport, about: &About) -> String {
         more(&mut text, others.len());
     }
     for (standing, words) in [
-        (Standing::KnownFailure, "known failures"),
-        (Standing::NotClaimed, "not claimed"),
-        (Standing::NotShown, "not run"),
+        (RequirementStatus::KnownFailure, "known failures"),
+        (RequirementStatus::NotClaimed, "not claimed"),
+        (RequirementStatus::NotShown, "not run"),
     ] {
         let names: Vec<_> = report.standing(standing).map(ToString::to_string).collect();
         if !names.is_empty() {

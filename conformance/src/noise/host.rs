@@ -13,12 +13,12 @@ const SPAN: Duration = Duration::from_millis(50);
 /// Threads and tasks, one of each for each core, that do nothing but wake up, and remember how late they were. The threads see
 /// a host that is too busy, the tasks a runtime that is: its other tasks are scripted clients and gateways.
 pub struct StallProbe {
-    shared: Arc<Shared>,
+    shared: Arc<HostState>,
     threads: Vec<JoinHandle<()>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
-struct Shared {
+struct HostState {
     start: Instant,
     over: AtomicBool,
     /// The worst stall that ended in each [`SPAN`] since the start.
@@ -32,7 +32,7 @@ impl StallProbe {
     /// Outside a tokio runtime.
     #[expect(clippy::disallowed_methods, reason = "the probe measures the real clock; that is its purpose")]
     pub fn start() -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(HostState {
             start: Instant::now(),
             over: AtomicBool::new(false),
             worst: Mutex::new(Vec::new()),
@@ -74,7 +74,7 @@ impl StallProbe {
             worst.resize(worst.len().max(span(*ended) + 1), Duration::ZERO);
             worst[span(*ended)] = *stall;
         }
-        let shared = Shared { start, over: AtomicBool::new(false), worst: Mutex::new(worst) };
+        let shared = HostState { start, over: AtomicBool::new(false), worst: Mutex::new(worst) };
         Self { shared: Arc::new(shared), threads: Vec::new(), tasks: Vec::new() }
     }
 }
@@ -90,7 +90,7 @@ impl Drop for StallProbe {
     }
 }
 
-impl Shared {
+impl HostState {
     #[expect(clippy::disallowed_methods, reason = "the probe measures the real clock; that is its purpose")]
     fn run(&self) {
         while !self.over.load(Ordering::Relaxed) {

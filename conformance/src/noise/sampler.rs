@@ -21,7 +21,7 @@ const LIST_AGAIN: Duration = Duration::from_millis(100);
 const SETTLE: Duration = Duration::from_millis(500);
 
 /// What the thread is asked for.
-pub(super) enum Order {
+pub(super) enum SamplerCommand {
     /// Reads a process and its children from now on.
     Watch { tree: u64, leader: u32 },
     /// Says what a tree has waited since an instant, once what its threads wait for at this moment is known, too.
@@ -66,7 +66,7 @@ struct Settling {
 impl Sampler {
     /// Obeys until no one can give orders any more.
     #[expect(clippy::disallowed_methods, reason = "it measures the real clock; that is its purpose")]
-    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+    pub(super) fn run(mut self, orders: &Receiver<SamplerCommand>) {
         loop {
             let order = match self.next_reading() {
                 None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -87,13 +87,13 @@ impl Sampler {
         read.map(|read| read + period)
     }
 
-    fn obey(&mut self, order: Order, now: Instant) {
+    fn obey(&mut self, order: SamplerCommand, now: Instant) {
         match order {
-            Order::Watch { tree, leader } => {
+            SamplerCommand::Watch { tree, leader } => {
                 self.read.get_or_insert(now);
                 self.trees.insert(tree, Tree::new(leader, now));
             }
-            Order::Settle { tree, from, answer } => {
+            SamplerCommand::Settle { tree, from, answer } => {
                 let Some(found) = self.trees.get_mut(&tree) else { return };
                 found.sample(now);
                 let waiting = found.threads.iter().filter(|(thread, _)| thread.is_runnable());
@@ -101,7 +101,7 @@ impl Sampler {
                 self.settling.push(Settling { tree, from, answer, asked: now, waiting });
                 self.settle(now);
             }
-            Order::Forget { tree } => {
+            SamplerCommand::Forget { tree } => {
                 self.trees.remove(&tree);
                 self.settling.retain(|settling| settling.tree != tree);
                 if self.trees.is_empty() {

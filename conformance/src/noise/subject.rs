@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 use super::process_tree;
-use super::sampler::{Order, Sampler};
+use super::sampler::{Sampler, SamplerCommand};
 use super::waits::Waits;
 
 /// Orders that may wait for the thread: a fleet's. Giving more waits.
@@ -21,13 +21,13 @@ const ORDERS: usize = 1024;
 #[derive(Clone)]
 pub struct SubjectProbe {
     /// Nothing where this system does not tell.
-    orders: Option<SyncSender<Order>>,
+    orders: Option<SyncSender<SamplerCommand>>,
     trees: Arc<AtomicU64>,
 }
 
 /// A process that is measured, with its children, until this is dropped.
 pub struct Watch {
-    orders: SyncSender<Order>,
+    orders: SyncSender<SamplerCommand>,
     tree: u64,
 }
 
@@ -44,7 +44,7 @@ impl SubjectProbe {
     pub fn watch(&self, process: u32) -> Option<Watch> {
         let orders = self.orders.clone()?;
         let tree = self.trees.fetch_add(1, Ordering::Relaxed);
-        orders.send(Order::Watch { tree, leader: process }).ok()?;
+        orders.send(SamplerCommand::Watch { tree, leader: process }).ok()?;
         Some(Watch { orders, tree })
     }
 }
@@ -56,7 +56,7 @@ impl Watch {
         let ask = |watch: &Self| {
             let (answer, answered) = oneshot::channel();
             // Where the thread is gone there is no answer, and nothing is measured.
-            let _ = watch.orders.send(Order::Settle { tree: watch.tree, from, answer });
+            let _ = watch.orders.send(SamplerCommand::Settle { tree: watch.tree, from, answer });
             answered
         };
         let asked: Vec<_> = watches.iter().map(ask).collect();
@@ -67,7 +67,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         // Where the thread is gone there is nothing to forget.
-        let _ = self.orders.send(Order::Forget { tree: self.tree });
+        let _ = self.orders.send(SamplerCommand::Forget { tree: self.tree });
     }
 }
 

@@ -8,7 +8,7 @@ use scenarios::{Catalogue, Level, Requirement, RequirementId, ScenarioId, Subjec
 
 use super::case::CaseReport;
 use super::death::Death;
-use super::standing::{RequirementReport, Standing, standings};
+use super::status::{RequirementReport, RequirementStatus, standings};
 use super::universal::Universal;
 use super::verdict::Verdict;
 use crate::exit::Exit;
@@ -92,12 +92,12 @@ impl RunReport {
     }
 
     /// How many requirements stand so.
-    pub fn count(&self, standing: Standing) -> usize {
+    pub fn count(&self, standing: RequirementStatus) -> usize {
         self.standing(standing).count()
     }
 
     /// The requirements that stand so.
-    pub fn standing(&self, standing: Standing) -> impl Iterator<Item = &RequirementId> {
+    pub fn standing(&self, standing: RequirementStatus) -> impl Iterator<Item = &RequirementId> {
         self.requirements.iter().filter(move |found| found.standing == standing).map(|found| &found.id)
     }
 
@@ -177,13 +177,13 @@ impl RunReport {
 
     /// Whether something that was judged stayed undecided.
     fn is_incomplete(&self) -> bool {
-        self.count(Standing::Undecided) > 0
+        self.count(RequirementStatus::Undecided) > 0
             || self.cases.iter().any(|case| matches!(case.verdict, Verdict::Blocked { .. }))
     }
 
     /// What stayed undecided, in words.
     fn open(&self) -> String {
-        match self.count(Standing::Undecided) {
+        match self.count(RequirementStatus::Undecided) {
             0 => {
                 let blocked = self.count_cases(|verdict| matches!(verdict, Verdict::Blocked { .. }));
                 format!("{} blocked", counted(blocked, "case"))
@@ -194,7 +194,7 @@ impl RunReport {
 
     /// What the run does not show, in words, where there is something.
     fn not_shown(&self) -> String {
-        match self.count(Standing::NotShown) {
+        match self.count(RequirementStatus::NotShown) {
             0 => String::new(),
             not_shown => format!("; {} not shown", counted(not_shown, "requirement")),
         }
@@ -292,7 +292,7 @@ mod tests {
         let untold = case("n", Verdict::NotRun { why: String::new() }, &[]);
         let report = report(vec![untold, passes()]);
         assert_eq!(report.exit(), Exit::Conformant);
-        let not_shown = report.count(Standing::NotShown);
+        let not_shown = report.count(RequirementStatus::NotShown);
         assert_eq!(report.sentence().1, format!("conformant; {not_shown} requirements not shown"));
     }
 

@@ -25,7 +25,7 @@ use crate::result::{CaseReport, Check, UniversalFinding, Verdict};
 
 /// Who else was on this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Company {
+pub enum Concurrency {
     /// Other cases of this run.
     Others,
     /// No other case of this run.
@@ -34,11 +34,11 @@ pub enum Company {
 
 /// What a finding, or a pass, may be due to beside the implementation.
 #[derive(Clone, Copy)]
-pub struct Doubt<'a> {
+pub struct HostNoise<'a> {
     /// What was measured; nothing where time is virtual.
     pub noise: Option<&'a CaseNoise<'a>>,
     /// Who else was there.
-    pub company: Company,
+    pub company: Concurrency,
 }
 
 /// One run of a case.
@@ -83,9 +83,9 @@ const ENDS: u32 = 2;
 /// How long something was waited for where no step says so: what a scripted client does settles for so long.
 const WINDOW: Duration = Duration::from_secs(1);
 
-impl Doubt<'_> {
+impl HostNoise<'_> {
     /// No doubt.
-    pub const NONE: Self = Self { noise: None, company: Company::Alone };
+    pub const NONE: Self = Self { noise: None, company: Concurrency::Alone };
 }
 
 impl Run {
@@ -101,7 +101,7 @@ pub fn judged(
     requirements: &BTreeSet<RequirementId>,
     play: Play,
     times: &Times,
-    doubt: Doubt<'_>,
+    doubt: HostNoise<'_>,
 ) -> CaseReport {
     weighed(scenario, requirements, None, play, times, doubt).report
 }
@@ -114,7 +114,7 @@ pub(super) fn weighed(
     claimed: Option<&BTreeSet<RequirementId>>,
     play: Play,
     times: &Times,
-    doubt: Doubt<'_>,
+    doubt: HostNoise<'_>,
 ) -> Run {
     let Play { trace, outcome } = play;
     let ending = match &outcome {
@@ -204,7 +204,7 @@ struct Seen {
 #[derive(Clone, Copy)]
 struct Conditions<'a> {
     claimed: Option<&'a BTreeSet<RequirementId>>,
-    company: Company,
+    company: Concurrency,
     slack: Duration,
 }
 
@@ -222,8 +222,8 @@ impl Conditions<'_> {
             };
             let weight = match (failures.iter().all(explains), self.company) {
                 (true, _) => Weight::Explained,
-                (false, Company::Others) => Weight::Unexplained,
-                (false, Company::Alone) => return (Verdict::Fail, Weight::Certain),
+                (false, Concurrency::Others) => Weight::Unexplained,
+                (false, Concurrency::Alone) => return (Verdict::Fail, Weight::Certain),
             };
             return (inconclusive(failures.iter().map(|(seen, _)| *seen)), weight);
         }
@@ -234,8 +234,8 @@ impl Conditions<'_> {
             }
             let explained = match self.company {
                 _ if seen.cut.is_some() => true,
-                Company::Others => longest(seen.noise) >= self.slack,
-                Company::Alone => could_withhold(seen.noise, window),
+                Concurrency::Others => longest(seen.noise) >= self.slack,
+                Concurrency::Alone => could_withhold(seen.noise, window),
             };
             return match explained {
                 true => (inconclusive([seen]), Weight::Explained),

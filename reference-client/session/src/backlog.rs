@@ -3,7 +3,7 @@
 
 use std::mem;
 
-use super::signal::SendKind;
+use super::io::SendKind;
 
 /// The backlog of one open connection. The application's messages are counted by the outbox.
 #[derive(Debug, Default)]

@@ -6,10 +6,10 @@
 
 mod backlog;
 mod heartbeat;
+mod io;
 mod machine;
 mod outbox;
 mod reconnect;
-mod signal;
 mod status;
 mod subscriptions;
 mod token;
@@ -19,7 +19,7 @@ mod model_tests;
 #[cfg(test)]
 mod tests;
 
+pub use io::{Command, ConnectionId, DialFailure, Input, Now, Output, SendKind};
 pub use machine::{QueueFull, Session, SessionConfig};
-pub use signal::{Command, ConnectionId, DialFailure, Input, Now, Output, SendKind};
 pub use status::Status;
 pub use token::Token;

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::backlog::Backlog;
 use super::heartbeat::{Due, Heartbeat};
+use super::io::{Command, ConnectionId, DialFailure, Input, Now, Output, SendKind};
 use super::outbox::{Message, Outbox};
 use super::reconnect::{Decision, Reconnect};
-use super::signal::{Command, ConnectionId, DialFailure, Input, Now, Output, SendKind};
 use super::status::Status;
 use super::subscriptions::Subscriptions;
 use super::token::{Token, Tokens};

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
-use super::signal::ConnectionId;
+use super::io::ConnectionId;
 
 /// A message of the application.
 #[derive(Debug, Clone, PartialEq)]

@@ -32,9 +32,9 @@ pub(super) struct Listeners {
 #[derive(Default)]
 struct Register {
     next: u64,
-    of_events: BTreeMap<String, Vec<(ListenerId, Shared<Listener>)>>,
-    of_anything: Vec<Shared<AnyListener>>,
-    of_status: Vec<(ListenerId, Shared<Observer>)>,
+    of_events: BTreeMap<String, Vec<(ListenerId, Callback<Listener>)>>,
+    of_anything: Vec<Callback<AnyListener>>,
+    of_status: Vec<(ListenerId, Callback<Observer>)>,
 }
 
 impl Register {
@@ -46,7 +46,7 @@ impl Register {
 }
 
 /// A callback that outlives its place in the register while it is called.
-type Shared<F> = Arc<Mutex<F>>;
+type Callback<F> = Arc<Mutex<F>>;
 
 impl Listeners {
     pub(super) fn on(&self, name: String, listener: Listener) -> ListenerId {
@@ -119,7 +119,7 @@ impl Listeners {
     }
 }
 
-fn shared<F>(callback: F) -> Shared<F> {
+fn shared<F>(callback: F) -> Callback<F> {
     Arc::new(Mutex::new(callback))
 }
 

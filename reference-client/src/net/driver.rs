@@ -29,7 +29,7 @@ const REQUESTS: usize = 256;
 const OTHER_COMMANDS: usize = 4;
 
 /// A command, and where its outcome is told once the machine has taken it in and its reports are out.
-pub(crate) struct Order {
+pub(crate) struct ClientCommand {
     pub(crate) command: Command,
     pub(crate) done: oneshot::Sender<Result<(), QueueFull>>,
 }
@@ -103,7 +103,7 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
         config: ClientConfig,
         dial: D,
         wall: WallClock,
-        mut orders: mpsc::Receiver<Order>,
+        mut orders: mpsc::Receiver<ClientCommand>,
         report: F,
     ) {
         let session = Session::new(SessionConfig {
@@ -142,7 +142,7 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
             tokio::select! {
                 biased;
                 order = orders.recv(), if !leaving => match order {
-                    Some(Order { command, done }) => {
+                    Some(ClientCommand { command, done }) => {
                         let outcome = driver.handle(Input::Command(command));
                         // Whoever gave the order may have left without waiting.
                         let _ = done.send(outcome);

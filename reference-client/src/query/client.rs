@@ -17,10 +17,10 @@ pub const DEFAULT_CAPACITY: usize = 1000;
 /// A cache of queries. Cheap to clone; the clones share it.
 #[derive(Clone)]
 pub struct QueryClient {
-    shared: Arc<Shared>,
+    shared: Arc<CacheState>,
 }
 
-pub(super) struct Shared {
+pub(super) struct CacheState {
     cache: Mutex<Cache>,
 }
 
@@ -48,7 +48,7 @@ impl QueryClient {
     /// An empty cache that keeps at most so many queries which nobody observes.
     pub fn with_capacity(capacity: usize) -> Self {
         let cache = Cache { entries: BTreeMap::new(), capacity, uses: 0, fetches: 0 };
-        Self { shared: Arc::new(Shared { cache: Mutex::new(cache) }) }
+        Self { shared: Arc::new(CacheState { cache: Mutex::new(cache) }) }
     }
 
     /// The data under this key: what is cached where it is fresh, else what is being fetched already, else what `fetcher`
@@ -154,7 +154,7 @@ impl QueryClient {
     }
 }
 
-impl Shared {
+impl CacheState {
     fn lock(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,7 +4,7 @@ use std::sync::Weak;
 
 use tokio::sync::watch;
 
-use super::client::Shared;
+use super::client::CacheState;
 use super::entry::Snapshot;
 use super::key::QueryKey;
 
@@ -12,11 +12,11 @@ use super::key::QueryKey;
 pub struct QueryObserver {
     key: QueryKey,
     snapshots: watch::Receiver<Snapshot>,
-    cache: Weak<Shared>,
+    cache: Weak<CacheState>,
 }
 
 impl QueryObserver {
-    pub(super) fn new(key: QueryKey, snapshots: watch::Receiver<Snapshot>, cache: Weak<Shared>) -> Self {
+    pub(super) fn new(key: QueryKey, snapshots: watch::Receiver<Snapshot>, cache: Weak<CacheState>) -> Self {
         Self { key, snapshots, cache }
     }
 

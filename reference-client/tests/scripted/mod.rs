@@ -18,7 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 #[allow(dead_code, reason = "not every test that includes this file uses all of it")]
 pub(crate) struct ScriptedGateway {
     address: std::net::SocketAddr,
-    orders: broadcast::Sender<Order>,
+    orders: broadcast::Sender<GatewayCommand>,
     seen: mpsc::UnboundedReceiver<Seen>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Seen {
 }
 
 #[derive(Clone)]
-enum Order {
+enum GatewayCommand {
     Send(String),
     Drop,
 }
@@ -93,12 +93,12 @@ impl ScriptedGateway {
     /// Sends an event to every connection.
     pub(crate) fn publish(&self, event_type: &str, data: &Value) {
         let text = json!({ "type": event_type, "payload": data }).to_string();
-        assert!(self.orders.send(Order::Send(text)).is_ok(), "somebody is connected");
+        assert!(self.orders.send(GatewayCommand::Send(text)).is_ok(), "somebody is connected");
     }
 
     /// Drops every connection without a word.
     pub(crate) fn drop_connections(&self) {
-        assert!(self.orders.send(Order::Drop).is_ok(), "somebody is connected");
+        assert!(self.orders.send(GatewayCommand::Drop).is_ok(), "somebody is connected");
     }
 }
 
@@ -115,7 +115,7 @@ pub(crate) async fn scripted_provider(
 #[allow(clippy::result_large_err, reason = "the handshake's callback has the library's type")]
 async fn serve(
     stream: TcpStream,
-    mut orders: broadcast::Receiver<Order>,
+    mut orders: broadcast::Receiver<GatewayCommand>,
     tell: mpsc::UnboundedSender<Seen>,
     events: Vec<(&'static str, Value)>,
 ) {
@@ -131,8 +131,8 @@ async fn serve(
     loop {
         tokio::select! {
             order = orders.recv() => match order {
-                Ok(Order::Send(text)) => if socket.send(Message::text(text)).await.is_err() { break },
-                Ok(Order::Drop) | Err(_) => break,
+                Ok(GatewayCommand::Send(text)) => if socket.send(Message::text(text)).await.is_err() { break },
+                Ok(GatewayCommand::Drop) | Err(_) => break,
             },
             message = socket.next() => match message {
                 Some(Ok(Message::Text(text))) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use protocol::Timestamp;
 
-use super::signal::{ConnectionId, Now};
+use super::io::{ConnectionId, Now};
 
 /// Longest time until an expiry is looked at again, so that a wall clock that was set does not matter for long.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::signal::ConnectionId;
+use super::io::ConnectionId;
 
 /// The heartbeats of the connections of one shard, by what is due next.
 #[derive(Debug)]

@@ -9,13 +9,13 @@ use protocol::{
     ServerMessage, Target, may_join,
 };
 
-use super::census::Census;
 use super::expiry::Expiries;
 use super::frame::{ping_frame, text_frame};
 use super::heartbeat::{Due, Heartbeats};
+use super::io::{ConnectionId, Input, Now, Output};
 use super::rate::{Meter, RateLimit, Verdict};
 use super::rooms::{Joined, Rooms};
-use super::signal::{ConnectionId, Input, Now, Output};
+use super::stats::ConnectionStats;
 
 /// What the machine is told once.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,8 +77,8 @@ impl Gateway {
     }
 
     /// Who is here, and in which rooms.
-    pub fn census(&self) -> Census {
-        Census::of(self.sessions.values().map(|session| &session.claims), self.rooms.sizes())
+    pub fn census(&self) -> ConnectionStats {
+        ConnectionStats::of(self.sessions.values().map(|session| &session.claims), self.rooms.sizes())
     }
 
     /// Whether there is no connection, no membership and no timer.

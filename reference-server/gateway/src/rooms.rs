@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::RoomName;
 
-use super::signal::ConnectionId;
+use super::io::ConnectionId;
 
 /// Memberships of the connections of one shard.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use jsonwebtoken::{EncodingKey, Header};
 use protocol::Role;
 use serde_json::{Map, Value, json};
 
-use super::{Algorithm, Verification};
+use super::{Algorithm, TokenVerifier};
 
 /// What a token is to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct MintError;
 ///
 /// # Errors
 /// When there is no secret to sign with.
-pub fn mint(verification: &Verification, request: &TokenRequest, unix_s: u64) -> Result<String, MintError> {
+pub fn mint(verification: &TokenVerifier, request: &TokenRequest, unix_s: u64) -> Result<String, MintError> {
     let (algorithm, encoding, kid) = signer(verification).ok_or(MintError)?;
     let mut claims = Map::from_iter([
         ("userId".to_owned(), json!(request.user_id)),
@@ -44,12 +44,12 @@ pub fn mint(verification: &Verification, request: &TokenRequest, unix_s: u64) ->
 }
 
 /// Whether there is a secret to sign with.
-pub fn can_mint(verification: &Verification) -> bool {
+pub fn can_mint(verification: &TokenVerifier) -> bool {
     signer(verification).is_some()
 }
 
 /// The first accepted algorithm that a secret fits, the secret, and its name.
-fn signer(verification: &Verification) -> Option<(Algorithm, &EncodingKey, Option<&str>)> {
+fn signer(verification: &TokenVerifier) -> Option<(Algorithm, &EncodingKey, Option<&str>)> {
     verification.algorithms.iter().find_map(|algorithm| {
         let key = verification.keys.iter().find(|key| key.fits(*algorithm) && key.encoding().is_some())?;
         Some((*algorithm, key.encoding()?, key.kid()))

@@ -13,8 +13,8 @@ const P384_PUBLIC: &str = include_str!("tests/p384.pub.pem");
 const ED: &str = include_str!("tests/ed25519.pem");
 const ED_PUBLIC: &str = include_str!("tests/ed25519.pub.pem");
 
-fn verification() -> Verification {
-    Verification::with_secret(SECRET)
+fn verification() -> TokenVerifier {
+    TokenVerifier::with_secret(SECRET)
 }
 
 fn token(alg: jsonwebtoken::Algorithm, secret: &[u8], claims: &Value) -> String {
@@ -42,7 +42,7 @@ fn a_genuine_token_signs_in() {
     assert!(verification().verify(&encoded, 60).is_ok());
     assert_eq!(verification().verify(&token, 100), Err(AuthError::Time(TimeError::Expired)));
     assert_eq!(verification().verify(&token, 49), Err(AuthError::Time(TimeError::NotYetValid)));
-    let lenient = Verification { leeway_s: 5, ..verification() };
+    let lenient = TokenVerifier { leeway_s: 5, ..verification() };
     assert!(lenient.verify(&token, 104).is_ok());
 }
 
@@ -71,7 +71,7 @@ fn secrets_can_be_rotated() {
         Key::secret(None, *b"older"),
         Key::secret(Some("n".into()), *b"named"),
     ];
-    let several = Verification { keys, ..verification() };
+    let several = TokenVerifier { keys, ..verification() };
     for good in [
         token(HS256, SECRET, &claims()),
         token(HS256, b"older", &claims()),
@@ -97,11 +97,11 @@ fn public_keys_verify() {
     ];
     let keys: Vec<_> = signers.iter().map(|(.., pem)| Key::public(None, pem.as_bytes()).unwrap()).collect();
     let algorithms = BTreeSet::from([Algorithm::Hs256, Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa]);
-    let all = Verification { keys, algorithms, ..verification() };
+    let all = TokenVerifier { keys, algorithms, ..verification() };
     for (algorithm, encoding, public) in &signers {
         let good = encode(&Header::new((*algorithm).into()), &claims(), encoding).unwrap();
         assert!(all.verify(&good, 60).is_ok(), "{algorithm}");
-        let narrow = Verification { algorithms: BTreeSet::from([Algorithm::Hs256]), ..all.clone() };
+        let narrow = TokenVerifier { algorithms: BTreeSet::from([Algorithm::Hs256]), ..all.clone() };
         assert_eq!(narrow.verify(&good, 60), Err(AuthError::NotGenuine), "{algorithm} is not accepted");
         let confused = token(HS256, public.as_bytes(), &claims());
         assert_eq!(all.verify(&confused, 60), Err(AuthError::NotGenuine), "{algorithm} is no secret");
@@ -114,7 +114,7 @@ fn public_keys_verify() {
 /// Audience and issuer count where they are configured, and must be there then.
 #[test]
 fn audience_and_issuer_are_checked_where_configured() {
-    let strict = Verification { audience: vec!["us".into()], issuer: vec!["them".into()], ..verification() };
+    let strict = TokenVerifier { audience: vec!["us".into()], issuer: vec!["them".into()], ..verification() };
     let with = |aud: &str, iss: &str| {
         let mut claims = claims();
         claims["aud"] = json!(aud);
@@ -134,14 +134,14 @@ fn minted_tokens_are_good() {
     let keys = vec![Key::secret(Some("k".into()), SECRET)];
     let audience = vec!["us".to_owned()];
     let algorithms = BTreeSet::from([Algorithm::Hs384]);
-    let strict = Verification { keys, audience, algorithms, ..verification() };
+    let strict = TokenVerifier { keys, audience, algorithms, ..verification() };
     let request =
         TokenRequest { user_id: "u".into(), email: "u@x".into(), role: Role::Vendor, lifetime_s: 10 };
     let token = mint(&strict, &request, 1000).unwrap();
     assert_eq!(strict.verify(&token, 1009).unwrap().role, Role::Vendor);
     assert!(strict.verify(&token, 1010).is_err());
     let public =
-        Verification { keys: vec![Key::public(None, ED_PUBLIC.as_bytes()).unwrap()], ..verification() };
+        TokenVerifier { keys: vec![Key::public(None, ED_PUBLIC.as_bytes()).unwrap()], ..verification() };
     assert_eq!(mint(&public, &request, 0), Err(MintError));
 }
 

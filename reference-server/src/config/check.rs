@@ -10,7 +10,7 @@ use protocol::{format_duration, parse_duration};
 use super::error::ConfigError;
 use super::settings::{HIDDEN, Settings};
 use super::{Config, LogFormat, PREFETCH, TlsFiles, WatchConfig};
-use crate::auth::{Algorithm, Key, Verification};
+use crate::auth::{Algorithm, Key, TokenVerifier};
 use crate::broker::{QueueKind, RabbitMqConfig};
 use crate::net::ConnectionLimits;
 use reference_gateway::{GatewayConfig, RateLimit, RoutingTable};
@@ -167,7 +167,7 @@ impl Settings {
         }
     }
 
-    fn verification(&self) -> Result<Verification, ConfigError> {
+    fn verification(&self) -> Result<TokenVerifier, ConfigError> {
         let keys = self.keys()?;
         let algorithms: BTreeSet<Algorithm> = match &self.algorithms {
             None => keys.iter().map(Key::default_algorithm).collect(),
@@ -181,7 +181,7 @@ impl Settings {
         {
             return Err(ConfigError::Keyless(*keyless));
         }
-        Ok(Verification {
+        Ok(TokenVerifier {
             keys,
             algorithms,
             leeway_s: time("leeway", self.leeway.as_deref(), Duration::ZERO)?.as_secs(),

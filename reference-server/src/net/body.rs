@@ -51,6 +51,7 @@ pub(super) async fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Cursor;
 
     async fn body(request: &str) -> Result<Vec<u8>, BodyError> {
         let mut stream = pipe(request);
@@ -59,8 +60,8 @@ mod tests {
     }
 
     /// What a client has written, and nothing more.
-    fn pipe(text: &str) -> tokio::io::Join<std::io::Cursor<Vec<u8>>, tokio::io::Sink> {
-        tokio::io::join(std::io::Cursor::new(text.as_bytes().to_vec()), tokio::io::sink())
+    fn pipe(text: &str) -> tokio::io::Join<Cursor<Vec<u8>>, tokio::io::Sink> {
+        tokio::io::join(Cursor::new(text.as_bytes().to_vec()), tokio::io::sink())
     }
 
     /// What is announced is read, wherever the head's reader stopped, and no more.

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::shard::{Mail, Shared, now};
+use super::shard::{ServerContext, ShardCommand, now};
 use crate::broker::{EventSource, SourceEvent, Tag};
 use reference_gateway::{Deliveries, Delivery, Event};
 
@@ -19,8 +19,8 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// Carries events until it is dropped.
 pub(super) struct Bridge<S, I> {
     pub(super) source: S,
-    pub(super) shared: Arc<Shared>,
-    pub(super) shards: Vec<mpsc::Sender<Mail<I>>>,
+    pub(super) shared: Arc<ServerContext>,
+    pub(super) shards: Vec<mpsc::Sender<ShardCommand<I>>>,
 }
 
 /// Events that are on their way together.
@@ -93,7 +93,7 @@ impl<S: EventSource, I: Send + 'static> Bridge<S, I> {
         let mut taken = Vec::new();
         for shard in &self.shards {
             let (tell, told) = oneshot::channel();
-            let mail = Mail::Events { deliveries: deliveries.clone(), received, taken: tell };
+            let mail = ShardCommand::Events { deliveries: deliveries.clone(), received, taken: tell };
             if shard.send(mail).await.is_err() {
                 return false;
             }

@@ -11,8 +11,8 @@ use super::answer::Answer;
 use super::head::{Head, HeadError};
 use super::listen::Listen;
 use super::routes::serve;
-use super::shard::{Shared, Sign};
-use super::socket::{Ended, Said, Socket, SocketLimits};
+use super::shard::{ConnectionEvent, ServerContext};
+use super::socket::{Ended, Received, Socket, SocketLimits};
 use super::upgrade::SignedIn;
 use crate::metrics::{End, Refusal};
 use reference_gateway::{ConnectionId, Input};
@@ -22,7 +22,7 @@ const ORDERS: usize = 2;
 
 /// What a shard tells a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum ConnectionCommand {
     /// Begin the closing handshake.
     Close(CloseCode),
     /// Say goodbye with this code, if the socket takes it, and go: the peer reads too slowly.
@@ -48,7 +48,7 @@ impl<S> Opened<S> {
 pub(super) async fn open<L: Listen>(
     incoming: L::Incoming,
     peer: IpAddr,
-    shared: &Shared,
+    shared: &ServerContext,
 ) -> Option<Opened<L::Stream>> {
     let opening = async {
         let mut stream = L::open(incoming).await?;
@@ -88,8 +88,8 @@ pub(super) async fn request(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) 
 pub(super) async fn serve_socket<S>(
     opened: Opened<S>,
     id: ConnectionId,
-    shared: &Shared,
-    signs: &mpsc::Sender<Sign<S>>,
+    shared: &ServerContext,
+    signs: &mpsc::Sender<ConnectionEvent<S>>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -101,21 +101,21 @@ pub(super) async fn serve_socket<S>(
     let mut socket = Socket::new(stream, leftover, limits).await;
     let (orders, inbox) = mpsc::channel(ORDERS);
     let outbox = socket.outbox().clone();
-    if signs.send(Sign::Opened { id, claims, outbox, orders }).await.is_err() {
+    if signs.send(ConnectionEvent::Opened { id, claims, outbox, orders }).await.is_err() {
         return;
     }
     let parting = converse(id, &mut socket, inbox, shared, signs).await;
     // The shard is gone, or learns that the connection is.
-    let _ = signs.send(Sign::Input(Input::Closed(id))).await;
+    let _ = signs.send(ConnectionEvent::Input(Input::Closed(id))).await;
     match parting {
-        Parting::Goodbye => socket.finish().await,
-        Parting::GivenUp => drop(socket),
+        Teardown::Goodbye => socket.finish().await,
+        Teardown::GivenUp => drop(socket),
     }
     drop(place);
 }
 
 /// How a connection ends.
-enum Parting {
+enum Teardown {
     /// The peer may want to know why.
     Goodbye,
     /// Nobody is there.
@@ -126,10 +126,10 @@ enum Parting {
 async fn converse<S>(
     id: ConnectionId,
     socket: &mut Socket<S>,
-    mut orders: mpsc::Receiver<Order>,
-    shared: &Shared,
-    signs: &mpsc::Sender<Sign<S>>,
-) -> Parting
+    mut orders: mpsc::Receiver<ConnectionCommand>,
+    shared: &ServerContext,
+    signs: &mpsc::Sender<ConnectionEvent<S>>,
+) -> Teardown
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -138,31 +138,31 @@ where
             biased;
             order = orders.recv() => {
                 match order {
-                    Some(Order::Close(code)) => socket.close(code).await,
-                    Some(Order::Shed(code)) => socket.shed(code),
+                    Some(ConnectionCommand::Close(code)) => socket.close(code).await,
+                    Some(ConnectionCommand::Shed(code)) => socket.shed(code),
                     // The machine has given the connection up.
-                    None => return Parting::GivenUp,
+                    None => return Teardown::GivenUp,
                 }
-                return Parting::Goodbye;
+                return Teardown::Goodbye;
             }
             said = socket.next() => said,
         };
         let input = match said {
-            Ok(Said::Text(text)) => Input::Text(id, text.as_str().to_owned()),
-            Ok(Said::Binary(_)) => Input::Binary(id),
-            Ok(Said::Ping) => Input::Ping(id),
-            Ok(Said::Pong) => Input::Pong(id),
+            Ok(Received::Text(text)) => Input::Text(id, text.as_str().to_owned()),
+            Ok(Received::Binary(_)) => Input::Binary(id),
+            Ok(Received::Ping) => Input::Ping(id),
+            Ok(Received::Pong) => Input::Pong(id),
             Err(ended) => {
                 match ended {
                     Ended::Slow => shared.metrics.end(End::Slow),
                     Ended::Broken => shared.metrics.end(End::Broken),
                     Ended::Closed => {}
                 }
-                return Parting::Goodbye;
+                return Teardown::Goodbye;
             }
         };
-        if signs.send(Sign::Input(input)).await.is_err() {
-            return Parting::Goodbye;
+        if signs.send(ConnectionEvent::Input(input)).await.is_err() {
+            return Teardown::Goodbye;
         }
     }
 }

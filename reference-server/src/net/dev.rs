@@ -9,14 +9,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::answer::Answer;
 use super::body::{self, BodyError};
 use super::head::Head;
-use super::shard::Shared;
+use super::shard::ServerContext;
 use crate::dev::{self, DevError};
 
 /// Answers a request for a path under `/dev`.
 pub(super) async fn answer(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     head: &Head,
-    shared: &Shared,
+    shared: &ServerContext,
 ) -> io::Result<Answer> {
     let allowed = if head.path == "/dev" { "GET" } else { "POST" };
     if head.method != allowed {

@@ -11,7 +11,7 @@ use super::connection::request;
 use super::handshake::Handshake;
 use super::listen::Listen;
 use super::server::ACCEPT_AGAIN;
-use super::socket::{Said, Socket, SocketLimits};
+use super::socket::{Received, Socket, SocketLimits};
 use reference_gateway::{binary_frame, text_frame};
 
 /// Connections at once; further ones wait.
@@ -63,9 +63,9 @@ async fn echo<L: Listen>(incoming: L::Incoming, limits: SocketLimits) {
     let mut socket = Socket::new(stream, leftover, limits).await;
     while let Ok(said) = socket.next().await {
         let frame = match said {
-            Said::Text(text) => text_frame(&text),
-            Said::Binary(bytes) => binary_frame(&bytes),
-            Said::Ping | Said::Pong => continue,
+            Received::Text(text) => text_frame(&text),
+            Received::Binary(bytes) => binary_frame(&bytes),
+            Received::Ping | Received::Pong => continue,
         };
         if socket.outbox().append(frame) > limits.outbox_bytes {
             socket.shed(protocol::CloseCode::TRY_AGAIN_LATER);

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::answer::Answer;
 use super::dev;
 use super::head::Head;
-use super::shard::{ShardReport, Shared};
+use super::shard::{ServerContext, ShardReport};
 use super::upgrade::{SignedIn, upgrade};
 use crate::metrics::Refusal;
 use crate::page;
@@ -23,7 +23,7 @@ pub(super) async fn serve(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     head: &Head,
     peer: IpAddr,
-    shared: &Shared,
+    shared: &ServerContext,
 ) -> io::Result<Option<SignedIn>> {
     let own = head.path == shared.config.path;
     // HEAD is GET without the content (RFC 9110 section 9.3.2); nothing upgrades by it.
@@ -54,12 +54,12 @@ pub(super) async fn serve(
     Ok(None)
 }
 
-fn page(shared: &Shared) -> Answer {
+fn page(shared: &ServerContext) -> Answer {
     let answer = Answer::ok("text/html; charset=utf-8", page::html(&shared.config));
     page::HEADERS.iter().fold(answer, |answer, (name, value)| answer.with(name, value))
 }
 
-async fn stats(shared: &Shared) -> String {
+async fn stats(shared: &ServerContext) -> String {
     let ShardReport { census, .. } = ask(shared).await;
     let metrics = &shared.metrics;
     let body = json!({
@@ -71,7 +71,7 @@ async fn stats(shared: &Shared) -> String {
     body.to_string() + "\n"
 }
 
-async fn metrics(shared: &Shared) -> String {
+async fn metrics(shared: &ServerContext) -> String {
     let ShardReport { census, outbox_bytes, room_count } = ask(shared).await;
     let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
     shared.metrics.connections.set(gauge(census.connections.total));
@@ -81,7 +81,7 @@ async fn metrics(shared: &Shared) -> String {
 }
 
 /// What all shards say together. One that is ending says nothing.
-async fn ask(shared: &Shared) -> ShardReport {
+async fn ask(shared: &ServerContext) -> ShardReport {
     let mut whole = ShardReport::default();
     for shard in &shared.reporters {
         let (tell, told) = oneshot::channel();

@@ -14,7 +14,7 @@ use super::WallClock;
 use super::admission::Admission;
 use super::bridge::Bridge;
 use super::listen::Listen;
-use super::shard::{Mail, Shard, ShardReport, Shared};
+use super::shard::{ServerContext, Shard, ShardCommand, ShardReport};
 use crate::broker::EventSource;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -26,7 +26,7 @@ const QUESTIONS: usize = 8;
 
 /// A gateway that is about to serve.
 pub struct Server<L, S> {
-    shared: Arc<Shared>,
+    shared: Arc<ServerContext>,
     /// One for each shard.
     questions: Vec<Questions>,
     listener: L,
@@ -49,7 +49,7 @@ pub enum ServerError {
 
 /// A shard that runs.
 struct Running<I> {
-    mail: mpsc::Sender<Mail<I>>,
+    mail: mpsc::Sender<ShardCommand<I>>,
     /// Answers true when the shard ended well.
     ended: oneshot::Receiver<bool>,
 }
@@ -59,7 +59,7 @@ impl<L: Listen, S: EventSource> Server<L, S> {
     pub fn new(config: Config, listener: L, source: S, wall: WallClock) -> Self {
         let (reporters, questions) = (0..config.shards.max(1)).map(|_| mpsc::channel(QUESTIONS)).unzip();
         let admission = Admission::new(config.connection_limits);
-        let shared = Shared { config, wall, metrics: Metrics::default(), admission, reporters };
+        let shared = ServerContext { config, wall, metrics: Metrics::default(), admission, reporters };
         Self { shared: Arc::new(shared), questions, listener, source }
     }
 
@@ -109,7 +109,7 @@ impl<L: Listen, S: EventSource> Server<L, S> {
 }
 
 /// Gives connections to the shards in turn; ends when a shard is gone.
-async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<Mail<L::Incoming>>]) {
+async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<ShardCommand<L::Incoming>>]) {
     for shard in shards.iter().cycle() {
         let (incoming, peer) = loop {
             match listener.accept().await {
@@ -121,7 +121,7 @@ async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<Mail<L::Inco
                 }
             }
         };
-        if shard.send(Mail::Connection(incoming, peer)).await.is_err() {
+        if shard.send(ShardCommand::Connection(incoming, peer)).await.is_err() {
             return;
         }
     }
@@ -131,7 +131,7 @@ async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<Mail<L::Inco
 pub(super) const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// A shard inside this runtime.
-fn start_here<L: Listen>(shared: Arc<Shared>, questions: Questions) -> Running<L::Incoming> {
+fn start_here<L: Listen>(shared: Arc<ServerContext>, questions: Questions) -> Running<L::Incoming> {
     let (mail, inbox) = mpsc::channel(MAIL);
     let (tell, ended) = oneshot::channel();
     tokio::task::spawn_local(async move {
@@ -145,7 +145,7 @@ fn start_here<L: Listen>(shared: Arc<Shared>, questions: Questions) -> Running<L
 /// A shard on a thread of its own, with a runtime of its own.
 fn start_thread<L: Listen>(
     number: usize,
-    shared: Arc<Shared>,
+    shared: Arc<ServerContext>,
     questions: Questions,
 ) -> Result<Running<L::Incoming>, ServerError> {
     let (mail, inbox) = mpsc::channel(MAIL);

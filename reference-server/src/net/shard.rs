@@ -14,13 +14,13 @@ use tokio::time::Instant;
 
 use super::WallClock;
 use super::admission::Admission;
-use super::connection::{Opened, Order, open, serve_socket};
+use super::connection::{ConnectionCommand, Opened, open, serve_socket};
 use super::listen::Listen;
 use super::outbox::Outbox;
 use crate::config::Config;
 use crate::metrics::{End, Metrics, Refusal};
 use crate::report;
-use reference_gateway::{Census, ConnectionId, Delivery, Gateway, Input, Now, Output};
+use reference_gateway::{ConnectionId, ConnectionStats, Delivery, Gateway, Input, Now, Output};
 
 /// Signs from connections that wait for the machine; a connection that is faster waits.
 const SIGNS: usize = 1024;
@@ -30,7 +30,7 @@ const BATCH: usize = 256;
 const HANDSHAKE_SHARES: usize = 4;
 
 /// What all shards share, and none owns.
-pub(super) struct Shared {
+pub(super) struct ServerContext {
     pub(super) config: Config,
     pub(super) wall: WallClock,
     pub(super) metrics: Metrics,
@@ -40,7 +40,7 @@ pub(super) struct Shared {
 }
 
 /// What reaches a shard from outside.
-pub(super) enum Mail<I> {
+pub(super) enum ShardCommand<I> {
     /// A connection to serve, and where it comes from.
     Connection(I, IpAddr),
     /// Events to deliver, and when the broker delivered them; `taken` is told once they are in the outboxes.
@@ -48,9 +48,14 @@ pub(super) enum Mail<I> {
 }
 
 /// What reaches a shard from its connections.
-pub(super) enum Sign<S> {
+pub(super) enum ConnectionEvent<S> {
     /// A connection is signed in.
-    Opened { id: ConnectionId, claims: Claims, outbox: Outbox<WriteHalf<S>>, orders: mpsc::Sender<Order> },
+    Opened {
+        id: ConnectionId,
+        claims: Claims,
+        outbox: Outbox<WriteHalf<S>>,
+        orders: mpsc::Sender<ConnectionCommand>,
+    },
     /// Something for the machine.
     Input(Input),
 }
@@ -58,7 +63,7 @@ pub(super) enum Sign<S> {
 /// What a shard says of itself (CONN-9).
 #[derive(Debug, Default)]
 pub(super) struct ShardReport {
-    pub(super) census: Census,
+    pub(super) census: ConnectionStats,
     /// Rooms with members.
     pub(super) room_count: usize,
     /// Bytes that wait to be written.
@@ -67,7 +72,7 @@ pub(super) struct ShardReport {
 
 /// The connections of one thread.
 pub(super) struct Shard<L: Listen> {
-    shared: Arc<Shared>,
+    shared: Arc<ServerContext>,
     gateway: Gateway,
     members: BTreeMap<ConnectionId, Member<L::Stream>>,
     /// Members whose outbox has something new.
@@ -79,7 +84,7 @@ pub(super) struct Shard<L: Listen> {
     tasks: JoinSet<()>,
     next: ConnectionId,
     origin: Instant,
-    signs: mpsc::Sender<Sign<L::Stream>>,
+    signs: mpsc::Sender<ConnectionEvent<L::Stream>>,
 }
 
 /// A handshake that is over.
@@ -92,15 +97,15 @@ struct Handshake<S> {
 
 struct Member<S> {
     outbox: Outbox<WriteHalf<S>>,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<ConnectionCommand>,
 }
 
 impl<L: Listen> Shard<L> {
     /// Serves until the mail ends, then tells everybody to go, and ends when they are gone or the grace time is over.
     /// Must run inside a `LocalSet`.
     pub(super) async fn run(
-        shared: Arc<Shared>,
-        mut mail: mpsc::Receiver<Mail<L::Incoming>>,
+        shared: Arc<ServerContext>,
+        mut mail: mpsc::Receiver<ShardCommand<L::Incoming>>,
         mut reports: mpsc::Receiver<oneshot::Sender<ShardReport>>,
     ) {
         let (signs, mut signed) = mpsc::channel(SIGNS);
@@ -122,8 +127,8 @@ impl<L: Listen> Shard<L> {
             tokio::select! {
                 biased;
                 arrived = mail.recv() => match arrived {
-                    Some(Mail::Connection(incoming, peer)) => shard.adopt(incoming, peer),
-                    Some(Mail::Events { deliveries, received, taken: tell }) => {
+                    Some(ShardCommand::Connection(incoming, peer)) => shard.adopt(incoming, peer),
+                    Some(ShardCommand::Events { deliveries, received, taken: tell }) => {
                         shard.deliver(deliveries);
                         taken.push((tell, received));
                     }
@@ -199,13 +204,13 @@ impl<L: Listen> Shard<L> {
         }
     }
 
-    fn take(&mut self, sign: Sign<L::Stream>) {
+    fn take(&mut self, sign: ConnectionEvent<L::Stream>) {
         match sign {
-            Sign::Opened { id, claims, outbox, orders } => {
+            ConnectionEvent::Opened { id, claims, outbox, orders } => {
                 self.members.insert(id, Member { outbox, orders });
                 self.handle(Input::Opened(id, claims));
             }
-            Sign::Input(input) => {
+            ConnectionEvent::Input(input) => {
                 match &input {
                     Input::Closed(id) => drop(self.members.remove(id)),
                     Input::Text(..) | Input::Binary(_) => drop(self.shared.metrics.messages_in.inc()),
@@ -241,7 +246,7 @@ impl<L: Listen> Shard<L> {
                         CloseCode::POLICY => End::Flood,
                         _ => End::Shutdown,
                     });
-                    self.order(id, Order::Close(code));
+                    self.order(id, ConnectionCommand::Close(code));
                 }
                 Output::Drop(id) => {
                     self.shared.metrics.end(End::Dead);
@@ -270,12 +275,12 @@ impl<L: Listen> Shard<L> {
         }
         tracing::info!("a connection reads too slowly and is closed");
         self.shared.metrics.end(End::Slow);
-        self.order(id, Order::Shed(CloseCode::TRY_AGAIN_LATER));
+        self.order(id, ConnectionCommand::Shed(CloseCode::TRY_AGAIN_LATER));
         self.members.remove(&id);
         self.gateway.handle(self.now(), Input::Closed(id));
     }
 
-    fn order(&self, id: ConnectionId, order: Order) {
+    fn order(&self, id: ConnectionId, order: ConnectionCommand) {
         if let Some(member) = self.members.get(&id) {
             // It ends by its first order; a second one changes nothing.
             let _ = member.orders.try_send(order);
@@ -303,7 +308,7 @@ impl<L: Listen> Shard<L> {
     /// Tells everybody to go (CONN-6), and waits for them within the grace time.
     async fn drain(
         mut self,
-        signed: &mut mpsc::Receiver<Sign<L::Stream>>,
+        signed: &mut mpsc::Receiver<ConnectionEvent<L::Stream>>,
         reports: &mut mpsc::Receiver<oneshot::Sender<ShardReport>>,
     ) {
         // Whoever has not finished its handshake has nothing to lose.
@@ -317,8 +322,8 @@ impl<L: Listen> Shard<L> {
                     biased;
                     Some(sign) = signed.recv() => {
                         // Whoever arrives now is told to go as well.
-                        if let Sign::Opened { orders, .. } = sign {
-                            let _ = orders.try_send(Order::Close(CloseCode::GOING_AWAY));
+                        if let ConnectionEvent::Opened { orders, .. } = sign {
+                            let _ = orders.try_send(ConnectionCommand::Close(CloseCode::GOING_AWAY));
                         }
                     }
                     Some(tell) = reports.recv() => {
@@ -358,7 +363,7 @@ impl<L: Listen> Shard<L> {
     }
 }
 
-impl Shared {
+impl ServerContext {
     /// Whether events are consumed.
     pub(super) fn is_ready(&self) -> bool {
         self.metrics.broker_up.get() == 1

@@ -42,7 +42,7 @@ pub(super) struct Socket<S> {
 
 /// What a peer said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum Received {
     /// A text message.
     Text(Utf8Bytes),
     /// A binary message.
@@ -85,7 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     /// Waits for what the peer says next, and meanwhile writes what the socket did not take at once. Cancel safe.
-    pub(super) async fn next(&mut self) -> Result<Said, Ended> {
+    pub(super) async fn next(&mut self) -> Result<Received, Ended> {
         loop {
             let message = tokio::select! {
                 biased;
@@ -93,11 +93,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 message = self.stream.next() => message,
             };
             let ended = match message {
-                Some(Ok(Message::Text(text))) => return Ok(Said::Text(text)),
-                Some(Ok(Message::Binary(bytes))) => return Ok(Said::Binary(bytes)),
+                Some(Ok(Message::Text(text))) => return Ok(Received::Text(text)),
+                Some(Ok(Message::Binary(bytes))) => return Ok(Received::Binary(bytes)),
                 // tungstenite has answered already.
-                Some(Ok(Message::Ping(_))) => return Ok(Said::Ping),
-                Some(Ok(Message::Pong(_))) => return Ok(Said::Pong),
+                Some(Ok(Message::Ping(_))) => return Ok(Received::Ping),
+                Some(Ok(Message::Pong(_))) => return Ok(Received::Pong),
                 Some(Ok(Message::Frame(_))) => continue,
                 Some(Ok(Message::Close(_))) => {
                     // Its answer to a close leaves tungstenite with the next flush, and fails with nothing but the tap.

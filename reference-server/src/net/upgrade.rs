@@ -10,7 +10,7 @@ use super::admission::Place;
 use super::answer::Answer;
 use super::handshake::Handshake;
 use super::head::Head;
-use super::shard::Shared;
+use super::shard::ServerContext;
 use crate::auth::token_in;
 use crate::metrics::Refusal;
 use reference_gateway::close_frame;
@@ -28,7 +28,7 @@ pub(super) async fn upgrade(
     stream: &mut (impl AsyncWrite + Unpin),
     head: &Head,
     peer: IpAddr,
-    shared: &Shared,
+    shared: &ServerContext,
 ) -> io::Result<Option<SignedIn>> {
     let refuse = |cause, answer: Answer| {
         shared.metrics.refuse(cause);

@@ -6,7 +6,7 @@ use protocol::Timing;
 use serde_json::{Value, json};
 
 use super::adapter::{Adapter, Answer};
-use super::behind::Behind;
+use super::faulty_listener::FaultyListener;
 use super::journal::{Journal, Recorder};
 use super::script::ScriptedGateway;
 use super::stage::{ClientStage, Play, PlayError, Setting, StageError};
@@ -32,7 +32,7 @@ pub async fn play<S: ClientStage>(
     let (listener, spec) = (stage.take_listener(), script.gateway.clone());
     let network = Network::new();
     let gateway = if script.disturbs_client() {
-        let listener = Behind::new(listener, network.clone());
+        let listener = FaultyListener::new(listener, network.clone());
         ScriptedGateway::start(listener, spec, setting.clone(), recorder.clone())
     } else {
         ScriptedGateway::start(listener, spec, setting.clone(), recorder.clone())

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::journal::{Journal, Recorder};
-use super::probe::Probe;
 use super::rest::Rest;
+use super::scripted_client::ScriptedClient;
 use super::stage::{GatewayStage, Play, PlayError, Setting, StageError};
 use super::{SETTLING, log_tail};
 use scenarios::label::Label;
@@ -39,7 +39,7 @@ pub async fn play<S: GatewayStage>(
 ) -> Play {
     let probes = script.clients.iter().map(|(name, spec)| {
         let user_id = scenario.user_id(name, &setting.bindings);
-        (name.clone(), Probe::new(name, user_id, spec.clone(), script.disturbs_probe(name)))
+        (name.clone(), ScriptedClient::new(name, user_id, spec.clone(), script.disturbs_probe(name)))
     });
     let rest = Rest::of(scenario);
     let mut player = Player { setting, stage, recorder, journal, rest, probes: probes.collect() };
@@ -54,7 +54,7 @@ struct Player<'a, S> {
     journal: Journal,
     /// What steps rest on that say nothing of it.
     rest: Rest,
-    probes: BTreeMap<String, Probe>,
+    probes: BTreeMap<String, ScriptedClient>,
 }
 
 /// Whether the steps go on.
@@ -396,7 +396,7 @@ impl<S: GatewayStage> Player<'_, S> {
         let spec = ClientSpec { gateway, origin: settings.allowed_origin.clone(), ..ClientSpec::default() };
         let user_id = format!("{AFTERWARDS}-{gateway}-{}", self.setting.bindings.case);
         let name = if gateway == 1 { AFTERWARDS.to_owned() } else { format!("{AFTERWARDS}{gateway}") };
-        let mut probe = Probe::new(&name, user_id, spec, false);
+        let mut probe = ScriptedClient::new(&name, user_id, spec, false);
         self.journal.during(probe.connect(self.stage, self.setting, self.recorder)).await;
         // A gateway that has as many connections as it may takes no other; that it says so is a sign of life, too.
         let may_refuse = settings.limits_connections();

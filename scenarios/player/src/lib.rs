@@ -13,14 +13,14 @@
 //! sockets and inside a simulation.
 
 mod adapter;
-mod behind;
 mod client;
+mod faulty_listener;
 mod gateway;
 mod journal;
 mod peer;
-mod probe;
 mod rest;
 mod script;
+mod scripted_client;
 mod stage;
 
 use std::time::Duration;

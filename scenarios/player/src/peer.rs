@@ -13,7 +13,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use super::journal::Recorder;
 use super::stage::Setting;
 use scenarios::frame::RawFrame;
-use scenarios::scenario::OddFrame;
+use scenarios::scenario::FrameSpec;
 use scenarios::trace::{Actor, Event, Frame, FrameKind, Message, Side};
 use wire::frame::FrameReader;
 
@@ -22,13 +22,13 @@ const ORDERS: usize = 64;
 
 /// A running end. Dropping it drops the connection.
 pub(super) struct Peer {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<PeerCommand>,
     task: JoinHandle<()>,
 }
 
 /// What a peer is told to do.
 #[derive(Debug)]
-pub(super) enum Order {
+pub(super) enum PeerCommand {
     /// Sends a frame.
     Send(RawFrame),
     /// Writes bytes as they are.
@@ -36,7 +36,7 @@ pub(super) enum Order {
     /// Writes frames as they are.
     Frames {
         /// The frames.
-        frames: Vec<OddFrame>,
+        frames: Vec<FrameSpec>,
         /// The message that they are together, where they are one.
         message: Option<RawFrame>,
         /// Bytes of each write.
@@ -91,7 +91,7 @@ impl Peer {
     }
 
     /// Tells the peer what to do; false when its connection is over.
-    pub(super) async fn order(&self, order: Order) -> bool {
+    pub(super) async fn order(&self, order: PeerCommand) -> bool {
         self.orders.send(order).await.is_ok()
     }
 }
@@ -122,7 +122,7 @@ enum Next {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
-    async fn run(mut self, mut reader: FrameReader, mut inbox: mpsc::Receiver<Order>) {
+    async fn run(mut self, mut reader: FrameReader, mut inbox: mpsc::Receiver<PeerCommand>) {
         let (code, by) = loop {
             let next = tokio::select! {
                 biased;
@@ -153,27 +153,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         let _ = self.stream.shutdown().await;
     }
 
-    async fn obey(&mut self, order: Order) -> io::Result<Next> {
+    async fn obey(&mut self, order: PeerCommand) -> io::Result<Next> {
         match order {
-            Order::Send(frame) => self.send(frame).await?,
-            Order::Bytes(bytes) => {
+            PeerCommand::Send(frame) => self.send(frame).await?,
+            PeerCommand::Bytes(bytes) => {
                 let frame = Frame { kind: FrameKind::Raw, body: hex(&bytes), message: None };
                 self.note_sent(frame).await;
                 self.stream.write_all(&bytes).await?;
             }
-            Order::Frames { frames, message, chop } => self.send_odd(frames, message, chop).await?,
-            Order::Close(code) => {
+            PeerCommand::Frames { frames, message, chop } => self.send_odd(frames, message, chop).await?,
+            PeerCommand::Close(code) => {
                 self.closing = Some(code);
                 self.send(RawFrame::control(Control::Close, code.0.to_be_bytes())).await?;
             }
-            Order::Drop => return Ok(Next::Over { code: None, by: self.setup.side }),
-            Order::Stall(stalled) => self.stalled = stalled,
-            Order::CutAfter(count) => {
+            PeerCommand::Drop => return Ok(Next::Over { code: None, by: self.setup.side }),
+            PeerCommand::Stall(stalled) => self.stalled = stalled,
+            PeerCommand::CutAfter(count) => {
                 self.cut_after = Some(count);
                 self.stalled = false;
             }
-            Order::Mute => self.setup.pings_to_answer = 0,
-            Order::AnswerPingMessages(answers) => self.setup.answers_ping_messages = answers,
+            PeerCommand::Mute => self.setup.pings_to_answer = 0,
+            PeerCommand::AnswerPingMessages(answers) => self.setup.answers_ping_messages = answers,
         }
         Ok(Next::Go)
     }
@@ -272,7 +272,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
     /// Sends frames that need not be right.
     async fn send_odd(
         &mut self,
-        frames: Vec<OddFrame>,
+        frames: Vec<FrameSpec>,
         message: Option<RawFrame>,
         chop: Option<NonZeroUsize>,
     ) -> io::Result<()> {
@@ -280,7 +280,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             self.note_sent(self.frame(message, false)).await;
         }
         let mut bytes = Vec::new();
-        for OddFrame { frame, masked } in frames {
+        for FrameSpec { frame, masked } in frames {
             if message.is_none() || matches!(frame.opcode, OpCode::Control(_)) {
                 let whole = frame.fin && frame.rsv == 0 && masked;
                 let seen = if whole && !matches!(frame.opcode, OpCode::Data(Data::Continue)) {

@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tungstenite::protocol::frame::coding::Control;
 
 use super::journal::Recorder;
-use super::peer::{Order, Peer, PeerSetup};
+use super::peer::{Peer, PeerCommand, PeerSetup};
 use super::stage::{Accept, Setting};
 use scenarios::frame::RawFrame;
 use scenarios::scenario::{GatewayAct, GatewaySpec, OnDial};
@@ -128,7 +128,7 @@ impl Script {
             peer.order(self.message(&ServerMessage::Welcome { user_id: "user".to_owned(), rooms })).await;
         }
         if let Some(code) = opened.closes {
-            peer.order(Order::Close(code)).await;
+            peer.order(PeerCommand::Close(code)).await;
         }
         self.peers.push(peer);
     }
@@ -137,7 +137,7 @@ impl Script {
         let order = match act {
             GatewayAct::DropAll => {
                 for peer in &self.peers {
-                    peer.order(Order::Drop).await;
+                    peer.order(PeerCommand::Drop).await;
                 }
                 return;
             }
@@ -157,32 +157,32 @@ impl Script {
             }
             GatewayAct::Pong(answers) => {
                 self.spec.pong = answers;
-                Order::AnswerPingMessages(answers)
+                PeerCommand::AnswerPingMessages(answers)
             }
-            GatewayAct::Close(code) => Order::Close(code),
-            GatewayAct::Drop => Order::Drop,
-            GatewayAct::Stall(stalled) => Order::Stall(stalled),
-            GatewayAct::CutAfter(count) => Order::CutAfter(count),
+            GatewayAct::Close(code) => PeerCommand::Close(code),
+            GatewayAct::Drop => PeerCommand::Drop,
+            GatewayAct::Stall(stalled) => PeerCommand::Stall(stalled),
+            GatewayAct::CutAfter(count) => PeerCommand::CutAfter(count),
             GatewayAct::Event { name, data, .. } => {
                 self.message(&ServerMessage::Event { name, payload: data })
             }
-            GatewayAct::SendBytes(bytes) => Order::Bytes(bytes),
-            GatewayAct::SendText(text) => Order::Send(RawFrame::text(text)),
-            GatewayAct::Ping(payload) => Order::Send(RawFrame::control(Control::Ping, payload)),
+            GatewayAct::SendBytes(bytes) => PeerCommand::Bytes(bytes),
+            GatewayAct::SendText(text) => PeerCommand::Send(RawFrame::text(text)),
+            GatewayAct::Ping(payload) => PeerCommand::Send(RawFrame::control(Control::Ping, payload)),
         };
         self.order(order).await;
     }
 
     /// Tells the newest connection.
-    async fn order(&self, order: Order) {
+    async fn order(&self, order: PeerCommand) {
         if let Some(peer) = self.peers.last() {
             peer.order(order).await;
         }
     }
 
-    fn message(&self, message: &ServerMessage) -> Order {
+    fn message(&self, message: &ServerMessage) -> PeerCommand {
         let now = protocol::Timestamp::from_unix_ms((self.setting.unix_ms)());
-        Order::Send(RawFrame::text(self.setting.dialect.encode_server(message, now, None)))
+        PeerCommand::Send(RawFrame::text(self.setting.dialect.encode_server(message, now, None)))
     }
 }
 

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::is_default;
 use super::settings::Settings;
 use super::step::{GatewayAction, Inspection, ProbeAct, Step};
-use crate::request::RequestRecipe;
+use crate::request::RequestSpec;
 use crate::times::{Expr, Times};
-use crate::token::TokenRecipe;
+use crate::token::TokenSpec;
 
 /// What is done to a gateway.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +41,7 @@ pub struct ClientSpec {
     pub role: Role,
     /// Its token.
     #[serde(skip_serializing_if = "is_default")]
-    pub token: TokenRecipe,
+    pub token: TokenSpec,
     /// Whether it connects before the first step, or at a `connect` step.
     pub connect: Connect,
     /// Another path than the gateway's.
@@ -51,7 +51,7 @@ pub struct ClientSpec {
     pub upgrade: bool,
     /// What else is unusual about its request.
     #[serde(skip_serializing_if = "is_default")]
-    pub request: RequestRecipe,
+    pub request: RequestSpec,
     /// Which of the gateway's pings it answers.
     pub answers_pings: PingsAnswered,
     /// The gateway that it dials, counted from 1.
@@ -120,13 +120,13 @@ impl ClientSpec {
 
     /// Whether its dial must succeed: nothing about it is wrong (AUTH-1).
     pub fn is_welcome(&self) -> bool {
-        self.token == TokenRecipe::default()
+        self.token == TokenSpec::default()
             && self.path.is_none()
             && self.upgrade
             && self.origin.is_none()
             && !self.is_unfinished()
             && !self.may_be_refused
-            && self.request == RequestRecipe::default()
+            && self.request == RequestSpec::default()
     }
 
     /// Whether its request is not whole, or only after a long time.
@@ -191,11 +191,11 @@ impl Default for ClientSpec {
         Self {
             user: None,
             role: Role::Customer,
-            token: TokenRecipe::default(),
+            token: TokenSpec::default(),
             connect: Connect::Start,
             path: None,
             upgrade: true,
-            request: RequestRecipe::default(),
+            request: RequestSpec::default(),
             answers_pings: PingsAnswered::All(true),
             gateway: 1,
             origin: None,

@@ -18,7 +18,7 @@ pub use self::client_act::{ClientAct, Hook};
 pub use self::gateway::{BrokerAct, Forgets, GatewayAction, Inspection, Publication};
 pub use self::gateway_act::GatewayAct;
 pub use self::network::NetworkAct;
-pub use self::probe::{OddFrame, OddPing, ProbeAct};
+pub use self::probe::{FrameSpec, OddPing, ProbeAct};
 use crate::label::Label;
 use crate::pattern::Pattern;
 use crate::times::{Expr, Times};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use protocol::{Dialect, TokenPlace};
-use scenarios::request::RequestRecipe;
+use scenarios::request::RequestSpec;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tungstenite::handshake::derive_accept_key;
 
@@ -34,7 +34,7 @@ pub struct UpgradeRequest {
     /// How long after each of its bytes the next one is sent, where it is sent byte by byte.
     pub drip: Option<Duration>,
     /// What else is unusual about it.
-    pub recipe: RequestRecipe,
+    pub recipe: RequestSpec,
 }
 
 /// What a gateway was asked for.
@@ -117,7 +117,7 @@ impl UpgradeRequest {
     }
 
     fn head(&self) -> String {
-        let RequestRecipe { method, http, .. } = &self.recipe;
+        let RequestSpec { method, http, .. } = &self.recipe;
         let mut path = self.path.clone();
         let mut fields = vec![("Host", self.host.clone())];
         if self.upgrade {
@@ -300,7 +300,7 @@ mod tests {
             origin: None,
             half: false,
             drip: None,
-            recipe: RequestRecipe::default(),
+            recipe: RequestSpec::default(),
         };
         let gateway = async {
             let request = ReceivedRequest::read(&mut far).await.unwrap();
@@ -338,7 +338,7 @@ mod tests {
                 origin: None,
                 half: false,
                 drip: None,
-                recipe: RequestRecipe { fields, without, ..RequestRecipe::default() },
+                recipe: RequestSpec { fields, without, ..RequestSpec::default() },
             };
             let gateway = async {
                 ReceivedRequest::read(&mut far).await.unwrap();
@@ -360,7 +360,7 @@ mod tests {
             origin: None,
             half: false,
             drip: Some(Duration::from_millis(100)),
-            recipe: RequestRecipe::default(),
+            recipe: RequestSpec::default(),
         };
         let (mut near, mut far) = tokio::io::duplex(4096);
         let gateway = async {
@@ -391,7 +391,7 @@ mod tests {
             origin: None,
             half: false,
             drip: None,
-            recipe: RequestRecipe::default(),
+            recipe: RequestSpec::default(),
         };
         let gateway = async {
             let request = ReceivedRequest::read(&mut far).await.unwrap();
@@ -407,7 +407,7 @@ mod tests {
     /// A recipe changes the fields that it names, whatever their case, and no others.
     #[test]
     fn a_recipe_changes_what_it_names() {
-        let recipe = RequestRecipe {
+        let recipe = RequestSpec {
             method: "POST".into(),
             http: "1.0".into(),
             fields: BTreeMap::from([

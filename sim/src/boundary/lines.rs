@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
 /// What one line becomes.
 #[derive(Debug, Default)]
-pub struct Said {
+pub struct AdapterLine {
     /// Lines for the adapter.
     pub to_adapter: Vec<Value>,
     /// Lines for the judge.
@@ -17,13 +17,13 @@ pub struct Said {
 /// Changes what an adapter hears and says.
 pub trait Lines: Send {
     /// What becomes of a request.
-    fn request(&mut self, line: Value) -> Said {
-        Said { to_adapter: vec![line], to_judge: Vec::new() }
+    fn request(&mut self, line: Value) -> AdapterLine {
+        AdapterLine { to_adapter: vec![line], to_judge: Vec::new() }
     }
 
     /// What becomes of an answer or a report.
-    fn report(&mut self, line: Value) -> Said {
-        Said { to_adapter: Vec::new(), to_judge: vec![line] }
+    fn report(&mut self, line: Value) -> AdapterLine {
+        AdapterLine { to_adapter: Vec::new(), to_judge: vec![line] }
     }
 }
 

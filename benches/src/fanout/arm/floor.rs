@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{Order, Orders, WELCOME, report_address, report_cpu};
+use super::{CommandSender, SubscriberCommand, WELCOME, report_address, report_cpu};
 use crate::fanout::event::frame;
 
 /// Longest request that a subscriber makes.
@@ -15,7 +15,7 @@ const MAX_REQUEST_BYTES: usize = 4096;
 pub(super) fn run() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     report_address(listener.local_addr()?)?;
-    let mut orders = Orders::open()?;
+    let mut orders = CommandSender::open()?;
     let mut sockets = Vec::new();
     let mut next = 0;
     loop {
@@ -28,7 +28,7 @@ pub(super) fn run() -> io::Result<()> {
             }
         }
         match orders.next()? {
-            Some(Order::Emit(count)) => {
+            Some(SubscriberCommand::Emit(count)) => {
                 for number in next..next + count {
                     let frame = frame(number);
                     for socket in &mut sockets {
@@ -37,7 +37,7 @@ pub(super) fn run() -> io::Result<()> {
                 }
                 next += count;
             }
-            Some(Order::Cpu) => report_cpu()?,
+            Some(SubscriberCommand::Cpu) => report_cpu()?,
             None => return Ok(()),
         }
     }

@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use libtest_mimic::Failed;
 use protocol::{Role, TokenPlace};
 use scenarios::frame::RawFrame;
-use scenarios::request::RequestRecipe;
-use scenarios::token::{Bearer, Issuer, TokenRecipe};
+use scenarios::request::RequestSpec;
+use scenarios::token::{Bearer, Issuer, TokenSpec};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -38,7 +38,7 @@ impl Reader {
         let now_s = unix_s();
         let bearer = Bearer { user_id: "reader", email: "reader@example.org", role: Role::Customer };
         let issuer = Issuer::with_secret(JWT_SECRET);
-        let token = TokenRecipe::default().mint(&bearer, &issuer, now_s);
+        let token = TokenSpec::default().mint(&bearer, &issuer, now_s);
         let request = UpgradeRequest {
             host: gateway.authority().to_owned(),
             path: "/ws".to_owned(),
@@ -47,7 +47,7 @@ impl Reader {
             origin: None,
             half: false,
             drip: None,
-            recipe: RequestRecipe::default(),
+            recipe: RequestSpec::default(),
         };
         let mut stream = TcpStream::connect(gateway.authority()).await.map_err(|error| error.to_string())?;
         let leftover = request.send(&mut stream).await.map_err(|error| error.to_string())?;

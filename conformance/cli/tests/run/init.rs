@@ -14,18 +14,18 @@ use crate::node::with_modules;
 use crate::python::with_websockets;
 
 /// How a client to begin with stands.
-struct Standing {
+struct RequirementStatus {
     code: i32,
     verdicts: [&'static str; 2],
 }
 
 /// It comes back after a loss, and keeps nothing that is sent before it is connected.
-const FORGETFUL: Standing = Standing {
+const FORGETFUL: RequirementStatus = RequirementStatus {
     code: 1,
     verdicts: ["pass  client/state/connect-and-lose", "FAIL  client/queue/offline-in-order"],
 };
 /// It keeps that as well.
-const WHOLE: Standing = Standing {
+const WHOLE: RequirementStatus = RequirementStatus {
     code: 0,
     verdicts: ["pass  client/state/connect-and-lose", "pass  client/queue/offline-in-order"],
 };
@@ -53,7 +53,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
 }
 
 /// The folder has what the printed `npm install`, `pip install` or `cargo build` would bring; the rest is done as printed.
-async fn gets_a_verdict(language: &str, expected: &Standing, folder: &Path) -> Result<(), Failed> {
+async fn gets_a_verdict(language: &str, expected: &RequirementStatus, folder: &Path) -> Result<(), Failed> {
     let (code, printed) = shell(folder, &format!("gatecheck init {language}")).await?;
     let commands: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix("  gatecheck ")).collect();
     if code != 0 || commands.last() != Some(&"client") {

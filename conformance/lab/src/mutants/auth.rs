@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::Role;
-use scenarios::token::{Alg, Bearer, Issuer, Signature, TokenRecipe};
+use scenarios::token::{Alg, Bearer, Issuer, Signature, TokenSpec};
 use serde_json::Value;
 use sim::boundary::Boundary;
 
 use super::Mutant;
-use super::wire::{Change, Shared, wire};
+use super::wire::{Change, SharedState, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -42,7 +42,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "AUTH-2",
         about: "What was verified once is not verified again, and so does not expire.",
         boundary: || {
-            let verified = Shared::<BTreeSet<String>>::new();
+            let verified = SharedState::<BTreeSet<String>>::new();
             retoken(move |token| {
                 let is_new = verified.with(|verified| verified.insert(token.to_owned()));
                 (!is_new).then(|| good(token))
@@ -198,29 +198,29 @@ fn good(token: &str) -> String {
         email: "somebody@example.org",
         role: Role::Customer,
     };
-    let token = TokenRecipe::default().mint(&bearer, &Issuer::with_secret(sim::SECRET), now_s());
+    let token = TokenSpec::default().mint(&bearer, &Issuer::with_secret(sim::SECRET), now_s());
     token.expect("a recipe that omits nothing makes a token")
 }
 
 /// Whether a token is signed with the secret before the newest.
 fn is_of_previous_secret(token: &str) -> bool {
-    is_made_by(token, TokenRecipe { previous_secret: true, ..TokenRecipe::default() })
+    is_made_by(token, TokenSpec { previous_secret: true, ..TokenSpec::default() })
 }
 
 /// Whether a token is signed with the public key, as if that were a secret.
 fn is_signed_with_public_key(token: &str) -> bool {
-    is_made_by(token, TokenRecipe { alg: Some(Alg::PublicKeyAsSecret), ..TokenRecipe::default() })
+    is_made_by(token, TokenSpec { alg: Some(Alg::PublicKeyAsSecret), ..TokenSpec::default() })
 }
 
 /// Whether this stands in the place of a token's signature.
 fn is_signed_as(token: &str, signature: Signature) -> bool {
-    is_made_by(token, TokenRecipe { signature: Some(signature), ..TokenRecipe::default() })
+    is_made_by(token, TokenSpec { signature: Some(signature), ..TokenSpec::default() })
 }
 
 /// Whether a token is signed as a recipe says: signing its claims so gives the very same.
-fn is_made_by(token: &str, recipe: TokenRecipe) -> bool {
+fn is_made_by(token: &str, recipe: TokenSpec) -> bool {
     let Value::Object(claims) = part(token, 1) else { return false };
-    let recipe = TokenRecipe { claims: claims.into_iter().collect(), ..recipe };
+    let recipe = TokenSpec { claims: claims.into_iter().collect(), ..recipe };
     let nobody = Bearer { user_id: "", email: "", role: Role::Customer };
     recipe.mint(&nobody, &Issuer::with_secret(sim::SECRET), now_s()).as_deref() == Some(token)
 }

@@ -8,7 +8,7 @@ use sim::boundary::{Rejection, Terms};
 
 use super::Mutant;
 use super::feed::{Change as Feeding, feed, says};
-use super::wire::{Change, Shared, down, is, message, wire, with};
+use super::wire::{Change, SharedState, down, is, message, wire, with};
 
 /// Bytes of a message that is large.
 const LARGE: usize = 4096;
@@ -181,7 +181,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "BRIDGE-11",
         about: "Two gateways take turns at one queue.",
         boundary: || {
-            let made = Shared::<usize>::new();
+            let made = SharedState::<usize>::new();
             feed(move || {
                 let number = made.with(|made| {
                     *made += 1;

@@ -8,7 +8,7 @@ use scenarios::frame::RawFrame;
 use super::Mutant;
 use super::auth::claim;
 use super::feed::{Change as Feeding, feed};
-use super::wire::{Change, Shared, down, is, message, nothing, wire, with};
+use super::wire::{Change, SharedState, down, is, message, nothing, wire, with};
 
 /// Not longer than a handshake may take, and longer than the pauses of one that drips.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -19,9 +19,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "CONN-1",
         about: "Connections are kept in a map by user: the second one is served, and hears nothing.",
         boundary: || {
-            let users = Shared::<BTreeSet<String>>::new();
+            let users = SharedState::<BTreeSet<String>>::new();
             wire(move |_| {
-                let (users, second) = (users.clone(), Shared::<bool>::new());
+                let (users, second) = (users.clone(), SharedState::<bool>::new());
                 let known = second.clone();
                 Change::default()
                     .request(move |head| {
@@ -86,9 +86,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "CONN-5",
         about: "Memberships are kept by user and never cleaned: whoever comes back is in them still.",
         boundary: || {
-            let joined = Shared::<BTreeMap<String, Vec<RawFrame>>>::new();
+            let joined = SharedState::<BTreeMap<String, Vec<RawFrame>>>::new();
             wire(move |_| {
-                let (joined, owner) = (joined.clone(), Shared::<String>::new());
+                let (joined, owner) = (joined.clone(), SharedState::<String>::new());
                 let (mine, kept, back) = (owner.clone(), joined.clone(), owner.clone());
                 Change::default()
                     .request(move |head| {
@@ -152,7 +152,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || {
             wire(|_| {
                 let mut asked = false;
-                let shared = Shared::<bool>::new();
+                let shared = SharedState::<bool>::new();
                 let ready = shared.clone();
                 Change::default()
                     .request(move |head| {

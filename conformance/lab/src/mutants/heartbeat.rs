@@ -5,7 +5,7 @@ use sim::boundary::Passed;
 use tungstenite::protocol::frame::coding::Control;
 
 use super::Mutant;
-use super::wire::{Change, Shared, down, is_control, nothing, up, wire};
+use super::wire::{Change, SharedState, down, is_control, nothing, up, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -46,7 +46,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         about: "The timer of the first ping is stopped by its pong, and no other is set.",
         boundary: || {
             wire(|_| {
-                let answered = Shared::<bool>::new();
+                let answered = SharedState::<bool>::new();
                 let hears = answered.clone();
                 Change::default()
                     .up(move |frame| {

@@ -5,7 +5,7 @@ use sim::boundary::{Boundary, Failure, FailureKind};
 
 use super::Mutant;
 use super::lines::{Change, asked, lines, told};
-use super::wire::{Change as OnWire, Shared, down, is, up, wire};
+use super::wire::{Change as OnWire, SharedState, down, is, up, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -22,7 +22,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "PING-3",
         about: "A heartbeat that times out is reported as `reconnecting`, and nothing dials again.",
         boundary: || {
-            let unanswered = Shared::<bool>::new();
+            let unanswered = SharedState::<bool>::new();
             wire(move |_| {
                 let (asks, hears, dials) = (unanswered.clone(), unanswered.clone(), unanswered.clone());
                 OnWire::default()
@@ -49,7 +49,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         about: "A connection that is replaced goes from `connected` to `connecting`.",
         boundary: || {
             lines(|| {
-                let (renews, skipped) = (Shared::<bool>::new(), Shared::<bool>::new());
+                let (renews, skipped) = (SharedState::<bool>::new(), SharedState::<bool>::new());
                 let renewing = renews.clone();
                 Change::default()
                     .request(move |line| {

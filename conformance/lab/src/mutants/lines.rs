@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sim::boundary::{Boundary, Lines, Said};
+use sim::boundary::{AdapterLine, Boundary, Lines};
 
-type OnLine = Box<dyn FnMut(Value) -> Said + Send>;
+type OnLine = Box<dyn FnMut(Value) -> AdapterLine + Send>;
 
 /// What changes one adapter; what is not said stays as it is.
 #[derive(Default)]
@@ -40,26 +40,26 @@ pub(super) fn ignoring(op: &'static str) -> Boundary {
 }
 
 impl Change {
-    pub(super) fn request(mut self, on: impl FnMut(Value) -> Said + Send + 'static) -> Self {
+    pub(super) fn request(mut self, on: impl FnMut(Value) -> AdapterLine + Send + 'static) -> Self {
         self.request = Some(Box::new(on));
         self
     }
 
-    pub(super) fn report(mut self, on: impl FnMut(Value) -> Said + Send + 'static) -> Self {
+    pub(super) fn report(mut self, on: impl FnMut(Value) -> AdapterLine + Send + 'static) -> Self {
         self.report = Some(Box::new(on));
         self
     }
 }
 
 impl Lines for Change {
-    fn request(&mut self, line: Value) -> Said {
+    fn request(&mut self, line: Value) -> AdapterLine {
         match &mut self.request {
             Some(on) => on(line),
             None => asked([line]),
         }
     }
 
-    fn report(&mut self, line: Value) -> Said {
+    fn report(&mut self, line: Value) -> AdapterLine {
         match &mut self.report {
             Some(on) => on(line),
             None => told([line]),
@@ -67,15 +67,15 @@ impl Lines for Change {
     }
 }
 
-pub(super) fn asked(lines: impl IntoIterator<Item = Value>) -> Said {
-    Said { to_adapter: lines.into_iter().collect(), ..Said::default() }
+pub(super) fn asked(lines: impl IntoIterator<Item = Value>) -> AdapterLine {
+    AdapterLine { to_adapter: lines.into_iter().collect(), ..AdapterLine::default() }
 }
 
-pub(super) fn told(lines: impl IntoIterator<Item = Value>) -> Said {
-    Said { to_judge: lines.into_iter().collect(), ..Said::default() }
+pub(super) fn told(lines: impl IntoIterator<Item = Value>) -> AdapterLine {
+    AdapterLine { to_judge: lines.into_iter().collect(), ..AdapterLine::default() }
 }
 
 /// The answer to a request that is not passed on.
-pub(super) fn answered(request: &Value) -> Said {
+pub(super) fn answered(request: &Value) -> AdapterLine {
     told([json!({ "id": request["id"], "ok": true })])
 }

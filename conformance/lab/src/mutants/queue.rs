@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Mutant;
 use super::lines::{Change, answered, asked, configured, lines, told};
-use super::wire::{Change as OnWire, Shared, is, message, nothing, up, wire};
+use super::wire::{Change as OnWire, SharedState, is, message, nothing, up, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -58,7 +58,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "QUEUE-1",
         about: "What is sent is queued while the client is disconnected or reconnecting; `connecting` was forgotten.",
         boundary: || {
-            let is_connecting = Shared::<bool>::new();
+            let is_connecting = SharedState::<bool>::new();
             lines(move || {
                 let (announces, asks) = (is_connecting.clone(), is_connecting.clone());
                 Change::default()
@@ -117,7 +117,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "QUEUE-4",
         about: "The queue is emptied when all of it is sent; a connection that dies in between has all of it sent again.",
         boundary: || {
-            let sent = Shared::<Vec<RawFrame>>::new();
+            let sent = SharedState::<Vec<RawFrame>>::new();
             wire(move |number| {
                 let (sent, mut first) = (sent.clone(), true);
                 OnWire::default().up(move |frame| {
@@ -140,7 +140,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "QUEUE-4",
         about: "What was flushed goes back to the queue where its connection ends soon, sent or not.",
         boundary: || {
-            let sent = Shared::<Vec<RawFrame>>::new();
+            let sent = SharedState::<Vec<RawFrame>>::new();
             wire(move |_| {
                 let (sent, mut again) = (sent.clone(), sent.with(std::mem::take));
                 OnWire::default().up(move |frame| {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sim::boundary::Boundary;
 
 use super::Mutant;
-use super::wire::{Change, Shared, down, is, message, nothing, text, up, wire, with};
+use super::wire::{Change, SharedState, down, is, message, nothing, text, up, wire, with};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -20,7 +20,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         about: "Requests are recognized as repeated by a list that leaving a room does not change.",
         boundary: || {
             wire(|_| {
-                let left = Shared::<bool>::new();
+                let left = SharedState::<bool>::new();
                 let leaves = left.clone();
                 Change::default()
                     .up(move |frame| {
@@ -75,7 +75,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         about: "A request for another role's room is answered as one for a bad name, not as one that is forbidden.",
         boundary: || {
             wire(|_| {
-                let asked = Shared::<bool>::new();
+                let asked = SharedState::<bool>::new();
                 let asks = asked.clone();
                 Change::default()
                     .up(move |frame| {
@@ -166,15 +166,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
 
 /// What one connection hears of a user's own is heard by all others as well.
 fn everyone_overhears() -> Boundary {
-    let heard = Shared::<Option<String>>::new();
+    let heard = SharedState::<Option<String>>::new();
     wire(move |_| overhears(heard.clone(), || true))
 }
 
 /// What one connection hears of a user's own is heard as well by those who have asked for such a room.
 fn overheard(is_asked_for: fn(&str) -> bool) -> Boundary {
-    let heard = Shared::<Option<String>>::new();
+    let heard = SharedState::<Option<String>>::new();
     wire(move |_| {
-        let asked = Shared::<bool>::new();
+        let asked = SharedState::<bool>::new();
         let asks = asked.clone();
         overhears(heard.clone(), move || asked.with(|asked| *asked)).up(move |frame| {
             let mut payload = message(&frame).unwrap_or_default()["payload"].take();
@@ -188,7 +188,7 @@ fn overheard(is_asked_for: fn(&str) -> bool) -> Boundary {
 }
 
 /// Hears what another connection has heard of a user's own, just before the next event.
-fn overhears(heard: Shared<Option<String>>, listens: impl Fn() -> bool + Send + 'static) -> Change {
+fn overhears(heard: SharedState<Option<String>>, listens: impl Fn() -> bool + Send + 'static) -> Change {
     Change::default().down(move |frame| {
         if is(&frame, "profile:updated") {
             let text = String::from_utf8_lossy(&frame.payload).into_owned();

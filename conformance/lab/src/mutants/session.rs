@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Mutant;
 use super::lines::{Change, answered, asked, ignoring, lines, told};
-use super::wire::{Change as OnWire, Shared, down, end, is, is_control, message, nothing, up, wire};
+use super::wire::{Change as OnWire, SharedState, down, end, is, is_control, message, nothing, up, wire};
 use tungstenite::protocol::frame::coding::Control;
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -103,7 +103,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         about: "`disconnect()` stops timers and closes the socket; a token that is awaited is dialled with when it comes.",
         boundary: || {
             lines(|| {
-                let (wanted, left) = (Shared::<bool>::new(), Shared::<bool>::new());
+                let (wanted, left) = (SharedState::<bool>::new(), SharedState::<bool>::new());
                 let (wants, leaves) = (wanted.clone(), left.clone());
                 Change::default()
                     .report(move |line| {
@@ -202,7 +202,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "SUB-2",
         about: "Everything that was ever subscribed to is renewed.",
         boundary: || {
-            let ever = Shared::<Vec<scenarios::frame::RawFrame>>::new();
+            let ever = SharedState::<Vec<scenarios::frame::RawFrame>>::new();
             wire(move |number| {
                 let (ever, mut first) = (ever.clone(), number > 0);
                 OnWire::default().up(move |frame| {

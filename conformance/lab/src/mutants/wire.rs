@@ -118,21 +118,21 @@ impl Wire for Change {
 }
 
 /// Something that all connections of a play share.
-pub(super) struct Shared<T>(Arc<Mutex<T>>);
+pub(super) struct SharedState<T>(Arc<Mutex<T>>);
 
-impl<T> Clone for Shared<T> {
+impl<T> Clone for SharedState<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T: Default> Shared<T> {
+impl<T: Default> SharedState<T> {
     pub(super) fn new() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<T> Shared<T> {
+impl<T> SharedState<T> {
     pub(super) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -8,10 +8,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, interval, sleep, timeout};
 
+use super::adversary::Adversary;
 use super::crowd::Crowd;
 use super::feed::Feed;
 use super::gateway::Gateway;
-use super::nuisance::Nuisance;
 use super::publisher::{Outages, Publisher};
 use super::summary::{Ended, Memory, Problem, Progress, Summary};
 use super::{PATIENCE, SoakConfig, SoakError, now};
@@ -100,7 +100,7 @@ impl<'a> Course<'a> {
 
     fn nuisances(&self, ending: &watch::Receiver<bool>) -> JoinSet<Ended> {
         let mut nuisances = JoinSet::new();
-        for kind in Nuisance::ALL {
+        for kind in Adversary::ALL {
             for number in 0..self.config.nuisances {
                 let seed = self.config.seed ^ ((number as u64) << 8) ^ kind as u64;
                 nuisances.spawn(kind.run(self.gateway.door(), seed, ending.clone()));

@@ -6,9 +6,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::SoakError;
-use super::dial::{DialError, Door};
+use super::dial::{DialError, Dialer};
 use super::feed::Feed;
-use super::member::{Member, Parting};
+use super::member::{Member, Teardown};
 use super::summary::Problem;
 
 /// Clients that are on their way in at once. When there are more to come, they come later.
@@ -19,11 +19,11 @@ const BREAKS_OFF: u8 = 3;
 /// Everybody who is there, and everybody who is coming or going.
 pub(super) struct Crowd {
     target: usize,
-    door: Door,
+    door: Dialer,
     feed: Arc<Feed>,
     problems: mpsc::Sender<Problem>,
     arriving: JoinSet<(u64, Result<Member, DialError>)>,
-    present: Vec<watch::Sender<Option<Parting>>>,
+    present: Vec<watch::Sender<Option<Teardown>>>,
     tasks: JoinSet<()>,
     random: fastrand::Rng,
     /// Clients that were sent on their way in, which is what they are numbered by.
@@ -37,7 +37,7 @@ impl Crowd {
     pub(super) fn new(
         target: usize,
         seed: u64,
-        door: Door,
+        door: Dialer,
         feed: Arc<Feed>,
         problems: mpsc::Sender<Problem>,
     ) -> Self {
@@ -101,7 +101,7 @@ impl Crowd {
     pub(super) fn replace_one(&mut self) {
         if !self.present.is_empty() {
             let leaving = self.present.swap_remove(self.random.usize(..self.present.len()));
-            let parting = if self.random.bool() { Parting::Close } else { Parting::Drop };
+            let parting = if self.random.bool() { Teardown::Close } else { Teardown::Drop };
             leaving.send_replace(Some(parting));
             self.replaced += 1;
         }
@@ -142,7 +142,7 @@ impl Crowd {
             self.settle().await?;
         }
         for leaving in self.present.drain(..) {
-            leaving.send_replace(Some(Parting::Close));
+            leaving.send_replace(Some(Teardown::Close));
         }
         while let Some(left) = self.tasks.join_next().await {
             left?;

@@ -8,8 +8,8 @@ use protocol::{Role, TokenPlace};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use scenarios::frame::RawFrame;
-use scenarios::request::RequestRecipe;
-use scenarios::token::{Bearer, Issuer, TokenRecipe};
+use scenarios::request::RequestSpec;
+use scenarios::token::{Bearer, Issuer, TokenSpec};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -27,7 +27,7 @@ const MASK: [u8; 4] = [0x5a, 0xc3, 0x0f, 0x99];
 
 /// How to get in.
 #[derive(Debug, Clone)]
-pub(super) struct Door {
+pub(super) struct Dialer {
     pub(super) authority: Arc<str>,
     pub(super) issuer: Arc<Issuer>,
 }
@@ -49,9 +49,9 @@ pub(super) enum DialError {
     Gateway(String),
 }
 
-impl Door {
+impl Dialer {
     /// A TCP connection.
-    pub(super) async fn knock(&self) -> Result<TcpStream, DialError> {
+    pub(super) async fn connect_tcp(&self) -> Result<TcpStream, DialError> {
         let stream = TcpStream::connect(&*self.authority).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
@@ -59,7 +59,7 @@ impl Door {
 
     /// A WebSocket of this user.
     pub(super) async fn enter(&self, user_id: &str, role: Role) -> Result<Socket, DialError> {
-        self.enter_by(self.knock().await?, user_id, role).await
+        self.enter_by(self.connect_tcp().await?, user_id, role).await
     }
 
     /// The same, on a connection that is there.
@@ -78,7 +78,7 @@ impl Door {
 
     /// Begins a handshake, with one half of the request or all of it, and goes before it is answered.
     pub(super) async fn break_off(&self, half: bool) -> Result<(), DialError> {
-        let mut stream = self.knock().await?;
+        let mut stream = self.connect_tcp().await?;
         let request = UpgradeRequest { half, ..self.request("hesitant", Role::Customer) };
         // The first poll writes, since a new socket has room; nobody waits for the answer.
         tokio::select! {
@@ -92,8 +92,7 @@ impl Door {
     fn request(&self, user_id: &str, role: Role) -> UpgradeRequest {
         let email = format!("{user_id}@example.org");
         let bearer = Bearer { user_id, email: &email, role };
-        let recipe =
-            TokenRecipe { expires_in: Some(LIFETIME.as_secs().cast_signed()), ..TokenRecipe::default() };
+        let recipe = TokenSpec { expires_in: Some(LIFETIME.as_secs().cast_signed()), ..TokenSpec::default() };
         let token = recipe.mint(&bearer, &self.issuer, unix_s());
         UpgradeRequest {
             host: self.authority.to_string(),
@@ -103,7 +102,7 @@ impl Door {
             origin: None,
             half: false,
             drip: None,
-            recipe: RequestRecipe::default(),
+            recipe: RequestSpec::default(),
         }
     }
 }

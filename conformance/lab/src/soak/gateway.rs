@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use wire::page;
 
-use super::dial::Door;
+use super::dial::Dialer;
 use super::summary::Problem;
 use super::{PATIENCE, SoakError};
 use crate::reference_gateway::{ReferenceGateway, StartArguments};
@@ -29,7 +29,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Gateway {
     process: ReferenceGateway,
-    door: Door,
+    door: Dialer,
 }
 
 impl Gateway {
@@ -53,7 +53,7 @@ impl Gateway {
             patience: PATIENCE,
         })
         .await?;
-        let door = Door { authority: process.address().to_string().into(), issuer: Arc::new(issuer) };
+        let door = Dialer { authority: process.address().to_string().into(), issuer: Arc::new(issuer) };
         let gateway = Self { process, door };
         match timeout(PATIENCE, gateway.ready()).await {
             Ok(()) => Ok(gateway),
@@ -62,7 +62,7 @@ impl Gateway {
     }
 
     /// How to get in.
-    pub(super) fn door(&self) -> Door {
+    pub(super) fn door(&self) -> Dialer {
         self.door.clone()
     }
 

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::PATIENCE;
-use super::dial::{DialError, Door, Socket};
+use super::dial::{DialError, Dialer, Socket};
 use super::feed::{CATALOGUE, Feed, user_id};
 use super::ledger::{Identity, Ledger};
 use super::summary::Problem;
@@ -34,7 +34,7 @@ pub(super) struct Member {
 
 /// How a client leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Parting {
+pub(super) enum Teardown {
     /// By the closing handshake.
     Close,
     /// Without a word.
@@ -51,7 +51,7 @@ impl Member {
     pub(super) async fn arrive(
         client: u64,
         clients: usize,
-        door: Door,
+        door: Dialer,
         feed: Arc<Feed>,
     ) -> Result<Self, DialError> {
         let identity = Identity {
@@ -90,7 +90,7 @@ impl Member {
     /// Stays until it is told to leave, and tells of every problem.
     pub(super) async fn stay(
         mut self,
-        mut leave: watch::Receiver<Option<Parting>>,
+        mut leave: watch::Receiver<Option<Teardown>>,
         problems: mpsc::Sender<Problem>,
     ) {
         let outcome = self.converse(&mut leave).await;
@@ -100,7 +100,7 @@ impl Member {
         }
     }
 
-    async fn converse(&mut self, leave: &mut watch::Receiver<Option<Parting>>) -> Result<(), Problem> {
+    async fn converse(&mut self, leave: &mut watch::Receiver<Option<Teardown>>) -> Result<(), Problem> {
         let parting = loop {
             tokio::select! {
                 biased;
@@ -121,7 +121,7 @@ impl Member {
             Ok(complete) => complete?,
             Err(_) => self.feed.with(|audiences| self.ledger.close(until, audiences))?,
         }
-        if parting == Parting::Close {
+        if parting == Teardown::Close {
             // A gateway that is gone needs no goodbye.
             let _ = self.socket.send(RawFrame::control(Control::Close, NORMAL)).await;
             let _ =
@@ -161,7 +161,7 @@ fn is_pong(payload: &[u8]) -> bool {
 }
 
 /// How to leave; without a word where nobody is left to say so.
-async fn told_to_leave(leave: &mut watch::Receiver<Option<Parting>>) -> Parting {
+async fn told_to_leave(leave: &mut watch::Receiver<Option<Teardown>>) -> Teardown {
     let told = leave.wait_for(Option::is_some).await;
-    told.ok().and_then(|parting| *parting).unwrap_or(Parting::Drop)
+    told.ok().and_then(|parting| *parting).unwrap_or(Teardown::Drop)
 }

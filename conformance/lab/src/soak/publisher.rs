@@ -7,9 +7,9 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use super::adversary::HEAVY;
 use super::feed::{Audience, Feed};
 use super::member::users;
-use super::nuisance::HEAVY;
 use super::summary::Problem;
 use super::{PATIENCE, SoakConfig, SoakError, now};
 use conformance::amqp::{BrokerLink, Names};

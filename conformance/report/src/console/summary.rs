@@ -8,7 +8,7 @@ use crate::undecided::Undecided;
 use crate::visible::visible_line;
 use crate::words::shortened;
 use conformance::exit::Exit;
-use conformance::result::{RunReport, Standing};
+use conformance::result::{RequirementStatus, RunReport};
 
 /// Most characters of a rule on its line.
 const MAX_RULE_CHARS: usize = 90;
@@ -43,9 +43,9 @@ fn requirements(text: &mut String, report: &RunReport, catalogue: &Catalogue, su
     if total == 0 {
         return;
     }
-    let shown = report.standing(Standing::Shown).filter(of_subject).count();
+    let shown = report.standing(RequirementStatus::Shown).filter(of_subject).count();
     push(text, format_args!("{STRONG}{subject} requirements{STRONG:#}: {shown} of {total} shown"));
-    let failed: Vec<_> = report.standing(Standing::Failed).filter(of_subject).collect();
+    let failed: Vec<_> = report.standing(RequirementStatus::Failed).filter(of_subject).collect();
     if !failed.is_empty() {
         let words = if failed.len() == 1 { "does not hold" } else { "do not hold" };
         push(text, format_args!("  {BAD}{} {words}{BAD:#}:", failed.len()));
@@ -56,9 +56,9 @@ fn requirements(text: &mut String, report: &RunReport, catalogue: &Catalogue, su
     }
     undecided(text, report, |id| of_subject(&id));
     for (standing, style, words) in [
-        (Standing::KnownFailure, FAINT, "known failures"),
-        (Standing::NotClaimed, FAINT, "not claimed"),
-        (Standing::NotShown, FAINT, "not shown by this run"),
+        (RequirementStatus::KnownFailure, FAINT, "known failures"),
+        (RequirementStatus::NotClaimed, FAINT, "not claimed"),
+        (RequirementStatus::NotShown, FAINT, "not shown by this run"),
     ] {
         let names: Vec<_> = report.standing(standing).filter(of_subject).map(ToString::to_string).collect();
         if !names.is_empty() {

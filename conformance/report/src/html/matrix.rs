@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use scenarios::{Catalogue, Level, Requirement, RequirementId, SubjectKind};
 
 use super::{STANDINGS, class_of, sign, word};
-use conformance::result::{RunReport, Standing};
+use conformance::result::{RequirementStatus, RunReport};
 
 pub(super) fn matrix(report: &RunReport, catalogue: &Catalogue) -> Markup {
     let subjects: BTreeSet<SubjectKind> = report
@@ -38,7 +38,7 @@ pub(super) fn matrix(report: &RunReport, catalogue: &Catalogue) -> Markup {
 }
 
 fn of_subject(report: &RunReport, catalogue: &Catalogue, subject: SubjectKind) -> Markup {
-    let rules: Vec<(&Requirement, Standing)> = report
+    let rules: Vec<(&Requirement, RequirementStatus)> = report
         .requirements
         .iter()
         .filter_map(|found| catalogue.get(&found.id).map(|rule| (rule, found.standing)))
@@ -82,7 +82,7 @@ fn of_subject(report: &RunReport, catalogue: &Catalogue, subject: SubjectKind) -
     }
 }
 
-fn chip(rule: &Requirement, standing: Standing) -> Markup {
+fn chip(rule: &Requirement, standing: RequirementStatus) -> Markup {
     let id = rule.id.to_string();
     let number = id.rsplit_once('-').map_or(id.as_str(), |(_, number)| number);
     let label = format!("{id}, {}: {}", word(standing), rule.text);

@@ -55,14 +55,14 @@ fn seen(judgement: Judgement, margin_ms: Option<u64>, noise: Noise) -> Seen {
 }
 
 /// The verdict in short, on a case that waited in vain for three seconds.
-fn told(company: Company, seen: &[Seen]) -> (&'static str, Weight) {
+fn told(company: Concurrency, seen: &[Seen]) -> (&'static str, Weight) {
     let claimed = BTreeSet::from([id("STATE-1")]);
     let conditions = Conditions { claimed: Some(&claimed), company, slack: ms(60) };
     let (verdict, weight) = conditions.verdict(seen, ms(3000));
     (verdict.name(), weight)
 }
 
-use Company::{Alone, Others};
+use Concurrency::{Alone, Others};
 use Weight::{Certain, Explained, Unexplained};
 
 /// What was forbidden and occurred counts, however busy the host was, and whatever else was late.
@@ -271,7 +271,7 @@ fn without_doubt_everything_counts() {
     let requirements = BTreeSet::from([id("STATE-1")]);
     let run = |outcome| {
         let play = Play { trace: Trace::default(), outcome };
-        let run = weighed(&scenario, &requirements, None, play, &times, Doubt::NONE);
+        let run = weighed(&scenario, &requirements, None, play, &times, HostNoise::NONE);
         (run.report.verdict.name(), run.report.checks.len(), run.weight)
     };
     assert_eq!(run(Ok(())), ("fail", 1, Certain));
@@ -309,7 +309,7 @@ fn universal_rules_are_excused_by_a_cut_alone() {
         (&stalled, vec![opened(), illegal(1000)], ("pass", Certain, true)),
     ] {
         let noise = CaseNoise { host, subject: &[], began, first: ms(0), last: ms(60_000) };
-        let doubt = Doubt { noise: Some(&noise), company: Alone };
+        let doubt = HostNoise { noise: Some(&noise), company: Alone };
         let play = Play { trace: Trace { observations }, outcome: Ok(()) };
         let run = weighed(&scenario, &requirements, None, play, &times, doubt);
         let told = (run.report.verdict.name(), run.weight, !run.report.universal.is_empty());

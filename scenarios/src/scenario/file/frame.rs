@@ -7,7 +7,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::hex::Hex;
 use crate::frame::RawFrame;
-use crate::scenario::step::OddFrame;
+use crate::scenario::step::FrameSpec;
 
 /// Largest opcode and reserved bits that a header has room for.
 const MAX_OPCODE: u8 = 15;
@@ -55,13 +55,13 @@ enum Named {
 }
 
 /// The frames that these forms are.
-pub(super) fn frames(forms: Vec<RawFrameForm>) -> Result<Vec<OddFrame>, String> {
+pub(super) fn frames(forms: Vec<RawFrameForm>) -> Result<Vec<FrameSpec>, String> {
     let frames = forms.into_iter().map(RawFrameForm::frames).collect::<Result<Vec<_>, _>>()?.concat();
     if frames.is_empty() { Err("`send_frames` is an empty list".to_owned()) } else { Ok(frames) }
 }
 
 impl RawFrameForm {
-    fn frames(self) -> Result<Vec<OddFrame>, String> {
+    fn frames(self) -> Result<Vec<FrameSpec>, String> {
         let payload = match (self.text, self.hex, self.fill) {
             (text, None, Some(count)) => text.as_deref().unwrap_or("x").repeat(count).into_bytes(),
             (Some(text), None, None) => text.into_bytes(),
@@ -80,7 +80,7 @@ impl RawFrameForm {
             payload: [code, payload].concat(),
         };
         let frames = frame.cut(self.fragments.map_or(1, NonZeroUsize::get));
-        Ok(frames.into_iter().map(|frame| OddFrame { frame, masked: self.masked }).collect())
+        Ok(frames.into_iter().map(|frame| FrameSpec { frame, masked: self.masked }).collect())
     }
 }
 
@@ -101,8 +101,8 @@ impl RawOpcode {
     }
 }
 
-impl From<&OddFrame> for RawFrameForm {
-    fn from(odd: &OddFrame) -> Self {
+impl From<&FrameSpec> for RawFrameForm {
+    fn from(odd: &FrameSpec) -> Self {
         let RawFrame { fin, rsv, opcode, payload } = &odd.frame;
         Self {
             opcode: RawOpcode::Number(u8::from(*opcode)),

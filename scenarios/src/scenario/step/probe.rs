@@ -48,7 +48,7 @@ pub enum ProbeAct {
     /// Writes frames that need not be right, together or in pieces of so many bytes.
     SendFrames {
         /// The frames.
-        frames: Vec<OddFrame>,
+        frames: Vec<FrameSpec>,
         /// Bytes of each write.
         chop: Option<NonZeroUsize>,
     },
@@ -65,7 +65,7 @@ pub enum ProbeAct {
 /// A frame as the scenario wants it, right or wrong (RFC 6455 section 5.2). A close that is sent so begins no closing
 /// handshake: however the gateway takes it, the connection counts as ended by the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OddFrame {
+pub struct FrameSpec {
     /// The frame.
     pub frame: RawFrame,
     /// Whether it is masked, as a client's frames must be.
@@ -128,7 +128,7 @@ fn chopped(chop: Option<NonZeroUsize>) -> String {
     chop.map(|bytes| format!(", {bytes} bytes a write")).unwrap_or_default()
 }
 
-impl fmt::Display for OddFrame {
+impl fmt::Display for FrameSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RawFrame { fin, rsv, opcode, payload } = &self.frame;
         write!(f, "a {} frame of {} bytes", opcode.to_string().to_lowercase(), payload.len())?;

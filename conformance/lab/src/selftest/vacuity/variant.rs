@@ -8,7 +8,7 @@ use scenarios::frame::RawFrame;
 use scenarios::trace::Side;
 use scenarios::{Example, SubjectKind};
 use serde_json::{Value, json};
-use sim::boundary::{Boundary, Lines, Passed, Said, Wire};
+use sim::boundary::{AdapterLine, Boundary, Lines, Passed, Wire};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::frame::coding::Control;
 
@@ -51,10 +51,10 @@ pub(super) struct Tally {
     pub(super) lines: usize,
 }
 
-type Shared = Arc<Mutex<Tally>>;
+type SharedState = Arc<Mutex<Tally>>;
 
 /// The reference as it is, counted.
-pub(super) fn counted(tally: &Shared) -> Boundary {
+pub(super) fn counted(tally: &SharedState) -> Boundary {
     let (frames, lines) = (tally.clone(), tally.clone());
     Boundary {
         wire: Some(Arc::new(move |connection| {
@@ -88,7 +88,7 @@ pub(super) fn doing(example: &Example, place: Place, subject: SubjectKind) -> Bo
 
 struct CountedWire {
     connection: usize,
-    tally: Shared,
+    tally: SharedState,
 }
 
 impl CountedWire {
@@ -110,7 +110,7 @@ impl Wire for CountedWire {
     }
 }
 
-struct CountedLines(Shared);
+struct CountedLines(SharedState);
 
 impl CountedLines {
     fn count(&self) {
@@ -119,14 +119,14 @@ impl CountedLines {
 }
 
 impl Lines for CountedLines {
-    fn request(&mut self, line: Value) -> Said {
+    fn request(&mut self, line: Value) -> AdapterLine {
         self.count();
-        Said { to_adapter: vec![line], to_judge: Vec::new() }
+        AdapterLine { to_adapter: vec![line], to_judge: Vec::new() }
     }
 
-    fn report(&mut self, line: Value) -> Said {
+    fn report(&mut self, line: Value) -> AdapterLine {
         self.count();
-        Said { to_adapter: Vec::new(), to_judge: vec![line] }
+        AdapterLine { to_adapter: Vec::new(), to_judge: vec![line] }
     }
 }
 
@@ -223,7 +223,7 @@ struct VariantLines {
 
 impl VariantLines {
     /// A line passes, and what is to be done with it is.
-    fn pass(&mut self, said: &mut Said) {
+    fn pass(&mut self, said: &mut AdapterLine) {
         self.passed += 1;
         if self.passed != self.at {
             return;
@@ -254,20 +254,20 @@ impl VariantLines {
 }
 
 impl Lines for VariantLines {
-    fn request(&mut self, line: Value) -> Said {
+    fn request(&mut self, line: Value) -> AdapterLine {
         if let (Some(id), Some(op)) = (line["id"].as_u64(), line["op"].as_str()) {
             self.asked.insert(id, op.to_owned());
         }
-        let mut said = Said { to_adapter: vec![line], to_judge: Vec::new() };
+        let mut said = AdapterLine { to_adapter: vec![line], to_judge: Vec::new() };
         self.pass(&mut said);
         said
     }
 
-    fn report(&mut self, line: Value) -> Said {
+    fn report(&mut self, line: Value) -> AdapterLine {
         if line["id"].as_u64().is_some_and(|id| id >= OWN_REQUESTS) {
-            return Said::default();
+            return AdapterLine::default();
         }
-        let mut said = Said { to_adapter: Vec::new(), to_judge: vec![line] };
+        let mut said = AdapterLine { to_adapter: Vec::new(), to_judge: vec![line] };
         self.pass(&mut said);
         said
     }

@@ -16,12 +16,12 @@ fn report(cases: Vec<CaseReport>) -> RunReport {
 }
 
 /// How a requirement stands, with its reasons.
-fn standing(report: &RunReport, id: &str) -> Option<(Standing, Vec<String>)> {
+fn standing(report: &RunReport, id: &str) -> Option<(RequirementStatus, Vec<String>)> {
     let found = report.requirements.iter().find(|found| found.id.to_string() == id)?;
     Some((found.standing, found.reasons.iter().map(ToString::to_string).collect()))
 }
 
-fn stands(report: &RunReport, id: &str) -> Option<Standing> {
+fn stands(report: &RunReport, id: &str) -> Option<RequirementStatus> {
     standing(report, id).map(|(standing, _)| standing)
 }
 
@@ -40,10 +40,10 @@ fn the_worst_case_decides() {
             &[("STATE-1", failed()), ("SUB-1", blocked("STATE-1")), ("OBS-1", failed())],
         ),
     ]);
-    assert_eq!(stands(&report, "STATE-1"), Some(Standing::Failed));
-    assert_eq!(stands(&report, "SUB-1"), Some(Standing::Undecided));
-    assert_eq!(stands(&report, "OBS-1"), Some(Standing::NotClaimed));
-    assert_eq!(stands(&report, "PING-1"), Some(Standing::NotShown));
+    assert_eq!(stands(&report, "STATE-1"), Some(RequirementStatus::Failed));
+    assert_eq!(stands(&report, "SUB-1"), Some(RequirementStatus::Undecided));
+    assert_eq!(stands(&report, "OBS-1"), Some(RequirementStatus::NotClaimed));
+    assert_eq!(stands(&report, "PING-1"), Some(RequirementStatus::NotShown));
     assert_eq!(stands(&report, "STATE-7"), None, "of the hardened level");
     assert_eq!(stands(&report, "AUTH-1"), None, "of another subject");
 }
@@ -77,7 +77,7 @@ fn a_requirement_is_shown_only_by_all_of_its_cases() {
         (interrupted, "b was interrupted"),
     ] {
         let report = report(vec![case("a", Verdict::Pass, std::slice::from_ref(&passed)), other]);
-        assert_eq!(standing(&report, "SUB-1"), Some((Standing::Undecided, vec![reason.to_owned()])));
+        assert_eq!(standing(&report, "SUB-1"), Some((RequirementStatus::Undecided, vec![reason.to_owned()])));
     }
 }
 
@@ -90,14 +90,14 @@ fn what_is_taken_for_granted_in_vain_is_not_shown() {
         |verdict| case("b", verdict, &[("SUB-1", blocked("STATE-1")), ("SUB-2", blocked("STATE-1"))]);
     let unseen = report(vec![shows(), blocks(blocked_by("STATE-1"))]);
     let reason = "taken for granted in b, not seen there: no connection opened".to_owned();
-    assert_eq!(standing(&unseen, "STATE-1"), Some((Standing::Undecided, vec![reason])));
+    assert_eq!(standing(&unseen, "STATE-1"), Some((RequirementStatus::Undecided, vec![reason])));
     let busy = report(vec![shows(), blocks(Verdict::Inconclusive { stall_ms: 70 })]);
-    assert_eq!(stands(&busy, "STATE-1"), Some(Standing::Shown));
+    assert_eq!(stands(&busy, "STATE-1"), Some(RequirementStatus::Shown));
     let was = Box::new(blocked_by("STATE-1"));
     let listed = Verdict::KnownFailure { reason: String::new(), issue: None, was };
     let listed = report(vec![shows(), blocks(listed)]);
-    assert_eq!(stands(&listed, "STATE-1"), Some(Standing::Shown));
-    assert_eq!(stands(&listed, "SUB-1"), Some(Standing::KnownFailure));
+    assert_eq!(stands(&listed, "STATE-1"), Some(RequirementStatus::Shown));
+    assert_eq!(stands(&listed, "SUB-1"), Some(RequirementStatus::KnownFailure));
 }
 
 /// A case that leans on what is not judged says nothing: other cases may show its requirement, and without one it is undecided.
@@ -109,15 +109,15 @@ fn what_is_not_judged_decides_nothing() {
     };
     let alone = report(vec![leans()]);
     let (found, reasons) = standing(&alone, "SUB-1").unwrap();
-    assert_eq!(found, Standing::Undecided);
+    assert_eq!(found, RequirementStatus::Undecided);
     assert!(reasons[0].starts_with("b takes TOKEN-3 for granted, which is not claimed"), "{reasons:?}");
     let shown = report(vec![leans(), case("a", Verdict::Pass, &[("SUB-1", Judgement::Passed)])]);
-    assert_eq!(stands(&shown, "SUB-1"), Some(Standing::Shown));
+    assert_eq!(stands(&shown, "SUB-1"), Some(RequirementStatus::Shown));
     let untold = CaseReport {
         requirements: vec!["SUB-1".parse().unwrap()],
         ..case("b", Verdict::NotRun { why: "needs `{port}`".to_owned() }, &[])
     };
-    assert_eq!(stands(&report(vec![untold]), "SUB-1"), Some(Standing::NotShown));
+    assert_eq!(stands(&report(vec![untold]), "SUB-1"), Some(RequirementStatus::NotShown));
 }
 
 /// A universal rule that one trace violates does not hold, whatever the cases about it say; where it is listed, that is known.
@@ -133,9 +133,9 @@ fn universal_rules_fail_their_requirement() {
     let scope = Scope { subjects: &subjects, level: Level::Core, without: &without, selected: None };
     let mut universal = Universal::collected(&cases, &scope);
     let fails = RunReport::of(cases.clone(), universal.clone(), &scope, Duration::ZERO);
-    assert_eq!(stands(&fails, "STATE-2"), Some(Standing::Failed));
-    assert_eq!(stands(&fails, "STATE-1"), Some(Standing::Shown));
+    assert_eq!(stands(&fails, "STATE-2"), Some(RequirementStatus::Failed));
+    assert_eq!(stands(&fails, "STATE-1"), Some(RequirementStatus::Shown));
     universal.iter_mut().for_each(|found| found.known = true);
     let known = RunReport::of(cases, universal, &scope, Duration::ZERO);
-    assert_eq!(stands(&known, "STATE-2"), Some(Standing::KnownFailure));
+    assert_eq!(stands(&known, "STATE-2"), Some(RequirementStatus::KnownFailure));
 }

@@ -27,7 +27,7 @@ use crate::result::shape;
 /// What a run says of a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum RequirementStatus {
     /// Every case of it passed, and no other case says otherwise.
     Shown,
     /// A case says that it does not hold, or a universal rule was violated.
@@ -48,7 +48,7 @@ pub struct RequirementReport {
     /// Which.
     pub id: RequirementId,
     /// How it stands.
-    pub standing: Standing,
+    pub standing: RequirementStatus,
     /// Why it is undecided, where it is.
     pub reasons: Vec<Reason>,
 }
@@ -152,9 +152,9 @@ pub(super) fn standings(
     rules
         .map(|rule| {
             let (standing, reasons) = match evidence.remove(&rule.id) {
-                _ if scope.without.contains(&rule.id) => (Standing::NotClaimed, Vec::new()),
+                _ if scope.without.contains(&rule.id) => (RequirementStatus::NotClaimed, Vec::new()),
                 Some(evidence) => evidence.standing(),
-                None => (Standing::NotShown, Vec::new()),
+                None => (RequirementStatus::NotShown, Vec::new()),
             };
             RequirementReport { id: rule.id.clone(), standing, reasons }
         })
@@ -264,12 +264,12 @@ impl Evidence {
         }
     }
 
-    fn standing(mut self) -> (Standing, Vec<Reason>) {
+    fn standing(mut self) -> (RequirementStatus, Vec<Reason>) {
         if self.failed {
-            return (Standing::Failed, Vec::new());
+            return (RequirementStatus::Failed, Vec::new());
         }
         if self.is_known {
-            return (Standing::KnownFailure, Vec::new());
+            return (RequirementStatus::KnownFailure, Vec::new());
         }
         let mut reasons = self.reasons;
         reasons.append(&mut self.not_seen);
@@ -277,9 +277,9 @@ impl Evidence {
             reasons.append(&mut self.unclaimed);
         }
         match (reasons.is_empty(), self.passed) {
-            (false, _) => (Standing::Undecided, reasons),
-            (true, true) => (Standing::Shown, reasons),
-            (true, false) => (Standing::NotShown, reasons),
+            (false, _) => (RequirementStatus::Undecided, reasons),
+            (true, true) => (RequirementStatus::Shown, reasons),
+            (true, false) => (RequirementStatus::NotShown, reasons),
         }
     }
 }

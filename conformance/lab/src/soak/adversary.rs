@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::dial::{DialError, Door};
+use super::dial::{DialError, Dialer};
 use super::summary::Ended;
 
 /// The room whose events are so large that a reader who does not read is soon shed.
@@ -27,7 +27,7 @@ const GARBAGE_BYTES: usize = 4096;
 
 /// What harm it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Nuisance {
+pub(super) enum Adversary {
     /// It does not read.
     Stalled,
     /// It sends as fast as it can.
@@ -36,11 +36,11 @@ pub(super) enum Nuisance {
     Garbage,
 }
 
-impl Nuisance {
+impl Adversary {
     pub(super) const ALL: [Self; 3] = [Self::Stalled, Self::Flooding, Self::Garbage];
 
     /// Does harm until `over`, and says how often the gateway put an end to it.
-    pub(super) async fn run(self, door: Door, seed: u64, mut over: watch::Receiver<bool>) -> Ended {
+    pub(super) async fn run(self, door: Dialer, seed: u64, mut over: watch::Receiver<bool>) -> Ended {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut ended = Ended::default();
         loop {
@@ -48,7 +48,7 @@ impl Nuisance {
                 let was_ended = match self {
                     Self::Stalled => stall(&door).await,
                     Self::Flooding => flood(&door).await,
-                    Self::Garbage => babble(&door, &mut random).await,
+                    Self::Garbage => send_garbage(&door, &mut random).await,
                 };
                 sleep(REST).await;
                 was_ended.unwrap_or(false)
@@ -68,7 +68,7 @@ impl Nuisance {
 }
 
 /// Joins the heavy room and does not read for a while; then reads to see whether it was ended.
-async fn stall(door: &Door) -> Result<bool, DialError> {
+async fn stall(door: &Dialer) -> Result<bool, DialError> {
     let address = door.authority.parse().map_err(|_| DialError::Gateway("no address".to_owned()))?;
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(SMALL_BUFFER)?;
@@ -81,7 +81,7 @@ async fn stall(door: &Door) -> Result<bool, DialError> {
 }
 
 /// Sends until the gateway has enough, reading what it says.
-async fn flood(door: &Door) -> Result<bool, DialError> {
+async fn flood(door: &Dialer) -> Result<bool, DialError> {
     let mut socket = door.enter("flooding", Role::Customer).await?;
     let ping = Dialect::default().encode_client(&ClientMessage::Ping, Timestamp::EPOCH);
     let frame = RawFrame::text(ping).encode(Some([1, 2, 3, 4]));
@@ -105,9 +105,9 @@ async fn flood(door: &Door) -> Result<bool, DialError> {
 }
 
 /// Sends random bytes to a door that is open or not.
-async fn babble(door: &Door, random: &mut fastrand::Rng) -> Result<bool, DialError> {
+async fn send_garbage(door: &Dialer, random: &mut fastrand::Rng) -> Result<bool, DialError> {
     let mut stream = if random.bool() {
-        door.knock().await?
+        door.connect_tcp().await?
     } else {
         door.enter("babbling", Role::Customer).await?.stream
     };

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// Connections, by user, by role and by room.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Census {
+pub struct ConnectionStats {
     /// The connections.
     pub connections: Connections,
     /// How many members each room has.
@@ -26,7 +26,7 @@ pub struct Connections {
     pub by_role: BTreeMap<String, usize>,
 }
 
-impl Census {
+impl ConnectionStats {
     pub(super) fn of<'a>(
         claims: impl Iterator<Item = &'a Claims>,
         rooms: impl Iterator<Item = (&'a RoomName, usize)>,

@@ -8,19 +8,19 @@ use super::stage::Accept;
 use wire::link::Network;
 
 /// A listening socket behind a network.
-pub(super) struct Behind<L> {
+pub(super) struct FaultyListener<L> {
     listener: L,
     network: Network,
 }
 
-impl<L> Behind<L> {
+impl<L> FaultyListener<L> {
     /// Whatever the listener takes passes the network.
     pub(super) fn new(listener: L, network: Network) -> Self {
         Self { listener, network }
     }
 }
 
-impl<L> Accept for Behind<L>
+impl<L> Accept for FaultyListener<L>
 where
     L: Accept + Send,
     L::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,

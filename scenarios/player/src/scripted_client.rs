@@ -8,10 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::journal::Recorder;
-use super::peer::{Order, Peer, PeerSetup};
+use super::peer::{Peer, PeerCommand, PeerSetup};
 use super::stage::{GatewayStage, PlayError, Setting};
 use scenarios::frame::RawFrame;
-use scenarios::scenario::{ClientSpec, OddFrame, OddPing, ProbeAct};
+use scenarios::scenario::{ClientSpec, FrameSpec, OddPing, ProbeAct};
 use scenarios::token::Bearer;
 use scenarios::trace::{Actor, Event, Side};
 use wire::handshake::{UpgradeError, UpgradeRequest};
@@ -29,7 +29,7 @@ trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
 
 /// A scripted client, connected or not.
-pub(super) struct Probe {
+pub(super) struct ScriptedClient {
     name: String,
     user_id: String,
     spec: ClientSpec,
@@ -44,7 +44,7 @@ pub(super) struct Probe {
     network: Option<Network>,
 }
 
-impl Probe {
+impl ScriptedClient {
     /// A client that has not dialled yet.
     pub(super) fn new(name: &str, user_id: String, spec: ClientSpec, disturbed: bool) -> Self {
         let network = disturbed.then(Network::new);
@@ -146,7 +146,7 @@ impl Probe {
 
     /// Asks the gateway for a sign of life that every implementation gives, so that it has surely seen all before.
     pub(super) async fn ping_frame(&self, payload: &[u8]) -> bool {
-        self.order(Order::Send(RawFrame::control(Control::Ping, payload))).await
+        self.order(PeerCommand::Send(RawFrame::control(Control::Ping, payload))).await
     }
 
     /// Asks for a sign of life in both ways that there are; either answer will do.
@@ -154,14 +154,14 @@ impl Probe {
         self.ping_frame(payload).await;
         let timestamp = protocol::Timestamp::from_unix_ms((setting.unix_ms)());
         let ping = setting.dialect.encode_client(&ClientMessage::Ping, timestamp);
-        self.order(Order::Send(RawFrame::text(ping))).await;
+        self.order(PeerCommand::Send(RawFrame::text(ping))).await;
     }
 
     /// Does what a step says; an act on a connection that is over does nothing.
     pub(super) async fn act(&mut self, act: &ProbeAct, setting: &Setting) -> Result<(), PlayError> {
         let timestamp = protocol::Timestamp::from_unix_ms((setting.unix_ms)());
         let message = |message: ClientMessage| {
-            Order::Send(RawFrame::text(setting.dialect.encode_client(&message, timestamp)))
+            PeerCommand::Send(RawFrame::text(setting.dialect.encode_client(&message, timestamp)))
         };
         let is_odd = matches!(act, ProbeAct::Stall | ProbeAct::SendBytes(_) | ProbeAct::SendFrames { .. });
         self.is_plain &= !is_odd;
@@ -169,11 +169,11 @@ impl Probe {
             ProbeAct::Connect => {
                 return Err(PlayError::Harness("a probe cannot connect without a stage".to_owned()));
             }
-            ProbeAct::Close(code) => Order::Close(*code),
-            ProbeAct::Drop => Order::Drop,
-            ProbeAct::Stall => Order::Stall(true),
-            ProbeAct::Resume => Order::Stall(false),
-            ProbeAct::Mute => Order::Mute,
+            ProbeAct::Close(code) => PeerCommand::Close(*code),
+            ProbeAct::Drop => PeerCommand::Drop,
+            ProbeAct::Stall => PeerCommand::Stall(true),
+            ProbeAct::Resume => PeerCommand::Stall(false),
+            ProbeAct::Mute => PeerCommand::Mute,
             ProbeAct::Ping => message(ClientMessage::Ping),
             ProbeAct::Send { kind, payload, count } => {
                 let other = || ClientMessage::Other { kind: kind.clone(), payload: payload.clone() };
@@ -182,13 +182,13 @@ impl Probe {
                 }
                 message(other())
             }
-            ProbeAct::SendText(text) => Order::Send(RawFrame::text(text.clone())),
+            ProbeAct::SendText(text) => PeerCommand::Send(RawFrame::text(text.clone())),
             ProbeAct::SendBinary(bytes) => {
-                Order::Send(RawFrame::whole(OpCode::Data(Data::Binary), bytes.clone()))
+                PeerCommand::Send(RawFrame::whole(OpCode::Data(Data::Binary), bytes.clone()))
             }
-            ProbeAct::SendBytes(bytes) => Order::Bytes(bytes.clone()),
+            ProbeAct::SendBytes(bytes) => PeerCommand::Bytes(bytes.clone()),
             ProbeAct::SendFrames { frames, chop } => {
-                Order::Frames { frames: frames.clone(), message: None, chop: *chop }
+                PeerCommand::Frames { frames: frames.clone(), message: None, chop: *chop }
             }
             ProbeAct::SendPing(ping) => {
                 let text = setting.dialect.encode_client(&ClientMessage::Ping, timestamp);
@@ -206,7 +206,7 @@ impl Probe {
         Ok(())
     }
 
-    async fn order(&self, order: Order) -> bool {
+    async fn order(&self, order: PeerCommand) -> bool {
         match &self.peer {
             Some(peer) => peer.order(order).await,
             None => false,
@@ -246,7 +246,7 @@ impl Probe {
 }
 
 /// A ping message in an unusual shape.
-fn odd_ping(mut text: String, ping: &OddPing) -> Result<Order, PlayError> {
+fn odd_ping(mut text: String, ping: &OddPing) -> Result<PeerCommand, PlayError> {
     if let Some(bytes) = ping.bytes {
         let padding = bytes.checked_sub(text.len()).ok_or_else(|| {
             PlayError::Harness(format!(
@@ -264,6 +264,6 @@ fn odd_ping(mut text: String, ping: &OddPing) -> Result<Order, PlayError> {
         }
         frames.push(fragment);
     }
-    let frames = frames.into_iter().map(|frame| OddFrame { frame, masked: true }).collect();
-    Ok(Order::Frames { frames, message: Some(message), chop: ping.chop })
+    let frames = frames.into_iter().map(|frame| FrameSpec { frame, masked: true }).collect();
+    Ok(PeerCommand::Frames { frames, message: Some(message), chop: ping.chop })
 }
