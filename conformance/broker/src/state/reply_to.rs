@@ -125,6 +125,7 @@ impl State {
             exchange: message.exchange.clone(),
             routing_key: message.routing_key.clone(),
         }));
+        self.unasked += 1;
         self.emit(Output::Content { to, channel: number, method, message: Arc::clone(message) });
     }
 }
