@@ -23,7 +23,7 @@ pub struct Lane {
     pub slice: Option<NonZeroUsize>,
     /// Whether every bit is inverted.
     pub corrupt: bool,
-    /// Whether nothing arrives at all, and nobody is told.
+    /// Whether bytes are held back without an error on either side.
     pub black_hole: bool,
 }
 

@@ -330,16 +330,7 @@ mod tests {
             (vec!["Sec-WebSocket-Key".to_owned()], BTreeMap::new(), true),
         ] {
             let (mut near, mut far) = tokio::io::duplex(4096);
-            let request = UpgradeRequest {
-                host: "h".into(),
-                path: "/ws".into(),
-                token: None,
-                upgrade: true,
-                origin: None,
-                half: false,
-                drip: None,
-                recipe: RequestSpec { fields, without, ..RequestSpec::default() },
-            };
+            let request = upgrade_with(RequestSpec { fields, without, ..RequestSpec::default() });
             let gateway = async {
                 ReceivedRequest::read(&mut far).await.unwrap();
                 far.write_all((granted("another") + "\r\n").as_bytes()).await.unwrap();
@@ -352,16 +343,8 @@ mod tests {
     /// A request that drips is whole in the end; a gateway that has given up meanwhile has answered.
     #[tokio::test(start_paused = true)]
     async fn a_request_drips() {
-        let request = UpgradeRequest {
-            host: "h".into(),
-            path: "/ws".into(),
-            token: None,
-            upgrade: true,
-            origin: None,
-            half: false,
-            drip: Some(Duration::from_millis(100)),
-            recipe: RequestSpec::default(),
-        };
+        let request =
+            UpgradeRequest { drip: Some(Duration::from_millis(100)), ..upgrade_with(RequestSpec::default()) };
         let (mut near, mut far) = tokio::io::duplex(4096);
         let gateway = async {
             let received = ReceivedRequest::read(&mut far).await.unwrap();
@@ -383,16 +366,8 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_has_its_status() {
         let (mut near, mut far) = tokio::io::duplex(4096);
-        let request = UpgradeRequest {
-            host: "h".into(),
-            path: "/x".into(),
-            token: None,
-            upgrade: false,
-            origin: None,
-            half: false,
-            drip: None,
-            recipe: RequestSpec::default(),
-        };
+        let request =
+            UpgradeRequest { path: "/x".into(), upgrade: false, ..upgrade_with(RequestSpec::default()) };
         let gateway = async {
             let request = ReceivedRequest::read(&mut far).await.unwrap();
             assert_eq!(request.key, None, "a plain GET");
@@ -416,7 +391,17 @@ mod tests {
             ]),
             without: vec!["sec-websocket-key".into()],
         };
-        let request = UpgradeRequest {
+        let request = upgrade_with(recipe);
+        assert_eq!(
+            request.head(),
+            "POST /ws HTTP/1.0\r\nHost: h\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Origin: o\r\nconnection: keep-alive\r\n\r\n"
+        );
+    }
+
+    /// A request for an upgrade on `/ws`, without a token.
+    fn upgrade_with(recipe: RequestSpec) -> UpgradeRequest {
+        UpgradeRequest {
             host: "h".into(),
             path: "/ws".into(),
             token: None,
@@ -425,11 +410,6 @@ mod tests {
             half: false,
             drip: None,
             recipe,
-        };
-        assert_eq!(
-            request.head(),
-            "POST /ws HTTP/1.0\r\nHost: h\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Origin: o\r\nconnection: keep-alive\r\n\r\n"
-        );
+        }
     }
 }

@@ -26,7 +26,7 @@ fn exhausted_attempts_end_the_search() {
     assert!(bench.after(s(3600)).is_empty());
 }
 
-/// STATE-4: whoever connects after exhaustion has every attempt again.
+/// STATE-4: a `connect` after exhaustion starts with the full number of attempts.
 #[test]
 fn connecting_after_exhaustion_starts_anew() {
     let mut bench = Bench::with(|config| config.timing.max_reconnect_attempts = 0);
