@@ -1,4 +1,4 @@
-//! Development mode: a token for whoever asks, and events published by hand. Never for production.
+//! Development mode: a token on request, and events published by hand. Never for production.
 
 mod publisher;
 
@@ -159,7 +159,7 @@ mod tests {
         assert!(matches!(token, Err(DevError::Mint(_))), "{token:?}");
     }
 
-    /// Requests of another shape are told what to write.
+    /// A malformed request is answered with the expected shape.
     #[tokio::test]
     async fn shapes_are_checked() {
         let config = Config::with_secret("s");

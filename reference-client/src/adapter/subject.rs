@@ -45,7 +45,7 @@ pub(super) enum Answer {
     Error(String),
 }
 
-/// What a request may fail with; every one of them is told by its text.
+/// Why a request may fail; the answer holds the error's text.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl<D: Dial> Subject<D> {

@@ -132,7 +132,7 @@ async fn obey(client: &Client, line: &str, json: bool) -> bool {
         Ok(Err(error)) => error.to_string(),
         Err(error) => error.to_string(),
     };
-    // Where nobody reads standard error, the line is simply not obeyed.
+    // Standard error may be closed; the line is ignored all the same.
     let _ = writeln!(anstream::stderr(), "{TROUBLE}{trouble}{TROUBLE:#}");
     false
 }

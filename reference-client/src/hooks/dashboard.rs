@@ -41,11 +41,11 @@ impl DashboardUpdates {
     /// When the client has ended.
     pub async fn mount(provider: &Provider, wall: WallClock) -> Result<Self, SendError> {
         let mut listening = Listening::new(provider);
-        let (tell, recent) = watch::channel(VecDeque::new());
+        let (sender, recent) = watch::channel(VecDeque::new());
         for name in PAYMENT_EVENTS {
-            let (tell, wall) = (tell.clone(), wall.clone());
+            let (sender, wall) = (sender.clone(), wall.clone());
             let at_event = move |payload: &Value| {
-                tell.send_modify(|recent| push(recent, name, payload.clone(), wall()));
+                sender.send_modify(|recent| push(recent, name, payload.clone(), wall()));
             };
             listening.event(name, at_event).await?;
         }

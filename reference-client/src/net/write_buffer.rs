@@ -29,7 +29,7 @@ pub(super) struct WriteBuffer<S> {
 struct Frame {
     opcode: u8,
     rest: Bytes,
-    /// Whether some of it has been written; such a frame cannot be taken back.
+    /// Whether some of it has been written; such a frame cannot be withdrawn.
     begun: bool,
 }
 

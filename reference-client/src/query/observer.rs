@@ -1,4 +1,4 @@
-//! Somebody who wants a query to be kept up to date.
+//! An observer, which keeps a query up to date.
 
 use std::sync::Weak;
 

@@ -18,9 +18,9 @@ use crate::gateway::{Gateway, client, reaches, soon};
 async fn a_client_connects_and_delivers() {
     let gateway = Gateway::start().await;
     let (client, mut statuses) = client(gateway.config());
-    let (tell, mut events) = mpsc::unbounded_channel();
+    let (sender, mut events) = mpsc::unbounded_channel();
     client.on("payment:created", move |payload| {
-        tell.send(payload.clone()).map_err(|error| ListenerError(error.to_string()))
+        sender.send(payload.clone()).map_err(|error| ListenerError(error.to_string()))
     });
     soon("the queue", client.send("note", json!(1))).await.unwrap();
     soon("the order", client.connect()).await.unwrap();
@@ -177,8 +177,8 @@ async fn a_hanging_handshake_is_given_up() {
     gateway.stream().await;
 }
 
-/// QUEUE-4, STATE-5: whoever leaves and comes back in one breath gets a second socket only once the first is over, and no
-/// message twice.
+/// QUEUE-4, STATE-5: after `disconnect()` and an immediate `connect()`, the second socket opens only once the first has
+/// ended, and no message is sent twice.
 #[tokio::test]
 async fn leaving_and_coming_back_repeats_no_message() {
     let gateway = Gateway::start().await;

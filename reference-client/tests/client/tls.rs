@@ -84,7 +84,7 @@ async fn a_trusted_gateway_is_spoken_to() {
     assert_eq!(*client.watch_failure().borrow(), None);
 }
 
-/// A gateway whose authority nobody knows, or whose certificate is for another name, is not: the token never leaves.
+/// A gateway with an unknown authority or a certificate for another name is not trusted: the token is never sent.
 #[tokio::test]
 async fn other_gateways_are_not() {
     let gateway = Secure::start("127.0.0.1").await;

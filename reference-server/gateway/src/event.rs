@@ -15,7 +15,7 @@ pub struct Event {
     pub timestamp: Option<Timestamp>,
 }
 
-/// Why a body is no event. Such a message is poison: no redelivery will mend it.
+/// Why a body is not an event. Such a message is poison: redelivery cannot fix it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an event: {reason}")]
 pub struct EventError {
@@ -74,9 +74,9 @@ mod tests {
         assert_eq!(odd.timestamp, None, "the event is good all the same");
     }
 
-    /// What is no event is told apart.
+    /// A body that is not an event is recognised.
     #[test]
-    fn poison_is_told_apart() {
+    fn poison_is_recognised() {
         for body in [
             "",
             "x",

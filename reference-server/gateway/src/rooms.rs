@@ -66,7 +66,7 @@ impl Rooms {
         self.members.iter().map(|(room, members)| (room, members.len()))
     }
 
-    /// Whether nobody is anywhere.
+    /// Whether there are no members in any room.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty() && self.of.is_empty()
     }

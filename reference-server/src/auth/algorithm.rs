@@ -1,4 +1,4 @@
-//! Signature algorithms that this gateway can be told to accept.
+//! Signature algorithms that this gateway can be configured to accept.
 
 use std::fmt;
 use std::str::FromStr;

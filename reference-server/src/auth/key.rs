@@ -42,7 +42,7 @@ impl Key {
         Self { kid, kind: Kind::Secret { decoding, encoding } }
     }
 
-    /// A secret that nobody knows, which signs and verifies while this process lives.
+    /// A random secret, which signs and verifies while this process lives.
     ///
     /// # Errors
     /// When the system has no random bytes.

@@ -12,7 +12,7 @@ pub struct Tag {
     pub number: u64,
 }
 
-/// What a source tells.
+/// An event from the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceEvent {
     /// The topology stands and events are consumed.

@@ -21,7 +21,7 @@ pub(crate) enum PublishError {
     /// It gave no confirmation.
     #[error("the broker did not confirm it")]
     Unconfirmed,
-    /// It had no queue for it, so nobody will see it.
+    /// No queue is bound for it, so it was not delivered.
     #[error("no queue is bound that takes it")]
     Unrouted,
     /// It does not answer.
@@ -29,8 +29,8 @@ pub(crate) enum PublishError {
     Silent,
 }
 
-/// Publishes to the exchange that the gateway's queue is bound to, over a connection of its own: somebody at a form is
-/// in no hurry, and needs no connection that is kept.
+/// Publishes to the exchange that the gateway's queue is bound to, over a new connection: manual publishing is rare, and
+/// its latency does not matter.
 pub(super) async fn publish(
     config: &RabbitMqConfig,
     routing_key: &str,

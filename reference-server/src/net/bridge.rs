@@ -12,8 +12,8 @@ use reference_gateway::{Deliveries, Delivery, Event};
 
 /// Deliveries that make one batch at most.
 const BATCH: usize = 256;
-/// Bytes of bodies after which a batch goes out: sockets are written to between batches, so that none piles up what a
-/// reader could have taken.
+/// Bytes of bodies after which a batch goes out. Sockets are written to between batches, so an outbox does not
+/// accumulate what a fast reader could already have read.
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// Carries events until it is dropped.
@@ -90,17 +90,17 @@ impl<S: EventSource, I: Send + 'static> Bridge<S, I> {
 
     /// Gives the events to every shard and waits until each has them; false when a shard is gone.
     async fn hand_over(&self, deliveries: Vec<Arc<Delivery>>, received: Instant) -> bool {
-        let mut taken = Vec::new();
+        let mut acks = Vec::new();
         for shard in &self.shards {
-            let (tell, told) = oneshot::channel();
-            let mail = ShardCommand::Events { deliveries: deliveries.clone(), received, taken: tell };
+            let (ack, acked) = oneshot::channel();
+            let mail = ShardCommand::Events { deliveries: deliveries.clone(), received, ack };
             if shard.send(mail).await.is_err() {
                 return false;
             }
-            taken.push(told);
+            acks.push(acked);
         }
-        for told in taken {
-            if told.await.is_err() {
+        for acked in acks {
+            if acked.await.is_err() {
                 return false;
             }
         }

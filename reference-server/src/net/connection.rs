@@ -20,7 +20,7 @@ use reference_gateway::{ConnectionId, Input};
 /// Orders that wait for a connection. It ends by the first, so there are never more.
 const ORDERS: usize = 2;
 
-/// What a shard tells a connection.
+/// A command from the shard to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionCommand {
     /// Begin the closing handshake.
@@ -118,7 +118,7 @@ pub(super) async fn serve_socket<S>(
 enum Teardown {
     /// The peer may want to know why.
     Goodbye,
-    /// Nobody is there.
+    /// The peer is unreachable.
     GivenUp,
 }
 

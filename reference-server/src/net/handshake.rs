@@ -20,8 +20,7 @@ impl<'a> Handshake<'a> {
     /// Reads a request.
     ///
     /// # Errors
-    /// Holds the answer. One that asks for anything else is told what there is (AUTH-9); one that asks for it in the wrong
-    /// way is told so.
+    /// Holds the answer: an error for another path or method (AUTH-9), or for an invalid upgrade request.
     pub fn read(head: &'a Head) -> Result<Self, Answer> {
         let asks =
             head.method == "GET" && head.lists("connection", "upgrade") && head.lists("upgrade", "websocket");

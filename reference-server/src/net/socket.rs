@@ -53,7 +53,7 @@ pub(super) enum Received {
     Pong,
 }
 
-/// Why a peer is not read any more. What it is to be told waits in the outbox.
+/// Why a peer is not read any more. The close frame, if any, waits in the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     /// It closed, or is gone.
@@ -79,7 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Self { stream, outbox, unread: false }
     }
 
-    /// Where to append what the peer is to be told.
+    /// Where to append frames for the peer.
     pub(super) fn outbox(&self) -> &Outbox<WriteHalf<S>> {
         &self.outbox
     }
@@ -109,7 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     self.shed(CloseCode::TRY_AGAIN_LATER);
                     Ended::Slow
                 }
-                // A peer that goes without a word has broken nothing that is the gateway's business.
+                // An abrupt TCP close is not a protocol violation (RFC 6455, 7.1.5).
                 Some(Err(
                     Error::Io(_)
                     | Error::ConnectionClosed
@@ -165,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 }
 
-/// What a peer is told that broke the rules (RFC 6455 section 7.4.1).
+/// The close code for a peer that violated the protocol (RFC 6455 section 7.4.1).
 fn code_for(error: &Error) -> CloseCode {
     match error {
         Error::Capacity(_) => CloseCode::TOO_BIG,

@@ -57,7 +57,7 @@ mod tests {
     use protocol::{Role, UserId};
     use tracing_subscriber::layer::SubscriberExt;
 
-    /// What happens to a user is reported as theirs, what happens to nobody is not; warnings alone are no reports.
+    /// An error in a user's span is reported with the user, any other without one; warnings are not reported.
     #[test]
     fn reports_carry_the_user() {
         let claims = Claims {
@@ -77,16 +77,16 @@ mod tests {
                 tracing::error!("broken for all");
             });
         });
-        let told = |event: &sentry::protocol::Event<'static>| {
+        let summary = |event: &sentry::protocol::Event<'static>| {
             let user = event.user.clone().map(|user| (user.id, user.email));
             (event.message.clone().unwrap_or_default(), user)
         };
         let user = (Some("u7".to_owned()), Some("u7@example.org".to_owned()));
         let expected = [("broken for one".to_owned(), Some(user)), ("broken for all".to_owned(), None)];
-        assert_eq!(events.iter().map(told).collect::<Vec<_>>(), expected);
+        assert_eq!(events.iter().map(summary).collect::<Vec<_>>(), expected);
     }
 
-    /// A DSN that is none is told without repeating it.
+    /// The error for an invalid DSN does not repeat the DSN.
     #[test]
     fn a_bad_dsn_is_refused() {
         assert_eq!(Reporting::start(Some("hush")).err(), Some(ReportError::Dsn));

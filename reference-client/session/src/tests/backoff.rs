@@ -15,8 +15,8 @@ fn exhausted_attempts_end_the_search() {
     bench.command(Command::Connect);
     for (dial, delay) in (1..).zip([1, 2, 4, 4, 4]) {
         bench.dial_failed(dial);
-        let (waited, told) = bench.at_deadline();
-        assert_eq!((waited, told[1].clone()), (s(delay), format!("dial {} with old", dial + 1)));
+        let (waited, outputs) = bench.at_deadline();
+        assert_eq!((waited, outputs[1].clone()), (s(delay), format!("dial {} with old", dial + 1)));
     }
     assert_eq!(
         bench.dial_failed(6),
@@ -26,7 +26,7 @@ fn exhausted_attempts_end_the_search() {
     assert!(bench.after(s(3600)).is_empty());
 }
 
-/// STATE-4: whoever connects after exhaustion has every attempt again.
+/// STATE-4: `connect()` after exhaustion has every attempt again.
 #[test]
 fn connecting_after_exhaustion_starts_anew() {
     let mut bench = Bench::with(|config| config.timing.max_reconnect_attempts = 0);
@@ -88,7 +88,7 @@ fn without_reconnection_a_loss_is_the_end() {
     assert_eq!(bench.session.deadline(), None);
 }
 
-/// BACKOFF-1: what a `reconnecting` client waits for is told before the status.
+/// BACKOFF-1: the delay of a redial is reported before the status becomes `reconnecting`.
 #[test]
 fn a_redial_is_told_with_its_delay() {
     let mut bench = Bench::connected();

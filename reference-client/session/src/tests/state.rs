@@ -136,8 +136,8 @@ fn only_a_normal_close_is_final() {
     }
 }
 
-/// QUEUE-4, STATE-5: whoever disconnects and connects in one breath is `connecting` at once, but dials when the old socket is
-/// over: what that one still wrote is not repeated.
+/// QUEUE-4, STATE-5: `disconnect()` followed at once by `connect()` is `connecting` immediately, but dials when the old
+/// socket has ended: what that socket still wrote is not repeated.
 #[test]
 fn connecting_waits_for_the_old_socket() {
     let mut bench = Bench::connected();
@@ -169,6 +169,6 @@ fn an_old_socket_is_not_waited_for_for_ever() {
     assert_eq!(
         bench.command(Command::Connect),
         ["drop 2", "disconnected → connecting", "dial 3 with old"],
-        "nobody waits for what is long over"
+        "a socket that has ended is not waited for"
     );
 }

@@ -28,7 +28,7 @@ fn a_refused_token_waits_for_a_new_one() {
     );
 }
 
-/// TOKEN-1: a new token alone connects nobody who did not ask for a connection.
+/// TOKEN-1: a new token alone does not open a connection that was not asked for.
 #[test]
 fn a_new_token_does_not_connect_by_itself() {
     let mut bench = Bench::new();
