@@ -144,7 +144,7 @@ impl Trial {
                 "nothing can be judged without it: let the adapter call the client",
             ),
             Ok(Answer::Unsupported) => RequestStatus::Unsupported,
-            // Nobody waits for a token here, and one may say so.
+            // No token is awaited here, and an adapter may answer with an error.
             Ok(Answer::Failed(_)) if op == "token" => RequestStatus::Supported,
             Ok(Answer::Failed(error)) => broken(
                 &format!("it is answered with the error {error:?}"),
@@ -168,7 +168,7 @@ impl Trial {
         }
     }
 
-    /// The client dials where it was told to, and the adapter reports its status.
+    /// The client dials the configured URL, and the adapter reports its status.
     async fn connects(&mut self) -> bool {
         let url = self.listener.url();
         if !self.listener.opened(PATIENCE).await {

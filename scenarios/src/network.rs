@@ -23,7 +23,7 @@ pub struct Lane {
     pub slice: Option<NonZeroUsize>,
     /// Whether every bit is inverted.
     pub corrupt: bool,
-    /// Whether nothing arrives at all, and nobody is told.
+    /// Whether nothing arrives at all, without an error at either end.
     pub black_hole: bool,
 }
 

@@ -30,7 +30,7 @@ pub use wire::{Passed, Wire};
 /// Makes what changes one connection, where something does. They are counted from 0, over all clients.
 pub type WireMaker = Arc<dyn Fn(usize) -> Option<Box<dyn Wire>> + Send + Sync>;
 
-/// Who changes what crosses the boundary; by default nobody.
+/// The interceptors of what crosses the boundary; by default none.
 #[derive(Clone, Default)]
 pub struct Boundary {
     /// Changes WebSocket connections.

@@ -54,7 +54,7 @@ pub struct Demo {
     secret: String,
 }
 
-/// Why a demonstration is over that nobody ended.
+/// Why a demonstration ended by itself.
 #[derive(Debug, miette::Diagnostic, thiserror::Error)]
 pub enum DemoError {
     /// The embedded broker cannot start.

@@ -98,7 +98,7 @@ impl Diagram {
     }
 }
 
-/// Where everybody stands.
+/// The actors' positions.
 struct Places {
     lanes: Vec<String>,
     gateway: usize,
@@ -112,7 +112,7 @@ impl Places {
             Some(self.gateway + 1)
         } else {
             let lane = self.lanes.iter().position(|lane| *lane == actor.0);
-            // Whoever has no lifeline of their own shares the last one.
+            // An actor without its own lifeline shares the last one.
             lane.or((*actor != Actor::scenario()).then(|| self.lanes.len().saturating_sub(1)))
         }
     }

@@ -32,7 +32,7 @@ pub struct BrokerLink {
     connection: Connection,
     names: Names,
     patience: Duration,
-    /// Whether the first event waits until somebody consumes from the queue of that name.
+    /// Whether the first event waits until the queue of that name has a consumer.
     awaits_consumer: bool,
     /// The requirement by which a gateway that can be published to consumes.
     awaited_for: &'static str,
@@ -72,8 +72,8 @@ impl BrokerLink {
         })
     }
 
-    /// The same, publishing whether or not anybody consumes from the queue of that name: for gateways that have a queue each,
-    /// whose own readiness must do, and for a queue that stands already and keeps what comes.
+    /// The same, but publishes whether or not the queue of that name has a consumer: for gateways with a queue each, whose own
+    /// readiness check must suffice, and for an existing queue, which keeps the messages.
     pub fn publishing_unconsumed(self) -> Self {
         Self { awaits_consumer: false, ..self }
     }
@@ -150,8 +150,8 @@ impl BrokerLink {
         })
     }
 
-    /// Counts the messages that are ready once nobody consumes any more: whatever a killed gateway had not acknowledged is
-    /// among them.
+    /// Counts the messages that are ready once the queue has no consumers: they include all that a killed gateway had not
+    /// acknowledged.
     ///
     /// # Errors
     /// When the broker is gone.

@@ -68,8 +68,8 @@ impl ProcessorTime {
     }
 }
 
-/// Whether this system tells all that is read here. A kernel may lack either file (`SCHED_INFO`, `PROC_CHILDREN`).
-pub(super) fn is_told() -> bool {
+/// Whether this system provides the files that are read here. A kernel may lack either (`SCHED_INFO`, `PROC_CHILDREN`).
+pub(super) fn is_available() -> bool {
     ProcessorTime::own().is_some() && File::open("/proc/thread-self/children").is_ok()
 }
 

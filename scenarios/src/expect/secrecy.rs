@@ -1,4 +1,4 @@
-//! What must not be told (AUTH-8, TOKEN-3).
+//! Tokens must not be disclosed (AUTH-8, TOKEN-3).
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::Finding;
 use crate::trace::{Event, Trace};
 
 /// Shortest part of a token that is looked for: a signature is unmistakable, and is the part that must not be known.
-const TELLING: usize = 20;
+const MIN_SECRET_LEN: usize = 20;
 
 /// What no token may stand in.
 const EXPECTED: &str = "no token in anything that is said, printed or shown";
@@ -48,12 +48,12 @@ pub(crate) fn leak(trace: &Trace) -> Option<Finding> {
     })
 }
 
-/// The telling part of each token that was sent.
+/// The signature of each token that was sent.
 fn signatures(trace: &Trace) -> BTreeSet<&str> {
     let tokens = trace.iter().filter_map(|(_, observation)| match &observation.event {
         Event::Dialled { query, .. } => query.iter().find(|(name, _)| name == "token"),
         _ => None,
     });
     let parts = tokens.filter_map(|(_, token)| token.rsplit('.').next());
-    parts.filter(|part| part.len() >= TELLING).collect()
+    parts.filter(|part| part.len() >= MIN_SECRET_LEN).collect()
 }

@@ -100,9 +100,9 @@ fn one_sign_of_several_is_enough() {
     assert!(!holds(text, &trace([opened(1)])));
 }
 
-/// What cannot be read is told where something was missed.
+/// A finding about a missing message mentions unreadable ones.
 #[test]
-fn what_nearly_came_is_told() {
+fn unreadable_messages_are_mentioned() {
     let unreadable =
         Frame { message: Some(Message::Unreadable("no room".into())), ..frame(FrameKind::Text, "{}") };
     let seen = trace([(1, Some(0), Event::Received(unreadable))]);
@@ -295,14 +295,14 @@ fn a_token_that_is_told_is_found() {
     let log = |text: &str| (1, None, Event::Log { text: text.to_owned() });
     let page =
         |body: &str| (1, None, Event::Answered { path: "/stats".into(), status: 200, body: body.to_owned() });
-    let told = |body: &str| {
+    let received = |body: &str| {
         let frame = Frame { kind: FrameKind::Text, body: body.to_owned(), message: None };
         (1, Some(0), Event::Received(frame))
     };
-    let clean = trace([dialled(), log("a connection was refused"), page("{}"), told("{}")]);
+    let clean = trace([dialled(), log("a connection was refused"), page("{}"), received("{}")]);
     assert!(holds("no_tokens = true", &clean));
     let encoded = SIGNATURE.replace('W', "%57");
-    for leak in [log(SIGNATURE), log(&encoded), page(SIGNATURE), told(SIGNATURE)] {
+    for leak in [log(SIGNATURE), log(&encoded), page(SIGNATURE), received(SIGNATURE)] {
         assert!(!holds("no_tokens = true", &trace([dialled(), log(""), leak])));
     }
     assert!(!holds("no_tokens = true", &trace([dialled()])), "nothing was looked at");

@@ -114,8 +114,8 @@ fn has_asked_for_a_private_room(trace: &Trace, actor: &Actor) -> bool {
     })
 }
 
-/// BRIDGE-6: on each connection, events come in the order in which they were published; where a gateway has several queues, or it
-/// cannot be told how many, events of one type do. What comes twice is not judged here.
+/// BRIDGE-6: on each connection, events come in the order in which they were published; where a gateway has several queues,
+/// or an unknown number, events of one type do. Duplicates are not judged here.
 fn events_keep_their_order(script: &GatewayScript, trace: &Trace) -> Option<Finding> {
     let mut published = Vec::new();
     let mut has_one_order = BTreeSet::new();
@@ -127,7 +127,7 @@ fn events_keep_their_order(script: &GatewayScript, trace: &Trace) -> Option<Find
         }
         published.push((kind, &body["data"]));
     }
-    // Which of several equal events has come, an event of another type does not tell.
+    // Which of several equal events has come cannot be inferred from events of another type.
     has_one_order.retain(|place| published.iter().filter(|event| **event == published[*place]).count() == 1);
     let mut came = BTreeMap::<_, BTreeSet<usize>>::new();
     let mut newest = BTreeMap::<_, (usize, usize)>::new();

@@ -64,7 +64,7 @@ impl FedThrough {
         self.source.as_mut().expect("it is there until it is dropped")
     }
 
-    /// The next event that is heard: what comes to a deaf gateway is neither taken nor settled.
+    /// The next event that the gateway receives: events for a deaf gateway are neither received nor settled.
     async fn heard(&mut self) -> SourceEvent {
         let event = self.source().next().await;
         if !self.senses.hears() {

@@ -18,8 +18,8 @@ struct Lost {
     speech: AtomicBool,
 }
 
-/// A host's sockets and pipes. Those that a mute process lets go of stay open, as nothing tells the other end; they end with the
-/// process, which this belongs to.
+/// A host's sockets and pipes. Those that a mute process closes stay open, as the other end is not notified; they end with
+/// the process, which owns this.
 #[derive(Clone, Default)]
 pub(crate) struct Sockets {
     senses: Senses,

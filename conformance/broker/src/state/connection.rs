@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// ```text
 /// Starting ──start-ok──► Tuning ──tune-ok──► Opening ──open──► Open ──close──► (gone)
 ///
-/// any of them ─────────── a fault that is told ──────────────► Closing ──close-ok──► (gone)
+/// any of them ─────────── a fault with a reply code ─────────► Closing ──close-ok──► (gone)
 /// Starting, Tuning, Opening ── one that is not ──────────────► (gone)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl State {
         self.forget_connection(id);
     }
 
-    /// Tells the client why its connection ends, frees everything it held, and waits for its answer.
+    /// Sends the client the reason, frees everything that the connection held, and waits for its answer.
     pub(super) fn close_connection(
         &mut self,
         id: ConnectionId,
@@ -146,15 +146,15 @@ impl State {
         let Some(connection) = self.connections.get(&id) else {
             return;
         };
-        // As RabbitMQ does: whoever is not in yet is told why only where there is something to be learnt from it.
-        let told = match connection.phase {
+        // As RabbitMQ does: before the connection is open, a reason is sent only for some faults.
+        let sends_reason = match connection.phase {
             Phase::Closing => return,
             Phase::Starting => fault.code() == AMQPSoftError::ACCESSREFUSED.get_id(),
             Phase::Tuning => false,
             Phase::Opening => fault.code() == AMQPHardError::NOTALLOWED.get_id(),
             Phase::Open => true,
         };
-        if !told {
+        if !sends_reason {
             self.emit(Output::HangUp { to: id });
             return self.forget_connection(id);
         }

@@ -131,7 +131,7 @@ pub(crate) struct QueueArguments {
     pub(crate) message_ttl: Option<Duration>,
     pub(crate) max_length: Option<usize>,
     pub(crate) max_length_bytes: Option<usize>,
-    /// The highest priority that is told apart; none where priorities do not count.
+    /// The highest distinct priority; `None` where the queue has no priorities.
     pub(crate) max_priority: Option<u8>,
     pub(crate) overflow: Overflow,
     pub(crate) single_active_consumer: bool,
@@ -148,8 +148,8 @@ impl QueueArguments {
         let reader = Reader { queue, table };
         let kind = reader.kind()?;
         let known = || CLASSIC.into_iter().chain(QUORUM).chain(STREAM);
-        let stranger = known().find(|name| table.contains_key(name) && !kind.arguments().contains(name));
-        if let Some(argument) = stranger {
+        let unexpected = known().find(|name| table.contains_key(name) && !kind.arguments().contains(name));
+        if let Some(argument) = unexpected {
             return Err(Fault::precondition(format!(
                 "invalid arg '{argument}' for queue '{queue}' in vhost '/' of queue type rabbit_{kind}_queue"
             )));

@@ -29,7 +29,7 @@ pub(crate) struct Flow {
 /// What flowed.
 #[derive(Debug)]
 pub(crate) struct Flowed {
-    /// What the broker has taken on itself.
+    /// What the broker has confirmed.
     pub(crate) confirmed: BTreeSet<u64>,
     /// The number that comes next.
     pub(crate) next: u64,

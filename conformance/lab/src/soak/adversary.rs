@@ -109,7 +109,7 @@ async fn send_garbage(door: &Dialer, random: &mut fastrand::Rng) -> Result<bool,
     let mut stream = if random.bool() {
         door.connect_tcp().await?
     } else {
-        door.enter("babbling", Role::Customer).await?.stream
+        door.enter("garbage", Role::Customer).await?.stream
     };
     let length = random.usize(1..GARBAGE_BYTES);
     let garbage: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(length).collect();

@@ -60,7 +60,7 @@ pub struct LaneSpec {
     /// Whether every bit is inverted.
     #[serde(skip_serializing_if = "is_default")]
     pub corrupt: bool,
-    /// Whether nothing arrives, and nobody is told; what was sent comes when it is gone.
+    /// Whether nothing arrives, without an error; what was sent arrives when the fault is removed.
     #[serde(skip_serializing_if = "is_default")]
     pub black_hole: bool,
 }

@@ -252,7 +252,7 @@ async fn an_exclusive_queue_is_locked_to_others_with_405(bench: &Bench) {
         code_of(bench.channel().await.queue_declare(queue.clone(), PLAIN, none()).await),
     ];
     assert_eq!(results, [405; 9]);
-    // Anybody may publish to it.
+    // Any connection may publish to it.
     put(&channel().await, &queue, &["a"]).await;
     crate::bench::until_ready(&owner, &queue, 1).await;
 }
