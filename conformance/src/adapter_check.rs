@@ -82,7 +82,7 @@ pub async fn check(
 ) -> Result<Vec<Finding>, CheckError> {
     let listener = Listener::start().await?;
     let mut subject = Subject::spawn(command, values, &profile.folder, Streams::Piped)?;
-    let pipes = subject.take_pipes().expect("they were asked for, and are taken once");
+    let pipes = subject.take_pipes().expect("piped, and only used once");
     let mut trial = Trial { exchange: Exchange::start(pipes), listener, findings: Vec::new() };
     match trial.run(profile).await {
         Ok(()) => {

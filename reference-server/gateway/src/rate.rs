@@ -77,7 +77,7 @@ mod tests {
             assert_eq!(meter.take(ms(0), LIMIT), Verdict::Allowed);
         }
         assert_eq!(meter.take(ms(0), LIMIT), Verdict::Refused);
-        assert_eq!(meter.take(ms(50), LIMIT), Verdict::Ignored, "told once a second");
+        assert_eq!(meter.take(ms(50), LIMIT), Verdict::Ignored, "one notice per second");
         assert_eq!(meter.take(ms(100), LIMIT), Verdict::Allowed);
         assert_eq!(meter.take(ms(101), LIMIT), Verdict::Ignored);
         for tick in 2..40 {

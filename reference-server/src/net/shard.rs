@@ -26,7 +26,7 @@ use reference_gateway::{ConnectionId, ConnectionStats, Delivery, Gateway, Input,
 const SIGNS: usize = 1024;
 /// Events that the machine handles before outboxes are flushed.
 const BATCH: usize = 256;
-/// One address may hold at most 1/`HANDSHAKE_SHARES` of the handshakes, so that it cannot lock out other addresses.
+/// One address may hold one handshake in so many, so that it cannot lock out other addresses.
 const HANDSHAKE_SHARES: usize = 4;
 
 /// What all shards share, and none owns.

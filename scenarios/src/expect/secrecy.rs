@@ -7,10 +7,10 @@ use percent_encoding::percent_decode_str;
 use super::Finding;
 use crate::trace::{Event, Trace};
 
-/// Shortest part of a token that is looked for: a signature is unmistakable, and is the part that must not be known.
-const MIN_SECRET_LEN: usize = 20;
+/// Shortest signature that is searched for, in bytes. The signature identifies a token and is its secret part.
+const MIN_SIGNATURE_BYTES: usize = 20;
 
-/// What no token may stand in.
+/// What is expected: no token appears in a message, page or log.
 const EXPECTED: &str = "no token in anything that is said, printed or shown";
 
 pub(super) fn no_tokens(trace: &Trace) -> Result<(), Finding> {
@@ -55,5 +55,5 @@ fn signatures(trace: &Trace) -> BTreeSet<&str> {
         _ => None,
     });
     let parts = tokens.filter_map(|(_, token)| token.rsplit('.').next());
-    parts.filter(|part| part.len() >= MIN_SECRET_LEN).collect()
+    parts.filter(|part| part.len() >= MIN_SIGNATURE_BYTES).collect()
 }

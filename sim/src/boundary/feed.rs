@@ -48,7 +48,7 @@ pub trait Feed: Send {
 
 /// A source, perhaps behind a [`Feed`].
 pub(crate) struct FedThrough {
-    /// Taken when it is dropped.
+    /// `None` only while it is dropped.
     source: Option<SimSource>,
     feed: Option<Box<dyn Feed>>,
     ready: VecDeque<SourceEvent>,

@@ -28,7 +28,7 @@ pub(crate) struct Sockets {
 
 /// One of them, for as long as the process uses it.
 pub(crate) struct Sensed<S: Send + 'static> {
-    /// Taken when it is dropped.
+    /// `None` only while it is dropped.
     stream: Option<S>,
     sockets: Sockets,
 }
