@@ -98,7 +98,7 @@ enum StartError {
     Runtime(std::io::Error),
 }
 
-/// Runs the program and says how it ended.
+/// Runs the program and returns its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,

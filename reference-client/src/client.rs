@@ -19,7 +19,7 @@ use reference_session::{Command, QueueFull, Status, Token};
 /// Commands that may wait for the driver; when the channel is full the sender waits.
 const ORDERS: usize = 64;
 
-/// A client. Cheap to clone; the connection closes when the last clone goes.
+/// A client. Cheap to clone; the connection closes when the last clone is dropped.
 #[derive(Clone)]
 pub struct Client {
     orders: mpsc::Sender<ClientCommand>,
@@ -155,7 +155,7 @@ impl Client {
         self.listeners.on(name.into(), Box::new(listener))
     }
 
-    /// Takes a listener, or an observer of the status, off, and no other. It is not called again, though a call that is under way goes on.
+    /// Removes one listener or status observer. It is not called again, but a call in progress continues.
     pub fn off(&self, id: ListenerId) {
         self.listeners.off(id);
     }
@@ -170,7 +170,7 @@ impl Client {
         self.listeners.on_status(Box::new(observer))
     }
 
-    /// Says who is signed in, for error reports; `None` once they have signed out (OBS-1).
+    /// Sets the signed-in user for error reports; `None` after sign-out (OBS-1).
     pub fn set_user(&self, user: Option<User>) {
         self.reports.set_user(user);
     }

@@ -39,7 +39,7 @@ pub struct ClientConfig {
 /// Why a configuration cannot be used. URLs are shown without password and query, since either may hold a secret (TOKEN-3).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ConfigError {
-    /// The URL is none.
+    /// The URL is invalid.
     #[error("`{url}` is not a URL: {reason}; write `ws://HOST:PORT/PATH`")]
     Url {
         /// What was given.
@@ -53,7 +53,7 @@ pub enum ConfigError {
         /// What was given.
         url: String,
     },
-    /// The proxy's URL is none of an HTTP proxy.
+    /// The proxy's URL is not one of an HTTP proxy.
     #[error("`{url}` is no HTTP proxy; write `http://HOST:PORT`")]
     Proxy {
         /// What was given.

@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, watch};
 use crate::client::{Client, SendError};
 use reference_session::Status;
 
-/// A shared connection. Every clone is a consumer; the connection closes with 1000 when the last one goes (PROV-3).
+/// A shared connection. Every clone is a consumer; the connection closes with 1000 when the last one is dropped (PROV-3).
 #[derive(Clone)]
 pub struct Provider {
     shared: Arc<ProviderState>,

@@ -1,4 +1,4 @@
-//! Who a connection speaks for (AUTH-1 to AUTH-7, AUTH-11). No error here says what the token was (AUTH-8).
+//! Token verification (AUTH-1 to AUTH-7, AUTH-11). No error contains the token (AUTH-8).
 
 mod algorithm;
 mod key;

@@ -35,9 +35,9 @@ pub type WireMaker = Arc<dyn Fn(usize) -> Option<Box<dyn Wire>> + Send + Sync>;
 pub struct Boundary {
     /// Changes WebSocket connections.
     pub wire: Option<WireMaker>,
-    /// Changes what a gateway's broker says and hears.
+    /// Intercepts what a gateway's broker sends and receives.
     pub feed: Option<Arc<dyn Fn() -> Box<dyn Feed> + Send + Sync>>,
-    /// Changes what a client's adapter hears and says.
+    /// Intercepts what a client's adapter receives and sends.
     pub lines: Option<Arc<dyn Fn() -> Box<dyn Lines> + Send + Sync>>,
     /// Fails the gateways, or the clients, at a step.
     pub failure: Option<Failure>,

@@ -16,7 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Names the arm that a program shall be.
 pub(super) const VARIABLE: &str = "FANOUT_ARM";
-/// What the arms that are no gateway greet a subscriber with, once it will get every event.
+/// The first message of arms other than the gateway, sent once the subscriber will receive every event.
 const WELCOME: &str = r#"{"type":"connection:established"}"#;
 
 /// A program that sends events to its subscribers.

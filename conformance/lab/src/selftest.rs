@@ -135,7 +135,9 @@ impl Trials {
                 on_trial(&trial);
                 match trial {
                     Trial::Control(_, Verdict::Pass) => matrix.controls_passed += 1,
-                    Trial::Control(id, verdict) => drop(matrix.controls_failed.insert(id, verdict_text(&verdict))),
+                    Trial::Control(id, verdict) => {
+                        drop(matrix.controls_failed.insert(id, verdict_text(&verdict)))
+                    }
                     Trial::Mutant(place, fate) => drop(fates.insert(place, fate)),
                 }
             },

@@ -36,7 +36,8 @@ impl SubjectProbe {
     pub fn start() -> Self {
         let (orders, inbox) = mpsc::sync_channel(ORDERS);
         let thread = thread::Builder::new().name("subject-probe".to_owned());
-        let runs = process_tree::is_available() && thread.spawn(move || Sampler::default().run(&inbox)).is_ok();
+        let runs =
+            process_tree::is_available() && thread.spawn(move || Sampler::default().run(&inbox)).is_ok();
         Self { orders: runs.then_some(orders), trees: Arc::default() }
     }
 

@@ -1,4 +1,4 @@
-//! What goes into the machine and what comes out.
+//! The machine's inputs and outputs.
 
 use std::time::Duration;
 

@@ -20,7 +20,7 @@
 //! * IN-2: what a connection was given and has not written is bounded: the queue, the window of requests, one ping, one pong;
 //! * PING-1, PING-3: pings keep the interval, on the open connection only, and one left unanswered ends it;
 //! * TOKEN-1, TOKEN-2: a dial uses the newest token: what was given and not used yet, or what the provider answers for it;
-//! * signs of a connection that is over change nothing, and a timer that is handled does not stay due.
+//! * late inputs of an ended connection change nothing, and a handled timer does not stay due.
 //!
 //! More cases: `PROPTEST_CASES=100000 cargo test --release -p reference-session --lib model`.
 

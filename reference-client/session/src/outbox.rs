@@ -65,7 +65,7 @@ impl Outbox {
         }
     }
 
-    /// The connection is gone; what it was offered and did not take is for the next one.
+    /// The connection has ended; messages that it was offered and did not write go to the next one.
     pub(super) fn withdraw(&mut self, connection: ConnectionId) {
         if self.offered_to == Some(connection) {
             self.offered_to = None;

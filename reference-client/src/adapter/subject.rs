@@ -130,7 +130,7 @@ impl<D: Dial> Subject<D> {
     /// Leaving is polite: the connection closes with 1000.
     pub(super) async fn leave(&mut self) {
         if let Ok(client) = self.client() {
-            // A client that is gone has left already.
+            // The client may have ended already.
             let _ = client.disconnect().await;
         }
         self.consumers.clear();

@@ -1,4 +1,4 @@
-//! Who hears of what (SUB-3).
+//! The registry of listeners (SUB-3).
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -30,12 +30,12 @@ pub struct Activity {
     pub kind: String,
     /// The event's payload.
     pub data: Value,
-    /// When this client heard of it.
+    /// When this client received it.
     pub at: Timestamp,
 }
 
 impl DashboardUpdates {
-    /// Mounts it; `wall` says when an activity was heard of.
+    /// Mounts it; `wall` is the clock for the time of reception.
     ///
     /// # Errors
     /// When the client has ended.

@@ -68,7 +68,7 @@ async fn learn_token(
     let asking = async {
         if let Some(provider) = provider {
             let answer = provider.token().await.map(Token::from).map_err(|error| error.to_string());
-            // Where the driver is gone, this task ends with its inbox.
+            // If the driver has ended, this task ends as well: its inbox closes.
             let _ = inputs.send(Input::Token(id, answer)).await;
         }
         std::future::pending::<()>().await;

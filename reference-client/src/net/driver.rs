@@ -21,7 +21,7 @@ use reference_session::{
     Command, ConnectionId, Input, Now, Output, QueueFull, Session, SessionConfig, Status,
 };
 
-/// Signs that wait for the driver; a connection that is faster waits.
+/// Inputs that may wait for the driver; when the channel is full the connection waits.
 const SIGNS: usize = 256;
 /// Requests for subscriptions that wait for a connection to write them.
 const REQUESTS: usize = 256;
@@ -98,7 +98,7 @@ impl Drop for Running {
 }
 
 impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
-    /// Runs to the end: until every sender of orders is gone, and the connection with them.
+    /// Runs until every command sender is dropped and the connection has ended.
     pub(crate) async fn run(
         config: ClientConfig,
         dial: D,
@@ -178,7 +178,7 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
         outcome
     }
 
-    /// Does what the machine asks for. A connection that is gone already is asked for nothing.
+    /// Carries out an output of the machine. Outputs for an ended connection are dropped.
     fn act(&mut self, output: Output) {
         match output {
             Output::AskToken { connection } => {

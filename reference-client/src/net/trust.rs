@@ -96,7 +96,10 @@ mod tests {
         assert!(missing.to_string().starts_with("no/such.pem: "), "{missing}");
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         assert!(matches!(Trust::from_pem_file(&manifest), Err(TrustError::File { .. })));
-        assert!(matches!(Trust::Certificates(Vec::new()).tls_config(), Err(TrustError::NoCertificate { .. })));
+        assert!(matches!(
+            Trust::Certificates(Vec::new()).tls_config(),
+            Err(TrustError::NoCertificate { .. })
+        ));
         let broken = Trust::Certificates(vec![CertificateDer::from(vec![1, 2, 3])]);
         assert!(matches!(broken.tls_config(), Err(TrustError::Unusable(_))));
     }

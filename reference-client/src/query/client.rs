@@ -160,7 +160,7 @@ impl CacheState {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An observer has gone.
+    /// An observer was dropped.
     pub(super) fn unobserve(&self, key: &QueryKey) {
         if let Some(entry) = self.lock().entries.get_mut(key) {
             entry.observers -= 1;
@@ -191,7 +191,7 @@ impl CacheState {
     }
 
     fn finish(shared: &Weak<Self>, key: &QueryKey, id: FetchId, result: Result<Value, FetchError>) {
-        // A cache that is gone wants no data.
+        // The cache may have been dropped.
         if let Some(shared) = shared.upgrade()
             && let Some(entry) = shared.lock().entries.get_mut(key)
         {

@@ -90,7 +90,7 @@ async fn a_conversation_in_json() {
     assert_eq!(program.end().await, (Some(0), String::new()));
 }
 
-/// A refused token ends with 1, and says so.
+/// A refused token ends with exit code 1 and a message.
 #[tokio::test]
 async fn a_refused_token_ends_with_1() {
     let gateway = Gateway::start().await;
@@ -124,7 +124,7 @@ async fn exhausted_attempts_end_with_1() {
     assert_eq!(program.end().await.0, Some(1));
 }
 
-/// What cannot be used ends with 2 and says what it is, without secrets.
+/// An invalid configuration ends with exit code 2 and an error that names it, without secrets.
 #[tokio::test]
 async fn wrong_usage_ends_with_2() {
     let token = [("GATECHECK_TOKEN", "s3cr3t-t0k3n")];

@@ -38,7 +38,7 @@ async fn a_client_connects_and_delivers() {
     assert_eq!(soon("the event", events.recv()).await, Some(json!({ "id": 7 })));
 }
 
-/// STATE-3, QUEUE-4, SUB-2: after a drop without a close frame the client comes back, renews its subscription, and repeats nothing.
+/// STATE-3, QUEUE-4, SUB-2: after a drop without a close frame the client reconnects, subscribes again, and resends nothing.
 #[tokio::test]
 async fn a_client_comes_back_after_a_drop() {
     let gateway = Gateway::start().await;
@@ -82,7 +82,7 @@ async fn leaving_closes_with_1000() {
     assert_eq!(accepted.close_code().await, CloseCode::NORMAL);
 }
 
-/// TOKEN-1, QUEUE-4: a message and a new token in one breath: the old connection gets the message and 1000, and only once
+/// TOKEN-1, QUEUE-4: a message and at once a new token: the old connection gets the message and 1000, and only once
 /// it is over the new one is dialled, which does not get the message again.
 #[tokio::test]
 async fn a_new_token_repeats_no_message() {

@@ -50,7 +50,7 @@ impl Gateway {
         self.listener.local_addr().expect("an address")
     }
 
-    /// A configuration that comes back at once, so that a test need not wait for it.
+    /// A configuration that reconnects without a delay, so that tests are fast.
     pub(crate) fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new(&self.url(), "a+b").expect("a URL");
         config.timing.reconnect_delay = Duration::from_millis(1);

@@ -98,7 +98,7 @@ async fn other_gateways_are_not() {
     assert!(reason.contains("certificate") && reason.contains("gateway.example"), "{reason}");
 }
 
-/// DIAL-2: a gateway that accepts and says nothing of TLS is given up with the rest of the dial.
+/// DIAL-2: a gateway that accepts and sends no TLS handshake is abandoned at the dial's timeout.
 #[tokio::test]
 async fn a_silent_handshake_is_given_up() {
     let gateway = Secure::start("127.0.0.1").await;

@@ -1,4 +1,4 @@
-//! What a broker's message says (SPEC "Events in", BRIDGE-8).
+//! Events in broker messages (SPEC "Events in", BRIDGE-8).
 
 use protocol::Timestamp;
 use serde::Deserialize;
@@ -11,7 +11,7 @@ pub struct Event {
     pub name: String,
     /// Its data.
     pub data: Box<RawValue>,
-    /// When it was made, where it says so.
+    /// Its timestamp, where the body has one.
     pub timestamp: Option<Timestamp>,
 }
 
@@ -50,7 +50,7 @@ impl Event {
             Some(data) => data,
             None => RawValue::from_string("null".to_owned()).map_err(|reason| error(reason.to_string()))?,
         };
-        // A time that cannot be read is no reason to lose the event: it gets the gateway's own.
+        // An event with an unreadable timestamp is kept: it gets the gateway's time.
         let timestamp = raw.timestamp.as_deref().and_then(|written| {
             let text: String = serde_json::from_str(written.get()).ok()?;
             Timestamp::parse(&text).ok()

@@ -76,7 +76,7 @@ impl Gateway {
         self.heartbeats.deadline().into_iter().chain(self.expiries.deadline()).min()
     }
 
-    /// Who is here, and in which rooms.
+    /// The connections, and their rooms.
     pub fn census(&self) -> ConnectionStats {
         ConnectionStats::of(self.sessions.values().map(|session| &session.claims), self.rooms.sizes())
     }
@@ -86,7 +86,7 @@ impl Gateway {
         self.sessions.is_empty() && self.rooms.is_empty() && self.deadline().is_none()
     }
 
-    /// Takes in what happened. Signs of connections that are gone change nothing.
+    /// Handles an input. Inputs of removed connections change nothing.
     pub fn handle(&mut self, now: Now, input: Input) {
         match input {
             Input::Opened(connection, claims) => self.opened(now, connection, claims),

@@ -1,4 +1,4 @@
-//! Who is in which room, looked up from both ends; leaving is complete (CONN-5).
+//! Room memberships, indexed by room and by connection; leaving removes both entries (CONN-5).
 
 use std::collections::{BTreeMap, BTreeSet};
 

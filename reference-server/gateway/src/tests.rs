@@ -196,7 +196,7 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Who is connected, as the requirements see it.
+/// The connections, as the requirements see them.
 #[derive(Debug)]
 struct Member {
     user: &'static str,
@@ -247,8 +247,8 @@ fn a_flood_is_refused_and_ended() {
 }
 
 proptest! {
-    /// BRIDGE-2 to BRIDGE-6, ROOM-1 to ROOM-3, CONN-5: every event reaches exactly those whom it is for, once each; and
-    /// when all have gone, nothing is left of them.
+    /// BRIDGE-2 to BRIDGE-6, ROOM-1 to ROOM-3, CONN-5: every event reaches exactly its recipients, once each; and when all
+    /// connections have closed, no state is left.
     #[test]
     fn events_reach_exactly_their_receivers(steps in proptest::collection::vec(steps(), 1..80)) {
         let mut gateway = machine(Dialect::default());

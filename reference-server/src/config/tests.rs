@@ -49,7 +49,7 @@ fn pairs_and_empty_texts() {
     assert!(config.tls.is_none() && config.allowed_origins.is_empty());
 }
 
-/// Each mistake is one error that says what and where.
+/// Each mistake is one error that names the cause and the place.
 #[test]
 fn mistakes_are_named() {
     for (file, says) in [
@@ -116,7 +116,7 @@ fn the_help_tells_the_defaults() {
     assert!(checked > 10, "{checked}");
 }
 
-/// Development mode makes up a secret where there is none, a new one each time, and is never on by itself.
+/// Development mode generates a missing secret, a new one each time, and is never on by default.
 #[test]
 fn development_needs_no_secret() {
     let check = |flags: &[&str], file: &str| settings(flags, file).unwrap().check();

@@ -15,7 +15,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// Why the broker did not take an event.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishError {
-    /// It refuses, or is gone.
+    /// The broker refuses, or is unreachable.
     #[error("the broker does not take it: {0}")]
     Broker(#[from] lapin::Error),
     /// It gave no confirmation.

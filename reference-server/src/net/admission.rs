@@ -39,7 +39,7 @@ pub(super) struct Place {
     counts: Arc<Mutex<Counts>>,
 }
 
-/// There is no place.
+/// A limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Full {
     /// The total limit is reached.

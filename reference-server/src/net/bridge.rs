@@ -35,13 +35,13 @@ struct Batch {
 }
 
 impl<S: EventSource, I: Send + 'static> Bridge<S, I> {
-    /// Runs until the shards are gone.
+    /// Runs until the shards have ended.
     pub(super) async fn run(mut self) {
         loop {
             let mut next = Some(self.source.next().await);
             let mut batch =
                 Batch { deliveries: Deliveries::default(), events: 0, bytes: 0, received: now(), last: None };
-            // Whatever is there already goes along.
+            // Deliveries that are ready join the batch.
             while let Some(event) = next {
                 self.take(event, &mut batch).await;
                 next = if batch.last.is_some() && batch.events < BATCH && batch.bytes < BATCH_BYTES {
@@ -88,7 +88,7 @@ impl<S: EventSource, I: Send + 'static> Bridge<S, I> {
         }
     }
 
-    /// Gives the events to every shard and waits until each has them; false when a shard is gone.
+    /// Gives the events to every shard and waits for each ack; false when a shard has ended.
     async fn hand_over(&self, deliveries: Vec<Arc<Delivery>>, received: Instant) -> bool {
         let mut acks = Vec::new();
         for shard in &self.shards {

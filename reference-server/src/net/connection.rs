@@ -105,7 +105,7 @@ pub(super) async fn serve_socket<S>(
         return;
     }
     let parting = converse(id, &mut socket, inbox, shared, signs).await;
-    // The shard is gone, or learns that the connection is.
+    // The shard has ended, or receives the end of the connection.
     let _ = signs.send(ConnectionEvent::Input(Input::Closed(id))).await;
     match parting {
         Teardown::Goodbye => socket.finish().await,
@@ -122,7 +122,7 @@ enum Teardown {
     GivenUp,
 }
 
-/// Passes on what the peer says, until one side has had enough.
+/// Forwards the peer's messages until either side closes.
 async fn converse<S>(
     id: ConnectionId,
     socket: &mut Socket<S>,

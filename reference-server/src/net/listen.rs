@@ -13,7 +13,7 @@ pub trait Listen: Send + 'static {
     /// A connection that is served.
     type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
 
-    /// Waits for a connection, and says where it comes from.
+    /// Waits for a connection, and returns it with its remote address.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Incoming, IpAddr)>>;
 
     /// Makes a stream of it, which may take a handshake of its own (TLS); called on the shard's runtime. On a timeout the

@@ -56,7 +56,7 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
         }
     }
 
-    /// Appends whole frames, and says how many bytes wait now. They are written by [`Outbox::flush`], once a batch.
+    /// Appends whole frames, and returns the number of bytes that wait. They are written by [`Outbox::flush`], once a batch.
     pub(super) fn append(&self, frames: Bytes) -> usize {
         let mut inner = self.inner.borrow_mut();
         inner.bytes += frames.len();

@@ -80,7 +80,7 @@ async fn metrics(shared: &ServerContext) -> String {
     shared.metrics.encode()
 }
 
-/// What all shards say together. One that is ending says nothing.
+/// The sum of the shards' reports. A shard that is ending is left out.
 async fn ask(shared: &ServerContext) -> ShardReport {
     let mut whole = ShardReport::default();
     for shard in &shared.reporters {

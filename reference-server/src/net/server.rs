@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 
 /// Mail that waits for a shard; the listener and the bridge wait when there is more.
 const MAIL: usize = 256;
-/// Questions that wait for a shard; who asks then waits.
+/// Report requests that may wait for a shard; when the channel is full the sender waits.
 const QUESTIONS: usize = 8;
 
 /// A gateway that is about to serve.
@@ -108,7 +108,7 @@ impl<L: Listen, S: EventSource> Server<L, S> {
     }
 }
 
-/// Gives connections to the shards in turn; ends when a shard is gone.
+/// Gives connections to the shards round-robin; returns when a shard has ended.
 async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<ShardCommand<L::Incoming>>]) {
     for shard in shards.iter().cycle() {
         let (incoming, peer) = loop {

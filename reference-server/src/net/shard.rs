@@ -60,7 +60,7 @@ pub(super) enum ConnectionEvent<S> {
     Input(Input),
 }
 
-/// What a shard says of itself (CONN-9).
+/// A shard's report (CONN-9).
 #[derive(Debug, Default)]
 pub(super) struct ShardReport {
     pub(super) census: ConnectionStats,
@@ -222,7 +222,7 @@ impl<L: Listen> Shard<L> {
     }
 
     fn handle(&mut self, input: Input) {
-        // Heartbeats are no messages, in whatever form they come.
+        // Heartbeats do not count as messages, be they frames or messages.
         let is_message = !matches!(input, Input::Timer);
         let sent = self.handle_counting(input);
         if is_message {
@@ -230,7 +230,7 @@ impl<L: Listen> Shard<L> {
         }
     }
 
-    /// Lets the machine act, and says to how many connections something was sent.
+    /// Carries out the machine's outputs, and returns to how many connections something was sent.
     fn handle_counting(&mut self, input: Input) -> u64 {
         self.gateway.handle(self.now(), input);
         let mut sent = 0;

@@ -1,4 +1,4 @@
-//! A WebSocket behind its handshake: reads what a peer says, has its control frames answered, and writes its outbox.
+//! A WebSocket after its handshake: reads the peer's messages, answers its control frames, and writes its outbox.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -56,7 +56,7 @@ pub(super) enum Received {
 /// Why a peer is not read any more. The close frame, if any, waits in the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// It closed, or is gone.
+    /// It closed, or the connection was lost.
     Closed,
     /// It does not read the answers that it asks for (BRIDGE-12).
     Slow,
@@ -84,7 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         &self.outbox
     }
 
-    /// Waits for what the peer says next, and meanwhile writes what the socket did not take at once. Cancel safe.
+    /// Waits for the peer's next message, and meanwhile writes what the socket did not accept at once. Cancel safe.
     pub(super) async fn next(&mut self) -> Result<Received, Ended> {
         loop {
             let message = tokio::select! {
@@ -154,13 +154,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let goodbye = async {
             poll_fn(|context| self.outbox.poll_finish(context)).await?;
             if self.unread {
-                // To end a TCP connection with bytes unread is to reset it, and a reset overtakes the close that says why.
+                // Closing a TCP socket with unread input sends a reset (RFC 1122, 4.2.2.13), which may overtake the close frame.
                 let mut rest = (&mut self.stream.get_mut().reader).take(LINGER_BYTES);
                 tokio::io::copy(&mut rest, &mut tokio::io::sink()).await?;
             }
             Ok::<_, io::Error>(())
         };
-        // However it goes, it is over.
+        // The result does not matter: the connection ends.
         let _ = tokio::time::timeout(CLOSING, goodbye).await;
     }
 }

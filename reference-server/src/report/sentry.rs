@@ -12,7 +12,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::ReportError;
 
-/// Errors are reported while it lives; what is under way is sent when it goes.
+/// Errors are reported while it lives; pending reports are sent on drop.
 pub struct Reporting {
     _guard: Option<ClientInitGuard>,
 }
@@ -21,7 +21,7 @@ impl Reporting {
     /// Starts to report to the project of this DSN, where there is one.
     ///
     /// # Errors
-    /// When it is no DSN.
+    /// When it is not a valid DSN.
     pub fn start(dsn: Option<&str>) -> Result<Self, ReportError> {
         let Some(dsn) = dsn else { return Ok(Self { _guard: None }) };
         let dsn: Dsn = dsn.parse().map_err(|_| ReportError::Dsn)?;
@@ -38,7 +38,7 @@ pub(crate) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
     BreadcrumbLayer::new().with_filter(prelude).and_then(ErrorLayer::new().with_filter(LevelFilter::ERROR))
 }
 
-/// Whatever goes wrong inside the future is reported as this user's.
+/// Errors inside the future are reported with this user.
 pub(crate) fn for_user<F: Future>(claims: &Claims, future: F) -> SentryFuture<F> {
     let hub = Hub::new_from_top(Hub::current());
     hub.configure_scope(|scope| {

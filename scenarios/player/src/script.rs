@@ -1,4 +1,4 @@
-//! A scripted gateway: takes the dials of a client under test and treats them as the scenario says.
+//! A scripted gateway: accepts the dials of a client under test and follows the scenario.
 
 use std::io;
 

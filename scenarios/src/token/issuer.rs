@@ -160,7 +160,7 @@ impl Issuer {
         let untrusted = format!("{}-of-somebody-else", self.current);
         let text = match (algorithm.is_public(), signer) {
             (true, Signer::Current) => &self.pair.private,
-            // A pair has no predecessor: `TokenSpec::lacks` excludes such tokens.
+            // A key pair has no predecessor: only commands that take `{jwt_secret_previous}` are tested with one.
             (true, Signer::Previous | Signer::Untrusted) => algorithm.untrusted_key(),
             (false, Signer::Current) => &self.current,
             (false, Signer::Previous) => &self.previous,

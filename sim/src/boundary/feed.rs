@@ -11,13 +11,13 @@ use crate::source::{SimSource, Terms};
 /// What becomes of a rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rejection {
-    /// The broker hears of it.
+    /// The broker receives it.
     Passed,
     /// An acknowledgement.
     Acknowledged,
 }
 
-/// Changes what a broker says to a gateway, and what it hears from it.
+/// Intercepts what a broker sends to a gateway, and what it receives from it.
 pub trait Feed: Send {
     /// How the gateway consumes.
     fn terms(&self) -> Terms {

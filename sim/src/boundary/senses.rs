@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Whether a subject hears and speaks. What is lost does not come back, so nothing waits for a change.
+/// Whether a subject receives and sends. A lost direction never recovers, so nothing waits for a change.
 #[derive(Clone, Default)]
 pub(crate) struct Senses(Arc<Lost>);
 

@@ -368,7 +368,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
 /// Drops reports of an event.
 fn dropping(event: &'static str, which: fn(&Value) -> bool) -> sim::boundary::Boundary {
     lines(move || {
-        Change::default()
-            .report(move |line| if line["event"] == event && which(&line) { reported([]) } else { reported([line]) })
+        Change::default().report(move |line| {
+            if line["event"] == event && which(&line) { reported([]) } else { reported([line]) }
+        })
     })
 }

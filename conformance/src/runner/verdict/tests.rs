@@ -126,7 +126,10 @@ fn what_was_awaited_for_long_is_not_explained_by_little() {
 #[test]
 fn one_miss_is_enough() {
     let both = [seen(late(80), None, noise(0, 90)), seen(late(80), None, noise(0, 10))];
-    assert_eq!((short(Others, &both), short(Alone, &both)), (("inconclusive", Unexplained), ("fail", Certain)));
+    assert_eq!(
+        (short(Others, &both), short(Alone, &both)),
+        (("inconclusive", Unexplained), ("fail", Certain))
+    );
 }
 
 /// A pass that is wide enough by no more than the noise shows nothing; any other pass needs no excuse.
@@ -259,7 +262,11 @@ fn noise_matters_where_it_was() {
     };
     assert_eq!(about(away(), &waited(3000)), Span::Between(ms(5000), ms(8000)));
     assert_eq!(about(blocked("STATE-1"), &waited(3000)), Span::Between(ms(5000), ms(8000)));
-    assert_eq!(about(blocked("STATE-1"), &waited(0)), Span::WorstOf(WINDOW), "the length of the wait is unknown");
+    assert_eq!(
+        about(blocked("STATE-1"), &waited(0)),
+        Span::WorstOf(WINDOW),
+        "the length of the wait is unknown"
+    );
 }
 
 /// A play is judged by what was seen and by nothing else where there is no doubt, and what died or was cut counts.

@@ -12,7 +12,7 @@ use crate::{
     Command, ConnectionId, DialFailure, Input, Now, Output, SendKind, Session, SessionConfig, Status, Token,
 };
 
-/// A connection that the machine has not let go.
+/// A connection that the machine has not closed.
 #[derive(Debug)]
 struct Live {
     id: ConnectionId,
@@ -376,7 +376,10 @@ impl World {
             }
             ClientMessage::Subscribe(asked) => {
                 let name = number(&asked);
-                assert!(self.wanted.contains(&name) && live.subscribed.insert(name), "SUB-1, SUB-2: once each");
+                assert!(
+                    self.wanted.contains(&name) && live.subscribed.insert(name),
+                    "SUB-1, SUB-2: once each"
+                );
                 SendKind::Request
             }
             ClientMessage::Unsubscribe(asked) => {
@@ -417,7 +420,7 @@ impl World {
         ) || (new == Disconnected && old != Disconnected);
         assert!(known, "STATE-2: {old} → {new}");
         self.status = new;
-        // Where an old socket is waited for, there is no delay.
+        // A dial that waits for an old socket to end has no delay.
         if new == Reconnecting && self.closing.is_none() {
             let (shortest, longest) = self.variant.timing().backoff().window(self.redials);
             let delay = self.session.deadline().expect("a redial is due") - self.now;

@@ -35,7 +35,7 @@ fn connecting_after_exhaustion_starts_anew() {
     assert_eq!(bench.command(Command::Connect), ["disconnected → connecting", "dial 2 with old"]);
 }
 
-/// BACKOFF-3: after a stable connection the delays begin anew.
+/// BACKOFF-3: after a stable connection the delays start over.
 #[test]
 fn a_stable_connection_resets_the_count() {
     let mut bench = Bench::new();

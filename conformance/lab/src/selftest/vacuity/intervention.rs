@@ -50,7 +50,9 @@ pub(super) fn play(scenario: &Scenario, failure: Failure) -> Outcome {
     match &report.verdict {
         Verdict::Pass if may_pass(&scenario, &report.trace, &times, failure) => Outcome::Shown,
         Verdict::Pass => Outcome::Passed,
-        Verdict::HarnessError { .. } | Verdict::NotRun { .. } => Outcome::Broken(verdict_text(&report.verdict)),
+        Verdict::HarnessError { .. } | Verdict::NotRun { .. } => {
+            Outcome::Broken(verdict_text(&report.verdict))
+        }
         _ => Outcome::Noticed,
     }
 }
