@@ -171,7 +171,7 @@ mod tests {
 
     /// Reports say milliseconds, and nothing of a subject that is not measured.
     #[test]
-    fn noise_is_told_in_milliseconds() {
+    fn noise_is_serialised_in_milliseconds() {
         let host = Duration::from_micros(16_900);
         let json = |noise: &Noise| serde_json::to_string(noise).unwrap();
         let both = Noise { host, subject: Some(Duration::from_millis(177)) };

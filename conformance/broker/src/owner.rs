@@ -103,7 +103,7 @@ impl<L: Listen> Owner<L> {
         }
     }
 
-    /// Runs until the handle is gone or asks for the end.
+    /// Runs until the handle is dropped or requests a shutdown.
     ///
     /// Sources are served in a fixed order, so that a simulation repeats, and in rounds, so that none starves another: a
     /// source that was served waits until every other one that is ready has been, too. Timers and tasks that ended
@@ -329,7 +329,7 @@ impl Outbox {
         if !matches!(order, SocketCommand::Write { .. }) {
             self.flush();
         }
-        // A socket that is gone says so by an input of its own.
+        // A closed socket reports itself by `Input::Gone`.
         let _ = self.orders.send(order);
     }
 }

@@ -223,7 +223,7 @@ impl Socket {
             let next_beat = (!interval.is_zero()).then(|| now() + interval);
             let order = tokio::select! {
                 biased;
-                // Whatever is written stands for a heartbeat.
+                // Any traffic counts as a heartbeat (AMQP 0-9-1, section 4.2.7).
                 order = orders.recv() => order,
                 () = sleep_until(next_beat) => {
                     let mut beat = Vec::new();

@@ -69,7 +69,7 @@ pub(crate) enum Input {
     Malformed(ConnectionId, Fault),
     /// Outputs of this weight have been written to a client's socket.
     Flushed(ConnectionId, usize),
-    /// A client's socket is gone.
+    /// A client's socket has closed.
     Gone(ConnectionId),
     /// The deadline has passed.
     Tick,

@@ -33,7 +33,7 @@ impl Lines for Listening {
 
 /// Every line of every simulated case about a client is as the schema says, and nothing of the schema is never said.
 #[test]
-fn everybody_speaks_by_the_schema() {
+fn all_lines_match_the_schema() {
     let schema: Value = serde_json::from_str(include_str!("../../schemas/adapter.schema.json")).unwrap();
     let heard = hear();
     let mut said = BTreeSet::new();

@@ -91,7 +91,7 @@ fn wrong_usage_is_reported() {
 
 /// A broken scenario is reported with file, line and a hint; a broken profile with its file.
 #[test]
-fn broken_files_are_told() {
+fn broken_files_are_reported() {
     let folder = TempFolder::new("files");
     folder.file(
         "mine.toml",

@@ -88,7 +88,7 @@ async fn a_leak_is_found() {
     assert!(matches!(summary.problems[0], Problem::Foreign { .. }), "{:?}", summary.problems);
 }
 
-/// A gateway that loses the events of single users is found out.
+/// A gateway that loses the events of single users is detected.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_loss_is_found() {
     let gateway = Wrapped::routing(

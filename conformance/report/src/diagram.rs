@@ -244,7 +244,7 @@ mod tests {
 
     /// Clients stand on the left, the broker on the right, and arrows go where frames went.
     #[test]
-    fn everybody_has_a_place() {
+    fn every_actor_has_a_place() {
         let trace = Trace {
             observations: vec![
                 seen(

@@ -23,7 +23,7 @@ pub struct Identity {
 /// Why a broker could not be asked.
 #[derive(Debug, miette::Diagnostic, thiserror::Error)]
 pub enum IdentityError {
-    /// The URL is none.
+    /// The URL is invalid.
     #[error("`{url}` is not an AMQP URL: {reason}")]
     #[diagnostic(help("write `amqp://USER:PASSWORD@HOST:5672/%2f`"))]
     Url {

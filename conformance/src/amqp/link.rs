@@ -40,7 +40,7 @@ pub struct BrokerLink {
     publisher: Option<Channel>,
 }
 
-/// The broker refused, or is gone.
+/// The broker refused, or the connection to it is lost.
 #[derive(Debug, thiserror::Error)]
 #[error("the broker: {0}")]
 pub struct LinkError(#[from] lapin::Error);
@@ -81,7 +81,7 @@ impl BrokerLink {
     /// Empties the gateway's queue where it stands already, so that a case does not see what an earlier one left.
     ///
     /// # Errors
-    /// When the broker is gone.
+    /// When the connection to the broker is lost.
     pub async fn purge(&self) -> Result<(), LinkError> {
         let channel = self.connection.create_channel().await?;
         // A queue that does not stand yet is as empty as can be.
@@ -127,7 +127,7 @@ impl BrokerLink {
     /// Whether exchange and queue stand as BRIDGE-1 says.
     ///
     /// # Errors
-    /// When the broker is gone.
+    /// When the connection to the broker is lost.
     pub async fn topology(&self) -> Result<TopologyReport, StageError> {
         let consumer = self.await_consumer().await;
         let exchange = match self.exchange(true).await {
@@ -154,14 +154,14 @@ impl BrokerLink {
     /// acknowledged.
     ///
     /// # Errors
-    /// When the broker is gone.
+    /// When the connection to the broker is lost.
     pub async fn ready_when_unconsumed(&self) -> Result<u32, StageError> {
         let counted =
             self.ask_until(|queue| (queue.consumer_count() == 0).then(|| queue.message_count())).await?;
         counted.ok_or_else(|| failed(&format!("the queue {} still has a consumer", self.names.queue)))
     }
 
-    /// Deletes exchange and queue under a gateway that is to declare them anew (BRIDGE-9). The next event waits until it has.
+    /// Deletes exchange and queue under a running gateway, which must redeclare them (BRIDGE-9). The next event waits for that.
     pub async fn forget(&mut self) {
         self.delete().await;
         self.publisher = None;
@@ -182,7 +182,7 @@ impl BrokerLink {
     /// Closes the connection. lapin's close can fail to end where channels have just been dropped, so it has its limit.
     pub async fn close(self) {
         let goodbye = self.connection.close(200, "the case is over".into());
-        // A broker that is gone needs no goodbye, and one that does not answer gets no more.
+        // The connection may be lost already, and a broker that does not answer is not waited for.
         let _ = tokio::time::timeout(self.patience, goodbye).await;
     }
 

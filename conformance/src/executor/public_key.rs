@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use tempfile::NamedTempFile;
 
-/// Written when it is first asked for, and gone with its owner.
+/// Written on first use, and deleted with its owner.
 #[derive(Default)]
 pub(super) struct PublicKeyFile(OnceLock<NamedTempFile>);
 

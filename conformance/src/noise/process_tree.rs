@@ -31,7 +31,7 @@ pub(super) struct ProcessorTime {
 }
 
 impl Thread {
-    /// What it has had; nothing where it is gone.
+    /// Its processor time; `None` once it has ended.
     pub(super) fn processor_time(self) -> Option<ProcessorTime> {
         ProcessorTime::read(&format!("/proc/{}/task/{}/schedstat", self.process, self.id))
     }

@@ -56,7 +56,7 @@ impl Watch {
     pub async fn waits_since(watches: &[Self], from: Instant) -> Vec<Waits> {
         let ask = |watch: &Self| {
             let (answer, answered) = oneshot::channel();
-            // Where the thread is gone there is no answer, and nothing is measured.
+            // If the sampler thread has ended there is no answer, and nothing is measured.
             let _ = watch.orders.send(SamplerCommand::Settle { tree: watch.tree, from, answer });
             answered
         };
@@ -67,7 +67,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // Where the thread is gone there is nothing to forget.
+        // The sampler thread may have ended already.
         let _ = self.orders.send(SamplerCommand::Forget { tree: self.tree });
     }
 }

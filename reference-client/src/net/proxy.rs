@@ -118,7 +118,7 @@ mod tests {
 
     /// The error for any other answer names it, and the length of an answer is bounded.
     #[tokio::test]
-    async fn other_answers_are_told_apart() {
+    async fn other_answers_are_errors() {
         let long = [b"HTTP/1.1 200 OK\r\nX: ".as_slice(), &[b'x'; ANSWER_BYTES]].concat();
         for (answer, expected) in [
             (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n".as_slice(), "asks for a name"),

@@ -88,8 +88,8 @@ async fn a_trusted_gateway_is_spoken_to() {
 #[tokio::test]
 async fn other_gateways_are_not() {
     let gateway = Secure::start("127.0.0.1").await;
-    let stranger = Secure::start("127.0.0.1").await;
-    for trust in [Trust::System, Trust::Certificates(vec![stranger.authority.clone()])] {
+    let untrusted = Secure::start("127.0.0.1").await;
+    for trust in [Trust::System, Trust::Certificates(vec![untrusted.authority.clone()])] {
         let reason = gateway.failure(trust).await;
         assert!(reason.contains("certificate"), "{reason}");
     }

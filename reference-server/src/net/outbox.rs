@@ -274,7 +274,7 @@ mod tests {
 
     /// A socket that breaks while the shard writes is the connection's business.
     #[tokio::test]
-    async fn a_broken_socket_is_told_to_the_task() {
+    async fn a_broken_socket_is_reported_to_the_task() {
         let (near, far) = duplex(BYTES);
         let outbox = Outbox::new(near);
         assert!(poll_fn(|context| outbox.poll_write(context)).now_or_never().is_none());

@@ -51,7 +51,7 @@ async fn what_is_unacknowledged_stays_so() {
 
 /// A peer that does not answer, and one that has not even signed in, hold nothing up beyond the grace time.
 #[tokio::test]
-async fn nobody_holds_it_up() {
+async fn no_client_delays_it() {
     let mut config = config();
     config.shutdown_grace = Duration::from_millis(100);
     let (gateway, address) = start(config).await;

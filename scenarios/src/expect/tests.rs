@@ -288,7 +288,7 @@ fn unusable_expectations_are_refused() {
 /// A token that turns up in the log, on a page or in a message is found; a trace in which nothing was looked at shows nothing
 /// (AUTH-8).
 #[test]
-fn a_token_that_is_told_is_found() {
+fn a_disclosed_token_is_found() {
     const SIGNATURE: &str = "c2lnbmF0dXJlLW9mLWEtdG9rZW4";
     let query = vec![("token".to_owned(), format!("aGVhZGVy.cGF5bG9hZA.{SIGNATURE}"))];
     let dialled = || (0, Some(0), Event::Dialled { path: "/ws".into(), query: query.clone() });

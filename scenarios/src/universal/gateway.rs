@@ -24,7 +24,7 @@ pub(super) fn violations(
         ("MSG-1", messages_are_well_formed(trace)),
         ("MSG-7", frames_are_right(trace)),
         ("AUTH-8", secrecy::leak(trace)),
-        ("BRIDGE-4", bindings.and_then(|bindings| no_stranger_receives(scenario, script, bindings, trace))),
+        ("BRIDGE-4", bindings.and_then(|bindings| no_other_user_receives(scenario, script, bindings, trace))),
         ("BRIDGE-6", events_keep_their_order(script, trace)),
         ("ROOM-6", requests_are_answered_once(trace, bindings)),
     ];
@@ -62,7 +62,7 @@ fn frames_are_right(trace: &Trace) -> Option<Finding> {
 
 /// BRIDGE-4: a private event reaches its owner, and one for administrators no other role. A client that has asked to join such a
 /// room is the affair of ROOM-3.
-fn no_stranger_receives(
+fn no_other_user_receives(
     scenario: &Scenario,
     script: &GatewayScript,
     bindings: &Bindings,

@@ -37,7 +37,7 @@ pub(super) struct Connection {
     pub(super) user: String,
     pub(super) channels: BTreeMap<u16, Channel>,
     pub(super) channel_max: u16,
-    /// The client wants to hear when one of its consumers is cancelled.
+    /// The client has the capability `consumer_cancel_notify`.
     pub(super) wants_cancels: bool,
     /// The client wants a close method for a refused login, not only a closed socket.
     pub(super) wants_login_refusal: bool,
@@ -68,7 +68,7 @@ impl Connection {
 }
 
 impl State {
-    /// Takes one frame of a connection that may be gone by now.
+    /// Handles one frame of a connection, which may have ended.
     pub(super) fn on_frame(&mut self, id: ConnectionId, frame: Frame) {
         let Some(connection) = self.connections.get(&id) else {
             return;
@@ -168,7 +168,7 @@ impl State {
         }
     }
 
-    /// Drops a connection whose socket is gone or going.
+    /// Drops a connection whose socket has closed or is closing.
     pub(super) fn forget_connection(&mut self, id: ConnectionId) {
         self.release_channels(id);
         self.connections.remove(&id);

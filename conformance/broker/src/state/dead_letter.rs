@@ -72,7 +72,7 @@ impl State {
         }
     }
 
-    /// Publishes a dead message to its exchange. Where that does not exist, the message is gone.
+    /// Publishes a dead message to its exchange. If that does not exist, the message is dropped.
     pub(super) fn dead_letter(&mut self, death: &Death) {
         let message = obituary(death, self.now.unix_seconds);
         let Ok(mut queues) = self.topology.route(&message) else {

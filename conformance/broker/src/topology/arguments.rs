@@ -55,7 +55,7 @@ const QUEUE_TYPE: &str = "x-queue-type";
 /// The highest `x-max-priority`.
 const MAX_PRIORITY: u64 = 255;
 
-/// What a queue does with messages that come back.
+/// What a queue does with requeued messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum QueueKind {
     /// They return to their place.
@@ -124,7 +124,7 @@ pub(crate) struct QueueArguments {
     pub(crate) kind: QueueKind,
     pub(crate) dead_letter_exchange: Option<ShortString>,
     pub(crate) dead_letter_routing_key: Option<ShortString>,
-    /// How often a message may come back before it is dead-lettered.
+    /// How often a message may be requeued before it is dead-lettered.
     pub(crate) delivery_limit: Option<u32>,
     /// How long the queue may be unused.
     pub(crate) expires: Option<Duration>,

@@ -33,7 +33,7 @@ const LONG_JOBS_PER_CORE: usize = 16;
 const SLOW_START: Duration = Duration::from_secs(2);
 /// Far apart.
 const LONG: Duration = Duration::from_secs(5);
-/// How long it is waited at the end until every process is gone.
+/// Longest wait at the end for every process to exit.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Judges an implementation. `beside` is the folder in which a list of known failures is looked for.

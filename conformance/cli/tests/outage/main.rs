@@ -145,7 +145,7 @@ async fn the_broker_is_killed(broker: &mut Mortal) -> Result<(), Failed> {
     broker.kill().await;
     let before = flow.end().await?;
     broker.start_again().await?;
-    // The gateway comes back when its backoff says. Until then, the durable queue keeps what is published.
+    // The gateway reconnects after its backoff. Until then, the durable queue keeps what is published.
     let flow = Flow::start(&url, &names, before.next).await?;
     reader.until(|seen| seen.iter().filter(|number| **number >= before.next).count() >= SOME).await?;
     let after = flow.stop().await?;

@@ -84,7 +84,7 @@ impl Reader {
         self.until(|seen| seen.len() >= enough).await.map(|_| ())
     }
 
-    /// What is left of a connection whose gateway is gone.
+    /// The rest of a connection whose gateway has ended.
     pub(crate) async fn rest(&mut self) -> Result<Vec<u64>, Failed> {
         let ended = timeout(PATIENCE, self.seen.wait_for(|seen| seen.end.is_some())).await;
         let seen = ended.map_err(|_| "the connection does not end")?.map_err(|error| error.to_string())?;

@@ -42,7 +42,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
             with_browser(|folder| ends.block_on(ends_with_its_adapter(folder)))
         }),
         Trial::ignorable_test("browser/a_page_that_fails_is_told", move || {
-            with_browser(|folder| fails.block_on(failures_are_told(folder)))
+            with_browser(|folder| fails.block_on(failures_are_reported(folder)))
         }),
     ]
 }
@@ -116,7 +116,7 @@ async fn ends_with_its_adapter(folder: &Path) -> Result<(), Failed> {
 }
 
 /// A page that cannot serve ends its adapter, which says why.
-async fn failures_are_told(folder: &Path) -> Result<(), Failed> {
+async fn failures_are_reported(folder: &Path) -> Result<(), Failed> {
     init(folder).await?;
     let page = fs::read_to_string(folder.join("page.js")).map_err(|error| error.to_string())?;
     for (script, reason) in [

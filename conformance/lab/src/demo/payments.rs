@@ -13,7 +13,7 @@ const MAX_OPEN: usize = 6;
 const ASIDES: u32 = 15;
 /// How many payments in a hundred fail.
 const FAILURES: u32 = 15;
-/// Those who pay.
+/// The users that pay.
 const PAYERS: [&str; 3] = ["ada", "carl", "vera"];
 const CURRENCIES: [&str; 3] = ["EUR", "USD", "UAH"];
 const METHODS: [&str; 3] = ["card", "transfer", "wallet"];

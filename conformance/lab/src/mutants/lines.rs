@@ -1,4 +1,4 @@
-//! Changes to what a client's adapter hears and says.
+//! Changes to what a client's adapter receives and sends.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Clients that do harm. They are ended, and come back.
+//! Misbehaving clients. The gateway closes them, and they reconnect.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::summary::Ended;
 
 /// The room whose events are so large that a reader who does not read is soon shed.
 pub(super) const HEAVY: &str = "heavy:load";
-/// How long one rests before it comes back.
+/// Pause before one reconnects.
 const REST: Duration = Duration::from_millis(500);
 /// How long a stalled reader stalls before it looks what became of it.
 const STALL: Duration = Duration::from_secs(20);

@@ -109,7 +109,7 @@ impl<'a> Course<'a> {
         nuisances
     }
 
-    /// Clients come and go until the time is over; comes back with what the publisher says where that ended by itself.
+    /// Clients connect and disconnect until the time is over; returns the publisher's result if it ended by itself.
     ///
     /// Churn stands last: when this host cannot keep up with it, its ticks are always due, and whatever stood behind them
     /// would never have its turn.

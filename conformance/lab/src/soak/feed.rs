@@ -25,7 +25,7 @@ pub(super) enum Audience {
     User(u64),
     /// The administrators.
     Administrators,
-    /// Those who subscribed to the catalogue.
+    /// Clients that subscribed to the catalogue.
     Subscribers,
 }
 

@@ -122,7 +122,7 @@ impl Member {
             Err(_) => self.feed.with(|audiences| self.ledger.close(until, audiences))?,
         }
         if parting == Teardown::Close {
-            // A gateway that is gone needs no goodbye.
+            // The gateway may have ended already.
             let _ = self.socket.send(RawFrame::control(Control::Close, NORMAL)).await;
             let _ =
                 timeout(PATIENCE, async { while matches!(self.socket.next().await, Ok(Some(_))) {} }).await;
@@ -160,7 +160,7 @@ fn is_pong(payload: &[u8]) -> bool {
     Dialect::default().decode_server(text).is_ok_and(|decoded| decoded.message == ServerMessage::Pong)
 }
 
-/// How to disconnect; a drop where the sender is gone.
+/// How to disconnect; `Drop` once the sender is dropped.
 async fn teardown_requested(leave: &mut watch::Receiver<Option<Teardown>>) -> Teardown {
     let requested = leave.wait_for(Option::is_some).await;
     requested.ok().and_then(|parting| *parting).unwrap_or(Teardown::Drop)

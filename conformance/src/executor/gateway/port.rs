@@ -11,7 +11,7 @@ use crate::limits::HostLimit;
 
 /// Below the ports that systems give to outgoing connections, which could take one in between.
 const RANGE: Range<u16> = 16_384..32_768;
-/// How many are looked at before there is none.
+/// Ports that are tried before `lease` fails.
 const TRIES: u32 = 1_000;
 
 /// Ports that were handed out, and not given back.
@@ -25,7 +25,7 @@ impl Port {
     /// Chooses one. Which, is left to chance, so that several runs on one host rarely meet.
     ///
     /// # Errors
-    /// When there is none.
+    /// When no free port was found.
     #[expect(clippy::disallowed_methods, reason = "which port it is decides nothing")]
     pub(super) fn lease() -> io::Result<Self> {
         let mut chance = fastrand::Rng::new();

@@ -90,7 +90,7 @@ fn without_reconnection_a_loss_is_the_end() {
 
 /// BACKOFF-1: the delay of a redial is reported before the status becomes `reconnecting`.
 #[test]
-fn a_redial_is_told_with_its_delay() {
+fn a_redial_is_reported_with_its_delay() {
     let mut bench = Bench::connected();
     let now = Now { monotonic: bench.now, wall: Timestamp::EPOCH };
     bench.session.handle(now, Input::Closed(ConnectionId(1), ABNORMAL)).unwrap();
