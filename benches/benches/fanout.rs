@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     }
     let given = |flag| std::env::args().any(|argument| argument == flag);
     if given("--list") {
-        // criterion knows what to answer to whoever lists tests.
+        // criterion prints the list.
         estimate(&Shape::FULL, &[]);
         return ExitCode::SUCCESS;
     }

@@ -49,7 +49,7 @@ pub fn payment(user: u64) -> Vec<u8> {
 /// Reads, routes and encodes an event, as the bridge does once for all receivers.
 ///
 /// # Panics
-/// When the body is no event.
+/// When the body is not an event.
 pub fn route(body: &[u8]) -> Arc<Delivery> {
     let event = Event::parse(body).expect("the workload's bodies are events");
     let mut deliveries = Deliveries::default();

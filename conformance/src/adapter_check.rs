@@ -82,7 +82,7 @@ pub async fn check(
 ) -> Result<Vec<Finding>, CheckError> {
     let listener = Listener::start().await?;
     let mut subject = Subject::spawn(command, values, &profile.folder, Streams::Piped)?;
-    let pipes = subject.take_pipes().expect("they were asked for, and are taken once");
+    let pipes = subject.take_pipes().expect("piped, and only used once");
     let mut trial = Trial { exchange: Exchange::start(pipes), listener, findings: Vec::new() };
     match trial.run(profile).await {
         Ok(()) => {
@@ -144,7 +144,7 @@ impl Trial {
                 "nothing can be judged without it: let the adapter call the client",
             ),
             Ok(Answer::Unsupported) => RequestStatus::Unsupported,
-            // Nobody waits for a token here, and one may say so.
+            // No token is awaited here, and an adapter may answer with an error.
             Ok(Answer::Failed(_)) if op == "token" => RequestStatus::Supported,
             Ok(Answer::Failed(error)) => broken(
                 &format!("it is answered with the error {error:?}"),
@@ -168,7 +168,7 @@ impl Trial {
         }
     }
 
-    /// The client dials where it was told to, and the adapter reports its status.
+    /// The client dials the configured URL, and the adapter reports its status.
     async fn connects(&mut self) -> bool {
         let url = self.listener.url();
         if !self.listener.opened(PATIENCE).await {

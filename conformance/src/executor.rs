@@ -1,4 +1,4 @@
-//! Plays scenarios against processes, over real sockets. The reference pair and a stranger's program take the same path.
+//! Plays scenarios against processes, over real sockets. The reference pair and third-party programs take the same path.
 
 mod client;
 mod gateway;
@@ -269,7 +269,7 @@ impl Executor {
         }
     }
 
-    /// Tells a command the keys that tokens are signed with. A public key is told where tokens need it, and nowhere else.
+    /// Passes the token keys to a command. The public key is passed only when the token algorithm needs it.
     fn set_keys(
         &self,
         values: &mut Values,

@@ -30,9 +30,9 @@ impl Interruption {
     /// Outside a tokio runtime.
     pub fn listen() -> io::Result<Self> {
         let mut signals = Signals::new()?;
-        let (tell, first) = watch::channel(None);
+        let (sender, first) = watch::channel(None);
         tokio::spawn(async move {
-            tell.send_replace(Some(signals.next().await));
+            sender.send_replace(Some(signals.next().await));
             signals.next().await;
             groups::kill_all();
             std::process::exit(Exit::Interrupted.code().into());

@@ -149,7 +149,7 @@ impl KnownFailing {
                         .is_none_or(|id| case.requirements.contains(id) || case.universal_on(id).is_some())
             })
         };
-        let told = |entry: &Entry| {
+        let describe = |entry: &Entry| {
             let date = entry.expires.map(|date| date.to_string()).unwrap_or_default();
             format!(
                 "{} expired on {date}: fix it, or decide on a new date ({})",
@@ -158,7 +158,7 @@ impl KnownFailing {
             )
         };
         let expired = self.entries.iter().filter(|entry| entry.has_expired(today));
-        expired.filter(concerned).map(told).collect()
+        expired.filter(concerned).map(describe).collect()
     }
 
     /// The text of the smallest list with which these cases, and the universal rules that they violate, fail nothing. No list has

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 /// Descriptors that a process gets without being asked for more: as many as there are ports. Where the host would allow a
 /// thousand million, programs that close each descriptor they could have would take minutes to start.
 const ENOUGH_DESCRIPTORS: u64 = 1 << 16;
-/// Descriptors that a process of which that cannot be read is taken to hold.
+/// Descriptors that a process is assumed to hold when the number cannot be read.
 const USUAL_DESCRIPTORS: u64 = 64;
 /// Descriptors that a process must be allowed: what is judged inherits the limit, and runtimes need some dozens before they serve
 /// anything.
@@ -181,7 +181,7 @@ mod tests {
         errno.into()
     }
 
-    /// What the host lacks is told with what to do; what is not the host's is not taken for it.
+    /// An error from a host limit names the remedy; other errors are not attributed to the host.
     #[test]
     fn limits_are_known_by_their_errors() {
         for (errno, says) in [
@@ -192,8 +192,8 @@ mod tests {
             (Errno::NOSPC, "disk"),
             (Errno::ADDRNOTAVAIL, "`net.ipv4.ip_local_port_range`"),
         ] {
-            let told = HostLimit::of("cannot dial", &error(errno)).unwrap().to_string();
-            assert!(told.starts_with("cannot dial: ") && told.contains(says), "{told}");
+            let text = HostLimit::of("cannot dial", &error(errno)).unwrap().to_string();
+            assert!(text.starts_with("cannot dial: ") && text.contains(says), "{text}");
         }
         for errno in [Errno::CONNREFUSED, Errno::CONNRESET, Errno::NOENT, Errno::ACCESS, Errno::AGAIN] {
             assert_eq!(HostLimit::of("cannot dial", &error(errno)), None);
@@ -213,12 +213,12 @@ mod tests {
     fn too_many_descriptors_are_refused_early() {
         assert_eq!(HostLimit::check_descriptors("a client", 1), Ok(()));
         assert_eq!(HostLimit::check("a fleet", 600, 1024), Ok(()));
-        let told = HostLimit::check("a fleet", 600, 120).unwrap_err().to_string();
+        let text = HostLimit::check("a fleet", 600, 120).unwrap_err().to_string();
         assert!(
-            told.starts_with("a fleet: 632 files")
-                && told.contains("may have 120")
-                && told.contains("`ulimit -n 632`"),
-            "{told}"
+            text.starts_with("a fleet: 632 files")
+                && text.contains("may have 120")
+                && text.contains("`ulimit -n 632`"),
+            "{text}"
         );
     }
 

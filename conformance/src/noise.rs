@@ -28,8 +28,8 @@ pub struct Noise {
     /// The worst single stall of the harness's own threads and tasks.
     #[serde(rename = "stall_ms", serialize_with = "milliseconds")]
     pub host: Duration,
-    /// How long threads of the subject were runnable and had no processor, taken together but never longer than the span; of
-    /// several processes, those of the one that waited longest. Nothing where it is not measured.
+    /// How long threads of the subject were runnable without a processor: their sum, but at most the span. With several
+    /// processes, the one that waited longest. `None` where it is not measured.
     #[serde(
         rename = "subject_wait_ms",
         serialize_with = "milliseconds_if_any",
@@ -152,26 +152,26 @@ mod tests {
         second.book(began + ms(400), Reading { elapsed: ms(20), sum: ms(200), longest: ms(200) });
         let subject = [waited(3000, 70), second];
         let noise = CaseNoise { host: &host, subject: &subject, began, first: ms(500), last: ms(8000) };
-        let told = |span| {
+        let noise_of = |span| {
             let Noise { host, subject } = noise.during(&span);
             (host, subject.unwrap())
         };
         let around = |times: [u64; 2]| Span::Around { times: times.map(ms).into(), lookback: ms(250) };
-        assert_eq!(told(around([2000, 4000])), (ms(40), ms(70)));
-        assert_eq!(told(around([2000, 3050])), (ms(90), ms(70)));
-        assert_eq!(told(around([5000, 6000])), (ms(0), ms(0)));
-        assert_eq!(told(around([510, 600])), (ms(0), ms(0)), "the start is not looked back to");
-        assert_eq!(told(Span::Between(ms(2500), ms(4000))), (ms(90), ms(70)));
-        assert_eq!(told(Span::Between(ms(3300), ms(4000))), (ms(0), ms(50)));
-        assert_eq!(told(Span::WorstOf(ms(30))), (ms(90), ms(30)));
-        assert_eq!(told(Span::Whole), (ms(90), ms(70)));
+        assert_eq!(noise_of(around([2000, 4000])), (ms(40), ms(70)));
+        assert_eq!(noise_of(around([2000, 3050])), (ms(90), ms(70)));
+        assert_eq!(noise_of(around([5000, 6000])), (ms(0), ms(0)));
+        assert_eq!(noise_of(around([510, 600])), (ms(0), ms(0)), "the start is not looked back to");
+        assert_eq!(noise_of(Span::Between(ms(2500), ms(4000))), (ms(90), ms(70)));
+        assert_eq!(noise_of(Span::Between(ms(3300), ms(4000))), (ms(0), ms(50)));
+        assert_eq!(noise_of(Span::WorstOf(ms(30))), (ms(90), ms(30)));
+        assert_eq!(noise_of(Span::Whole), (ms(90), ms(70)));
         let attached = CaseNoise { subject: &[], ..noise };
         assert_eq!(attached.during(&Span::Whole), Noise { host: ms(90), subject: None });
     }
 
     /// Reports say milliseconds, and nothing of a subject that is not measured.
     #[test]
-    fn noise_is_told_in_milliseconds() {
+    fn noise_is_serialised_in_milliseconds() {
         let host = Duration::from_micros(16_900);
         let json = |noise: &Noise| serde_json::to_string(noise).unwrap();
         let both = Noise { host, subject: Some(Duration::from_millis(177)) };

@@ -35,7 +35,7 @@ pub struct SetupError {
 /// Looks at a subject of the executor's profile.
 ///
 /// # Errors
-/// When the set-up is wrong, as far as can be told. That an implementation is not as required is no such error.
+/// When the set-up is wrong, as far as can be determined. A non-conformant implementation is no such error.
 pub async fn check(executor: &Executor, subject: SubjectKind) -> Result<(), SetupError> {
     match subject {
         SubjectKind::Gateway => gateway(executor).await,
@@ -56,16 +56,16 @@ async fn gateway(executor: &Executor) -> Result<(), SetupError> {
     if dialect::is_deaf(&trace) {
         found.extend(other_key(executor).await);
     }
-    told(&found, SubjectKind::Gateway)
+    agreement(&found, SubjectKind::Gateway)
 }
 
 /// No event reaches the gateway.
 fn unfed(executor: &Executor, detail: &str, output: &[String]) -> SetupError {
-    let is_told = |name: &str| match executor.profile().gateway.as_ref().map(|gateway| &gateway.access) {
+    let is_given = |name: &str| match executor.profile().gateway.as_ref().map(|gateway| &gateway.access) {
         Some(GatewayAccess::Spawn { command, .. }) => command.uses(name),
         _ => true,
     };
-    let try_this = if is_told("amqp_url") {
+    let try_this = if is_given("amqp_url") {
         "`gateway.queue` and `gateway.exchange` name what it consumes from, and a durable queue of that name must stand once it is \
          ready; `--broker none` judges what needs no events"
     } else {
@@ -85,10 +85,10 @@ async fn client(executor: &Executor) -> Result<(), SetupError> {
         let report = miette!(help = help, "the client never dialled the scripted gateway");
         return Err(SetupError { exit: Exit::Subject, report });
     }
-    told(&dialect::of_client(&trace, &executor.profile().dialect), SubjectKind::Client)
+    agreement(&dialect::of_client(&trace, &executor.profile().dialect), SubjectKind::Client)
 }
 
-fn told(found: &[Mismatch], subject: SubjectKind) -> Result<(), SetupError> {
+fn agreement(found: &[Mismatch], subject: SubjectKind) -> Result<(), SetupError> {
     let [first, ..] = found else { return Ok(()) };
     let lines = found.iter().map(|mismatch| mismatch.setting.trim_start_matches("dialect."));
     let table = ["[dialect]"].into_iter().chain(lines).collect::<Vec<_>>().join("\n  ");
@@ -152,10 +152,10 @@ fn cannot_begin(error: &ExecutionError, subject: SubjectKind) -> SetupError {
         return SetupError { exit: Exit::Harness, report: miette!("{error}") };
     };
     let said = output.join("\n");
-    let taken =
+    let is_port_taken =
         ["EADDRINUSE", "ddress already in use", "ddress in use"].iter().any(|words| said.contains(words));
     let waits = matches!(error, ExecutionError::NotReady { .. });
-    let try_this = if taken {
+    let try_this = if is_port_taken {
         "its port is taken: hand over `{port}`, a free one, by an argument or the environment"
     } else if waits {
         "does it listen on `{port}`, which it must be told by an argument or the environment (PORT for a bare command)? \

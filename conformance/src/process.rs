@@ -31,7 +31,7 @@ const KEPT_BYTES: usize = 2000;
 const LAST_WORDS_BYTES: usize = 256 * 1024;
 /// How long the pipes of a process that is gone may stay open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// Panics that are kept, however much is printed after them; the first tell most.
+/// Panics that are kept, however much is printed after them; the first are the most informative.
 const KEPT_PANICS: usize = 20;
 /// What a program in Rust says when it panics.
 const PANIC: &str = "panicked at";
@@ -119,9 +119,9 @@ impl Subject {
                 None
             }
         };
-        let (tell, ended) = watch::channel(None);
-        // It ends with the process, also where the subject is dropped before: what was started is reaped.
-        tokio::spawn(watch_over(child, group.clone(), tell));
+        let (end, ended) = watch::channel(None);
+        // The task ends with the process, even if the subject is dropped before: every child is reaped.
+        tokio::spawn(watch_over(child, group.clone(), end));
         Ok(Self { group, ended, output, pipes, readers })
     }
 
@@ -159,7 +159,7 @@ impl Subject {
         self.group.kill();
         self.end().await;
         for reader in self.readers.drain(..) {
-            // A pipe that somebody outside of the process group holds open is not waited for.
+            // A pipe held open by a process outside of the group is not waited for.
             let _ = tokio::time::timeout(LAST_WORDS, reader).await;
         }
     }
@@ -238,12 +238,12 @@ impl Output {
     }
 }
 
-async fn watch_over(mut child: Child, _listed: Group, tell: watch::Sender<Option<String>>) {
+async fn watch_over(mut child: Child, _listed: Group, end: watch::Sender<Option<String>>) {
     let status = match child.wait().await {
         Ok(status) => describe(status),
         Err(error) => format!("cannot be watched: {error}"),
     };
-    tell.send_replace(Some(status));
+    end.send_replace(Some(status));
 }
 
 fn describe(status: ExitStatus) -> String {

@@ -23,7 +23,7 @@ pub use token::TokenProfile;
 
 use crate::template::{self, TemplateError};
 
-/// The profile of the reference pair, which takes the very path that a stranger's takes.
+/// The profile of the reference pair, which takes the same path as a third party's.
 const REFERENCE: &str = include_str!("profile/reference.toml");
 /// Where a profile is looked for when none is named.
 pub const DEFAULT_FILE: &str = "gatecheck.toml";

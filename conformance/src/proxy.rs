@@ -25,7 +25,7 @@ pub struct Proxy {
     port: u16,
     open: Arc<AtomicBool>,
     network: Network,
-    /// Notes each connection that comes, until it is taken.
+    /// One message for each incoming connection.
     dials: Option<mpsc::Receiver<()>>,
     task: JoinHandle<()>,
 }
@@ -67,7 +67,7 @@ impl Proxy {
         Some(dials)
     }
 
-    /// What connections pass. Whoever dials the proxy is the subject.
+    /// The network that connections pass. The dialling side is the subject.
     pub fn network(&self) -> &Network {
         &self.network
     }
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    /// Bytes pass both ways until it is cut; then nobody gets through until it is open again.
+    /// Bytes pass both ways until it is cut; then no connection gets through until it is open again.
     #[tokio::test]
     async fn it_can_be_cut() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -186,7 +186,7 @@ mod tests {
         );
     }
 
-    /// A reset is what whoever dialled is told, and nothing else.
+    /// The dialling side sees a reset, and nothing else.
     #[tokio::test]
     async fn it_can_be_reset() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

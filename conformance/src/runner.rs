@@ -100,18 +100,18 @@ impl Plan {
     }
 }
 
-/// Runs the plan and tells of each case as it ends. Once the run is interrupted no case begins, what runs is ended, and what did not
-/// get to its end is reported as such. Dropping the future kills every process under test.
+/// Runs the plan and reports each case as it ends. Once the run is interrupted no case begins, running cases are cut off,
+/// and unfinished cases are reported as such. Dropping the future kills every process under test.
 pub async fn run(
     plan: Plan,
     executor: Arc<Executor>,
     options: Options,
     interruption: &Interruption,
-    mut tell: impl FnMut(&CaseReport),
+    mut on_case: impl FnMut(&CaseReport),
 ) -> Vec<CaseReport> {
     let probe = Arc::new(StallProbe::start());
     let mut reports = plan.unplayed;
-    reports.iter().for_each(&mut tell);
+    reports.iter().for_each(&mut on_case);
     let (mut parallel, alone): (Vec<_>, Vec<_>) =
         plan.cases.into_iter().partition(|case| executor.is_parallel(&case.scenario));
 
@@ -149,7 +149,7 @@ pub async fn run(
         match trial.take(run) {
             None => undecided.push((case, trial)),
             Some(report) => {
-                tell(&report);
+                on_case(&report);
                 reports.push(report);
             }
         }
@@ -173,12 +173,12 @@ pub async fn run(
         match report.interrupted {
             true => cut.push(report),
             false => {
-                tell(&report);
+                on_case(&report);
                 reports.push(report);
             }
         }
     }
-    cut.iter().filter(|case| case.runs > 0).for_each(&mut tell);
+    cut.iter().filter(|case| case.runs > 0).for_each(&mut on_case);
     cut.extend(waiting.iter().map(|case| CaseReport::interrupted(&case.scenario, false)));
     reports.append(&mut cut);
     match interruption.signal() {

@@ -117,7 +117,7 @@ pub fn uses(text: &str, name: &str) -> bool {
     text.contains(&format!("{{{name}}}"))
 }
 
-/// Tells whether every placeholder in a text exists. Braces around anything but a plain word are left alone, so that
+/// Checks that every placeholder in a text exists. Braces around anything but a plain word are left alone, so that
 /// JSON can be passed.
 pub fn check(text: &str) -> Result<(), TemplateError> {
     for part in text.split('{').skip(1) {
@@ -137,7 +137,7 @@ pub fn check(text: &str) -> Result<(), TemplateError> {
 mod tests {
     use super::*;
 
-    /// Placeholders become values; unknown ones are told; JSON is left alone.
+    /// Placeholders become values; unknown ones are errors; JSON is left alone.
     #[test]
     fn placeholders_become_values() {
         let mut values = Values::of_timing(&Timing::default());

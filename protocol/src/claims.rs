@@ -84,7 +84,7 @@ pub struct Claims {
     pub not_before: Option<u64>,
 }
 
-/// Why verified claims do not sign anybody in (AUTH-5).
+/// Why verified claims are refused (AUTH-5).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimsError {
     /// A claim is missing, empty, or of another JSON type.
@@ -127,7 +127,7 @@ impl Claims {
         Ok(Self { user_id: UserId::new(user_id), email: email.to_owned(), role, expires_at, not_before })
     }
 
-    /// Tells whether the claims hold at `unix_s`, with `leeway_s` seconds of patience for differing clocks.
+    /// Checks that the claims are valid at `unix_s`, with `leeway_s` seconds of leeway for clock skew.
     ///
     /// # Errors
     /// When the token has expired or is not valid yet.

@@ -146,7 +146,7 @@ pub enum DecodeError {
         kind: String,
         /// The key it should have.
         key: String,
-        /// The request's name, so that the refusal can be told to whom it belongs.
+        /// The request's ID, so that the refusal can refer to it.
         id: Option<String>,
     },
     /// A message of a known type whose payload has the wrong shape.
@@ -158,7 +158,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// What a gateway tells the sender (MSG-4, ROOM-4).
+    /// The error code that a gateway sends (MSG-4, ROOM-4).
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Envelope(_) | Self::Payload { .. } => ErrorCode::BadMessage,
@@ -188,7 +188,7 @@ pub enum DialectError {
         /// What is wrong.
         reason: String,
     },
-    /// Two message types have one name, so that no reader could tell them apart.
+    /// Two message types have one name, so they cannot be distinguished.
     #[error("dialect: `{name}` names two different messages")]
     Ambiguous {
         /// The name.
@@ -200,7 +200,7 @@ const EVENT: &str = "event";
 const WELCOME: &str = "connection:established";
 
 impl Dialect {
-    /// Tells whether every message can be told from every other.
+    /// Checks that every message can be distinguished from every other.
     ///
     /// # Errors
     /// Names the first key or name that cannot be used.

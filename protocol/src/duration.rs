@@ -62,7 +62,7 @@ mod tests {
         }
     }
 
-    /// A number without a unit and a negative time are told apart from good ones.
+    /// A number without a unit and a negative time are refused.
     #[test]
     fn nonsense_is_refused() {
         for text in ["", "300", "-3s", "soon"] {

@@ -6,7 +6,7 @@ pub const MAX_ROOM_NAME_BYTES: usize = 128;
 pub const MAX_ROOMS_PER_CONNECTION: usize = 100;
 /// Largest message a client may send, in bytes (MSG-5).
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
-/// Messages a client may send in one second before it is told to slow down (MSG-6).
+/// Messages a client may send in one second before it receives `rate_limited` (MSG-6).
 pub const MAX_MESSAGES_PER_SECOND: u32 = 100;
 /// Messages a client keeps while it is not connected (QUEUE-3).
 pub const OFFLINE_QUEUE_CAPACITY: usize = 1000;

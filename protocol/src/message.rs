@@ -73,7 +73,7 @@ pub enum ServerMessage {
     Unsubscribed(Target),
     /// A request was refused.
     Error {
-        /// One of [`ErrorCode`], or what a stranger's gateway says.
+        /// One of [`ErrorCode`], or a code of another implementation.
         code: String,
         /// For people.
         message: String,

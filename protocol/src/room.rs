@@ -36,7 +36,7 @@ const USER_PREFIX: &str = "user:";
 const ROLE_PREFIX: &str = "role:";
 
 impl RoomName {
-    /// Reads a name that somebody asked for.
+    /// Parses a requested name.
     ///
     /// # Errors
     /// When it is empty, overlong, or holds a character that names do not have.
@@ -60,7 +60,7 @@ impl RoomName {
     }
 
     /// A user's own room. The id comes from a verified token and so needs no check: an id that holds other characters
-    /// gives a room that nobody can ask for by name.
+    /// gives a room that cannot be requested by name.
     pub fn user(user: &UserId) -> Self {
         Self(format!("{USER_PREFIX}{user}"))
     }
@@ -81,8 +81,8 @@ impl RoomName {
     }
 }
 
-/// Whether a connection of these claims may ask to be in `room`: anybody in a public one, only its owner in a `user:`
-/// room, only its role in a `role:` room (ROOM-3).
+/// Whether a connection with these claims may join `room`: any connection a public one, only its owner a `user:` room,
+/// only its role a `role:` room (ROOM-3).
 pub fn may_join(claims: &Claims, room: &RoomName) -> bool {
     let name = room.as_str();
     if let Some(user) = name.strip_prefix(USER_PREFIX) {

@@ -69,7 +69,7 @@ impl Timing {
         Backoff { initial: self.reconnect_delay, max: self.max_reconnect_delay, jitter: self.jitter }
     }
 
-    /// Tells whether these times can be used.
+    /// Checks whether these times can be used.
     ///
     /// # Errors
     /// Names the first value that cannot.

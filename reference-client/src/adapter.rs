@@ -1,5 +1,5 @@
-//! The adapter protocol: JSON objects, one a line. Whoever judges a client starts its adapter, asks on standard input, and
-//! reads answers and reports on standard output. The adapter reports; it judges nothing.
+//! The adapter protocol: one JSON object per line. The harness starts the adapter, writes requests to its standard input,
+//! and reads answers and reports from its standard output. The adapter reports; it judges nothing.
 
 mod consumer;
 mod exchange;

@@ -19,7 +19,7 @@ use crate::config::{ClientConfig, gateway_url};
 use crate::net::{TcpDial, Trust, TrustError};
 use crate::{adapter, config};
 
-/// Ended as it was told to.
+/// Ended on request.
 const ENDED: u8 = 0;
 /// Gave up, or was refused.
 const GAVE_UP: u8 = 1;
@@ -98,7 +98,7 @@ enum StartError {
     Runtime(std::io::Error),
 }
 
-/// Runs the program and says how it ended.
+/// Runs the program and returns its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
@@ -120,7 +120,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match start(cli) {
         Ok(code) => code,
         Err(error) => {
-            // Where nobody reads errors, the exit code still tells.
+            // Standard error may be closed; the exit code still reports the failure.
             let _ = writeln!(anstream::stderr(), "error: {error}");
             ExitCode::from(USAGE)
         }

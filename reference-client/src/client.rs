@@ -16,10 +16,10 @@ use crate::net::{ClientCommand, Dial, Driver, Redial, Report, WallClock};
 use crate::report::{ErrorReport, Reports, User};
 use reference_session::{Command, QueueFull, Status, Token};
 
-/// Orders that wait for the driver; whoever gives more waits.
+/// Commands that may wait for the driver; when the channel is full the sender waits.
 const ORDERS: usize = 64;
 
-/// A client. Cheap to clone; the connection closes when the last clone goes.
+/// A client. Cheap to clone; the connection closes when the last clone is dropped.
 #[derive(Clone)]
 pub struct Client {
     orders: mpsc::Sender<ClientCommand>,
@@ -30,7 +30,7 @@ pub struct Client {
     reports: Arc<Reports>,
 }
 
-/// Why a message was not taken.
+/// Why a message was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// The queue holds as much as it may (QUEUE-3).
@@ -45,39 +45,39 @@ impl Client {
     /// Starts a client on this runtime. It is `disconnected` until [`Client::connect`].
     pub fn start<D: Dial>(config: ClientConfig, dial: D, wall: WallClock) -> Self {
         let (orders, inbox) = mpsc::channel(ORDERS);
-        let (tell, status) = watch::channel(Status::Disconnected);
-        let (tell_redial, redial) = watch::channel(None);
-        let (tell_failure, failure) = watch::channel(None);
+        let (status_sender, status) = watch::channel(Status::Disconnected);
+        let (redial_sender, redial) = watch::channel(None);
+        let (failure_sender, failure) = watch::channel(None);
         let debug = config.debug;
         let listeners = Arc::new(Listeners::default());
         let reports = Arc::new(Reports::default());
-        let (called, told) = (listeners.clone(), reports.clone());
+        let (called, reported) = (listeners.clone(), reports.clone());
         let report = move |report| match report {
             Report::Redial(redial) => {
-                tell_redial.send_replace(Some(redial));
+                redial_sender.send_replace(Some(redial));
             }
             Report::DialFailed(reason) => {
                 if debug {
                     tracing::debug!("the dial failed: {reason}");
                 }
-                tell_failure.send_replace(Some(reason));
+                failure_sender.send_replace(Some(reason));
             }
             Report::Status { old, new } => {
                 if debug {
                     tracing::debug!("status {old} → {new}");
                 }
                 if new == Status::Connected {
-                    tell_failure.send_replace(None);
+                    failure_sender.send_replace(None);
                 }
                 if new != Status::Reconnecting {
-                    tell_redial.send_replace(None);
+                    redial_sender.send_replace(None);
                 }
-                tell.send_replace(new);
-                called.status(old, new, &told);
+                status_sender.send_replace(new);
+                called.status(old, new, &reported);
             }
             Report::Emit { name, payload } => {
-                told.event(&name, &payload);
-                called.call(&name, &payload, &told);
+                reported.event(&name, &payload);
+                called.call(&name, &payload, &reported);
             }
             Report::Log(line) => {
                 if debug {
@@ -155,7 +155,7 @@ impl Client {
         self.listeners.on(name.into(), Box::new(listener))
     }
 
-    /// Takes a listener, or an observer of the status, off, and no other. It is not called again, though a call that is under way goes on.
+    /// Removes one listener or status observer. It is not called again, but a call in progress continues.
     pub fn off(&self, id: ListenerId) {
         self.listeners.off(id);
     }
@@ -170,7 +170,7 @@ impl Client {
         self.listeners.on_status(Box::new(observer))
     }
 
-    /// Says who is signed in, for error reports; `None` once they have signed out (OBS-1).
+    /// Sets the signed-in user for error reports; `None` after sign-out (OBS-1).
     pub fn set_user(&self, user: Option<User>) {
         self.reports.set_user(user);
     }

@@ -36,10 +36,10 @@ pub struct ClientConfig {
     pub seed: u64,
 }
 
-/// Why a configuration cannot be used. URLs are told without password and query, since either may hold a secret (TOKEN-3).
+/// Why a configuration cannot be used. URLs are shown without password and query, since either may hold a secret (TOKEN-3).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ConfigError {
-    /// The URL is none.
+    /// The URL is invalid.
     #[error("`{url}` is not a URL: {reason}; write `ws://HOST:PORT/PATH`")]
     Url {
         /// What was given.
@@ -53,7 +53,7 @@ pub enum ConfigError {
         /// What was given.
         url: String,
     },
-    /// The proxy's URL is none of an HTTP proxy.
+    /// The proxy's URL is not one of an HTTP proxy.
     #[error("`{url}` is no HTTP proxy; write `http://HOST:PORT`")]
     Proxy {
         /// What was given.
@@ -96,7 +96,7 @@ impl ClientConfig {
         })
     }
 
-    /// Tells whether times, dialect and proxy can be used.
+    /// Checks whether times, dialect and proxy can be used.
     ///
     /// # Errors
     /// Names the first value that cannot.
@@ -149,7 +149,7 @@ impl fmt::Debug for ClientConfig {
 mod tests {
     use super::*;
 
-    /// The defaults are the settings table's; a URL that cannot be dialled is told apart by what is wrong with it.
+    /// The defaults are the settings table's; each kind of invalid URL has its own error.
     #[test]
     fn urls_are_checked() {
         let config = ClientConfig::new("ws://localhost:3000/ws?v=1", "t").unwrap();

@@ -5,7 +5,7 @@
 //!  hooks ──► Provider ──► Client ──commands──► driver ──Input──► Session ──Output──► driver ──► sockets
 //!    │                      ▲                    │                (no I/O, no clock, no randomness of its own)
 //!    ▼                      └── status, events ──┘
-//!  QueryClient            adapter: the same client, spoken to in JSON lines, for whoever judges it
+//!  QueryClient            adapter: the same client, driven by JSON lines, for conformance tests
 //! ```
 //!
 //! # A client
@@ -24,14 +24,14 @@
 //! use reference_client::{Client, ClientConfig, TcpDial, system_clock};
 //!
 //! let client = Client::start(ClientConfig::new(&url, "a token")?, TcpDial, system_clock());
-//! let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+//! let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
 //! client.on("catalog:changed", move |payload| {
 //!     println!("the catalogue changed: {payload}");
-//!     tell.send(payload.clone()).map_err(|gone| reference_client::ListenerError(gone.to_string()))
+//!     sender.send(payload.clone()).map_err(|gone| reference_client::ListenerError(gone.to_string()))
 //! });
 //! client.subscribe(Target::EventType("catalog:changed".to_owned())).await?;
 //! client.connect().await?;
-//! assert_eq!(told.recv().await.unwrap()["item"], 7);
+//! assert_eq!(received.recv().await.unwrap()["item"], 7);
 //! # Ok(()) }
 //! ```
 //!
@@ -73,14 +73,14 @@
 //! # let provider = scripted_provider(&gateway).await?;
 //! use reference_client::hooks::Subscription;
 //!
-//! let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+//! let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
 //! let subscription = Subscription::mount(&provider, "catalog:changed", move |payload| {
-//!     let _ = tell.send(payload["item"].clone());
+//!     let _ = sender.send(payload["item"].clone());
 //! })
 //! .await?;
-//! assert_eq!(told.recv().await.unwrap(), 7);
+//! assert_eq!(received.recv().await.unwrap(), 7);
 //! drop(subscription); // the callback is not called any more
-//! assert!(told.recv().await.is_none());
+//! assert!(received.recv().await.is_none());
 //! # Ok(()) }
 //! ```
 //!
@@ -203,8 +203,8 @@
 //! # Inside
 //!
 //! [`reference_session`] holds what the client does, as a machine without I/O; [`net`] runs it over any stream that a [`net::Dial`]
-//! supplies, real sockets and simulated ones alike; [`query`] is the cache; [`report`] tells an error tracker what went wrong
-//! and for whom.
+//! supplies, real sockets and simulated ones alike; [`query`] is the cache; [`report`] sends errors and their user
+//! to an error tracker.
 
 pub mod adapter;
 #[cfg(feature = "cli")]

@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, watch};
 use crate::client::{Client, SendError};
 use reference_session::Status;
 
-/// A shared connection. Every clone is a consumer; the connection closes with 1000 when the last one goes (PROV-3).
+/// A shared connection. Every clone is a consumer; the connection closes with 1000 when the last one is dropped (PROV-3).
 #[derive(Clone)]
 pub struct Provider {
     shared: Arc<ProviderState>,
@@ -22,14 +22,14 @@ pub struct WeakProvider {
 struct ProviderState {
     client: Client,
     auto_connect: bool,
-    /// Held while a token is taken in, so that two that come at once are taken one after the other.
+    /// Held while a token is set, so that concurrent calls are serialised.
     sign_in: Mutex<SignIn>,
 }
 
 /// What the connection may be made with.
 #[derive(PartialEq)]
 enum SignIn {
-    /// Nothing: nobody is signed in, and nothing is dialled (PROV-2).
+    /// No token: the user is signed out, and nothing is dialled (PROV-2).
     Out,
     /// What the client was started with: its token, or its token provider.
     Given,
@@ -107,14 +107,14 @@ impl Provider {
             loop {
                 let token = tokens.borrow_and_update().clone();
                 let Some(provider) = provider.upgrade() else { return };
-                let taken = provider.set_token(token).await;
+                let outcome = provider.set_token(token).await;
                 drop(provider);
                 // The status has no source any more once the client is gone.
                 let gone = status.wait_for(|_| false);
                 tokio::select! {
                     biased;
                     _ = gone => return,
-                    changed = tokens.changed() => if changed.is_err() || taken.is_err() {
+                    changed = tokens.changed() => if changed.is_err() || outcome.is_err() {
                         return;
                     },
                 }

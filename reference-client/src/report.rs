@@ -87,12 +87,12 @@ mod tests {
         User { id: id.to_owned(), email: Some(format!("{id}@example.org")), name: None }
     }
 
-    /// OBS-1: reports carry whoever is signed in at that moment, and nobody after they left.
+    /// OBS-1: a report carries the user signed in at that moment, and no user after sign-out.
     #[test]
     fn reports_carry_the_user_of_the_moment() {
         let reports = Arc::new(Reports::default());
-        let (tell, told) = mpsc::channel();
-        reports.add(move |report| tell.send(report.clone()).expect("the test listens"));
+        let (sender, received) = mpsc::channel();
+        reports.add(move |report| sender.send(report.clone()).expect("the test listens"));
         reports.report("early".to_owned());
         reports.set_user(Some(user("u1")));
         reports.event("error", &json!({ "code": "unauthorized" }));
@@ -106,6 +106,6 @@ mod tests {
             ("gave up after 10 attempts to reconnect", None),
         ];
         let expected = expected.map(|(message, user)| ErrorReport { message: message.to_owned(), user });
-        assert_eq!(told.try_iter().collect::<Vec<_>>(), expected);
+        assert_eq!(received.try_iter().collect::<Vec<_>>(), expected);
     }
 }

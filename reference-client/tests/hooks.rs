@@ -1,4 +1,4 @@
-//! The provider and its hooks against a gateway that does what it is told.
+//! The provider and its hooks against a scripted gateway.
 
 mod scripted;
 
@@ -49,12 +49,12 @@ async fn reaches(provider: &Provider, status: Status) {
 
 /// An observed query, and a word for each time that it is fetched.
 fn observed(queries: &QueryClient, key: &Value) -> (QueryObserver, mpsc::UnboundedReceiver<Value>) {
-    let (tell, fetched) = mpsc::unbounded_channel();
-    let told = key.clone();
+    let (sender, fetched) = mpsc::unbounded_channel();
+    let fetched_key = key.clone();
     let parts = key.as_array().expect("an array").clone();
     let observer = queries.observe(QueryKey::from(parts), move || {
-        // A test that has ended counts no more.
-        let _ = tell.send(told.clone());
+        // The receiver is dropped once the test has ended.
+        let _ = sender.send(fetched_key.clone());
         async { Ok(Value::Null) }
     });
     (observer, fetched)
@@ -103,9 +103,9 @@ async fn tokens_make_and_end_the_connection() {
     assert_eq!(provider.connect().await, Err(ConnectError::SignedOut));
 }
 
-/// PROV-2: with `auto_connect = false` a token dials nothing until somebody asks.
+/// PROV-2: with `auto_connect = false` a token dials nothing until `connect()` is called.
 #[tokio::test]
-async fn without_auto_connect_somebody_must_ask() {
+async fn without_auto_connect_a_token_does_not_dial() {
     let mut gateway = ScriptedGateway::start().await;
     let provider = Provider::signed_in(client(&gateway, "t"), false).await.unwrap();
     provider.set_token(Some("newer".to_owned())).await.unwrap();
@@ -119,17 +119,17 @@ async fn without_auto_connect_somebody_must_ask() {
 async fn unmounting_keeps_the_subscription() {
     let mut gateway = ScriptedGateway::start().await;
     let provider = provider(&mut gateway).await;
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (sender, mut received) = mpsc::unbounded_channel();
     let subscription = Subscription::mount(&provider, "catalog:changed", move |payload| {
-        tell.send(payload.clone()).unwrap_or(());
+        sender.send(payload.clone()).unwrap_or(());
     })
     .await
     .unwrap();
     gateway.subscribed("catalog:changed").await;
     gateway.publish("catalog:changed", &json!(1));
-    assert_eq!(soon("a call", told.recv()).await, Some(json!(1)));
+    assert_eq!(soon("a call", received.recv()).await, Some(json!(1)));
     drop(subscription);
-    assert_eq!(told.recv().await, None, "the listener is gone, and what it held");
+    assert_eq!(received.recv().await, None, "the listener is gone, and what it held");
 
     gateway.drop_connections();
     assert_eq!(gateway.next().await, Seen::Closed { code: None });
@@ -162,11 +162,11 @@ async fn updates_invalidate_and_then_call() {
         fetched.try_recv().is_ok() && elsewhere.try_recv().is_ok(),
         "what is observed is fetched at first"
     );
-    let (tell, mut handled) = mpsc::unbounded_channel();
+    let (sender, mut handled) = mpsc::unbounded_channel();
     let asked = queries.clone();
     let handler = move |payload: &Value| {
         let fetching = asked.snapshot(&QueryKey::from([json!("orders"), json!({ "page": 1 })])).fetching;
-        tell.send((payload.clone(), fetching)).unwrap_or(());
+        sender.send((payload.clone(), fetching)).unwrap_or(());
     };
     let keys = vec![QueryKey::from(["orders"])];
     let _updates = RealTimeUpdates::mount(&provider, &queries, "order:updated", keys, handler).await.unwrap();

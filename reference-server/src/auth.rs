@@ -1,4 +1,4 @@
-//! Who a connection speaks for (AUTH-1 to AUTH-7, AUTH-11). No error here says what the token was (AUTH-8).
+//! Token verification (AUTH-1 to AUTH-7, AUTH-11). No error contains the token (AUTH-8).
 
 mod algorithm;
 mod key;
@@ -30,13 +30,13 @@ pub struct TokenVerifier {
     pub issuer: Vec<String>,
 }
 
-/// Why nobody is signed in.
+/// Why a token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// There is no token, or an empty one.
     #[error("no token")]
     Missing,
-    /// The token cannot be decoded, is signed otherwise than it must be, or is meant for somebody else.
+    /// The token cannot be decoded, its signature is invalid, or its audience or issuer is another.
     #[error("the token is not genuine")]
     NotGenuine,
     /// A required claim is missing or unusable.
@@ -48,7 +48,7 @@ pub enum AuthError {
 }
 
 impl TokenVerifier {
-    /// Tokens signed by HMAC-SHA256 with this secret, on the second, for anybody.
+    /// Accepts tokens signed by HMAC-SHA256 with this secret, without leeway, for any audience and issuer.
     pub fn with_secret(secret: impl Into<Vec<u8>>) -> Self {
         Self {
             keys: vec![Key::secret(None, secret)],
@@ -62,7 +62,7 @@ impl TokenVerifier {
     /// The claims of a token as it stands in the request, percent-encoded (AUTH-4), at `unix_s`.
     ///
     /// # Errors
-    /// When it signs nobody in.
+    /// When the token is missing, not genuine, expired, or lacks claims.
     pub fn verify(&self, encoded: &str, unix_s: u64) -> Result<Claims, AuthError> {
         let token = percent_decode_str(encoded).decode_utf8().map_err(|_| AuthError::NotGenuine)?;
         if token.is_empty() {
@@ -86,7 +86,7 @@ impl TokenVerifier {
             // A token that names no key may be of any.
             None => true,
             Some(_) if is_known => key.is_named(header.kid.as_deref()),
-            // One that names a key which nobody has may be of any without a name.
+            // A token with an unknown key ID may be signed by any key without an ID.
             Some(_) => key.is_nameless(),
         };
         let mut fitting = self.keys.iter().filter(may_be).filter(|key| key.fits(algorithm));

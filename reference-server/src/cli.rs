@@ -17,7 +17,7 @@ use crate::config::{ConfigError, Flags, LogFormat, WatchConfig};
 use crate::net::{ServerError, TlsError};
 use crate::report::{self, ReportError, Reporting};
 
-/// Stopped as it was told to.
+/// Stopped by a signal.
 const STOPPED: u8 = 0;
 /// Failed while running.
 const FAILED: u8 = 1;
@@ -88,7 +88,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match start(cli) {
         Ok(()) => ExitCode::from(STOPPED),
         Err(failure) => {
-            // Where nobody reads errors, the exit code still tells.
+            // Standard error may be closed; the exit code still reports the failure.
             let _ = writeln!(io::stderr(), "error: {failure}");
             ExitCode::from(match failure {
                 Failure::Config(_)

@@ -22,7 +22,7 @@ pub use settings::Settings;
 /// A configuration that can be used.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where connections are taken.
+    /// The address to listen on.
     pub listen: SocketAddr,
     /// The path that upgrades.
     pub path: String,
@@ -36,11 +36,11 @@ pub struct Config {
     pub rabbitmq: Option<RabbitMqConfig>,
     /// Which rooms an event goes to.
     pub routing: RoutingTable,
-    /// What each machine is told.
+    /// The configuration of each machine.
     pub gateway: GatewayConfig,
     /// Longest time for a handshake (CONN-8).
     pub connect_timeout: Duration,
-    /// How long everybody may take to go (CONN-6).
+    /// Longest time that connections may take to close on shutdown (CONN-6).
     pub shutdown_grace: Duration,
     /// How many connections there may be (CONN-7).
     pub connection_limits: ConnectionLimits,
@@ -54,7 +54,7 @@ pub struct Config {
     pub shards: usize,
     /// Whether the live page is served at `/`.
     pub page: bool,
-    /// Whether anybody may have tokens made and publish events. For development only.
+    /// Whether any client may request tokens and publish events. For development only.
     pub dev: bool,
     /// What is logged, and where errors are reported.
     pub watch: WatchConfig,
@@ -104,7 +104,7 @@ pub struct Flags {
 const PREFETCH: u16 = 1024;
 /// Bytes that may wait for one connection.
 const OUTBOX_BYTES: usize = 4 * 1024 * 1024;
-/// How long everybody may take to go.
+/// Longest time that connections may take to close on shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// Connections of one shard that may be in their handshake at once.
 const MAX_HANDSHAKES: usize = 1024;

@@ -1,4 +1,4 @@
-//! Development mode: a token for whoever asks, and events published by hand. Never for production.
+//! Development mode: a token on request, and events published by hand. Never for production.
 
 mod publisher;
 
@@ -64,7 +64,7 @@ pub(crate) fn offer(config: &Config) -> Value {
 /// `{"userId":…,"role":…}` makes `{"token":…}`, good for an hour from `now`.
 ///
 /// # Errors
-/// When the request is no such object, or there is no secret to sign with.
+/// When the request is not such an object, or there is no secret to sign with.
 pub(crate) fn token(config: &Config, body: &[u8], now: Timestamp) -> Result<Value, DevError> {
     let TokenOrder { user_id, role } = read(body, r#"{"userId":"ada","role":"ADMIN"}"#)?;
     if user_id.is_empty() || user_id.len() > MAX_USER_ID_BYTES {
@@ -79,7 +79,7 @@ pub(crate) fn token(config: &Config, body: &[u8], now: Timestamp) -> Result<Valu
 /// `{"type":…,"data":…}` is published as an event of `now`; answers with the routing key that it had.
 ///
 /// # Errors
-/// When the request is no such object, there is no broker, or the broker does not take it.
+/// When the request is not such an object, there is no broker, or the broker does not accept the event.
 pub(crate) async fn publish(config: &Config, body: &[u8], now: Timestamp) -> Result<Value, DevError> {
     let EventOrder { kind, data } = read(body, r#"{"type":"catalog:changed","data":{}}"#)?;
     if kind.is_empty() || kind.len() > MAX_TYPE_BYTES {
@@ -159,7 +159,7 @@ mod tests {
         assert!(matches!(token, Err(DevError::Mint(_))), "{token:?}");
     }
 
-    /// Requests of another shape are told what to write.
+    /// A malformed request is answered with the expected shape.
     #[tokio::test]
     async fn shapes_are_checked() {
         let config = Config::with_secret("s");

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  RabbitMQ ──► EventSource ──► bridge ──routed event, encoded once──► shard 1 … shard n
-//!                                  ◄──taken by every shard── ack            │
+//!                                  ◄──acked by every shard── ack            │
 //!                                                              Gateway machine (no I/O, no clock)
 //!  listener ──sockets, in turn──────────────────────────────► connections ──┘
 //! ```

@@ -65,7 +65,7 @@ mod tests {
         assert_eq!((&settings["dev"], &settings["speaksDefault"]), (&json!(false), &json!(false)));
     }
 
-    /// The page asks nobody for anything: no address stands in it but the names of XML.
+    /// The page loads no external assets: it contains no URLs except XML namespaces.
     #[test]
     fn there_are_no_outside_assets() {
         let addresses = FILE.matches("://").count();

@@ -7,7 +7,7 @@
 //!
 //! A [`Scenario`] says who does what, when, and which [`Requirement`]s it shows. A player (the crate `player`, in this folder)
 //! records what happened as a [`Trace`]. An [`Expectation`] reads traces and nothing else, so that a verdict means the same
-//! in a simulation, for the reference pair, and for a stranger.
+//! in a simulation, for the reference pair, and for a third-party implementation.
 //!
 //! ```
 //! use scenarios::Library;

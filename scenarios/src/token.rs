@@ -100,7 +100,7 @@ impl TokenSpec {
     /// Makes the token, or nothing where there is none; `now_unix_s` is the gateway's idea of the time.
     ///
     /// # Panics
-    /// When the issuer cannot sign so, which [`TokenSpec::lacks`] tells beforehand.
+    /// When the issuer cannot sign so, which [`TokenSpec::lacks`] reports beforehand.
     pub fn mint(&self, bearer: &Bearer<'_>, issuer: &Issuer, now_unix_s: i64) -> Option<String> {
         if self.omit {
             return None;
@@ -154,7 +154,7 @@ impl TokenSpec {
 
     fn signer(&self) -> Signer {
         match (self.wrong_secret, self.previous_secret) {
-            (true, _) => Signer::Stranger,
+            (true, _) => Signer::Untrusted,
             (false, true) => Signer::Previous,
             (false, false) => Signer::Current,
         }
@@ -281,7 +281,7 @@ mod tests {
         assert!(unsigned.contradiction().is_some());
     }
 
-    /// Whoever holds the public key, and nothing else, can check what each style signs; forgeries of each kind fail.
+    /// The public key alone verifies what each style signs; forgeries of each kind fail.
     #[test]
     fn pairs_sign_what_their_public_keys_verify() {
         use SigningAlgorithm::{EdDsa, Es256, Rs256};
@@ -319,7 +319,7 @@ mod tests {
         let plain = payload(&TokenSpec::default().mint(&BEARER, &issuer(style.clone()), 1000).unwrap());
         assert_eq!((&plain["sub"], &plain["iss"]), (&json!("u1"), &json!("https://id.example")));
         assert!(plain.get("userId").is_none());
-        let nobody = TokenSpec { without: vec!["userId".into()], ..TokenSpec::default() };
-        assert!(payload(&nobody.mint(&BEARER, &issuer(style), 1000).unwrap()).get("sub").is_none());
+        let without_user = TokenSpec { without: vec!["userId".into()], ..TokenSpec::default() };
+        assert!(payload(&without_user.mint(&BEARER, &issuer(style), 1000).unwrap()).get("sub").is_none());
     }
 }

@@ -96,7 +96,7 @@ pub enum Event {
     Sent(Frame),
     /// The client received a frame.
     Received(Frame),
-    /// A frame came that RFC 6455 does not allow. What it said was taken all the same.
+    /// A frame came that RFC 6455 does not allow. Its content was processed all the same.
     BadFrame {
         /// What is wrong with it.
         why: String,
@@ -138,7 +138,7 @@ pub enum Event {
         routing_key: String,
         /// The body.
         body: Value,
-        /// How many queues were consumed at the broker, where that can be told.
+        /// How many queues had consumers at the broker, where that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         queues: Option<usize>,
     },
@@ -253,7 +253,7 @@ pub struct Frame {
     pub kind: FrameKind,
     /// The text of a text message; the bytes of any other frame in hexadecimal.
     pub body: String,
-    /// What the text means in the dialect that the case was told to use.
+    /// What the text means in the dialect of the case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<Message>,
 }

@@ -226,8 +226,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     async fn frame(&mut self) -> Result<AMQPFrame, LinkError> {
         loop {
             if let Ok((rest, frame)) = parse_frame(&self.read[..]) {
-                let taken = self.read.len() - rest.len();
-                self.read.advance(taken);
+                let consumed = self.read.len() - rest.len();
+                self.read.advance(consumed);
                 return Ok(frame);
             }
             if self.stream.read_buf(&mut self.read).await? == 0 {

@@ -30,14 +30,14 @@ pub use wire::{Passed, Wire};
 /// Makes what changes one connection, where something does. They are counted from 0, over all clients.
 pub type WireMaker = Arc<dyn Fn(usize) -> Option<Box<dyn Wire>> + Send + Sync>;
 
-/// Who changes what crosses the boundary; by default nobody.
+/// The interceptors of what crosses the boundary; by default none.
 #[derive(Clone, Default)]
 pub struct Boundary {
     /// Changes WebSocket connections.
     pub wire: Option<WireMaker>,
-    /// Changes what a gateway's broker says and hears.
+    /// Intercepts what a gateway's broker sends and receives.
     pub feed: Option<Arc<dyn Fn() -> Box<dyn Feed> + Send + Sync>>,
-    /// Changes what a client's adapter hears and says.
+    /// Intercepts what a client's adapter receives and sends.
     pub lines: Option<Arc<dyn Fn() -> Box<dyn Lines> + Send + Sync>>,
     /// Fails the gateways, or the clients, at a step.
     pub failure: Option<Failure>,

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::boundary::{Channels, Failure, FailureKind};
 use crate::world::Fault;
 
-/// How the death of a subject is told.
+/// The text for the death of a subject.
 const KILLED: &str = "killed by a signal";
 
 /// A stage's part in a failure.

@@ -26,7 +26,7 @@ use crate::world::{Context, Fault, PATIENCE, clock, wall};
 
 /// The gateways' hosts.
 const GATEWAYS: [&str; 4] = ["gateway", "gateway-2", "gateway-3", "gateway-4"];
-/// The player's host, and everybody's whom it plays.
+/// The host of the player and of all actors that it plays.
 const STAGE: &str = "stage";
 
 /// Adds all hosts.

@@ -63,7 +63,7 @@ impl Wires {
         Self { maker, count: Arc::default() }
     }
 
-    /// What changes the next connection, where somebody does.
+    /// The interceptor of the next connection, if any.
     fn next(&self) -> Option<Box<dyn Wire>> {
         self.maker.as_ref().and_then(|make| make(self.count.fetch_add(1, Ordering::Relaxed)))
     }
@@ -90,7 +90,7 @@ pub(crate) enum SimStream {
 }
 
 /// A stream that takes a segment at a time. turmoil counts segments, of whatever size, so without this a socket would hold
-/// any amount and nobody would ever read too slowly.
+/// any amount and no reader would ever be too slow.
 pub(crate) struct Segmented(TcpStream);
 
 /// Most bytes of one segment.

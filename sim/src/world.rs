@@ -66,7 +66,7 @@ pub enum SimError {
 
 /// What a stage asks of the world around it, between two steps.
 pub(crate) enum Fault {
-    /// Ends a host without warning; told when it is done.
+    /// Ends a host without warning; the sender fires when it is done.
     Crash(&'static str, oneshot::Sender<()>),
 }
 
@@ -88,7 +88,7 @@ pub fn play(scenario: &Scenario, options: &Options) -> Result<Played, SimError> 
     play_through(scenario, options, Boundary::default())
 }
 
-/// As [`play`], with somebody who changes what crosses the boundary of the reference gateway or client.
+/// As [`play`], with an interceptor at the boundary of the reference gateway or client.
 ///
 /// # Errors
 /// As [`play`].

@@ -1,4 +1,4 @@
-//! The programs that are compared, and what they are told while they run.
+//! The programs that are compared, and the commands that they receive while they run.
 
 mod floor;
 mod gatecheck;
@@ -16,7 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Names the arm that a program shall be.
 pub(super) const VARIABLE: &str = "FANOUT_ARM";
-/// What the arms that are no gateway greet a subscriber with, once it will get every event.
+/// The first message of arms other than the gateway, sent once the subscriber will receive every event.
 const WELCOME: &str = r#"{"type":"connection:established"}"#;
 
 /// A program that sends events to its subscribers.
@@ -26,7 +26,7 @@ pub enum Arm {
     Gatecheck,
     /// One `send(2)` of a ready frame for each delivery, on one thread, and nothing else.
     Floor,
-    /// What everybody writes first: tokio-tungstenite, a task for each socket, a broadcast channel.
+    /// The usual first design: tokio-tungstenite, a task for each socket, a broadcast channel.
     Plain,
 }
 
@@ -69,7 +69,7 @@ pub fn become_arm() -> Option<ExitCode> {
     })
 }
 
-/// What an arm is told on its standard input. Where that ends, the arm ends.
+/// A command on an arm's standard input. At its end the arm ends.
 enum SubscriberCommand {
     /// Send the next so many events.
     Emit(usize),
@@ -114,7 +114,7 @@ impl AsFd for CommandSender {
     }
 }
 
-/// Follows orders on a thread of its own, beside a runtime. The process ends when they do: nobody is left to serve.
+/// Follows commands on its own thread, beside a runtime. The process ends at the end of the commands.
 fn follow(mut emit: impl FnMut(usize) + Send + 'static) -> io::Result<()> {
     let mut orders = CommandSender::open()?;
     thread::Builder::new().name("orders".to_owned()).spawn(move || {

@@ -1,4 +1,4 @@
-//! An arm from outside: a child process that is told what to do and ends with its owner.
+//! An arm from outside: a child process that receives commands and ends with its owner.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};

@@ -10,7 +10,7 @@ pub const FRAME_BYTES: usize = 4 + MESSAGE_BYTES;
 /// The event's own time, which a gateway passes on.
 const TIMESTAMP: &str = "2026-01-01T00:00:00.000Z";
 
-/// What a broker delivers. It goes to everybody (BRIDGE-2).
+/// The body that a broker delivers. Its event goes to all clients (BRIDGE-2).
 pub(super) fn body(number: usize) -> Bytes {
     let data = data(number);
     format!(r#"{{"type":"payment:created","data":{data},"timestamp":"{TIMESTAMP}"}}"#).into()
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
     use protocol::RoomName;
 
-    /// The gateway makes of the broker's body what subscribers are told to expect, and it goes to everybody.
+    /// The gateway turns the broker's body into the frame that subscribers expect, for all clients.
     #[test]
     fn a_body_becomes_its_frame() {
         let routed = crate::machine::route(&body(42));

@@ -89,7 +89,7 @@ pub(super) struct Receiving {
 /// What was seen on the way.
 #[derive(Debug)]
 pub(super) struct Received {
-    /// When everybody had everything.
+    /// When every subscriber had every event.
     pub(super) finished: Instant,
     /// When each event came, for each subscriber.
     pub(super) arrivals: Vec<Arrival>,
@@ -130,7 +130,7 @@ impl Subscribers {
         Receiving { readers: readers.collect() }
     }
 
-    /// That nobody has got more than was emitted.
+    /// Checks that no subscriber has received more than was emitted.
     pub(super) fn expect_silence(&self) -> Result<(), LoadError> {
         for (subscriber, mut stream) in self.readers.iter().flat_map(|reader| &reader.streams).enumerate() {
             match stream.read(&mut [0]) {
@@ -144,7 +144,7 @@ impl Subscribers {
 }
 
 impl Receiving {
-    /// Waits until everybody has everything.
+    /// Waits until every subscriber has every event.
     pub(super) fn finish(self) -> Result<(Subscribers, Received), LoadError> {
         let mut readers = Vec::new();
         let mut all: Option<Received> = None;

@@ -18,7 +18,7 @@ pub(crate) struct Settings {
     pub(crate) reconnect_delay: u64,
 }
 
-/// What the client tells of.
+/// What the client reports.
 pub(crate) enum Report {
     Status { old: &'static str, new: &'static str },
     Event { name: String, payload: Value },
@@ -43,15 +43,15 @@ impl Client {
     }
 
     pub(crate) fn connect(&self) {
-        self.tell(Command::Connect);
+        self.order(Command::Connect);
     }
 
     pub(crate) fn disconnect(&self) {
-        self.tell(Command::Disconnect);
+        self.order(Command::Disconnect);
     }
 
     pub(crate) fn send(&self, kind: &Value, payload: &Value) {
-        self.tell(Command::Send(json!({ "type": kind, "payload": payload }).to_string()));
+        self.order(Command::Send(json!({ "type": kind, "payload": payload }).to_string()));
     }
 
     /// Disconnects, and waits until that is done.
@@ -62,7 +62,7 @@ impl Client {
         let _ = self.task.await;
     }
 
-    fn tell(&self, command: Command) {
+    fn order(&self, command: Command) {
         // The task ends only with the client.
         let _ = self.commands.send(command);
     }
@@ -85,7 +85,7 @@ impl Session {
         }
     }
 
-    /// Returns once somebody asked to disconnect.
+    /// Returns once `disconnect` is requested.
     async fn stay_connected(&mut self) {
         let url = format!("{}?token={}", self.settings.url, percent_encoded(&self.settings.token));
         loop {
@@ -161,7 +161,7 @@ impl Session {
     }
 
     fn report(&self, report: Report) {
-        // Once nobody listens, nobody misses it.
+        // The receiver may have been dropped.
         let _ = self.reports.send(report);
     }
 }

@@ -19,7 +19,7 @@ async fn main() -> io::Result<()> {
     let mut requests = BufReader::new(tokio::io::stdin()).lines();
     loop {
         tokio::select! {
-            // What has happened is told before what is asked next.
+            // Pending reports are written before the next request is read.
             biased;
             Some(report) = reported.recv() => adapter.report(report)?,
             line = requests.next_line() => match line? {

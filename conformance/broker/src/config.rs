@@ -104,11 +104,11 @@ pub struct Limits {
     pub queue_messages: usize,
     /// Bytes in a queue; past them messages are refused likewise. Default: 1 GiB.
     pub queue_bytes: usize,
-    /// Bytes written and not yet taken by a client's socket, past which its consumers get nothing more until it
+    /// Bytes queued and not yet written to a client's socket, past which its consumers get nothing more until it
     /// reads. Default: 1 MiB.
     pub outbox_bytes: usize,
-    /// Bytes not yet taken past which a client that asks and never reads is cut off. Default: 256 MiB, which lets
-    /// the largest message through.
+    /// Bytes queued and not yet written, past which a client that sends requests and never reads is cut off. Default:
+    /// 256 MiB, which lets the largest message through.
     pub outbox_max_bytes: usize,
 }
 

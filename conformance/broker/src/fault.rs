@@ -44,7 +44,7 @@ impl Fault {
         Self::soft(AMQPSoftError::PRECONDITIONFAILED, detail)
     }
 
-    /// 403: nobody may do that.
+    /// 403: access refused.
     pub(crate) fn refused(detail: impl Into<String>) -> Self {
         Self::soft(AMQPSoftError::ACCESSREFUSED, detail)
     }

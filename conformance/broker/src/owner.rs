@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 /// Inputs that may wait for the owner. Past it, sockets are not read, and so their clients wait.
 const INPUT_QUEUE: usize = 256;
-/// Inputs taken before what they made is written out.
+/// Inputs handled before their outputs are written.
 const INPUT_BATCH: usize = 64;
 /// How long to wait after the system refused to accept a connection, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -103,7 +103,7 @@ impl<L: Listen> Owner<L> {
         }
     }
 
-    /// Runs until the handle is gone or asks for the end.
+    /// Runs until the handle is dropped or requests a shutdown.
     ///
     /// Sources are served in a fixed order, so that a simulation repeats, and in rounds, so that none starves another: a
     /// source that was served waits until every other one that is ready has been, too. Timers and tasks that ended
@@ -125,7 +125,7 @@ impl<L: Listen> Owner<L> {
                     None => return,
                     Some(Request::Shutdown(done)) => {
                         self.shut_down().await;
-                        // Whoever asked may have stopped waiting.
+                        // The receiver may have been dropped.
                         let _ = done.send(());
                         return;
                     }
@@ -173,7 +173,7 @@ impl<L: Listen> Owner<L> {
     }
 
     fn answer(&mut self, request: Request) {
-        // Whoever asked may have stopped waiting, which is no reason to stop serving.
+        // The receiver may have been dropped, which is no reason to stop serving.
         match request {
             Request::Snapshot(answer) => {
                 let _ = answer.send(self.state.snapshot());
@@ -329,7 +329,7 @@ impl Outbox {
         if !matches!(order, SocketCommand::Write { .. }) {
             self.flush();
         }
-        // A socket that is gone says so by an input of its own.
+        // A closed socket reports itself by `Input::Gone`.
         let _ = self.orders.send(order);
     }
 }

@@ -18,7 +18,7 @@ const REQUEST_QUEUE: usize = 16;
 /// Why a broker could not run.
 #[derive(Debug, Error)]
 pub enum BrokerError {
-    /// The address is taken, or not ours.
+    /// The address is in use, or not a local one.
     #[error("cannot listen on {addr}: {source}; name a free local address, or port 0 for any")]
     Listen {
         /// Where it should have listened.
@@ -106,9 +106,9 @@ impl Broker {
         self.ask(|reply| Request::Until(Box::new(suits), reply)).await
     }
 
-    /// Tells all clients that the broker goes (320), gives them a moment to hear it, and ends. No task is left.
+    /// Closes every connection with 320, waits a moment for the answers, and ends. No task is left.
     pub async fn shutdown(mut self) {
-        // A broker that has ended already has no clients to tell.
+        // The request fails if the broker has ended already.
         let _ = self.ask(Request::Shutdown).await;
         if let Some(owner) = self.owner.take()
             && let Err(error) = owner.await
@@ -125,7 +125,7 @@ impl Broker {
 }
 
 impl Drop for Broker {
-    /// Ends every task and socket, without a word to the clients.
+    /// Ends every task and socket, without closing handshakes.
     fn drop(&mut self) {
         if let Some(owner) = &self.owner {
             owner.abort();

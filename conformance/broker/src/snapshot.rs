@@ -37,7 +37,7 @@ pub struct ExchangeStats {
     pub kind: String,
     /// Declared durable.
     pub durable: bool,
-    /// Declared to go with its last binding.
+    /// Declared auto-delete: deleted with its last binding.
     pub auto_delete: bool,
     /// Bindings that start here.
     pub bindings: usize,
@@ -56,7 +56,7 @@ pub struct QueueStats {
     pub consumers: usize,
     /// Declared durable.
     pub durable: bool,
-    /// Declared to go with its last consumer.
+    /// Declared auto-delete: deleted with its last consumer.
     pub auto_delete: bool,
     /// Declared for one connection alone.
     pub exclusive: bool,

@@ -20,7 +20,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Missed heartbeats after which a peer is dead (AMQP 0-9-1, section 4.2.7).
 const MISSED_HEARTBEATS: u32 = 2;
 
-/// What a socket's task is told.
+/// A command to a socket's task.
 #[derive(Debug)]
 pub(super) enum SocketCommand {
     /// Write these bytes, and report their weight as flushed.
@@ -88,7 +88,7 @@ impl Socket {
             drop(stream);
         }
         tracing::info!(peer = %self.peer, "connection ended: {end}");
-        // Nobody listens any more when the broker itself has ended.
+        // The receiver is dropped when the broker has ended.
         let _ = self.inputs.send(Input::Gone(self.id)).await;
     }
 
@@ -223,7 +223,7 @@ impl Socket {
             let next_beat = (!interval.is_zero()).then(|| now() + interval);
             let order = tokio::select! {
                 biased;
-                // Whatever is written stands for a heartbeat.
+                // Any traffic counts as a heartbeat (AMQP 0-9-1, section 4.2.7).
                 order = orders.recv() => order,
                 () = sleep_until(next_beat) => {
                     let mut beat = Vec::new();
@@ -249,8 +249,8 @@ impl Socket {
                     terms.send_modify(|terms| terms.deadline = Some(deadline));
                 }
                 None => {
-                    // Whoever closes first with bytes unread resets the connection, and what was just written is lost
-                    // with it: so the client is left to close, for a while.
+                    // Closing a socket with unread input resets the connection (RFC 1122, 4.2.2.13), and the last frames
+                    // would be lost: so the client gets some time to close first.
                     writer.shutdown().await?;
                     terms.send_modify(|terms| terms.deadline = Some(now() + LINGER));
                     std::future::pending::<()>().await;

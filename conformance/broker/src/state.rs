@@ -41,7 +41,7 @@ const MAX_IGNORED_ARGUMENTS: usize = 100;
 /// What the rest of them is counted under.
 const OTHER_ARGUMENTS: &str = "(others)";
 
-/// Names a connection. Ids grow and are never used again, so signs of a dead socket find nobody.
+/// Identifies a connection. Ids grow and are never reused, so late events of a dead socket match no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
@@ -58,7 +58,7 @@ pub(crate) struct Moment {
     pub(crate) unix_seconds: u64,
 }
 
-/// What the machine is told.
+/// The machine's inputs.
 #[derive(Debug)]
 pub(crate) enum Input {
     /// A client has dialled and sent the protocol header.
@@ -67,13 +67,13 @@ pub(crate) enum Input {
     Frames(ConnectionId, Vec<Frame>),
     /// A client sent what cannot be read. Nothing more is read from it.
     Malformed(ConnectionId, Fault),
-    /// A client's socket has taken outputs of this weight.
+    /// Outputs of this weight have been written to a client's socket.
     Flushed(ConnectionId, usize),
-    /// A client's socket is gone.
+    /// A client's socket has closed.
     Gone(ConnectionId),
     /// The deadline has passed.
     Tick,
-    /// All connections are to be closed, and their clients told.
+    /// All connections are to be closed with a reason.
     Shutdown,
 }
 
@@ -88,7 +88,7 @@ pub(crate) enum Output {
     Tuned { to: ConnectionId, frame_max: u32, heartbeat: u16 },
     /// The client may now take its time.
     Opened { to: ConnectionId },
-    /// The client was told to close, and should answer before the handshake timeout.
+    /// A close was sent to the client, which should answer before the handshake timeout.
     Closing { to: ConnectionId },
     /// Write out what is pending, then close the socket.
     HangUp { to: ConnectionId },
@@ -327,7 +327,7 @@ impl State {
         }
     }
 
-    /// A name that nobody has, in RabbitMQ's form.
+    /// An unused name, in RabbitMQ's form.
     fn make_up_name(&mut self, prefix: &str) -> String {
         const LETTERS: usize = 22;
         let letters = std::iter::repeat_with(|| self.names.alphanumeric()).take(LETTERS);

@@ -69,7 +69,7 @@ impl Topology {
         &self.queues[&id]
     }
 
-    /// A queue that may be gone by now.
+    /// A queue that may have been deleted.
     pub(crate) fn queue_mut(&mut self, id: QueueId) -> Option<&mut Queue> {
         self.queues.get_mut(&id)
     }

@@ -51,7 +51,7 @@ pub(crate) enum WireError {
     /// The connection does not begin with the protocol header of AMQP 0-9-1.
     #[error("the peer does not speak AMQP 0-9-1")]
     Greeting,
-    /// A frame that cannot be read, and what the peer is told.
+    /// A frame that cannot be read, and the fault that the peer receives.
     #[error("{0}")]
     Frame(#[from] Fault),
 }

@@ -50,7 +50,7 @@ fn write(kit: &Kit, folder: &Path) -> Result<(), InitError> {
     for file in kit.files {
         let path = folder.join(file.name);
         let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
-            // Somebody else may have been faster; their file stays.
+            // Another process may have created the file; it is not overwritten.
             let mut new = OpenOptions::new().write(true).create_new(true).open(&path)?;
             new.write_all(file.text.as_bytes())
         });

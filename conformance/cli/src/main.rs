@@ -198,9 +198,9 @@ fn ended(printed: std::io::Result<()>, exit: Exit) -> Result<Exit, Failure> {
     }
 }
 
-/// Tells people something beside the output.
+/// Prints a warning to standard error.
 fn warn(text: std::fmt::Arguments<'_>) {
-    // Where standard error is closed, the exit code still tells.
+    // Standard error may be closed; the exit code still reports the outcome.
     let _ = std::io::Write::write_fmt(&mut anstream::stderr(), format_args!("{text}\n"));
 }
 

@@ -96,7 +96,7 @@ pub(super) fn run(args: &SelftestArgs) -> Result<Exit, Failure> {
         write(folder, &matrix)?;
     }
     let exit = if matrix.is_clean() { Exit::Conformant } else { Exit::NotConformant };
-    ended(tell(&matrix, begun.elapsed().as_secs_f64()), exit)
+    ended(print(&matrix, begun.elapsed().as_secs_f64()), exit)
 }
 
 /// Plays the mutants of the command line.
@@ -141,7 +141,7 @@ fn list(mutants: &[Mutant], commands: &[&CommandMutant]) -> std::io::Result<Exit
     Ok(Exit::Conformant)
 }
 
-fn tell(matrix: &Matrix, seconds: f64) -> std::io::Result<()> {
+fn print(matrix: &Matrix, seconds: f64) -> std::io::Result<()> {
     let mut out = anstream::stdout().lock();
     for (id, verdict) in &matrix.controls_failed {
         writeln!(out, "{BAD}not clean{BAD:#}  {id}  {verdict}")?;

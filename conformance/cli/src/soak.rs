@@ -67,10 +67,10 @@ pub(super) fn run(args: &SoakArgs) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Harness, miette!("cannot start a runtime: {error}")))?;
-    let mut teller = Teller::new(config.duration);
-    let soaking = async { soak::run(config, interrupted(), |progress| teller.tell(progress)).await };
+    let mut printer = ProgressPrinter::new(config.duration);
+    let soaking = async { soak::run(config, interrupted(), |progress| printer.print(progress)).await };
     let summary = runtime.block_on(soaking);
-    teller.end();
+    printer.end();
     let summary = summary.map_err(failure)?;
     let exit = if summary.problem_count == 0 { Exit::Conformant } else { Exit::NotConformant };
     ended(show(args, &summary, &mut anstream::stdout()), exit)
@@ -80,12 +80,12 @@ pub(super) fn run(args: &SoakArgs) -> Result<Exit, Failure> {
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// A bar on a terminal, plain lines now and then elsewhere.
-enum Teller {
+enum ProgressPrinter {
     Bar(ProgressBar),
     Lines { due: Duration },
 }
 
-impl Teller {
+impl ProgressPrinter {
     fn new(duration: Duration) -> Self {
         if !io::stderr().is_terminal() {
             return Self::Lines { due: LINE_EVERY };
@@ -97,7 +97,7 @@ impl Teller {
         Self::Bar(bar)
     }
 
-    fn tell(&mut self, progress: &Progress) {
+    fn print(&mut self, progress: &Progress) {
         let Progress { elapsed, connections, events, checked, resident_bytes, problems } = progress;
         let line = format!(
             "{connections} connections, {events} events, {checked} deliveries checked, {} MiB, {problems} problems",
@@ -111,7 +111,7 @@ impl Teller {
             Self::Lines { due } if elapsed < due => {}
             Self::Lines { due } => {
                 *due = *elapsed + LINE_EVERY;
-                // Where nobody reads progress, the summary still counts.
+                // Standard error may be closed; the summary is printed all the same.
                 let _ = writeln!(io::stderr(), "{:>5} s  {line}", elapsed.as_secs());
             }
         }
@@ -173,7 +173,7 @@ fn show(args: &SoakArgs, summary: &Summary, to: &mut impl Write) -> io::Result<(
     }
 }
 
-/// How fast it really went: whoever reads a verdict must see where host or gateway were too slow for what was asked.
+/// The actual rate: the summary must show where the host or the gateway was too slow for the requested one.
 fn pace(count: u64, time: Duration, asked: u32) -> String {
     let each_second = count as f64 / time.as_secs_f64().max(1.0);
     match each_second < f64::from(asked) * KEPT_PACE {
@@ -203,14 +203,14 @@ fn minutes(text: &str) -> Result<f64, String> {
 mod tests {
     use super::*;
 
-    /// A pace that was kept is told as it was; one that was not is told beside what was asked for.
+    /// A rate that was reached is printed alone; one that was not is printed beside the requested one.
     #[test]
-    fn a_pace_that_was_not_kept_is_told() {
+    fn a_rate_that_was_not_reached_is_printed() {
         let minute = Duration::from_secs(60);
         assert_eq!(pace(3000, minute, 50), "50.0 a second");
         assert_eq!(pace(2900, minute, 50), "48.3 a second");
         assert_eq!(pace(2070, minute, 50), "34.5 a second, not 50");
         assert_eq!(pace(0, minute, 0), "0.0 a second", "none was asked for");
-        assert_eq!(pace(1, Duration::ZERO, 50), "1.0 a second, not 50", "told to stop at once");
+        assert_eq!(pace(1, Duration::ZERO, 50), "1.0 a second, not 50", "stopped at once");
     }
 }

@@ -1,4 +1,4 @@
-//! `gatecheck adapter check` tells an adapter that keeps the protocol from one that does not, and says what to try.
+//! `gatecheck adapter check` distinguishes adapters that keep the protocol from those that do not, and says what to try.
 
 use std::process::{Command, Stdio};
 
@@ -40,7 +40,7 @@ fn a_whole_adapter_is_supported() {
     }
 }
 
-/// Saying yes is not enough: the client must dial, and what nobody knows is unsupported.
+/// Answering `ok` is not enough: the client must dial, and an unknown request must be answered as unsupported.
 #[test]
 fn an_adapter_without_a_client_is_found_out() {
     expect(
@@ -91,7 +91,7 @@ fn ends_are_looked_at() {
 
 /// An adapter that is not there, or does not stay, is no verdict about requests.
 #[test]
-fn an_adapter_that_does_not_run_is_told() {
+fn an_adapter_that_does_not_run_is_reported() {
     expect(check(&["no-such-adapter"]), 4, &["cannot start `no-such-adapter`"]);
     let dies = check(&["sh", "-c", "read -r line; echo out of luck >&2; exit 7"]);
     expect(dies, 4, &["the adapter ended at `configure`: exit code 7", "out of luck"]);

@@ -21,19 +21,19 @@ struct Listening(Arc<Mutex<Heard>>);
 
 impl Lines for Listening {
     fn request(&mut self, line: Value) -> AdapterLine {
-        self.0.lock().expect("nobody panics while listening").requests.push(line.clone());
+        self.0.lock().expect("no panic while the lock is held").requests.push(line.clone());
         AdapterLine { to_adapter: vec![line], to_judge: Vec::new() }
     }
 
     fn report(&mut self, line: Value) -> AdapterLine {
-        self.0.lock().expect("nobody panics while listening").reports.push(line.clone());
+        self.0.lock().expect("no panic while the lock is held").reports.push(line.clone());
         AdapterLine { to_adapter: Vec::new(), to_judge: vec![line] }
     }
 }
 
 /// Every line of every simulated case about a client is as the schema says, and nothing of the schema is never said.
 #[test]
-fn everybody_speaks_by_the_schema() {
+fn all_lines_match_the_schema() {
     let schema: Value = serde_json::from_str(include_str!("../../schemas/adapter.schema.json")).unwrap();
     let heard = hear();
     let mut said = BTreeSet::new();
@@ -52,11 +52,11 @@ fn everybody_speaks_by_the_schema() {
     said.insert("exit".to_owned());
     assert_eq!(defined(&schema, "request", "op").union(&defined(&schema, "report", "event")).count(), 24);
     for name in defined(&schema, "request", "op").iter().chain(&defined(&schema, "report", "event")) {
-        assert!(said.contains(name), "no scenario makes anybody say `{name}`");
+        assert!(said.contains(name), "no scenario produces `{name}`");
     }
 }
 
-/// A line that lacks something, or has what nobody knows, is not by the schema.
+/// A line that lacks a property, or has an unknown one, is invalid.
 #[test]
 fn the_schema_refuses() {
     let schema: Value = serde_json::from_str(include_str!("../../schemas/adapter.schema.json")).unwrap();
@@ -85,7 +85,7 @@ fn hear() -> Heard {
         let boundary = Boundary { lines: Some(lines), ..Boundary::default() };
         play_through(scenario, &options, boundary).expect("the schema and the scenarios are sound");
     }
-    std::mem::take(&mut heard.lock().expect("nobody panics while listening"))
+    std::mem::take(&mut heard.lock().expect("no panic while the lock is held"))
 }
 
 /// The schema of these parts of the protocol alone.
@@ -95,7 +95,7 @@ fn part(schema: &Value, names: &[&str]) -> Validator {
         .expect("the schema and the scenarios are sound")
 }
 
-/// The words that tell the forms of a part from each other.
+/// The values that distinguish the variants of a part.
 fn defined(schema: &Value, part: &str, by: &str) -> BTreeSet<String> {
     let forms = schema["$defs"][part]["oneOf"].as_array().expect("the schema and the scenarios are sound");
     forms

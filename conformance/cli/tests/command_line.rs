@@ -46,9 +46,9 @@ impl Drop for TempFolder {
     }
 }
 
-/// Wrong usage is told apart from a failed check: exit code 2, and what to do.
+/// Wrong usage is not a failed check: exit code 2, and what to do.
 #[test]
-fn wrong_usage_is_told() {
+fn wrong_usage_is_reported() {
     for (arguments, says) in [
         (&["rnu"][..], "unrecognized subcommand 'rnu'"),
         (&["run", "--fliter", "x"], "--fliter"),
@@ -91,7 +91,7 @@ fn wrong_usage_is_told() {
 
 /// A broken scenario is reported with file, line and a hint; a broken profile with its file.
 #[test]
-fn broken_files_are_told() {
+fn broken_files_are_reported() {
     let folder = TempFolder::new("files");
     folder.file(
         "mine.toml",
@@ -111,7 +111,7 @@ fn broken_files_are_told() {
 
 /// A gateway that does not start, ends at once, or never gets ready is the subject's fault: exit code 4, and why.
 #[test]
-fn a_subject_that_does_not_start_is_told() {
+fn a_subject_that_does_not_start_is_reported() {
     let case = ["--filter", "gateway/auth/good-token"];
     for (command, says) in [
         (&["no-such-program"][..], "cannot start `no-such-program`"),
@@ -160,7 +160,7 @@ async fn an_interrupt_leaves_nothing_behind() {
 
     let folder = TempFolder::new("interrupt");
     let marks = folder.0.display().to_string();
-    // Tells its process group by a file, and is never ready.
+    // Writes its process group to a file, and is never ready.
     let script = format!("echo $$ > {marks}/pid; sleep 600");
     let mut run = tokio::process::Command::new(env!("CARGO_BIN_EXE_gatecheck"))
         .args(["gateway", "--filter", "gateway/auth/good-token", "--", "sh", "-c", &script])
@@ -195,14 +195,14 @@ async fn an_interrupt_leaves_nothing_behind() {
     tokio::time::timeout(Duration::from_secs(10), gone).await.expect("the subject is gone");
 }
 
-/// Whether a process lives. One that is dead and not yet reaped, which is up to whoever has inherited it, does not (proc(5)).
+/// Whether a process is alive. A zombie, which its inheriting parent has yet to reap, is not (proc(5)).
 fn lives(process: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().next());
     !matches!(state, None | Some("Z" | "X"))
 }
 
-/// Interrupted while everybody is still coming, a soak says so by its exit code, and its gateway is gone.
+/// A soak that is interrupted while clients are still connecting says so by its exit code, and its gateway is gone.
 #[tokio::test]
 async fn an_interrupted_soak_leaves_nothing_behind() {
     let mut run = tokio::process::Command::new(env!("CARGO_BIN_EXE_gatecheck"))
@@ -245,9 +245,9 @@ fn child_of(id: u32) -> Option<u32> {
         .find_map(|child| child.parse().ok())
 }
 
-/// More connections than this host has descriptors for are told before anything is started.
+/// More connections than this host has descriptors for are an error before anything is started.
 #[test]
-fn too_many_connections_are_told() {
+fn too_many_connections_are_reported() {
     let (code, text) = complaint(&["soak", "--connections", "1000000000"]);
     assert_eq!(code, 2);
     assert!(text.contains("open files are needed"), "{text}");

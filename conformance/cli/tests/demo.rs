@@ -55,7 +55,7 @@ fn children(id: u32) -> Vec<u32> {
     text.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
-/// What is printed leads to a gateway that has events; Ctrl-C tells the clients, and ends it all.
+/// The printed instructions lead to a gateway with events; Ctrl-C closes the connections and ends all processes.
 #[tokio::test]
 async fn a_newcomer_sees_payments() {
     let mut demo = gatecheck(&["demo", "--listen", "127.0.0.1:0", "--rate", "50"]);
@@ -91,9 +91,9 @@ async fn a_newcomer_sees_payments() {
     }
 }
 
-/// A gateway that dies is told, with its last words and the exit code of a subject that died.
+/// A gateway that dies is reported with its last output and the exit code of a subject that died.
 #[tokio::test]
-async fn a_dead_gateway_is_told() {
+async fn a_dead_gateway_is_reported() {
     let mut demo = gatecheck(&["demo", "--listen", "127.0.0.1:0"]);
     line_with(&mut lines(&mut demo), "Ctrl-C").await;
     for id in demo.id().map(children).unwrap_or_default() {
@@ -106,11 +106,11 @@ async fn a_dead_gateway_is_told() {
     assert!(text.contains("DEVELOPMENT MODE"), "its last words are shown: {text}");
 }
 
-/// A port that is taken is told.
+/// A port that is in use is reported.
 #[tokio::test]
-async fn a_taken_port_is_told() {
-    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = taken.local_addr().expect("an address").to_string();
+async fn a_port_in_use_is_reported() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
     let (code, text) = complaint(gatecheck(&["demo", "--listen", &address])).await;
     assert_eq!(code, Some(4), "{text}");
     assert!(text.contains(&format!("cannot listen on {address}")), "{text}");
@@ -123,9 +123,9 @@ async fn complaint(mut demo: Child) -> (Option<i32>, String) {
     (within(demo.wait()).await.expect("a status").code(), text)
 }
 
-/// In development mode an event that no queue takes is not said to be published; one that is taken is.
+/// In development mode an unroutable event is reported as such; a routable one as published.
 #[tokio::test]
-async fn what_nobody_takes_is_told() {
+async fn an_unroutable_event_is_reported() {
     let broker = Broker::start(BrokerConfig::default()).await.expect("a broker");
     let arguments = ["reference-server", "--dev", "--listen", "127.0.0.1:0", "--binding", "payment.#"];
     let mut gateway = gatecheck(&[&arguments[..], &["--amqp-url", &broker.url()]].concat());

@@ -20,7 +20,7 @@ fn limited(limits: &str, arguments: &[&str]) -> (i32, String) {
     (output.status.code().expect("an exit code"), words.collect::<Vec<_>>().join(" "))
 }
 
-/// A fleet that cannot have its descriptors is not started, and no client is said to have died; what it needs is told.
+/// A fleet without enough descriptors is not started, no client is reported dead, and the error says what it needs.
 #[test]
 fn a_fleet_needs_descriptors() {
     let (code, text) = limited("ulimit -n 120", &["run", "--filter", "client/backoff/fleet-spreads"]);

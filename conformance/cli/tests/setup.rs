@@ -52,7 +52,7 @@ fn another_path_is_found() {
 }
 
 #[test]
-fn a_wrong_secret_is_told() {
+fn a_wrong_secret_is_reported() {
     let secret = "another-secret-that-is-long-enough-too";
     expect(gateway("", secret), 4, &["a valid token on `/ws` with HTTP 401", "`{jwt_secret}`"]);
 }
@@ -67,7 +67,7 @@ fn another_place_of_the_token_is_found() {
 }
 
 #[test]
-fn another_dialect_is_told() {
+fn another_dialect_is_reported() {
     let dialect = "[dialect]\nevents = \"enveloped\"\npong = \"PONG\"";
     expect(
         gateway(dialect, SECRET),
@@ -87,7 +87,7 @@ fn other_words_for_subscriptions_are_found() {
 
 /// No event can come to a gateway that consumes from elsewhere, or from no broker.
 #[test]
-fn a_gateway_without_events_is_told() {
+fn a_gateway_without_events_is_reported() {
     expect(
         gateway("queue_name = \"elsewhere\"", SECRET),
         4,
@@ -98,7 +98,7 @@ fn a_gateway_without_events_is_told() {
     expect(said("gateway", &profile, ""), 4, &["no event can be sent", "hand over `{amqp_url}`"]);
 }
 
-/// Who runs already has a broker, and gatecheck must be told which.
+/// A running gateway has its own broker, whose URL gatecheck must be given.
 #[test]
 fn an_attached_gateway_needs_its_broker() {
     let profile = "[gateway]\nattach = \"ws://127.0.0.1:1/ws\"\njwt_secret = \"s\"";
@@ -106,7 +106,7 @@ fn an_attached_gateway_needs_its_broker() {
 }
 
 #[test]
-fn a_gateway_that_does_not_start_is_told() {
+fn a_gateway_that_does_not_start_is_reported() {
     let profile = "[gateway]\ncommand = [\"sh\", \"-c\", \"echo Error: listen EADDRINUSE >&2; exit 3\"]";
     expect(said("gateway", profile, ""), 4, &["ended before it was ready", "its port is taken", "`{port}`"]);
     let profile = "[gateway]\ncommand = [\"sleep\", \"60\"]\nready = { timeout = \"300ms\" }";
@@ -118,7 +118,7 @@ fn a_gateway_that_does_not_start_is_told() {
 }
 
 #[test]
-fn an_adapter_that_breaks_the_protocol_is_told() {
+fn an_adapter_that_breaks_the_protocol_is_reported() {
     let profile = "[client]\ncommand = [\"sh\", \"-c\", \"while read line; do echo hello; done\"]";
     expect(said("client", profile, ""), 4, &["what is no JSON object: \"hello\"", "noise belongs on stderr"]);
     let idle =

@@ -73,11 +73,11 @@ async fn a_short_soak_finds_nothing() {
     assert!(summary.replaced > 0 && summary.broke_off > 0, "{summary:?}");
     assert!(
         summary.connections > 60 * 2,
-        "everybody once for the allocator, once for good, and the churn: {summary:?}"
+        "each client once for the allocator, once for the load, and the churn: {summary:?}"
     );
 }
 
-/// A gateway that shows an administrator's events to everybody is found out.
+/// A gateway that sends administrators' events to all clients is detected.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leak_is_found() {
     let gateway = Wrapped::routing(
@@ -88,7 +88,7 @@ async fn a_leak_is_found() {
     assert!(matches!(summary.problems[0], Problem::Foreign { .. }), "{:?}", summary.problems);
 }
 
-/// A gateway that loses the events of single users is found out.
+/// A gateway that loses the events of single users is detected.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_loss_is_found() {
     let gateway = Wrapped::routing(
@@ -108,7 +108,7 @@ async fn a_panic_is_found() {
     assert_eq!(summary.problem_count, 1);
 }
 
-/// A gateway that ends with an error when it is told to end has not ended well.
+/// A gateway that ends with an error on shutdown is a problem.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_end_is_found() {
     let script = "{gatecheck} \"$@\" & trap 'wait $!; exit 3' TERM; wait $!";
@@ -127,20 +127,20 @@ async fn a_refusal_is_found() {
 
 /// A gateway that dies is no finding and no failure of the harness: it is dead.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_death_is_told() {
+async fn a_death_is_reported() {
     let error =
         Wrapped::new("death", "exec timeout -s KILL 2 {gatecheck} \"$@\"", "").soak().await.unwrap_err();
     assert!(matches!(&error, SoakError::Gateway(GatewayError::Over { .. })), "{error}");
 }
 
-/// Told to stop, a soak is summed up early; told before everybody is there, there is nothing to sum up.
+/// A stopped soak is summed up early; stopped before every client is connected, it has no summary.
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_sums_up_early() {
     let (stop, stopped) = oneshot::channel::<()>();
     let mut stop = Some(stop);
     let long = config(GATECHECK.as_ref(), Duration::from_secs(3600));
-    let told = async { stopped.await.unwrap_or_default() };
-    let summary = soak::run(long.clone(), told, |progress| {
+    let stop_request = async { stopped.await.unwrap_or_default() };
+    let summary = soak::run(long.clone(), stop_request, |progress| {
         if progress.checked > 0 {
             drop(stop.take());
         }

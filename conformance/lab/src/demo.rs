@@ -25,7 +25,7 @@ pub use payments::{Data, MadeUp, Payments};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the printed tokens are good: a working day.
 const LIFETIME_S: u64 = 12 * 3600;
-/// An event for those who want to publish one themselves.
+/// An example event for manual publishing.
 const EXAMPLE: &str = r#"{"type":"catalog:changed","data":{"item":"tea","price":4.5}}"#;
 /// Bytes of a made-up secret.
 const SECRET_BYTES: usize = 32;
@@ -54,7 +54,7 @@ pub struct Demo {
     secret: String,
 }
 
-/// Why a demonstration is over that nobody ended.
+/// Why a demonstration ended by itself.
 #[derive(Debug, miette::Diagnostic, thiserror::Error)]
 pub enum DemoError {
     /// The embedded broker cannot start.
@@ -82,7 +82,7 @@ pub enum DemoError {
 }
 
 impl Demo {
-    /// Starts broker and gateway, and comes back once the gateway listens.
+    /// Starts broker and gateway, and returns once the gateway listens.
     ///
     /// # Errors
     /// When one of them does not start.
@@ -137,7 +137,7 @@ impl Demo {
         Ok(())
     }
 
-    /// Publishes made-up events; comes back only when it cannot go on.
+    /// Publishes generated events; returns only on an error.
     pub async fn run(&mut self) -> DemoError {
         let end = self.gateway.process().end();
         let publish = async {

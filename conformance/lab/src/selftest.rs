@@ -123,8 +123,8 @@ impl Trials {
         self.len() == 0
     }
 
-    /// Plays all of it in simulation, on so many threads, and tells of each trial as it ends.
-    pub fn play(&self, threads: usize, mut tell: impl FnMut(&Trial)) -> Matrix {
+    /// Plays all of it in simulation, on so many threads, and reports each trial as it ends.
+    pub fn play(&self, threads: usize, mut on_trial: impl FnMut(&Trial)) -> Matrix {
         let mut matrix = Matrix::default();
         let mut fates = BTreeMap::new();
         side_by_side(
@@ -132,10 +132,12 @@ impl Trials {
             self.len(),
             |number| self.trial(number),
             |trial| {
-                tell(&trial);
+                on_trial(&trial);
                 match trial {
                     Trial::Control(_, Verdict::Pass) => matrix.controls_passed += 1,
-                    Trial::Control(id, verdict) => drop(matrix.controls_failed.insert(id, told(&verdict))),
+                    Trial::Control(id, verdict) => {
+                        drop(matrix.controls_failed.insert(id, verdict_text(&verdict)));
+                    }
                     Trial::Mutant(place, fate) => drop(fates.insert(place, fate)),
                 }
             },
@@ -154,12 +156,12 @@ impl Trials {
     }
 }
 
-/// Does work of each number below `count`, on so many threads, and tells of each as it ends.
+/// Calls `work` with each number below `count`, on so many threads, and `on_done` with each result as it ends.
 fn side_by_side<T: Send>(
     threads: usize,
     count: usize,
     work: impl Fn(usize) -> T + Sync,
-    tell: impl FnMut(T),
+    on_done: impl FnMut(T),
 ) {
     let next = AtomicUsize::new(0);
     let (done, ended) = mpsc::channel();
@@ -175,7 +177,7 @@ fn side_by_side<T: Send>(
             });
         }
         drop(done);
-        ended.into_iter().for_each(tell);
+        ended.into_iter().for_each(on_done);
     });
 }
 
@@ -248,12 +250,12 @@ impl MutantOutcome {
         {
             self.killed_by = Some(id.clone());
         } else {
-            self.survived.insert(id.clone(), told(&report.verdict));
+            self.survived.insert(id.clone(), verdict_text(&report.verdict));
         }
     }
 }
 
-fn told(verdict: &Verdict) -> String {
+fn verdict_text(verdict: &Verdict) -> String {
     match verdict.reason() {
         Some(reason) => format!("{}: {reason}", verdict.name()),
         None => verdict.name().to_owned(),

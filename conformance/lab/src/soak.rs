@@ -76,7 +76,7 @@ pub enum SoakError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Gateway(#[from] GatewayError),
-    /// It was told to stop before it had begun.
+    /// It was interrupted before every client was connected.
     #[error("interrupted before everybody was there")]
     Interrupted,
     /// A task of the harness panicked.
@@ -97,7 +97,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub async fn run(
     config: SoakConfig,
     stop: impl Future<Output = ()>,
-    mut tell: impl FnMut(&Progress),
+    mut on_progress: impl FnMut(&Progress),
 ) -> Result<Summary, SoakError> {
     let mut stop = pin!(stop);
     dial::raise_descriptors(config.connections + 8 * config.nuisances)?;
@@ -112,7 +112,7 @@ pub async fn run(
     let outcome = tokio::select! {
         biased;
         reason = gateway.end() => Err(gateway.over(format!("ended: {reason}")).await),
-        outcome = Course::new(&config, &broker, &gateway).run(stop, &mut tell) => outcome,
+        outcome = Course::new(&config, &broker, &gateway).run(stop, &mut on_progress) => outcome,
     };
     // However it went, the gateway does not stay; how it ends counts where there is something to sum up.
     let ends = gateway.stop().await;

@@ -42,7 +42,7 @@ pub struct Console {
     repeat: Repeat,
     /// The first error of writing: nothing is written after it.
     failed: Option<io::Error>,
-    /// Whether each expectation is told, and timelines are whole.
+    /// Whether each expectation is printed, and timelines are whole.
     pub verbose: bool,
 }
 
@@ -162,7 +162,7 @@ impl Console {
         match &case.verdict {
             // Deaths are printed together; what was found before one is printed here.
             Verdict::SubjectError { .. } if !self.verbose && case.findings().next().is_none() => return,
-            // What did not run is told together, and of what is known a line has been printed.
+            // Cases that did not run are printed together; known failures have a line already.
             Verdict::Pass | Verdict::NotClaimed | Verdict::NotRun { .. } | Verdict::KnownFailure { .. } => {
                 return;
             }
@@ -281,18 +281,18 @@ fn timeline(case: &CaseReport, finding: &Finding, whole: bool) -> Vec<usize> {
         Some(client) => actor.0 == *client || *actor == Actor::broker() || *actor == Actor::gateway(),
         None => *actor != Actor::scenario(),
     };
-    let told = case.trace.iter().filter(|(index, seen)| finding.at.contains(index) || concerns(&seen.actor));
-    let told: Vec<usize> = told.map(|(index, _)| index).collect();
+    let shown = case.trace.iter().filter(|(index, seen)| finding.at.contains(index) || concerns(&seen.actor));
+    let shown: Vec<usize> = shown.map(|(index, _)| index).collect();
     if whole {
-        return told;
+        return shown;
     }
     let position =
-        |index: Option<&usize>| index.and_then(|index| told.iter().position(|found| found == index));
+        |index: Option<&usize>| index.and_then(|index| shown.iter().position(|found| found == index));
     let range = match (position(finding.at.first()), position(finding.at.last())) {
-        (Some(first), Some(last)) => first.saturating_sub(CONTEXT)..(last + CONTEXT + 1).min(told.len()),
-        _ => told.len().saturating_sub(3 * CONTEXT)..told.len(),
+        (Some(first), Some(last)) => first.saturating_sub(CONTEXT)..(last + CONTEXT + 1).min(shown.len()),
+        _ => shown.len().saturating_sub(3 * CONTEXT)..shown.len(),
     };
-    told[range].to_vec()
+    shown[range].to_vec()
 }
 
 fn push(text: &mut String, line: std::fmt::Arguments<'_>) {

@@ -98,7 +98,7 @@ impl Diagram {
     }
 }
 
-/// Where everybody stands.
+/// The actors' positions.
 struct Places {
     lanes: Vec<String>,
     gateway: usize,
@@ -112,7 +112,7 @@ impl Places {
             Some(self.gateway + 1)
         } else {
             let lane = self.lanes.iter().position(|lane| *lane == actor.0);
-            // Whoever has no lifeline of their own shares the last one.
+            // An actor without its own lifeline shares the last one.
             lane.or((*actor != Actor::scenario()).then(|| self.lanes.len().saturating_sub(1)))
         }
     }
@@ -244,7 +244,7 @@ mod tests {
 
     /// Clients stand on the left, the broker on the right, and arrows go where frames went.
     #[test]
-    fn everybody_has_a_place() {
+    fn every_actor_has_a_place() {
         let trace = Trace {
             observations: vec![
                 seen(

@@ -204,7 +204,7 @@ fn proportions(report: &RunReport) -> Markup {
     }
 }
 
-/// How requirements can stand, in the order in which they are told.
+/// The requirement statuses, in the order in which they are shown.
 const STANDINGS: [RequirementStatus; 6] = [
     RequirementStatus::Shown,
     RequirementStatus::Failed,

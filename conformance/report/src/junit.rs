@@ -33,7 +33,7 @@ pub fn junit(report: &RunReport, about: &About) -> String {
                 test.set_classname(case.id.to_string());
                 test.set_time(std::mem::take(&mut case_time));
                 if matches!(test.status, TestCaseStatus::NonSuccess { .. }) {
-                    test.set_system_out(told(case, about));
+                    test.set_system_out(summary(case, about));
                     // Of cases that ended by one cause, the first shows what was printed.
                     if !case.output.is_empty() && report.deaths.iter().all(|death| is_shown(death, case)) {
                         test.set_system_err(case.output.join("\n"));
@@ -191,7 +191,7 @@ fn skipped(why: String) -> TestCaseStatus {
 }
 
 /// What the few lines of a test's output say: how to repeat it.
-fn told(case: &CaseReport, about: &About) -> String {
+fn summary(case: &CaseReport, about: &About) -> String {
     format!("{}\nrepeat it: {}", case.title, about.repeat.command(&case.id))
 }
 
@@ -200,14 +200,14 @@ mod tests {
     use super::*;
     use crate::sample;
 
-    /// Each verdict is what a CI system makes the right thing of, and a stranger's text is only text.
+    /// Each verdict maps to the right JUnit status, and untrusted text is escaped.
     #[test]
-    fn verdicts_are_told_to_ci() {
+    fn verdicts_are_junit_statuses() {
         let (report, about) = sample::run();
         let text = junit(&report, &about);
         assert!(!text.contains("<script") && !text.contains('\u{1b}') && !text.contains('\0'), "{text}");
         let read = Report::deserialize_from_str(&text).unwrap();
-        let told = |case: &str| {
+        let status = |case: &str| {
             let mut tests = read.test_suites.iter().flat_map(|suite| &suite.test_cases);
             let test = tests.find(|test| test.classname.as_ref().is_some_and(|name| name.as_str() == case));
             match test.map(|test| &test.status) {
@@ -230,7 +230,7 @@ mod tests {
             ("gateway/bridge/created-reaches-all", "error"),
             ("gateway/messages/ping", "error"),
         ] {
-            assert_eq!(told(case), expected, "{case}: {text}");
+            assert_eq!(status(case), expected, "{case}: {text}");
         }
         let tests: usize = report.cases.iter().map(|case| case.requirements.len()).sum();
         let (expired, universal) = (report.expired.len(), report.universal.len());

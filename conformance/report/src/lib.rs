@@ -33,7 +33,7 @@ pub use repeat::Repeat;
 
 use scenarios::{Level, SubjectKind, Times};
 
-/// What a report tells of a run beside its results.
+/// What a report contains about a run beside its results.
 #[derive(Debug, Clone)]
 pub struct About {
     /// When it began, in UTC (RFC 3339).

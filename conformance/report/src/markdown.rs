@@ -65,11 +65,11 @@ pub fn markdown(report: &RunReport, about: &About) -> String {
     }
     universal(&mut text, report, &catalogue);
     deaths(&mut text, report);
-    let is_told_above = |verdict: &Verdict| matches!(verdict, Verdict::Fail | Verdict::SubjectError { .. });
+    let is_shown_above = |verdict: &Verdict| matches!(verdict, Verdict::Fail | Verdict::SubjectError { .. });
     let others: Vec<_> = report
         .cases
         .iter()
-        .filter(|case| case.verdict.is_trouble() && !is_told_above(&case.verdict))
+        .filter(|case| case.verdict.is_trouble() && !is_shown_above(&case.verdict))
         .collect();
     if !others.is_empty() {
         text.push_str("### Cases that say nothing, or too much\n\n| case | verdict | why |\n|---|---|---|\n");
@@ -163,7 +163,7 @@ fn more(text: &mut String, rows: usize) {
     }
 }
 
-/// Text of a stranger in a cell: no markup, no end of the row.
+/// Untrusted text for a table cell: no markup, no end of the row.
 fn cell(text: &str) -> String {
     let mut cell = String::new();
     for (index, character) in visible(text).chars().enumerate() {
@@ -198,7 +198,7 @@ mod tests {
 
     /// The table names what does not hold, and a gateway's data is neither markup nor the end of a row.
     #[test]
-    fn what_does_not_hold_is_told() {
+    fn what_does_not_hold_is_shown() {
         let (report, about) = sample::run();
         let text = markdown(&report, &about);
         assert!(text.starts_with("## ❌ Gatecheck: interrupted by SIGTERM: "), "{text}");

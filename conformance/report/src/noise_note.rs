@@ -26,15 +26,15 @@ mod tests {
     use conformance::result::Verdict;
     use conformance::result::sample::case;
 
-    /// Where no case of a subject tells how long it waited, that is said; one case that tells it is enough.
+    /// If no case of a subject measured how long it waited, a note says so; one case that did is enough.
     #[test]
-    fn noise_that_is_not_measured_is_told() {
+    fn noise_that_is_not_measured_is_noted() {
         let played = |wait| CaseReport { subject_wait_ms: wait, ..case("a", Verdict::Pass, &[]) };
         let (report, _) = sample::run();
         let note = |cases: Vec<CaseReport>| noise_note(&RunReport { cases, ..report.clone() });
-        let told =
+        let expected =
             "noise: only this host's was measured; how long the client waited for a processor is not known";
-        assert_eq!(note(vec![played(None), played(None)]).as_deref(), Some(told));
+        assert_eq!(note(vec![played(None), played(None)]).as_deref(), Some(expected));
         assert_eq!(note(vec![played(None), played(Some(0))]), None);
         assert_eq!(note(vec![CaseReport { runs: 0, ..case("a", Verdict::NotClaimed, &[]) }]), None);
     }

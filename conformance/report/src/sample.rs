@@ -1,4 +1,4 @@
-//! A run with every verdict in it, for tests of reports. Whatever a stranger could have said tries to be markup.
+//! A run with every verdict in it, for tests of reports. Every untrusted text attempts markup injection.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

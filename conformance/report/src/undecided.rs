@@ -101,7 +101,7 @@ mod tests {
     use conformance::result::sample::{blocked, case};
     use conformance::result::{Scope, Verdict};
 
-    /// Requirements that one thing blocks are grouped; what is taken for granted in vain has its own reason.
+    /// Requirements that one cause blocks are grouped; a failed assumption has its own reason.
     #[test]
     fn one_cause_is_said_once() {
         let is_blocked = |id, requirements: &[&str]| {

@@ -1,4 +1,4 @@
-//! A stranger's text as it may be shown.
+//! Untrusted text, made safe to show.
 
 /// The text without what a reader would not see: control characters, which move a terminal's cursor, and those that turn the
 /// direction of writing. Lines and tabs stay.

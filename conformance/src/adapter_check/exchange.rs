@@ -85,7 +85,7 @@ impl Exchange {
     /// Writes a line, whatever it is.
     pub(super) async fn say(&mut self, line: &str) {
         if let Some(to) = &mut self.to {
-            // An adapter that reads no more gives no answer either, which is told then.
+            // If the adapter has stopped reading, the missing answer is reported later.
             let _ = to.write_all(format!("{line}\n").as_bytes()).await;
             let _ = to.flush().await;
         }
@@ -95,7 +95,7 @@ impl Exchange {
     pub(super) async fn close(&mut self, patience: Duration) {
         self.to = None;
         let rest = async { while self.line().await.is_ok() {} };
-        // One that goes on is told of by the process that does not end.
+        // An adapter that keeps writing is reported as a process that does not end.
         let _ = timeout(patience, rest).await;
     }
 

@@ -19,8 +19,8 @@ impl Listener {
     pub(super) async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("ws://{}/ws", listener.local_addr()?);
-        let (tell, opened) = watch::channel(false);
-        Ok(Self { url, opened, task: tokio::spawn(accept(listener, tell)) })
+        let (open, opened) = watch::channel(false);
+        Ok(Self { url, opened, task: tokio::spawn(accept(listener, open)) })
     }
 
     pub(super) fn url(&self) -> String {
@@ -40,16 +40,16 @@ impl Drop for Listener {
 }
 
 /// Connections end with the task that owns them.
-async fn accept(listener: TcpListener, tell: watch::Sender<bool>) {
+async fn accept(listener: TcpListener, open: watch::Sender<bool>) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        connections.spawn(serve(stream, tell.clone()));
+        connections.spawn(serve(stream, open.clone()));
     }
 }
 
 /// Reads on, so that pings and closes are answered.
-async fn serve(stream: TcpStream, tell: watch::Sender<bool>) {
+async fn serve(stream: TcpStream, open: watch::Sender<bool>) {
     let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else { return };
-    tell.send_replace(true);
+    open.send_replace(true);
     while let Some(Ok(_)) = socket.next().await {}
 }

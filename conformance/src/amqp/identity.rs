@@ -1,4 +1,4 @@
-//! Which broker it is: a broker tells in the first frame of every connection (AMQP 0-9-1, `connection.start`).
+//! Identifies the broker from the first frame of a connection (AMQP 0-9-1, `connection.start`).
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub struct Identity {
 /// Why a broker could not be asked.
 #[derive(Debug, miette::Diagnostic, thiserror::Error)]
 pub enum IdentityError {
-    /// The URL is none.
+    /// The URL is invalid.
     #[error("`{url}` is not an AMQP URL: {reason}")]
     #[diagnostic(help("write `amqp://USER:PASSWORD@HOST:5672/%2f`"))]
     Url {
@@ -32,7 +32,7 @@ pub enum IdentityError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Nobody answers.
+    /// The broker cannot be reached.
     #[error("no broker answers at {authority}: {source}")]
     #[diagnostic(help("is it running, and is the port right? `gatecheck broker` starts an embedded one"))]
     Connect {
@@ -41,7 +41,7 @@ pub enum IdentityError {
         /// Why.
         source: std::io::Error,
     },
-    /// Whoever answers does not speak AMQP 0-9-1.
+    /// The server does not speak AMQP 0-9-1.
     #[error("what answers at {authority} is no AMQP 0-9-1 broker")]
     #[diagnostic(help("is the port right? AMQP's is 5672, RabbitMQ's web page is on another"))]
     Foreign {
@@ -133,9 +133,9 @@ mod tests {
         assert_eq!(redacted("amqp://h:1"), "amqp://h:1");
     }
 
-    /// A wrong URL and a port where nobody listens are told apart.
+    /// A malformed URL and a closed port are different errors.
     #[tokio::test]
-    async fn wrong_urls_are_told_apart() {
+    async fn wrong_urls_are_distinguished() {
         assert!(matches!(identify("nonsense").await, Err(IdentityError::Url { .. })));
         assert!(matches!(identify("http://127.0.0.1:1").await, Err(IdentityError::Url { .. })));
         assert!(matches!(identify("amqp://127.0.0.1:1").await, Err(IdentityError::Connect { .. })));

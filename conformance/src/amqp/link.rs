@@ -32,7 +32,7 @@ pub struct BrokerLink {
     connection: Connection,
     names: Names,
     patience: Duration,
-    /// Whether the first event waits until somebody consumes from the queue of that name.
+    /// Whether the first event waits until the queue of that name has a consumer.
     awaits_consumer: bool,
     /// The requirement by which a gateway that can be published to consumes.
     awaited_for: &'static str,
@@ -40,7 +40,7 @@ pub struct BrokerLink {
     publisher: Option<Channel>,
 }
 
-/// The broker refused, or is gone.
+/// The broker refused, or the connection to it is lost.
 #[derive(Debug, thiserror::Error)]
 #[error("the broker: {0}")]
 pub struct LinkError(#[from] lapin::Error);
@@ -72,8 +72,8 @@ impl BrokerLink {
         })
     }
 
-    /// The same, publishing whether or not anybody consumes from the queue of that name: for gateways that have a queue each,
-    /// whose own readiness must do, and for a queue that stands already and keeps what comes.
+    /// The same, but publishes whether or not the queue of that name has a consumer: for gateways with a queue each, whose own
+    /// readiness check must suffice, and for an existing queue, which keeps the messages.
     pub fn publishing_unconsumed(self) -> Self {
         Self { awaits_consumer: false, ..self }
     }
@@ -81,7 +81,7 @@ impl BrokerLink {
     /// Empties the gateway's queue where it stands already, so that a case does not see what an earlier one left.
     ///
     /// # Errors
-    /// When the broker is gone.
+    /// When the connection to the broker is lost.
     pub async fn purge(&self) -> Result<(), LinkError> {
         let channel = self.connection.create_channel().await?;
         // A queue that does not stand yet is as empty as can be.
@@ -127,7 +127,7 @@ impl BrokerLink {
     /// Whether exchange and queue stand as BRIDGE-1 says.
     ///
     /// # Errors
-    /// When the broker is gone.
+    /// When the connection to the broker is lost.
     pub async fn topology(&self) -> Result<TopologyReport, StageError> {
         let consumer = self.await_consumer().await;
         let exchange = match self.exchange(true).await {
@@ -150,18 +150,18 @@ impl BrokerLink {
         })
     }
 
-    /// Counts the messages that are ready once nobody consumes any more: whatever a killed gateway had not acknowledged is
-    /// among them.
+    /// Counts the messages that are ready once the queue has no consumers: they include all that a killed gateway had not
+    /// acknowledged.
     ///
     /// # Errors
-    /// When the broker is gone.
+    /// When the connection to the broker is lost.
     pub async fn ready_when_unconsumed(&self) -> Result<u32, StageError> {
         let counted =
             self.ask_until(|queue| (queue.consumer_count() == 0).then(|| queue.message_count())).await?;
         counted.ok_or_else(|| failed(&format!("the queue {} still has a consumer", self.names.queue)))
     }
 
-    /// Deletes exchange and queue under a gateway that is to declare them anew (BRIDGE-9). The next event waits until it has.
+    /// Deletes exchange and queue under a running gateway, which must redeclare them (BRIDGE-9). The next event waits for that.
     pub async fn forget(&mut self) {
         self.delete().await;
         self.publisher = None;
@@ -182,7 +182,7 @@ impl BrokerLink {
     /// Closes the connection. lapin's close can fail to end where channels have just been dropped, so it has its limit.
     pub async fn close(self) {
         let goodbye = self.connection.close(200, "the case is over".into());
-        // A broker that is gone needs no goodbye, and one that does not answer gets no more.
+        // The connection may be lost already, and a broker that does not answer is not waited for.
         let _ = tokio::time::timeout(self.patience, goodbye).await;
     }
 

@@ -86,7 +86,7 @@ fn listen() -> io::Result<TcpListener> {
 /// The clients of a case: one, or a fleet.
 struct Fleet {
     subjects: Vec<Subject>,
-    /// Each tells the trace when one of them ends.
+    /// Each records in the trace when one of them ends.
     ends: JoinSet<()>,
     /// Each measures one of them, where this host can.
     watches: Vec<Watch>,

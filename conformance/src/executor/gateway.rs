@@ -92,8 +92,8 @@ pub(super) async fn execute(
     Ok(Execution { began, scenario, play, waits, output, rig: None })
 }
 
-/// Why this gateway cannot be judged by a scenario, where it cannot: it is not started by the harness, or cannot be told
-/// what the scenario needs, or its tokens cannot be made so.
+/// Why this gateway cannot be judged by a scenario, if so: it is not started by the harness, or cannot be given the
+/// settings that the scenario needs, or its tokens cannot be made so.
 fn cannot_be_judged(profile: &GatewayProfile, script: &GatewayScript, issuer: &Issuer) -> Option<String> {
     if let Some(why) = script.clients.values().find_map(|client| client.token.lacks(issuer)) {
         return Some(why.to_owned());
@@ -123,7 +123,7 @@ struct Stage {
     rig: Rig,
     link: Option<BrokerLink>,
     events: EventShape,
-    /// Each tells the trace when one of the rig's processes ends; the last one, when the gateway dials its broker.
+    /// Each records in the trace when one of the rig's processes ends; the last one, when the gateway dials its broker.
     watches: Vec<JoinHandle<()>>,
     recorder: Recorder,
     /// Whether the gateway has been seen to have set up what it consumes from.

@@ -1,16 +1,16 @@
-//! The public key that gateways under test verify tokens with, in a file that they can be told of.
+//! The public key that gateways under test verify tokens with, in a file whose path can be passed to them.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
 use tempfile::NamedTempFile;
 
-/// Written when it is first asked for, and gone with its owner.
+/// Written on first use, and deleted with its owner.
 #[derive(Default)]
 pub(super) struct PublicKeyFile(OnceLock<NamedTempFile>);
 
 impl PublicKeyFile {
-    /// The path of the file. A run has one key, so that whoever asks next is told the same.
+    /// The path of the file. A run has one key, so every call returns the same path.
     pub(super) fn holding(&self, pem: &str) -> io::Result<String> {
         let file = match self.0.get() {
             Some(file) => file,

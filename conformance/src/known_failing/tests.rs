@@ -70,7 +70,7 @@ fn is_known(list: &KnownFailing, cases: &[CaseReport]) -> bool {
 
 const PRIVATE: &str = "gateway/rooms/private";
 
-/// A listed case is known to fail; what is not listed fails, and what passes must be taken off.
+/// A listed case is known to fail; an unlisted one fails; a listed one that passes must be removed from the list.
 #[test]
 fn listed_cases_are_known() {
     let by_case = list("[[known]]\ncase = \"gateway/rooms/private\"\nreason = \"r\"");
@@ -125,7 +125,7 @@ fn death_is_excused_by_case_alone() {
     assert_eq!(judged(&by_case, vec![harness()]), ["error"]);
 }
 
-/// An entry is good on its last day and excuses nothing after it, which is told.
+/// An entry is valid through its last day; after it, it excuses nothing and is reported as expired.
 #[test]
 fn entries_expire() {
     let entry =
@@ -135,9 +135,9 @@ fn entries_expire() {
     assert!(entry("2026-11-23").expired(&cases(), TODAY).is_empty());
     let over = entry("2026-11-22");
     assert_eq!(judged(&over, cases()), ["fail"]);
-    let told = over.expired(&cases(), TODAY);
+    let expired = over.expired(&cases(), TODAY);
     assert_eq!(
-        told,
+        expired,
         ["`ROOM-3` (known-failing.toml:1) expired on 2026-11-22: fix it, or decide on a new date (r)"]
     );
     assert!(over.expired(&[case("gateway/auth/good-token", &[])], TODAY).is_empty(), "not of this run");

@@ -133,8 +133,7 @@ fn span(time: Duration) -> usize {
 mod tests {
     use super::*;
 
-    /// A task that keeps the runtime to itself is a stall, though the host has nothing to do; whoever begins after it has not
-    /// met it.
+    /// A task that blocks the runtime is a stall, although the host is idle; a case that begins after it is unaffected.
     #[tokio::test]
     #[expect(clippy::disallowed_methods, reason = "it keeps the runtime busy on purpose")]
     async fn a_busy_runtime_is_a_stall() {

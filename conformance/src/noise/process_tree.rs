@@ -31,7 +31,7 @@ pub(super) struct ProcessorTime {
 }
 
 impl Thread {
-    /// What it has had; nothing where it is gone.
+    /// Its processor time; `None` once it has ended.
     pub(super) fn processor_time(self) -> Option<ProcessorTime> {
         ProcessorTime::read(&format!("/proc/{}/task/{}/schedstat", self.process, self.id))
     }
@@ -68,8 +68,8 @@ impl ProcessorTime {
     }
 }
 
-/// Whether this system tells all that is read here. A kernel may lack either file (`SCHED_INFO`, `PROC_CHILDREN`).
-pub(super) fn is_told() -> bool {
+/// Whether this system provides the files that are read here. A kernel may lack either (`SCHED_INFO`, `PROC_CHILDREN`).
+pub(super) fn is_available() -> bool {
     ProcessorTime::own().is_some() && File::open("/proc/thread-self/children").is_ok()
 }
 

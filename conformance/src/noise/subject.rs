@@ -20,7 +20,7 @@ const ORDERS: usize = 1024;
 /// and the last [`Watch`].
 #[derive(Clone)]
 pub struct SubjectProbe {
-    /// Nothing where this system does not tell.
+    /// `None` where this system does not provide the counters.
     orders: Option<SyncSender<SamplerCommand>>,
     trees: Arc<AtomicU64>,
 }
@@ -36,11 +36,12 @@ impl SubjectProbe {
     pub fn start() -> Self {
         let (orders, inbox) = mpsc::sync_channel(ORDERS);
         let thread = thread::Builder::new().name("subject-probe".to_owned());
-        let runs = process_tree::is_told() && thread.spawn(move || Sampler::default().run(&inbox)).is_ok();
+        let runs =
+            process_tree::is_available() && thread.spawn(move || Sampler::default().run(&inbox)).is_ok();
         Self { orders: runs.then_some(orders), trees: Arc::default() }
     }
 
-    /// Measures a process and its children from now on; nothing where this system does not tell.
+    /// Measures a process and its children from now on; `None` where this system does not provide the counters.
     pub fn watch(&self, process: u32) -> Option<Watch> {
         let orders = self.orders.clone()?;
         let tree = self.trees.fetch_add(1, Ordering::Relaxed);
@@ -55,7 +56,7 @@ impl Watch {
     pub async fn waits_since(watches: &[Self], from: Instant) -> Vec<Waits> {
         let ask = |watch: &Self| {
             let (answer, answered) = oneshot::channel();
-            // Where the thread is gone there is no answer, and nothing is measured.
+            // If the sampler thread has ended there is no answer, and nothing is measured.
             let _ = watch.orders.send(SamplerCommand::Settle { tree: watch.tree, from, answer });
             answered
         };
@@ -66,7 +67,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // Where the thread is gone there is nothing to forget.
+        // The sampler thread may have ended already.
         let _ = self.orders.send(SamplerCommand::Forget { tree: self.tree });
     }
 }
@@ -140,8 +141,8 @@ mod tests {
         assert!(waits[2].since(begun) < enough / 2, "{:?}", waits[2]);
     }
 
-    /// A wait that is not over when it is asked for counts: Linux itself tells it later. A process that hardly ever gets a
-    /// processor is in the middle of a long wait nearly whenever it is asked for.
+    /// A wait that is not over when it is read counts, although Linux reports it only once it is over. A starved process is
+    /// in the middle of a long wait nearly whenever it is read.
     #[tokio::test]
     #[expect(clippy::disallowed_methods, reason = "what is measured is real time")]
     async fn a_wait_that_is_not_over_counts() {

@@ -8,7 +8,7 @@ const SPAN: Duration = Duration::from_millis(10);
 /// Spans with any wait that are remembered, the newest: more than a case has of which one half is spent waiting.
 const KEPT_SPANS: usize = 1 << 17;
 
-/// How long the threads of a process tree were kept waiting, span by span. Linux tells the sum since a thread's start, and only
+/// How long the threads of a process tree were kept waiting, span by span. Linux reports the sum since a thread's start, and only
 /// once the thread has got its processor; each wait is booked on the time before that was read. Several threads may wait at once:
 /// no more is booked on a span than its length.
 #[derive(Debug, Clone)]

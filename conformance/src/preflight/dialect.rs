@@ -179,9 +179,9 @@ mod tests {
         assert_eq!(settings(&[], &Dialect::default()), Vec::<String>::new());
     }
 
-    /// Each foreign spelling is told by the line that declares it.
+    /// Each foreign spelling is reported as the profile line that declares it.
     #[test]
-    fn foreign_spellings_are_told() {
+    fn foreign_spellings_are_reported() {
         let said = [
             json!({ "type": "welcome", "payload": {} }),
             json!({ "type": "PONG" }),
@@ -207,9 +207,9 @@ mod tests {
         assert_eq!(settings(&typed, &declared), ["dialect.events = \"typed\""]);
     }
 
-    /// A client's own key is told; the declared one is not.
+    /// A client's own key is reported; the declared one is not.
     #[test]
-    fn a_clients_key_is_told() {
+    fn a_clients_key_is_reported() {
         let said = [json!({ "type": "subscribe", "payload": { "channel": ROOM } })];
         let trace = trace(&said, Event::Sent);
         let found = of_client(&trace, &Dialect::default());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
-/// How often it is looked whether all are gone.
+/// How often to check whether all have ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The listed groups, by their leaders' ids.
@@ -48,7 +48,7 @@ impl Group {
     }
 
     pub(super) fn signal(&self, signal: Signal) {
-        // A group that is gone already is what was wanted.
+        // The group may have ended already.
         let _ = self.0.0.map(|leader| kill_process_group(leader, signal));
     }
 }

@@ -21,7 +21,7 @@ pub struct EventShape {
 /// Why a shape cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventShapeError {
-    /// No event could be told from another.
+    /// Events could not be distinguished.
     #[error("`events.routing_key` needs `{{key}}`, such as `payments.{{key}}`")]
     NoKey,
     /// The body is no JSON.
@@ -33,7 +33,7 @@ pub enum EventShapeError {
     /// A name that cannot be written into a scenario.
     #[error("`events.names`: {0:?} is no name: letters, digits and `:._-/`")]
     Name(String),
-    /// Two types could not be told apart.
+    /// Two types could not be distinguished.
     #[error("`events.names`: two types are called {0:?}")]
     SameName(String),
     /// The body leaves something out.
@@ -67,7 +67,7 @@ impl Default for EventShape {
 }
 
 impl EventShape {
-    /// Tells whether events can be told apart.
+    /// Checks that events can be distinguished.
     ///
     /// # Errors
     /// Names what is missing.

@@ -95,7 +95,10 @@ impl RawToken {
                 ));
             }
         };
-        if self.algorithm.is_public() && pair.is_none() && gateway.is_some_and(|gateway| !is_told(gateway)) {
+        if self.algorithm.is_public()
+            && pair.is_none()
+            && gateway.is_some_and(|gateway| !is_given_the_public_key(gateway))
+        {
             let help = "hand over `{jwt_public_key_file}` or `{jwt_public_key}` (PEM) by an argument or the environment; \
                         or name a key that the gateway trusts already: `token.private_key_file`";
             return Err(value(
@@ -108,8 +111,8 @@ impl RawToken {
     }
 }
 
-/// Whether a gateway is told this harness's public key.
-fn is_told(gateway: &GatewayProfile) -> bool {
+/// Whether a gateway receives this harness's public key.
+fn is_given_the_public_key(gateway: &GatewayProfile) -> bool {
     match &gateway.access {
         GatewayAccess::Spawn { command, .. } => {
             command.uses("jwt_public_key_file") || command.uses("jwt_public_key")

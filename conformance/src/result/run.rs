@@ -106,8 +106,8 @@ impl RunReport {
         self.cases.iter().find(|case| case.id == *id)
     }
 
-    /// Whether cases of this subject were judged with the noise of this host alone: how long its processes waited for a processor
-    /// was told in none of them.
+    /// Whether cases of this subject were judged by this host's noise alone: none of them measured how long the subject's
+    /// processes waited for a processor.
     pub fn knows_host_noise_only(&self, subject: SubjectKind) -> bool {
         let mut played = self.cases.iter().filter(|case| case.subject == subject && case.runs > 0).peekable();
         played.peek().is_some() && played.all(|case| case.subject_wait_ms.is_none())

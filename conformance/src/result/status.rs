@@ -99,7 +99,7 @@ pub enum Why {
         /// How.
         detail: String,
     },
-    /// The host was too busy to tell.
+    /// The host was too busy to decide.
     Inconclusive {
         /// What was measured.
         detail: String,

@@ -69,7 +69,7 @@ mod tests {
     use crate::result::sample::case;
     use scenarios::{Scenario, ScenarioId};
 
-    /// Runs, told by letters: a certain Pass, Fail, Blocked case or death; a miss that is Explained by noise, or not (`u`).
+    /// Runs, abbreviated to letters: a certain Pass, Fail, Blocked case or death; a miss that is Explained by noise, or not (`u`).
     fn decide(runs: &str) -> Option<(&'static str, u32)> {
         let text = "version = 2\ntitle = \"t\"\nsubject = \"client\"\n[[expect]]\nrequirement = \"STATE-1\"\nsome = { opens = true }";
         let scenario = &Scenario::parse(ScenarioId("client/t".to_owned()), text).unwrap();

@@ -50,7 +50,7 @@ fn ambiguous_dialects_are_refused() {
     assert_eq!(empty.check(), Err(DialectError::Empty { key: "error" }));
 }
 
-/// A subscription without a usable name is told apart from a broken frame, since the answers differ (ROOM-4, MSG-4).
+/// A subscription without a valid name is not a malformed frame: the answers differ (ROOM-4, MSG-4).
 #[test]
 fn bad_subscriptions_have_their_own_code() {
     let dialect = Dialect::default();

@@ -34,7 +34,7 @@ impl Backlog {
         !mem::replace(&mut self.pong, true)
     }
 
-    /// The network has taken the oldest of this kind.
+    /// The oldest of this kind has been written to the network.
     pub(super) fn written(&mut self, kind: SendKind) {
         match kind {
             SendKind::Message => {}

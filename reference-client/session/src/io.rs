@@ -1,4 +1,4 @@
-//! What goes into the machine and what comes out.
+//! The machine's inputs and outputs.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{Status, Token};
 
-/// One dial and the connection that comes of it. It grows with every dial, so that signs of a dead socket are told from
-/// those of the live one.
+/// One dial and the connection that it opens. Ids increase with every dial, so late events of a dead socket cannot be
+/// confused with those of the live one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
@@ -115,16 +115,16 @@ pub enum Output {
         /// With this code.
         code: CloseCode,
     },
-    /// Drop the connection without a word: the peer is taken for dead.
+    /// Drop the connection without a close frame: the peer is presumed dead.
     Drop(ConnectionId),
-    /// Tell what the `reconnecting` that follows waits for.
+    /// Report the redial that the following `reconnecting` waits for.
     Redial {
         /// The how manieth redial it will be since the last stable connection, from 1.
         attempt: u32,
         /// How long until then (BACKOFF-1).
         delay: Duration,
     },
-    /// Tell why the dial failed; `error` follows (STATE-3).
+    /// Report why the dial failed; `error` follows (STATE-3).
     DialFailed(DialFailure),
     /// Announce a change of status.
     Status {

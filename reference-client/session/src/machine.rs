@@ -17,7 +17,7 @@ use super::token::{Token, Tokens};
 
 pub use super::outbox::QueueFull;
 
-/// What the machine is told once.
+/// The machine's configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionConfig {
     /// Delays, intervals and timeouts.
@@ -165,8 +165,8 @@ impl Session {
         }
     }
 
-    /// What was closed may still write what it was given. Until it is over nobody knows what is left to be sent, so a dial
-    /// waits for it (QUEUE-4), and there are never two sockets (STATE-5).
+    /// A closing connection may still write what it was given. What remains to be sent is known only once it has ended, so a
+    /// dial waits for it (QUEUE-4), and there are never two sockets (STATE-5).
     fn dial_after_leaving(&mut self, now: Now) {
         match self.leaving.take() {
             Some(leaving) if now.monotonic < leaving.until => {
@@ -261,11 +261,11 @@ impl Session {
         self.emit("connected", json!({ "message": "WebSocket connected" }));
     }
 
-    /// The network has taken what it was given: there may be room for what waits behind it.
+    /// A frame has been written to the network: there may be room for the next one.
     fn written(&mut self, now: Now, connection: ConnectionId, kind: SendKind) {
         // A connection that is closing still writes what it was given before (QUEUE-4).
         if kind == SendKind::Message {
-            self.outbox.taken(connection);
+            self.outbox.written(connection);
         }
         match &mut self.state {
             State::Open { connection: open, backlog, .. } if *open == connection => {
@@ -396,7 +396,7 @@ impl Session {
         self.newest = ConnectionId(self.newest.0 + 1);
         let connection = self.newest;
         let until = now.monotonic + self.config.timing.connect_timeout;
-        // Whoever waited for a socket to end has announced it already.
+        // A dial that waited for the old socket to end was announced already.
         if self.status != Status::Connecting {
             self.announce(Status::Connecting);
         }
@@ -430,8 +430,8 @@ impl Session {
         }
     }
 
-    /// The token was refused. Whoever can be asked may have a newer one: an expired token is the ordinary case. Otherwise
-    /// there is no attempt until there is a new one (STATE-8).
+    /// The token was refused. A token provider may have a newer one: an expired token is the usual cause. Without a provider
+    /// there is no attempt until a new token is set (STATE-8).
     fn refused(&mut self, now: Now) {
         self.tokens.refuse();
         if self.config.asks_for_token && self.config.auto_reconnect {

@@ -7,20 +7,20 @@
 //! * STATE-3: a client that seeks a connection waits for something: an answer, the end of a socket, or a timer;
 //! * STATE-4, BACKOFF-2: `max_reconnect_attempts` redials and no more, then one event and no dial;
 //! * STATE-5, TOKEN-1: there is one socket at a time: a dial begins only when no other is under way, open, or closing;
-//! * STATE-6: after `disconnect()` no timer is left and nothing is dialled until somebody asks;
-//! * STATE-8: a refused token stops the client with one `error`, until there is a new one or somebody asks; a provider that
-//!   answers the very token that was refused stops it too;
+//! * STATE-6: after `disconnect()` no timer is left and nothing is dialled until the next `connect()`;
+//! * STATE-8: a refused token stops the client with one `error`, until a new token or the next `connect()`; a provider that
+//!   returns the refused token again stops it too;
 //! * DIAL-2: a dial, its question for a token included, is over by its timeout, and so is the wait for a closing socket;
 //! * BACKOFF-1, BACKOFF-3, BACKOFF-6: the delay before a redial lies in its window, counted since a stable connection, and is
-//!   told beforehand; BACKOFF-4: without reconnection there is none;
-//! * QUEUE-1, QUEUE-3, QUEUE-4: what was taken is offered in order, again after a death, never twice to one connection, nor
-//!   again once it was written, be it by a connection that was closing;
-//! * QUEUE-5, SUB-1, SUB-2: a connection is told of each live subscription once, and of the end of each that it was told of, as
-//!   soon as the requests before are written;
+//!   reported beforehand; BACKOFF-4: without reconnection there is no redial;
+//! * QUEUE-1, QUEUE-3, QUEUE-4: queued messages are offered in order, again after a dropped connection, never twice to one
+//!   connection, nor again once written, even by a connection that was closing;
+//! * QUEUE-5, SUB-1, SUB-2: a connection sends one subscribe per live subscription, and one unsubscribe for each that it
+//!   subscribed and that ended, as soon as the earlier requests are written;
 //! * IN-2: what a connection was given and has not written is bounded: the queue, the window of requests, one ping, one pong;
 //! * PING-1, PING-3: pings keep the interval, on the open connection only, and one left unanswered ends it;
 //! * TOKEN-1, TOKEN-2: a dial uses the newest token: what was given and not used yet, or what the provider answers for it;
-//! * signs of a connection that is over change nothing, and a timer that is handled does not stay due.
+//! * late inputs of an ended connection change nothing, and a handled timer does not stay due.
 //!
 //! More cases: `PROPTEST_CASES=100000 cargo test --release -p reference-session --lib model`.
 

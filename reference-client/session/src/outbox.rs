@@ -13,8 +13,8 @@ pub(super) struct Message {
     pub(super) payload: Value,
 }
 
-/// A bounded queue. A message leaves it when the network has taken it, not when it was offered, so that a connection that
-/// dies in between loses none.
+/// A bounded queue. A message leaves it when it has been written to the network, not when it was offered, so that a
+/// connection that dies in between loses none.
 #[derive(Debug)]
 pub(super) struct Outbox {
     messages: VecDeque<Message>,
@@ -57,15 +57,15 @@ impl Outbox {
         Some(next)
     }
 
-    /// The network has taken the oldest that this connection was offered.
-    pub(super) fn taken(&mut self, connection: ConnectionId) {
+    /// The oldest message that this connection was offered has been written to the network.
+    pub(super) fn written(&mut self, connection: ConnectionId) {
         if self.offered_to == Some(connection) && self.offered > 0 {
             self.messages.pop_front();
             self.offered -= 1;
         }
     }
 
-    /// The connection is gone; what it was offered and did not take is for the next one.
+    /// The connection has ended; messages that it was offered and did not write go to the next one.
     pub(super) fn withdraw(&mut self, connection: ConnectionId) {
         if self.offered_to == Some(connection) {
             self.offered_to = None;
@@ -92,20 +92,20 @@ mod tests {
         (1..=3).for_each(|number| outbox.push(message(number)).unwrap());
         assert_eq!(outbox.offer(FIRST), Some(&message(1)));
         assert_eq!(outbox.offer(FIRST), Some(&message(2)));
-        outbox.taken(FIRST);
+        outbox.written(FIRST);
         outbox.withdraw(FIRST);
         let offered: Vec<_> = std::iter::from_fn(|| outbox.offer(SECOND).cloned()).collect();
         assert_eq!(offered, [message(2), message(3)]);
     }
 
-    /// Only the connection that was offered a message can have taken it.
+    /// Only the connection that was offered a message can have written it.
     #[test]
     fn another_connection_takes_nothing() {
         let mut outbox = Outbox::new(9);
         outbox.push(message(1)).unwrap();
         outbox.offer(FIRST);
         assert_eq!(outbox.offer(SECOND), Some(&message(1)));
-        outbox.taken(FIRST);
+        outbox.written(FIRST);
         outbox.withdraw(FIRST);
         assert_eq!((outbox.messages.len(), outbox.offer(SECOND)), (1, None));
     }

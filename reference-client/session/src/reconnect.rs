@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(reconnect.decide(), Decision::Exhausted(7));
     }
 
-    /// A stable life starts the delays anew; a short one does not.
+    /// A stable connection resets the delays; a short one does not.
     #[test]
     fn only_a_stable_life_resets() {
         let mut reconnect = reconnect(true);

@@ -40,13 +40,13 @@ impl Consumer {
         Ok(match hook {
             Hook::Status => Self::Status(StatusConsumer::mount(name, provider, lines)),
             Hook::Subscription { event_type } => {
-                let told = told(&event_type, name, lines);
-                Self::silent(Subscription::mount(&provider, &event_type, told).await?)
+                let callback = reporter(&event_type, name, lines);
+                Self::silent(Subscription::mount(&provider, &event_type, callback).await?)
             }
             Hook::RealTimeUpdates { event_type, query_keys } => {
                 let keys = query_keys.into_iter().map(QueryKey::from).collect();
-                let told = told(&event_type, name, lines);
-                Self::silent(RealTimeUpdates::mount(&provider, queries, &event_type, keys, told).await?)
+                let callback = reporter(&event_type, name, lines);
+                Self::silent(RealTimeUpdates::mount(&provider, queries, &event_type, keys, callback).await?)
             }
             Hook::RealTimeQueryUpdate { event_type, query_key } => {
                 let key = QueryKey::from(query_key);
@@ -102,14 +102,14 @@ impl Drop for StatusConsumer {
 }
 
 /// A callback that reports its calls.
-fn told(event: &str, listener: &str, lines: &Lines) -> impl FnMut(&Value) + Send + Sync + 'static {
+fn reporter(event: &str, listener: &str, lines: &Lines) -> impl FnMut(&Value) + Send + Sync + 'static {
     let (lines, event, listener) = (lines.clone(), event.to_owned(), listener.to_owned());
     move |payload| {
         lines.report(json!({ "event": "emit", "name": event, "payload": payload, "listener": listener }));
     }
 }
 
-/// The updater that every adapter has: the payload joins the old value, taken as an array.
+/// The updater that every adapter has: the payload is appended to the old value, treated as an array.
 fn appended(old: Option<&Value>, payload: &Value) -> Value {
     let mut values = old.and_then(Value::as_array).cloned().unwrap_or_default();
     values.push(payload.clone());

@@ -16,7 +16,7 @@ const LINES: usize = 16 * 1024;
 /// Serves one client until the input ends or `exit` is asked for.
 ///
 /// # Errors
-/// When a pipe breaks, or whoever reads the reports falls so far behind that they would not be in order any more.
+/// When a pipe breaks, or the reader of the reports falls so far behind that their queue overflows.
 pub async fn run<D: Dial>(
     input: impl AsyncBufRead + Unpin,
     mut output: impl AsyncWrite + Unpin,

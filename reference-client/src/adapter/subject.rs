@@ -45,7 +45,7 @@ pub(super) enum Answer {
     Error(String),
 }
 
-/// What a request may fail with; every one of them is told by its text.
+/// Why a request may fail; the answer holds the error's text.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl<D: Dial> Subject<D> {
@@ -130,7 +130,7 @@ impl<D: Dial> Subject<D> {
     /// Leaving is polite: the connection closes with 1000.
     pub(super) async fn leave(&mut self) {
         if let Ok(client) = self.client() {
-            // A client that is gone has left already.
+            // The client may have ended already.
             let _ = client.disconnect().await;
         }
         self.consumers.clear();

@@ -1,4 +1,4 @@
-//! A token provider whose answers come from whoever judges (TOKEN-2).
+//! A token provider whose answers come from the harness (TOKEN-2).
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Each command is read; what means nothing says why.
+    /// Each command is parsed; an unknown one is an error that says why.
     #[test]
     fn lines_are_read() {
         assert_eq!(Line::parse(" /subscribe a:b "), Ok(Line::Subscribe(Target::EventType("a:b".into()))));

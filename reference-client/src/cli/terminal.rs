@@ -64,7 +64,7 @@ async fn converse(client: &Client, subscriptions: Vec<String>, json: bool, lines
     client.on_status(move |_, status| {
         let redial = redial.borrow().filter(|_| status == Status::Reconnecting);
         let reason = failure.borrow().clone().filter(|_| status == Status::Error);
-        // A terminal that is too slow misses something; the connection goes on.
+        // A slow terminal misses events; the connection is unaffected.
         let _ = statuses.try_send(Print::Status { status, redial, reason });
     });
     client.on_any(move |name, payload| {
@@ -111,7 +111,7 @@ async fn converse(client: &Client, subscriptions: Vec<String>, json: bool, lines
     }
 }
 
-/// Does what a line says; true when it asks for the end.
+/// Executes a line; true when it asks to quit.
 async fn obey(client: &Client, line: &str, json: bool) -> bool {
     let outcome: Result<Result<(), SendError>, LineError> = match Line::parse(line) {
         Ok(Line::Subscribe(target)) => Ok(client.subscribe(target).await),
@@ -132,7 +132,7 @@ async fn obey(client: &Client, line: &str, json: bool) -> bool {
         Ok(Err(error)) => error.to_string(),
         Err(error) => error.to_string(),
     };
-    // Where nobody reads standard error, the line is simply not obeyed.
+    // Standard error may be closed; the line is ignored all the same.
     let _ = writeln!(anstream::stderr(), "{TROUBLE}{trouble}{TROUBLE:#}");
     false
 }

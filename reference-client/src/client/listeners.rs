@@ -1,4 +1,4 @@
-//! Who hears of what (SUB-3).
+//! The registry of listeners (SUB-3).
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::report::Reports;
 use reference_session::Status;
 
-/// Names a listener, so that it alone can be taken off.
+/// Identifies a listener, so that it alone can be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListenerId(u64);
 
@@ -80,8 +80,8 @@ impl Listeners {
         id
     }
 
-    /// Calls whoever listens now. One that is taken off before its turn is not called; one that is put on meanwhile hears of
-    /// the next event.
+    /// Calls the current listeners. A listener removed before its turn is not called; one added meanwhile receives the next
+    /// event.
     pub(super) fn call(&self, name: &str, payload: &Value, reports: &Reports) {
         let of_event = self.register().of_events.get(name).cloned().unwrap_or_default();
         for (id, listener) in of_event {

@@ -30,22 +30,22 @@ pub struct Activity {
     pub kind: String,
     /// The event's payload.
     pub data: Value,
-    /// When this client heard of it.
+    /// When this client received it.
     pub at: Timestamp,
 }
 
 impl DashboardUpdates {
-    /// Mounts it; `wall` says when an activity was heard of.
+    /// Mounts it; `wall` is the clock for the time of reception.
     ///
     /// # Errors
     /// When the client has ended.
     pub async fn mount(provider: &Provider, wall: WallClock) -> Result<Self, SendError> {
         let mut listening = Listening::new(provider);
-        let (tell, recent) = watch::channel(VecDeque::new());
+        let (sender, recent) = watch::channel(VecDeque::new());
         for name in PAYMENT_EVENTS {
-            let (tell, wall) = (tell.clone(), wall.clone());
+            let (sender, wall) = (sender.clone(), wall.clone());
             let at_event = move |payload: &Value| {
-                tell.send_modify(|recent| push(recent, name, payload.clone(), wall()));
+                sender.send_modify(|recent| push(recent, name, payload.clone(), wall()));
             };
             listening.event(name, at_event).await?;
         }

@@ -7,7 +7,7 @@ use crate::client::{ListenerId, SendError};
 use crate::provider::Provider;
 use reference_session::Status;
 
-/// Listeners that go when it goes. Subscriptions stay (HOOK-1).
+/// Listeners that are removed on drop. Subscriptions stay (HOOK-1).
 pub(super) struct Listening {
     provider: Provider,
     listeners: Vec<ListenerId>,

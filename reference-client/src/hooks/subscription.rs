@@ -13,7 +13,7 @@ use super::listening::Listening;
 use crate::client::SendError;
 use crate::provider::Provider;
 
-/// Payloads that a stream keeps for a reader that is behind; beyond it the oldest go, and the reader is told.
+/// Payloads that a stream keeps for a slow reader; beyond it the oldest are dropped, and the reader receives an error.
 const STREAM_CAPACITY: usize = 1024;
 
 /// Calls back for every event of a type while it is held (HOOK-1).
@@ -56,7 +56,7 @@ impl Events {
     pub async fn mount(provider: &Provider, event_type: &str) -> Result<Self, SendError> {
         let (to, payloads) = broadcast::channel(STREAM_CAPACITY);
         let mut listening = Listening::new(provider);
-        // It fails only where nobody reads any more: the stream is being dropped.
+        // It fails only when the receiver is gone: the stream is being dropped.
         listening.event(event_type, move |payload| drop(to.send(payload.clone()))).await?;
         Ok(Self { payloads: BroadcastStream::new(payloads), _listening: listening })
     }

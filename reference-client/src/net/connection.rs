@@ -39,7 +39,7 @@ pub(super) async fn live<D: Dial>(
     let outcome = match learn_token(id, provider, &mut commands, &inputs).await {
         Some(token) => tokio::select! {
             biased;
-            // Before it is open a connection is told nothing but to give up.
+            // Until it is open, the only command for a connection is to give up.
             _ = commands.recv() => given_up(),
             outcome = route.open(&token) => outcome,
         },
@@ -54,7 +54,7 @@ pub(super) async fn live<D: Dial>(
         }
         Err(failure) => Input::DialFailed(id, failure),
     };
-    // Where the driver is gone, nobody needs to know.
+    // The driver may have ended.
     let _ = inputs.send(last).await;
 }
 
@@ -68,7 +68,7 @@ async fn learn_token(
     let asking = async {
         if let Some(provider) = provider {
             let answer = provider.token().await.map(Token::from).map_err(|error| error.to_string());
-            // Where the driver is gone, this task ends with its inbox.
+            // If the driver has ended, this task ends as well: its inbox closes.
             let _ = inputs.send(Input::Token(id, answer)).await;
         }
         std::future::pending::<()>().await;

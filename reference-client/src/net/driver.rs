@@ -21,20 +21,20 @@ use reference_session::{
     Command, ConnectionId, Input, Now, Output, QueueFull, Session, SessionConfig, Status,
 };
 
-/// Signs that wait for the driver; a connection that is faster waits.
+/// Inputs that may wait for the driver; when the channel is full the connection waits.
 const SIGNS: usize = 256;
 /// Requests for subscriptions that wait for a connection to write them.
 const REQUESTS: usize = 256;
 /// Commands that wait for a connection beside messages and requests: the dial, a ping, a pong, and the close.
 const OTHER_COMMANDS: usize = 4;
 
-/// A command, and where its outcome is told once the machine has taken it in and its reports are out.
+/// A command, and where its outcome is sent once the machine has handled it and its reports are delivered.
 pub(crate) struct ClientCommand {
     pub(crate) command: Command,
     pub(crate) done: oneshot::Sender<Result<(), QueueFull>>,
 }
 
-/// What the client tells the application, in order.
+/// What the client reports to the application, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Report {
     Redial(Redial),
@@ -62,7 +62,7 @@ pub struct Redial {
     pub at: Instant,
 }
 
-/// Runs a session until nobody gives orders any more.
+/// Runs a session until every command sender is dropped.
 pub(crate) struct Driver<D: Dial, F> {
     session: Session,
     config: ClientConfig,
@@ -98,7 +98,7 @@ impl Drop for Running {
 }
 
 impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
-    /// Runs to the end: until every sender of orders is gone, and the connection with them.
+    /// Runs until every command sender is dropped and the connection has ended.
     pub(crate) async fn run(
         config: ClientConfig,
         dial: D,
@@ -144,7 +144,7 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
                 order = orders.recv(), if !leaving => match order {
                     Some(ClientCommand { command, done }) => {
                         let outcome = driver.handle(Input::Command(command));
-                        // Whoever gave the order may have left without waiting.
+                        // The caller may have dropped its future.
                         let _ = done.send(outcome);
                     }
                     None => {
@@ -178,7 +178,7 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
         outcome
     }
 
-    /// Does what the machine asks for. A connection that is gone already is asked for nothing.
+    /// Carries out an output of the machine. Outputs for an ended connection are dropped.
     fn act(&mut self, output: Output) {
         match output {
             Output::AskToken { connection } => {

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use tokio::io::duplex;
 
-    /// What a proxy says, and what it is asked.
+    /// A proxy's answers, and the request that it receives.
     async fn ask(proxy: &str, answer: &[u8]) -> (Result<(), ProxyError>, String) {
         let (mut near, mut far) = duplex(2 * ANSWER_BYTES);
         far.write_all(answer).await.unwrap();
@@ -116,9 +116,9 @@ mod tests {
         assert!(!asked.contains("Authorization"));
     }
 
-    /// Every other answer says what it was, and none is read without end.
+    /// The error for any other answer names it, and the length of an answer is bounded.
     #[tokio::test]
-    async fn other_answers_are_told_apart() {
+    async fn other_answers_are_errors() {
         let long = [b"HTTP/1.1 200 OK\r\nX: ".as_slice(), &[b'x'; ANSWER_BYTES]].concat();
         for (answer, expected) in [
             (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n".as_slice(), "asks for a name"),

@@ -1,11 +1,11 @@
-//! What no log may hold, whoever says it (TOKEN-3).
+//! Redacts secrets from every log line and error, whatever its source (TOKEN-3).
 
 use super::request;
 use reference_session::Token;
 
 /// What stands where a secret stood.
 const REDACTED: &str = "[redacted]";
-/// A shorter token is part of ordinary words, and looking for it would spoil them; nobody signs in with one but a test.
+/// A shorter token may be part of ordinary words, and redacting it would spoil them; only tests use such tokens.
 const SHORTEST_BYTES: usize = 8;
 
 /// The newest token, plain and as it travels. The client's own texts leave it out; but a gateway may repeat what it was sent,

@@ -1,4 +1,4 @@
-//! Whoever knows the newest token (TOKEN-2).
+//! The provider of the newest token (TOKEN-2).
 
 use futures_util::future::BoxFuture;
 

@@ -10,14 +10,14 @@ use tokio_rustls::rustls::{self, ClientConfig as TlsConfig, RootCertStore};
 /// Who may vouch for a gateway.
 #[derive(Debug, Clone, Default)]
 pub enum Trust {
-    /// Whoever this system trusts.
+    /// The certificate authorities of this system's store.
     #[default]
     System,
-    /// These authorities and nobody else.
+    /// These authorities only.
     Certificates(Vec<CertificateDer<'static>>),
 }
 
-/// Why nobody can be trusted.
+/// Why no certificate authority can be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
     /// A file cannot be read, or is not PEM.
@@ -30,7 +30,7 @@ pub enum TrustError {
     },
     /// There is no certificate to trust.
     #[error("there is no trusted certificate{}", if reason.is_empty() { String::new() } else { format!(": {reason}") })]
-    Nobody {
+    NoCertificate {
         /// What went wrong on the way.
         reason: String,
     },
@@ -64,7 +64,7 @@ impl Trust {
         match self {
             Self::System => {
                 let system = rustls_native_certs::load_native_certs();
-                // A system's store may hold what nobody can read; the rest counts.
+                // A system's store may hold certificates that cannot be parsed; they are skipped.
                 roots.add_parsable_certificates(system.certs);
                 reason = system.errors.first().map(ToString::to_string).unwrap_or_default();
             }
@@ -75,7 +75,7 @@ impl Trust {
             }
         }
         if roots.is_empty() {
-            return Err(TrustError::Nobody { reason });
+            return Err(TrustError::NoCertificate { reason });
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = TlsConfig::builder_with_provider(provider)
@@ -89,14 +89,17 @@ impl Trust {
 mod tests {
     use super::*;
 
-    /// What holds no certificate is told by its name.
+    /// The error for a file without certificates names the file.
     #[test]
     fn files_without_certificates_are_refused() {
         let missing = Trust::from_pem_file(Path::new("no/such.pem")).unwrap_err();
         assert!(missing.to_string().starts_with("no/such.pem: "), "{missing}");
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         assert!(matches!(Trust::from_pem_file(&manifest), Err(TrustError::File { .. })));
-        assert!(matches!(Trust::Certificates(Vec::new()).tls_config(), Err(TrustError::Nobody { .. })));
+        assert!(matches!(
+            Trust::Certificates(Vec::new()).tls_config(),
+            Err(TrustError::NoCertificate { .. })
+        ));
         let broken = Trust::Certificates(vec![CertificateDer::from(vec![1, 2, 3])]);
         assert!(matches!(broken.tls_config(), Err(TrustError::Unusable(_))));
     }

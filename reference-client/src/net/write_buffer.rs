@@ -29,7 +29,7 @@ pub(super) struct WriteBuffer<S> {
 struct Frame {
     opcode: u8,
     rest: Bytes,
-    /// Whether some of it has been written; such a frame cannot be taken back.
+    /// Whether some of it has been written; such a frame cannot be withdrawn.
     begun: bool,
 }
 
@@ -58,7 +58,7 @@ impl<S> WriteBuffer<S> {
 }
 
 impl<S: AsyncWrite + Unpin> WriteBuffer<S> {
-    /// Writes what waits. A frame is gone once it is flushed as well: TLS holds bytes of its own.
+    /// Writes pending frames. A frame counts as written only once it is flushed: TLS has a buffer of its own.
     fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(frame) = self.frames.front_mut() {
             while !frame.rest.is_empty() {

@@ -11,7 +11,7 @@ use super::entry::{Entry, FetchError, FetchId, Fetcher, Snapshot};
 use super::key::QueryKey;
 use super::observer::QueryObserver;
 
-/// Queries that are kept while nobody observes them; beyond it those go that were used longest ago.
+/// Queries that are kept without observers; beyond it the least recently used are evicted.
 pub const DEFAULT_CAPACITY: usize = 1000;
 
 /// A cache of queries. Cheap to clone; the clones share it.
@@ -45,7 +45,7 @@ impl Default for QueryClient {
 }
 
 impl QueryClient {
-    /// An empty cache that keeps at most so many queries which nobody observes.
+    /// An empty cache that keeps at most so many queries without observers.
     pub fn with_capacity(capacity: usize) -> Self {
         let cache = Cache { entries: BTreeMap::new(), capacity, uses: 0, fetches: 0 };
         Self { shared: Arc::new(CacheState { cache: Mutex::new(cache) }) }
@@ -104,7 +104,7 @@ impl QueryClient {
         QueryObserver::new(key, snapshots, Arc::downgrade(&self.shared))
     }
 
-    /// How the query stands; a key that nobody asked for has no data and is stale.
+    /// The query's state; an unknown key has no data and is stale.
     pub fn snapshot(&self, key: &QueryKey) -> Snapshot {
         let cache = self.shared.lock();
         let unknown = || Snapshot { stale: true, ..Snapshot::default() };
@@ -116,7 +116,8 @@ impl QueryClient {
         self.update(key, |_| data);
     }
 
-    /// Writes `updater(old)` under a key, as one step: nobody writes in between (HOOK-3). `updater` must not use the cache.
+    /// Writes `updater(old)` under a key atomically: no other write comes in between (HOOK-3). `updater` must not use the
+    /// cache, which is locked.
     pub fn update(&self, key: &QueryKey, updater: impl FnOnce(Option<&Value>) -> Value) {
         let mut cache = self.shared.lock();
         let entry = cache.entry(key);
@@ -159,7 +160,7 @@ impl CacheState {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An observer has gone.
+    /// An observer was dropped.
     pub(super) fn unobserve(&self, key: &QueryKey) {
         if let Some(entry) = self.lock().entries.get_mut(key) {
             entry.observers -= 1;
@@ -190,7 +191,7 @@ impl CacheState {
     }
 
     fn finish(shared: &Weak<Self>, key: &QueryKey, id: FetchId, result: Result<Value, FetchError>) {
-        // A cache that is gone wants no data.
+        // The cache may have been dropped.
         if let Some(shared) = shared.upgrade()
             && let Some(entry) = shared.lock().entries.get_mut(key)
         {
@@ -222,7 +223,7 @@ impl Cache {
         Some(Start { key: key.clone(), id, fetcher })
     }
 
-    /// Forgets what nobody observes and was used longest ago, where the cache is full.
+    /// Evicts the least recently used queries without observers when the cache is full.
     fn make_room(&mut self) {
         let idle = self.entries.values().filter(|entry| entry.is_idle()).count();
         if idle < self.capacity {

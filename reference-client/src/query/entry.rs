@@ -28,7 +28,7 @@ pub struct Snapshot {
 /// Makes the future that fetches. It is called on the thread that invalidates or asks, and must not block.
 pub(super) type Fetcher = Arc<dyn Fn() -> BoxFuture<'static, Result<Value, FetchError>> + Send + Sync>;
 
-/// Names a fetch, so that the result of one that no longer counts is told apart.
+/// Identifies a fetch, so that the result of an outdated one can be dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FetchId(pub(super) u64);
 
@@ -67,7 +67,7 @@ impl Entry {
         self.running.is_some()
     }
 
-    /// Whether nobody would miss it.
+    /// Whether it has no observers and no running fetch.
     pub(super) fn is_idle(&self) -> bool {
         self.observers == 0 && self.running.is_none()
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 #[derive(Clone)]
 pub struct QueryKey {
     parts: Vec<Value>,
-    /// The parts as JSON: what keys are told apart and put in order by.
+    /// The parts as JSON, by which keys are compared and ordered.
     text: String,
 }
 

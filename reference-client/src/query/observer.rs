@@ -1,4 +1,4 @@
-//! Somebody who wants a query to be kept up to date.
+//! An observer, which keeps a query up to date.
 
 use std::sync::Weak;
 
@@ -30,7 +30,7 @@ impl QueryObserver {
         self.snapshots.borrow().clone()
     }
 
-    /// Waits for a change and answers how the query stands then; `None` once the cache is gone.
+    /// Waits for a change and returns the query's state; `None` once the cache is dropped.
     pub async fn changed(&mut self) -> Option<Snapshot> {
         self.snapshots.changed().await.ok()?;
         Some(self.snapshots.borrow_and_update().clone())

@@ -47,7 +47,7 @@ fn key(name: &str) -> QueryKey {
     QueryKey::from([name])
 }
 
-/// One fetch serves all who ask meanwhile, and whoever asks later while the data is fresh.
+/// One fetch serves all concurrent callers, and later callers while the data is fresh.
 #[tokio::test]
 async fn one_fetch_serves_all() {
     let (queries, mut source) = (QueryClient::default(), Source::new());
@@ -99,7 +99,7 @@ async fn what_is_observed_is_fetched_again() {
     assert_eq!(*again.await.unwrap().unwrap(), json!("fetched"));
 }
 
-/// The result of a fetch that began before the key was invalidated is dropped, whoever waits gets the newer one.
+/// The result of a fetch that began before the key was invalidated is dropped; its callers receive the newer result.
 #[tokio::test]
 async fn stale_results_are_dropped() {
     let (queries, mut source) = (QueryClient::default(), Source::new());
@@ -107,7 +107,7 @@ async fn stale_results_are_dropped() {
     let early = source.call();
     queries.invalidate(&key("list"));
     let late = source.call();
-    // The early one is given up; whether its answer still finds somebody depends on when its task ends.
+    // The early fetch is abandoned; whether its receiver still exists depends on when its task ends.
     let _ = early.send(Ok(json!("early")));
     late.send(Ok(json!("late"))).unwrap();
     let waited = queries.fetch(&key("list"), source.fetcher()).await;
@@ -130,9 +130,9 @@ async fn an_update_wins_over_a_fetch() {
     assert!(!observer.snapshot().fetching);
 }
 
-/// A fetch that fails, or panics, is told; the old data stays and is stale; the next one may succeed.
+/// A fetch that fails or panics is reported; the old data stays and is stale; the next fetch may succeed.
 #[tokio::test]
-async fn failures_are_told() {
+async fn failures_are_reported() {
     let queries = QueryClient::default();
     queries.set(&key("list"), json!("old"));
     queries.invalidate(&key("list"));
@@ -151,9 +151,9 @@ async fn failures_are_told() {
 async fn a_fetcher_may_use_the_cache() {
     let queries = QueryClient::default();
     let seen = Arc::new(Mutex::new(None));
-    let (inner, told) = (queries.clone(), seen.clone());
+    let (inner, inner_seen) = (queries.clone(), seen.clone());
     let fetcher = move || {
-        *told.lock().unwrap() = inner.snapshot(&key("user")).data;
+        *inner_seen.lock().unwrap() = inner.snapshot(&key("user")).data;
         async { Ok(json!("list")) }
     };
     queries.set(&key("user"), json!("u1"));
@@ -161,7 +161,7 @@ async fn a_fetcher_may_use_the_cache() {
     assert_eq!(seen.lock().unwrap().as_deref(), Some(&json!("u1")));
 }
 
-/// What nobody observes is kept up to the capacity; what was used longest ago goes first.
+/// Queries without observers are kept up to the capacity; the least recently used is evicted first.
 #[tokio::test]
 async fn the_cache_is_bounded() {
     let queries = QueryClient::with_capacity(2);

@@ -28,7 +28,7 @@ mod tests {
     use super::*;
     use crate::report;
 
-    /// A report arrives with its user; one of nobody has none, whoever was signed in before.
+    /// A report arrives with its user; a report without a user has none, whichever user was signed in before.
     #[test]
     fn reports_carry_the_user() {
         let user = report::User {
@@ -38,9 +38,9 @@ mod tests {
         };
         let events = sentry::test::with_captured_events(|| {
             to_sentry(&ErrorReport { message: "broken for one".to_owned(), user: Some(user) });
-            to_sentry(&ErrorReport { message: "broken for nobody".to_owned(), user: None });
+            to_sentry(&ErrorReport { message: "broken without a user".to_owned(), user: None });
         });
-        let told: Vec<_> = events
+        let received: Vec<_> = events
             .into_iter()
             .map(|event| {
                 (event.message, event.user.map(|user| (user.id, user.email, user.username)), event.level)
@@ -48,7 +48,7 @@ mod tests {
             .collect();
         let ada = ("u7", "u7@example.org", "Ada");
         let ada = (Some(ada.0.to_owned()), Some(ada.1.to_owned()), Some(ada.2.to_owned()));
-        assert_eq!(told[0], (Some("broken for one".to_owned()), Some(ada), Level::Error));
-        assert_eq!(told[1], (Some("broken for nobody".to_owned()), None, Level::Error));
+        assert_eq!(received[0], (Some("broken for one".to_owned()), Some(ada), Level::Error));
+        assert_eq!(received[1], (Some("broken without a user".to_owned()), None, Level::Error));
     }
 }

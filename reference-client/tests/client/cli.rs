@@ -18,7 +18,7 @@ struct Program {
 }
 
 impl Program {
-    /// Runs it without a word of this process's environment.
+    /// Runs it without this process's environment.
     fn start(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_reference-client"))
             .args(args)
@@ -90,7 +90,7 @@ async fn a_conversation_in_json() {
     assert_eq!(program.end().await, (Some(0), String::new()));
 }
 
-/// A refused token ends with 1, and says so.
+/// A refused token ends with exit code 1 and a message.
 #[tokio::test]
 async fn a_refused_token_ends_with_1() {
     let gateway = Gateway::start().await;
@@ -106,7 +106,7 @@ async fn a_refused_token_ends_with_1() {
     assert_eq!(code, Some(1), "{said}");
 }
 
-/// Attempts that are exhausted end with 1; what a reconnecting client waits for is told on the way.
+/// Exhausted attempts end with 1; the delay of each redial is printed on the way.
 #[tokio::test]
 async fn exhausted_attempts_end_with_1() {
     let gateway = Gateway::start().await;
@@ -124,7 +124,7 @@ async fn exhausted_attempts_end_with_1() {
     assert_eq!(program.end().await.0, Some(1));
 }
 
-/// What cannot be used ends with 2 and says what it is, without secrets.
+/// An invalid configuration ends with exit code 2 and an error that names it, without secrets.
 #[tokio::test]
 async fn wrong_usage_ends_with_2() {
     let token = [("GATECHECK_TOKEN", "s3cr3t-t0k3n")];
@@ -148,7 +148,7 @@ async fn wrong_usage_ends_with_2() {
     }
 }
 
-/// Whoever asks for help gets it on standard output, and 0.
+/// `--help` prints to standard output and exits with 0.
 #[tokio::test]
 async fn help_ends_with_0() {
     let (code, said) = Program::start(&["--help"], &[]).end().await;

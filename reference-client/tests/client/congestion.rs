@@ -55,13 +55,13 @@ async fn accept(dialled: &mut mpsc::UnboundedReceiver<DuplexStream>) -> Accepted
     Accepted::over(soon("a dial", dialled.recv()).await.expect("a client")).await
 }
 
-/// A message that is told from others by its number, and larger than a pipe.
+/// A message identified by its number, and larger than a pipe.
 fn large(number: u32) -> Value {
     json!({ "number": number, "padding": "x".repeat(PADDING) })
 }
 
-/// IN-2, QUEUE-3, PING-4: while the gateway does not read, events are emitted, pings are taken in at no cost, and what is sent is
-/// bounded by the queue; once it reads, everything comes, the newest pong too.
+/// IN-2, QUEUE-3, PING-4: while the gateway does not read, events are emitted, pings take no memory, and what is sent is
+/// bounded by the queue; once it reads, everything arrives, including the newest pong.
 #[tokio::test]
 async fn reading_goes_on_while_the_gateway_does_not_read() {
     let (client, mut statuses, mut dialled) = piped(|config| config.queue_capacity = 2);

@@ -18,9 +18,9 @@ use crate::gateway::{Gateway, client, reaches, soon};
 async fn a_client_connects_and_delivers() {
     let gateway = Gateway::start().await;
     let (client, mut statuses) = client(gateway.config());
-    let (tell, mut events) = mpsc::unbounded_channel();
+    let (sender, mut events) = mpsc::unbounded_channel();
     client.on("payment:created", move |payload| {
-        tell.send(payload.clone()).map_err(|error| ListenerError(error.to_string()))
+        sender.send(payload.clone()).map_err(|error| ListenerError(error.to_string()))
     });
     soon("the queue", client.send("note", json!(1))).await.unwrap();
     soon("the order", client.connect()).await.unwrap();
@@ -38,7 +38,7 @@ async fn a_client_connects_and_delivers() {
     assert_eq!(soon("the event", events.recv()).await, Some(json!({ "id": 7 })));
 }
 
-/// STATE-3, QUEUE-4, SUB-2: after a drop without a close frame the client comes back, renews its subscription, and repeats nothing.
+/// STATE-3, QUEUE-4, SUB-2: after a drop without a close frame the client reconnects, subscribes again, and resends nothing.
 #[tokio::test]
 async fn a_client_comes_back_after_a_drop() {
     let gateway = Gateway::start().await;
@@ -82,7 +82,7 @@ async fn leaving_closes_with_1000() {
     assert_eq!(accepted.close_code().await, CloseCode::NORMAL);
 }
 
-/// TOKEN-1, QUEUE-4: a message and a new token in one breath: the old connection gets the message and 1000, and only once
+/// TOKEN-1, QUEUE-4: a message and at once a new token: the old connection gets the message and 1000, and only once
 /// it is over the new one is dialled, which does not get the message again.
 #[tokio::test]
 async fn a_new_token_repeats_no_message() {
@@ -177,8 +177,8 @@ async fn a_hanging_handshake_is_given_up() {
     gateway.stream().await;
 }
 
-/// QUEUE-4, STATE-5: whoever leaves and comes back in one breath gets a second socket only once the first is over, and no
-/// message twice.
+/// QUEUE-4, STATE-5: after `disconnect()` and an immediate `connect()`, the second socket opens only once the first has
+/// ended, and no message is sent twice.
 #[tokio::test]
 async fn leaving_and_coming_back_repeats_no_message() {
     let gateway = Gateway::start().await;

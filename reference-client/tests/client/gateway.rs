@@ -1,4 +1,4 @@
-//! A gateway that does only what a test tells it to, and what a test awaits of it.
+//! A gateway scripted by a test, and what a test awaits of it.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
-/// Longer than anything here takes; whoever waits so long waits for something that does not come.
+/// Longer than anything here takes; a wait of this length has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
@@ -50,7 +50,7 @@ impl Gateway {
         self.listener.local_addr().expect("an address")
     }
 
-    /// A configuration that comes back at once, so that a test need not wait for it.
+    /// A configuration that reconnects without a delay, so that tests are fast.
     pub(crate) fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new(&self.url(), "a+b").expect("a URL");
         config.timing.reconnect_delay = Duration::from_millis(1);
@@ -93,7 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepted<S> {
     }
 
     pub(crate) async fn send(&mut self, message: Message) {
-        soon("a frame to be taken", self.socket.send(message)).await.expect("an open connection");
+        soon("a frame to be written", self.socket.send(message)).await.expect("an open connection");
     }
 
     /// The code of the close frame that comes next.
@@ -110,9 +110,9 @@ pub(crate) fn wall() -> WallClock {
 /// A client, and every change of its status.
 pub(crate) fn client(config: ClientConfig) -> (Client, mpsc::UnboundedReceiver<Status>) {
     let client = Client::start(config, TcpDial, wall());
-    let (tell, statuses) = mpsc::unbounded_channel();
-    // A test that has ended hears no more.
-    client.on_status(move |_, new| tell.send(new).unwrap_or(()));
+    let (sender, statuses) = mpsc::unbounded_channel();
+    // The receiver is dropped once the test has ended.
+    client.on_status(move |_, new| sender.send(new).unwrap_or(()));
     (client, statuses)
 }
 

@@ -8,14 +8,14 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::gateway::{Gateway, client, soon};
 
-/// SUB-3: a listener takes itself off and puts another on while it is called, and takes off one whose turn has not come;
-/// nothing stands still, and who was taken off is not called.
+/// SUB-3: while it is called, a listener removes itself, adds another, and removes one whose turn has not come: there is no
+/// deadlock, and a removed listener is not called.
 #[tokio::test]
 async fn a_listener_may_change_the_listeners() {
     let gateway = Gateway::start().await;
     let (client, _statuses) = client(gateway.config());
-    let (tell, mut told) = mpsc::unbounded_channel();
-    let say = move |word: &'static str| tell.send(word).map_err(|error| ListenerError(error.to_string()));
+    let (sender, mut received) = mpsc::unbounded_channel();
+    let say = move |word: &'static str| sender.send(word).map_err(|error| ListenerError(error.to_string()));
     let victims: Arc<Mutex<Vec<ListenerId>>> = Arc::default();
 
     let (doomed, acting, speaking) = (victims.clone(), client.clone(), say.clone());
@@ -38,6 +38,6 @@ async fn a_listener_may_change_the_listeners() {
         accepted.send(Message::text(r#"{"type":"a:b","payload":1}"#)).await;
     }
     for expected in ["first", "third", "third", "successor"] {
-        assert_eq!(soon(expected, told.recv()).await, Some(expected));
+        assert_eq!(soon(expected, received.recv()).await, Some(expected));
     }
 }

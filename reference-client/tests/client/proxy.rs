@@ -23,7 +23,7 @@ async fn serve(proxy: &TcpListener, answer: &[u8]) -> (TcpStream, Vec<String>) {
     (stream, head)
 }
 
-/// A tunnel is asked for, with the name and the password; what goes through it is what would have gone without.
+/// The client requests a tunnel with its name and password; the traffic inside is the same as without a proxy.
 #[tokio::test]
 async fn a_proxy_is_gone_through() {
     let gateway = Gateway::start().await;

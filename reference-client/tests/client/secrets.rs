@@ -72,17 +72,17 @@ fn client(url: &str, kept: &Kept, debug: bool) -> (Client, mpsc::UnboundedReceiv
     let client = Client::start(config, TcpDial, wall());
     let (reports, reasons, failure) = (kept.clone(), kept.clone(), client.watch_failure());
     client.on_report(move |report| reports.add(&format!("{report:?}")));
-    let (tell, statuses) = mpsc::unbounded_channel();
+    let (sender, statuses) = mpsc::unbounded_channel();
     client.on_status(move |_, new| {
         reasons.add(&format!("failure: {:?}", failure.borrow()));
-        tell.send(new).unwrap_or(());
+        sender.send(new).unwrap_or(());
     });
     (client, statuses)
 }
 
 const FAILED: [Status; 3] = [Status::Connecting, Status::Error, Status::Disconnected];
 
-/// Nobody listens, and the handshake is answered with nonsense, with a refusal, and with the very request.
+/// The port is closed, or the handshake is answered with garbage, with a refusal, or with an echo of the request.
 #[tokio::test]
 async fn a_failed_dial_keeps_the_token_out_of_the_log() {
     let (kept, _guard) = logging();

@@ -84,12 +84,12 @@ async fn a_trusted_gateway_is_spoken_to() {
     assert_eq!(*client.watch_failure().borrow(), None);
 }
 
-/// A gateway whose authority nobody knows, or whose certificate is for another name, is not: the token never leaves.
+/// A gateway with an unknown authority or a certificate for another name is not trusted: the token is never sent.
 #[tokio::test]
 async fn other_gateways_are_not() {
     let gateway = Secure::start("127.0.0.1").await;
-    let stranger = Secure::start("127.0.0.1").await;
-    for trust in [Trust::System, Trust::Certificates(vec![stranger.authority.clone()])] {
+    let untrusted = Secure::start("127.0.0.1").await;
+    for trust in [Trust::System, Trust::Certificates(vec![untrusted.authority.clone()])] {
         let reason = gateway.failure(trust).await;
         assert!(reason.contains("certificate"), "{reason}");
     }
@@ -98,7 +98,7 @@ async fn other_gateways_are_not() {
     assert!(reason.contains("certificate") && reason.contains("gateway.example"), "{reason}");
 }
 
-/// DIAL-2: a gateway that accepts and says nothing of TLS is given up with the rest of the dial.
+/// DIAL-2: a gateway that accepts and sends no TLS handshake is abandoned at the dial's timeout.
 #[tokio::test]
 async fn a_silent_handshake_is_given_up() {
     let gateway = Secure::start("127.0.0.1").await;

@@ -16,7 +16,7 @@ fn counting(mut config: ClientConfig) -> ClientConfig {
     config.token_provider = Some(Arc::new(move || {
         let number = asked.fetch_add(1, Ordering::Relaxed) + 1;
         async move {
-            // Whoever answers later is as good.
+            // A provider may answer later.
             tokio::task::yield_now().await;
             Ok(format!("n{number}"))
         }
@@ -73,10 +73,10 @@ async fn a_hanging_provider_is_given_up() {
         }
     }
     let gateway = Gateway::start().await;
-    let (tell, mut dropped) = mpsc::unbounded_channel();
+    let (sender, mut dropped) = mpsc::unbounded_channel();
     let mut config = gateway.config();
     config.token_provider = Some(Arc::new(move || {
-        let asked = Asked(tell.clone());
+        let asked = Asked(sender.clone());
         async move {
             let _asked = asked;
             std::future::pending().await

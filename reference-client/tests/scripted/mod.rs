@@ -1,4 +1,4 @@
-// A gateway that does what a test tells it to. Examples in the documentation include this file, so it begins with no `//!`.
+// A gateway scripted by a test. Examples in the documentation include this file, so it begins with no `//!`.
 
 use std::time::Duration;
 
@@ -51,11 +51,11 @@ impl ScriptedGateway {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (orders, _) = broadcast::channel(64);
-        let (tell, seen) = mpsc::unbounded_channel();
+        let (sender, seen) = mpsc::unbounded_channel();
         let ordered = orders.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, ordered.subscribe(), tell.clone(), events.clone()));
+                tokio::spawn(serve(stream, ordered.subscribe(), sender.clone(), events.clone()));
             }
         });
         Self { address, orders, seen }
@@ -93,12 +93,12 @@ impl ScriptedGateway {
     /// Sends an event to every connection.
     pub(crate) fn publish(&self, event_type: &str, data: &Value) {
         let text = json!({ "type": event_type, "payload": data }).to_string();
-        assert!(self.orders.send(GatewayCommand::Send(text)).is_ok(), "somebody is connected");
+        assert!(self.orders.send(GatewayCommand::Send(text)).is_ok(), "a client is connected");
     }
 
-    /// Drops every connection without a word.
+    /// Drops every connection without a close frame.
     pub(crate) fn drop_connections(&self) {
-        assert!(self.orders.send(GatewayCommand::Drop).is_ok(), "somebody is connected");
+        assert!(self.orders.send(GatewayCommand::Drop).is_ok(), "a client is connected");
     }
 }
 
@@ -116,7 +116,7 @@ pub(crate) async fn scripted_provider(
 async fn serve(
     stream: TcpStream,
     mut orders: broadcast::Receiver<GatewayCommand>,
-    tell: mpsc::UnboundedSender<Seen>,
+    sender: mpsc::UnboundedSender<Seen>,
     events: Vec<(&'static str, Value)>,
 ) {
     let mut query = String::new();
@@ -125,8 +125,8 @@ async fn serve(
         Ok(response)
     };
     let Ok(mut socket) = accept_hdr_async(stream, look).await else { return };
-    // A test that has ended looks at nothing any more; that goes for every `send` here.
-    let _ = tell.send(Seen::Opened { query });
+    // The receiver is dropped once the test has ended; this holds for every `send` here.
+    let _ = sender.send(Seen::Opened { query });
     let mut code = None;
     loop {
         tokio::select! {
@@ -143,7 +143,7 @@ async fn serve(
                         continue;
                     }
                     let asked = message["payload"]["eventType"].clone();
-                    let _ = tell.send(Seen::Message(message));
+                    let _ = sender.send(Seen::Message(message));
                     for (name, data) in events.iter().filter(|(name, _)| asked == *name) {
                         let text = json!({ "type": name, "payload": data }).to_string();
                         let _ = socket.send(Message::text(text)).await;
@@ -156,5 +156,5 @@ async fn serve(
         }
     }
     drop(socket);
-    let _ = tell.send(Seen::Closed { code });
+    let _ = sender.send(Seen::Closed { code });
 }

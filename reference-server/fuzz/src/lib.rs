@@ -1,4 +1,4 @@
-//! Fuzz targets for everything that a stranger's bytes reach; each is a test in `tests/`, with its corpus beside it.
+//! Fuzz targets for every parser of untrusted input; each is a test in `tests/`, with its corpus beside it.
 //!
 //! `cargo test` plays the corpora and a second of random inputs. The README says how to look longer.
 

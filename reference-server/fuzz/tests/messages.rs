@@ -1,4 +1,4 @@
-//! What strangers write, read by both ends.
+//! Untrusted messages, parsed by both the server and the client.
 
 use protocol::{Dialect, EventStyle, SubscriptionKeys, Timestamp, Welcome};
 

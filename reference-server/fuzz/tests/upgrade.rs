@@ -1,4 +1,4 @@
-//! The upgrade request: what anybody may send before anything is known of them.
+//! The upgrade request: input from clients that are not authenticated yet.
 
 use futures_util::FutureExt;
 use protocol::TokenPlace;

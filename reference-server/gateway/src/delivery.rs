@@ -5,8 +5,8 @@ use protocol::RoomName;
 
 use super::routing::Routed;
 
-/// Most bytes that travel as one piece, unless one event is larger: a piece that has begun to be written cannot be taken
-/// back, so it must not be long.
+/// Most bytes that travel as one piece, unless one event is larger. A piece cannot be withdrawn once part of it is
+/// written, so it must be short.
 const PIECE_BYTES: usize = 16 * 1024;
 
 /// Finished frames, and the rooms whose members get them.
@@ -30,7 +30,7 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    /// Adds the next event; one without rooms reaches nobody.
+    /// Adds the next event. An event without rooms is not delivered.
     pub fn push(&mut self, routed: Routed) {
         if routed.rooms.is_empty() {
             return;
@@ -77,7 +77,7 @@ mod tests {
         deliveries.finish().into_iter().map(plain).collect()
     }
 
-    /// Neighbours of one room are one piece; order is kept across rooms, and what reaches nobody is left out.
+    /// Adjacent events of one room form one piece; order is kept across rooms; events without rooms are left out.
     #[test]
     fn neighbours_travel_together() {
         let events =

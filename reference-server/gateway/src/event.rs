@@ -1,4 +1,4 @@
-//! What a broker's message says (SPEC "Events in", BRIDGE-8).
+//! Events in broker messages (SPEC "Events in", BRIDGE-8).
 
 use protocol::Timestamp;
 use serde::Deserialize;
@@ -11,11 +11,11 @@ pub struct Event {
     pub name: String,
     /// Its data.
     pub data: Box<RawValue>,
-    /// When it was made, where it says so.
+    /// Its timestamp, where the body has one.
     pub timestamp: Option<Timestamp>,
 }
 
-/// Why a body is no event. Such a message is poison: no redelivery will mend it.
+/// Why a body is not an event. Such a message is poison: redelivery cannot fix it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an event: {reason}")]
 pub struct EventError {
@@ -50,7 +50,7 @@ impl Event {
             Some(data) => data,
             None => RawValue::from_string("null".to_owned()).map_err(|reason| error(reason.to_string()))?,
         };
-        // A time that cannot be read is no reason to lose the event: it gets the gateway's own.
+        // An event with an unreadable timestamp is kept: it gets the gateway's time.
         let timestamp = raw.timestamp.as_deref().and_then(|written| {
             let text: String = serde_json::from_str(written.get()).ok()?;
             Timestamp::parse(&text).ok()
@@ -74,9 +74,9 @@ mod tests {
         assert_eq!(odd.timestamp, None, "the event is good all the same");
     }
 
-    /// What is no event is told apart.
+    /// A body that is not an event is recognised.
     #[test]
-    fn poison_is_told_apart() {
+    fn poison_is_recognised() {
         for body in [
             "",
             "x",

@@ -75,7 +75,7 @@ mod tests {
         Now { monotonic: Duration::from_secs(monotonic_s), wall: Timestamp::from_unix_ms(wall_s * 1000) }
     }
 
-    /// Each is told when its second has come, not before; one that has gone is not.
+    /// A connection is reported once the second of its expiry has come, not before. A removed connection is not reported.
     #[test]
     fn tokens_expire_on_time() {
         let mut expiries = Expiries::default();

@@ -101,7 +101,7 @@ mod tests {
         Heartbeats::new(s(30), s(10))
     }
 
-    /// One that answers is pinged for ever, one that does not is dead once its patience is over, and nobody else is.
+    /// A peer that answers is pinged again; a silent peer is dead after its timeout, and no other peer is.
     #[test]
     fn silence_is_death() {
         let mut beats = heartbeats();

@@ -1,4 +1,4 @@
-//! What goes into the machine and what comes out.
+//! The machine's inputs and outputs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use protocol::{Claims, CloseCode, Timestamp};
 
 use super::delivery::Delivery;
 
-/// One connection. Ids are never reused, so that late signs of one that is gone are told from those of its successors.
+/// One connection. Ids are never reused, so late events of a closed connection cannot be confused with a later one's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
@@ -29,7 +29,7 @@ pub enum Input {
     Closed(ConnectionId),
     /// Events are to be delivered.
     Deliver(Arc<Delivery>),
-    /// The gateway is to end: everybody is told to go.
+    /// The gateway shuts down: every connection receives close code 1001.
     Shutdown,
     /// Time has passed.
     Timer,
@@ -42,7 +42,7 @@ pub enum Output {
     Send(ConnectionId, Bytes),
     /// Begin the closing handshake.
     Close(ConnectionId, CloseCode),
-    /// Drop the connection without a word: the peer is taken for dead (HB-2).
+    /// Drop the connection without a close frame: the peer is presumed dead (HB-2).
     Drop(ConnectionId),
 }
 

@@ -17,7 +17,7 @@ use super::rate::{Meter, RateLimit, Verdict};
 use super::rooms::{Joined, Rooms};
 use super::stats::ConnectionStats;
 
-/// What the machine is told once.
+/// The machine's configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GatewayConfig {
     /// How the wire is spelled.
@@ -76,7 +76,7 @@ impl Gateway {
         self.heartbeats.deadline().into_iter().chain(self.expiries.deadline()).min()
     }
 
-    /// Who is here, and in which rooms.
+    /// The connections, and their rooms.
     pub fn census(&self) -> ConnectionStats {
         ConnectionStats::of(self.sessions.values().map(|session| &session.claims), self.rooms.sizes())
     }
@@ -86,7 +86,7 @@ impl Gateway {
         self.sessions.is_empty() && self.rooms.is_empty() && self.deadline().is_none()
     }
 
-    /// Takes in what happened. Signs of connections that are gone change nothing.
+    /// Handles an input. Inputs of removed connections change nothing.
     pub fn handle(&mut self, now: Now, input: Input) {
         match input {
             Input::Opened(connection, claims) => self.opened(now, connection, claims),
@@ -137,7 +137,7 @@ impl Gateway {
             self.rooms.join(connection, room, usize::MAX);
         }
         if self.config.dialect.welcome_type().is_some() {
-            self.tell(now, connection, &ServerMessage::Welcome { user_id, rooms }, None);
+            self.send(now, connection, &ServerMessage::Welcome { user_id, rooms }, None);
         }
     }
 
@@ -173,7 +173,7 @@ impl Gateway {
     fn text(&mut self, now: Now, connection: ConnectionId, text: &str) {
         match self.config.dialect.decode_client(text) {
             Ok(Decoded { message, id }) => match message {
-                ClientMessage::Ping => self.tell(now, connection, &ServerMessage::Pong, id.as_deref()),
+                ClientMessage::Ping => self.send(now, connection, &ServerMessage::Pong, id.as_deref()),
                 ClientMessage::Pong => self.heartbeats.pong(connection),
                 ClientMessage::Subscribe(target) => self.subscribe(now, connection, target, id.as_deref()),
                 ClientMessage::Unsubscribe(target) => {
@@ -226,7 +226,7 @@ impl Gateway {
         let by_message = self.config.dialect.heartbeat == Heartbeat::Message;
         while let Some(due) = self.heartbeats.next_due(now.monotonic) {
             match due {
-                Due::Ping(connection) if by_message => self.tell(now, connection, &ServerMessage::Ping, None),
+                Due::Ping(connection) if by_message => self.send(now, connection, &ServerMessage::Ping, None),
                 Due::Ping(connection) => self.outputs.push_back(Output::Send(connection, ping_frame())),
                 Due::Dead(connection) => {
                     self.closed(connection);
@@ -241,7 +241,7 @@ impl Gateway {
 
     fn acknowledge(&mut self, now: Now, connection: ConnectionId, message: &ServerMessage, id: Option<&str>) {
         if self.config.dialect.acks {
-            self.tell(now, connection, message, id);
+            self.send(now, connection, message, id);
         }
     }
 
@@ -255,11 +255,11 @@ impl Gateway {
     ) {
         if self.sessions.contains_key(&connection) {
             let (code, message) = (code.to_string(), message.to_owned());
-            self.tell(now, connection, &ServerMessage::Error { code, message }, id);
+            self.send(now, connection, &ServerMessage::Error { code, message }, id);
         }
     }
 
-    fn tell(&mut self, now: Now, connection: ConnectionId, message: &ServerMessage, id: Option<&str>) {
+    fn send(&mut self, now: Now, connection: ConnectionId, message: &ServerMessage, id: Option<&str>) {
         let frame: Bytes = text_frame(&self.config.dialect.encode_server(message, now.wall, id));
         self.outputs.push_back(Output::Send(connection, frame));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Refused frames that one connection may pile up, in seconds' worth of its rate, before it is taken for a flood.
+/// Refused frames that a connection may accumulate, in seconds' worth of its rate, before it counts as a flood.
 const PATIENCE_S: u32 = 2;
 
 /// What is allowed.
@@ -19,18 +19,18 @@ pub(super) struct Meter {
     full_at: Duration,
     /// Frames refused since the bucket was last full.
     refused: u32,
-    /// When the peer was last told.
-    told_at: Option<Duration>,
+    /// When a refusal was last sent to the peer.
+    notified_at: Option<Duration>,
 }
 
 /// What becomes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is taken in.
+    /// The frame is accepted.
     Allowed,
-    /// It is not; the peer is told.
+    /// The frame is refused; the peer is notified.
     Refused,
-    /// It is not, and the peer was told within this second already.
+    /// The frame is refused; the peer was already notified within this second.
     Ignored,
     /// The peer persists.
     Flood,
@@ -51,10 +51,10 @@ impl Meter {
         if self.refused > limit.per_second.saturating_mul(PATIENCE_S) {
             return Verdict::Flood;
         }
-        if self.told_at.is_some_and(|at| now < at + Duration::from_secs(1)) {
+        if self.notified_at.is_some_and(|at| now < at + Duration::from_secs(1)) {
             return Verdict::Ignored;
         }
-        self.told_at = Some(now);
+        self.notified_at = Some(now);
         Verdict::Refused
     }
 }
@@ -77,7 +77,7 @@ mod tests {
             assert_eq!(meter.take(ms(0), LIMIT), Verdict::Allowed);
         }
         assert_eq!(meter.take(ms(0), LIMIT), Verdict::Refused);
-        assert_eq!(meter.take(ms(50), LIMIT), Verdict::Ignored, "told once a second");
+        assert_eq!(meter.take(ms(50), LIMIT), Verdict::Ignored, "one notice per second");
         assert_eq!(meter.take(ms(100), LIMIT), Verdict::Allowed);
         assert_eq!(meter.take(ms(101), LIMIT), Verdict::Ignored);
         for tick in 2..40 {
@@ -89,7 +89,7 @@ mod tests {
         }
     }
 
-    /// Whoever goes on is a flood; whoever pauses until the bucket is full begins anew.
+    /// Refused frames that continue are a flood; a pause until the bucket is full resets the count.
     #[test]
     fn persistence_is_a_flood() {
         let mut meter = Meter::default();

@@ -1,4 +1,4 @@
-//! Who is in which room, looked up from both ends; leaving is complete (CONN-5).
+//! Room memberships, indexed by room and by connection; leaving removes both entries (CONN-5).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,7 +66,7 @@ impl Rooms {
         self.members.iter().map(|(room, members)| (room, members.len()))
     }
 
-    /// Whether nobody is anywhere.
+    /// Whether there are no members in any room.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty() && self.of.is_empty()
     }

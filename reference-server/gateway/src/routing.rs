@@ -115,7 +115,7 @@ impl RoutingTable {
                     }
                 }
             }
-            // A name that no room can have reaches nobody.
+            // A name that is not a valid room name is skipped.
             None => rooms.extend(RoomName::parse(name)),
         }
         let text = dialect.encode_event(name, &event.data, event.timestamp.unwrap_or(now));
@@ -133,7 +133,7 @@ impl Route {
 }
 
 impl Default for RoutingTable {
-    /// Payments go to everybody and to their owner; profiles and sessions to their owner alone; `admin:` to administrators.
+    /// Payments go to all clients and to their owner; profiles and sessions to their owner; `admin:` to administrators.
     fn default() -> Self {
         let row = |event: &str, rooms: &[&str]| Route {
             event: event.to_owned(),
@@ -199,9 +199,9 @@ mod tests {
         assert_eq!(owner("catalog:changed"), ["catalog:changed"]);
     }
 
-    /// A private event without an owner reaches nobody; one whose type is no room name neither.
+    /// A private event without an owner is not delivered, nor is one whose type is not a valid room name.
     #[test]
-    fn an_event_without_an_owner_reaches_nobody() {
+    fn an_event_without_an_owner_is_not_delivered() {
         let table = RoutingTable::default();
         assert!(rooms(&table, r#"{"type":"profile:updated","data":{}}"#).is_empty());
         assert!(rooms(&table, r#"{"type":"profile:updated","data":{"userId":""}}"#).is_empty());

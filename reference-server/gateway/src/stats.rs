@@ -1,4 +1,4 @@
-//! Who is connected, for those who watch (CONN-9).
+//! Statistics of the connections, for monitoring (CONN-9).
 
 use std::collections::BTreeMap;
 

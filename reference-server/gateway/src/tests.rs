@@ -131,9 +131,9 @@ fn every_request_has_one_answer() {
     assert_eq!(error_code(&take(&mut gateway, Input::Binary(ConnectionId(1)))), "bad_message");
 }
 
-/// HB-1 to HB-3: pings go to everybody, by frame or by message; who answers lives, who does not is dropped.
+/// HB-1 to HB-3: every connection is pinged, by frame or by message; one that does not answer is dropped.
 #[test]
-fn heartbeats_tell_the_living_from_the_dead() {
+fn heartbeats_drop_dead_peers() {
     for (heartbeat, pong) in [
         (Heartbeat::Control, Input::Pong(ConnectionId(1))),
         (Heartbeat::Message, Input::Text(ConnectionId(1), r#"{"type":"pong"}"#.to_owned())),
@@ -154,7 +154,7 @@ fn heartbeats_tell_the_living_from_the_dead() {
     }
 }
 
-/// CONN-6: everybody is told to go, and nothing is left.
+/// CONN-6: every connection is closed with 1001, and no state is left.
 #[test]
 fn shutdown_leaves_nothing() {
     let mut gateway = machine(Dialect::default());
@@ -177,7 +177,7 @@ enum Step {
     Leave(usize, usize),
     /// To the owner alone.
     Private(usize),
-    /// To everybody, and to its owner.
+    /// To all clients, and to its owner.
     Payment(usize),
     News(usize),
     Admin,
@@ -196,7 +196,7 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Who is connected, as the requirements see it.
+/// The connections, as the requirements see them.
 #[derive(Debug)]
 struct Member {
     user: &'static str,
@@ -204,7 +204,7 @@ struct Member {
     news: BTreeSet<usize>,
 }
 
-/// A connection ends with its token, and nobody else's (AUTH-6); leeway is patience.
+/// A connection ends when its token expires, and no other does (AUTH-6); the leeway extends the expiry.
 #[test]
 fn a_connection_ends_with_its_token() {
     let mut gateway = Gateway::new(GatewayConfig { leeway_s: 2, ..config(Dialect::default()) });
@@ -247,8 +247,8 @@ fn a_flood_is_refused_and_ended() {
 }
 
 proptest! {
-    /// BRIDGE-2 to BRIDGE-6, ROOM-1 to ROOM-3, CONN-5: every event reaches exactly those whom it is for, once each; and
-    /// when all have gone, nothing is left of them.
+    /// BRIDGE-2 to BRIDGE-6, ROOM-1 to ROOM-3, CONN-5: every event reaches exactly its recipients, once each; and when all
+    /// connections have closed, no state is left.
     #[test]
     fn events_reach_exactly_their_receivers(steps in proptest::collection::vec(steps(), 1..80)) {
         let mut gateway = machine(Dialect::default());

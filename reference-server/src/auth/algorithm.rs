@@ -1,4 +1,4 @@
-//! Signature algorithms that this gateway can be told to accept.
+//! Signature algorithms that this gateway can be configured to accept.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +20,7 @@ pub enum Algorithm {
     EdDsa,
 }
 
-/// A name that is no algorithm of this gateway.
+/// An unknown algorithm.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no algorithm of this gateway; there are HS256, HS384, HS512, RS256, ES256 and EdDSA")]
 pub struct AlgorithmError(String);

@@ -42,7 +42,7 @@ impl Key {
         Self { kid, kind: Kind::Secret { decoding, encoding } }
     }
 
-    /// A secret that nobody knows, which signs and verifies while this process lives.
+    /// A random secret, which signs and verifies while this process lives.
     ///
     /// # Errors
     /// When the system has no random bytes.
@@ -55,7 +55,7 @@ impl Key {
     /// A public key in PEM. Its kind says which algorithm it is for.
     ///
     /// # Errors
-    /// When it is none that this gateway can use.
+    /// When this gateway cannot use the key.
     pub fn public(kid: Option<String>, pem: &[u8]) -> Result<Self, KeyError> {
         let readers: [(Algorithm, Reader); 3] = [
             (Algorithm::Rs256, DecodingKey::from_rsa_pem),

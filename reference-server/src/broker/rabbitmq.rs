@@ -163,7 +163,7 @@ impl EventSource for RabbitMq {
         if let Some(channel) = self.channel_of(tag)
             && let Err(error) = channel.basic_ack(tag.number, BasicAckOptions { multiple: true }).await
         {
-            // The broker puts back what it was not told of; `next` will see that it is gone.
+            // The broker requeues unacknowledged messages; `next` notices that the channel is closed.
             tracing::warn!("an acknowledgement was lost: {error}");
         }
     }
@@ -178,7 +178,7 @@ impl EventSource for RabbitMq {
 }
 
 impl Link {
-    /// Connects, declares what must stand, and begins to consume. `suffix` tells queues of several gateways apart.
+    /// Connects, declares the topology, and begins to consume. `suffix` distinguishes the queues of several gateways.
     async fn open(config: &RabbitMqConfig, suffix: u64) -> Result<Self, lapin::Error> {
         let connection = Connection::connect(&config.url, ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;

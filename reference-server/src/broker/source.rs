@@ -12,12 +12,12 @@ pub struct Tag {
     pub number: u64,
 }
 
-/// What a source tells.
+/// An event from the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceEvent {
     /// The topology stands and events are consumed.
     Up,
-    /// The broker is gone, and sought again.
+    /// The connection to the broker is lost; it is dialled again.
     Down,
     /// A message. It stays the broker's until it is settled.
     Delivery {
@@ -36,7 +36,7 @@ pub trait EventSource: Send + 'static {
     /// Acknowledges every delivery up to this one that is not settled yet (BRIDGE-7).
     fn acknowledge_up_to(&mut self, tag: Tag) -> impl Future<Output = ()>;
 
-    /// Rejects one delivery for good: it is dead-lettered where the queue has a dead-letter exchange (BRIDGE-8).
+    /// Rejects one delivery without requeueing: it is dead-lettered where the queue has a dead-letter exchange (BRIDGE-8).
     fn reject(&mut self, tag: Tag) -> impl Future<Output = ()>;
 }
 

@@ -40,7 +40,7 @@ pub enum Declaration {
 }
 
 impl Topology {
-    /// What a gateway with these settings declares. `suffix` tells queues of several gateways apart.
+    /// What a gateway with these settings declares. `suffix` distinguishes the queues of several gateways.
     pub fn new(config: &RabbitMqConfig, suffix: u64) -> Self {
         let queue = match config.queue_kind {
             QueueKind::Shared => config.queue.clone(),

@@ -28,7 +28,7 @@ pub(super) async fn serve(config: Config) -> Result<(), Failure> {
     let bound = listener.local_addr().map_err(listen)?;
     let shutdown = shutdown().map_err(Failure::Start)?;
     let scheme = if identity.is_some() { "wss" } else { "ws" };
-    // Where nobody reads it, the gateway serves all the same.
+    // Standard output may be closed; the gateway serves all the same.
     let _ = writeln!(io::stdout(), "listening on {scheme}://{bound}{}", config.path);
     let listener = TcpListen(listener);
     match (identity, config.tls.clone()) {

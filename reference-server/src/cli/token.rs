@@ -45,7 +45,7 @@ pub(super) fn run(args: TokenArgs) -> Result<(), Failure> {
     };
     let unix_s = u64::try_from(system_clock()().unix_ms() / 1000).unwrap_or_default();
     let token = mint(&config.verification, &request, unix_s)?;
-    // A reader that has gone needs no token.
+    // Standard output may be closed.
     let _ = writeln!(io::stdout(), "{token}");
     Ok(())
 }

@@ -148,7 +148,7 @@ impl Settings {
         filled.shown()
     }
 
-    /// What `--print-config` hides must be filled in again before it is a configuration: everybody knows the three stars.
+    /// `--print-config` prints `***` for secrets. Such a placeholder must be replaced: as a secret it is publicly known.
     fn is_filled_in(&self) -> Result<(), ConfigError> {
         let password =
             self.amqp_url.as_deref().and_then(|url| url::Url::parse(url).ok()?.password().map(str::to_owned));

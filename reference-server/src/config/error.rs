@@ -31,7 +31,7 @@ pub enum ConfigError {
         "no secret to verify tokens with: set JWT_SECRET, or give --jwt-secret-file FILE or --jwt-public-keys FILES"
     )]
     NoKey,
-    /// Development mode makes up a secret where there is none, and cannot.
+    /// Development mode could not generate a secret.
     #[error("no development secret can be made up: {0}; set JWT_SECRET")]
     NoSecretMade(getrandom::Error),
     /// A key cannot be used.

@@ -49,7 +49,7 @@ fn pairs_and_empty_texts() {
     assert!(config.tls.is_none() && config.allowed_origins.is_empty());
 }
 
-/// Each mistake is one error that says what and where.
+/// Each mistake is one error that names the cause and the place.
 #[test]
 fn mistakes_are_named() {
     for (file, says) in [
@@ -100,7 +100,7 @@ fn the_help_tells_the_defaults() {
     let effective = settings(&["--amqp-url", "amqp://h"], "").unwrap().effective(&config);
     let effective: toml::Table = toml::from_str(&effective).unwrap();
     let command = Program::command();
-    let mut told = 0;
+    let mut checked = 0;
     for argument in command.get_arguments() {
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let Some((_, default)) = help.split_once("[default: ") else { continue };
@@ -111,12 +111,12 @@ fn the_help_tells_the_defaults() {
         }
         let found = effective[name].as_str().map_or_else(|| effective[name].to_string(), str::to_owned);
         assert_eq!(default, found, "{name}");
-        told += 1;
+        checked += 1;
     }
-    assert!(told > 10, "{told}");
+    assert!(checked > 10, "{checked}");
 }
 
-/// Development mode makes up a secret where there is none, a new one each time, and is never on by itself.
+/// Development mode generates a missing secret, a new one each time, and is never on by default.
 #[test]
 fn development_needs_no_secret() {
     let check = |flags: &[&str], file: &str| settings(flags, file).unwrap().check();
@@ -134,7 +134,7 @@ fn development_needs_no_secret() {
         assert!(matches!(check(flags, file), Err(ConfigError::NoKey)), "{flags:?} {file}");
     }
     let known = settings(&["--dev"], "").unwrap().with_known_secrets();
-    assert!(matches!(known.check(), Err(ConfigError::NoKey)), "nobody would accept such a token");
+    assert!(matches!(known.check(), Err(ConfigError::NoKey)), "no gateway would accept such a token");
     assert!(!config(&["--no-page"], "").unwrap().page && !config(&[], "no_page = true").unwrap().page);
 }
 
@@ -150,7 +150,7 @@ fn secrets_are_not_shown() {
         assert!(!shown.contains("hush"), "{shown}");
     }
     assert!(printed.contains("amqp://guest:***@h/%2f"), "{printed}");
-    // Whoever runs what was printed must fill the secrets in.
+    // A printed configuration cannot be used until its secrets are filled in.
     let again = Settings::parse(Path::new("printed"), &printed).unwrap();
     assert!(again.check().unwrap_err().to_string().contains("fill the secret in"));
     for broken in

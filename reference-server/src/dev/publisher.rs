@@ -15,13 +15,13 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// Why the broker did not take an event.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishError {
-    /// It refuses, or is gone.
+    /// The broker refuses, or is unreachable.
     #[error("the broker does not take it: {0}")]
     Broker(#[from] lapin::Error),
     /// It gave no confirmation.
     #[error("the broker did not confirm it")]
     Unconfirmed,
-    /// It had no queue for it, so nobody will see it.
+    /// No queue is bound for it, so it was not delivered.
     #[error("no queue is bound that takes it")]
     Unrouted,
     /// It does not answer.
@@ -29,8 +29,8 @@ pub(crate) enum PublishError {
     Silent,
 }
 
-/// Publishes to the exchange that the gateway's queue is bound to, over a connection of its own: somebody at a form is
-/// in no hurry, and needs no connection that is kept.
+/// Publishes to the exchange that the gateway's queue is bound to, over a new connection: manual publishing is rare, and
+/// its latency does not matter.
 pub(super) async fn publish(
     config: &RabbitMqConfig,
     routing_key: &str,

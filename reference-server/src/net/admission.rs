@@ -13,7 +13,7 @@ pub struct ConnectionLimits {
     pub total: Option<usize>,
     /// Of one user.
     pub per_user: Option<usize>,
-    /// From one address. Behind a load balancer that is everybody.
+    /// From one address. Behind a load balancer all connections have the same address.
     pub per_address: Option<usize>,
 }
 
@@ -39,10 +39,10 @@ pub(super) struct Place {
     counts: Arc<Mutex<Counts>>,
 }
 
-/// There is no place.
+/// A limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Full {
-    /// For nobody.
+    /// The total limit is reached.
     #[error("too many connections")]
     Total,
     /// For this user.
@@ -125,7 +125,7 @@ mod tests {
         let _again = admission.admit(&user("a"), address(1)).unwrap();
     }
 
-    /// Whoever has gone leaves nothing behind (CONN-5).
+    /// A closed connection leaves no state behind (CONN-5).
     #[test]
     fn nothing_is_left_behind() {
         let admission = Admission::new(ConnectionLimits::default());

@@ -33,7 +33,7 @@ impl Answer {
 
     /// A page.
     pub(super) fn ok(content_type: &'static str, body: String) -> Self {
-        // What a gateway tells of itself is old in a moment.
+        // Status pages change from one request to the next.
         let fields = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n".to_owned();
         Self { status: 200, reason: "OK", content_type, fields, body, is_head_only: false }
     }

@@ -9,7 +9,7 @@ use super::head::Head;
 /// Largest body that is read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// Why there is no body.
+/// Why a body cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BodyError {
     /// It does not say how long it is.

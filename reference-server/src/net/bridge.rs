@@ -12,8 +12,8 @@ use reference_gateway::{Deliveries, Delivery, Event};
 
 /// Deliveries that make one batch at most.
 const BATCH: usize = 256;
-/// Bytes of bodies after which a batch goes out: sockets are written to between batches, so that none piles up what a
-/// reader could have taken.
+/// Bytes of bodies after which a batch goes out. Sockets are written to between batches, so an outbox does not
+/// accumulate what a fast reader could already have read.
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// Carries events until it is dropped.
@@ -35,13 +35,13 @@ struct Batch {
 }
 
 impl<S: EventSource, I: Send + 'static> Bridge<S, I> {
-    /// Runs until the shards are gone.
+    /// Runs until the shards have ended.
     pub(super) async fn run(mut self) {
         loop {
             let mut next = Some(self.source.next().await);
             let mut batch =
                 Batch { deliveries: Deliveries::default(), events: 0, bytes: 0, received: now(), last: None };
-            // Whatever is there already goes along.
+            // Deliveries that are ready join the batch.
             while let Some(event) = next {
                 self.take(event, &mut batch).await;
                 next = if batch.last.is_some() && batch.events < BATCH && batch.bytes < BATCH_BYTES {
@@ -88,19 +88,19 @@ impl<S: EventSource, I: Send + 'static> Bridge<S, I> {
         }
     }
 
-    /// Gives the events to every shard and waits until each has them; false when a shard is gone.
+    /// Gives the events to every shard and waits for each ack; false when a shard has ended.
     async fn hand_over(&self, deliveries: Vec<Arc<Delivery>>, received: Instant) -> bool {
-        let mut taken = Vec::new();
+        let mut acks = Vec::new();
         for shard in &self.shards {
-            let (tell, told) = oneshot::channel();
-            let mail = ShardCommand::Events { deliveries: deliveries.clone(), received, taken: tell };
+            let (ack, acked) = oneshot::channel();
+            let mail = ShardCommand::Events { deliveries: deliveries.clone(), received, ack };
             if shard.send(mail).await.is_err() {
                 return false;
             }
-            taken.push(told);
+            acks.push(acked);
         }
-        for told in taken {
-            if told.await.is_err() {
+        for acked in acks {
+            if acked.await.is_err() {
                 return false;
             }
         }

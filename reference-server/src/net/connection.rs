@@ -20,7 +20,7 @@ use reference_gateway::{ConnectionId, Input};
 /// Orders that wait for a connection. It ends by the first, so there are never more.
 const ORDERS: usize = 2;
 
-/// What a shard tells a connection.
+/// A command from the shard to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionCommand {
     /// Begin the closing handshake.
@@ -105,7 +105,7 @@ pub(super) async fn serve_socket<S>(
         return;
     }
     let parting = converse(id, &mut socket, inbox, shared, signs).await;
-    // The shard is gone, or learns that the connection is.
+    // The shard has ended, or receives the end of the connection.
     let _ = signs.send(ConnectionEvent::Input(Input::Closed(id))).await;
     match parting {
         Teardown::Goodbye => socket.finish().await,
@@ -118,11 +118,11 @@ pub(super) async fn serve_socket<S>(
 enum Teardown {
     /// The peer may want to know why.
     Goodbye,
-    /// Nobody is there.
+    /// The peer is unreachable.
     GivenUp,
 }
 
-/// Passes on what the peer says, until one side has had enough.
+/// Forwards the peer's messages until either side closes.
 async fn converse<S>(
     id: ConnectionId,
     socket: &mut Socket<S>,

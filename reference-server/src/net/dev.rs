@@ -1,4 +1,4 @@
-//! `/dev`: development mode over HTTP, for the gateway's own page and for tools, and for nobody else's page.
+//! `/dev`: development mode over HTTP, for the gateway's own page and for tools. Other origins are refused.
 
 use std::io;
 use std::net::IpAddr;
@@ -62,9 +62,9 @@ fn refusal(status: u16, reason: &'static str, error: &dyn std::fmt::Display) -> 
     Answer::json(status, reason, &json!({ "error": error.to_string() }))
 }
 
-/// Whether the request comes from a page of this gateway, or from no page at all. Browsers always say from which, and a
-/// page elsewhere cannot lie about it. It could have a name of its own point to this machine, though, so that both names
-/// agree (DNS rebinding): only names are trusted that nobody can give away.
+/// Whether the request comes from a page of this gateway, or from no page at all. Browsers always send `Origin`, and a
+/// page cannot forge it. DNS rebinding can make a foreign name resolve to this machine, so that `Host` and `Origin`
+/// agree; therefore only addresses and `localhost` are trusted, which a third party cannot register.
 fn is_of_this_site(head: &Head) -> bool {
     let Some(origin) = head.field("origin") else { return true };
     let Some((_, authority)) = origin.split_once("://") else { return false };
@@ -89,9 +89,9 @@ fn is_json(head: &Head) -> bool {
 mod tests {
     use super::*;
 
-    /// Addresses and `localhost` are nobody else's; other names may be.
+    /// Addresses and `localhost` are local names; all other names may belong to a third party.
     #[test]
-    fn local_names_are_nobody_elses() {
+    fn only_addresses_and_localhost_are_local() {
         for name in [
             "127.0.0.1",
             "127.0.0.1:3000",

@@ -20,8 +20,7 @@ impl<'a> Handshake<'a> {
     /// Reads a request.
     ///
     /// # Errors
-    /// Holds the answer. One that asks for anything else is told what there is (AUTH-9); one that asks for it in the wrong
-    /// way is told so.
+    /// Holds the answer: 426 for a request that is no upgrade to WebSocket version 13 (AUTH-9), 400 for an invalid one.
     pub fn read(head: &'a Head) -> Result<Self, Answer> {
         let asks =
             head.method == "GET" && head.lists("connection", "upgrade") && head.lists("upgrade", "websocket");

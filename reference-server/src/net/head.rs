@@ -27,7 +27,7 @@ pub struct Head {
     pub leftover: Vec<u8>,
 }
 
-/// Why there is no head.
+/// Why a head cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum HeadError {
     /// The bytes are not HTTP, or too many.
@@ -42,7 +42,7 @@ impl Head {
     /// Reads a head, and perhaps more.
     ///
     /// # Errors
-    /// When the bytes are no head or one too long, or the stream ends first.
+    /// When the bytes are not a valid head, the head is too long, or the stream ends first.
     pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Self, HeadError> {
         let mut bytes = Vec::with_capacity(USUAL_HEAD_BYTES);
         loop {

@@ -13,11 +13,11 @@ pub trait Listen: Send + 'static {
     /// A connection that is served.
     type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
 
-    /// Waits for a connection, and says where it comes from.
+    /// Waits for a connection, and returns it with its remote address.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Incoming, IpAddr)>>;
 
-    /// Makes a stream of it, which may take a handshake of its own; called on the shard's runtime. Whoever takes too long
-    /// is given up by dropping this.
+    /// Makes a stream of it, which may take a handshake of its own (TLS); called on the shard's runtime. On a timeout the
+    /// caller drops this future.
     ///
     /// # Errors
     /// When the connection is broken already, or its handshake fails.

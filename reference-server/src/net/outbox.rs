@@ -28,13 +28,13 @@ struct Inner<W> {
     /// Each piece is one frame or several, never a part of one.
     pieces: VecDeque<Bytes>,
     bytes: usize,
-    /// Whether the first piece has been written in part; such a piece cannot be taken back.
+    /// Whether the first piece has been written in part; such a piece cannot be withdrawn.
     partial: bool,
-    /// Whether the socket holds bytes of its own that it has yet to be told to send, as TLS does.
+    /// Whether the socket buffers bytes that must still be flushed, as TLS does.
     unflushed: bool,
     /// Whether the socket takes no more for now; the connection's task is woken when it does.
     blocked: bool,
-    /// What has gone wrong, until the connection's task is told.
+    /// The error, until the connection's task has received it.
     failed: Option<io::Error>,
     /// Wakes the connection's task.
     task: Option<Waker>,
@@ -56,7 +56,7 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
         }
     }
 
-    /// Appends whole frames, and says how many bytes wait now. They are written by [`Outbox::flush`], once a batch.
+    /// Appends whole frames, and returns the number of bytes that wait. They are written by [`Outbox::flush`], once a batch.
     pub(super) fn append(&self, frames: Bytes) -> usize {
         let mut inner = self.inner.borrow_mut();
         inner.bytes += frames.len();
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!((&read[..], outbox.bytes()), (&b"onetwothree"[..], 0));
     }
 
-    /// What has begun to be written stays; the rest can be taken back.
+    /// A frame that is partly written stays; the rest can be withdrawn.
     #[tokio::test]
     async fn a_frame_is_never_cut() {
         let (near, mut far) = duplex(2);
@@ -263,7 +263,7 @@ mod tests {
         let outbox = Outbox::new(near);
         outbox.append(Bytes::from_static(b"a"));
         outbox.flush();
-        assert_eq!(outbox.bytes(), 1, "nobody would be woken when the socket is full");
+        assert_eq!(outbox.bytes(), 1, "no task would be woken when the socket is full");
         assert!(poll_fn(|context| outbox.poll_write(context)).now_or_never().is_none());
         outbox.append(Bytes::from_static(b"b"));
         outbox.flush();
@@ -274,7 +274,7 @@ mod tests {
 
     /// A socket that breaks while the shard writes is the connection's business.
     #[tokio::test]
-    async fn a_broken_socket_is_told_to_the_task() {
+    async fn a_broken_socket_is_reported_to_the_task() {
         let (near, far) = duplex(BYTES);
         let outbox = Outbox::new(near);
         assert!(poll_fn(|context| outbox.poll_write(context)).now_or_never().is_none());

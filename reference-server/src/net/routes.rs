@@ -15,7 +15,7 @@ use super::upgrade::{SignedIn, upgrade};
 use crate::metrics::Refusal;
 use crate::page;
 
-/// What Prometheus is told that the metrics are.
+/// The content type of the metrics.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Answers a request; where that is an upgrade, says who is signed in.
@@ -80,13 +80,13 @@ async fn metrics(shared: &ServerContext) -> String {
     shared.metrics.encode()
 }
 
-/// What all shards say together. One that is ending says nothing.
+/// The sum of the shards' reports. A shard that is ending is left out.
 async fn ask(shared: &ServerContext) -> ShardReport {
     let mut whole = ShardReport::default();
     for shard in &shared.reporters {
-        let (tell, told) = oneshot::channel();
-        if shard.send(tell).await.is_ok()
-            && let Ok(report) = told.await
+        let (reply, replied) = oneshot::channel();
+        if shard.send(reply).await.is_ok()
+            && let Ok(report) = replied.await
         {
             whole.add(report);
         }

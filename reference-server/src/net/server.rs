@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 
 /// Mail that waits for a shard; the listener and the bridge wait when there is more.
 const MAIL: usize = 256;
-/// Questions that wait for a shard; who asks then waits.
+/// Report requests that may wait for a shard; when the channel is full the sender waits.
 const QUESTIONS: usize = 8;
 
 /// A gateway that is about to serve.
@@ -63,8 +63,8 @@ impl<L: Listen, S: EventSource> Server<L, S> {
         Self { shared: Arc::new(shared), questions, listener, source }
     }
 
-    /// Serves until `shutdown`, then drains: no new connections, 1001 to everybody, within the grace time; what the broker
-    /// delivered and no shard took is not acknowledged (CONN-6).
+    /// Serves until `shutdown`, then drains within the grace time: no new connections, 1001 to every connection. Deliveries
+    /// that the shards have not accepted stay unacknowledged (CONN-6).
     ///
     /// With one shard everything runs inside the caller's runtime, so that it can be a simulated one; with more, each has
     /// a thread of its own.
@@ -108,14 +108,14 @@ impl<L: Listen, S: EventSource> Server<L, S> {
     }
 }
 
-/// Gives connections to the shards in turn; ends when a shard is gone.
+/// Gives connections to the shards round-robin; returns when a shard has ended.
 async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<ShardCommand<L::Incoming>>]) {
     for shard in shards.iter().cycle() {
         let (incoming, peer) = loop {
             match listener.accept().await {
                 Ok(accepted) => break accepted,
                 Err(error) => {
-                    // Out of descriptors, most likely: others must go before anybody new can come.
+                    // Most likely the process is out of file descriptors: connections must close before a new one can be accepted.
                     tracing::warn!("a connection could not be accepted: {error}");
                     tokio::time::sleep(ACCEPT_AGAIN).await;
                 }
@@ -133,11 +133,11 @@ pub(super) const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_m
 /// A shard inside this runtime.
 fn start_here<L: Listen>(shared: Arc<ServerContext>, questions: Questions) -> Running<L::Incoming> {
     let (mail, inbox) = mpsc::channel(MAIL);
-    let (tell, ended) = oneshot::channel();
+    let (done, ended) = oneshot::channel();
     tokio::task::spawn_local(async move {
         let well = AssertUnwindSafe(Shard::<L>::run(shared, inbox, questions)).catch_unwind().await.is_ok();
-        // Where nobody waits any more, the server has ended already.
-        let _ = tell.send(well);
+        // The receiver may have been dropped: the server has ended already.
+        let _ = done.send(well);
     });
     Running { mail, ended }
 }
@@ -149,15 +149,15 @@ fn start_thread<L: Listen>(
     questions: Questions,
 ) -> Result<Running<L::Incoming>, ServerError> {
     let (mail, inbox) = mpsc::channel(MAIL);
-    let (tell, ended) = oneshot::channel();
+    let (done, ended) = oneshot::channel();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Start)?;
     thread::Builder::new()
         .name(format!("shard-{number}"))
         .spawn(move || {
-            // A panic drops `tell`, which the server takes for the end that it is.
+            // A panic drops `done`, which the server treats as the end of the shard.
             LocalSet::new().block_on(&runtime, Shard::<L>::run(shared, inbox, questions));
-            let _ = tell.send(true);
+            let _ = done.send(true);
         })
         .map_err(ServerError::Start)?;
     Ok(Running { mail, ended })

@@ -1,4 +1,4 @@
-//! A shard: one machine, its connections, and nobody else's. Everything here runs on one thread.
+//! A shard: one machine and the connections that it owns. Everything here runs on one thread.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -24,9 +24,9 @@ use reference_gateway::{ConnectionId, ConnectionStats, Delivery, Gateway, Input,
 
 /// Signs from connections that wait for the machine; a connection that is faster waits.
 const SIGNS: usize = 1024;
-/// Signs that the machine takes in before outboxes are flushed.
+/// Events that the machine handles before outboxes are flushed.
 const BATCH: usize = 256;
-/// One address may hold this part of the handshakes, so that it cannot keep everybody else out.
+/// One address may hold one handshake in so many, so that it cannot lock out other addresses.
 const HANDSHAKE_SHARES: usize = 4;
 
 /// What all shards share, and none owns.
@@ -43,8 +43,8 @@ pub(super) struct ServerContext {
 pub(super) enum ShardCommand<I> {
     /// A connection to serve, and where it comes from.
     Connection(I, IpAddr),
-    /// Events to deliver, and when the broker delivered them; `taken` is told once they are in the outboxes.
-    Events { deliveries: Vec<Arc<Delivery>>, received: Instant, taken: oneshot::Sender<()> },
+    /// Events to deliver, and when the broker delivered them; `ack` fires once they are in the outboxes.
+    Events { deliveries: Vec<Arc<Delivery>>, received: Instant, ack: oneshot::Sender<()> },
 }
 
 /// What reaches a shard from its connections.
@@ -60,7 +60,7 @@ pub(super) enum ConnectionEvent<S> {
     Input(Input),
 }
 
-/// What a shard says of itself (CONN-9).
+/// A shard's report (CONN-9).
 #[derive(Debug, Default)]
 pub(super) struct ShardReport {
     pub(super) census: ConnectionStats,
@@ -101,7 +101,7 @@ struct Member<S> {
 }
 
 impl<L: Listen> Shard<L> {
-    /// Serves until the mail ends, then tells everybody to go, and ends when they are gone or the grace time is over.
+    /// Serves until the mailbox closes, then closes every connection; returns when all are closed or the grace time is over.
     /// Must run inside a `LocalSet`.
     pub(super) async fn run(
         shared: Arc<ServerContext>,
@@ -121,16 +121,16 @@ impl<L: Listen> Shard<L> {
             origin: now(),
             signs,
         };
-        let mut taken = Vec::new();
+        let mut acks = Vec::new();
         loop {
             let deadline = shard.gateway.deadline();
             tokio::select! {
                 biased;
                 arrived = mail.recv() => match arrived {
                     Some(ShardCommand::Connection(incoming, peer)) => shard.adopt(incoming, peer),
-                    Some(ShardCommand::Events { deliveries, received, taken: tell }) => {
+                    Some(ShardCommand::Events { deliveries, received, ack }) => {
                         shard.deliver(deliveries);
-                        taken.push((tell, received));
+                        acks.push((ack, received));
                     }
                     None => break,
                 },
@@ -144,16 +144,16 @@ impl<L: Listen> Shard<L> {
                 () = until(shard.origin, deadline) => shard.handle(Input::Timer),
                 Some(ended) = shard.opening.join_next() => shard.serve(ended),
                 Some(ended) = shard.tasks.join_next() => drop(Self::check(ended)),
-                Some(tell) = reports.recv() => {
-                    // Whoever asked may have gone.
-                    let _ = tell.send(shard.report());
+                Some(reply) = reports.recv() => {
+                    // The receiver may have been dropped.
+                    let _ = reply.send(shard.report());
                 }
             }
             shard.flush().await;
-            for (tell, received) in taken.drain(..) {
+            for (ack, received) in acks.drain(..) {
                 shard.shared.metrics.took(received.elapsed());
-                // The bridge that waits for it may be ending.
-                let _ = tell.send(());
+                // The receiver may have been dropped: the bridge may be ending.
+                let _ = ack.send(());
             }
         }
         shard.drain(&mut signed, &mut reports).await;
@@ -163,7 +163,7 @@ impl<L: Listen> Shard<L> {
         let limit = self.shared.config.max_handshakes;
         let from = self.opening_from.get(&peer).copied().unwrap_or_default();
         if self.opening.len() >= limit || from >= limit.div_ceil(HANDSHAKE_SHARES) {
-            // Whoever holds the handshakes is dropped when their time is over.
+            // Pending handshakes are dropped at their timeout, which frees the capacity.
             tracing::debug!(%peer, "too many handshakes at once");
             return self.shared.metrics.refuse(Refusal::Capacity);
         }
@@ -222,7 +222,7 @@ impl<L: Listen> Shard<L> {
     }
 
     fn handle(&mut self, input: Input) {
-        // Heartbeats are no messages, in whatever form they come.
+        // Heartbeats do not count as messages, be they frames or messages.
         let is_message = !matches!(input, Input::Timer);
         let sent = self.handle_counting(input);
         if is_message {
@@ -230,7 +230,7 @@ impl<L: Listen> Shard<L> {
         }
     }
 
-    /// Lets the machine act, and says to how many connections something was sent.
+    /// Carries out the machine's outputs, and returns to how many connections something was sent.
     fn handle_counting(&mut self, input: Input) -> u64 {
         self.gateway.handle(self.now(), input);
         let mut sent = 0;
@@ -262,13 +262,13 @@ impl<L: Listen> Shard<L> {
     fn append(&mut self, id: ConnectionId, frames: bytes::Bytes) {
         let Some(member) = self.members.get(&id) else { return };
         let limit = self.shared.config.outbox_bytes;
-        // What counts is what a reader has left waiting: an event larger than the limit alone is nobody's fault.
+        // Only unread backlog counts against a reader: a single event larger than the limit is accepted into an empty outbox.
         let waiting = member.outbox.bytes();
         if member.outbox.append(frames) <= limit || waiting == 0 {
             self.dirty.push(id);
             return;
         }
-        // Perhaps nobody has tried to write since the batch began.
+        // The outbox may not have been flushed since the batch began.
         member.outbox.flush();
         if member.outbox.bytes() <= limit {
             return;
@@ -305,13 +305,13 @@ impl<L: Listen> Shard<L> {
         .await;
     }
 
-    /// Tells everybody to go (CONN-6), and waits for them within the grace time.
+    /// Closes every connection (CONN-6), and waits for them within the grace time.
     async fn drain(
         mut self,
         signed: &mut mpsc::Receiver<ConnectionEvent<L::Stream>>,
         reports: &mut mpsc::Receiver<oneshot::Sender<ShardReport>>,
     ) {
-        // Whoever has not finished its handshake has nothing to lose.
+        // A connection in its handshake has no session to close.
         self.opening.abort_all();
         self.handle(Input::Shutdown);
         self.flush().await;
@@ -321,14 +321,14 @@ impl<L: Listen> Shard<L> {
                 tokio::select! {
                     biased;
                     Some(sign) = signed.recv() => {
-                        // Whoever arrives now is told to go as well.
+                        // A connection that opens during the drain is closed as well.
                         if let ConnectionEvent::Opened { orders, .. } = sign {
                             let _ = orders.try_send(ConnectionCommand::Close(CloseCode::GOING_AWAY));
                         }
                     }
-                    Some(tell) = reports.recv() => {
-                        // Whoever asked may have gone.
-                        let _ = tell.send(self.report());
+                    Some(reply) = reports.recv() => {
+                        // The receiver may have been dropped.
+                        let _ = reply.send(self.report());
                     }
                     ended = self.tasks.join_next() => match ended {
                         Some(ended) => drop(Self::check(ended)),

@@ -1,4 +1,4 @@
-//! A WebSocket behind its handshake: reads what a peer says, has its control frames answered, and writes its outbox.
+//! A WebSocket after its handshake: reads the peer's messages, answers its control frames, and writes its outbox.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -53,10 +53,10 @@ pub(super) enum Received {
     Pong,
 }
 
-/// Why a peer is not read any more. What it is to be told waits in the outbox.
+/// Why a peer is not read any more. The close frame, if any, waits in the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// It closed, or is gone.
+    /// It closed, or the connection was lost.
     Closed,
     /// It does not read the answers that it asks for (BRIDGE-12).
     Slow,
@@ -79,12 +79,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Self { stream, outbox, unread: false }
     }
 
-    /// Where to append what the peer is to be told.
+    /// Where to append frames for the peer.
     pub(super) fn outbox(&self) -> &Outbox<WriteHalf<S>> {
         &self.outbox
     }
 
-    /// Waits for what the peer says next, and meanwhile writes what the socket did not take at once. Cancel safe.
+    /// Waits for the peer's next message, and meanwhile writes what the socket did not accept at once. Cancel safe.
     pub(super) async fn next(&mut self) -> Result<Received, Ended> {
         loop {
             let message = tokio::select! {
@@ -109,7 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     self.shed(CloseCode::TRY_AGAIN_LATER);
                     Ended::Slow
                 }
-                // A peer that goes without a word has broken nothing that is the gateway's business.
+                // An abrupt TCP close is not a protocol violation (RFC 6455, 7.1.5).
                 Some(Err(
                     Error::Io(_)
                     | Error::ConnectionClosed
@@ -154,18 +154,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let goodbye = async {
             poll_fn(|context| self.outbox.poll_finish(context)).await?;
             if self.unread {
-                // To end a TCP connection with bytes unread is to reset it, and a reset overtakes the close that says why.
+                // Closing a TCP socket with unread input sends a reset (RFC 1122, 4.2.2.13), which may overtake the close frame.
                 let mut rest = (&mut self.stream.get_mut().reader).take(LINGER_BYTES);
                 tokio::io::copy(&mut rest, &mut tokio::io::sink()).await?;
             }
             Ok::<_, io::Error>(())
         };
-        // However it goes, it is over.
+        // The result does not matter: the connection ends.
         let _ = tokio::time::timeout(CLOSING, goodbye).await;
     }
 }
 
-/// What a peer is told that broke the rules (RFC 6455 section 7.4.1).
+/// The close code for a peer that violated the protocol (RFC 6455 section 7.4.1).
 fn code_for(error: &Error) -> CloseCode {
     match error {
         Error::Capacity(_) => CloseCode::TOO_BIG,

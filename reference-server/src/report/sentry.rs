@@ -12,7 +12,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::ReportError;
 
-/// Errors are reported while it lives; what is under way is sent when it goes.
+/// Errors are reported while it lives; pending reports are sent on drop.
 pub struct Reporting {
     _guard: Option<ClientInitGuard>,
 }
@@ -21,7 +21,7 @@ impl Reporting {
     /// Starts to report to the project of this DSN, where there is one.
     ///
     /// # Errors
-    /// When it is no DSN.
+    /// When it is not a valid DSN.
     pub fn start(dsn: Option<&str>) -> Result<Self, ReportError> {
         let Some(dsn) = dsn else { return Ok(Self { _guard: None }) };
         let dsn: Dsn = dsn.parse().map_err(|_| ReportError::Dsn)?;
@@ -38,7 +38,7 @@ pub(crate) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
     BreadcrumbLayer::new().with_filter(prelude).and_then(ErrorLayer::new().with_filter(LevelFilter::ERROR))
 }
 
-/// Whatever goes wrong inside the future is reported as this user's.
+/// Errors inside the future are reported with this user.
 pub(crate) fn for_user<F: Future>(claims: &Claims, future: F) -> SentryFuture<F> {
     let hub = Hub::new_from_top(Hub::current());
     hub.configure_scope(|scope| {
@@ -57,7 +57,7 @@ mod tests {
     use protocol::{Role, UserId};
     use tracing_subscriber::layer::SubscriberExt;
 
-    /// What happens to a user is reported as theirs, what happens to nobody is not; warnings alone are no reports.
+    /// An error in a user's span is reported with the user, any other without one; warnings are not reported.
     #[test]
     fn reports_carry_the_user() {
         let claims = Claims {
@@ -77,16 +77,16 @@ mod tests {
                 tracing::error!("broken for all");
             });
         });
-        let told = |event: &sentry::protocol::Event<'static>| {
+        let summary = |event: &sentry::protocol::Event<'static>| {
             let user = event.user.clone().map(|user| (user.id, user.email));
             (event.message.clone().unwrap_or_default(), user)
         };
         let user = (Some("u7".to_owned()), Some("u7@example.org".to_owned()));
         let expected = [("broken for one".to_owned(), Some(user)), ("broken for all".to_owned(), None)];
-        assert_eq!(events.iter().map(told).collect::<Vec<_>>(), expected);
+        assert_eq!(events.iter().map(summary).collect::<Vec<_>>(), expected);
     }
 
-    /// A DSN that is none is told without repeating it.
+    /// The error for an invalid DSN does not repeat the DSN.
     #[test]
     fn a_bad_dsn_is_refused() {
         assert_eq!(Reporting::start(Some("hush")).err(), Some(ReportError::Dsn));

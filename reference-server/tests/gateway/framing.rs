@@ -34,7 +34,7 @@ async fn a_close_is_answered() {
     }
 }
 
-/// Messages that mean nothing are answered, and harm neither their sender nor anybody else (MSG-3, MSG-4).
+/// Malformed messages are answered with an error, and close neither their sender nor another connection (MSG-3, MSG-4).
 #[tokio::test]
 async fn nonsense_is_answered() {
     let (_gateway, address) = start(config()).await;
@@ -56,7 +56,7 @@ async fn nonsense_is_answered() {
     assert!(client.is_served().await);
 }
 
-/// Those who break the framing are told what they did and go; the others notice nothing.
+/// A framing violation is closed with its close code; other connections are unaffected.
 #[tokio::test]
 async fn who_breaks_the_framing_goes_alone() {
     let (_gateway, address) = start(config()).await;
@@ -92,7 +92,7 @@ async fn broken_text_fails_fast() {
     }
 }
 
-/// The largest message is taken, one byte more is not (MSG-5); however it is cut, the peer gets to read why.
+/// The largest message is accepted, one byte more is not (MSG-5); however it is fragmented, the peer receives the reason.
 #[tokio::test]
 async fn large_messages_have_a_limit() {
     let (_gateway, address) = start(config()).await;

@@ -11,7 +11,7 @@ const TIMEOUT: Duration = Duration::from_millis(1000);
 /// Most pings of a silent connection: those within the patience for the first, and one that a late timer lets through.
 const MOST_PINGS: usize = 11;
 
-/// One that answers no ping is dropped without a word, one that answers is not, however long the other lasts.
+/// A peer that answers no ping is dropped without a close frame; one that answers stays open.
 #[tokio::test]
 async fn silence_ends_a_connection() {
     let mut config = config();
@@ -33,7 +33,7 @@ async fn silence_ends_a_connection() {
     tokio::join!(pings, answering.answer_pings(2 * MOST_PINGS));
 }
 
-/// A pong that nobody asked for harms nothing, and an answer need not repeat a payload to count.
+/// An unsolicited pong is ignored, and a pong need not repeat the ping's payload to count.
 #[tokio::test]
 async fn any_pong_counts() {
     let mut config = config();

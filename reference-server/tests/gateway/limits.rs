@@ -21,7 +21,7 @@ fn limited(connection_limits: ConnectionLimits) -> Config {
     Config { connection_limits, ..config() }
 }
 
-/// One connection too many of a user is refused, others' are not, and whoever has gone makes room.
+/// A connection beyond a user's limit is refused, other users' are not, and a closed connection frees its place.
 #[tokio::test]
 async fn a_users_connections_are_limited() {
     let limits = ConnectionLimits { per_user: Some(2), ..ConnectionLimits::default() };
@@ -34,7 +34,7 @@ async fn a_users_connections_are_limited() {
     while status(address, "ann", "").await != "101" {}
 }
 
-/// One too many in all, or from one address, is refused whoever it is; the pages are there all the same.
+/// A connection beyond the total or per-address limit is refused for any user; HTTP pages are still served.
 #[tokio::test]
 async fn connections_in_all_are_limited() {
     for limits in [
@@ -56,7 +56,7 @@ async fn handshakes_are_limited() {
     let (_gateway, address) = start(Config { max_handshakes: 4, ..config() }).await;
     let mut slow = Wire::connect(address).await;
     slow.write(b"GET /ws HT").await;
-    assert_eq!(Wire::connect(address).await.frame().await, None, "dropped without a word");
+    assert_eq!(Wire::connect(address).await.frame().await, None, "dropped without an answer");
     slow.write(b"TP/1.1\r\n\r\n").await;
     assert_eq!(slow.status_line().await.as_deref(), Some("HTTP/1.1 426 Upgrade Required"));
     let _client = Client::sign_in(address, "ann").await;
@@ -85,7 +85,7 @@ async fn other_origins_are_refused() {
     );
 }
 
-/// More frames than allowed are told, then ended with 1008; nobody else notices.
+/// Frames beyond the rate are answered with an error, then closed with 1008; other connections are unaffected.
 #[tokio::test]
 async fn a_flood_is_ended() {
     let mut config = config();
@@ -96,14 +96,14 @@ async fn a_flood_is_ended() {
     for _ in 0..200 {
         flooding.send(TEXT, br#"{"type":"ping"}"#).await;
     }
-    let mut told = 0;
+    let mut errors = 0;
     let close = loop {
         let frame = flooding.frame().await.expect("a close at the end");
         match frame.opcode {
-            TEXT => told += usize::from(String::from_utf8_lossy(&frame.payload).contains("rate_limited")),
+            TEXT => errors += usize::from(String::from_utf8_lossy(&frame.payload).contains("rate_limited")),
             _ => break frame,
         }
     };
-    assert_eq!((told > 0, close.payload), (true, 1008_u16.to_be_bytes().to_vec()));
+    assert_eq!((errors > 0, close.payload), (true, 1008_u16.to_be_bytes().to_vec()));
     assert!(bystander.is_served().await);
 }

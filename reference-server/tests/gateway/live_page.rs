@@ -90,7 +90,7 @@ async fn production_offers_nothing() {
     }
 }
 
-/// In development mode whoever asks gets a token, and it signs in.
+/// Development mode issues a token on request, and the token is accepted.
 #[tokio::test]
 async fn development_makes_tokens() {
     let (_gateway, address) = start(dev()).await;
@@ -153,11 +153,11 @@ async fn bodies_are_bounded() {
 
 /// An event that the broker does not take is not said to be published.
 #[tokio::test]
-async fn a_broker_that_is_away_is_told() {
-    // A connection's own port: nobody listens there.
+async fn an_unreachable_broker_is_reported() {
+    // The local port of an outgoing connection: nothing listens there.
     let (_peer, peer) = start(config()).await;
-    let taken = TcpStream::connect(peer).await.unwrap();
-    let port = taken.local_addr().unwrap().port();
+    let outgoing = TcpStream::connect(peer).await.unwrap();
+    let port = outgoing.local_addr().unwrap().port();
     let rabbitmq = RabbitMqConfig {
         url: format!("amqp://guest:hush@127.0.0.1:{port}/%2f"),
         exchange: "payments_events".to_owned(),

@@ -30,9 +30,9 @@ async fn a_slow_handshake_is_dropped() {
     assert!(client.is_served().await);
 }
 
-/// Who never reads is closed once its outbox is full, and delays nobody.
+/// A reader that never reads is closed once its outbox is full, and delays no other connection.
 #[tokio::test]
-async fn a_stalled_reader_delays_nobody() {
+async fn a_stalled_reader_delays_no_other() {
     const EVENTS: usize = 500;
     let mut config = config();
     config.outbox_bytes = OUTBOX_BYTES;
@@ -53,7 +53,7 @@ async fn a_stalled_reader_delays_nobody() {
     while let Some(frame) = stalled.frame().await {
         events += usize::from(frame.opcode != CLOSE);
     }
-    // Whether it begins to read in time to be told why is a matter of load; the next test has pipes that do not fill by themselves.
+    // Whether it reads the close frame in time depends on load; the next test uses pipes of a fixed size.
     assert!(events < EVENTS, "it got everything");
 }
 
@@ -81,12 +81,12 @@ async fn what_waits_for_a_stalled_reader_is_bounded() {
         }
     };
     assert_eq!(close.payload, 1013_u16.to_be_bytes());
-    // Events travel in pieces, and one that has begun to be written cannot be taken back.
+    // Events are written in pieces, and a partly written piece cannot be withdrawn.
     let bound = (PIPE_BYTES + PIECE_BYTES) / 1000 + 1;
     assert!(events <= bound, "{events} events are more than were on their way");
 }
 
-/// Pings that ask for answers which nobody reads are no way around the bound.
+/// Unread pongs count against the outbox limit: pings cannot bypass it.
 #[tokio::test]
 async fn unread_pongs_are_bounded() {
     let mut config = config();

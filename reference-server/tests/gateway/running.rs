@@ -64,7 +64,7 @@ pub(crate) fn start_on_pipes(config: Config) -> (Running, mpsc::UnboundedSender<
 fn run<L: Listen>(config: Config, listener: impl FnOnce() -> L + Send + 'static) -> Running {
     let (broker, source) = script();
     let (stop, stopped) = oneshot::channel::<()>();
-    let (tell, ended) = oneshot::channel();
+    let (done, ended) = oneshot::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let wall = || Timestamp::from_unix_ms(i64::try_from(NOW_S).unwrap() * 1000);
@@ -73,13 +73,13 @@ fn run<L: Listen>(config: Config, listener: impl FnOnce() -> L + Send + 'static)
             server.run(async { drop(stopped.await) }).await
         });
         // Most tests end before their gateway.
-        let _ = tell.send(result);
+        let _ = done.send(result);
     });
     Running { broker, stop, ended }
 }
 
 impl Running {
-    /// Asks the gateway to end; the rest of it tells how.
+    /// Asks the gateway to end; the returned future resolves to its result.
     pub(crate) fn stop(self) -> (Script, impl Future<Output = Result<(), ServerError>>) {
         self.stop.send(()).unwrap();
         let ended = self.ended;

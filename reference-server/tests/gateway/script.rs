@@ -1,4 +1,4 @@
-//! A broker that says what a test tells it to, and remembers how the gateway settled it.
+//! A scripted broker: it delivers what a test orders, and records how the gateway settles each delivery.
 
 use bytes::Bytes;
 use reference_server::broker::{EventSource, SourceEvent, Tag};
@@ -40,18 +40,18 @@ pub(crate) fn script() -> (Script, Scripted) {
 
 impl Script {
     pub(crate) fn up(&self) {
-        self.tell(SourceEvent::Up);
+        self.send(SourceEvent::Up);
     }
 
     pub(crate) fn down(&self) {
-        self.tell(SourceEvent::Down);
+        self.send(SourceEvent::Down);
     }
 
     /// Delivers a body as it is, and says which delivery that was.
     pub(crate) fn deliver(&mut self, body: &str) -> u64 {
         self.delivered += 1;
         let tag = Tag { epoch: 1, number: self.delivered };
-        self.tell(SourceEvent::Delivery { tag, body: Bytes::from(body.to_owned()) });
+        self.send(SourceEvent::Delivery { tag, body: Bytes::from(body.to_owned()) });
         self.delivered
     }
 
@@ -75,7 +75,7 @@ impl Script {
         }
     }
 
-    /// Waits until the gateway has taken in whatever it was told before.
+    /// Waits until the gateway has processed all earlier events.
     pub(crate) async fn caught_up(&mut self) {
         let marker = self.deliver("poison");
         while within(self.settled.recv()).await.expect("the gateway is there") != Settled::Rejected(marker) {}
@@ -90,8 +90,8 @@ impl Script {
         all
     }
 
-    fn tell(&self, event: SourceEvent) {
-        // A gateway that has ended takes nothing any more, and tests may ask it to.
+    fn send(&self, event: SourceEvent) {
+        // The receiver is dropped once the gateway has ended.
         let _ = self.events.send(event);
     }
 }

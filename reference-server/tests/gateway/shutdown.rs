@@ -10,9 +10,9 @@ use crate::running::{config, start};
 use crate::script::Settled;
 use crate::wire::{CLOSE, Wire};
 
-/// Everybody is told to go, nobody new gets in, and the gateway ends well.
+/// Every connection is closed with 1001, no new one is accepted, and the gateway ends without an error.
 #[tokio::test]
-async fn everybody_is_told_to_go() {
+async fn every_connection_is_closed() {
     for shards in [1, 3] {
         let mut config = config();
         config.shards = shards;
@@ -51,7 +51,7 @@ async fn what_is_unacknowledged_stays_so() {
 
 /// A peer that does not answer, and one that has not even signed in, hold nothing up beyond the grace time.
 #[tokio::test]
-async fn nobody_holds_it_up() {
+async fn no_client_delays_it() {
     let mut config = config();
     config.shutdown_grace = Duration::from_millis(100);
     let (gateway, address) = start(config).await;
@@ -72,7 +72,7 @@ async fn a_lurker_is_not_waited_for() {
     let (gateway, address) = start(config).await;
     let mut lurking = Wire::connect(address).await;
     lurking.write(b"GET /ws HT").await;
-    // Whoever is served behind it has seen to it that the gateway has taken both.
+    // Connections are accepted in order: once this one is served, both earlier ones have been accepted.
     drop(Wire::sign_in(address, "ann").await);
     let (_broker, ended) = gateway.stop();
     ended.await.unwrap();

@@ -1,4 +1,4 @@
-//! Who gets in (AUTH-1, AUTH-2, AUTH-5, AUTH-11), and how the others are told.
+//! Which tokens are accepted (AUTH-1, AUTH-2, AUTH-5, AUTH-11), and how the others are refused.
 
 use jsonwebtoken::Algorithm;
 use protocol::{CloseCode, Refusal, Role, TokenPlace};

@@ -23,7 +23,7 @@ async fn status(address: SocketAddr, request: &str) -> String {
 
 /// Only the exact path upgrades, only by an upgrade, and only by GET.
 #[tokio::test]
-async fn other_requests_are_told_off() {
+async fn other_requests_are_refused() {
     let (_gateway, address) = start(config()).await;
     let token = token("ann", Role::Customer);
     for path in ["/", "/wsx", "/ws-evil", "/ws/", "/WS"] {

@@ -91,7 +91,7 @@ async fn a_certificate_can_be_replaced() {
     assert!(old.connect(address).await.is_err(), "the old one is not shown any more");
 }
 
-/// Files that are no certificate, or no pair, are told by name.
+/// An error about an invalid certificate, or one that does not match its key, names the file.
 #[tokio::test]
 async fn bad_files_are_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -102,7 +102,7 @@ async fn bad_files_are_named() {
     assert!(TlsIdentity::read(&missing).unwrap_err().to_string().contains("missing.pem"));
 }
 
-/// Plain text on a TLS port harms nobody.
+/// Plain text on a TLS port is refused, and other connections are unaffected.
 #[tokio::test]
 async fn plain_text_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -131,7 +131,7 @@ impl<W: AsyncWrite + Unpin> Exchange<W> {
                 read = reports.read_until(b'\n', &mut line) => {
                     let goes_on = matches!(read, Ok(count) if count > 0) && line.len() <= MAX_LINE_BYTES;
                     if !goes_on {
-                        // Whoever waits for an answer learns that none will come.
+                        // Dropping the senders ends every request that awaits an answer.
                         return;
                     }
                     self.take(&line).await;
@@ -192,7 +192,7 @@ impl<W: AsyncWrite + Unpin> Exchange<W> {
             return;
         }
         match line.event.as_deref() {
-            // Reports that nobody asked for yet are no fault.
+            // Unknown kinds of reports are ignored.
             Some(kind) if !REPORTS.contains(&kind) => {}
             _ => match line.report(&self.actor) {
                 Some((actor, event)) => self.recorder.record(actor, None, event).await,
@@ -205,7 +205,7 @@ impl<W: AsyncWrite + Unpin> Exchange<W> {
         }
     }
 
-    /// Tells everybody who waits, and who will ask, that the protocol was broken.
+    /// Fails every pending and every later request: the protocol was broken.
     fn fail(&mut self, reason: String) {
         let reason = self.broken.get_or_insert(reason);
         for (_, waiting) in std::mem::take(&mut self.waiting) {

@@ -142,7 +142,7 @@ impl<S: ClientStage> Player<'_, S> {
         Ok(Next::Go)
     }
 
-    /// Tells each client. What one was asked for is an observation.
+    /// Sends the request to each client, and records it as an observation.
     async fn act(&mut self, act: &ClientAct) -> Result<(), PlayError> {
         for client in 0..self.adapters.len() {
             for number in 1..=act.requests() {
@@ -195,7 +195,7 @@ impl<S: ClientStage> Player<'_, S> {
             StageError::Unavailable(reason) => PlayError::NotRun(reason),
             other => PlayError::Harness(other.to_string()),
         })?;
-        // A log of which the beginning is no longer kept is told from there.
+        // If the beginning of the log was dropped, all that is left is new.
         let text = log.strip_prefix(self.printed.as_str()).unwrap_or(&log).to_owned();
         self.printed = log;
         self.journal.write(Actor::client(), None, Event::Log { text });

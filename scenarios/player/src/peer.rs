@@ -1,4 +1,4 @@
-//! One scripted end of an open WebSocket connection. It behaves well unless told otherwise.
+//! One scripted end of an open WebSocket connection. It conforms to RFC 6455 unless ordered otherwise.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -26,7 +26,7 @@ pub(super) struct Peer {
     task: JoinHandle<()>,
 }
 
-/// What a peer is told to do.
+/// A command to a peer.
 #[derive(Debug)]
 pub(super) enum PeerCommand {
     /// Sends a frame.
@@ -68,7 +68,7 @@ pub(super) struct PeerSetup {
     pub(super) pings_to_answer: u32,
     /// Whether it answers ping messages, where it plays the gateway.
     pub(super) answers_ping_messages: bool,
-    /// Whether it reads nothing until it is told to.
+    /// Whether it reads nothing until a command resumes reading.
     pub(super) stalled: bool,
     /// Where it writes what it sees.
     pub(super) recorder: Recorder,
@@ -90,7 +90,7 @@ impl Peer {
         Self { orders, task }
     }
 
-    /// Tells the peer what to do; false when its connection is over.
+    /// Sends the peer a command; false when its connection is over.
     pub(super) async fn order(&self, order: PeerCommand) -> bool {
         self.orders.send(order).await.is_ok()
     }
@@ -127,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             let next = tokio::select! {
                 biased;
                 Some(order) = inbox.recv() => match self.obey(order).await {
-                    // Whoever takes no more may have said why: what was received can still be read, up to the end.
+                    // A write error does not end reading: the other end may have sent a reason before it closed.
                     Err(_) if !self.stalled => Ok(Next::Go),
                     other => other,
                 },
@@ -286,7 +286,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 let seen = if whole && !matches!(frame.opcode, OpCode::Data(Data::Continue)) {
                     self.frame(&frame, false)
                 } else {
-                    // As it would be without its mask, which says nothing to anybody.
+                    // Shown without its mask, which carries no information.
                     Frame { kind: FrameKind::Raw, body: hex(&frame.clone().encode(None)), message: None }
                 };
                 self.note_sent(seen).await;

@@ -20,7 +20,7 @@ impl Rest {
     /// The label of what rests on a requirement.
     ///
     /// # Panics
-    /// When `id` is none.
+    /// When `id` is invalid.
     pub(super) fn on(&self, id: &str) -> Label {
         self.on_requirement(id.parse().expect("a requirement"))
     }

@@ -1,4 +1,4 @@
-//! A scripted gateway: takes the dials of a client under test and treats them as the scenario says.
+//! A scripted gateway: accepts the dials of a client under test and follows the scenario.
 
 use std::io;
 
@@ -43,7 +43,7 @@ impl ScriptedGateway {
         Self { acts, task: tokio::spawn(script.run(listener, inbox)) }
     }
 
-    /// Tells the gateway what to do.
+    /// Sends the gateway a command.
     pub(super) async fn act(&self, act: GatewayAct) {
         let _ = self.acts.send(act).await;
     }
@@ -110,7 +110,7 @@ impl Script {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // Told by the task that also acts on connections: whoever acts on this one finds it.
+        // Recorded by the task that also acts on connections, so that an act on this one finds it.
         self.recorder.record(Actor::client(), Some(opened.connection), Event::Opened).await;
         let setup = PeerSetup {
             side: Side::Gateway,
@@ -173,7 +173,7 @@ impl Script {
         self.order(order).await;
     }
 
-    /// Tells the newest connection.
+    /// Sends a command to the newest connection.
     async fn order(&self, order: PeerCommand) {
         if let Some(peer) = self.peers.last() {
             peer.order(order).await;

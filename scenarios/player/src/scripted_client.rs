@@ -1,4 +1,4 @@
-//! A scripted client: dials the gateway under test and does what the scenario says.
+//! A scripted client: dials the gateway under test and follows the scenario.
 
 use std::num::NonZeroUsize;
 
@@ -157,7 +157,7 @@ impl ScriptedClient {
         self.order(PeerCommand::Send(RawFrame::text(ping))).await;
     }
 
-    /// Does what a step says; an act on a connection that is over does nothing.
+    /// Carries out a step; an act on an ended connection has no effect.
     pub(super) async fn act(&mut self, act: &ProbeAct, setting: &Setting) -> Result<(), PlayError> {
         let timestamp = protocol::Timestamp::from_unix_ms((setting.unix_ms)());
         let message = |message: ClientMessage| {

@@ -57,7 +57,7 @@ pub trait GatewayStage {
         routing_key: &str,
     ) -> impl Future<Output = Result<(), StageError>> + Send;
 
-    /// How many queues are consumed at the broker, where that can be told.
+    /// How many queues have consumers at the broker; `None` where that is unknown.
     fn consumed_queues(&self) -> impl Future<Output = Option<usize>> + Send {
         std::future::ready(None)
     }
@@ -68,7 +68,7 @@ pub trait GatewayStage {
     /// Counts the messages that are ready in the gateway's queue.
     fn queue_ready(&mut self) -> impl Future<Output = Result<u32, StageError>> + Send;
 
-    /// Counts how deliveries were settled, where the broker tells it.
+    /// Counts how deliveries were settled, where the broker reports it.
     fn settlements(&mut self) -> impl Future<Output = Result<Settlements, StageError>> + Send;
 
     /// Cuts the gateways off from the broker, or lets them reach it again. Events can be published all the while.
@@ -87,7 +87,7 @@ pub trait GatewayStage {
     /// Everything that the gateway has printed.
     fn log(&mut self) -> impl Future<Output = Result<String, StageError>> + Send;
 
-    /// Asks the gateway to end, and returns at once; the trace is told when it has.
+    /// Asks the gateway to end, and returns at once; its end is recorded in the trace.
     fn shut_down(&mut self) -> impl Future<Output = Result<(), StageError>> + Send;
 
     /// Ends the gateway without warning and returns once it is gone.
@@ -145,7 +145,7 @@ pub trait Accept {
 /// Why a stage cannot do what a step asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StageError {
-    /// This stage does not offer it; nobody is to blame.
+    /// This stage does not offer it; neither the subject nor the harness is at fault.
     #[error("{0}")]
     Unavailable(String),
     /// The implementation under test lacks what the step relies on.

@@ -59,8 +59,8 @@ pub(super) fn count(
     Err(if found == 0 { missing(trace, pattern, finding) } else { finding })
 }
 
-/// What did not come may have come so that it could not be read, or with another answer than was expected: that is told, and
-/// shown.
+/// An expected message may have come in an unreadable form, or with another answer than expected: the finding then says so
+/// and points at it.
 fn missing(trace: &Trace, pattern: &Pattern, finding: Finding) -> Finding {
     let Some((at, why)) = trace.iter().find_map(|(at, seen)| Some((at, pattern.nearly(seen)?))) else {
         return finding;

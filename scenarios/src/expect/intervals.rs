@@ -22,9 +22,9 @@ pub(super) fn interval(
     let shortest = min.map(|expr| expr.duration(times).saturating_sub(times.slack));
     let longest = max.map(|expr| expr.duration(times) + times.slack);
     let window = match (min, max) {
-        (Some(min), Some(max)) => format!("between {} and {}", told(min, times), told(max, times)),
-        (Some(min), None) => format!("not before {}", told(min, times)),
-        (None, Some(max)) => format!("within {}", told(max, times)),
+        (Some(min), Some(max)) => format!("between {} and {}", describe(min, times), describe(max, times)),
+        (Some(min), None) => format!("not before {}", describe(min, times)),
+        (None, Some(max)) => format!("within {}", describe(max, times)),
         (None, None) => "at any time".to_owned(),
     };
     let expected = format!("after {from}: {to}, {window}");
@@ -55,7 +55,7 @@ pub(super) fn interval(
         let took = trace.observations[end].at().saturating_sub(trace.observations[start].at());
         let missed = outside(took, shortest.unwrap_or_default(), longest.unwrap_or(Duration::MAX));
         if let Some(missed) = missed {
-            // Where nobody answered, the harness gave up, and says so.
+            // Without an answer the harness gave up; the reason is its own.
             let reason = match &trace.observations[end].event {
                 Event::Refused { status: None, code: None, reason } if !reason.is_empty() => {
                     format!(": {reason}")
@@ -169,7 +169,7 @@ fn last(trace: &Trace) -> Duration {
 }
 
 /// A time as the scenario says it, and what that is in this run.
-fn told(expr: &Expr, times: &Times) -> String {
+fn describe(expr: &Expr, times: &Times) -> String {
     format!("{expr} ({})", milliseconds(expr.duration(times)))
 }
 

@@ -1,4 +1,4 @@
-//! What must not be told (AUTH-8, TOKEN-3).
+//! Tokens must not be disclosed (AUTH-8, TOKEN-3).
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use percent_encoding::percent_decode_str;
 use super::Finding;
 use crate::trace::{Event, Trace};
 
-/// Shortest part of a token that is looked for: a signature is unmistakable, and is the part that must not be known.
-const TELLING: usize = 20;
+/// Shortest signature that is searched for, in bytes. The signature identifies a token and is its secret part.
+const MIN_SIGNATURE_BYTES: usize = 20;
 
-/// What no token may stand in.
+/// What is expected: no token appears in a message, page or log.
 const EXPECTED: &str = "no token in anything that is said, printed or shown";
 
 pub(super) fn no_tokens(trace: &Trace) -> Result<(), Finding> {
@@ -48,12 +48,12 @@ pub(crate) fn leak(trace: &Trace) -> Option<Finding> {
     })
 }
 
-/// The telling part of each token that was sent.
+/// The signature of each token that was sent.
 fn signatures(trace: &Trace) -> BTreeSet<&str> {
     let tokens = trace.iter().filter_map(|(_, observation)| match &observation.event {
         Event::Dialled { query, .. } => query.iter().find(|(name, _)| name == "token"),
         _ => None,
     });
     let parts = tokens.filter_map(|(_, token)| token.rsplit('.').next());
-    parts.filter(|part| part.len() >= TELLING).collect()
+    parts.filter(|part| part.len() >= MIN_SIGNATURE_BYTES).collect()
 }

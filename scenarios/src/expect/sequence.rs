@@ -17,7 +17,7 @@ pub(super) struct Sequence {
     kind: String,
     /// The last number.
     last: Expr,
-    /// Whether those may be missing that were under way when a connection was cut: nobody can know of them.
+    /// Whether events in flight when a connection was cut may be missing: their delivery cannot be known.
     #[serde(default)]
     cut: bool,
 }

@@ -16,7 +16,7 @@ const TRIMMED: usize = 10;
 /// Halvings of the interval in which the narrowest range is sought: finer than any clock.
 const HALVINGS: u32 = 50;
 
-/// `spread`: after its connection has ended, each client of a fleet, told from the others by its token, dials exactly once,
+/// `spread`: after its connection has ended, each client of a fleet, identified by its token, dials exactly once,
 /// and the pauses before that cover the jitter window.
 ///
 /// Two ranges of the pauses must be wide enough: that of all of them, and that of what is left without the shortest and the
@@ -300,7 +300,7 @@ mod tests {
             }
         }
 
-        /// The longest that it makes anybody wait.
+        /// The longest delay that it adds to a client.
         fn longest_us(self) -> u64 {
             match self {
                 Self::Idle => 0,
@@ -330,7 +330,7 @@ mod tests {
                 };
                 let (lockstep, uniform) = (returned(pauses(0.0)).0, returned(pauses(0.2)).0);
                 match (host, lockstep) {
-                    // Nothing in the trace tells it from jitter: that the pass is worth nothing is what the margin is for.
+                    // The trace cannot distinguish it from jitter; the margin marks the pass as worthless.
                     (Host::Queue, Ok(margin)) => {
                         assert!(margin.beyond_us < host.longest_us(), "{fleet}: {margin:?}");
                     }
@@ -346,7 +346,7 @@ mod tests {
         }
     }
 
-    /// Six outliers make the range of all returns as wide as jitter does; that of the middle tells.
+    /// Six outliers make the range of all returns as wide as jitter does; the range of the middle shows the difference.
     #[test]
     fn outliers_do_not_make_a_spread() {
         let pauses = (0..100)

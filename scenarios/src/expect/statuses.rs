@@ -50,7 +50,7 @@ pub(crate) fn exists(old: &str, new: &str) -> bool {
 }
 
 fn changes(trace: &Trace) -> impl Iterator<Item = (usize, &str, &str)> {
-    // A consumer tells the status that it finds, which is no change.
+    // A consumer reports the status that it finds on mount, which is no change.
     let own = trace.iter().filter(|(_, observation)| observation.actor == Actor::client());
     own.filter_map(|(index, observation)| match &observation.event {
         Event::Status { old, new } => Some((index, old.as_str(), new.as_str())),

@@ -100,9 +100,9 @@ fn one_sign_of_several_is_enough() {
     assert!(!holds(text, &trace([opened(1)])));
 }
 
-/// What cannot be read is told where something was missed.
+/// A finding about a missing message mentions unreadable ones.
 #[test]
-fn what_nearly_came_is_told() {
+fn unreadable_messages_are_mentioned() {
     let unreadable =
         Frame { message: Some(Message::Unreadable("no room".into())), ..frame(FrameKind::Text, "{}") };
     let seen = trace([(1, Some(0), Event::Received(unreadable))]);
@@ -288,21 +288,21 @@ fn unusable_expectations_are_refused() {
 /// A token that turns up in the log, on a page or in a message is found; a trace in which nothing was looked at shows nothing
 /// (AUTH-8).
 #[test]
-fn a_token_that_is_told_is_found() {
+fn a_disclosed_token_is_found() {
     const SIGNATURE: &str = "c2lnbmF0dXJlLW9mLWEtdG9rZW4";
     let query = vec![("token".to_owned(), format!("aGVhZGVy.cGF5bG9hZA.{SIGNATURE}"))];
     let dialled = || (0, Some(0), Event::Dialled { path: "/ws".into(), query: query.clone() });
     let log = |text: &str| (1, None, Event::Log { text: text.to_owned() });
     let page =
         |body: &str| (1, None, Event::Answered { path: "/stats".into(), status: 200, body: body.to_owned() });
-    let told = |body: &str| {
+    let received = |body: &str| {
         let frame = Frame { kind: FrameKind::Text, body: body.to_owned(), message: None };
         (1, Some(0), Event::Received(frame))
     };
-    let clean = trace([dialled(), log("a connection was refused"), page("{}"), told("{}")]);
+    let clean = trace([dialled(), log("a connection was refused"), page("{}"), received("{}")]);
     assert!(holds("no_tokens = true", &clean));
     let encoded = SIGNATURE.replace('W', "%57");
-    for leak in [log(SIGNATURE), log(&encoded), page(SIGNATURE), told(SIGNATURE)] {
+    for leak in [log(SIGNATURE), log(&encoded), page(SIGNATURE), received(SIGNATURE)] {
         assert!(!holds("no_tokens = true", &trace([dialled(), log(""), leak])));
     }
     assert!(!holds("no_tokens = true", &trace([dialled()])), "nothing was looked at");

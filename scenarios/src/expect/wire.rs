@@ -70,7 +70,7 @@ fn matched(trace: &Trace, client: &str, types: &[String]) -> Matched {
         .filter(|(_, name, _)| is_wanted(name))
         .map(|(index, name, payload)| Received {
             index,
-            told: format!("{name} {payload}"),
+            text: format!("{name} {payload}"),
             place: find(name, payload),
         })
         .collect();
@@ -84,7 +84,7 @@ struct Matched {
 
 struct Received {
     index: usize,
-    told: String,
+    text: String,
     /// Its place among the published ones.
     place: Option<usize>,
 }
@@ -98,7 +98,7 @@ pub(super) fn published_order(trace: &Trace, client: &str, types: &[String]) -> 
         let Some(place) = event.place else { continue };
         match newest {
             Some((newest, before)) if place < newest => {
-                let seen = format!("{} after {}", event.told, before.told);
+                let seen = format!("{} after {}", event.text, before.text);
                 return Err(Finding::forbidden(expected, seen, [before.index, event.index]));
             }
             _ => newest = Some((place, event)),
@@ -118,7 +118,7 @@ pub(super) fn each_published(
     let Matched { published, received } = matched(trace, client, types);
     let expected = format!("{client} receives each of {published} events{}", if once { " once" } else { "" });
     if once && let Some(odd) = received.iter().find(|event| event.place.is_none()) {
-        let seen = format!("{}, which came before or was not published", odd.told);
+        let seen = format!("{}, which came before or was not published", odd.text);
         return Err(Finding::forbidden(expected, seen, [odd.index]));
     }
     match received.iter().filter(|event| event.place.is_some()).count() {

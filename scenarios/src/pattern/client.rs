@@ -29,7 +29,7 @@ pub(super) struct ReportPattern {
     contains: Option<String>,
     /// Whom it names, with at least this.
     user: Option<Value>,
-    /// Whether it names nobody.
+    /// Whether it names no user.
     nobody: Option<bool>,
 }
 
@@ -75,7 +75,7 @@ impl ReportPattern {
     pub(super) fn matches(&self, message: &str, user: &Value) -> bool {
         self.contains.as_ref().is_none_or(|text| message.contains(text.as_str()))
             && self.user.as_ref().is_none_or(|wanted| contains(user, wanted))
-            && self.nobody.is_none_or(|nobody| user.is_null() == nobody)
+            && self.nobody.is_none_or(|without_user| user.is_null() == without_user)
     }
 
     /// A message and a user that match.

@@ -40,7 +40,7 @@ pub enum Example {
 pub(super) const ANYTHING: &str = "anything";
 
 impl Pattern {
-    /// Something that it matches, where it can be told: not what only a broker, a page or the end of a gateway is.
+    /// An observation that it matches, where one can be sent: not for a broker, a page, or the end of a gateway.
     pub fn example(&self, dialect: &Dialect, now: Timestamp) -> Option<Example> {
         let example = match &self.what {
             What::Dials(_) => Example::Dialled,

@@ -41,9 +41,9 @@ fn every_part_narrows() {
     }
 }
 
-/// Replies are told apart by what they name.
+/// Replies are distinguished by what they name.
 #[test]
-fn replies_are_told_apart() {
+fn replies_are_distinguished() {
     let ack = received("a", ServerMessage::Subscribed(Target::Room("r".into())));
     assert!(pattern(r#"{ receives = { type = "subscribed", target = "r" } }"#).unwrap().matches(&ack));
     assert!(!pattern(r#"{ receives = { type = "subscribed", target = "s" } }"#).unwrap().matches(&ack));
@@ -61,9 +61,9 @@ fn a_code_may_be_left_out() {
     assert!(!failing.matches(&closed(Some(CloseCode(1000)))));
 }
 
-/// Pages are told apart by path, status, and what their body says.
+/// Pages are distinguished by path, status, and body.
 #[test]
-fn pages_are_told_apart() {
+fn pages_are_distinguished() {
     let body = r#"{"connections":{"total":2},"rooms":{}}"#.to_owned();
     let page = seen("a", Event::Answered { path: "/stats".into(), status: 200, body });
     for (text, expected) in [
@@ -91,9 +91,9 @@ fn turned_away_has_two_forms() {
     }
 }
 
-/// What a client shows apart from the wire is told apart by whose it is and what it says.
+/// A client's reports are distinguished by their actor and content.
 #[test]
-fn what_a_client_shows_is_told_apart() {
+fn client_reports_are_distinguished() {
     let status = seen("badge", Event::Status { old: "connecting".into(), new: "connected".into() });
     let key = || vec![json!("payments"), json!({ "page": 1 })];
     let fetched = seen("client", Event::Refetched { key: key() });
@@ -101,7 +101,7 @@ fn what_a_client_shows_is_told_apart() {
     let query = read(Reading::Query(key()), json!([{ "seq": 1, "id": 7 }]));
     let config = read(Reading::Configuration, json!({ "pingInterval": 30000.0, "debug": false }));
     let report = |user| seen("client", Event::Reported { message: "a listener failed".into(), user });
-    let (ada, nobody) = (report(json!({ "id": "u-1", "name": "Ada" })), report(Value::Null));
+    let (ada, no_user) = (report(json!({ "id": "u-1", "name": "Ada" })), report(Value::Null));
     let log = |text: &str| seen("client", Event::Log { text: text.into() });
     for (text, observation, expected) in [
         (r#"{ consumer = "badge", status = "connected" }"#, &status, true),
@@ -115,8 +115,8 @@ fn what_a_client_shows_is_told_apart() {
         (r#"{ reads = { with = { pingInterval = 30000 } } }"#, &config, true),
         (r#"{ reads = { with = { debug = true } } }"#, &config, false),
         (r#"{ reports = { user = { id = "u-1" } } }"#, &ada, true),
-        (r#"{ reports = { user = { id = "u-1" } } }"#, &nobody, false),
-        (r#"{ reports = { nobody = true } }"#, &nobody, true),
+        (r#"{ reports = { user = { id = "u-1" } } }"#, &no_user, false),
+        (r#"{ reports = { nobody = true } }"#, &no_user, true),
         (r#"{ reports = { nobody = true } }"#, &ada, false),
         (r#"{ reports = { contains = "token" } }"#, &ada, false),
         ("{ log = { is_empty = true } }", &log(" \n"), true),

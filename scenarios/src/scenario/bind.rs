@@ -1,4 +1,4 @@
-//! What one run is told: names in braces become the run's own, on values and not in text.
+//! Placeholders of one run: names in braces become the run's own values, in parsed values and not in the file's text.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,7 @@ use super::{Scenario, Script, step};
 /// Placeholders that every scenario has. No scripted client is called so.
 pub(super) const RESERVED: [&str; 4] = ["case", "subscribe", "room_key", "path"];
 
-/// What one run of a scenario is told: what its names in braces stand for, so that cases on one gateway do not meet, and what
-/// is spoken.
+/// The bindings of one run: the values of its placeholders, so that cases on one gateway do not interfere, and the dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bindings {
     /// A word that no other case of the run has.

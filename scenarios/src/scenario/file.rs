@@ -32,7 +32,7 @@ use crate::requirement::{RequirementId, SubjectKind};
 
 /// The version of the format.
 const VERSION: u32 = 2;
-/// What is said to whoever has a file of version 1.
+/// The help text for a file of version 1.
 const SINCE_VERSION_1: &str = "in version 2 each `wait`, and each `publish` with `until`, says what it rests on: \
     `requires = \"ID\"` where another requirement is taken for granted, `shows = \"ID\"` where it is evidence; \
     a wait in vain ends the steps. Label them, then write `version = 2`";

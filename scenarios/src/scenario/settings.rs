@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::is_default;
 
-/// `[settings]`. What is said here differs from the harness's usual; an implementation that cannot be told cannot be judged
-/// by such a scenario.
+/// `[settings]`, which override the harness's defaults. An implementation that does not accept a setting cannot be judged
+/// by a scenario that has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
@@ -30,8 +30,8 @@ pub struct Settings {
     pub message_rate: Option<u32>,
     /// Bytes that may wait for one connection (BRIDGE-12).
     pub outbox_bytes: Option<u32>,
-    /// Another `ping_interval` than the run's, so that the heartbeat does not end what the scenario is about. A gateway that
-    /// cannot be told keeps its own.
+    /// Another `ping_interval` than the run's, so that the heartbeat does not end the connection under test. A gateway that
+    /// does not accept the setting keeps its own.
     pub ping_interval: Option<Interval>,
 }
 

@@ -345,9 +345,9 @@ step = [
 expect = [{ requirement = "HOOK-1", some = { consumer = "list", status = "connected" } }]
 "#;
 
-/// What a client is told reads as people say it.
+/// Requests to a client are displayed as English.
 #[test]
-fn what_a_client_is_told_is_shown() {
+fn client_requests_are_displayed() {
     let scenario = parse(CLIENT).unwrap();
     assert_eq!(client(&scenario).client.token_of(1), None);
     let shown = scenario.actions();
@@ -370,7 +370,7 @@ fn what_a_client_is_told_is_shown() {
     assert_eq!(client(&fleet).client.token_of(17).as_deref(), Some("a-token-17"));
 }
 
-/// What a client cannot be told is a slip.
+/// An impossible client configuration is an error in the file.
 #[test]
 fn impossible_clients_are_slips() {
     for (from, to, says) in [

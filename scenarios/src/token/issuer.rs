@@ -45,16 +45,16 @@ pub enum SigningAlgorithm {
     EdDsa,
 }
 
-/// The keys of a run, and the style of its tokens. A gateway under test is told the secrets, or the public key.
+/// The keys of a run, and the style of its tokens. A gateway under test receives the secrets, or the public key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Issuer {
     /// The secret of HMAC signatures.
     pub current: String,
-    /// The secret before it, where the gateway is told that too.
+    /// The previous secret, for gateways that accept one.
     pub previous: String,
     /// How tokens look.
     pub style: TokenStyle,
-    /// The pair whose public key the gateway is told, where it verifies with one.
+    /// The pair whose public key the gateway receives, where it verifies with one.
     pub pair: KeyPair,
 }
 
@@ -84,8 +84,8 @@ impl SigningAlgorithm {
         }
     }
 
-    /// The pair that this harness signs with. It is in this repository for everybody to read, and so is good for a gateway under
-    /// test and nothing else. An algorithm without a pair has that of ES256, for what is signed beside its own tokens.
+    /// The pair that this harness signs with. It is public in this repository: use it only for gateways under test. A symmetric
+    /// algorithm has the pair of ES256, for what is signed beside its own tokens.
     fn pair(self) -> KeyPair {
         let (private, public) = match self {
             Self::Rs256 | Self::Rs512 => {
@@ -99,8 +99,8 @@ impl SigningAlgorithm {
         KeyPair { private: private.to_owned(), public: Some(public.to_owned()) }
     }
 
-    /// A private key of the same kind that no gateway is told of.
-    fn strangers_key(self) -> &'static str {
+    /// A private key of the same kind that no gateway trusts.
+    fn untrusted_key(self) -> &'static str {
         match self {
             Self::Rs256 | Self::Rs512 => include_str!("keys/rsa.stranger.pem"),
             Self::EdDsa => include_str!("keys/ed25519.stranger.pem"),
@@ -117,7 +117,7 @@ impl SigningAlgorithm {
         }
     }
 
-    /// Tells whether a private key in PEM can be signed with.
+    /// Checks that a private key in PEM can sign.
     ///
     /// # Errors
     /// When it is none of this algorithm's kind.
@@ -135,8 +135,8 @@ impl SigningAlgorithm {
 pub(super) enum Signer {
     Current,
     Previous,
-    /// Somebody whom the gateway does not know.
-    Stranger,
+    /// A key that the gateway does not trust.
+    Untrusted,
 }
 
 impl Issuer {
@@ -155,16 +155,16 @@ impl Issuer {
     /// The key for an algorithm.
     ///
     /// # Panics
-    /// When the pair's private key is of another kind, which [`SigningAlgorithm::check`] tells beforehand.
+    /// When the pair's private key is of another kind, which [`SigningAlgorithm::check`] reports beforehand.
     pub(super) fn key(&self, algorithm: SigningAlgorithm, signer: Signer) -> EncodingKey {
-        let stranger = format!("{}-of-somebody-else", self.current);
+        let untrusted = format!("{}-of-somebody-else", self.current);
         let text = match (algorithm.is_public(), signer) {
             (true, Signer::Current) => &self.pair.private,
-            // A pair has no predecessor: whoever cannot be told of one is not asked.
-            (true, Signer::Previous | Signer::Stranger) => algorithm.strangers_key(),
+            // A key pair has no predecessor: only commands that take `{jwt_secret_previous}` are tested with one.
+            (true, Signer::Previous | Signer::Untrusted) => algorithm.untrusted_key(),
             (false, Signer::Current) => &self.current,
             (false, Signer::Previous) => &self.previous,
-            (false, Signer::Stranger) => &stranger,
+            (false, Signer::Untrusted) => &untrusted,
         };
         algorithm.read(text).expect("keys are checked when they are read")
     }
@@ -195,16 +195,16 @@ impl From<SigningAlgorithm> for Algorithm {
 mod tests {
     use super::*;
 
-    /// What this harness signs with, own and strangers', is of the kind that each algorithm needs.
+    /// The harness's keys, trusted and untrusted, are of the kind that each algorithm needs.
     #[test]
     fn its_keys_can_sign() {
         use SigningAlgorithm::{EdDsa, Es256, Rs256, Rs512};
         for algorithm in [Rs256, Rs512, Es256, EdDsa] {
             assert_eq!(algorithm.check(&algorithm.pair().private), Ok(()));
-            assert_eq!(algorithm.check(algorithm.strangers_key()), Ok(()));
-            assert_ne!(algorithm.pair().private, algorithm.strangers_key());
+            assert_eq!(algorithm.check(algorithm.untrusted_key()), Ok(()));
+            assert_ne!(algorithm.pair().private, algorithm.untrusted_key());
         }
-        assert!(Rs256.check(&Es256.pair().private).is_err(), "another kind of key is told");
+        assert!(Rs256.check(&Es256.pair().private).is_err(), "another kind of key is refused");
         assert!(Es256.check("no key").is_err());
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn violations(
     trace: &Trace,
     times: &Times,
 ) -> Vec<(&'static str, Finding)> {
-    // Clients of a fleet are one actor on the wire, so that only their reports are told apart.
+    // Clients of a fleet are one actor on the wire; only their reports can be distinguished.
     let is_fleet = script.client.fleet;
     // While the network or the gateway is at fault, the trace sees things later than they were.
     let is_disturbed = trace.iter().any(|(_, seen)| matches!(seen.event, Event::Fault { .. }));
@@ -144,9 +144,9 @@ fn no_ping_without_a_connection(trace: &Trace, times: &Times) -> Option<Finding>
     None
 }
 
-/// QUEUE-4: no message goes out more often than the client was told to send it.
+/// QUEUE-4: no message goes out more often than the scenario had the client send it.
 fn nothing_is_sent_twice(script: &ClientScript, trace: &Trace) -> Option<Finding> {
-    let mut told = BTreeMap::<String, usize>::new();
+    let mut requested = BTreeMap::<String, usize>::new();
     let key = |kind: &str, payload: &Value| json!([kind, payload]).to_string();
     for step in &script.steps {
         let ClientAction::Client(ClientAct::Send { kind, payload, count }) = &step.action else { continue };
@@ -155,7 +155,7 @@ fn nothing_is_sent_twice(script: &ClientScript, trace: &Trace) -> Option<Finding
             if *count > 1 {
                 payload["seq"] = json!(number);
             }
-            *told.entry(key(kind, &payload)).or_default() += 1;
+            *requested.entry(key(kind, &payload)).or_default() += 1;
         }
     }
     let mut sent = BTreeMap::<String, Vec<usize>>::new();
@@ -164,7 +164,7 @@ fn nothing_is_sent_twice(script: &ClientScript, trace: &Trace) -> Option<Finding
         let Some(message) = &frame.message else { continue };
         let Some(payload) = payload(Some(message)) else { continue };
         let key = key(message.name(), payload);
-        let Some(most) = told.get(&key) else { continue };
+        let Some(most) = requested.get(&key) else { continue };
         let at = sent.entry(key.clone()).or_default();
         at.push(index);
         if at.len() > *most {

@@ -24,7 +24,7 @@ pub(super) fn violations(
         ("MSG-1", messages_are_well_formed(trace)),
         ("MSG-7", frames_are_right(trace)),
         ("AUTH-8", secrecy::leak(trace)),
-        ("BRIDGE-4", bindings.and_then(|bindings| no_stranger_receives(scenario, script, bindings, trace))),
+        ("BRIDGE-4", bindings.and_then(|bindings| no_other_user_receives(scenario, script, bindings, trace))),
         ("BRIDGE-6", events_keep_their_order(script, trace)),
         ("ROOM-6", requests_are_answered_once(trace, bindings)),
     ];
@@ -62,7 +62,7 @@ fn frames_are_right(trace: &Trace) -> Option<Finding> {
 
 /// BRIDGE-4: a private event reaches its owner, and one for administrators no other role. A client that has asked to join such a
 /// room is the affair of ROOM-3.
-fn no_stranger_receives(
+fn no_other_user_receives(
     scenario: &Scenario,
     script: &GatewayScript,
     bindings: &Bindings,
@@ -114,8 +114,8 @@ fn has_asked_for_a_private_room(trace: &Trace, actor: &Actor) -> bool {
     })
 }
 
-/// BRIDGE-6: on each connection, events come in the order in which they were published; where a gateway has several queues, or it
-/// cannot be told how many, events of one type do. What comes twice is not judged here.
+/// BRIDGE-6: on each connection, events come in the order in which they were published; where a gateway has several queues,
+/// or an unknown number, events of one type do. Duplicates are not judged here.
 fn events_keep_their_order(script: &GatewayScript, trace: &Trace) -> Option<Finding> {
     let mut published = Vec::new();
     let mut has_one_order = BTreeSet::new();
@@ -127,7 +127,7 @@ fn events_keep_their_order(script: &GatewayScript, trace: &Trace) -> Option<Find
         }
         published.push((kind, &body["data"]));
     }
-    // Which of several equal events has come, an event of another type does not tell.
+    // Which of several equal events has come cannot be inferred from events of another type.
     has_one_order.retain(|place| published.iter().filter(|event| **event == published[*place]).count() == 1);
     let mut came = BTreeMap::<_, BTreeSet<usize>>::new();
     let mut newest = BTreeMap::<_, (usize, usize)>::new();

@@ -93,7 +93,7 @@ fn statuses_follow_each_other() {
     let good = [
         (0, "client", None, status("disconnected", "connecting")),
         (1, "client", None, status("connecting", "connected")),
-        // A consumer tells the status that it finds.
+        // A consumer reports the status that it finds on mount.
         (2, "badge", None, status("", "connected")),
     ];
     assert!(broken(CLIENT, good.clone()).is_empty());
@@ -105,8 +105,8 @@ fn statuses_follow_each_other() {
     assert_eq!(broken(CLIENT, good.into_iter().chain(gap)), ["STATE-1"]);
 }
 
-/// STATE-5: two sockets that live side by side are two, one that is seen to end late is not; where the network is at fault, the trace
-/// cannot tell.
+/// STATE-5: two sockets open at once are a finding; one whose end is seen late is not. Under network faults the trace cannot
+/// show the difference.
 #[test]
 fn sockets_do_not_live_side_by_side() {
     let opened = |at, connection| (at, "client", Some(connection), Event::Opened);
@@ -169,7 +169,7 @@ fn messages_and_frames_are_right() {
 
 /// BRIDGE-4: a private event reaches its owner alone. One who has asked for the room is the affair of ROOM-3.
 #[test]
-fn strangers_receive_nothing() {
+fn others_receive_nothing() {
     let own = json!({ "userId": "alice-c" });
     let publish = (0, "broker", None, published("profile:updated", &own));
     let receives = |actor| (1, actor, Some(0), Event::Received(event("profile:updated", own.clone())));
@@ -213,7 +213,7 @@ fn one_queue_has_one_order() {
     assert!(order_is_kept(Some(2)) && order_is_kept(None));
 }
 
-/// BRIDGE-6: an event that comes again is not taken for an equal one that was published later.
+/// BRIDGE-6: a redelivered event is not mistaken for an equal one that was published later.
 #[test]
 fn equal_events_have_no_order_among_others() {
     let publish = |kind: &str| {
@@ -233,11 +233,11 @@ fn requests_are_acknowledged_once() {
         let request = from_client(&json!({ "type": "subscribe", "payload": { "room": "catalog:changed" } }));
         (0, "alice", Some(0), Event::Sent(request))
     };
-    let told = || {
+    let replied = || {
         let body = r#"{"type":"subscribed","payload":{"room":"catalog:changed"},"timestamp":"2026-01-01T00:00:00.000Z"}"#;
         let message = Dialect::default().decode_server(body).unwrap().message;
         (1, "alice", Some(0), Event::Received(text(body, Some(Message::Server(message)))))
     };
-    assert!(broken(GATEWAY, [asks(), told(), asks(), told()]).is_empty());
-    assert_eq!(broken(GATEWAY, [asks(), told(), told()]), ["ROOM-6"]);
+    assert!(broken(GATEWAY, [asks(), replied(), asks(), replied()]).is_empty());
+    assert_eq!(broken(GATEWAY, [asks(), replied(), replied()]), ["ROOM-6"]);
 }

@@ -102,7 +102,7 @@ impl UpgradeRequest {
         if field("upgrade").is_none_or(|value| !value.eq_ignore_ascii_case("websocket")) {
             return Err(UpgradeError::Broken("the answer has no `Upgrade: websocket`"));
         }
-        // Whoever grants a request that has no key has granted it: there is nothing that the answer could prove.
+        // A 101 to a request without a key counts as an upgrade: there is no key that the answer could prove.
         let is_proven = |key: &str| field("sec-websocket-accept") == Some(derive_accept_key(key.as_bytes()));
         if !self.key().is_none_or(is_proven) {
             return Err(UpgradeError::Broken("`Sec-WebSocket-Accept` does not belong to the key"));
@@ -180,7 +180,7 @@ impl ReceivedRequest {
         stream.write_all((head + "\r\n").as_bytes()).await
     }
 
-    /// Grants an upgrade that nobody asked for: the answer belongs to another key.
+    /// Sends a 101 for another key: the `Sec-WebSocket-Accept` does not match the request.
     ///
     /// # Errors
     /// When the connection fails.
@@ -362,7 +362,7 @@ mod tests {
         assert!(matches!(asked, Err(UpgradeError::Status { status: 408 })));
     }
 
-    /// A refusal is told with its status.
+    /// A refusal carries its status.
     #[tokio::test]
     async fn a_refusal_has_its_status() {
         let (mut near, mut far) = tokio::io::duplex(4096);

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// Bytes that are read at once.
 const CHUNK_BYTES: usize = 4 * 1024;
-/// Chunks under way in one direction; whoever sends more has to wait.
+/// Chunks in flight in one direction; when the channel is full the sender waits.
 const CHUNKS: usize = 64;
 /// What the harness's end holds.
 const PIPE_BYTES: usize = 8 * 1024;
@@ -210,7 +210,7 @@ impl Direction {
     }
 }
 
-/// When bytes were taken.
+/// When bytes were accepted.
 #[expect(
     clippy::disallowed_methods,
     reason = "a network has a clock; it is tokio's, so that a simulation has it in hand"
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(harness.read(&mut [0]).await.unwrap(), 0);
     }
 
-    /// Delayed bytes arrive in order, each as late as it was told when it was sent, and the next ones are not held up by them.
+    /// Delayed bytes arrive in order, each after the delay in force when it was sent; they do not hold up later bytes.
     #[tokio::test(start_paused = true)]
     async fn it_delays() {
         let (network, mut subject, mut harness) = connection();

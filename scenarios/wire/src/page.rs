@@ -17,7 +17,7 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Asks for a page; its status and body, however that is framed.
 ///
 /// # Errors
-/// When the connection fails, or what comes is no answer, or too long.
+/// When the connection fails, or the answer is not HTTP, or too long.
 pub async fn get<S>(stream: S, host: &str, path: &str) -> io::Result<(u16, String)>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

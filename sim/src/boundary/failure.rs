@@ -16,11 +16,11 @@ pub struct Failure {
 pub enum FailureKind {
     /// Nothing goes in or out any more, as if its process were stopped.
     Frozen,
-    /// Its process is gone.
+    /// Its process has ended.
     Killed,
-    /// A gateway hears neither its clients nor its broker; a client hears nothing on the wire, and its dials hang.
+    /// A gateway receives nothing from its clients or its broker; a client receives nothing on the wire, and its dials hang.
     Deaf,
-    /// A gateway says nothing to its clients or its broker; a client says nothing on the wire, and its dials hang.
+    /// A gateway sends nothing to its clients or its broker; a client sends nothing on the wire, and its dials hang.
     Mute,
 }
 

@@ -11,13 +11,13 @@ use crate::source::{SimSource, Terms};
 /// What becomes of a rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rejection {
-    /// The broker hears of it.
+    /// The broker receives it.
     Passed,
     /// An acknowledgement.
     Acknowledged,
 }
 
-/// Changes what a broker says to a gateway, and what it hears from it.
+/// Intercepts what a broker sends to a gateway, and what it receives from it.
 pub trait Feed: Send {
     /// How the gateway consumes.
     fn terms(&self) -> Terms {
@@ -48,7 +48,7 @@ pub trait Feed: Send {
 
 /// A source, perhaps behind a [`Feed`].
 pub(crate) struct FedThrough {
-    /// Taken when it is dropped.
+    /// `None` only while it is dropped.
     source: Option<SimSource>,
     feed: Option<Box<dyn Feed>>,
     ready: VecDeque<SourceEvent>,
@@ -64,7 +64,7 @@ impl FedThrough {
         self.source.as_mut().expect("it is there until it is dropped")
     }
 
-    /// The next event that is heard: what comes to a deaf gateway is neither taken nor settled.
+    /// The next event that the gateway receives: events for a deaf gateway are neither received nor settled.
     async fn heard(&mut self) -> SourceEvent {
         let event = self.source().next().await;
         if !self.senses.hears() {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Whether a subject hears and speaks. What is lost does not come back, so nothing waits for a change.
+/// Whether a subject receives and sends. A lost direction never recovers, so nothing waits for a change.
 #[derive(Clone, Default)]
 pub(crate) struct Senses(Arc<Lost>);
 
@@ -18,8 +18,8 @@ struct Lost {
     speech: AtomicBool,
 }
 
-/// A host's sockets and pipes. Those that a mute process lets go of stay open, as nothing tells the other end; they end with the
-/// process, which this belongs to.
+/// A host's sockets and pipes. Those that a mute process closes stay open, as the other end is not notified; they end with
+/// the process, which owns this.
 #[derive(Clone, Default)]
 pub(crate) struct Sockets {
     senses: Senses,
@@ -28,7 +28,7 @@ pub(crate) struct Sockets {
 
 /// One of them, for as long as the process uses it.
 pub(crate) struct Sensed<S: Send + 'static> {
-    /// Taken when it is dropped.
+    /// `None` only while it is dropped.
     stream: Option<S>,
     sockets: Sockets,
 }

@@ -10,7 +10,7 @@ use wire::frame::FrameReader;
 
 /// Longest head of a request or an answer.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// The mask of frames that are passed on. Whoever reads them takes it off.
+/// The mask of forwarded frames. The reader unmasks them.
 const MASK: [u8; 4] = [0x3a, 0x5c, 0x96, 0xe1];
 
 /// What one frame becomes.

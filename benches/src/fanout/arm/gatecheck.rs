@@ -17,7 +17,7 @@ use crate::fanout::subscribers::SECRET;
 
 /// Longer than any run: subscribers count frames and answer no pings.
 const NO_PINGS: Duration = Duration::from_secs(24 * 60 * 60);
-/// Orders that wait for the source; whoever gives them waits when there are more.
+/// Commands that wait for the source; when the channel is full the sender waits.
 const ORDERS: usize = 16;
 
 pub(super) fn run() -> io::Result<()> {

@@ -20,7 +20,7 @@ pub(super) fn run() -> io::Result<()> {
     let mut next = 0;
     follow(move |count| {
         for number in next..next + count {
-            // Where there is no subscriber, nobody misses it.
+            // `send` fails only when there is no subscriber.
             let _ = sender.send(Message::text(message(number)));
         }
         next += count;

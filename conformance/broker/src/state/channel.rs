@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub(super) struct Unacked {
     pub(super) queue: QueueId,
     pub(super) entry: Entry,
-    /// Who got it; nobody where it was fetched.
+    /// The consumer that received it; `None` where it was fetched by `basic.get`.
     pub(super) consumer: Option<ConsumerId>,
 }
 
@@ -153,7 +153,7 @@ impl State {
         }
     }
 
-    /// Ends a channel, or where the fault is a hard one the connection, and tells the client why.
+    /// Closes a channel, or for a hard fault the connection, and sends the client the reason.
     pub(super) fn fail(&mut self, id: ConnectionId, number: u16, fault: &Fault, source: (u16, u16)) {
         self.send_confirms();
         if fault.is_hard() {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// ```text
 /// Starting ──start-ok──► Tuning ──tune-ok──► Opening ──open──► Open ──close──► (gone)
 ///
-/// any of them ─────────── a fault that is told ──────────────► Closing ──close-ok──► (gone)
+/// any of them ─────────── a fault with a reply code ─────────► Closing ──close-ok──► (gone)
 /// Starting, Tuning, Opening ── one that is not ──────────────► (gone)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) struct Connection {
     pub(super) user: String,
     pub(super) channels: BTreeMap<u16, Channel>,
     pub(super) channel_max: u16,
-    /// The client wants to hear when one of its consumers is cancelled.
+    /// The client has the capability `consumer_cancel_notify`.
     pub(super) wants_cancels: bool,
     /// The client wants a close method for a refused login, not only a closed socket.
     pub(super) wants_login_refusal: bool,
@@ -68,7 +68,7 @@ impl Connection {
 }
 
 impl State {
-    /// Takes one frame of a connection that may be gone by now.
+    /// Handles one frame of a connection, which may have ended.
     pub(super) fn on_frame(&mut self, id: ConnectionId, frame: Frame) {
         let Some(connection) = self.connections.get(&id) else {
             return;
@@ -136,7 +136,7 @@ impl State {
         self.forget_connection(id);
     }
 
-    /// Tells the client why its connection ends, frees everything it held, and waits for its answer.
+    /// Sends the client the reason, frees everything that the connection held, and waits for its answer.
     pub(super) fn close_connection(
         &mut self,
         id: ConnectionId,
@@ -146,15 +146,15 @@ impl State {
         let Some(connection) = self.connections.get(&id) else {
             return;
         };
-        // As RabbitMQ does: whoever is not in yet is told why only where there is something to be learnt from it.
-        let told = match connection.phase {
+        // As RabbitMQ does: before the connection is open, a reason is sent only for some faults.
+        let sends_reason = match connection.phase {
             Phase::Closing => return,
             Phase::Starting => fault.code() == AMQPSoftError::ACCESSREFUSED.get_id(),
             Phase::Tuning => false,
             Phase::Opening => fault.code() == AMQPHardError::NOTALLOWED.get_id(),
             Phase::Open => true,
         };
-        if !told {
+        if !sends_reason {
             self.emit(Output::HangUp { to: id });
             return self.forget_connection(id);
         }
@@ -168,7 +168,7 @@ impl State {
         }
     }
 
-    /// Drops a connection whose socket is gone or going.
+    /// Drops a connection whose socket has closed or is closing.
     pub(super) fn forget_connection(&mut self, id: ConnectionId) {
         self.release_channels(id);
         self.connections.remove(&id);

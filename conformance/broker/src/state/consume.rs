@@ -12,7 +12,7 @@ const TAG_PREFIX: &str = "amq.ctag-";
 /// The argument that puts a consumer before or behind others.
 const PRIORITY: &str = "x-priority";
 
-/// Somebody who takes a queue's messages as they come.
+/// A consumer: it receives a queue's messages as they come.
 #[derive(Debug)]
 pub(super) struct Consumer {
     pub(super) connection: ConnectionId,
@@ -176,7 +176,7 @@ impl State {
         }
     }
 
-    /// Deletes a queue, and tells those of its consumers that want to know.
+    /// Deletes a queue, and sends `basic.cancel` to those of its consumers that support it.
     pub(super) fn delete_queue(&mut self, id: QueueId) {
         let Some(queue) = self.topology.remove_queue(id) else {
             return;

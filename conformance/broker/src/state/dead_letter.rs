@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// The header that tells a message's deaths, the latest first.
+/// The header that lists a message's deaths, the latest first.
 const DEATHS: &str = "x-death";
 
 /// Why a message died.
@@ -43,7 +43,7 @@ pub(super) struct Death {
 }
 
 impl State {
-    /// Ends a message that was taken from a queue.
+    /// Dead-letters or drops a message that was removed from a queue.
     pub(super) fn kill(&mut self, id: QueueId, entry: Entry, reason: Reason) {
         let Some(queue) = self.topology.queue_mut(id) else {
             return;
@@ -72,7 +72,7 @@ impl State {
         }
     }
 
-    /// Publishes a dead message to its exchange. Where that does not exist, the message is gone.
+    /// Publishes a dead message to its exchange. If that does not exist, the message is dropped.
     pub(super) fn dead_letter(&mut self, death: &Death) {
         let message = obituary(death, self.now.unix_seconds);
         let Ok(mut queues) = self.topology.route(&message) else {
@@ -84,7 +84,7 @@ impl State {
     }
 }
 
-/// The message as it goes to the dead-letter exchange, with this death told in its headers as RabbitMQ tells it.
+/// The message as it goes to the dead-letter exchange, with this death in its headers in RabbitMQ's format.
 fn obituary(death: &Death, unix_seconds: u64) -> Arc<Message> {
     let properties = death.message.decode_properties();
     let mut headers: BTreeMap<_, _> =
@@ -186,8 +186,8 @@ fn deaths_of(message: &Message) -> Vec<FieldTable> {
     tables.collect()
 }
 
-/// Whether a message has been in this queue and come back without anybody rejecting it on the way, so that it would
-/// go round for ever.
+/// Whether a message has been in this queue before and was not rejected by a consumer since, so that it would cycle for
+/// ever.
 fn is_cycle(deaths: &[FieldTable], queue: &str) -> bool {
     let Some(last) = deaths.iter().position(|death| text(death, "queue").as_deref() == Some(queue)) else {
         return false;

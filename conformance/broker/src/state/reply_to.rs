@@ -75,7 +75,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// 404 where the requester is gone.
+    /// 404 where the requester has disconnected.
     pub(super) fn declare_reply_queue(&self, name: &ShortString) -> Option<Result<queue::DeclareOk, Fault>> {
         if !name.as_str().starts_with(REPLY_TO) {
             return None;

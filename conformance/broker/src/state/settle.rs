@@ -82,7 +82,7 @@ impl State {
         if !all && !channel.unacked.contains_key(&delivery_tag) {
             return Err(Fault::precondition(format!("unknown delivery tag {delivery_tag}")));
         }
-        let taken: Vec<_> = if all {
+        let settled: Vec<_> = if all {
             std::mem::take(&mut channel.unacked).into_values().collect()
         } else if multiple {
             let rest = channel.unacked.split_off(&(delivery_tag + 1));
@@ -91,12 +91,12 @@ impl State {
             channel.unacked.remove(&delivery_tag).into_iter().collect()
         };
         let was_full = !channel.has_room();
-        channel.delivered -= taken.iter().filter(|unacked| unacked.consumer.is_some()).count();
+        channel.delivered -= settled.iter().filter(|unacked| unacked.consumer.is_some()).count();
         if was_full && channel.has_room() {
             let consumers: Vec<_> = channel.consumers.values().copied().collect();
             self.wake(&consumers);
         }
-        for id in taken.iter().filter_map(|unacked| unacked.consumer) {
+        for id in settled.iter().filter_map(|unacked| unacked.consumer) {
             // A consumer that was cancelled leaves its deliveries with the channel.
             let Some(consumer) = self.consumers.get_mut(&id) else {
                 continue;
@@ -107,6 +107,6 @@ impl State {
                 self.dirty.insert(consumer.queue);
             }
         }
-        Ok(taken)
+        Ok(settled)
     }
 }

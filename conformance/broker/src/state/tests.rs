@@ -34,7 +34,7 @@ impl Machine {
         self.give(Input::Frames(id, frames))
     }
 
-    /// A client with an open channel that wants confirms, all of what it was told written.
+    /// A client with an open channel in confirm mode, and all of its outputs written.
     fn client(&mut self, id: u64) -> ConnectionId {
         use connection::AMQPMethod as Method;
         let id = ConnectionId(id);
@@ -237,7 +237,7 @@ fn one_thing_too_many_closes_with_506() {
     }
 }
 
-/// A message that is announced as too large is refused before its body is taken.
+/// A message whose header announces too large a body is refused before the body is read.
 #[test]
 fn a_message_too_large_closes_the_channel_with_406() {
     let mut machine = Machine::new(Limits { message_bytes: 3, ..Limits::default() });
@@ -287,7 +287,7 @@ fn messages_expire_on_time() {
     assert_eq!((machine.ready("q"), machine.state.deadline()), (0, None));
 }
 
-/// Signs of a connection that is gone find nobody, and what it held is back.
+/// Late inputs of a closed connection are ignored, and its unacknowledged messages are requeued.
 #[test]
 fn a_dead_connection_stays_dead() {
     let mut machine = Machine::new(Limits::default());
@@ -308,15 +308,15 @@ fn a_dead_connection_stays_dead() {
     assert_eq!(machine.ready("q"), 1);
 }
 
-/// A shutdown tells everybody, and what they say meanwhile is ignored.
+/// A shutdown closes every connection, and further input from clients is ignored.
 #[test]
-fn a_shutdown_tells_everybody() {
+fn a_shutdown_closes_every_connection() {
     let mut machine = Machine::new(Limits::default());
     let clients = [machine.client(1), machine.client(2)];
     let outputs = machine.give(Input::Shutdown);
     for client in clients {
-        let told = outputs.iter().filter(|output| output.recipient() == client);
-        assert_eq!(told.count(), 2, "a close, and a deadline for its answer");
+        let received = outputs.iter().filter(|output| output.recipient() == client);
+        assert_eq!(received.count(), 2, "a close, and a deadline for its answer");
     }
     assert_eq!(closed_with(&outputs), Some(320));
     assert!(machine.send(clients[0], [declare("q", FieldTable::default())]).is_empty());

@@ -55,7 +55,7 @@ const QUEUE_TYPE: &str = "x-queue-type";
 /// The highest `x-max-priority`.
 const MAX_PRIORITY: u64 = 255;
 
-/// What a queue does with messages that come back.
+/// What a queue does with requeued messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum QueueKind {
     /// They return to their place.
@@ -124,14 +124,14 @@ pub(crate) struct QueueArguments {
     pub(crate) kind: QueueKind,
     pub(crate) dead_letter_exchange: Option<ShortString>,
     pub(crate) dead_letter_routing_key: Option<ShortString>,
-    /// How often a message may come back before it is dead-lettered.
+    /// How often a message may be requeued before it is dead-lettered.
     pub(crate) delivery_limit: Option<u32>,
     /// How long the queue may be unused.
     pub(crate) expires: Option<Duration>,
     pub(crate) message_ttl: Option<Duration>,
     pub(crate) max_length: Option<usize>,
     pub(crate) max_length_bytes: Option<usize>,
-    /// The highest priority that is told apart; none where priorities do not count.
+    /// The highest distinct priority; `None` where the queue has no priorities.
     pub(crate) max_priority: Option<u8>,
     pub(crate) overflow: Overflow,
     pub(crate) single_active_consumer: bool,
@@ -148,8 +148,8 @@ impl QueueArguments {
         let reader = Reader { queue, table };
         let kind = reader.kind()?;
         let known = || CLASSIC.into_iter().chain(QUORUM).chain(STREAM);
-        let stranger = known().find(|name| table.contains_key(name) && !kind.arguments().contains(name));
-        if let Some(argument) = stranger {
+        let unexpected = known().find(|name| table.contains_key(name) && !kind.arguments().contains(name));
+        if let Some(argument) = unexpected {
             return Err(Fault::precondition(format!(
                 "invalid arg '{argument}' for queue '{queue}' in vhost '/' of queue type rabbit_{kind}_queue"
             )));

@@ -129,7 +129,7 @@ impl Topology {
         Ok(())
     }
 
-    /// Takes a binding away. One that does not exist is gone already.
+    /// Removes a binding. It is no error if it does not exist.
     ///
     /// # Errors
     ///

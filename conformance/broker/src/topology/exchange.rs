@@ -100,7 +100,7 @@ impl Exchange {
         self.retain(|bound_key, bound| bound_key.as_str() != key || bound != binding) > 0
     }
 
-    /// Takes away every binding to a destination that is gone; how many there were.
+    /// Removes every binding to a deleted destination; returns their number.
     pub(crate) fn forget(&mut self, gone: &Destination) -> usize {
         self.retain(|_, bound| bound.destination != *gone)
     }

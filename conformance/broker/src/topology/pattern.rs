@@ -20,12 +20,12 @@ pub(crate) fn matches(pattern: &str, key: &str) -> bool {
                 seen += 1;
             }
             Some(_) | None => {
-                let Some((after, taken)) = resume else {
+                let Some((after, skipped)) = resume else {
                     return false;
                 };
-                resume = Some((after, taken + 1));
+                resume = Some((after, skipped + 1));
                 at = after;
-                seen = taken + 1;
+                seen = skipped + 1;
             }
         }
     }
@@ -76,7 +76,7 @@ mod tests {
     fn defined(pattern: &[&str], key: &[&str]) -> bool {
         match (pattern, key) {
             ([], key) => key.is_empty(),
-            (["#", rest @ ..], key) => (0..=key.len()).any(|taken| defined(rest, &key[taken..])),
+            (["#", rest @ ..], key) => (0..=key.len()).any(|skipped| defined(rest, &key[skipped..])),
             (["*", rest @ ..], [_, key @ ..]) => defined(rest, key),
             ([word, rest @ ..], [first, key @ ..]) => word == first && defined(rest, key),
             ([_, ..], []) => false,

@@ -103,14 +103,14 @@ impl Queue {
         Some(entry)
     }
 
-    /// Forgets a message that was taken.
+    /// Forgets a message that was delivered.
     pub(crate) fn settle(&mut self, entry: &Entry) {
         self.held -= 1;
         self.bytes -= entry.message.weight();
     }
 
-    /// Puts back a message that was taken, marked as redelivered: at its old place, or in a quorum queue behind those that
-    /// came back before.
+    /// Requeues a delivered message, marked as redelivered: at its old position, or in a quorum queue behind those that were
+    /// requeued before.
     pub(crate) fn put_back(&mut self, mut entry: Entry) {
         self.held -= 1;
         entry.redelivered = true;
@@ -160,7 +160,7 @@ impl Queue {
             || self.arguments.max_length_bytes.is_some_and(|limit| bytes > limit)
     }
 
-    /// The message as a consumer sees it: quorum queues tell how often it was delivered before.
+    /// The message as a consumer sees it: quorum queues add the number of earlier deliveries.
     pub(crate) fn as_delivered(&self, entry: &Entry) -> Arc<Message> {
         match self.arguments.kind {
             QueueKind::Classic => Arc::clone(&entry.message),

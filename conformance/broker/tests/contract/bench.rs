@@ -226,7 +226,7 @@ pub(crate) async fn fetch(channel: &Channel, queue: &ShortString) -> Delivery {
     tokio::time::timeout(PATIENCE, fetched).await.expect("a message in time")
 }
 
-/// Everything that waits in a queue, taken off it, as text.
+/// Removes every message from a queue and returns the bodies as text.
 pub(crate) async fn drain(channel: &Channel, queue: &ShortString) -> Vec<String> {
     let mut bodies = Vec::new();
     while let Some(message) = get(channel, queue).await {
@@ -244,7 +244,7 @@ pub(crate) async fn counts(channel: &Channel, queue: &ShortString) -> (u32, u32)
     (declared.message_count(), declared.consumer_count())
 }
 
-/// Waits until a queue has as many messages ready, for what other channels do and nobody confirms.
+/// Waits until a queue has as many messages ready: operations of other channels are not confirmed.
 pub(crate) async fn until_ready(channel: &Channel, queue: &ShortString, ready: u32) {
     let counted = async {
         while counts(channel, queue).await.0 != ready {

@@ -226,7 +226,7 @@ async fn a_handshake_that_hangs_is_dropped() {
         slow.rest().await;
     }
     put(&channel, &"q".into(), &["a"]).await;
-    channel.basic_get("q".into(), Default::default()).await.expect("whoever is in stays");
+    channel.basic_get("q".into(), Default::default()).await.expect("an open connection stays open");
     broker.shutdown().await;
 }
 

@@ -1,4 +1,4 @@
-//! The list of what is known to fail, as a run finds it and writes it anew.
+//! The list of known failures, as a run reads and rewrites it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ impl Known {
         Ok(Self { list, path })
     }
 
-    /// Writes the list anew, for what was found; from then on it is the one that counts.
+    /// Rewrites the list from the run's failures; from then on the new list applies.
     pub(super) fn update(&mut self, found: &Findings, library: &Library, today: Date) -> Result<(), Failure> {
         let path = &self.path;
         let text = self.list.baseline(&found.cases, &found.universal, library, today);

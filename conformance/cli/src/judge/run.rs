@@ -33,7 +33,7 @@ const LONG_JOBS_PER_CORE: usize = 16;
 const SLOW_START: Duration = Duration::from_secs(2);
 /// Far apart.
 const LONG: Duration = Duration::from_secs(5);
-/// How long it is waited at the end until every process is gone.
+/// Longest wait at the end for every process to exit.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Judges an implementation. `beside` is the folder in which a list of known failures is looked for.
@@ -125,7 +125,7 @@ async fn look(
         let looked = preflight::check(executor, *subject).await;
         looked.map_err(|SetupError { exit, report }| Failure::new(exit, report))?;
     }
-    tell_slow_start(executor, plan.cases.len());
+    warn_of_slow_start(executor, plan.cases.len());
     Ok(used)
 }
 
@@ -187,7 +187,7 @@ impl Run<'_> {
         let begun = Instant::now();
         let cases = runner::run(plan, self.executor.clone(), options, interruption, |case| {
             if to_people {
-                self.tell(&mut console, case);
+                self.print(&mut console, case);
             } else {
                 console.advance();
             }
@@ -223,7 +223,7 @@ impl Run<'_> {
     }
 
     /// A case as it ends: what is known of it is known at once.
-    fn tell(&self, console: &mut Console, case: &CaseReport) {
+    fn print(&self, console: &mut Console, case: &CaseReport) {
         if self.known.list.is_empty() || self.common.update_baseline {
             return console.case(case);
         }
@@ -255,8 +255,8 @@ impl Run<'_> {
     }
 }
 
-/// Tells of what would make the run shorter.
-fn tell_slow_start(executor: &Executor, cases: usize) {
+/// Prints what would make the run shorter.
+fn warn_of_slow_start(executor: &Executor, cases: usize) {
     let is_shared = executor.profile().gateway.as_ref().is_some_and(GatewayProfile::is_shared);
     if let Some(took) = executor.first_start().filter(|took| *took >= SLOW_START && !is_shared) {
         let seconds = took.as_secs_f64();

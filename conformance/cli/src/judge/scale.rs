@@ -1,4 +1,4 @@
-//! `--time-scale`: shorter times, or longer ones, for what is told its times by the harness.
+//! `--time-scale`: shorter or longer times for implementations that receive their times from the harness.
 
 use std::str::FromStr;
 
@@ -12,7 +12,8 @@ use conformance::profile::{CommandProfile, GatewayAccess, Profile};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct TimeScale(f64);
 
-/// Shorter than a thousandth nothing is told in whole milliseconds; longer than a hundredfold nobody waits.
+/// Below a thousandth, times are less than a millisecond, the unit in which they are passed; above a hundredfold, runs take
+/// too long.
 const SCALES: std::ops::RangeInclusive<f64> = 0.001..=100.0;
 
 impl FromStr for TimeScale {
@@ -29,7 +30,7 @@ impl TimeScale {
     /// The profile with its times multiplied.
     ///
     /// # Errors
-    /// When an implementation would not be told of it.
+    /// When an implementation does not receive its times from the harness.
     pub(super) fn apply(self, profile: Profile, subjects: &[SubjectKind]) -> Result<Profile, Report> {
         let gateway = profile.gateway.as_ref().filter(|_| subjects.contains(&SubjectKind::Gateway));
         match gateway.map(|gateway| &gateway.access) {
@@ -42,7 +43,7 @@ impl TimeScale {
             }
             Some(GatewayAccess::Spawn { command, .. }) => {
                 if let Some(name) =
-                    ["ping_interval", "pong_timeout"].into_iter().find(|name| !is_told(command, name))
+                    ["ping_interval", "pong_timeout"].into_iter().find(|name| !is_given(command, name))
                 {
                     let help = format!(
                         "hand over `{{{name}}}` or `{{{name}_ms}}` by an argument or the environment"
@@ -57,7 +58,7 @@ impl TimeScale {
     }
 
     fn scaled(self, timing: &Timing) -> Timing {
-        // Whole milliseconds: that is how times are told.
+        // Times are passed in whole milliseconds.
         let scale = |time: std::time::Duration| {
             let ms = (time.as_secs_f64() * self.0 * 1000.0).round().max(1.0);
             std::time::Duration::from_secs_f64(ms / 1000.0)
@@ -74,7 +75,7 @@ impl TimeScale {
     }
 }
 
-fn is_told(command: &CommandProfile, name: &str) -> bool {
+fn is_given(command: &CommandProfile, name: &str) -> bool {
     command.uses(name) || command.uses(&format!("{name}_ms"))
 }
 
@@ -101,15 +102,15 @@ mod tests {
         assert_eq!(least.reconnect_delay, Duration::from_millis(1));
     }
 
-    /// A gateway that is not told its times cannot be hurried.
+    /// A gateway that does not receive its times cannot be scaled.
     #[test]
-    fn who_is_not_told_is_not_scaled() {
-        let told = "[gateway]\ncommand = [\"a\", \"{ping_interval_ms}\"]\nenv = { T = \"{pong_timeout}\" }";
-        assert!(scaled("0.1", told, SubjectKind::Gateway).is_ok());
+    fn a_gateway_with_its_own_times_is_not_scaled() {
+        let given = "[gateway]\ncommand = [\"a\", \"{ping_interval_ms}\"]\nenv = { T = \"{pong_timeout}\" }";
+        assert!(scaled("0.1", given, SubjectKind::Gateway).is_ok());
         let half = scaled("0.1", "[gateway]\ncommand = [\"a\", \"{ping_interval}\"]", SubjectKind::Gateway);
         assert!(half.unwrap_err().contains("not told `pong_timeout`"));
         let attached = "[gateway]\nattach = \"ws://h:1/ws\"\njwt_secret = \"s\"";
         assert!(scaled("0.1", attached, SubjectKind::Gateway).unwrap_err().contains("runs already"));
-        assert!(scaled("0", told, SubjectKind::Gateway).unwrap_err().contains("such as 0.02"));
+        assert!(scaled("0", given, SubjectKind::Gateway).unwrap_err().contains("such as 0.02"));
     }
 }

@@ -44,10 +44,10 @@ pub(super) fn run(args: &SelftestArgs) -> Result<Exit, Failure> {
         (false, true) => Exit::NotConformant,
         (false, false) => Exit::Harness,
     };
-    ended(tell(&vacuity, begun.elapsed().as_secs_f64()), exit)
+    ended(print(&vacuity, begun.elapsed().as_secs_f64()), exit)
 }
 
-fn tell(vacuity: &Vacuity, seconds: f64) -> std::io::Result<()> {
+fn print(vacuity: &Vacuity, seconds: f64) -> std::io::Result<()> {
     let mut out = anstream::stdout().lock();
     for why in &vacuity.broken {
         writeln!(out, "{BAD}says nothing{BAD:#}  {why}")?;
@@ -88,9 +88,9 @@ fn grouped(number: usize) -> String {
 mod tests {
     use super::*;
 
-    /// Thousands are told apart.
+    /// Thousands are separated.
     #[test]
-    fn thousands_are_told_apart() {
+    fn thousands_are_separated() {
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -20,7 +20,7 @@ const PACE: Duration = Duration::from_millis(1);
 /// Events that may wait for the broker's word at once.
 const UNCONFIRMED: usize = 64;
 
-/// Events on their way, one number after the other, until it is stopped or the broker is gone.
+/// Publishes numbered events until it is stopped or the broker has ended.
 pub(crate) struct Flow {
     stop: oneshot::Sender<()>,
     task: JoinHandle<Flowed>,
@@ -29,7 +29,7 @@ pub(crate) struct Flow {
 /// What flowed.
 #[derive(Debug)]
 pub(crate) struct Flowed {
-    /// What the broker has taken on itself.
+    /// What the broker has confirmed.
     pub(crate) confirmed: BTreeSet<u64>,
     /// The number that comes next.
     pub(crate) next: u64,
@@ -85,7 +85,7 @@ impl Flow {
         ended(self.task).await
     }
 
-    /// Waits until the broker is gone.
+    /// Waits until the broker has ended.
     pub(crate) async fn end(self) -> Result<Flowed, Failed> {
         let _kept = self.stop;
         ended(self.task).await
@@ -119,7 +119,7 @@ async fn flow(channel: &Channel, exchange: &str, first: u64, mut stop: oneshot::
         }
         flowed.confirmed.insert(number);
     }
-    // Where the broker is gone, it has said all that it will say.
+    // If the broker has ended, no more confirms will come.
     for (number, confirm) in unconfirmed {
         if is_confirmed(confirm).await {
             flowed.confirmed.insert(number);

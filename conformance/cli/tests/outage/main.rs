@@ -145,14 +145,14 @@ async fn the_broker_is_killed(broker: &mut Mortal) -> Result<(), Failed> {
     broker.kill().await;
     let before = flow.end().await?;
     broker.start_again().await?;
-    // The gateway comes back when its backoff says. Until then, the durable queue keeps what is published.
+    // The gateway reconnects after its backoff. Until then, the durable queue keeps what is published.
     let flow = Flow::start(&url, &names, before.next).await?;
     reader.until(|seen| seen.iter().filter(|number| **number >= before.next).count() >= SOME).await?;
     let after = flow.stop().await?;
     let confirmed: BTreeSet<u64> = before.confirmed.union(&after.confirmed).copied().collect();
     let complete = |seen: &[u64]| confirmed.is_subset(&seen.iter().copied().collect());
     let seen = reader.until(complete).await?;
-    // What the broker had not been told of comes again; the first time, everything comes in order.
+    // Unacknowledged events come again; first deliveries come in order.
     let mut known = BTreeSet::new();
     let firsts: Vec<u64> = seen.into_iter().filter(|number| known.insert(*number)).collect();
     if late(&firsts) > 0 {
@@ -197,5 +197,5 @@ fn oddities(seen: &[u64], confirmed: &BTreeSet<u64>) -> String {
     let distinct: BTreeSet<u64> = seen.iter().copied().collect();
     let missing: Vec<&u64> = confirmed.difference(&distinct).take(10).collect();
     let twice = seen.len() - distinct.len();
-    format!("missing {missing:?}, {twice} twice, {} late; {}", late(seen), reader::told(seen))
+    format!("missing {missing:?}, {twice} twice, {} late; {}", late(seen), reader::summary(seen))
 }

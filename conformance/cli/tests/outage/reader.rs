@@ -55,13 +55,13 @@ impl Reader {
         // Behind the welcome it is in its rooms.
         let welcome = timeout(PATIENCE, frames.next(&mut stream)).await.map_err(|_| "no welcome")?;
         welcome.map_err(|error| error.to_string())?.ok_or("no welcome")?;
-        let (tell, seen) = watch::channel(Seen::default());
+        let (sender, seen) = watch::channel(Seen::default());
         tokio::spawn(async move {
-            let end = match read(&mut stream, &mut frames, &tell).await {
+            let end = match read(&mut stream, &mut frames, &sender).await {
                 Ok(how) => how.to_owned(),
                 Err(error) => error.to_string(),
             };
-            tell.send_modify(|seen| seen.end = Some(end));
+            sender.send_modify(|seen| seen.end = Some(end));
         });
         Ok(Self { seen })
     }
@@ -75,7 +75,7 @@ impl Reader {
             Ok(Err(_)) => "the reader is gone".to_owned(),
             Err(_) => format!("after {PATIENCE:?} it had not all come"),
         };
-        Err(format!("{outcome}; {}", told(&self.seen.borrow().numbers)).into())
+        Err(format!("{outcome}; {}", summary(&self.seen.borrow().numbers)).into())
     }
 
     /// Waits until so many more have come.
@@ -84,7 +84,7 @@ impl Reader {
         self.until(|seen| seen.len() >= enough).await.map(|_| ())
     }
 
-    /// What is left of a connection whose gateway is gone.
+    /// The rest of a connection whose gateway has ended.
     pub(crate) async fn rest(&mut self) -> Result<Vec<u64>, Failed> {
         let ended = timeout(PATIENCE, self.seen.wait_for(|seen| seen.end.is_some())).await;
         let seen = ended.map_err(|_| "the connection does not end")?.map_err(|error| error.to_string())?;
@@ -101,7 +101,7 @@ impl Reader {
 async fn read(
     stream: &mut TcpStream,
     frames: &mut FrameReader,
-    tell: &watch::Sender<Seen>,
+    sender: &watch::Sender<Seen>,
 ) -> std::io::Result<&'static str> {
     while let Some(frame) = frames.next(stream).await? {
         match frame.opcode {
@@ -113,16 +113,16 @@ async fn read(
             _ => {
                 let message: Value = serde_json::from_slice(&frame.payload).unwrap_or_default();
                 if let Some(number) = message["payload"]["seq"].as_u64() {
-                    tell.send_modify(|seen| seen.numbers.push(number));
+                    sender.send_modify(|seen| seen.numbers.push(number));
                 }
             }
         }
     }
-    Ok("without a word")
+    Ok("without a close frame")
 }
 
 /// The first and the last of what was seen, and how many there were.
-pub(crate) fn told(seen: &[u64]) -> String {
+pub(crate) fn summary(seen: &[u64]) -> String {
     match seen {
         [] => "nothing was seen".to_owned(),
         [first, .., last] => format!("{} were seen, from {first} to {last}", seen.len()),

@@ -18,7 +18,7 @@ const DRIVER: &str = "chromedriver";
 const REQUIRE: &str = "GATECHECK_REQUIRE";
 /// The driver prints this, and then its port.
 const ANNOUNCEMENT: &str = "was started successfully on port ";
-/// A browser that is seen by nobody and talks to nobody but the page.
+/// A headless browser that connects to nothing but the page.
 const ARGUMENTS: [&str; 11] = [
     "--headless",
     // Containers rarely allow the sandbox, and the page is ours.
@@ -106,7 +106,7 @@ async fn port(stdout: BufReader<tokio::process::ChildStdout>) -> Result<u16, Box
             return Ok(port);
         }
     }
-    Err("it ended without a word of its port".into())
+    Err("it ended without printing its port".into())
 }
 
 fn capabilities(browser: &Path, profile: &Path) -> Value {

@@ -107,7 +107,7 @@ async fn a_customer_watches_and_comes_back(window: Window) -> Result<(), Failed>
     Ok(())
 }
 
-/// A token that the gateway refuses signs nobody in. A browser cannot see why, so the page suspects the token.
+/// A refused token does not sign in. A browser does not expose the reason, so the page names the token as a possible cause.
 async fn a_bad_token_is_told(window: Window) -> Result<(), Failed> {
     let gateway = Gateway::start().await?;
     let page = Visit::open(&window, &gateway.page()).await?;

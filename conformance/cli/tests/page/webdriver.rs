@@ -37,7 +37,7 @@ pub(crate) enum DriveError {
     #[error("{code}: {message}")]
     Refused { code: String, message: String },
     /// The answer is not what the specification says.
-    #[error("an answer that nobody expects: {0}")]
+    #[error("an unexpected answer: {0}")]
     Odd(Value),
 }
 
@@ -63,7 +63,7 @@ impl Window {
     }
 
     pub(crate) async fn go_to(&self, address: &str) -> Result<(), DriveError> {
-        self.tell("/url", json!({ "url": address })).await.map(drop)
+        self.post("/url", json!({ "url": address })).await.map(drop)
     }
 
     pub(crate) async fn address(&self) -> Result<String, DriveError> {
@@ -71,17 +71,17 @@ impl Window {
     }
 
     pub(crate) async fn resize(&self, width: u64, height: u64) -> Result<(), DriveError> {
-        self.tell("/window/rect", json!({ "width": width, "height": height })).await.map(drop)
+        self.post("/window/rect", json!({ "width": width, "height": height })).await.map(drop)
     }
 
     /// Runs a script on the page; what it returns.
     pub(crate) async fn run(&self, script: &str) -> Result<Value, DriveError> {
-        self.tell("/execute/sync", json!({ "script": script, "args": [] })).await
+        self.post("/execute/sync", json!({ "script": script, "args": [] })).await
     }
 
     /// What the browser complained of since it was asked last: errors of scripts, breaches of a policy. This is the driver's own.
     pub(crate) async fn log(&self) -> Result<Value, DriveError> {
-        self.tell("/se/log", json!({ "type": "browser" })).await
+        self.post("/se/log", json!({ "type": "browser" })).await
     }
 
     /// A picture in PNG.
@@ -92,7 +92,7 @@ impl Window {
 
     /// Every element that a CSS selector matches.
     pub(crate) async fn find_all(&self, selector: &str) -> Result<Vec<Element>, DriveError> {
-        let found = self.tell("/elements", json!({ "using": "css selector", "value": selector })).await?;
+        let found = self.post("/elements", json!({ "using": "css selector", "value": selector })).await?;
         match found {
             Value::Array(found) => {
                 found.into_iter().map(|found| text(found[ELEMENT].clone()).map(Element)).collect()
@@ -103,7 +103,7 @@ impl Window {
 
     /// The first element that a CSS selector matches.
     pub(crate) async fn find(&self, selector: &str) -> Result<Element, DriveError> {
-        let found = self.tell("/element", json!({ "using": "css selector", "value": selector })).await?;
+        let found = self.post("/element", json!({ "using": "css selector", "value": selector })).await?;
         text(found[ELEMENT].clone()).map(Element)
     }
 
@@ -120,18 +120,18 @@ impl Window {
     }
 
     pub(crate) async fn click(&self, element: &Element) -> Result<(), DriveError> {
-        self.tell(&format!("/element/{}/click", element.0), json!({})).await.map(drop)
+        self.post(&format!("/element/{}/click", element.0), json!({})).await.map(drop)
     }
 
     pub(crate) async fn clear(&self, element: &Element) -> Result<(), DriveError> {
-        self.tell(&format!("/element/{}/clear", element.0), json!({})).await.map(drop)
+        self.post(&format!("/element/{}/clear", element.0), json!({})).await.map(drop)
     }
 
     pub(crate) async fn write(&self, element: &Element, keys: &str) -> Result<(), DriveError> {
-        self.tell(&format!("/element/{}/value", element.0), json!({ "text": keys })).await.map(drop)
+        self.post(&format!("/element/{}/value", element.0), json!({ "text": keys })).await.map(drop)
     }
 
-    async fn tell(&self, command: &str, body: Value) -> Result<Value, DriveError> {
+    async fn post(&self, command: &str, body: Value) -> Result<Value, DriveError> {
         self.ask("POST", command, Some(&body)).await
     }
 

@@ -109,7 +109,7 @@ fn junit(path: &Path) {
     }
 }
 
-/// What is listed keeps nobody from releasing, until it passes or its time is over; the list can be written by the run itself.
+/// A listed failure does not fail the run until the case passes or the entry expires; the run can write the list itself.
 #[test]
 fn known_failures_are_listed() {
     let broken = gateway("1000000");
@@ -141,19 +141,19 @@ fn known_failures_are_listed() {
     let (_, junit) = judge(broken.path(), &["--format", "junit"]);
     assert!(junit.contains("<testsuite name=\"known-failing.toml\" tests=\"1\""), "{junit}");
 
-    let mended = gateway("65536");
-    fs::write(mended.path().join("known-failing.toml"), &written).expect("a list");
-    let (code, text) = judge(mended.path(), &[]);
+    let fixed = gateway("65536");
+    fs::write(fixed.path().join("known-failing.toml"), &written).expect("a list");
+    let (code, text) = judge(fixed.path(), &[]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("unexpected pass") && text.contains("off the list"), "{text}");
-    let (code, text) = judge(mended.path(), &["--update-baseline"]);
+    let (code, text) = judge(fixed.path(), &["--update-baseline"]);
     assert_eq!(code, 0, "{text}");
-    assert!(!read(&mended.path().join("known-failing.toml")).contains("[[known]]"), "{text}");
+    assert!(!read(&fixed.path().join("known-failing.toml")).contains("[[known]]"), "{text}");
 }
 
-/// A list that is wrong is told before anything is started, with the line.
+/// An invalid list is an error that names the line, before anything is started.
 #[test]
-fn a_wrong_list_is_told() {
+fn an_invalid_list_is_reported() {
     let folder = gateway("65536");
     for (list, says) in [
         ("[[known]]\ncase = \"gateway/no/such\"\nreason = \"r\"\n", "known-failing.toml:1: no case matches"),
@@ -197,9 +197,9 @@ fn cases_are_repeated_and_divided() {
     assert!(code == 2 && text.contains("no case is selected for this shard"), "{text}");
 }
 
-/// Told at length, each expectation has a line.
+/// With `--verbose`, each expectation has a line.
 #[test]
-fn more_can_be_told() {
+fn verbose_prints_expectations() {
     let folder = gateway("65536");
     let (_, short) = judge(folder.path(), &[]);
     let (code, long) = judge(folder.path(), &["-v"]);

@@ -42,7 +42,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
             with_browser(|folder| ends.block_on(ends_with_its_adapter(folder)))
         }),
         Trial::ignorable_test("browser/a_page_that_fails_is_told", move || {
-            with_browser(|folder| fails.block_on(failures_are_told(folder)))
+            with_browser(|folder| fails.block_on(failures_are_reported(folder)))
         }),
     ]
 }
@@ -74,7 +74,7 @@ async fn holds(folder: &Path) -> Result<(), Failed> {
     }
     let filters = FILTERS.map(|filter| format!(" --filter '{filter}'")).concat();
     match shell(folder, &format!("gatecheck client --jobs 2{filters}")).await? {
-        // A host that was too busy to tell says nothing against the adapter.
+        // An inconclusive run on a busy host is no fault of the adapter.
         (0 | 3, _) => Ok(()),
         (code, printed) => Err(format!("exit code {code}: {printed}").into()),
     }
@@ -116,7 +116,7 @@ async fn ends_with_its_adapter(folder: &Path) -> Result<(), Failed> {
 }
 
 /// A page that cannot serve ends its adapter, which says why.
-async fn failures_are_told(folder: &Path) -> Result<(), Failed> {
+async fn failures_are_reported(folder: &Path) -> Result<(), Failed> {
     init(folder).await?;
     let page = fs::read_to_string(folder.join("page.js")).map_err(|error| error.to_string())?;
     for (script, reason) in [

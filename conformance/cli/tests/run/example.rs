@@ -85,7 +85,7 @@ async fn judge_attached(folder: &Path) -> Result<(), Failed> {
 
 fn check(report: &Value) -> Result<(), Failed> {
     let standings = standings(report);
-    // A host that was too busy to tell has not told of all.
+    // On a busy host some requirements may stay undecided.
     let doubtful = cases(report).any(|case| case["verdict"] == "inconclusive");
     for (id, expected) in KNOWN {
         let found = standings.get(id).copied().unwrap_or("no verdict");

@@ -64,7 +64,7 @@ async fn conforms(arms: &Arms, arm: Arm) -> Result<Completion, Failed> {
     let (code, report) = gatecheck(&["run", "--format", "json", "--broker", &broker]).await?;
     let troubles: Vec<_> =
         cases(&report).filter(|case| case["verdict"] != "pass").map(Value::to_string).collect();
-    // A host that was too busy to tell says nothing against the reference pair.
+    // An inconclusive run on a busy host is no fault of the reference pair.
     if !matches!(code, 0 | 3) {
         return Err(format!("exit code {code}:\n{}", troubles.join("\n")).into());
     }
@@ -112,7 +112,7 @@ pub(crate) fn holds_claims(code: i32, report: &Value, unclaimed: &[&str]) -> Res
         let is_claimed = !unclaimed.iter().any(|unclaimed| id.starts_with(unclaimed));
         *standing != if is_claimed { "shown" } else { "not_claimed" }
     });
-    // A host that was too busy to tell says nothing against the client.
+    // An inconclusive run on a busy host is no fault of the client.
     match code {
         0 if standings.is_empty() => Ok(()),
         3 => Ok(()),

@@ -79,7 +79,7 @@ async fn is_found_out(seed: &Seed, folder: &Path) -> Result<(), Failed> {
     }
     let profile = profile.display().to_string();
     let (code, report) = gatecheck(&[seed.subject, "-c", &profile, "--format", "json"]).await?;
-    // A host that was too busy to tell has not told of all.
+    // On a busy host some requirements may stay undecided.
     let doubtful = cases(&report).any(|case| case["verdict"] == "inconclusive");
     let standing = |wanted: &str| -> BTreeSet<String> {
         let of_this = standings(&report).into_iter().filter(|(_, standing)| *standing == wanted);
@@ -94,13 +94,13 @@ async fn is_found_out(seed: &Seed, folder: &Path) -> Result<(), Failed> {
     let blamed: Vec<_> = found.difference(&known).collect();
     let missed: Vec<_> = known.difference(&found).collect();
     if !blamed.is_empty() || !doubtful && (!missed.is_empty() || code != seed.exit_code) {
-        let told = format!("exit code {code}; blamed wrongly: {blamed:?}; not found: {missed:?}");
+        let summary = format!("exit code {code}; blamed wrongly: {blamed:?}; not found: {missed:?}");
         let astray: Vec<&String> = blamed.into_iter().chain(missed).collect();
         let cases: Vec<String> = cases(&report)
             .map(Value::to_string)
             .filter(|case| astray.iter().any(|id| case.contains(id.as_str())))
             .collect();
-        return Err(format!("{told}\n{}", cases.join("\n")).into());
+        return Err(format!("{summary}\n{}", cases.join("\n")).into());
     }
     Ok(())
 }

@@ -31,8 +31,8 @@ ping_interval = "400ms"
 pong_timeout = "200ms"
 connect_timeout = "1s"
 "#;
-/// What that command cannot be told.
-const NOT_TOLD: [&str; 4] = ["AUTH-7", "AUTH-10", "CONN-7", "MSG-6"];
+/// Requirements whose settings that command does not accept.
+const NOT_CONFIGURABLE: [&str; 4] = ["AUTH-7", "AUTH-10", "CONN-7", "MSG-6"];
 
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let conform = ["RS256", "ES256", "EdDSA"].map(|algorithm| {
@@ -45,7 +45,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     conform.into_iter().chain([shared]).collect()
 }
 
-/// Everything holds that its command can be told of.
+/// Every requirement holds whose settings its command accepts.
 async fn conforms(algorithm: &str) -> Result<(), Failed> {
     let folder = TempDir::with_prefix("gatecheck-shared-").map_err(|error| error.to_string())?;
     let profile = folder.path().join("gatecheck.toml");
@@ -56,7 +56,7 @@ async fn conforms(algorithm: &str) -> Result<(), Failed> {
     let single = if algorithm == "RS256" { None } else { Some("AUTH-11") };
     let mut odd = standings(&report);
     odd.retain(|id, standing| {
-        *standing != if NOT_TOLD.contains(id) || single == Some(*id) { "not_shown" } else { "shown" }
+        *standing != if NOT_CONFIGURABLE.contains(id) || single == Some(*id) { "not_shown" } else { "shown" }
     });
     if !matches!(code, 0 | 3) || code == 0 && !odd.is_empty() {
         return Err(format!("exit code {code}: {odd:?}").into());

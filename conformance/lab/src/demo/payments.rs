@@ -13,7 +13,7 @@ const MAX_OPEN: usize = 6;
 const ASIDES: u32 = 15;
 /// How many payments in a hundred fail.
 const FAILURES: u32 = 15;
-/// Those who pay.
+/// The users that pay.
 const PAYERS: [&str; 3] = ["ada", "carl", "vera"];
 const CURRENCIES: [&str; 3] = ["EUR", "USD", "UAH"];
 const METHODS: [&str; 3] = ["card", "transfer", "wallet"];
@@ -31,7 +31,7 @@ pub struct MadeUp {
     pub data: Data,
 }
 
-/// What an event tells, in the order in which people read it.
+/// An event's fields, in the order in which people read them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the wire, and mean what they say")]
@@ -183,9 +183,9 @@ mod tests {
         for MadeUp { kind, data } in events(7) {
             let Some(step) = kind.strip_prefix("payment:") else { continue };
             let Data::Payment { id, user_id, .. } = data else { panic!("{data:?}") };
-            let (payer, taken) = steps.entry(id.clone()).or_insert((user_id, Vec::new()));
+            let (payer, seen) = steps.entry(id.clone()).or_insert((user_id, Vec::new()));
             assert_eq!(*payer, user_id);
-            taken.push(step);
+            seen.push(step);
             match step {
                 "created" => assert!(open.insert(id)),
                 "updated" => assert!(open.contains(&id)),
@@ -193,7 +193,7 @@ mod tests {
             }
             assert!(open.len() <= MAX_OPEN);
         }
-        let ends: BTreeSet<_> = steps.values().map(|(_, taken)| taken.join(" ")).collect();
+        let ends: BTreeSet<_> = steps.values().map(|(_, seen)| seen.join(" ")).collect();
         let whole = ["created updated completed", "created updated failed"];
         assert!(whole.iter().all(|steps| ends.contains(*steps)), "{ends:?}");
         assert!(ends.iter().all(|steps| whole.iter().any(|whole| whole.starts_with(steps))), "{ends:?}");
@@ -210,9 +210,9 @@ mod tests {
         assert!(body.ends_with(r#""status":"pending"}}"#), "{body}");
     }
 
-    /// Every family of events comes up, and the same seed tells the same story.
+    /// Every family of events occurs, and the same seed yields the same events.
     #[test]
-    fn a_seed_tells_one_story() {
+    fn a_seed_is_deterministic() {
         let kinds: BTreeSet<_> = events(1).into_iter().map(|event| event.kind).collect();
         for kind in ["profile:updated", "session:started", "admin:alert", "catalog:changed"] {
             assert!(kinds.contains(kind), "{kinds:?}");

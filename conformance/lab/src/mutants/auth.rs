@@ -171,7 +171,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
 ];
 
-/// Gives the gateway another token where `change` has one; it is told the token as it stands in the query.
+/// Replaces the token where `change` returns another; `change` receives the token as it stands in the query.
 fn retoken(change: impl Fn(&str) -> Option<String> + Clone + Send + Sync + 'static) -> Boundary {
     wire(move |_| {
         let change = change.clone();
@@ -190,7 +190,7 @@ fn retoken(change: impl Fn(&str) -> Option<String> + Clone + Send + Sync + 'stat
     })
 }
 
-/// A good token for whoever the given one names.
+/// A good token for the user that the given one names.
 fn good(token: &str) -> String {
     let user = claim(token, "userId");
     let bearer = Bearer {
@@ -221,8 +221,8 @@ fn is_signed_as(token: &str, signature: Signature) -> bool {
 fn is_made_by(token: &str, recipe: TokenSpec) -> bool {
     let Value::Object(claims) = part(token, 1) else { return false };
     let recipe = TokenSpec { claims: claims.into_iter().collect(), ..recipe };
-    let nobody = Bearer { user_id: "", email: "", role: Role::Customer };
-    recipe.mint(&nobody, &Issuer::with_secret(sim::SECRET), now_s()).as_deref() == Some(token)
+    let unnamed = Bearer { user_id: "", email: "", role: Role::Customer };
+    recipe.mint(&unnamed, &Issuer::with_secret(sim::SECRET), now_s()).as_deref() == Some(token)
 }
 
 /// When simulations begin, in seconds since the Unix epoch: they are over before an hour has passed.

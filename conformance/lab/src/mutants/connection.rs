@@ -181,7 +181,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
 ];
 
-/// Nobody is in the rooms of this beginning: neither the welcome names one, nor do their events come.
+/// No client is in rooms with this prefix: the welcome does not name them, and their events do not come.
 fn without_room(beginning: &'static str, events: &'static [&'static str]) -> Change {
     Change::default().down(move |frame| {
         if events.iter().any(|name| is(&frame, name)) {

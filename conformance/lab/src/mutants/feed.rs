@@ -1,4 +1,4 @@
-//! Changes to what a gateway's broker says and hears.
+//! Changes to what a gateway's broker sends and receives.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Gateways whose heart beats oddly.
+//! Gateways with heartbeat defects.
 
 use scenarios::frame::RawFrame;
 use sim::boundary::Passed;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sim::boundary::Boundary;
 
 use super::Mutant;
-use super::lines::{Change, answered, asked, lines, told};
+use super::lines::{Change, answered, asked, lines, reported};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -17,10 +17,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
             lines(|| {
                 let mut seen = BTreeMap::<String, u32>::new();
                 Change::default().report(move |line| {
-                    let Some(consumer) = line["consumer"].as_str() else { return told([line]) };
+                    let Some(consumer) = line["consumer"].as_str() else { return reported([line]) };
                     let times = seen.entry(consumer.to_owned()).or_default();
                     *times += 1;
-                    if *times > 1 { told([]) } else { told([line]) }
+                    if *times > 1 { reported([]) } else { reported([line]) }
                 })
             })
         },
@@ -93,7 +93,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 let mut lost = false;
                 Change::default().report(move |line| {
                     lost |= line["status"] == "reconnecting";
-                    if lost && line["event"] == "refetch" { told([]) } else { told([line]) }
+                    if lost && line["event"] == "refetch" { reported([]) } else { reported([line]) }
                 })
             })
         },
@@ -106,13 +106,13 @@ fn refetching(which: fn(&[Value]) -> bool) -> Boundary {
         let mut fetched = Vec::new();
         Change::default().report(move |line| {
             let Some(key) = line["key"].as_array().filter(|_| line["event"] == "refetch") else {
-                return told([line]);
+                return reported([line]);
             };
             let first = !fetched.contains(key);
             if first {
                 fetched.push(key.clone());
             }
-            if first || which(key) { told([line]) } else { told([]) }
+            if first || which(key) { reported([line]) } else { reported([]) }
         })
     })
 }
@@ -137,7 +137,7 @@ fn reading(change: fn(&mut Vec<Value>)) -> Boundary {
             if let Some(activities) = line["value"].as_array_mut() {
                 change(activities);
             }
-            told([line])
+            reported([line])
         })
     })
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use sim::boundary::{Boundary, Failure, FailureKind};
 
 use super::Mutant;
-use super::lines::{Change, asked, lines, told};
+use super::lines::{Change, asked, lines, reported};
 use super::wire::{Change as OnWire, SharedState, down, is, up, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -60,12 +60,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
                         let leaves = line["event"] == "status" && line["old"] == "connected";
                         if leaves && renews.with(std::mem::take) {
                             skipped.with(|skipped| *skipped = true);
-                            return told([]);
+                            return reported([]);
                         }
                         if line["event"] == "status" && skipped.with(std::mem::take) {
                             line["old"] = json!("connected");
                         }
-                        told([line])
+                        reported([line])
                     })
             })
         },

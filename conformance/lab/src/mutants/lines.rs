@@ -1,4 +1,4 @@
-//! Changes to what a client's adapter hears and says.
+//! Changes to what a client's adapter receives and sends.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) fn lines(make: impl Fn() -> Change + Send + Sync + 'static) -> Bounda
     Boundary { lines: Some(Arc::new(move || Box::new(make()))), ..Boundary::default() }
 }
 
-/// Configures the client otherwise than it was told.
+/// Changes an option of the client's configuration.
 pub(super) fn configured(option: &'static str, change: fn(&Value) -> Value) -> Boundary {
     lines(move || {
         Change::default().request(move |mut line| {
@@ -62,7 +62,7 @@ impl Lines for Change {
     fn report(&mut self, line: Value) -> AdapterLine {
         match &mut self.report {
             Some(on) => on(line),
-            None => told([line]),
+            None => reported([line]),
         }
     }
 }
@@ -71,11 +71,11 @@ pub(super) fn asked(lines: impl IntoIterator<Item = Value>) -> AdapterLine {
     AdapterLine { to_adapter: lines.into_iter().collect(), ..AdapterLine::default() }
 }
 
-pub(super) fn told(lines: impl IntoIterator<Item = Value>) -> AdapterLine {
+pub(super) fn reported(lines: impl IntoIterator<Item = Value>) -> AdapterLine {
     AdapterLine { to_judge: lines.into_iter().collect(), ..AdapterLine::default() }
 }
 
 /// The answer to a request that is not passed on.
 pub(super) fn answered(request: &Value) -> AdapterLine {
-    told([json!({ "id": request["id"], "ok": true })])
+    reported([json!({ "id": request["id"], "ok": true })])
 }

@@ -109,7 +109,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         id: "gateway/masks-are-optional",
         requirement: "MSG-7",
         about: "Frames without a mask are read like any others (RFC 6455 section 5.1).",
-        // Whatever passes is masked anew.
+        // Forwarded frames are masked again.
         boundary: || wire(|_| Change::default()),
     },
     Mutant {

@@ -4,7 +4,7 @@ use scenarios::frame::RawFrame;
 use serde_json::{Value, json};
 
 use super::Mutant;
-use super::lines::{Change, answered, asked, configured, lines, told};
+use super::lines::{Change, answered, asked, configured, lines, reported};
 use super::wire::{Change as OnWire, SharedState, is, message, nothing, up, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -66,7 +66,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                         if line["event"] == "status" {
                             announces.with(|is_connecting| *is_connecting = line["status"] == "connecting");
                         }
-                        told([line])
+                        reported([line])
                     })
                     .request(move |line| {
                         let is_lost = line["op"] == "send" && asks.with(|is_connecting| *is_connecting);
@@ -98,10 +98,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 Change::default().report(move |line| {
                     if line["status"] == "connected" && line["event"] == "status" {
                         held = Some(line);
-                        return told([]);
+                        return reported([]);
                     }
                     let emitted = line["event"] == "emit" && line["name"] == "connected";
-                    if emitted { told([line].into_iter().chain(held.take())) } else { told([line]) }
+                    if emitted { reported([line].into_iter().chain(held.take())) } else { reported([line]) }
                 })
             })
         },

@@ -164,13 +164,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
 ];
 
-/// What one connection hears of a user's own is heard by all others as well.
+/// A user's private events that one connection receives reach all other connections as well.
 fn everyone_overhears() -> Boundary {
     let heard = SharedState::<Option<String>>::new();
     wire(move |_| overhears(heard.clone(), || true))
 }
 
-/// What one connection hears of a user's own is heard as well by those who have asked for such a room.
+/// A user's private events that one connection receives also reach connections that asked for such a room.
 fn overheard(is_asked_for: fn(&str) -> bool) -> Boundary {
     let heard = SharedState::<Option<String>>::new();
     wire(move |_| {
@@ -187,7 +187,7 @@ fn overheard(is_asked_for: fn(&str) -> bool) -> Boundary {
     })
 }
 
-/// Hears what another connection has heard of a user's own, just before the next event.
+/// Receives the private events that another connection received, just before the next event.
 fn overhears(heard: SharedState<Option<String>>, listens: impl Fn() -> bool + Send + 'static) -> Change {
     Change::default().down(move |frame| {
         if is(&frame, "profile:updated") {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Mutant;
-use super::lines::{Change, answered, asked, ignoring, lines, told};
+use super::lines::{Change, answered, asked, ignoring, lines, reported};
 use super::wire::{Change as OnWire, SharedState, down, end, is, is_control, message, nothing, up, wire};
 use tungstenite::protocol::frame::coding::Control;
 
@@ -21,7 +21,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || {
             lines(|| {
                 Change::default().report(|line| {
-                    if line["event"] == "status" { told([line.clone(), line]) } else { told([line]) }
+                    if line["event"] == "status" { reported([line.clone(), line]) } else { reported([line]) }
                 })
             })
         },
@@ -35,13 +35,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 let mut last = json!("disconnected");
                 Change::default().report(move |mut line| {
                     if line["event"] != "status" {
-                        return told([line]);
+                        return reported([line]);
                     }
                     if line["status"] == "connecting" {
-                        return told([]);
+                        return reported([]);
                     }
                     line["old"] = std::mem::replace(&mut last, line["status"].clone());
-                    told([line])
+                    reported([line])
                 })
             })
         },
@@ -54,12 +54,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
             lines(|| {
                 Change::default().report(|mut line| {
                     if line["status"] == "error" {
-                        return told([]);
+                        return reported([]);
                     }
                     if line["old"] == "error" {
                         line["old"] = json!("connecting");
                     }
-                    told([line])
+                    reported([line])
                 })
             })
         },
@@ -109,7 +109,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     .report(move |line| {
                         wants.with(|wanted| *wanted |= line["event"] == "token_wanted");
                         let is_silent = left.with(|left| *left) && line["event"] == "status";
-                        if is_silent { told([]) } else { told([line]) }
+                        if is_silent { reported([]) } else { reported([line]) }
                     })
                     .request(move |line| {
                         if line["op"] != "disconnect" || !wanted.with(std::mem::take) {
@@ -118,7 +118,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                         leaves.with(|left| *left = true);
                         let status =
                             json!({ "event": "status", "old": "connecting", "status": "disconnected" });
-                        told([status, json!({ "id": line["id"], "ok": true })])
+                        reported([status, json!({ "id": line["id"], "ok": true })])
                     })
             })
         },
@@ -317,7 +317,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     if line["event"] == "emit" && line["name"] != "connected" {
                         line["payload"] = Value::Null;
                     }
-                    told([line])
+                    reported([line])
                 })
             })
         },
@@ -368,7 +368,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
 /// Drops reports of an event.
 fn dropping(event: &'static str, which: fn(&Value) -> bool) -> sim::boundary::Boundary {
     lines(move || {
-        Change::default()
-            .report(move |line| if line["event"] == event && which(&line) { told([]) } else { told([line]) })
+        Change::default().report(move |line| {
+            if line["event"] == event && which(&line) { reported([]) } else { reported([line]) }
+        })
     })
 }

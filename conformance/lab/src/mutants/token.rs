@@ -105,7 +105,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     if line["config"]["pingInterval"].is_u64() {
                         line["config"]["pingInterval"] = json!(25_000);
                     }
-                    super::lines::told([line])
+                    super::lines::reported([line])
                 })
             })
         },

@@ -150,7 +150,7 @@ pub(super) fn nothing() -> Passed {
     Passed::default()
 }
 
-/// The connection ends without a word.
+/// The connection ends without a close frame.
 pub(super) fn end() -> Passed {
     Passed { end: true, ..Passed::default() }
 }

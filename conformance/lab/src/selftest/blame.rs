@@ -81,9 +81,9 @@ fn a_client_that_stays_away_is_one_finding() {
     assert_eq!(failed, names(&["PING-3"]));
 }
 
-/// Events that do not reach their user are no finding of BRIDGE-4, which is about everybody else.
+/// Events that do not reach their user are no finding of BRIDGE-4, which is about other users.
 #[test]
-fn an_event_that_does_not_reach_its_owner_is_no_stranger() {
+fn an_event_that_does_not_reach_its_owner_is_no_leak() {
     let (failed, _) = found("gateway/payments-only", &["gateway/bridge/**", "gateway/network/**"]);
     assert!(failed.contains("BRIDGE-18") && !failed.contains("BRIDGE-4"), "{failed:?}");
 }

@@ -131,8 +131,8 @@ impl Audit {
         self.trials.is_empty()
     }
 
-    /// Plays all of it in simulation, on so many threads; `tell` is called with the case of each trial that has ended.
-    pub fn play(&self, threads: usize, mut tell: impl FnMut(&ScenarioId)) -> Vacuity {
+    /// Plays all of it in simulation, on so many threads; `on_trial` is called with the case of each trial that has ended.
+    pub fn play(&self, threads: usize, mut on_trial: impl FnMut(&ScenarioId)) -> Vacuity {
         let mut vacuity = Vacuity {
             cases: self.cases.len(),
             steps: self.cases.iter().map(intervention::steps).sum(),
@@ -144,7 +144,7 @@ impl Audit {
             self.len(),
             |number| self.trial(number),
             |(case, ended)| {
-                tell(&self.cases[case].id);
+                on_trial(&self.cases[case].id);
                 self.take(&mut vacuity, &mut used, ended);
             },
         );

@@ -1,4 +1,4 @@
-//! Clients that do harm. They are ended, and come back.
+//! Misbehaving clients. The gateway closes them, and they reconnect.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::summary::Ended;
 
 /// The room whose events are so large that a reader who does not read is soon shed.
 pub(super) const HEAVY: &str = "heavy:load";
-/// How long one rests before it comes back.
+/// Pause before one reconnects.
 const REST: Duration = Duration::from_millis(500);
 /// How long a stalled reader stalls before it looks what became of it.
 const STALL: Duration = Duration::from_secs(20);
@@ -109,7 +109,7 @@ async fn send_garbage(door: &Dialer, random: &mut fastrand::Rng) -> Result<bool,
     let mut stream = if random.bool() {
         door.connect_tcp().await?
     } else {
-        door.enter("babbling", Role::Customer).await?.stream
+        door.enter("garbage", Role::Customer).await?.stream
     };
     let length = random.usize(1..GARBAGE_BYTES);
     let garbage: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(length).collect();

@@ -1,4 +1,4 @@
-//! The course of a soak: everybody comes and goes once, then comes for good; everything happens at once; everybody goes.
+//! The course of a soak: all clients connect and disconnect once, connect again, run under load, and disconnect.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use super::summary::{Ended, Memory, Problem, Progress, Summary};
 use super::{PATIENCE, SoakConfig, SoakError, now};
 use embedded_broker::Broker;
 
-/// How often progress is told, and memory looked at.
-const TELL_EVERY: Duration = Duration::from_secs(1);
-/// Problems that wait to be noted; those who find more wait.
+/// How often progress is reported, and memory measured.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// Problems that wait to be recorded; when the channel is full the sender waits.
 const PROBLEMS: usize = 1024;
 
 /// A soak under way.
@@ -43,11 +43,11 @@ impl<'a> Course<'a> {
         Self { config, broker, gateway, feed, crowd, problems, found, summary: Summary::default() }
     }
 
-    /// To the end, or until `stop`. Before everybody is there, there is nothing to sum up.
+    /// Runs to the end, or until `stop`. Before every client is connected there is no summary.
     pub(super) async fn run(
         mut self,
         mut stop: Pin<&mut impl Future<Output = ()>>,
-        tell: &mut impl FnMut(&Progress),
+        on_progress: &mut impl FnMut(&Progress),
     ) -> Result<Summary, SoakError> {
         tokio::select! {
             biased;
@@ -62,7 +62,7 @@ impl<'a> Course<'a> {
             tokio::spawn(publisher.run(self.broker.clone(), self.problems.clone(), ending.clone()));
 
         let begun = now();
-        let outages = self.endure(begun, stop, &mut publishing, tell).await?;
+        let outages = self.endure(begun, stop, &mut publishing, on_progress).await?;
         self.summary.duration = begun.elapsed();
         self.summary.replaced = self.crowd.replaced();
         over.send_replace(true);
@@ -80,8 +80,8 @@ impl<'a> Course<'a> {
         Ok(self.summary)
     }
 
-    /// Everybody comes and goes once, since what an allocator keeps for so many connections is no leak; then everybody comes
-    /// for good.
+    /// All clients connect and disconnect once, since memory that the allocator keeps for so many connections is no leak; then
+    /// all connect again.
     async fn begin(&mut self) -> Result<(), SoakError> {
         let Self { crowd, summary, found, gateway, .. } = self;
         noting(summary, found, crowd.fill()).await?;
@@ -109,7 +109,7 @@ impl<'a> Course<'a> {
         nuisances
     }
 
-    /// Clients come and go until the time is over; comes back with what the publisher says where that ended by itself.
+    /// Clients connect and disconnect until the time is over; returns the publisher's result if it ended by itself.
     ///
     /// Churn stands last: when this host cannot keep up with it, its ticks are always due, and whatever stood behind them
     /// would never have its turn.
@@ -118,10 +118,10 @@ impl<'a> Course<'a> {
         begun: Instant,
         mut stop: Pin<&mut impl Future<Output = ()>>,
         publishing: &mut JoinHandle<Result<Outages, SoakError>>,
-        tell: &mut impl FnMut(&Progress),
+        on_progress: &mut impl FnMut(&Progress),
     ) -> Result<Option<Outages>, SoakError> {
         let mut churn = interval(Duration::from_secs(1) / self.config.churn.max(1));
-        let mut telling = interval(TELL_EVERY);
+        let mut reporting = interval(REPORT_EVERY);
         let mut end = pin!(sleep(self.config.duration));
         loop {
             tokio::select! {
@@ -129,7 +129,7 @@ impl<'a> Course<'a> {
                 () = &mut stop => return Ok(None),
                 () = &mut end => return Ok(None),
                 ended = &mut *publishing => return ended?.map(Some),
-                _ = telling.tick() => tell(&self.progress(begun)),
+                _ = reporting.tick() => on_progress(&self.progress(begun)),
                 Some(problem) = self.found.recv() => self.summary.note(problem),
                 settled = self.crowd.settle() => settled?,
                 _ = churn.tick(), if self.config.churn > 0 && self.crowd.has_room() => self.crowd.replace_one(),
@@ -150,7 +150,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Nobody is left: nor may anything of them be.
+    /// Checks that no state is left once every client has disconnected.
     async fn finish(&mut self) {
         if let Err(reason) = self.gateway.deserted(PATIENCE).await {
             self.summary.note(Problem::Left(reason));
@@ -169,7 +169,7 @@ impl<'a> Course<'a> {
     }
 }
 
-/// Works, and notes the problems that are found meanwhile, so that nobody has to wait who finds one.
+/// Runs a future and records the problems that are found meanwhile, so that their senders do not block.
 async fn noting<T>(
     summary: &mut Summary,
     found: &mut mpsc::Receiver<Problem>,

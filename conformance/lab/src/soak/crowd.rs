@@ -11,12 +11,12 @@ use super::feed::Feed;
 use super::member::{Member, Teardown};
 use super::summary::Problem;
 
-/// Clients that are on their way in at once. When there are more to come, they come later.
+/// Clients that connect at the same time. Further clients wait.
 const ARRIVALS: usize = 64;
-/// One newcomer in so many is preceded by somebody who breaks off the handshake.
+/// One new client in so many is preceded by a client that aborts its handshake.
 const BREAKS_OFF: u8 = 3;
 
-/// Everybody who is there, and everybody who is coming or going.
+/// All connected clients, and all that are connecting or disconnecting.
 pub(super) struct Crowd {
     target: usize,
     door: Dialer,
@@ -67,7 +67,7 @@ impl Crowd {
         self.arrived
     }
 
-    /// Clients that were told to leave for another one.
+    /// Clients that were replaced by a new one.
     pub(super) fn replaced(&self) -> u64 {
         self.replaced
     }
@@ -96,8 +96,8 @@ impl Crowd {
         Ok(())
     }
 
-    /// One leaves, in whatever way, and another sets out; some newcomers are preceded by somebody who breaks off the
-    /// handshake.
+    /// Disconnects one client, in a random way, and connects another; some new clients are preceded by a client that aborts
+    /// its handshake.
     pub(super) fn replace_one(&mut self) {
         if !self.present.is_empty() {
             let leaving = self.present.swap_remove(self.random.usize(..self.present.len()));
@@ -110,7 +110,7 @@ impl Crowd {
         self.send(breaks_off);
     }
 
-    /// Waits until somebody has come in or has gone. Cancel safe; never ready while nobody is on the way.
+    /// Waits until a client has connected or disconnected. Cancel safe; never ready while no client is doing either.
     pub(super) async fn settle(&mut self) -> Result<(), SoakError> {
         tokio::select! {
             biased;
@@ -118,13 +118,13 @@ impl Crowd {
                 let (client, arrived) = arrived?;
                 match arrived {
                     Ok(member) => {
-                        let (leave, told) = watch::channel(None);
+                        let (leave, leaving) = watch::channel(None);
                         self.present.push(leave);
-                        self.tasks.spawn(member.stay(told, self.problems.clone()));
+                        self.tasks.spawn(member.stay(leaving, self.problems.clone()));
                         self.arrived += 1;
                     }
                     Err(DialError::Gateway(reason)) => {
-                        // Where nobody listens any more, the soak is over.
+                        // The receiver is dropped once the soak is over.
                         let _ = self.problems.send(Problem::Refused { client, reason }).await;
                     }
                     Err(error @ DialError::Host(_)) => return Err(SoakError::Harness(error.to_string())),
@@ -136,7 +136,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// Everybody leaves, those who are still coming included.
+    /// Disconnects every client, including those that are still connecting.
     pub(super) async fn empty(&mut self) -> Result<(), SoakError> {
         while !self.arriving.is_empty() {
             self.settle().await?;

@@ -80,7 +80,7 @@ impl Dialer {
     pub(super) async fn break_off(&self, half: bool) -> Result<(), DialError> {
         let mut stream = self.connect_tcp().await?;
         let request = UpgradeRequest { half, ..self.request("hesitant", Role::Customer) };
-        // The first poll writes, since a new socket has room; nobody waits for the answer.
+        // The first poll writes, since a new socket has room; the answer is not awaited.
         tokio::select! {
             biased;
             _ = request.send(&mut stream) => {}

@@ -1,4 +1,4 @@
-//! What was published, so that everybody knows what should have come.
+//! The record of published events, from which each client knows what it should have received.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,13 +19,13 @@ pub(super) struct Feed {
 /// For whom an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Audience {
-    /// Everybody.
-    Everybody,
+    /// All clients.
+    All,
     /// The connections of one user.
     User(u64),
     /// The administrators.
     Administrators,
-    /// Those who subscribed to the catalogue.
+    /// Clients that subscribed to the catalogue.
     Subscribers,
 }
 
@@ -75,7 +75,7 @@ impl Audience {
     /// One of them; most events are for one user or for subscribers.
     pub(super) fn draw(random: &mut fastrand::Rng, users: u64) -> Self {
         match random.u8(..10) {
-            0..3 => Self::Everybody,
+            0..3 => Self::All,
             3..6 => Self::User(random.u64(..users.max(1))),
             6 => Self::Administrators,
             _ => Self::Subscribers,
@@ -85,7 +85,7 @@ impl Audience {
     /// The body and the routing key of such an event.
     pub(super) fn event(self, number: u64) -> (String, &'static str) {
         let (kind, key, data): (_, _, Value) = match self {
-            Self::Everybody => ("payment:created", "payment.created", json!({ "seq": number })),
+            Self::All => ("payment:created", "payment.created", json!({ "seq": number })),
             Self::User(user) => {
                 ("profile:updated", "profile.updated", json!({ "seq": number, "userId": user_id(user) }))
             }

@@ -22,7 +22,7 @@ use conformance::amqp::Names;
 const OUTBOX_BYTES: &str = "1048576";
 /// How often the gateway is asked while something is awaited that it does not announce.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
-/// How long everybody may take to go when the gateway is told to end.
+/// Longest time that connections may take to close when the gateway shuts down.
 const GRACE: Duration = Duration::from_secs(10);
 /// What a busy host may add to that.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -81,7 +81,7 @@ impl Gateway {
         self.process.over(reason).await.into()
     }
 
-    /// Its resident memory, or nothing where this system does not tell.
+    /// Its resident memory in bytes, or 0 where this system does not report it.
     pub(super) fn resident_bytes(&self) -> u64 {
         let status = self.process.process().id().map(|id| fs::read_to_string(format!("/proc/{id}/status")));
         let resident = |status: String| {
@@ -91,7 +91,7 @@ impl Gateway {
         status.and_then(Result::ok).and_then(resident).unwrap_or_default()
     }
 
-    /// Waits until it says that nobody is there and no room is left.
+    /// Waits until it reports no connections and no rooms.
     pub(super) async fn deserted(&self, patience: Duration) -> Result<(), String> {
         let mut last = String::new();
         let ask = async {

@@ -65,7 +65,7 @@ impl Ledger {
 impl Identity {
     fn is_in(&self, audience: Audience) -> bool {
         match audience {
-            Audience::Everybody => true,
+            Audience::All => true,
             Audience::User(user) => user == self.user,
             Audience::Administrators => self.is_administrator,
             Audience::Subscribers => self.is_subscriber,
@@ -78,12 +78,12 @@ mod tests {
     use super::*;
 
     const PUBLISHED: [Audience; 6] = [
-        Audience::Everybody,
+        Audience::All,
         Audience::User(7),
         Audience::User(8),
         Audience::Administrators,
         Audience::Subscribers,
-        Audience::Everybody,
+        Audience::All,
     ];
 
     fn ledger(from: u64) -> Ledger {

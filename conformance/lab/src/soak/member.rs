@@ -1,4 +1,4 @@
-//! A healthy client: it comes, answers pings, keeps its ledger, and leaves when it is told to.
+//! A healthy client: it connects, answers pings, keeps its ledger, and disconnects on request.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub(super) struct Member {
 pub(super) enum Teardown {
     /// By the closing handshake.
     Close,
-    /// Without a word.
+    /// By dropping the TCP connection.
     Drop,
 }
 
@@ -87,7 +87,7 @@ impl Member {
         Ok(Self { client, socket, ledger, feed })
     }
 
-    /// Stays until it is told to leave, and tells of every problem.
+    /// Stays connected until a `Teardown` arrives, and reports every problem.
     pub(super) async fn stay(
         mut self,
         mut leave: watch::Receiver<Option<Teardown>>,
@@ -95,7 +95,7 @@ impl Member {
     ) {
         let outcome = self.converse(&mut leave).await;
         if let Err(problem) = outcome {
-            // Where nobody listens any more, the soak is over.
+            // The receiver is dropped once the soak is over.
             let _ = problems.send(problem).await;
         }
     }
@@ -104,7 +104,7 @@ impl Member {
         let parting = loop {
             tokio::select! {
                 biased;
-                parting = told_to_leave(leave) => break parting,
+                parting = teardown_requested(leave) => break parting,
                 frame = self.socket.next() => self.take(frame).await?,
             }
         };
@@ -122,7 +122,7 @@ impl Member {
             Err(_) => self.feed.with(|audiences| self.ledger.close(until, audiences))?,
         }
         if parting == Teardown::Close {
-            // A gateway that is gone needs no goodbye.
+            // The gateway may have ended already.
             let _ = self.socket.send(RawFrame::control(Control::Close, NORMAL)).await;
             let _ =
                 timeout(PATIENCE, async { while matches!(self.socket.next().await, Ok(Some(_))) {} }).await;
@@ -160,8 +160,8 @@ fn is_pong(payload: &[u8]) -> bool {
     Dialect::default().decode_server(text).is_ok_and(|decoded| decoded.message == ServerMessage::Pong)
 }
 
-/// How to leave; without a word where nobody is left to say so.
-async fn told_to_leave(leave: &mut watch::Receiver<Option<Teardown>>) -> Teardown {
-    let told = leave.wait_for(Option::is_some).await;
-    told.ok().and_then(|parting| *parting).unwrap_or(Teardown::Drop)
+/// How to disconnect; `Drop` once the sender is dropped.
+async fn teardown_requested(leave: &mut watch::Receiver<Option<Teardown>>) -> Teardown {
+    let requested = leave.wait_for(Option::is_some).await;
+    requested.ok().and_then(|parting| *parting).unwrap_or(Teardown::Drop)
 }

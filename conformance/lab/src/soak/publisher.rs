@@ -45,7 +45,7 @@ pub(super) struct Publisher {
     restart_every: Duration,
     random: fastrand::Rng,
     outages: Outages,
-    /// Whether nobody consumed when this was last looked at.
+    /// Whether the queue had no consumer at the last check.
     is_gateway_away: bool,
 }
 
@@ -121,7 +121,7 @@ impl Publisher {
             .map_err(|error| SoakError::Harness(error.to_string()))
     }
 
-    /// What is published while nobody consumes waits in the durable queue.
+    /// Events published while there is no consumer wait in the durable queue.
     async fn look_for_the_gateway(&mut self, broker: &Broker) -> Result<(), SoakError> {
         let snapshot = broker.snapshot().await?;
         self.is_gateway_away =
@@ -144,7 +144,7 @@ impl Publisher {
         };
         if timeout(PATIENCE, quiet).await.is_err() {
             let held = format!("{:?}", broker.snapshot().await?.queues.get(&queue));
-            // Where nobody listens any more, the soak is over.
+            // The receiver is dropped once the soak is over.
             let _ = problems.send(Problem::Unacknowledged(held)).await;
         }
         broker.refuse_connections(true).await?;
@@ -157,7 +157,7 @@ impl Publisher {
     }
 }
 
-/// Comes back when it is over, or nobody is left to say so.
+/// Returns when it is over, or when the sender is dropped.
 async fn ending(over: &mut watch::Receiver<bool>) {
     let _ = over.wait_for(|over| *over).await;
 }

@@ -23,9 +23,9 @@ pub struct Summary {
     pub events: u64,
     /// Deliveries that were checked.
     pub checked: u64,
-    /// Healthy clients that were told to leave for another one: the churn as it really was.
+    /// Healthy clients that were replaced: the actual churn.
     pub replaced: u64,
-    /// Handshakes that were broken off in the middle.
+    /// Handshakes that were aborted.
     pub broke_off: u64,
     /// What became of the broker.
     pub outages: Outages,
@@ -64,7 +64,7 @@ pub struct Memory {
 /// How far it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    /// Time since everybody was there.
+    /// Time since every client was connected.
     pub elapsed: Duration,
     /// Healthy clients.
     pub connections: usize,
@@ -104,7 +104,7 @@ pub enum Problem {
         /// The event.
         number: u64,
     },
-    /// An event came that nobody published.
+    /// An event came that was not published.
     Unpublished {
         /// The client.
         client: u64,
@@ -127,7 +127,7 @@ pub enum Problem {
     },
     /// An event was not acknowledged in time.
     Unacknowledged(String),
-    /// Something was left behind when everybody had gone.
+    /// State was left behind when every client had disconnected.
     Left(String),
     /// The gateway did not give its memory back.
     Memory(Memory),

@@ -95,7 +95,7 @@ impl Lanes {
             }
             x.push(at);
         }
-        // With nobody to talk to, the gateway's notes still need room.
+        // Without other actors, the gateway's notes still need room.
         let least = TIMES + MARGIN + talk;
         Self { x, gateway: diagram.gateway, talk, width: (at + MARGIN).max(least) }
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::sample;
 
-/// What a stranger said is text, wherever it stands: no element, no attribute, no end of one.
+/// Untrusted text is escaped everywhere: it never becomes an element, an attribute, or the end of one.
 #[test]
 fn data_never_becomes_markup() {
     let (report, about) = sample::run();

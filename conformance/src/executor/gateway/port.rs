@@ -1,5 +1,5 @@
-//! Ports for gateways under test. A gateway binds its port itself, some time after it was told: until it is gone no other gateway of
-//! this process may be told the same, or the one that lives would be taken for the one that could not start.
+//! Ports for gateways under test. A gateway binds its port itself, some time after its start. Until it has ended, no other
+//! gateway of this process may get the same port, or the live one would be mistaken for one that failed to start.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,13 +11,13 @@ use crate::limits::HostLimit;
 
 /// Below the ports that systems give to outgoing connections, which could take one in between.
 const RANGE: Range<u16> = 16_384..32_768;
-/// How many are looked at before there is none.
+/// Ports that are tried before `lease` fails.
 const TRIES: u32 = 1_000;
 
 /// Ports that were handed out, and not given back.
 static LEASED: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
-/// A port of the loopback interface on which nobody listened when it was chosen. Dropping it gives it back.
+/// A port of the loopback interface that was free when it was chosen. Dropping it returns the lease.
 #[derive(Debug)]
 pub(super) struct Port(u16);
 
@@ -25,7 +25,7 @@ impl Port {
     /// Chooses one. Which, is left to chance, so that several runs on one host rarely meet.
     ///
     /// # Errors
-    /// When there is none.
+    /// When no free port was found.
     #[expect(clippy::disallowed_methods, reason = "which port it is decides nothing")]
     pub(super) fn lease() -> io::Result<Self> {
         let mut chance = fastrand::Rng::new();
@@ -64,7 +64,7 @@ fn leased() -> std::sync::MutexGuard<'static, BTreeSet<u16>> {
 mod tests {
     use super::*;
 
-    /// While a port is leased, nobody else is told it, though nobody listens on it yet; afterwards it is free again.
+    /// A leased port is not leased again, although nothing listens on it yet; after its release it is free again.
     #[test]
     fn a_port_has_one_tenant() {
         let ports: Vec<Port> = (0..200).map(|_| Port::lease().unwrap()).collect();

@@ -1,5 +1,5 @@
-//! What a case about a gateway is played on: a broker, and the gateways that it feeds. Each case has one of its own, unless the
-//! profile lets gateways be shared: then a rig whose case has passed is taken by the next.
+//! The rig for a gateway case: a broker, and the gateways that it feeds. Each case has its own rig, unless the profile lets
+//! gateways be shared: then the next case reuses a rig whose case has passed.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub struct Rig {
     url: Option<String>,
     /// What the gateways' exchange and queue are called.
     pub(super) names: Names,
-    /// Whether those names are nobody else's, and go with the rig.
+    /// Whether those names are unique to this rig, and are deleted with it.
     own_names: bool,
     /// What stands between the gateways and the broker, where a scenario wants that.
     pub(super) proxy: Option<Proxy>,
@@ -43,7 +43,7 @@ pub struct Rig {
     pub(super) watches: Vec<Watch>,
     /// What the host refuses the broker, the proxy and the scripted clients.
     pub(super) refusals: Refusals,
-    /// The ports that they were told: nobody else's while the rig stands.
+    /// The gateways' ports, leased while the rig exists.
     ports: Vec<Port>,
     /// Host and port of each gateway.
     pub(super) authorities: Vec<String>,
@@ -177,7 +177,7 @@ impl Rig {
         })
     }
 
-    /// Waits until all that the gateways have at the embedded broker is there. What another broker has, cannot be told.
+    /// Waits until the gateways' topology on the embedded broker is complete. An external broker cannot be inspected.
     pub(super) async fn topology_settles(&self) {
         if let Some(broker) = &self.embedded {
             topology_settles(broker).await;

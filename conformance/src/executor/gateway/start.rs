@@ -16,11 +16,11 @@ use crate::template::Values;
 
 /// How often a gateway that is starting is asked whether it is ready.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
-/// Times that a gateway is started anew when its port was taken in between.
+/// Times that a gateway is restarted when another process has bound its port in between.
 const STARTS: u32 = 3;
 
-/// Starts the gateway on a free port and waits until it is ready. The port is free when it is chosen; should somebody
-/// take it before the gateway does, another is tried.
+/// Starts the gateway on a free port and waits until it is ready. If another process binds the port before the gateway
+/// does, another port is tried.
 pub(super) async fn start(
     executor: &Executor,
     command: &CommandProfile,

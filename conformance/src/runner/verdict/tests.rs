@@ -55,7 +55,7 @@ fn seen(judgement: Judgement, margin_ms: Option<u64>, noise: Noise) -> Seen {
 }
 
 /// The verdict in short, on a case that waited in vain for three seconds.
-fn told(company: Concurrency, seen: &[Seen]) -> (&'static str, Weight) {
+fn short(company: Concurrency, seen: &[Seen]) -> (&'static str, Weight) {
     let claimed = BTreeSet::from([id("STATE-1")]);
     let conditions = Conditions { claimed: Some(&claimed), company, slack: ms(60) };
     let (verdict, weight) = conditions.verdict(seen, ms(3000));
@@ -70,9 +70,9 @@ use Weight::{Certain, Explained, Unexplained};
 fn no_stall_makes_something_occur() {
     for company in [Others, Alone] {
         for busy in [noise(0, 0), noise(99, None), noise(5000, 5000)] {
-            assert_eq!(told(company, &[seen(occurred(), None, busy)]), ("fail", Certain), "{company:?}");
+            assert_eq!(short(company, &[seen(occurred(), None, busy)]), ("fail", Certain), "{company:?}");
             let with_late = [seen(late(1), None, busy), seen(occurred(), None, busy)];
-            assert_eq!(told(company, &with_late), ("fail", Certain), "{company:?}");
+            assert_eq!(short(company, &with_late), ("fail", Certain), "{company:?}");
         }
     }
 }
@@ -97,7 +97,7 @@ fn a_miss_by_time_alone_is_run_again_before_it_counts() {
             true => (("inconclusive", Explained), ("inconclusive", Explained)),
             false => (("inconclusive", Unexplained), ("fail", Certain)),
         };
-        assert_eq!((told(Others, &case()), told(Alone, &case())), (beside, alone), "{missed} ms, {busy:?}");
+        assert_eq!((short(Others, &case()), short(Alone, &case())), (beside, alone), "{missed} ms, {busy:?}");
     }
 }
 
@@ -118,7 +118,7 @@ fn what_was_awaited_for_long_is_not_explained_by_little() {
             true => (("inconclusive", Explained), ("inconclusive", Explained)),
             false => (("inconclusive", Unexplained), ("fail", Certain)),
         };
-        assert_eq!((told(Others, &case()), told(Alone, &case())), (beside, alone), "{busy:?}");
+        assert_eq!((short(Others, &case()), short(Alone, &case())), (beside, alone), "{busy:?}");
     }
 }
 
@@ -126,7 +126,10 @@ fn what_was_awaited_for_long_is_not_explained_by_little() {
 #[test]
 fn one_miss_is_enough() {
     let both = [seen(late(80), None, noise(0, 90)), seen(late(80), None, noise(0, 10))];
-    assert_eq!((told(Others, &both), told(Alone, &both)), (("inconclusive", Unexplained), ("fail", Certain)));
+    assert_eq!(
+        (short(Others, &both), short(Alone, &both)),
+        (("inconclusive", Unexplained), ("fail", Certain))
+    );
 }
 
 /// A pass that is wide enough by no more than the noise shows nothing; any other pass needs no excuse.
@@ -144,7 +147,7 @@ fn a_pass_that_noise_can_produce_is_doubted() {
             (None, noise(900, 900), ("pass", Certain)),
         ] {
             let case = [seen(Judgement::Passed, margin, busy)];
-            assert_eq!(told(company, &case), expected, "{company:?}, {margin:?}, {busy:?}");
+            assert_eq!(short(company, &case), expected, "{company:?}, {margin:?}, {busy:?}");
             let [case] = case;
             let shows = case.into_check().judgement == Judgement::Passed;
             assert_eq!(shows, expected.0 == "pass", "{margin:?}, {busy:?}");
@@ -157,13 +160,13 @@ fn a_pass_that_noise_can_produce_is_doubted() {
 fn only_what_is_claimed_blocks() {
     for company in [Others, Alone] {
         let case = [seen(blocked("CONN-3"), None, noise(5000, 5000))];
-        assert_eq!(told(company, &case), ("not run", Certain));
-        assert_eq!(told(company, &[seen(blocked("STATE-1"), None, noise(0, 59))]), ("blocked", Certain));
+        assert_eq!(short(company, &case), ("not run", Certain));
+        assert_eq!(short(company, &[seen(blocked("STATE-1"), None, noise(0, 59))]), ("blocked", Certain));
     }
     let busy = |host, subject| [seen(blocked("STATE-1"), None, noise(host, subject))];
-    assert_eq!(told(Others, &busy(0, 60)), ("inconclusive", Explained));
-    assert_eq!(told(Alone, &busy(299, 1499)), ("blocked", Certain));
-    assert_eq!(told(Alone, &busy(0, 1500)), ("inconclusive", Explained));
+    assert_eq!(short(Others, &busy(0, 60)), ("inconclusive", Explained));
+    assert_eq!(short(Alone, &busy(299, 1499)), ("blocked", Certain));
+    assert_eq!(short(Alone, &busy(0, 1500)), ("inconclusive", Explained));
 }
 
 /// What follows from the end of a connection that a stall has cut is no more certain than that end.
@@ -173,13 +176,13 @@ fn what_a_stall_has_cut_is_run_again() {
         for judgement in [occurred(), late(500), away(), blocked("STATE-1")] {
             let cut = Some(noise(190, 30));
             let case = [Seen { cut, ..seen(judgement.clone(), None, noise(0, 0)) }];
-            assert_eq!(told(company, &case), ("inconclusive", Explained), "{company:?}, {judgement:?}");
+            assert_eq!(short(company, &case), ("inconclusive", Explained), "{company:?}, {judgement:?}");
             let [torn] = case;
             let also = [torn, seen(occurred(), None, noise(0, 0))];
-            assert_eq!(told(company, &also), ("fail", Certain), "what occurred before is certain");
+            assert_eq!(short(company, &also), ("fail", Certain), "what occurred before is certain");
         }
         let case = [Seen { cut: Some(noise(190, 30)), ..seen(Judgement::Passed, None, noise(0, 0)) }];
-        assert_eq!(told(company, &case), ("pass", Certain));
+        assert_eq!(short(company, &case), ("pass", Certain));
     }
 }
 
@@ -259,7 +262,11 @@ fn noise_matters_where_it_was() {
     };
     assert_eq!(about(away(), &waited(3000)), Span::Between(ms(5000), ms(8000)));
     assert_eq!(about(blocked("STATE-1"), &waited(3000)), Span::Between(ms(5000), ms(8000)));
-    assert_eq!(about(blocked("STATE-1"), &waited(0)), Span::WorstOf(WINDOW), "it is not told how long");
+    assert_eq!(
+        about(blocked("STATE-1"), &waited(0)),
+        Span::WorstOf(WINDOW),
+        "the length of the wait is unknown"
+    );
 }
 
 /// A play is judged by what was seen and by nothing else where there is no doubt, and what died or was cut counts.
@@ -312,7 +319,7 @@ fn universal_rules_are_excused_by_a_cut_alone() {
         let doubt = HostNoise { noise: Some(&noise), company: Alone };
         let play = Play { trace: Trace { observations }, outcome: Ok(()) };
         let run = weighed(&scenario, &requirements, None, play, &times, doubt);
-        let told = (run.report.verdict.name(), run.weight, !run.report.universal.is_empty());
-        assert_eq!(told, expected, "{:?}", run.report.trace);
+        let outcome = (run.report.verdict.name(), run.weight, !run.report.universal.is_empty());
+        assert_eq!(outcome, expected, "{:?}", run.report.trace);
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     Command, ConnectionId, DialFailure, Input, Now, Output, SendKind, Session, SessionConfig, Status, Token,
 };
 
-/// A connection that the machine has not let go.
+/// A connection that the machine has not closed.
 #[derive(Debug)]
 struct Live {
     id: ConnectionId,
@@ -20,7 +20,7 @@ struct Live {
     phase: Phase,
     /// What it was given and has not written.
     unwritten: VecDeque<SendKind>,
-    told: BTreeSet<u8>,
+    subscribed: BTreeSet<u8>,
     last_beat: Duration,
     unanswered_since: Option<Duration>,
 }
@@ -48,15 +48,15 @@ pub(super) struct World {
     live: Option<Live>,
     closing: Option<Closing>,
     over: Option<ConnectionId>,
-    /// Messages taken and not written.
+    /// Messages accepted and not written.
     queue: VecDeque<u32>,
     next_message: u32,
     wanted: BTreeSet<u8>,
-    /// Whether a dial may begin: somebody asked, and nothing that is final has happened since.
+    /// Whether a dial may begin: `connect()` was called, and nothing final has happened since.
     sought: bool,
     redials: u32,
-    /// The delay that was told last.
-    told_delay: Option<Duration>,
+    /// The delay that was reported last.
+    reported_delay: Option<Duration>,
     /// The newest token, and whether it was given or answered for the next dial.
     newest: u8,
     fresh: bool,
@@ -92,7 +92,7 @@ impl World {
             wanted: BTreeSet::new(),
             sought: false,
             redials: 0,
-            told_delay: None,
+            reported_delay: None,
             newest: 0,
             fresh: false,
             refused: None,
@@ -296,12 +296,12 @@ impl World {
     fn observe(&mut self, output: Output) {
         match output {
             Output::AskToken { connection } => {
-                assert!(self.variant.asks_for_token && !self.fresh, "TOKEN-2: nobody needs to be asked");
+                assert!(self.variant.asks_for_token && !self.fresh, "TOKEN-2: no token is needed");
                 self.begin(connection, Phase::Asking);
             }
             Output::Dial { connection, token: with } => {
                 assert_eq!(with, token(self.newest), "TOKEN-1, TOKEN-2: an older token");
-                assert!(self.fresh || !self.variant.asks_for_token, "TOKEN-2: nobody was asked");
+                assert!(self.fresh || !self.variant.asks_for_token, "TOKEN-2: the provider was not asked");
                 self.fresh = false;
                 match self.live.as_mut().filter(|live| live.phase == Phase::Asking) {
                     Some(live) => {
@@ -330,7 +330,7 @@ impl World {
             }
             Output::Redial { attempt, delay } => {
                 assert_eq!(attempt, self.redials + 1, "BACKOFF-2");
-                self.told_delay = Some(delay);
+                self.reported_delay = Some(delay);
             }
             Output::Status { old, new } => self.changed(old, new),
             Output::Emit { name, payload } => {
@@ -352,13 +352,13 @@ impl World {
 
     fn begin(&mut self, id: ConnectionId, phase: Phase) {
         assert!(self.live.is_none() && self.closing.is_none(), "STATE-5, TOKEN-1: two at once");
-        assert!(self.sought, "STATE-4, STATE-6, STATE-8: nobody asked for it");
+        assert!(self.sought, "STATE-4, STATE-6, STATE-8: a dial that was not asked for");
         self.live = Some(Live {
             id,
             began: self.now,
             phase,
             unwritten: VecDeque::new(),
-            told: BTreeSet::new(),
+            subscribed: BTreeSet::new(),
             last_beat: self.now,
             unanswered_since: None,
         });
@@ -376,11 +376,14 @@ impl World {
             }
             ClientMessage::Subscribe(asked) => {
                 let name = number(&asked);
-                assert!(self.wanted.contains(&name) && live.told.insert(name), "SUB-1, SUB-2: once each");
+                assert!(
+                    self.wanted.contains(&name) && live.subscribed.insert(name),
+                    "SUB-1, SUB-2: once each"
+                );
                 SendKind::Request
             }
             ClientMessage::Unsubscribe(asked) => {
-                assert!(live.told.remove(&number(&asked)), "it was never told");
+                assert!(live.subscribed.remove(&number(&asked)), "it was never subscribed");
                 SendKind::Request
             }
             ClientMessage::Ping => {
@@ -417,11 +420,11 @@ impl World {
         ) || (new == Disconnected && old != Disconnected);
         assert!(known, "STATE-2: {old} → {new}");
         self.status = new;
-        // Where an old socket is waited for, there is no delay.
+        // A dial that waits for an old socket to end has no delay.
         if new == Reconnecting && self.closing.is_none() {
             let (shortest, longest) = self.variant.timing().backoff().window(self.redials);
             let delay = self.session.deadline().expect("a redial is due") - self.now;
-            assert_eq!(self.told_delay.take(), Some(delay), "the delay is told");
+            assert_eq!(self.reported_delay.take(), Some(delay), "the delay is reported");
             assert!(
                 shortest <= delay && delay <= longest,
                 "BACKOFF-1: redial {} after {delay:?}",
@@ -435,7 +438,7 @@ impl World {
     /// What holds whenever the machine is drained.
     fn check_at_rest(&self) {
         assert_eq!(self.session.status(), self.status);
-        assert!(!self.unauthorized, "STATE-8: nobody was told of the refusal");
+        assert!(!self.unauthorized, "STATE-8: the refusal was not reported");
         let expected: &[Status] = match &self.live {
             Some(Live { phase: Phase::Asking | Phase::Dialling, .. }) => &[Status::Connecting],
             Some(Live { phase: Phase::Open { .. }, .. }) => &[Status::Connected],
@@ -451,7 +454,7 @@ impl World {
             "TOKEN-1: what is asked for has been given"
         );
         if let Some(live @ Live { phase: Phase::Open { .. }, .. }) = &self.live {
-            let asked_in_full = live.told == self.wanted;
+            let asked_in_full = live.subscribed == self.wanted;
             let must_wait = waiting(live, SendKind::Request) == WINDOW;
             assert!(asked_in_full || must_wait, "SUB-2: the connection knows what is wanted");
             let offered = waiting(live, SendKind::Message);

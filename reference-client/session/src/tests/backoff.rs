@@ -15,8 +15,8 @@ fn exhausted_attempts_end_the_search() {
     bench.command(Command::Connect);
     for (dial, delay) in (1..).zip([1, 2, 4, 4, 4]) {
         bench.dial_failed(dial);
-        let (waited, told) = bench.at_deadline();
-        assert_eq!((waited, told[1].clone()), (s(delay), format!("dial {} with old", dial + 1)));
+        let (waited, outputs) = bench.at_deadline();
+        assert_eq!((waited, outputs[1].clone()), (s(delay), format!("dial {} with old", dial + 1)));
     }
     assert_eq!(
         bench.dial_failed(6),
@@ -35,7 +35,7 @@ fn connecting_after_exhaustion_starts_anew() {
     assert_eq!(bench.command(Command::Connect), ["disconnected → connecting", "dial 2 with old"]);
 }
 
-/// BACKOFF-3: after a stable connection the delays begin anew.
+/// BACKOFF-3: after a stable connection the delays start over.
 #[test]
 fn a_stable_connection_resets_the_count() {
     let mut bench = Bench::new();
@@ -88,9 +88,9 @@ fn without_reconnection_a_loss_is_the_end() {
     assert_eq!(bench.session.deadline(), None);
 }
 
-/// BACKOFF-1: what a `reconnecting` client waits for is told before the status.
+/// BACKOFF-1: the delay of a redial is reported before the status becomes `reconnecting`.
 #[test]
-fn a_redial_is_told_with_its_delay() {
+fn a_redial_is_reported_with_its_delay() {
     let mut bench = Bench::connected();
     let now = Now { monotonic: bench.now, wall: Timestamp::EPOCH };
     bench.session.handle(now, Input::Closed(ConnectionId(1), ABNORMAL)).unwrap();

@@ -1,4 +1,4 @@
-//! A bench for the machine: it keeps the time and tells in lines what comes out.
+//! A test bench for the machine: it keeps virtual time and renders each output as a line.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     Command, ConnectionId, DialFailure, Input, Now, Output, QueueFull, SendKind, Session, SessionConfig,
 };
 
-/// A machine and its time; what it puts out is told in lines.
+/// A machine and its virtual time; each output is rendered as a line.
 pub(super) struct Bench {
     pub(super) session: Session,
     pub(super) now: Duration,
@@ -61,8 +61,8 @@ impl Bench {
     pub(super) fn try_handle(&mut self, input: Input) -> Result<Vec<String>, QueueFull> {
         let now = Now { monotonic: self.now, wall: Timestamp::EPOCH };
         let outcome = self.session.handle(now, input);
-        let told = std::iter::from_fn(|| self.session.poll()).filter_map(line).collect();
-        outcome.map(|()| told)
+        let lines = std::iter::from_fn(|| self.session.poll()).filter_map(line).collect();
+        outcome.map(|()| lines)
     }
 
     pub(super) fn command(&mut self, command: Command) -> Vec<String> {

@@ -22,7 +22,7 @@ fn messages_are_emitted_and_garbage_is_not() {
     );
 }
 
-/// IN-2: whatever waits to be written, what comes in is taken in. Of answers to ping messages one waits; it answers them all.
+/// IN-2: input is processed whatever waits to be written. At most one pong message waits; it answers all earlier pings.
 #[test]
 fn what_waits_to_be_written_holds_up_nothing_that_comes() {
     let mut bench = Bench::connected();

@@ -30,7 +30,7 @@ fn opening_follows_its_order() {
     assert_eq!(bench.at_deadline(), (s(30), vec!["on 1: ping".to_owned()]));
 }
 
-/// QUEUE-3: the oldest are kept, the newest is refused, and there is room again once the network has taken one.
+/// QUEUE-3: a full queue keeps the oldest and refuses the newest; there is room again once one has been written.
 #[test]
 fn a_full_queue_refuses_the_newest() {
     let mut bench = Bench::with(|config| config.queue_capacity = 1);

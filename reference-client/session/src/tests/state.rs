@@ -94,7 +94,7 @@ fn disconnecting_stops_every_attempt() {
     assert_eq!(bench.session.deadline(), None);
 }
 
-/// STATE-6: whatever a socket that is over still says, nothing changes: not the status, not the queue, not the heartbeat.
+/// STATE-6: late inputs of an ended socket change neither the status, nor the queue, nor the heartbeat.
 #[test]
 fn signs_of_an_old_connection_change_nothing() {
     let mut bench = Bench::connected();

@@ -192,12 +192,12 @@ impl RawUser {
 }
 
 impl RawMount {
-    /// A consumer is an actor in the trace, so it must not be taken for another one.
+    /// A consumer is an actor in the trace, so its name must not be another actor's.
     fn act(self) -> Result<ClientAct, String> {
         let Self { name, hook } = self;
         let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        let taken = ["client", "gateway", "broker", "scenario", "case"].contains(&name.as_str());
-        if !plain || taken {
+        let is_reserved = ["client", "gateway", "broker", "scenario", "case"].contains(&name.as_str());
+        if !plain || is_reserved {
             return Err(format!("`{name}`: a consumer's name is lower-case letters and digits, and its own"));
         }
         Ok(ClientAct::Mount { name, hook })

@@ -27,7 +27,7 @@ pub(super) struct RawMessage {
 }
 
 impl RawMessage {
-    /// What a client under test sends; more than one are told apart by their number.
+    /// What a client under test sends; several messages are distinguished by their number.
     pub(super) fn numbered(self) -> Result<ClientAct, String> {
         let (kind, count) = (self.kind.clone(), self.count);
         check_count(count, &self.payload)?;
@@ -46,7 +46,7 @@ impl RawMessage {
     }
 }
 
-/// Whether so many messages can be sent and told apart.
+/// Whether so many messages can be sent and distinguished.
 pub(super) fn check_count(count: u32, payload: &Value) -> Result<(), String> {
     if !(1..=MAX_COUNT).contains(&count) {
         return Err(format!("`count` lies between 1 and {MAX_COUNT}"));

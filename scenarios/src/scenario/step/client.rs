@@ -23,7 +23,7 @@ pub enum ClientAction {
     Quiet(Expr),
     /// The network between the client under test and its gateway acts.
     Network(NetworkAct),
-    /// The client under test is told to act.
+    /// The client under test acts.
     Client(ClientAct),
     /// What the client under test has printed is read.
     ReadLog,

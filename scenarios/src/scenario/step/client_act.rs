@@ -1,4 +1,4 @@
-//! What the client under test is told.
+//! Requests to the client under test.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::trace::{Key, Reading};
 
-/// What the client under test is told.
+/// A request to the client under test.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClientAct {
     /// `connect`
@@ -48,7 +48,7 @@ pub enum ClientAct {
     SetToken(Option<String>),
     /// `token`: the answer of a token provider that was asked.
     GiveToken(String),
-    /// `set_user`; nothing where nobody is signed in.
+    /// `set_user`; `None` signs out.
     SetUser(Option<Value>),
     /// `mount`
     Mount {
@@ -59,7 +59,7 @@ pub enum ClientAct {
     },
     /// `unmount`
     Unmount(String),
-    /// `observe`: somebody looks at a query.
+    /// `observe`: an observer of a query mounts.
     Observe(Vec<Value>),
     /// `set_query`
     SetQuery {

@@ -24,7 +24,7 @@ pub enum GatewayAction {
     Publish {
         /// What.
         publication: Publication,
-        /// They are published again and again until each of these has matched: where nothing else tells that a gateway consumes.
+        /// They are published repeatedly until each of these has matched, for gateways that do not show otherwise that they consume.
         until: Vec<Pattern>,
     },
     /// The broker is asked what it knows.
@@ -93,7 +93,7 @@ pub enum Inspection {
     Topology,
     /// How many messages are ready in the queue.
     Queue,
-    /// How the deliveries of all queues were settled: the embedded broker tells it, any other does not.
+    /// How the deliveries of all queues were settled; only the embedded broker reports it.
     Settlements,
     /// What the gateway or client under test has printed.
     Log,

@@ -16,7 +16,7 @@ pub enum GatewayAct {
     Pong(bool),
     /// Begins the closing handshake.
     Close(CloseCode),
-    /// Drops the connection without a word.
+    /// Drops the connection without a close frame.
     Drop,
     /// Drops every connection at once.
     DropAll,

@@ -20,7 +20,7 @@ pub enum ProbeAct {
     Connect,
     /// Begins the closing handshake.
     Close(CloseCode),
-    /// Drops the connection without a word.
+    /// Drops the connection without a close frame.
     Drop,
     /// Stops reading.
     Stall,

@@ -55,7 +55,7 @@ async fn an_unknown_mechanism_is_refused(bench: &Bench) {
     client.method().await;
     let start_ok = connection::StartOk { mechanism: "MAGIC".into(), ..connection::StartOk::default() };
     client.send(0, AMQPClass::Connection(connection::AMQPMethod::StartOk(start_ok))).await;
-    assert!(client.rest().await.is_empty(), "an end without a word");
+    assert!(client.rest().await.is_empty(), "an end without a close frame");
 }
 
 async fn other_protocols_get_the_right_header_and_an_end(bench: &Bench) {
@@ -136,7 +136,7 @@ async fn a_channel_error_leaves_other_channels_alone(bench: &Bench) {
     assert_eq!(body_of(&next(&mut consumer).await), "still here");
 }
 
-/// Publishers do not wait for answers: what follows the failed one on the channel must not be taken for new.
+/// Publishers do not wait for answers: requests after the failed one on the channel must be ignored.
 async fn a_failed_channel_ignores_everything_until_its_close_is_answered(bench: &Bench) {
     let observer = bench.channel().await;
     let queue = bench.queue(&observer, "queue").await;

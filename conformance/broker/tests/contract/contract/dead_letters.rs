@@ -57,7 +57,7 @@ pub(super) fn headers_of(delivery: &Delivery) -> FieldTable {
     delivery.properties.headers().clone().expect("headers")
 }
 
-/// The deaths that a message tells, the latest first.
+/// The deaths in a message's headers, the latest first.
 pub(super) fn deaths_of(delivery: &Delivery) -> Vec<FieldTable> {
     let headers = headers_of(delivery);
     let Some(AMQPValue::FieldArray(deaths)) = headers.inner().get("x-death") else { panic!("no x-death") };

@@ -231,8 +231,8 @@ async fn an_exclusive_queue_is_locked_to_others_with_405(bench: &Bench) {
     let queue = bench.name("queue");
     let exclusive = QueueDeclareOptions { exclusive: true, ..PLAIN };
     owner.queue_declare(queue.clone(), exclusive, FieldTable::default()).await.expect("a queue");
-    let stranger = bench.connect().await;
-    let channel = async || stranger.create_channel().await.expect("a channel");
+    let other = bench.connect().await;
+    let channel = async || other.create_channel().await.expect("a channel");
     let none = FieldTable::default;
     let results = [
         code_of(channel().await.queue_declare(queue.clone(), exclusive, none()).await),
@@ -252,7 +252,7 @@ async fn an_exclusive_queue_is_locked_to_others_with_405(bench: &Bench) {
         code_of(bench.channel().await.queue_declare(queue.clone(), PLAIN, none()).await),
     ];
     assert_eq!(results, [405; 9]);
-    // Anybody may publish to it.
+    // Any connection may publish to it.
     put(&channel().await, &queue, &["a"]).await;
     crate::bench::until_ready(&owner, &queue, 1).await;
 }

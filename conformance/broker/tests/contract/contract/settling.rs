@@ -87,7 +87,7 @@ async fn a_multiple_acknowledgement_of_zero_means_all(bench: &Bench) {
     assert!(left(bench, &queue).await.is_empty());
 }
 
-/// Fetches two messages on channel 1, acknowledges them as told (channel, tag, multiple), and asserts that this is one
+/// Fetches two messages on channel 1, acknowledges them as given (channel, tag, multiple), and asserts that this is one
 /// too many, and that `returned` messages return once both channels are closed.
 async fn fails_with_406(bench: &Bench, acks: &[(u16, u64, bool)], returned: u32) {
     let observer = bench.channel().await;

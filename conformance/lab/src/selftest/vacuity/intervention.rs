@@ -5,7 +5,7 @@ use scenarios::trace::Event;
 use scenarios::{Pattern, Scenario, Times, Trace};
 use sim::boundary::{Boundary, Failure, FailureKind};
 
-use super::super::{Simulated, simulated, told};
+use super::super::{Simulated, simulated, verdict_text};
 use conformance::result::Verdict;
 
 /// What a case made of it.
@@ -50,7 +50,9 @@ pub(super) fn play(scenario: &Scenario, failure: Failure) -> Outcome {
     match &report.verdict {
         Verdict::Pass if may_pass(&scenario, &report.trace, &times, failure) => Outcome::Shown,
         Verdict::Pass => Outcome::Passed,
-        Verdict::HarnessError { .. } | Verdict::NotRun { .. } => Outcome::Broken(told(&report.verdict)),
+        Verdict::HarnessError { .. } | Verdict::NotRun { .. } => {
+            Outcome::Broken(verdict_text(&report.verdict))
+        }
         _ => Outcome::Noticed,
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn of(scenario: &Scenario) -> impl Iterator<Item = usize> + '_ {
     expectations.filter(|(_, expectation)| expectation.forbidden().is_some()).map(|(at, _)| at)
 }
 
-/// Plays variants of the reference until one is found out.
+/// Plays variants of the reference until one is detected.
 ///
 /// # Errors
 /// When the case cannot be played at all.

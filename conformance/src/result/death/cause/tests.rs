@@ -213,7 +213,7 @@ fn java_says_where_it_died() {
     );
 }
 
-/// Errors of one kind at one line are one defect, whatever their text and column; where there is no place, numbers do not tell.
+/// Errors of one kind at one line are one defect, whatever their text and column; without a location, numbers are ignored.
 #[test]
 fn a_defect_is_a_kind_and_a_line() {
     let key = |error: &str, frame: Option<&str>| Cause::of(error, frame).key();
