@@ -70,6 +70,29 @@ pub struct Options {
     pub seed: Option<u64>,
 }
 
+impl Options {
+    /// These options, and those of `other` that are missing here.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            reconnect_delay: self.reconnect_delay.or(other.reconnect_delay),
+            max_reconnect_delay: self.max_reconnect_delay.or(other.max_reconnect_delay),
+            max_reconnect_attempts: self.max_reconnect_attempts.or(other.max_reconnect_attempts),
+            jitter: self.jitter.or(other.jitter),
+            ping_interval: self.ping_interval.or(other.ping_interval),
+            pong_timeout: self.pong_timeout.or(other.pong_timeout),
+            connect_timeout: self.connect_timeout.or(other.connect_timeout),
+            stable_after: self.stable_after.or(other.stable_after),
+            auto_reconnect: self.auto_reconnect.or(other.auto_reconnect),
+            auto_connect: self.auto_connect.or(other.auto_connect),
+            queue_capacity: self.queue_capacity.or(other.queue_capacity),
+            debug: self.debug.or(other.debug),
+            token_provider: self.token_provider.or(other.token_provider),
+            seed: self.seed.or(other.seed),
+        }
+    }
+}
+
 impl From<&Timing> for Options {
     /// Every time and count of `timing`; the rest stays the client's default.
     fn from(timing: &Timing) -> Self {
