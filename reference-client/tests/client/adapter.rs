@@ -19,7 +19,7 @@ impl Judge {
     fn start() -> Self {
         let (near, far) = tokio::io::duplex(4096);
         let (input, output) = tokio::io::split(far);
-        let adapter = tokio::spawn(adapter::run(BufReader::new(input), output, TcpDial, wall()));
+        let adapter = tokio::spawn(adapter::run(input, output, TcpDial, wall()));
         let (reports, requests) = tokio::io::split(near);
         Self { requests, lines: BufReader::new(reports).lines(), adapter }
     }
