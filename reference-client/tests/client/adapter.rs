@@ -1,5 +1,7 @@
 //! The client behind its adapter.
 
+#![expect(clippy::disallowed_methods, reason = "what prints the lines is this workspace's own")]
+
 use protocol::CloseCode;
 use reference_client::{TcpDial, adapter};
 use serde_json::{Value, json};
