@@ -1,4 +1,4 @@
-//! One look at an implementation before it is judged: a set-up that is wrong is one error that says what was seen and what to
+//! One look at a subject before it is judged: a set-up that is wrong is one error that says what was seen and what to
 //! try, not sixty cases that fail.
 //!
 //! It plays a scenario of its own, through the same executor as the cases, and reads the trace.
@@ -107,7 +107,7 @@ fn agreement(found: &[Mismatch], subject: SubjectKind) -> Result<(), SetupError>
 /// What was seen.
 struct Look {
     trace: Trace,
-    /// What the implementation printed last.
+    /// What the subject printed last.
     output: Vec<String>,
 }
 

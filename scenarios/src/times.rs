@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// What the symbolic names mean in one run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Times {
-    /// What the implementation under test is configured with.
+    /// What the subject is configured with.
     pub timing: Timing,
     /// How long a step waits for something that has no window of its own.
     #[serde(serialize_with = "milliseconds")]

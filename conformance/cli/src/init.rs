@@ -18,7 +18,7 @@ pub(super) struct InitArgs {
     /// What the client is written in
     #[arg(value_enum)]
     language: Language,
-    /// Where the files go; made where it does not exist
+    /// The folder of the files, created if need be
     #[arg(value_name = "DIR", default_value = ".")]
     folder: PathBuf,
 }

@@ -47,7 +47,7 @@ pub struct SoakConfig {
     /// Events each second.
     pub events: u32,
     /// Clients of each kind that does harm: stalled, flooding, sending garbage.
-    pub nuisances: usize,
+    pub adversaries: usize,
     /// Time between two restarts of the broker.
     pub restart_every: Duration,
     /// Where randomness begins.
@@ -77,7 +77,7 @@ pub enum SoakError {
     #[diagnostic(transparent)]
     Gateway(#[from] GatewayError),
     /// It was interrupted before every client was connected.
-    #[error("interrupted before everybody was there")]
+    #[error("interrupted before every client was connected")]
     Interrupted,
     /// A task of the harness panicked.
     #[error("a task of the harness: {0}")]
@@ -100,7 +100,7 @@ pub async fn run(
     mut on_progress: impl FnMut(&Progress),
 ) -> Result<Summary, SoakError> {
     let mut stop = pin!(stop);
-    dial::raise_descriptors(config.connections + 8 * config.nuisances)?;
+    dial::raise_descriptors(config.connections + 8 * config.adversaries)?;
     let broker = Arc::new(Broker::start(BrokerConfig::default()).await?);
     let url = broker.url();
     // From before there is a process that could be left behind.

@@ -63,7 +63,7 @@ pub struct Document<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schemars(with = "Option<Vec<Universal>>")]
     universal: &'a [Universal],
-    /// How the implementation under test died, by cause.
+    /// How the subject died, by cause.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schemars(with = "Option<Vec<Death>>")]
     deaths: &'a [Death],

@@ -72,7 +72,7 @@ pub fn requirements(generator: &mut SchemaGenerator) -> Schema {
 pub fn times(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
-        "description": "`timing` is what the implementation is configured with; the others are in milliseconds.",
+        "description": "`timing` is what the subject is configured with; the others are in milliseconds.",
         "properties": {
             "timing": { "type": "object" },
             "patience": { "type": "integer", "minimum": 0 },

@@ -36,7 +36,7 @@ pub enum RequirementStatus {
     KnownFailure,
     /// A case of it could not get far enough, or says nothing.
     Undecided,
-    /// The implementation does not claim it.
+    /// The subject does not claim it.
     NotClaimed,
     /// No case of this run shows it.
     NotShown,
@@ -89,7 +89,7 @@ pub enum Why {
         /// What was seen instead.
         detail: String,
     },
-    /// The implementation under test could not be started, died, or broke the adapter protocol.
+    /// The subject could not be started, died, or broke the adapter protocol.
     Died {
         /// How.
         detail: String,

@@ -36,7 +36,7 @@ const LONG: Duration = Duration::from_secs(5);
 /// Longest wait at the end for every process to exit.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Judges an implementation. `beside` is the folder in which a list of known failures is looked for.
+/// Judges a subject. `beside` is the folder in which a list of known failures is looked for.
 pub(super) fn judge(
     profile: Profile,
     subjects: &[SubjectKind],

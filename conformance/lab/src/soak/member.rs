@@ -51,7 +51,7 @@ impl Member {
     pub(super) async fn arrive(
         client: u64,
         clients: usize,
-        door: Dialer,
+        dialer: Dialer,
         feed: Arc<Feed>,
     ) -> Result<Self, DialError> {
         let identity = Identity {
@@ -61,7 +61,7 @@ impl Member {
             is_subscriber: client.is_multiple_of(SUBSCRIBERS),
         };
         let role = if identity.is_administrator { Role::Admin } else { Role::Customer };
-        let mut socket = door.enter(&user_id(identity.user), role).await?;
+        let mut socket = dialer.enter(&user_id(identity.user), role).await?;
         if identity.is_subscriber {
             let subscribe = ClientMessage::Subscribe(Target::Room(CATALOGUE.to_owned()));
             let text = Dialect::default().encode_client(&subscribe, Timestamp::EPOCH);
@@ -101,10 +101,10 @@ impl Member {
     }
 
     async fn converse(&mut self, leave: &mut watch::Receiver<Option<Teardown>>) -> Result<(), Problem> {
-        let parting = loop {
+        let teardown = loop {
             tokio::select! {
                 biased;
-                parting = teardown_requested(leave) => break parting,
+                teardown = teardown_requested(leave) => break teardown,
                 frame = self.socket.next() => self.take(frame).await?,
             }
         };
@@ -121,7 +121,7 @@ impl Member {
             Ok(complete) => complete?,
             Err(_) => self.feed.with(|audiences| self.ledger.close(until, audiences))?,
         }
-        if parting == Teardown::Close {
+        if teardown == Teardown::Close {
             // The gateway may have ended already.
             let _ = self.socket.send(RawFrame::control(Control::Close, NORMAL)).await;
             let _ =
@@ -163,5 +163,5 @@ fn is_pong(payload: &[u8]) -> bool {
 /// How to disconnect; `Drop` once the sender is dropped.
 async fn teardown_requested(leave: &mut watch::Receiver<Option<Teardown>>) -> Teardown {
     let requested = leave.wait_for(Option::is_some).await;
-    requested.ok().and_then(|parting| *parting).unwrap_or(Teardown::Drop)
+    requested.ok().and_then(|teardown| *teardown).unwrap_or(Teardown::Drop)
 }

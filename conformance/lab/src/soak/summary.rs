@@ -30,7 +30,7 @@ pub struct Summary {
     /// What became of the broker.
     pub outages: Outages,
     /// Ends of those that do harm.
-    pub nuisances: Ended,
+    pub adversaries: Ended,
     /// The gateway's memory.
     pub memory: Memory,
     /// The first problems.
@@ -147,7 +147,7 @@ impl Summary {
 
     /// What did not happen in the time there was, so that nothing is claimed of it.
     pub fn not_exercised(&self) -> Vec<&'static str> {
-        let Ended { stalled, flooding, garbage } = self.nuisances;
+        let Ended { stalled, flooding, garbage } = self.adversaries;
         let happened = [
             (
                 u64::from(self.outages.restarts),
