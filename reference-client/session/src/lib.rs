@@ -5,6 +5,7 @@
 //! when it has passed. An early timer does nothing.
 
 mod backlog;
+mod config;
 mod heartbeat;
 mod io;
 mod machine;
@@ -19,7 +20,9 @@ mod model_tests;
 #[cfg(test)]
 mod tests;
 
+pub use config::SessionConfig;
 pub use io::{Command, ConnectionId, DialFailure, Input, Now, Output, SendKind};
-pub use machine::{QueueFull, Session, SessionConfig};
+pub use machine::Session;
+pub use outbox::QueueFull;
 pub use status::Status;
 pub use token::Token;
