@@ -9,6 +9,16 @@
 //! ```
 //!
 //! Messages are plain values; a [`Dialect`] is data that says how a particular implementation spells them on the wire.
+//!
+//! ```
+//! use protocol::{ClientMessage, Dialect, Target, Timestamp};
+//!
+//! let dialect = Dialect::default();
+//! let request = ClientMessage::Subscribe(Target::EventType("payment:created".to_owned()));
+//! let text = dialect.encode_client(&request, Timestamp::EPOCH);
+//! assert_eq!(dialect.decode_client(&text)?.message, request);
+//! # Ok::<(), protocol::DecodeError>(())
+//! ```
 
 mod backoff;
 mod claims;

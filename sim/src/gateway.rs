@@ -18,11 +18,11 @@ use turmoil::net::TcpStream;
 
 use crate::boundary::{FedThrough, Senses, Sockets};
 use crate::broker::{Broker, lines, topology};
+use crate::context::{Context, Fault, PATIENCE, clock, wall};
 use crate::failing::Failing;
 use crate::log::Log;
 use crate::network::{PORT, SimListener, Wires};
 use crate::source::SimSource;
-use crate::world::{Context, Fault, PATIENCE, clock, wall};
 
 /// The gateways' hosts.
 const GATEWAYS: [&str; 4] = ["gateway", "gateway-2", "gateway-3", "gateway-4"];
