@@ -10,10 +10,9 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::dial::{DialError, Dialer};
+use super::feed::HEAVY;
 use super::summary::Ended;
 
-/// The room whose events are so large that a reader who does not read is soon shed.
-pub(super) const HEAVY: &str = "heavy:load";
 /// Pause before one reconnects.
 const REST: Duration = Duration::from_millis(500);
 /// How long a stalled reader stalls before it looks what became of it.

@@ -9,12 +9,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use super::adversary::Adversary;
+use super::config::{PATIENCE, SoakConfig, SoakError, now};
 use super::crowd::Crowd;
 use super::feed::Feed;
 use super::gateway::Gateway;
-use super::publisher::{Outages, Publisher};
-use super::summary::{Ended, Memory, Problem, Progress, Summary};
-use super::{PATIENCE, SoakConfig, SoakError, now};
+use super::publisher::Publisher;
+use super::summary::{Ended, Memory, Outages, Problem, Progress, Summary};
 use embedded_broker::Broker;
 
 /// How often progress is reported, and memory measured.

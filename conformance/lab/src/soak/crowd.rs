@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::SoakError;
+use super::config::SoakError;
 use super::dial::{DialError, Dialer};
 use super::feed::Feed;
 use super::member::{Member, Teardown};

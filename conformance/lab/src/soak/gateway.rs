@@ -12,9 +12,9 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use wire::page;
 
+use super::config::{PATIENCE, SoakError};
 use super::dial::Dialer;
 use super::summary::Problem;
-use super::{PATIENCE, SoakError};
 use crate::reference_gateway::{ReferenceGateway, StartArguments};
 use conformance::amqp::Names;
 

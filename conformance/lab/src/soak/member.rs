@@ -9,14 +9,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::PATIENCE;
+use super::config::PATIENCE;
 use super::dial::{DialError, Dialer, Socket};
-use super::feed::{CATALOGUE, Feed, user_id};
+use super::feed::{CATALOGUE, Feed, user_id, users};
 use super::ledger::{Identity, Ledger};
 use super::summary::Problem;
 
-/// Clients of one user.
-const CLIENTS_PER_USER: u64 = 4;
 /// One in so many is an administrator.
 const ADMINISTRATORS: u64 = 10;
 /// One in so many subscribes.
@@ -39,11 +37,6 @@ pub(super) enum Teardown {
     Close,
     /// By dropping the TCP connection.
     Drop,
-}
-
-/// How many users there are among so many clients.
-pub(super) fn users(clients: usize) -> u64 {
-    (clients as u64).div_ceil(CLIENTS_PER_USER)
 }
 
 impl Member {

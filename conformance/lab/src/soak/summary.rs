@@ -4,7 +4,16 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use super::publisher::Outages;
+/// What became of the broker in a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outages {
+    /// How often it was restarted.
+    pub restarts: u32,
+    /// How long nothing was published because of that.
+    pub silence: Duration,
+    /// Events that waited in its durable queue because the gateway was not back yet.
+    pub waited: u64,
+}
 
 /// Problems that are kept to be shown; all are counted.
 const KEPT: usize = 20;
