@@ -9,6 +9,7 @@
 //! ```
 //!
 //! Messages are plain values; a [`Dialect`] is data that says how a particular implementation spells them on the wire.
+//! [`adapter`] is another protocol: how a harness speaks with a client under test.
 //!
 //! ```
 //! use protocol::{ClientMessage, Dialect, Target, Timestamp};
@@ -20,6 +21,7 @@
 //! # Ok::<(), protocol::DecodeError>(())
 //! ```
 
+pub mod adapter;
 mod backoff;
 mod claims;
 pub mod close;

@@ -5,6 +5,7 @@ mod client;
 mod error;
 mod file;
 mod gateway;
+mod known_fields;
 mod settings;
 mod step;
 
@@ -12,6 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 use protocol::Dialect;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use bind::Bindings;
@@ -23,7 +25,7 @@ pub const AFTERWARDS: &str = "afterwards";
 pub use gateway::{BrokerState, ClientSpec, Connect, GatewayScript, PingsAnswered};
 pub use settings::{Interval, Settings};
 pub use step::{
-    BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Hook, Inspection,
+    BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Inspection,
     NetworkAct, OddPing, ProbeAct, Publication, Step, Wait,
 };
 
@@ -33,8 +35,9 @@ use crate::requirement::{RequirementId, SubjectKind};
 use crate::times::Times;
 
 /// Where a scenario stands: its path without the ending, such as `client/backoff/doubles`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct ScenarioId(pub String);
 
 /// A scenario that has been read and checked.
