@@ -5,6 +5,7 @@ mod answer;
 mod body;
 mod bridge;
 mod connection;
+mod context;
 mod dev;
 mod echo;
 mod handshake;

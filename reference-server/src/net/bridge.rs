@@ -6,7 +6,8 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::shard::{ServerContext, ShardCommand, now};
+use super::context::{ServerContext, now};
+use super::shard::ShardCommand;
 use crate::broker::{EventSource, SourceEvent, Tag};
 use reference_gateway::{Deliveries, Delivery, Event};
 

@@ -4,14 +4,15 @@ use std::io;
 use std::net::IpAddr;
 
 use protocol::{Claims, CloseCode};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, WriteHalf};
 use tokio::sync::mpsc;
 
 use super::answer::Answer;
+use super::context::ServerContext;
 use super::head::{Head, HeadError};
 use super::listen::Listen;
+use super::outbox::Outbox;
 use super::routes::serve;
-use super::shard::{ConnectionEvent, ServerContext};
 use super::socket::{Ended, Received, Socket, SocketLimits};
 use super::upgrade::SignedIn;
 use crate::metrics::{End, Refusal};
@@ -27,6 +28,19 @@ pub(super) enum ConnectionCommand {
     Close(CloseCode),
     /// Say goodbye with this code, if the socket takes it, and go: the peer reads too slowly.
     Shed(CloseCode),
+}
+
+/// What a connection sends its shard.
+pub(super) enum ConnectionEvent<S> {
+    /// It is signed in.
+    Opened {
+        id: ConnectionId,
+        claims: Claims,
+        outbox: Outbox<WriteHalf<S>>,
+        orders: mpsc::Sender<ConnectionCommand>,
+    },
+    /// Something for the machine.
+    Input(Input),
 }
 
 /// A request that asked for a WebSocket and got one.

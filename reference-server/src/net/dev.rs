@@ -8,8 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answer::Answer;
 use super::body::{self, BodyError};
+use super::context::ServerContext;
 use super::head::Head;
-use super::shard::ServerContext;
 use crate::dev::{self, DevError};
 
 /// Answers a request for a path under `/dev`.

@@ -5,12 +5,11 @@ use std::net::IpAddr;
 
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::oneshot;
 
 use super::answer::Answer;
+use super::context::{ServerContext, ShardReport};
 use super::dev;
 use super::head::Head;
-use super::shard::{ServerContext, ShardReport};
 use super::upgrade::{SignedIn, upgrade};
 use crate::metrics::Refusal;
 use crate::page;
@@ -60,7 +59,7 @@ fn page(shared: &ServerContext) -> Answer {
 }
 
 async fn stats(shared: &ServerContext) -> String {
-    let ShardReport { census, .. } = ask(shared).await;
+    let ShardReport { census, .. } = shared.report().await;
     let metrics = &shared.metrics;
     let body = json!({
         "connections": census.connections,
@@ -72,24 +71,10 @@ async fn stats(shared: &ServerContext) -> String {
 }
 
 async fn metrics(shared: &ServerContext) -> String {
-    let ShardReport { census, outbox_bytes, room_count } = ask(shared).await;
+    let ShardReport { census, outbox_bytes, room_count } = shared.report().await;
     let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
     shared.metrics.connections.set(gauge(census.connections.total));
     shared.metrics.rooms.set(gauge(room_count));
     shared.metrics.outbox_bytes.set(gauge(outbox_bytes));
     shared.metrics.encode()
-}
-
-/// The sum of the shards' reports. A shard that is ending is left out.
-async fn ask(shared: &ServerContext) -> ShardReport {
-    let mut whole = ShardReport::default();
-    for shard in &shared.reporters {
-        let (reply, replied) = oneshot::channel();
-        if shard.send(reply).await.is_ok()
-            && let Ok(report) = replied.await
-        {
-            whole.add(report);
-        }
-    }
-    whole
 }

@@ -5,22 +5,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{Claims, CloseCode};
+use protocol::CloseCode;
 use tokio::io::WriteHalf;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::coop::unconstrained;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::WallClock;
-use super::admission::Admission;
-use super::connection::{ConnectionCommand, Opened, open, serve_socket};
+use super::connection::{ConnectionCommand, ConnectionEvent, Opened, open, serve_socket};
+use super::context::{ServerContext, ShardReport, now};
 use super::listen::Listen;
 use super::outbox::Outbox;
-use crate::config::Config;
-use crate::metrics::{End, Metrics, Refusal};
+use crate::metrics::{End, Refusal};
 use crate::report;
-use reference_gateway::{ConnectionId, ConnectionStats, Delivery, Gateway, Input, Now, Output};
+use reference_gateway::{ConnectionId, Delivery, Gateway, Input, Now, Output};
 
 /// Signs from connections that wait for the machine; a connection that is faster waits.
 const SIGNS: usize = 1024;
@@ -29,45 +27,12 @@ const BATCH: usize = 256;
 /// One address may hold one handshake in so many, so that it cannot lock out other addresses.
 const HANDSHAKE_SHARES: usize = 4;
 
-/// What all shards share, and none owns.
-pub(super) struct ServerContext {
-    pub(super) config: Config,
-    pub(super) wall: WallClock,
-    pub(super) metrics: Metrics,
-    pub(super) admission: Admission,
-    /// Asks each shard for its report.
-    pub(super) reporters: Vec<mpsc::Sender<oneshot::Sender<ShardReport>>>,
-}
-
 /// What reaches a shard from outside.
 pub(super) enum ShardCommand<I> {
     /// A connection to serve, and where it comes from.
     Connection(I, IpAddr),
     /// Events to deliver, and when the broker delivered them; `ack` fires once they are in the outboxes.
     Events { deliveries: Vec<Arc<Delivery>>, received: Instant, ack: oneshot::Sender<()> },
-}
-
-/// What reaches a shard from its connections.
-pub(super) enum ConnectionEvent<S> {
-    /// A connection is signed in.
-    Opened {
-        id: ConnectionId,
-        claims: Claims,
-        outbox: Outbox<WriteHalf<S>>,
-        orders: mpsc::Sender<ConnectionCommand>,
-    },
-    /// Something for the machine.
-    Input(Input),
-}
-
-/// A shard's report (CONN-9).
-#[derive(Debug, Default)]
-pub(super) struct ShardReport {
-    pub(super) census: ConnectionStats,
-    /// Rooms with members.
-    pub(super) room_count: usize,
-    /// Bytes that wait to be written.
-    pub(super) outbox_bytes: usize,
 }
 
 /// The connections of one thread.
@@ -363,32 +328,9 @@ impl<L: Listen> Shard<L> {
     }
 }
 
-impl ServerContext {
-    /// Whether events are consumed.
-    pub(super) fn is_ready(&self) -> bool {
-        self.metrics.broker_up.get() == 1
-    }
-}
-
-impl ShardReport {
-    pub(super) fn add(&mut self, other: Self) {
-        self.census.add(other.census);
-        self.room_count += other.room_count;
-        self.outbox_bytes += other.outbox_bytes;
-    }
-}
-
 async fn until(origin: Instant, deadline: Option<Duration>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(origin + deadline).await,
         None => std::future::pending().await,
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the driver is where the clock is; tokio's is virtual in simulations"
-)]
-pub(super) fn now() -> Instant {
-    Instant::now()
 }

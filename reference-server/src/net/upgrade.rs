@@ -8,9 +8,9 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::admission::Place;
 use super::answer::Answer;
+use super::context::ServerContext;
 use super::handshake::Handshake;
 use super::head::Head;
-use super::shard::ServerContext;
 use crate::auth::token_in;
 use crate::metrics::Refusal;
 use reference_gateway::close_frame;
