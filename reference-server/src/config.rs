@@ -13,8 +13,7 @@ use protocol::{Dialect, Timing};
 
 use crate::auth::TokenVerifier;
 use crate::broker::RabbitMqConfig;
-use crate::net::ConnectionLimits;
-use reference_gateway::{GatewayConfig, RateLimit, RoutingTable};
+use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit, RoutingTable};
 
 pub use error::ConfigError;
 pub use settings::Settings;

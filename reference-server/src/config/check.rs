@@ -12,8 +12,7 @@ use super::settings::{HIDDEN, Settings};
 use super::{Config, LogFormat, PREFETCH, TlsFiles, WatchConfig};
 use crate::auth::{Algorithm, Key, TokenVerifier};
 use crate::broker::{QueueKind, RabbitMqConfig};
-use crate::net::ConnectionLimits;
-use reference_gateway::{GatewayConfig, RateLimit, RoutingTable};
+use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit, RoutingTable};
 
 /// Longest name of an exchange or a queue; AMQP carries 255 bytes, and the gateway appends to some.
 const MAX_AMQP_NAME_BYTES: usize = 230;

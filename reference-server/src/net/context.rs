@@ -4,7 +4,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::WallClock;
-use super::admission::Admission;
+use super::admission::Places;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use reference_gateway::ConnectionStats;
@@ -14,7 +14,7 @@ pub(super) struct ServerContext {
     pub(super) config: Config,
     pub(super) wall: WallClock,
     pub(super) metrics: Metrics,
-    pub(super) admission: Admission,
+    pub(super) places: Places,
     /// Asks each shard for its report.
     pub(super) reporters: Vec<mpsc::Sender<oneshot::Sender<ShardReport>>>,
 }
