@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::journal::Recorder;
 use super::stage::PlayError;
@@ -21,7 +21,7 @@ const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
 pub(super) struct Adapter {
     actor: Actor,
     requests: mpsc::Sender<Request>,
-    task: JoinHandle<()>,
+    _task: AbortOnDropHandle<()>,
 }
 
 /// How an adapter answered.
@@ -83,7 +83,7 @@ impl Adapter {
             recorder,
             broken: None,
         };
-        Self { actor, requests: to, task: tokio::spawn(exchange.run(reports, from)) }
+        Self { actor, requests: to, _task: AbortOnDropHandle::new(tokio::spawn(exchange.run(reports, from))) }
     }
 
     /// The client that it wraps.
@@ -101,12 +101,6 @@ impl Adapter {
         let gone = || PlayError::Adapter(format!("the adapter ended before it answered `{op}`"));
         self.requests.send(Request { body, answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
-    }
-}
-
-impl Drop for Adapter {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

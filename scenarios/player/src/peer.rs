@@ -7,7 +7,7 @@ use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat, ServerMessage, Time
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::journal::Recorder;
@@ -23,7 +23,7 @@ const ORDERS: usize = 64;
 /// A running end. Dropping it drops the connection.
 pub(super) struct Peer {
     orders: mpsc::Sender<PeerCommand>,
-    task: JoinHandle<()>,
+    _task: AbortOnDropHandle<()>,
 }
 
 /// A command to a peer.
@@ -87,18 +87,12 @@ impl Peer {
         let stalled = setup.stalled;
         let end = End { stream, setup, masks, partial: None, closing: None, stalled, cut_after: None };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox));
-        Self { orders, task }
+        Self { orders, _task: AbortOnDropHandle::new(task) }
     }
 
     /// Sends the peer a command; false when its connection is over.
     pub(super) async fn order(&self, order: PeerCommand) -> bool {
         self.orders.send(order).await.is_ok()
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
