@@ -2,6 +2,9 @@
 
 mod check;
 mod error;
+mod file;
+mod keys;
+mod place;
 mod settings;
 
 use std::net::SocketAddr;
@@ -16,6 +19,7 @@ use crate::broker::RabbitMqConfig;
 use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit, RoutingTable};
 
 pub use error::ConfigError;
+pub use place::Place;
 pub use settings::Settings;
 
 /// A configuration that can be used.
