@@ -3,6 +3,7 @@
 use std::io;
 use std::num::NonZeroUsize;
 
+use data_encoding::HEXLOWER;
 use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat, ServerMessage, Timestamp};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -151,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         match order {
             PeerCommand::Send(frame) => self.send(frame).await?,
             PeerCommand::Bytes(bytes) => {
-                let frame = Frame { kind: FrameKind::Raw, body: hex(&bytes), message: None };
+                let frame = Frame { kind: FrameKind::Raw, body: HEXLOWER.encode(&bytes), message: None };
                 self.note_sent(frame).await;
                 self.stream.write_all(&bytes).await?;
             }
@@ -281,7 +282,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                     self.frame(&frame, false)
                 } else {
                     // Shown without its mask, which carries no information.
-                    Frame { kind: FrameKind::Raw, body: hex(&frame.clone().encode(None)), message: None }
+                    Frame {
+                        kind: FrameKind::Raw,
+                        body: HEXLOWER.encode(&frame.clone().encode(None)),
+                        message: None,
+                    }
                 };
                 self.note_sent(seen).await;
             }
@@ -340,7 +345,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 let beats =
                     from_gateway && kind == FrameKind::Ping && dialect.heartbeat == Heartbeat::Control;
                 let message = beats.then_some(Message::Server(ServerMessage::Ping));
-                Frame { kind, body: hex(&frame.payload), message }
+                Frame { kind, body: HEXLOWER.encode(&frame.payload), message }
             }
         }
     }
@@ -402,10 +407,6 @@ fn other(side: Side) -> Side {
         Side::Client => Side::Gateway,
         Side::Gateway => Side::Client,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
