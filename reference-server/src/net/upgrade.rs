@@ -3,9 +3,9 @@
 use std::io;
 use std::net::IpAddr;
 
-use protocol::Claims;
+use protocol::{Claims, UserId};
 use reference_gateway::{
-    Handshake, Head, Refused, Reply, Upgrade, UpgradeError, UpgradeRules, close_frame, decide,
+    Full, Handshake, Head, Refused, Reply, Upgrade, UpgradeError, UpgradeRules, close_frame, decide,
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -39,7 +39,12 @@ pub(super) async fn upgrade(
     };
     let unix_s = u64::try_from((shared.wall)().unix_ms() / 1000).unwrap_or_default();
     let verify = |token: &str| shared.config.verification.verify(token, unix_s);
-    match decide(&rules, head, verify, |user| shared.places.admit(user, peer)) {
+    let admit = |user: &UserId| {
+        let log =
+            |full: &Full| tracing::info!(user = ?user.as_str(), "a connection was refused: {full}");
+        shared.places.admit(user, peer).inspect_err(log)
+    };
+    match decide(&rules, head, verify, admit) {
         Ok(Upgrade { handshake, claims, place }) => {
             stream.write_all(switching_protocols(&handshake).as_bytes()).await?;
             stream.flush().await?;
@@ -47,8 +52,11 @@ pub(super) async fn upgrade(
             Ok(Some(SignedIn { claims, place }))
         }
         Err(Refused { error, reply }) => {
-            shared.metrics.refuse(cause(&error));
-            tracing::info!(%peer, "a connection was refused: {error}");
+            let cause = cause(&error);
+            shared.metrics.refuse(cause);
+            if matches!(cause, Refusal::Origin | Refusal::Token) {
+                tracing::info!("a connection was refused: {error}");
+            }
             match reply {
                 Reply::Status(status) => Answer::of(status).send(stream).await?,
                 Reply::Close(handshake, code) => {
