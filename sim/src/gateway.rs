@@ -4,9 +4,8 @@ use std::io;
 use std::sync::{Arc, mpsc};
 
 use player::{GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};
-use reference_gateway::{GatewayConfig, RateLimit};
+use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit};
 use reference_server::auth::Key;
-use reference_server::net::ConnectionLimits;
 use reference_server::{Config, Server};
 use scenarios::scenario::{BrokerState, GatewayScript, Interval, NetworkAct, Settings};
 use scenarios::times::Times;

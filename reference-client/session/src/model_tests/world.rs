@@ -11,7 +11,7 @@ use serde_json::json;
 use super::step::Step;
 use super::{CAPACITY, Variant, WINDOW};
 use crate::{
-    Command, ConnectionId, DialFailure, Input, Now, Output, SendKind, Session, SessionConfig, Status, Token,
+    Command, ConnectionId, DialFailure, Input, Now, SendKind, Session, SessionConfig, Status, Token,
 };
 
 /// A connection that the machine has not closed.
