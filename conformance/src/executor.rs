@@ -74,6 +74,17 @@ pub enum BrokerChoice {
     None,
 }
 
+impl From<&str> for BrokerChoice {
+    /// `embedded`, `none`, or the URL of one that runs.
+    fn from(broker: &str) -> Self {
+        match broker {
+            "embedded" => Self::Embedded,
+            "none" => Self::None,
+            url => Self::Url(url.to_owned()),
+        }
+    }
+}
+
 /// What came of one case.
 pub struct Execution {
     /// When the trace's time began.

@@ -24,5 +24,8 @@ pub mod profile;
 pub mod proxy;
 pub mod result;
 pub mod runner;
+pub mod suite;
 pub mod template;
 pub mod words;
+
+pub use suite::{Suite, SuiteError};

@@ -5,7 +5,7 @@
 
 mod dialect;
 
-use miette::{Report, miette};
+use miette::{Diagnostic, Report, miette};
 use player::PlayError;
 use protocol::{SubscriptionKeys, TokenPlace};
 use scenarios::trace::{Event, InVain, Trace};
@@ -24,12 +24,19 @@ const PATHS: [&str; 5] = ["/ws", "/", "/socket", "/websocket", "/api/ws"];
 const KEYS: [&str; 8] = ["channel", "topic", "event", "room", "eventType", "name", "type", "roomId"];
 
 /// What is wrong with a set-up.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{report}")]
 pub struct SetupError {
     /// How the run ends.
     pub exit: Exit,
     /// What was seen, and what to try.
     pub report: Report,
+}
+
+impl Diagnostic for SetupError {
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        self.report.help()
+    }
 }
 
 /// Looks at a subject of the executor's profile.

@@ -1,8 +1,6 @@
 //! `run`, `gateway` and `client`: judge an implementation over real sockets.
 
-mod known;
 mod run;
-mod scale;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,15 +12,14 @@ use protocol::{Dialect, Timing};
 use scenarios::{SubjectKind, Times};
 
 use super::catalogue::Selection;
-use super::shard::Shard;
 use super::{Failure, LevelArg, warn};
 use conformance::exit::Exit;
 use conformance::interruption::Interruption;
 use conformance::profile::{
     self, ClientProfile, CommandProfile, DEFAULT_FILE, GatewayAccess, GatewayProfile, Profile, Ready,
 };
+use conformance::suite::{Shard, TimeScale};
 use run::judge;
-use scale::TimeScale;
 
 /// The broker in this process.
 const EMBEDDED: &str = "embedded";
@@ -78,13 +75,6 @@ pub(super) struct Common {
     /// Tell of each expectation, and show whole timelines of failures
     #[arg(long, short = 'v')]
     verbose: bool,
-}
-
-impl Common {
-    /// Whether not everything is run.
-    fn is_selection(&self) -> bool {
-        !self.selection.filter.is_empty() || self.selection.scenarios.is_some() || self.shard.is_some()
-    }
 }
 
 #[derive(Args, Clone)]
