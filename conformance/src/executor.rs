@@ -186,7 +186,7 @@ impl Executor {
             (Script::Client(script), _) => !script.client.fleet || self.times().fleet >= Times::FLEET,
             (Script::Gateway(script), Some(gateway)) => match &gateway.access {
                 GatewayAccess::Attach { .. } => !script.is_noticed(),
-                GatewayAccess::Spawn { .. } => {
+                GatewayAccess::Spawn { .. } | GatewayAccess::InProcess { .. } => {
                     let own_queue = self.broker == BrokerChoice::Embedded || names_are_given(gateway);
                     own_queue || !script.is_noticed()
                 }

@@ -14,6 +14,7 @@ pub mod amqp;
 pub mod conclusion;
 pub mod executor;
 pub mod exit;
+pub mod in_process;
 pub mod interruption;
 pub mod known_failing;
 pub mod limits;

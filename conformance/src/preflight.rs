@@ -72,7 +72,10 @@ fn unfed(executor: &Executor, detail: &str, output: &[String]) -> SetupError {
         Some(GatewayAccess::Spawn { command, .. }) => command.uses(name),
         _ => true,
     };
-    let try_this = if is_given("amqp_url") {
+    let try_this = if is_in_process(executor.profile()) {
+        "it must consume from `start.queue`, bound to `start.exchange`, at the broker of `start.amqp_url`, and that durable queue must \
+         stand soon after it takes connections; without a broker what needs events is not run"
+    } else if is_given("amqp_url") {
         "`gateway.queue` and `gateway.exchange` name what it consumes from, and a durable queue of that name must stand once it is \
          ready; `--broker none` judges what needs no events"
     } else {
@@ -126,8 +129,10 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Look, SetupEr
     };
     let id = ScenarioId(format!("preflight/{subject}"));
     let scenario = Scenario::parse(id, text).expect("the look's own scenario is sound: a test reads it");
-    let execution =
-        executor.execute(&scenario, Isolation::Own).await.map_err(|error| cannot_begin(&error, subject))?;
+    let execution = executor
+        .execute(&scenario, Isolation::Own)
+        .await
+        .map_err(|error| cannot_begin(executor, &error, subject))?;
     match execution.play.outcome {
         Ok(()) | Err(PlayError::NotRun(_)) => {
             Ok(Look { trace: execution.play.trace, output: execution.output })
@@ -153,7 +158,7 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Look, SetupEr
     }
 }
 
-fn cannot_begin(error: &ExecutionError, subject: SubjectKind) -> SetupError {
+fn cannot_begin(executor: &Executor, error: &ExecutionError, subject: SubjectKind) -> SetupError {
     let (ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output }) = error
     else {
         return SetupError { exit: Exit::Harness, report: miette!("{error}") };
@@ -162,6 +167,11 @@ fn cannot_begin(error: &ExecutionError, subject: SubjectKind) -> SetupError {
     let is_port_taken =
         ["EADDRINUSE", "ddress already in use", "ddress in use"].iter().any(|words| said.contains(words));
     let waits = matches!(error, ExecutionError::NotReady { .. });
+    if subject == SubjectKind::Gateway && is_in_process(executor.profile()) {
+        let help =
+            "its future serves on `start.listen` until it is dropped, or until `start.shutdown()` ends";
+        return SetupError { exit: Exit::Subject, report: miette!(help = help, "{reason}") };
+    }
     let try_this = if is_port_taken {
         "its port is taken: hand over `{port}`, a free one, by an argument or the environment"
     } else if waits {
@@ -251,6 +261,11 @@ impl Refusal {
     }
 }
 
+fn is_in_process(profile: &Profile) -> bool {
+    let access = profile.gateway.as_ref().map(|gateway| &gateway.access);
+    matches!(access, Some(GatewayAccess::InProcess { .. }))
+}
+
 fn is_attached(profile: &Profile) -> bool {
     profile.gateway.as_ref().is_some_and(GatewayProfile::is_attached)
 }
@@ -259,6 +274,10 @@ fn is_attached(profile: &Profile) -> bool {
 fn wrong_key(profile: &Profile) -> String {
     let algorithm = profile.token.style.algorithm;
     let key = match (is_attached(profile), profile.token.is_public()) {
+        (false, false) if is_in_process(profile) => "it must verify tokens with `start.jwt_secret`",
+        (false, true) if is_in_process(profile) => {
+            "it must verify tokens with `start.setting(\"jwt_public_key\")`"
+        }
         (true, false) => {
             "`--jwt-secret`, or `gateway.jwt_secret`, must be the secret that it verifies tokens with"
         }

@@ -21,6 +21,7 @@ pub use events::{EventShape, EventShapeError};
 use token::RawToken;
 pub use token::TokenProfile;
 
+use crate::in_process::GatewayStarter;
 use crate::template::{self, TemplateError};
 
 /// The profile of the reference pair, which takes the same path as a third party's.
@@ -74,6 +75,13 @@ pub enum GatewayAccess {
         /// How it shows that it is ready.
         ready: Ready,
     },
+    /// It runs in this process.
+    InProcess {
+        /// What starts it.
+        starter: GatewayStarter,
+        /// How it shows that it is ready.
+        ready: Ready,
+    },
     /// It runs already.
     Attach {
         /// Host and port.
@@ -90,6 +98,13 @@ pub struct Ready {
     pub path: Option<String>,
     /// How long it may take.
     pub timeout: Duration,
+}
+
+impl Ready {
+    /// That the port takes connections, soon enough for most.
+    pub fn usual() -> Self {
+        Self { path: None, timeout: DEFAULT_READY }
+    }
 }
 
 /// A client under test.
@@ -240,6 +255,14 @@ impl Profile {
     /// When the built-in profile is broken, which a test rules out.
     pub fn reference() -> Self {
         Self::parse("the built-in profile", REFERENCE, Path::new(".")).expect("the built-in profile is sound")
+    }
+
+    /// One that describes nothing: the seed's times and dialect, commands that are started in this folder.
+    ///
+    /// # Panics
+    /// When an empty profile is none, which a test rules out.
+    pub fn bare() -> Self {
+        Self::parse("nothing", "", Path::new(".")).expect("an empty profile is sound")
     }
 
     /// Reads a profile file; its commands are started in its folder.

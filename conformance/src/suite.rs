@@ -25,9 +25,10 @@ pub use scale::{FactorError, ScaleError, TimeScale};
 pub use shard::{Shard, ShardError};
 
 use crate::executor::BrokerChoice;
+use crate::in_process::{GatewayStart, GatewayStarter, SubjectError};
 use crate::interruption::Interruption;
 use crate::process::groups;
-use crate::profile::Profile;
+use crate::profile::{GatewayAccess, GatewayProfile, Profile, Ready};
 use crate::result::RunReport;
 use crate::runner::Plan;
 
@@ -98,6 +99,37 @@ impl Suite {
             keeps_traces: false,
             program: PROGRAM.into(),
         }
+    }
+
+    /// Judges a gateway that runs in this process: each call of `gateway` starts one, for one case, which serves until its future is
+    /// dropped. It is judged in the default dialect, and at about a hundredth of the default times, so that a run takes seconds:
+    /// [`GatewayStart::timing`] tells it. [`Suite::with_gateway`] takes both from a profile. A gateway in this process cannot be killed, has no log of its own, and is one of a
+    /// kind: cases about that are not run.
+    pub fn gateway<G, F>(gateway: G) -> Self
+    where
+        G: Fn(GatewayStart) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), SubjectError>>,
+    {
+        let timing = Profile::reference().timing;
+        Self::new(Profile { timing, ..Profile::bare() }).with_gateway(gateway)
+    }
+
+    /// As [`Suite::gateway`], by what the suite's profile says of the gateway beside its command: its path, its timing, its
+    /// dialect, what it does not claim.
+    #[must_use]
+    pub fn with_gateway<G, F>(mut self, gateway: G) -> Self
+    where
+        G: Fn(GatewayStart) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), SubjectError>>,
+    {
+        let described = self.profile.gateway.unwrap_or_else(GatewayProfile::bare);
+        let ready = match described.access {
+            GatewayAccess::Spawn { ready, .. } | GatewayAccess::InProcess { ready, .. } => ready,
+            GatewayAccess::Attach { .. } => Ready::usual(),
+        };
+        let access = GatewayAccess::InProcess { starter: GatewayStarter::new(gateway), ready };
+        self.profile.gateway = Some(GatewayProfile { access, ..described });
+        Self { subjects: vec![SubjectKind::Gateway], ..self }
     }
 
     /// Judges these of the profile's subjects only [default: all that it has].

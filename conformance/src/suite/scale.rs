@@ -68,7 +68,8 @@ impl TimeScale {
                     return Err(ScaleError::Untold { name });
                 }
             }
-            None => {}
+            // One in this process is always told.
+            Some(GatewayAccess::InProcess { .. }) | None => {}
         }
         let timing = self.scaled(&profile.timing);
         Ok(Profile { timing, ..profile })
