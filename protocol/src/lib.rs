@@ -9,7 +9,9 @@
 //! ```
 //!
 //! Messages are plain values; a [`Dialect`] is data that says how a particular implementation spells them on the wire.
+//! [`adapter`] is another protocol: how a harness speaks with a client under test.
 
+pub mod adapter;
 mod backoff;
 mod claims;
 pub mod close;

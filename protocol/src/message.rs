@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What a subscription names: an event type, or a room. Each event type has a room of its own name, so both name a
 /// room; they differ only in the key on the wire, which the acknowledgement echoes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "target")]
 pub enum Target {
     /// `{"eventType": "payment:updated"}`
     EventType(String),

@@ -5,6 +5,7 @@ mod client;
 mod error;
 mod file;
 mod gateway;
+mod known_fields;
 mod settings;
 mod step;
 
@@ -23,7 +24,7 @@ pub const AFTERWARDS: &str = "afterwards";
 pub use gateway::{BrokerState, ClientSpec, Connect, GatewayScript, PingsAnswered};
 pub use settings::{Interval, Settings};
 pub use step::{
-    BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Hook, Inspection,
+    BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Inspection,
     NetworkAct, OddPing, ProbeAct, Publication, Step, Wait,
 };
 

@@ -1,70 +1,38 @@
 //! The harness's end of the adapter protocol: JSON objects, one a line, to and from a client under test.
 
 use std::collections::BTreeMap;
+use std::io;
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use futures_util::StreamExt;
+use protocol::adapter::{
+    AdapterOutput, Answer, MAX_LINE_BYTES, Operation, Outcome, Report, ReportEvent, Request,
+};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_util::codec::FramedRead;
 
 use super::journal::Recorder;
+use super::lines::{Line, LineDecoder};
 use super::stage::PlayError;
 use scenarios::trace::{Actor, Event};
 
 /// Requests that wait for the writer.
 const REQUESTS: usize = 16;
-/// Longest line that an adapter may print.
-const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
+/// How much of a line is shown that is too long.
+const SHOWN_CHARS: usize = 100;
 
 /// A running adapter.
 pub(super) struct Adapter {
     actor: Actor,
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<Question>,
     task: JoinHandle<()>,
 }
 
-/// How an adapter answered.
-#[derive(Debug, PartialEq)]
-pub(super) enum Answer {
-    /// Done, with the value that was asked for where one was.
-    Ok(Value),
-    /// The client has no such thing.
-    Unsupported,
-    /// The client refused.
-    Error(String),
-}
-
-struct Request {
-    body: Map<String, Value>,
-    answer: oneshot::Sender<Result<Answer, PlayError>>,
-}
-
-/// A line from an adapter: an answer, which has an `id`, or a report.
-#[derive(Deserialize)]
-struct Line {
-    id: Option<u64>,
-    #[serde(default)]
-    ok: bool,
-    #[serde(default)]
-    unsupported: bool,
-    error: Option<String>,
-    event: Option<String>,
-    status: Option<String>,
-    old: Option<String>,
-    name: Option<String>,
-    #[serde(default)]
-    payload: Value,
-    listener: Option<String>,
-    #[serde(default)]
-    value: Value,
-    #[serde(default)]
-    config: Value,
-    consumer: Option<String>,
-    key: Option<Vec<Value>>,
-    message: Option<String>,
-    #[serde(default)]
-    user: Value,
+/// A request that waits for its turn.
+struct Question {
+    operation: Operation,
+    answer: oneshot::Sender<Result<Outcome, PlayError>>,
 }
 
 impl Adapter {
@@ -91,15 +59,12 @@ impl Adapter {
         &self.actor
     }
 
-    /// Asks for an operation and waits for its answer. `fields` must be an object.
-    pub(super) async fn ask(&self, op: &str, fields: Value) -> Result<Answer, PlayError> {
-        let mut body = Map::from_iter([("op".to_owned(), json!(op))]);
-        if let Value::Object(fields) = fields {
-            body.extend(fields);
-        }
+    /// Asks for an operation and waits for its answer.
+    pub(super) async fn ask(&self, operation: Operation) -> Result<Outcome, PlayError> {
+        let op = operation.name();
         let (answer, answered) = oneshot::channel();
         let gone = || PlayError::Adapter(format!("the adapter ended before it answered `{op}`"));
-        self.requests.send(Request { body, answer }).await.map_err(|_| gone())?;
+        self.requests.send(Question { operation, answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
@@ -113,7 +78,7 @@ impl Drop for Adapter {
 /// Owns both pipes.
 struct Exchange<W> {
     to: W,
-    waiting: BTreeMap<u64, oneshot::Sender<Result<Answer, PlayError>>>,
+    waiting: BTreeMap<u64, oneshot::Sender<Result<Outcome, PlayError>>>,
     next: u64,
     actor: Actor,
     recorder: Recorder,
@@ -122,23 +87,19 @@ struct Exchange<W> {
 }
 
 impl<W: AsyncWrite + Unpin> Exchange<W> {
-    async fn run(mut self, reports: impl AsyncRead + Unpin, mut requests: mpsc::Receiver<Request>) {
-        let mut reports = BufReader::new(reports);
-        let mut line = Vec::new();
+    async fn run(mut self, reports: impl AsyncRead + Unpin, mut questions: mpsc::Receiver<Question>) {
+        let mut reports = FramedRead::new(reports, LineDecoder::new(MAX_LINE_BYTES));
         loop {
             tokio::select! {
                 biased;
-                read = reports.read_until(b'\n', &mut line) => {
-                    let goes_on = matches!(read, Ok(count) if count > 0) && line.len() <= MAX_LINE_BYTES;
-                    if !goes_on {
-                        // Dropping the senders ends every request that awaits an answer.
-                        return;
-                    }
-                    self.take(&line).await;
-                    line.clear();
-                }
-                Some(request) = requests.recv() => {
-                    if self.write(request).await.is_err() {
+                line = reports.next() => match line {
+                    Some(Ok(Line::Whole(line))) => self.take(line.trim()).await,
+                    Some(Ok(Line::TooLong(beginning))) => self.fail(too_long(&beginning)),
+                    // Dropping the senders ends every request that awaits an answer.
+                    Some(Err(_)) | None => return,
+                },
+                Some(question) = questions.recv() => {
+                    if self.write(question).await.is_err() {
                         return;
                     }
                 }
@@ -147,61 +108,35 @@ impl<W: AsyncWrite + Unpin> Exchange<W> {
         }
     }
 
-    async fn write(&mut self, request: Request) -> std::io::Result<()> {
+    async fn write(&mut self, Question { operation, answer }: Question) -> io::Result<()> {
         if let Some(reason) = &self.broken {
             // A player that stopped waiting needs no answer.
-            let _ = request.answer.send(Err(PlayError::Adapter(reason.clone())));
+            let _ = answer.send(Err(PlayError::Adapter(reason.clone())));
             return Ok(());
         }
-        let id = self.next;
+        let request = Request { id: self.next, operation };
         self.next += 1;
-        let mut body = request.body;
-        body.insert("id".to_owned(), json!(id));
-        self.waiting.insert(id, request.answer);
-        self.to.write_all((Value::Object(body).to_string() + "\n").as_bytes()).await?;
+        self.waiting.insert(request.id, answer);
+        let line = serde_json::to_string(&request)? + "\n";
+        self.to.write_all(line.as_bytes()).await?;
         self.to.flush().await
     }
 
-    async fn take(&mut self, line: &[u8]) {
-        let text = String::from_utf8_lossy(line);
-        let text = text.trim();
-        if text.is_empty() {
+    async fn take(&mut self, line: &str) {
+        if line.is_empty() {
             return;
         }
-        let Ok(line) = serde_json::from_str::<Line>(text) else {
-            self.fail(format!(
-                "the adapter printed what is no JSON object: {text:?}; noise belongs on stderr"
-            ));
-            return;
-        };
-        if let Some(id) = line.id {
-            let answer = if line.unsupported {
-                Answer::Unsupported
-            } else if let Some(error) = line.error {
-                Answer::Error(error)
-            } else if line.ok {
-                Answer::Ok(if line.config.is_null() { line.value } else { line.config })
-            } else {
-                self.fail(format!("an answer has `ok`, `unsupported` or `error`: {text}"));
-                return;
-            };
-            match self.waiting.remove(&id) {
-                Some(waiting) => drop(waiting.send(Ok(answer))),
-                None => self.fail(format!("the adapter answered a request that was not made: {text}")),
-            }
-            return;
-        }
-        match line.event.as_deref() {
-            // Unknown kinds of reports are ignored.
-            Some(kind) if !REPORTS.contains(&kind) => {}
-            _ => match line.report(&self.actor) {
-                Some((actor, event)) => self.recorder.record(actor, None, event).await,
-                None => {
-                    self.fail(format!(
-                        "a line is an answer with an `id`, or a report with an `event` and what belongs to it: {text}"
-                    ));
-                }
+        match AdapterOutput::parse(line) {
+            Ok(AdapterOutput::Answer(Answer { id, outcome })) => match self.waiting.remove(&id) {
+                Some(waiting) => drop(waiting.send(Ok(outcome))),
+                None => self.fail(format!("the adapter answered a request that was not made: {line}")),
             },
+            Ok(AdapterOutput::Report(report)) => {
+                if let Some((actor, event)) = observed(report, &self.actor) {
+                    self.recorder.record(actor, None, event).await;
+                }
+            }
+            Err(error) => self.fail(error.to_string()),
         }
     }
 
@@ -214,51 +149,25 @@ impl<W: AsyncWrite + Unpin> Exchange<W> {
     }
 }
 
-/// The reports that are understood.
-const REPORTS: [&str; 5] = ["status", "emit", "refetch", "token_wanted", "report"];
-
-impl Line {
-    /// What it reports, and of whom; nothing where something is missing.
-    fn report(self, client: &Actor) -> Option<(Actor, Event)> {
-        let actor = match &self.consumer {
-            Some(name) => Actor::consumer(name),
-            None => client.clone(),
-        };
-        let event = match self.event?.as_str() {
-            "status" => Event::Status { old: self.old.unwrap_or_default(), new: self.status? },
-            "emit" => {
-                let listener = self.listener.unwrap_or_default();
-                Event::Emitted { name: self.name?, payload: self.payload, listener }
-            }
-            "refetch" => Event::Refetched { key: self.key? },
-            "token_wanted" => Event::TokenWanted,
-            "report" => Event::Reported { message: self.message?, user: self.user },
-            _ => return None,
-        };
-        Some((actor, event))
-    }
+fn too_long(beginning: &str) -> String {
+    let shown: String = beginning.chars().take(SHOWN_CHARS).collect();
+    format!("the adapter printed a line of more than {MAX_LINE_BYTES} bytes, which begins with {shown:?}")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn report(line: &str) -> Option<(Actor, Event)> {
-        serde_json::from_str::<Line>(line).unwrap().report(&Actor::client())
-    }
-
-    /// A report is of the client, or of the consumer that it names; one that lacks what belongs to it is none.
-    #[test]
-    fn reports_say_what_they_must() {
-        let status = report(r#"{"event":"status","status":"connected","consumer":"badge"}"#).unwrap();
-        assert_eq!(status.0, Actor::consumer("badge"));
-        let fetched = report(r#"{"event":"refetch","key":["a",{"page":1}]}"#).unwrap();
-        assert_eq!(fetched.1, Event::Refetched { key: vec![json!("a"), json!({ "page": 1 })] });
-        let failed = report(r#"{"event":"report","message":"m","user":null}"#).unwrap();
-        assert_eq!(failed.1, Event::Reported { message: "m".to_owned(), user: Value::Null });
-        assert_eq!(report(r#"{"event":"token_wanted"}"#), Some((Actor::client(), Event::TokenWanted)));
-        for line in [r#"{"event":"refetch"}"#, r#"{"event":"report"}"#, r#"{"status":"connected"}"#] {
-            assert_eq!(report(line), None, "{line}");
-        }
-    }
+/// What a report says, and of whom; nothing where its kind is unknown.
+fn observed(report: Report, client: &Actor) -> Option<(Actor, Event)> {
+    let event = match report.event {
+        ReportEvent::Status { old, status } => Event::Status { old: old.unwrap_or_default(), new: status },
+        ReportEvent::Emit { name, payload, listener } => Event::Emitted {
+            name,
+            payload: payload.unwrap_or_default(),
+            listener: listener.unwrap_or_default(),
+        },
+        ReportEvent::Refetch { key } => Event::Refetched { key },
+        ReportEvent::TokenWanted => Event::TokenWanted,
+        ReportEvent::Report { message, user } => Event::Reported { message, user: user.unwrap_or_default() },
+        ReportEvent::Unknown => return None,
+    };
+    let actor = report.consumer.map_or_else(|| client.clone(), |name| Actor::consumer(&name));
+    Some((actor, event))
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use protocol::Timing;
+use protocol::adapter::{Configure, Message, Operation, Options, Outcome};
+use protocol::{Target, Timing};
 use serde_json::{Value, json};
 
-use super::adapter::{Adapter, Answer};
+use super::adapter::Adapter;
 use super::faulty_listener::FaultyListener;
 use super::journal::{Journal, Recorder};
 use super::script::ScriptedGateway;
@@ -80,11 +81,12 @@ enum Next {
 impl<S: ClientStage> Player<'_, S> {
     async fn run(&mut self, script: &ClientScript, url: &str) -> Result<(), PlayError> {
         for client in 0..self.adapters.len() {
-            self.ask(client, "configure", self.configuration(&script.client, url, client)).await?;
+            let configure = Box::new(self.configuration(&script.client, url, client));
+            self.ask(client, Operation::Configure(configure)).await?;
             let own = OWN_EVENTS.into_iter().map(str::to_owned);
             for name in own.chain(script.client.listen.iter().cloned()) {
-                let listener = json!({ "name": name, "listener": LISTENER, "fails": false });
-                self.ask(client, "on", listener).await?;
+                let listener = LISTENER.to_owned();
+                self.ask(client, Operation::On { name, listener, fails: false }).await?;
             }
         }
         self.steps(script).await?;
@@ -146,8 +148,7 @@ impl<S: ClientStage> Player<'_, S> {
     async fn act(&mut self, act: &ClientAct) -> Result<(), PlayError> {
         for client in 0..self.adapters.len() {
             for number in 1..=act.requests() {
-                let (op, fields) = request(act, number);
-                let value = self.ask(client, op, fields).await?;
+                let value = self.ask(client, operation(act, number)).await?;
                 if let (ClientAct::Read(what), Some(value)) = (act, value) {
                     let actor = self.adapters[client].actor().clone();
                     self.journal.write(actor, None, Event::Read { what: what.clone(), value });
@@ -158,18 +159,18 @@ impl<S: ClientStage> Player<'_, S> {
     }
 
     /// Asks a client. That it refuses is an observation; that it cannot ends the play.
-    async fn ask(&mut self, client: usize, op: &str, fields: Value) -> Result<Option<Value>, PlayError> {
+    async fn ask(&mut self, client: usize, operation: Operation) -> Result<Option<Value>, PlayError> {
         let (adapter, longest) = (&self.adapters[client], self.longest);
-        let asked = fields.clone();
-        let answer = self.journal.during(tokio::time::timeout(longest, adapter.ask(op, fields))).await;
+        let (op, special) = (operation.name(), special(&operation));
+        let answer = self.journal.during(tokio::time::timeout(longest, adapter.ask(operation))).await;
         let silent = || PlayError::Adapter(format!("the adapter did not answer `{op}` within {longest:?}"));
         match answer.map_err(|_| silent())?? {
-            Answer::Ok(value) => Ok(Some(value)),
-            Answer::Unsupported => {
-                Err(PlayError::NotRun(format!("the client does not support `{op}`{}", special(op, &asked))))
+            Outcome::Done { value, config, .. } => Ok(Some(config.or(value).unwrap_or_default())),
+            Outcome::Unsupported { .. } => {
+                Err(PlayError::NotRun(format!("the client does not support `{op}`{special}")))
             }
-            Answer::Error(error) => {
-                let event = Event::RequestFailed { op: op.to_owned(), error };
+            Outcome::Error { error } => {
+                let event = Event::RequestFailed { op, error };
                 self.journal.write(adapter.actor().clone(), None, event);
                 Ok(None)
             }
@@ -180,7 +181,7 @@ impl<S: ClientStage> Player<'_, S> {
     /// their pipes: whatever one prints before an answer has been read when that comes. What the answer is does not matter.
     async fn catch_up(&mut self) -> Result<(), PlayError> {
         for adapter in &self.adapters {
-            let asked = tokio::time::timeout(self.longest, adapter.ask("status", json!({})));
+            let asked = tokio::time::timeout(self.longest, adapter.ask(Operation::Status));
             let silent = |_| {
                 PlayError::Adapter(format!("the adapter did not answer `status` within {:?}", self.longest))
             };
@@ -202,56 +203,38 @@ impl<S: ClientStage> Player<'_, S> {
         Ok(())
     }
 
-    fn configuration(&self, setup: &ClientSetup, url: &str, client: usize) -> Value {
-        let mut options = if setup.defaults {
-            json!({})
+    fn configuration(&self, setup: &ClientSetup, url: &str, client: usize) -> Configure {
+        let usual = if setup.defaults {
+            Options::default()
         } else {
             // Clients of a fleet that draw the same numbers would return in lockstep.
-            options(&self.setting.times.timing, self.setting.seed.wrapping_add(client as u64))
+            let seed = self.setting.seed.wrapping_add(client as u64);
+            Options { seed: Some(seed), ..Options::from(&self.setting.times.timing) }
         };
-        for (name, value) in &setup.options {
-            options[name] = value.clone();
+        let url = (setup.url == UrlSource::Configured).then(|| match setup.query.as_str() {
+            "" => url.to_owned(),
+            query => format!("{url}?{query}"),
+        });
+        Configure {
+            url,
+            token: setup.token_of(client + 1),
+            options: setup.options.clone().or(usual),
+            dialect: self.setting.dialect.clone(),
         }
-        let mut configuration = json!({ "options": options, "dialect": self.setting.dialect });
-        if setup.url == UrlSource::Configured {
-            configuration["url"] =
-                json!(if setup.query.is_empty() { url.to_owned() } else { format!("{url}?{}", setup.query) });
-        }
-        if let Some(token) = setup.token_of(client + 1) {
-            configuration["token"] = json!(token);
-        }
-        configuration
     }
 }
 
-/// The timing as the adapter protocol has it: milliseconds, by the seed's own names.
-fn options(timing: &Timing, seed: u64) -> Value {
-    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    json!({
-        "reconnectDelay": ms(timing.reconnect_delay),
-        "maxReconnectDelay": ms(timing.max_reconnect_delay),
-        "maxReconnectAttempts": timing.max_reconnect_attempts,
-        "jitter": timing.jitter,
-        "pingInterval": ms(timing.ping_interval),
-        "pongTimeout": ms(timing.pong_timeout),
-        "connectTimeout": ms(timing.connect_timeout),
-        "stableAfter": ms(timing.stable_after),
-        "seed": seed,
-    })
-}
-
 /// What is special about a request that other requests of its name need not have.
-fn special(op: &str, fields: &Value) -> String {
-    match op {
-        "subscribe" | "unsubscribe" => {
-            match fields["target"].as_object().and_then(|target| target.keys().next()) {
-                Some(key) => format!(" by `{key}`"),
-                None => String::new(),
-            }
-        }
-        "configure" => {
-            let usual = options(&Timing::default(), 0);
-            let names = fields["options"].as_object().into_iter().flat_map(|options| options.keys());
+fn special(operation: &Operation) -> String {
+    match operation {
+        Operation::Subscribe { target } | Operation::Unsubscribe { target } => match target {
+            Target::EventType(_) => " by `eventType`".to_owned(),
+            Target::Room(_) => " by `room`".to_owned(),
+        },
+        Operation::Configure(configure) => {
+            let usual = Options { seed: Some(0), ..Options::from(&Timing::default()) };
+            let (usual, asked) = (json!(usual), json!(configure.options));
+            let names = asked.as_object().into_iter().flat_map(|options| options.keys());
             let unusual: Vec<_> = names
                 .filter(|name| usual.get(name.as_str()).is_none())
                 .map(|name| format!("`{name}`"))
@@ -263,32 +246,29 @@ fn special(op: &str, fields: &Value) -> String {
 }
 
 /// The request for an act; `number` counts those of one act from 1.
-fn request(act: &ClientAct, number: u32) -> (&'static str, Value) {
-    match act {
-        ClientAct::Connect => ("connect", json!({})),
-        ClientAct::Disconnect => ("disconnect", json!({})),
-        ClientAct::Send { kind, payload, count } => {
-            let mut payload = payload.clone();
-            if *count > 1 {
+fn operation(act: &ClientAct, number: u32) -> Operation {
+    match act.clone() {
+        ClientAct::Connect => Operation::Connect,
+        ClientAct::Disconnect => Operation::Disconnect,
+        ClientAct::Send { kind, mut payload, count } => {
+            if count > 1 {
                 payload["seq"] = json!(number);
             }
-            ("send", json!({ "message": { "type": kind, "payload": payload } }))
+            Operation::Send { message: Message { kind, payload } }
         }
-        ClientAct::Subscribe(target) => ("subscribe", json!({ "target": target })),
-        ClientAct::Unsubscribe(target) => ("unsubscribe", json!({ "target": target })),
-        ClientAct::Listen { name, listener, fails } => {
-            ("on", json!({ "name": name, "listener": listener, "fails": fails }))
-        }
-        ClientAct::Unlisten { name, listener } => ("off", json!({ "name": name, "listener": listener })),
-        ClientAct::SetToken(token) => ("set_token", json!({ "token": token })),
-        ClientAct::GiveToken(token) => ("token", json!({ "token": token })),
-        ClientAct::SetUser(user) => ("set_user", json!({ "user": user })),
-        ClientAct::Mount { name, hook } => ("mount", json!({ "name": name, "hook": hook })),
-        ClientAct::Unmount(name) => ("unmount", json!({ "name": name })),
-        ClientAct::Observe(key) => ("observe", json!({ "key": key })),
-        ClientAct::SetQuery { key, value } => ("set_query", json!({ "key": key, "value": value })),
-        ClientAct::Read(Reading::Query(key)) => ("get_query", json!({ "key": key })),
-        ClientAct::Read(Reading::Consumer(name)) => ("read", json!({ "name": name })),
-        ClientAct::Read(Reading::Configuration) => ("config", json!({})),
+        ClientAct::Subscribe(target) => Operation::Subscribe { target },
+        ClientAct::Unsubscribe(target) => Operation::Unsubscribe { target },
+        ClientAct::Listen { name, listener, fails } => Operation::On { name, listener, fails },
+        ClientAct::Unlisten { name, listener } => Operation::Off { name, listener },
+        ClientAct::SetToken(token) => Operation::SetToken { token },
+        ClientAct::GiveToken(token) => Operation::Token { token },
+        ClientAct::SetUser(user) => Operation::SetUser { user },
+        ClientAct::Mount { name, hook } => Operation::Mount { name, hook },
+        ClientAct::Unmount(name) => Operation::Unmount { name },
+        ClientAct::Observe(key) => Operation::Observe { key },
+        ClientAct::SetQuery { key, value } => Operation::SetQuery { key, value },
+        ClientAct::Read(Reading::Query(key)) => Operation::GetQuery { key },
+        ClientAct::Read(Reading::Consumer(name)) => Operation::Read { name },
+        ClientAct::Read(Reading::Configuration) => Operation::Config,
     }
 }

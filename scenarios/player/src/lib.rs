@@ -17,6 +17,7 @@ mod client;
 mod faulty_listener;
 mod gateway;
 mod journal;
+pub mod lines;
 mod peer;
 mod rest;
 mod script;

@@ -1,13 +1,13 @@
 //! The script of a scenario about a client: how it is set up, and a scripted gateway.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use protocol::CloseCode;
+use protocol::adapter::Options;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::is_default;
+use super::known_fields::known_fields;
 use super::step::{ANSWER, ClientAction, Step};
 use crate::times::Times;
 
@@ -98,8 +98,8 @@ pub struct ClientSetup {
     #[serde(skip_serializing_if = "is_default")]
     pub defaults: bool,
     /// Other options of the `configure` request, by the adapter protocol's names.
-    #[serde(skip_serializing_if = "is_default")]
-    pub options: BTreeMap<String, Value>,
+    #[serde(deserialize_with = "known_fields", skip_serializing_if = "is_default")]
+    pub options: Options,
     /// Whether there are as many clients as a fleet of this run has. Each does what the steps say; its token ends in its
     /// number, counted from 1, so that its dials are known.
     #[serde(skip_serializing_if = "is_default")]
@@ -182,7 +182,7 @@ impl Default for ClientSetup {
             query: String::new(),
             listen: Vec::new(),
             defaults: false,
-            options: BTreeMap::new(),
+            options: Options::default(),
             fleet: false,
         }
     }

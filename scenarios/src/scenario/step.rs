@@ -14,7 +14,7 @@ use protocol::{Dialect, Refusal};
 
 pub(super) use self::client::ANSWER;
 pub use self::client::ClientAction;
-pub use self::client_act::{ClientAct, Hook};
+pub use self::client_act::ClientAct;
 pub use self::gateway::{BrokerAct, Forgets, GatewayAction, Inspection, Publication};
 pub use self::gateway_act::GatewayAct;
 pub use self::network::NetworkAct;

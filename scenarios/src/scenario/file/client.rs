@@ -1,7 +1,8 @@
 //! `[[step]]` of a scenario about a client.
 
+use protocol::adapter::{Hook, User};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::message::RawMessage;
 use super::scripted::RawScripted;
@@ -9,7 +10,8 @@ use super::target::RawTarget;
 use super::{Keys, RawStep, Unlabelled, label};
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
-use crate::scenario::step::{ClientAct, ClientAction, Hook, NetworkAct, Step, Wait};
+use crate::scenario::known_fields::known_fields;
+use crate::scenario::step::{ClientAct, ClientAction, NetworkAct, Step, Wait};
 use crate::times::Expr;
 use crate::trace::Reading;
 
@@ -25,7 +27,8 @@ pub(super) struct RawClientStep {
     unlisten: Option<RawUnlisten>,
     set_token: Option<String>,
     give_token: Option<String>,
-    set_user: Option<RawUser>,
+    #[serde(default, deserialize_with = "known_fields")]
+    set_user: Option<User>,
     mount: Option<RawMount>,
     unmount: Option<String>,
     observe: Option<Vec<Value>>,
@@ -79,16 +82,9 @@ struct RawUnlisten {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawUser {
-    id: String,
-    email: String,
-    name: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawMount {
     name: String,
+    #[serde(deserialize_with = "known_fields")]
     hook: Hook,
 }
 
@@ -160,7 +156,7 @@ impl RawClientStep {
             .or_else(|| self.unlisten.take().map(RawUnlisten::act))
             .or_else(|| self.set_token.take().map(|token| ClientAct::SetToken(Some(token))))
             .or_else(|| self.give_token.take().map(ClientAct::GiveToken))
-            .or_else(|| self.set_user.take().map(RawUser::act))
+            .or_else(|| self.set_user.take().map(|user| ClientAct::SetUser(Some(user))))
             .or_else(|| self.unmount.take().map(ClientAct::Unmount))
             .or_else(|| self.observe.take().map(ClientAct::Observe))
             .or_else(|| self.set_query.take().map(RawQuery::act))
@@ -181,13 +177,6 @@ impl RawUnlisten {
     fn act(self) -> ClientAct {
         let Self { name, listener } = self;
         ClientAct::Unlisten { name, listener }
-    }
-}
-
-impl RawUser {
-    fn act(self) -> ClientAct {
-        let Self { id, email, name } = self;
-        ClientAct::SetUser(Some(json!({ "id": id, "email": email, "name": name })))
     }
 }
 
@@ -250,11 +239,7 @@ impl RawClientStep {
             ClientAct::SetToken(None) => Self { act: Some(Simple::SignOut), ..self },
             ClientAct::GiveToken(token) => Self { give_token: Some(token.clone()), ..self },
             ClientAct::SetUser(None) => Self { act: Some(Simple::ClearUser), ..self },
-            ClientAct::SetUser(Some(user)) => {
-                let text = |key: &str| user[key].as_str().unwrap_or_default().to_owned();
-                let (id, email, name) = (text("id"), text("email"), text("name"));
-                Self { set_user: Some(RawUser { id, email, name }), ..self }
-            }
+            ClientAct::SetUser(Some(user)) => Self { set_user: Some(user.clone()), ..self },
             ClientAct::Mount { name, hook } => {
                 Self { mount: Some(RawMount { name: name.clone(), hook: hook.clone() }), ..self }
             }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use protocol::Target;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use protocol::adapter::{Hook, User};
+use serde_json::{Value, json};
 
 use crate::trace::{Key, Reading};
 
@@ -49,7 +49,7 @@ pub enum ClientAct {
     /// `token`: the answer of a token provider that was asked.
     GiveToken(String),
     /// `set_user`; `None` signs out.
-    SetUser(Option<Value>),
+    SetUser(Option<User>),
     /// `mount`
     Mount {
         /// The consumer's own name.
@@ -70,39 +70,6 @@ pub enum ClientAct {
     },
     /// `get_query`, `read` or `config`; the answer is an observation.
     Read(Reading),
-}
-
-/// What a consumer under a provider does with the connection (HOOK-1 to HOOK-6).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase", deny_unknown_fields)]
-pub enum Hook {
-    /// Shows the connection's status.
-    Status,
-    /// Hands an event to a callback.
-    Subscription {
-        /// The event.
-        event_type: String,
-    },
-    /// Invalidates queries when an event comes, then calls a handler.
-    RealTimeUpdates {
-        /// The event.
-        event_type: String,
-        /// The keys of the queries.
-        query_keys: Vec<Vec<Value>>,
-    },
-    /// Changes a cached value when an event comes.
-    RealTimeQueryUpdate {
-        /// The event.
-        event_type: String,
-        /// The query's key.
-        query_key: Vec<Value>,
-    },
-    /// What a page of payments uses.
-    PaymentUpdates,
-    /// What a dashboard uses.
-    DashboardUpdates,
-    /// What a profile page uses.
-    ProfileUpdates,
 }
 
 impl ClientAct {
@@ -130,31 +97,13 @@ impl fmt::Display for ClientAct {
             Self::SetToken(Some(_)) => f.write_str("take a new token"),
             Self::SetToken(None) => f.write_str("sign out"),
             Self::GiveToken(_) => f.write_str("get the token that it asked for"),
-            Self::SetUser(Some(user)) => write!(f, "have {user} signed in"),
+            Self::SetUser(Some(user)) => write!(f, "have {} signed in", json!(user)),
             Self::SetUser(None) => f.write_str("have nobody signed in"),
             Self::Mount { name, hook } => write!(f, "mount {name}, {hook}"),
             Self::Unmount(name) => write!(f, "unmount {name}"),
             Self::Observe(key) => write!(f, "observe {}", Key(key)),
             Self::SetQuery { key, value } => write!(f, "set the query {} to {value}", Key(key)),
             Self::Read(what) => write!(f, "tell {what}"),
-        }
-    }
-}
-
-impl fmt::Display for Hook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Status => f.write_str("which shows the status"),
-            Self::Subscription { event_type } => write!(f, "which subscribes to {event_type}"),
-            Self::RealTimeUpdates { event_type, .. } => {
-                write!(f, "which invalidates queries on {event_type}")
-            }
-            Self::RealTimeQueryUpdate { event_type, query_key } => {
-                write!(f, "which changes the query {} on {event_type}", Key(query_key))
-            }
-            Self::PaymentUpdates => f.write_str("which follows payments"),
-            Self::DashboardUpdates => f.write_str("which shows the last activities"),
-            Self::ProfileUpdates => f.write_str("which follows the profile"),
         }
     }
 }
