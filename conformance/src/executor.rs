@@ -2,6 +2,7 @@
 
 mod client;
 mod gateway;
+mod instance;
 mod public_key;
 
 use std::path::PathBuf;

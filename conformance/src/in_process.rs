@@ -1,6 +1,7 @@
 //! Subjects inside this process: each on a thread of its own, with a runtime of its own. What a subject spawns on that runtime ends
 //! with it, and what it blocks is its own thread.
 
+mod client;
 mod gateway;
 
 use std::any::Any;
@@ -14,6 +15,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
 use tokio::task::LocalSet;
 
+pub use client::{Adapter, ClientStarter, Reports};
 pub(crate) use gateway::Taken;
 pub use gateway::{GatewayStart, GatewayStarter};
 

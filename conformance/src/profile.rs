@@ -21,7 +21,7 @@ pub use events::{EventShape, EventShapeError};
 use token::RawToken;
 pub use token::TokenProfile;
 
-use crate::in_process::GatewayStarter;
+use crate::in_process::{ClientStarter, GatewayStarter};
 use crate::template::{self, TemplateError};
 
 /// The profile of the reference pair, which takes the same path as a third party's.
@@ -111,9 +111,18 @@ impl Ready {
 #[derive(Debug, Clone)]
 pub struct ClientProfile {
     /// Its adapter, started for each case.
-    pub command: CommandProfile,
+    pub access: ClientAccess,
     /// How many of it are started where a case is about a fleet (BACKOFF-5).
     pub fleet: u32,
+}
+
+/// How a client is reached.
+#[derive(Debug, Clone)]
+pub enum ClientAccess {
+    /// Its adapter is a process.
+    Spawn(CommandProfile),
+    /// Its adapter runs in this process.
+    InProcess(ClientStarter),
 }
 
 /// A command with placeholders.
@@ -391,7 +400,8 @@ impl RawClient {
             let message = format!("`client.fleet` lies between {} and {}", FLEETS.start(), FLEETS.end());
             return Err(value(message, Some("twenty processes still show whether they spread")));
         }
-        Ok(ClientProfile { command: command("client.command", self.command, self.env, value)?, fleet })
+        let command = command("client.command", self.command, self.env, value)?;
+        Ok(ClientProfile { access: ClientAccess::Spawn(command), fleet })
     }
 }
 

@@ -16,7 +16,7 @@ mod shard;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use scenarios::{Level, Library, Scenario, SubjectKind};
+use scenarios::{Level, Library, Scenario, SubjectKind, Times};
 
 pub use error::SuiteError;
 pub use known::KnownFailures;
@@ -25,10 +25,10 @@ pub use scale::{FactorError, ScaleError, TimeScale};
 pub use shard::{Shard, ShardError};
 
 use crate::executor::BrokerChoice;
-use crate::in_process::{GatewayStart, GatewayStarter, SubjectError};
+use crate::in_process::{Adapter, ClientStarter, GatewayStart, GatewayStarter, Reports, SubjectError};
 use crate::interruption::Interruption;
 use crate::process::groups;
-use crate::profile::{GatewayAccess, GatewayProfile, Profile, Ready};
+use crate::profile::{ClientAccess, ClientProfile, GatewayAccess, GatewayProfile, Profile, Ready};
 use crate::result::RunReport;
 use crate::runner::Plan;
 
@@ -110,8 +110,7 @@ impl Suite {
         G: Fn(GatewayStart) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), SubjectError>>,
     {
-        let timing = Profile::reference().timing;
-        Self::new(Profile { timing, ..Profile::bare() }).with_gateway(gateway)
+        Self::new(quick()).with_gateway(gateway)
     }
 
     /// As [`Suite::gateway`], by what the suite's profile says of the gateway beside its command: its path, its timing, its
@@ -130,6 +129,22 @@ impl Suite {
         let access = GatewayAccess::InProcess { starter: GatewayStarter::new(gateway), ready };
         self.profile.gateway = Some(GatewayProfile { access, ..described });
         Self { subjects: vec![SubjectKind::Gateway], ..self }
+    }
+
+    /// Judges a client that runs in this process: each call of `adapter` makes one. It is judged in the default dialect, and at about a
+    /// hundredth of the default times, which `configure` tells it; [`Suite::with_client`] takes both from a profile. A client
+    /// in this process has no environment and no log of its own: cases about those are not run.
+    pub fn client<A: Adapter>(adapter: impl Fn(Reports) -> A + Send + Sync + 'static) -> Self {
+        Self::new(quick()).with_client(adapter)
+    }
+
+    /// As [`Suite::client`], by what the suite's profile says beside the client's command.
+    #[must_use]
+    pub fn with_client<A: Adapter>(mut self, adapter: impl Fn(Reports) -> A + Send + Sync + 'static) -> Self {
+        let fleet = self.profile.client.as_ref().map_or(Times::FLEET, |client| client.fleet);
+        let access = ClientAccess::InProcess(ClientStarter::new(adapter));
+        self.profile.client = Some(ClientProfile { access, fleet });
+        Self { subjects: vec![SubjectKind::Client], ..self }
     }
 
     /// Judges these of the profile's subjects only [default: all that it has].
@@ -288,6 +303,11 @@ impl Suite {
         }
         Ok(plan)
     }
+}
+
+/// Nothing, at the times of the reference pair: a run of everything takes seconds.
+fn quick() -> Profile {
+    Profile { timing: Profile::reference().timing, ..Profile::bare() }
 }
 
 impl Run {

@@ -16,7 +16,8 @@ use super::{Failure, LevelArg, warn};
 use conformance::exit::Exit;
 use conformance::interruption::Interruption;
 use conformance::profile::{
-    self, ClientProfile, CommandProfile, DEFAULT_FILE, GatewayAccess, GatewayProfile, Profile, Ready,
+    self, ClientAccess, ClientProfile, CommandProfile, DEFAULT_FILE, GatewayAccess, GatewayProfile, Profile,
+    Ready,
 };
 use conformance::suite::{Shard, TimeScale};
 use run::judge;
@@ -208,7 +209,7 @@ pub(super) fn client(args: ClientArgs) -> Result<Exit, Failure> {
     if !args.command.is_empty() {
         let command = CommandProfile { words: args.command, env: BTreeMap::new() };
         let fleet = profile.client.as_ref().map_or(Times::FLEET, |client| client.fleet);
-        profile.client = Some(ClientProfile { command, fleet });
+        profile.client = Some(ClientProfile { access: ClientAccess::Spawn(command), fleet });
     }
     if profile.client.is_none() {
         return Err(missing(SubjectKind::Client));

@@ -1,8 +1,8 @@
 //! A gateway under test: started or attached, fed by a broker, dialled over TCP.
 
 mod broker;
-mod instance;
 mod launch;
+mod launched;
 mod port;
 mod rig;
 mod settling;
@@ -25,7 +25,7 @@ use crate::amqp::BrokerLink;
 use crate::noise::Watch;
 use crate::profile::{EventShape, GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::{self, Proxy};
-use instance::Instance;
+use launched::Launched;
 pub(super) use rig::Pool;
 use rig::Rejection;
 pub use rig::Rig;
@@ -139,8 +139,8 @@ fn died(status: String) -> Event {
     Event::SubjectDied { status }
 }
 
-fn tell_end(gateway: &Instance, recorder: &Recorder, as_event: fn(String) -> Event) -> JoinHandle<()> {
-    let (end, recorder) = (gateway.end(), recorder.clone());
+fn tell_end(gateway: &Launched, recorder: &Recorder, as_event: fn(String) -> Event) -> JoinHandle<()> {
+    let (end, recorder) = (gateway.instance.end(), recorder.clone());
     tokio::spawn(async move {
         let event = as_event(end.await);
         recorder.record(Actor::gateway(), None, event).await;
@@ -169,7 +169,7 @@ impl Stage {
     }
 
     /// The gateway that steps act on.
-    fn first(&mut self) -> Result<&mut Instance, StageError> {
+    fn first(&mut self) -> Result<&mut Launched, StageError> {
         self.rig.gateways.first_mut().ok_or_else(unavailable)
     }
 
@@ -246,22 +246,19 @@ impl GatewayStage for Stage {
     }
 
     async fn log(&mut self) -> Result<String, StageError> {
-        Ok(self.first()?.process()?.output().await.join("\n"))
+        self.first()?.log().await
     }
 
     async fn shut_down(&mut self) -> Result<(), StageError> {
         self.unwatch_first();
-        let gateway = self.first()?;
-        gateway.ask_to_end()?;
+        self.first()?.ask_to_end()?;
         let watch = tell_end(&self.rig.gateways[0], &self.recorder, |status| Event::Ended { status });
         self.watches.push(watch);
         Ok(())
     }
 
     async fn kill_gateway(&mut self) -> Result<(), StageError> {
-        self.first()?.process()?;
         self.unwatch_first();
-        self.first()?.kill().await;
-        Ok(())
+        self.first()?.kill().await
     }
 }

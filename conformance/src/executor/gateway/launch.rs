@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use protocol::Timing;
 use scenarios::scenario::{GatewayScript, Interval};
 
-use super::instance::Instance;
+use super::launched::Launched;
 use crate::executor::{ExecutionError, Executor};
 use crate::in_process::{GatewayStart, GatewayStarter};
 use crate::limits::HostLimit;
@@ -24,13 +24,13 @@ pub(super) struct Launch<'a> {
 
 impl Launch<'_> {
     /// Launches one that is to listen on this port.
-    pub(super) fn on(&self, port: u16) -> Result<Instance, ExecutionError> {
+    pub(super) fn on(&self, port: u16) -> Result<Launched, ExecutionError> {
         let mut values = self.values.clone();
         values.set("port", port.to_string());
         match &self.profile.access {
             GatewayAccess::Spawn { command, .. } => {
                 let folder = &self.executor.profile.folder;
-                Ok(Instance::Process(Subject::spawn(command, &values, folder, Streams::Kept)?))
+                Ok(Launched::process(Subject::spawn(command, &values, folder, Streams::Kept)?))
             }
             GatewayAccess::InProcess { starter, .. } => self.in_process(starter, port, values),
             GatewayAccess::Attach { .. } => {
@@ -44,14 +44,14 @@ impl Launch<'_> {
         starter: &GatewayStarter,
         port: u16,
         values: Values,
-    ) -> Result<Instance, ExecutionError> {
+    ) -> Result<Launched, ExecutionError> {
         let value = |name: &str| values.get(name).map_or_else(String::new, |(_, value)| value.to_owned());
         let timing = &self.executor.profile.timing;
         let ping_interval = self.script.settings.ping_interval;
         let ping_interval = ping_interval.map_or(timing.ping_interval, |Interval(interval)| interval);
         let (jwt_secret, exchange, queue) = (value("jwt_secret"), value("exchange"), value("queue"));
         let amqp_url = Some(value("amqp_url")).filter(|url| !url.is_empty());
-        let launched = Instance::in_process(starter, |taken, shutdown| GatewayStart {
+        let launched = Launched::in_process(starter, |taken, shutdown| GatewayStart {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             path: self.profile.path.clone(),
             jwt_secret,

@@ -5,14 +5,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use player::{Play, PlayError};
-use scenarios::scenario::{Bindings, BrokerState, GatewayScript, Settings};
+use scenarios::scenario::{Bindings, BrokerState, GatewayScript};
 use scenarios::token::Issuer;
 use scenarios::trace::{Settlements, Trace};
 use url::Url;
 
 use super::broker;
-use super::instance::Instance;
 use super::launch::Launch;
+use super::launched::Launched;
 use super::port::Port;
 use super::settling::topology_settles;
 use super::start::start;
@@ -39,7 +39,7 @@ pub struct Rig {
     /// Who signs the tokens that they accept.
     pub(super) issuer: Issuer,
     /// The gateways that were started; none where one is attached.
-    pub(super) gateways: Vec<Instance>,
+    pub(super) gateways: Vec<Launched>,
     /// Each measures one of them, where this host can.
     pub(super) watches: Vec<Watch>,
     /// What the host refuses the broker, the proxy and the scripted clients.
@@ -62,14 +62,6 @@ impl Rejection {
     fn judged(error: PlayError, output: Vec<String>) -> Self {
         Self::Judged { play: Play { trace: Trace::default(), outcome: Err(error) }, output }
     }
-}
-
-/// The setting that the case needs and that a gateway in this process has not taken, in words.
-fn untaken(gateway: &Instance, settings: &Settings) -> Option<String> {
-    let taken = gateway.taken()?;
-    let mut needed = settings.placeholders().into_iter();
-    let missing = needed.find(|names| !names.iter().any(|name| taken.has(name)))?.first()?;
-    Some(format!("needs a gateway that takes `start.setting(\"{missing}\")`"))
 }
 
 impl Rig {
@@ -166,7 +158,8 @@ impl Rig {
                 Ok((gateway, port)) => {
                     self.authorities.push(format!("127.0.0.1:{}", port.number()));
                     self.ports.push(port);
-                    self.watches.extend(gateway.id().and_then(|process| executor.probe.watch(process)));
+                    self.watches
+                        .extend(gateway.instance.id().and_then(|process| executor.probe.watch(process)));
                     self.gateways.push(gateway);
                 }
                 // That it starts without a broker is what the scenario is about.
@@ -178,7 +171,7 @@ impl Rig {
                 Err(error) => return Err(error.into()),
             }
         }
-        match self.gateways.iter().find_map(|gateway| untaken(gateway, &script.settings)) {
+        match self.gateways.iter().find_map(|gateway| gateway.lacks(&script.settings)) {
             Some(why) => Err(Rejection::judged(PlayError::NotRun(why), Vec::new())),
             None => Ok(()),
         }
@@ -217,7 +210,7 @@ impl Rig {
     /// Kills the gateways and says what they printed last.
     pub(super) async fn kill(&mut self) -> Vec<String> {
         for gateway in &mut self.gateways {
-            gateway.kill().await;
+            gateway.instance.kill().await;
         }
         self.output().await
     }
@@ -226,7 +219,7 @@ impl Rig {
     pub(super) async fn output(&self) -> Vec<String> {
         let mut output = Vec::new();
         for gateway in &self.gateways {
-            output.extend(gateway.output().await);
+            output.extend(gateway.instance.output().await);
         }
         output
     }
@@ -246,7 +239,7 @@ impl Rig {
     }
 
     fn is_alive(&self) -> bool {
-        self.gateways.iter().all(|gateway| gateway.ended().is_none())
+        self.gateways.iter().all(|gateway| gateway.instance.ended().is_none())
     }
 }
 

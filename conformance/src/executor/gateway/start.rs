@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::instance::Instance;
+use super::launched::Launched;
 use super::port::Port;
 use crate::executor::{ExecutionError, Executor, now};
 use crate::limits::HostLimit;
@@ -23,8 +23,8 @@ const STARTS: u32 = 3;
 pub(super) async fn start(
     executor: &Executor,
     ready: &Ready,
-    mut launch: impl FnMut(u16) -> Result<Instance, ExecutionError>,
-) -> Result<(Instance, Port), ExecutionError> {
+    mut launch: impl FnMut(u16) -> Result<Launched, ExecutionError>,
+) -> Result<(Launched, Port), ExecutionError> {
     let _turn =
         executor.starts.acquire().await.map_err(|error| ExecutionError::Harness(error.to_string()))?;
     let begun = now();
@@ -32,7 +32,8 @@ pub(super) async fn start(
     loop {
         let port = Port::lease()
             .map_err(|error| ExecutionError::Harness(HostLimit::explain("cannot find a port", &error)))?;
-        let mut subject = launch(port.number())?;
+        let mut launched = launch(port.number())?;
+        let subject = &mut launched.instance;
         let waited = tokio::select! {
             biased;
             status = subject.end() => Err(format!("the gateway ended before it was ready: {status}")),
@@ -41,7 +42,7 @@ pub(super) async fn start(
         match waited {
             Ok(()) => {
                 executor.first_start.get_or_init(|| begun.elapsed());
-                return Ok((subject, port));
+                return Ok((launched, port));
             }
             Err(_) if attempt < STARTS && subject.ended().is_some() => attempt += 1,
             Err(reason) => {
