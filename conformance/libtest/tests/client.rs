@@ -28,6 +28,10 @@ impl Adapter for Driven {
 impl Driven {
     async fn try_perform(&mut self, operation: Operation) -> Result<Outcome, SubjectError> {
         match (operation, &self.client) {
+            // The client can do more: the cases that need it are ignored.
+            (Operation::Configure(with), _) if with.options.token_provider.is_some() => {
+                return Ok(Outcome::UNSUPPORTED);
+            }
             (Operation::Configure(with), _) => self.client = Some(self.start(&with)?),
             (Operation::Connect, Some(client)) => client.connect().await?,
             (Operation::Disconnect, Some(client)) => client.disconnect().await?,
@@ -42,7 +46,6 @@ impl Driven {
             }
             (Operation::Status, Some(client)) => return Ok(Outcome::status(client.status().as_str())),
             (Operation::Exit, _) => {}
-            // The client can do more: the cases that need it are ignored.
             _ => return Ok(Outcome::UNSUPPORTED),
         }
         Ok(Outcome::DONE)

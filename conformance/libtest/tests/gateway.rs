@@ -21,7 +21,8 @@ async fn serve(start: GatewayStart) -> Result<(), SubjectError> {
     let settings = json!({
         "listen": start.listen.to_string(), "jwt_secret": start.jwt_secret, "amqp_url": start.amqp_url,
         "ping_interval": format_duration(start.timing.ping_interval),
-        "pong_timeout": format_duration(start.timing.pong_timeout), "shards": 1,
+        "pong_timeout": format_duration(start.timing.pong_timeout),
+        "connect_timeout": format_duration(start.timing.connect_timeout), "shards": 1,
     });
     let config = from_value::<Settings>(settings)?.check()?;
     let listener = TcpListen(TcpListener::bind(start.listen).await?);

@@ -76,7 +76,7 @@ impl GatewayStart {
 
     /// Ends when the gateway is to end by itself, as a process does after SIGTERM: it drains, and its future returns. Cases about
     /// that are not run for a gateway that does not call this.
-    pub fn shutdown(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub fn shutdown(&self) -> impl Future<Output = ()> + Send + use<> {
         self.taken.take(SHUTDOWN);
         let mut shutdown = self.shutdown.clone();
         async move {
