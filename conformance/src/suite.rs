@@ -256,13 +256,23 @@ impl Suite {
 
     /// Judges: the preflight, every selected case, and what they come to. Every process that was started has ended then.
     ///
+    /// Signals are the program's own affair. One that ends it in the meantime leaves processes behind that a profile started:
+    /// [`Suite::run_until`] ends them.
+    ///
     /// # Errors
     /// When nothing could be judged. A non-conformant implementation is no such error: see [`RunReport::exit`].
     pub async fn run(self) -> Result<RunReport, SuiteError> {
+        self.run_until(&Interruption::never()).await
+    }
+
+    /// As [`Suite::run`], until a signal comes; the report then says so, and which cases had not ended.
+    ///
+    /// # Errors
+    /// As [`Suite::run`].
+    pub async fn run_until(self, interruption: &Interruption) -> Result<RunReport, SuiteError> {
         let run = self.prepare()?;
-        let interruption = Interruption::never();
-        run.look(&interruption).await?;
-        let report = run.play(&interruption, |_| {}).await;
+        run.look(interruption).await?;
+        let report = run.play(interruption, |_| {}).await;
         Run::farewell().await;
         report
     }
