@@ -81,7 +81,7 @@ impl GatewayStart {
         let mut shutdown = self.shutdown.clone();
         async move {
             if shutdown.wait_for(|asked| *asked).await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }
