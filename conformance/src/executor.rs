@@ -2,6 +2,7 @@
 
 mod client;
 mod gateway;
+mod instance;
 mod public_key;
 
 use std::path::PathBuf;
@@ -72,6 +73,17 @@ pub enum BrokerChoice {
     Url(String),
     /// None: whatever needs events is not run.
     None,
+}
+
+impl From<&str> for BrokerChoice {
+    /// `embedded`, `none`, or the URL of one that runs.
+    fn from(broker: &str) -> Self {
+        match broker {
+            "embedded" => Self::Embedded,
+            "none" => Self::None,
+            url => Self::Url(url.to_owned()),
+        }
+    }
 }
 
 /// What came of one case.
@@ -175,7 +187,7 @@ impl Executor {
             (Script::Client(script), _) => !script.client.fleet || self.times().fleet >= Times::FLEET,
             (Script::Gateway(script), Some(gateway)) => match &gateway.access {
                 GatewayAccess::Attach { .. } => !script.is_noticed(),
-                GatewayAccess::Spawn { .. } => {
+                GatewayAccess::Spawn { .. } | GatewayAccess::InProcess { .. } => {
                     let own_queue = self.broker == BrokerChoice::Embedded || names_are_given(gateway);
                     own_queue || !script.is_noticed()
                 }

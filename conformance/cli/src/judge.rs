@@ -1,8 +1,6 @@
 //! `run`, `gateway` and `client`: judge a subject over real sockets.
 
-mod known;
 mod run;
-mod scale;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,15 +12,15 @@ use protocol::{Dialect, Timing};
 use scenarios::{SubjectKind, Times};
 
 use super::catalogue::Selection;
-use super::shard::Shard;
 use super::{Failure, LevelArg, warn};
 use conformance::exit::Exit;
 use conformance::interruption::Interruption;
 use conformance::profile::{
-    self, ClientProfile, CommandProfile, DEFAULT_FILE, GatewayAccess, GatewayProfile, Profile, Ready,
+    self, ClientAccess, ClientProfile, CommandProfile, DEFAULT_FILE, GatewayAccess, GatewayProfile, Profile,
+    Ready,
 };
+use conformance::suite::{Shard, TimeScale};
 use run::judge;
-use scale::TimeScale;
 
 /// The broker in this process.
 const EMBEDDED: &str = "embedded";
@@ -78,13 +76,6 @@ pub(super) struct Common {
     /// Show each expectation, and the whole timelines of failures
     #[arg(long, short = 'v')]
     verbose: bool,
-}
-
-impl Common {
-    /// Whether not everything is run.
-    fn is_selection(&self) -> bool {
-        !self.selection.filter.is_empty() || self.selection.scenarios.is_some() || self.shard.is_some()
-    }
 }
 
 #[derive(Args, Clone)]
@@ -218,7 +209,7 @@ pub(super) fn client(args: ClientArgs) -> Result<Exit, Failure> {
     if !args.command.is_empty() {
         let command = CommandProfile { words: args.command, env: BTreeMap::new() };
         let fleet = profile.client.as_ref().map_or(Times::FLEET, |client| client.fleet);
-        profile.client = Some(ClientProfile { command, fleet });
+        profile.client = Some(ClientProfile { access: ClientAccess::Spawn(command), fleet });
     }
     if profile.client.is_none() {
         return Err(missing(SubjectKind::Client));

@@ -8,7 +8,6 @@ mod init;
 mod judge;
 mod schema;
 mod selftest;
-mod shard;
 mod simulate;
 mod soak;
 
@@ -20,7 +19,7 @@ use miette::Report;
 use scenarios::Level;
 
 use conformance::exit::Exit;
-use conformance::limits;
+use conformance::{SuiteError, limits};
 
 /// Judges real-time WebSocket gateways and their clients, in any language, by what they do on the wire.
 #[derive(Parser)]
@@ -168,6 +167,11 @@ struct Failure {
 impl Failure {
     fn new(exit: Exit, error: impl Into<Report>) -> Self {
         Self { exit, report: Some(error.into()) }
+    }
+
+    /// A suite could not be run.
+    fn suite(error: SuiteError) -> Self {
+        Self::new(error.exit(), error)
     }
 
     /// The caller can fix it.

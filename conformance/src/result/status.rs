@@ -205,7 +205,7 @@ impl Evidence {
             Verdict::SubjectError { .. } | Verdict::HarnessError { .. } | Verdict::Inconclusive { .. } => {
                 self.doubt(case, stopped(case, ""));
             }
-            // Not judged in this case: not claimed, or not to be had from this implementation.
+            // Not judged in this case: not claimed, or not to be had from this subject.
             Verdict::Pass
             | Verdict::Fail
             | Verdict::UnexpectedPass { .. }

@@ -56,6 +56,11 @@ impl Outcome {
     /// There is no such thing.
     pub const UNSUPPORTED: Self = Self::Unsupported { unsupported: True };
 
+    /// Done, with the status that was asked for.
+    pub fn status(status: impl Into<String>) -> Self {
+        Self::Done { ok: True, value: None, config: None, status: Some(status.into()) }
+    }
+
     /// Done, with the value that was asked for.
     pub fn value(value: Value) -> Self {
         Self::Done { ok: True, value: Some(value), config: None, status: None }
