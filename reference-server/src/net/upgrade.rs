@@ -40,8 +40,7 @@ pub(super) async fn upgrade(
     let unix_s = u64::try_from((shared.wall)().unix_ms() / 1000).unwrap_or_default();
     let verify = |token: &str| shared.config.verification.verify(token, unix_s);
     let admit = |user: &UserId| {
-        let log =
-            |full: &Full| tracing::info!(user = ?user.as_str(), "a connection was refused: {full}");
+        let log = |full: &Full| tracing::info!(user = ?user.as_str(), "a connection was refused: {full}");
         shared.places.admit(user, peer).inspect_err(log)
     };
     match decide(&rules, head, verify, admit) {
