@@ -9,12 +9,12 @@ use super::file::HIDDEN;
 use super::settings::Settings;
 use super::{Config, LogFormat, PREFETCH, TlsFiles, WatchConfig};
 use crate::broker::{QueueKind, RabbitMqConfig};
-use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit, Route, RouteError, RoutingTable};
+use reference_gateway::{
+    ConnectionLimits, GatewayConfig, RateLimit, Resource, Route, RouteError, RoutingTable,
+};
 
 /// Longest name of an exchange or a queue; AMQP carries 255 bytes, and the gateway appends to some.
 const MAX_AMQP_NAME_BYTES: usize = 230;
-/// Paths that are never upgraded.
-const OWN_PAGES: [&str; 4] = ["/healthz", "/readyz", "/stats", "/metrics"];
 
 impl Settings {
     /// The configuration.
@@ -46,7 +46,7 @@ impl Settings {
             return Err(value("path", &path, "a path begins with `/`"));
         }
         let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#');
-        if path == "/" || path.contains(odd) || OWN_PAGES.contains(&path.as_str()) {
+        if path == "/" || path.contains(odd) || Resource::status_page(&path).is_some() {
             return Err(value(
                 "path",
                 &path,

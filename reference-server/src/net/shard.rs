@@ -26,6 +26,7 @@ use reference_gateway::{ConnectionId, Delivery, Gateway, Input, Now, Output};
 const SIGNS: usize = 1024;
 /// Events that the machine handles before outboxes are flushed.
 const BATCH: usize = 256;
+
 /// What reaches a shard from outside.
 pub(super) enum ShardCommand<I> {
     /// A connection to serve, and where it comes from.

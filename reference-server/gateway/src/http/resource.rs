@@ -46,16 +46,24 @@ impl Resource {
         }
         // HEAD is GET without the content (RFC 9110 section 9.3.2).
         let reads = is_get || head.method == "HEAD";
-        let status = match head.path.as_str() {
-            "/healthz" => Self::Health,
-            "/readyz" => Self::Ready,
-            "/stats" => Self::Stats,
-            "/metrics" => Self::Metrics,
-            "/dev" | "/dev/token" | "/dev/publish" if site.dev => return Self::Development,
-            "/" if reads && site.page && !head.lists("upgrade", "websocket") => return Self::Page,
-            _ => return Self::Missing,
-        };
-        if reads { status } else { Self::NotAllowed("GET, HEAD") }
+        match (Self::status_page(&head.path), head.path.as_str()) {
+            (Some(page), _) if reads => page,
+            (Some(_), _) => Self::NotAllowed("GET, HEAD"),
+            (None, "/dev" | "/dev/token" | "/dev/publish") if site.dev => Self::Development,
+            (None, "/") if reads && site.page && !head.lists("upgrade", "websocket") => Self::Page,
+            (None, _) => Self::Missing,
+        }
+    }
+
+    /// The status page at a path.
+    pub fn status_page(path: &str) -> Option<Self> {
+        match path {
+            "/healthz" => Some(Self::Health),
+            "/readyz" => Some(Self::Ready),
+            "/stats" => Some(Self::Stats),
+            "/metrics" => Some(Self::Metrics),
+            _ => None,
+        }
     }
 
     /// Whether those who ask for it ask again and again, so that it is worth keeping their connection.
