@@ -2,6 +2,7 @@
 
 mod client;
 mod gateway;
+mod instance;
 mod public_key;
 
 use std::path::PathBuf;
@@ -74,6 +75,17 @@ pub enum BrokerChoice {
     None,
 }
 
+impl From<&str> for BrokerChoice {
+    /// `embedded`, `none`, or the URL of one that runs.
+    fn from(broker: &str) -> Self {
+        match broker {
+            "embedded" => Self::Embedded,
+            "none" => Self::None,
+            url => Self::Url(url.to_owned()),
+        }
+    }
+}
+
 /// What came of one case.
 pub struct Execution {
     /// When the trace's time began.
@@ -93,7 +105,7 @@ pub struct Execution {
 /// A case could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecutionError {
-    /// The implementation under test did not start, or did not become ready.
+    /// The subject did not start, or did not become ready.
     #[error("{reason}")]
     Subject {
         /// Why.
@@ -118,7 +130,7 @@ pub enum ExecutionError {
 }
 
 impl Executor {
-    /// An executor for an implementation. `program` is this program, which a profile may start as `{gatecheck}`.
+    /// An executor for a subject. `program` is this program, which a profile may start as `{gatecheck}`.
     pub fn new(profile: Profile, broker: BrokerChoice, program: PathBuf, seed: u64) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let run = format!("{:x}-{:x}", std::process::id(), unix_ms() & 0xff_ffff);
@@ -137,7 +149,7 @@ impl Executor {
         }
     }
 
-    /// The same run, with an implementation that is described otherwise.
+    /// The same run, with a subject that is described otherwise.
     pub fn with_profile(&self, profile: Profile) -> Self {
         let broker = self.broker.clone();
         Self {
@@ -147,7 +159,7 @@ impl Executor {
         }
     }
 
-    /// The implementation.
+    /// The subject.
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
@@ -175,7 +187,7 @@ impl Executor {
             (Script::Client(script), _) => !script.client.fleet || self.times().fleet >= Times::FLEET,
             (Script::Gateway(script), Some(gateway)) => match &gateway.access {
                 GatewayAccess::Attach { .. } => !script.is_noticed(),
-                GatewayAccess::Spawn { .. } => {
+                GatewayAccess::Spawn { .. } | GatewayAccess::InProcess { .. } => {
                     let own_queue = self.broker == BrokerChoice::Embedded || names_are_given(gateway);
                     own_queue || !script.is_noticed()
                 }

@@ -40,6 +40,12 @@ impl Interruption {
         Ok(Self { first })
     }
 
+    /// None that comes: the program keeps its own way with signals.
+    pub fn never() -> Self {
+        let (_, first) = watch::channel(None);
+        Self { first }
+    }
+
     /// The signal, where one has come.
     pub fn signal(&self) -> Option<&'static str> {
         *self.first.borrow()

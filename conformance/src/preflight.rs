@@ -1,30 +1,30 @@
-//! One look at an implementation before it is judged: a set-up that is wrong is one error that says what was seen and what to
+//! One look at a subject before it is judged: a set-up that is wrong is one error that says what was seen and what to
 //! try, not sixty cases that fail.
 //!
 //! It plays a scenario of its own, through the same executor as the cases, and reads the trace.
 
 mod dialect;
+mod refusal;
 
-use miette::{Report, miette};
+use miette::{Diagnostic, Report, miette};
 use player::PlayError;
-use protocol::{SubscriptionKeys, TokenPlace};
+use protocol::SubscriptionKeys;
 use scenarios::trace::{Event, InVain, Trace};
 use scenarios::{Scenario, ScenarioId, SubjectKind};
 
 pub use dialect::Mismatch;
+use refusal::Refusal;
 
 use crate::executor::{ExecutionError, Executor, Isolation};
 use crate::exit::Exit;
-use crate::profile::{GatewayAccess, GatewayProfile, Profile};
-
-/// Paths that gateways of all kinds upgrade on; tried where the profile's does not.
-const PATHS: [&str; 5] = ["/ws", "/", "/socket", "/websocket", "/api/ws"];
+use crate::profile::{ClientAccess, GatewayAccess, Profile};
 
 /// Keys by which gateways of all kinds name a subscription; tried where the profile's are not understood.
 const KEYS: [&str; 8] = ["channel", "topic", "event", "room", "eventType", "name", "type", "roomId"];
 
 /// What is wrong with a set-up.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{report}")]
 pub struct SetupError {
     /// How the run ends.
     pub exit: Exit,
@@ -32,10 +32,16 @@ pub struct SetupError {
     pub report: Report,
 }
 
+impl Diagnostic for SetupError {
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        self.report.help()
+    }
+}
+
 /// Looks at a subject of the executor's profile.
 ///
 /// # Errors
-/// When the set-up is wrong, as far as can be determined. A non-conformant implementation is no such error.
+/// When the set-up is wrong, as far as can be determined. A subject that is not conformant is no such error.
 pub async fn check(executor: &Executor, subject: SubjectKind) -> Result<(), SetupError> {
     match subject {
         SubjectKind::Gateway => gateway(executor).await,
@@ -65,7 +71,10 @@ fn unfed(executor: &Executor, detail: &str, output: &[String]) -> SetupError {
         Some(GatewayAccess::Spawn { command, .. }) => command.uses(name),
         _ => true,
     };
-    let try_this = if is_given("amqp_url") {
+    let try_this = if is_in_process(executor.profile(), SubjectKind::Gateway) {
+        "it must consume from `start.queue`, bound to `start.exchange`, at the broker of `start.amqp_url`, and that durable queue must \
+         stand soon after it takes connections; without a broker what needs events is not run"
+    } else if is_given("amqp_url") {
         "`gateway.queue` and `gateway.exchange` name what it consumes from, and a durable queue of that name must stand once it is \
          ready; `--broker none` judges what needs no events"
     } else {
@@ -107,7 +116,7 @@ fn agreement(found: &[Mismatch], subject: SubjectKind) -> Result<(), SetupError>
 /// What was seen.
 struct Look {
     trace: Trace,
-    /// What the implementation printed last.
+    /// What the subject printed last.
     output: Vec<String>,
 }
 
@@ -119,19 +128,25 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Look, SetupEr
     };
     let id = ScenarioId(format!("preflight/{subject}"));
     let scenario = Scenario::parse(id, text).expect("the look's own scenario is sound: a test reads it");
-    let execution =
-        executor.execute(&scenario, Isolation::Own).await.map_err(|error| cannot_begin(&error, subject))?;
+    let execution = executor
+        .execute(&scenario, Isolation::Own)
+        .await
+        .map_err(|error| cannot_begin(executor, &error, subject))?;
     match execution.play.outcome {
         Ok(()) | Err(PlayError::NotRun(_)) => {
             Ok(Look { trace: execution.play.trace, output: execution.output })
         }
         Err(PlayError::SubjectDied(status) | PlayError::DidNotStart(status)) => {
-            let output = last_words(&execution.output);
+            let is_in_process = is_in_process(executor.profile(), subject);
+            let output = if is_in_process { String::new() } else { last_words(&execution.output) };
             let help = format!("it ended by itself: {status}{output}");
             Err(SetupError {
                 exit: Exit::Subject,
                 report: miette!(help = help, "the {subject} died at the first touch"),
             })
+        }
+        Err(PlayError::Adapter(reason)) if is_in_process(executor.profile(), subject) => {
+            Err(SetupError { exit: Exit::Subject, report: miette!("{reason}") })
         }
         Err(PlayError::Adapter(reason)) => {
             let help = format!(
@@ -146,7 +161,7 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Look, SetupEr
     }
 }
 
-fn cannot_begin(error: &ExecutionError, subject: SubjectKind) -> SetupError {
+fn cannot_begin(executor: &Executor, error: &ExecutionError, subject: SubjectKind) -> SetupError {
     let (ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output }) = error
     else {
         return SetupError { exit: Exit::Harness, report: miette!("{error}") };
@@ -155,6 +170,11 @@ fn cannot_begin(error: &ExecutionError, subject: SubjectKind) -> SetupError {
     let is_port_taken =
         ["EADDRINUSE", "ddress already in use", "ddress in use"].iter().any(|words| said.contains(words));
     let waits = matches!(error, ExecutionError::NotReady { .. });
+    if subject == SubjectKind::Gateway && is_in_process(executor.profile(), subject) {
+        let help =
+            "its future serves on `start.listen` until it is dropped, or until `start.shutdown()` ends";
+        return SetupError { exit: Exit::Subject, report: miette!(help = help, "{reason}") };
+    }
     let try_this = if is_port_taken {
         "its port is taken: hand over `{port}`, a free one, by an argument or the environment"
     } else if waits {
@@ -186,120 +206,17 @@ fn last_words(output: &[String]) -> String {
     format!("\nit printed:\n  {lines}")
 }
 
-/// How a gateway took a valid token on the profile's path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Refusal {
-    /// By this HTTP status.
-    Status(u16),
-    /// By ending the connection.
-    NoAnswer(String),
-    /// By a close, before anything else.
-    Close(u16),
-}
-
-impl Refusal {
-    fn of(trace: &Trace) -> Option<Self> {
-        let mut spoke = false;
-        for observation in &trace.observations {
-            match &observation.event {
-                Event::Refused { status: Some(status), .. } => return Some(Self::Status(*status)),
-                Event::Refused { status: None, code: None, reason } => {
-                    return Some(Self::NoAnswer(reason.clone()));
-                }
-                Event::Closed { code: Some(code), .. } if !spoke => return Some(Self::Close(code.0)),
-                Event::Received(frame) => spoke |= frame.kind == scenarios::trace::FrameKind::Text,
-                _ => {}
-            }
+fn is_in_process(profile: &Profile, subject: SubjectKind) -> bool {
+    match subject {
+        SubjectKind::Gateway => {
+            let access = profile.gateway.as_ref().map(|gateway| &gateway.access);
+            matches!(access, Some(GatewayAccess::InProcess { .. }))
         }
-        None
-    }
-
-    /// What to try: whatever else works is found by trying it.
-    async fn explained(self, executor: &Executor) -> SetupError {
-        let profile = executor.profile();
-        let path = profile.gateway.as_ref().map_or("/ws", |gateway| gateway.path.as_str());
-        let seen = match &self {
-            Self::Status(status) => {
-                format!("the gateway answers a valid token on `{path}` with HTTP {status}")
-            }
-            Self::NoAnswer(reason) => format!("the gateway does not answer an upgrade on `{path}`: {reason}"),
-            Self::Close(code) => {
-                format!("the gateway closes a connection with a valid token at once, with {code}")
-            }
-        };
-        let found = match &self {
-            Self::Status(400 | 404 | 405 | 426) | Self::NoAnswer(_) => other_path(executor, path).await,
-            Self::Status(401 | 403) | Self::Close(_) => other_place(executor).await,
-            Self::Status(_) => None,
-        };
-        let help = found.unwrap_or_else(|| match &self {
-            Self::Status(400 | 404 | 405 | 426) => "set `gateway.path` to the path that upgrades".to_owned(),
-            Self::Status(401 | 403) | Self::Close(_) => wrong_key(profile),
-            Self::NoAnswer(_) if is_attached(profile) => "does it run, at that host and port?".to_owned(),
-            Self::Status(_) | Self::NoAnswer(_) => {
-                "look at what the gateway logs when it is dialled".to_owned()
-            }
-        });
-        SetupError { exit: Exit::Subject, report: miette!(help = help, "{seen}") }
-    }
-}
-
-fn is_attached(profile: &Profile) -> bool {
-    profile.gateway.as_ref().is_some_and(GatewayProfile::is_attached)
-}
-
-/// Which key the gateway must verify tokens with.
-fn wrong_key(profile: &Profile) -> String {
-    let algorithm = profile.token.style.algorithm;
-    let key = match (is_attached(profile), profile.token.is_public()) {
-        (true, false) => {
-            "`--jwt-secret`, or `gateway.jwt_secret`, must be the secret that it verifies tokens with"
-        }
-        (true, true) => {
-            "`token.private_key_file` must be the key of the public one that it verifies tokens with"
-        }
-        (false, false) => {
-            "it must verify tokens with `{jwt_secret}`: hand that over by an argument or the environment"
-        }
-        (false, true) => {
-            "it must verify tokens with `{jwt_public_key_file}`: hand that over by an argument or the environment"
-        }
-    };
-    format!(
-        "{key} ({algorithm}; `[token]` says how tokens look); `dialect.token` says where the token travels"
-    )
-}
-
-/// Another path that upgrades.
-async fn other_path(executor: &Executor, declared: &str) -> Option<String> {
-    for path in PATHS.into_iter().filter(|path| *path != declared) {
-        let mut profile = executor.profile().clone();
-        profile.gateway.as_mut()?.path = path.to_owned();
-        if opens(executor, profile).await {
-            return Some(format!("`{path}` upgrades: did you mean `gateway.path = \"{path}\"`?"));
+        SubjectKind::Client => {
+            let access = profile.client.as_ref().map(|client| &client.access);
+            matches!(access, Some(ClientAccess::InProcess(_)))
         }
     }
-    None
-}
-
-/// Another place for the token that is accepted.
-async fn other_place(executor: &Executor) -> Option<String> {
-    let places = [
-        (TokenPlace::Query, "query"),
-        (TokenPlace::Bearer, "bearer"),
-        (TokenPlace::Subprotocol, "subprotocol"),
-    ];
-    for (place, name) in places {
-        let mut profile = executor.profile().clone();
-        if profile.dialect.token == place {
-            continue;
-        }
-        profile.dialect.token = place;
-        if opens(executor, profile).await {
-            return Some(format!("it takes the token elsewhere: did you mean `dialect.token = \"{name}\"`?"));
-        }
-    }
-    None
 }
 
 /// Another key that names a subscription.
@@ -316,14 +233,6 @@ async fn other_key(executor: &Executor) -> Option<Mismatch> {
         }
     }
     None
-}
-
-async fn opens(executor: &Executor, profile: Profile) -> bool {
-    let look = play(&executor.with_profile(profile), SubjectKind::Gateway).await;
-    look.is_ok_and(|Look { trace, .. }| {
-        let opened = trace.observations.iter().any(|observation| matches!(observation.event, Event::Opened));
-        opened && Refusal::of(&trace).is_none()
-    })
 }
 
 #[cfg(test)]

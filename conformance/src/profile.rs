@@ -1,23 +1,25 @@
-//! `gatecheck.toml`: how to start or reach an implementation, and how it is configured.
+//! `gatecheck.toml`: how to start or reach a subject, and how it is configured.
 
+mod client;
 mod events;
+mod gateway;
 mod token;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use protocol::{Dialect, Timing};
-use scenarios::token::SigningAlgorithm;
-use scenarios::{Catalogue, RequirementId, Times};
+use scenarios::{Catalogue, RequirementId};
 use serde::Deserialize;
-use url::Url;
 
+use client::RawClient;
+pub use client::{ClientAccess, ClientProfile};
 pub use events::{EventShape, EventShapeError};
+use gateway::RawGateway;
+pub use gateway::{GatewayAccess, GatewayProfile, Ready, attach};
 use token::RawToken;
 pub use token::TokenProfile;
 
@@ -39,7 +41,7 @@ pub struct Profile {
     pub events: EventShape,
     /// How tokens look that the gateway accepts.
     pub token: TokenProfile,
-    /// What the implementation is configured with.
+    /// What the subject is configured with.
     pub timing: Timing,
     /// How it spells the wire.
     pub dialect: Dialect,
@@ -47,58 +49,6 @@ pub struct Profile {
     pub without: BTreeSet<RequirementId>,
     /// Where commands are started.
     pub folder: PathBuf,
-}
-
-/// A gateway under test.
-#[derive(Debug, Clone)]
-pub struct GatewayProfile {
-    /// How it is reached.
-    pub access: GatewayAccess,
-    /// The path that upgrades.
-    pub path: String,
-    /// The exchange that it consumes from.
-    pub exchange: String,
-    /// Its queue.
-    pub queue: String,
-}
-
-/// How a gateway is reached.
-#[derive(Debug, Clone)]
-pub enum GatewayAccess {
-    /// It is started by the harness.
-    Spawn {
-        /// How.
-        command: CommandProfile,
-        /// Whether a gateway that has served a case may serve another.
-        shared: bool,
-        /// How it shows that it is ready.
-        ready: Ready,
-    },
-    /// It runs already.
-    Attach {
-        /// Host and port.
-        authority: String,
-        /// The secret that it verifies tokens with.
-        jwt_secret: String,
-    },
-}
-
-/// How a gateway shows that it is ready.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ready {
-    /// The path that answers 200; without one, that the port takes connections.
-    pub path: Option<String>,
-    /// How long it may take.
-    pub timeout: Duration,
-}
-
-/// A client under test.
-#[derive(Debug, Clone)]
-pub struct ClientProfile {
-    /// Its adapter, started for each case.
-    pub command: CommandProfile,
-    /// How many of it are started where a case is about a fleet (BACKOFF-5).
-    pub fleet: u32,
 }
 
 /// A command with placeholders.
@@ -176,62 +126,12 @@ struct RawProfile {
     claims: RawClaims,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawGateway {
-    #[serde(default, deserialize_with = "words::optional")]
-    command: Option<Vec<String>>,
-    attach: Option<String>,
-    #[serde(default)]
-    process: RawProcess,
-    #[serde(default)]
-    env: BTreeMap<String, String>,
-    path: Option<String>,
-    #[serde(default)]
-    ready: RawReady,
-    jwt_secret: Option<String>,
-    #[serde(default = "default_exchange")]
-    exchange: String,
-    #[serde(default = "default_queue")]
-    queue: String,
-}
-
-#[derive(Deserialize, Default, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-enum RawProcess {
-    #[default]
-    Fresh,
-    Shared,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct RawReady {
-    path: Option<String>,
-    timeout: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawClient {
-    #[serde(deserialize_with = "words::required")]
-    command: Vec<String>,
-    fleet: Option<u32>,
-    #[serde(default)]
-    env: BTreeMap<String, String>,
-}
-
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct RawClaims {
     #[serde(default)]
     without: Vec<RequirementId>,
 }
-
-/// Sizes of a fleet: chance alone can make a smaller one look like none that spreads, and a larger one wears out the host.
-const FLEETS: RangeInclusive<u32> = 20..=200;
-const DEFAULT_PATH: &str = "/ws";
-const DEFAULT_READY: Duration = Duration::from_secs(10);
 
 impl Profile {
     /// The reference pair.
@@ -240,6 +140,14 @@ impl Profile {
     /// When the built-in profile is broken, which a test rules out.
     pub fn reference() -> Self {
         Self::parse("the built-in profile", REFERENCE, Path::new(".")).expect("the built-in profile is sound")
+    }
+
+    /// One that describes nothing: the seed's times and dialect, commands that are started in this folder.
+    ///
+    /// # Panics
+    /// When an empty profile is none, which a test rules out.
+    pub fn bare() -> Self {
+        Self::parse("nothing", "", Path::new(".")).expect("an empty profile is sound")
     }
 
     /// Reads a profile file; its commands are started in its folder.
@@ -300,78 +208,6 @@ impl Profile {
 
 type ValueError<'a> = &'a dyn Fn(String, Option<&str>) -> ProfileError;
 
-impl GatewayProfile {
-    /// A gateway of which nothing is known but what the seed says.
-    pub fn bare() -> Self {
-        Self {
-            access: GatewayAccess::Attach { authority: String::new(), jwt_secret: String::new() },
-            path: DEFAULT_PATH.to_owned(),
-            exchange: default_exchange(),
-            queue: default_queue(),
-        }
-    }
-
-    /// Whether it runs already.
-    pub fn is_attached(&self) -> bool {
-        matches!(self.access, GatewayAccess::Attach { .. })
-    }
-
-    /// Whether a gateway that has served a case may serve another.
-    pub fn is_shared(&self) -> bool {
-        matches!(self.access, GatewayAccess::Spawn { shared: true, .. })
-    }
-}
-
-impl RawGateway {
-    fn check(self, signed: SigningAlgorithm, value: ValueError<'_>) -> Result<GatewayProfile, ProfileError> {
-        let (access, default_path) = match (self.command, self.attach) {
-            (Some(words), None) => {
-                let command = command("gateway.command", words, self.env, value)?;
-                let timeout = match &self.ready.timeout {
-                    None => DEFAULT_READY,
-                    Some(text) => protocol::parse_duration(text)
-                        .map_err(|error| value(format!("`gateway.ready.timeout`: {error}"), None))?,
-                };
-                let ready = Ready { path: self.ready.path, timeout };
-                let shared = self.process == RawProcess::Shared;
-                (GatewayAccess::Spawn { command, shared, ready }, DEFAULT_PATH.to_owned())
-            }
-            (None, Some(url)) => {
-                // Where a key pair signs, there is no secret.
-                let jwt_secret = self.jwt_secret.or_else(|| signed.is_public().then(String::new));
-                let Some(jwt_secret) = jwt_secret else {
-                    let help = "add `jwt_secret`, the secret that the running gateway verifies tokens with";
-                    return Err(value("`gateway.attach` needs `gateway.jwt_secret`".to_owned(), Some(help)));
-                };
-                let (authority, path) = attach(&url).map_err(|message| {
-                    value(format!("`gateway.attach`: {message}"), Some("write `ws://HOST:PORT/PATH`"))
-                })?;
-                (GatewayAccess::Attach { authority, jwt_secret }, path)
-            }
-            _ => {
-                let help = "`command = [\"node\", \"dist/main.js\"]` starts one, `attach = \"ws://127.0.0.1:3000/ws\"` takes one that runs";
-                return Err(value("`[gateway]` has either `command` or `attach`".to_owned(), Some(help)));
-            }
-        };
-        let path = self.path.unwrap_or(default_path);
-        if !path.starts_with('/') {
-            return Err(value(format!("`gateway.path` is `{path}`; a path begins with `/`"), None));
-        }
-        Ok(GatewayProfile { access, path, exchange: self.exchange, queue: self.queue })
-    }
-}
-
-impl RawClient {
-    fn check(self, value: ValueError<'_>) -> Result<ClientProfile, ProfileError> {
-        let fleet = self.fleet.unwrap_or(Times::FLEET);
-        if !FLEETS.contains(&fleet) {
-            let message = format!("`client.fleet` lies between {} and {}", FLEETS.start(), FLEETS.end());
-            return Err(value(message, Some("twenty processes still show whether they spread")));
-        }
-        Ok(ClientProfile { command: command("client.command", self.command, self.env, value)?, fleet })
-    }
-}
-
 fn command(
     key: &str,
     words: Vec<String>,
@@ -392,27 +228,10 @@ fn command(
     Ok(CommandProfile { words, env })
 }
 
-/// Authority and path of a gateway's URL.
-pub fn attach(url: &str) -> Result<(String, String), String> {
-    let parsed = Url::parse(url).map_err(|error| format!("`{url}` is no URL: {error}"))?;
-    if parsed.scheme() != "ws" {
-        return Err(format!("`{url}` is not a `ws://` URL"));
-    }
-    let host = parsed.host_str().ok_or_else(|| format!("`{url}` names no host"))?;
-    let port = parsed.port_or_known_default().unwrap_or(80);
-    Ok((format!("{host}:{port}"), parsed.path().to_owned()))
-}
-
-fn default_exchange() -> String {
-    "payments_events".to_owned()
-}
-
-fn default_queue() -> String {
-    "ws_events".to_owned()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Profile, ProfileError> {

@@ -102,6 +102,11 @@ impl Values {
         self.values.insert(name, value.into());
     }
 
+    /// A placeholder's own name, and its value.
+    pub(crate) fn get(&self, name: &str) -> Option<(&'static str, &str)> {
+        self.values.get_key_value(name).map(|(name, value)| (*name, value.as_str()))
+    }
+
     /// The text with every placeholder replaced; one without a value stays as it is.
     pub fn fill(&self, text: &str) -> String {
         let mut filled = text.to_owned();

@@ -12,7 +12,7 @@ use super::judge::{interrupted, missing, profile_for};
 use super::{Failure, ended};
 use conformance::adapter_check::{CheckError, Finding, RequestStatus, check};
 use conformance::exit::Exit;
-use conformance::profile::CommandProfile;
+use conformance::profile::{ClientAccess, ClientProfile, CommandProfile};
 use conformance::template::Values;
 
 #[derive(Args)]
@@ -42,8 +42,10 @@ pub(super) fn run(args: AdapterArgs) -> Result<Exit, Failure> {
     let profile = profile_for(args.config.as_deref(), !args.command.is_empty())?;
     let command = match (&profile.client, args.command.is_empty()) {
         (_, false) => CommandProfile { words: args.command, env: BTreeMap::new() },
-        (Some(client), true) => client.command.clone(),
-        (None, true) => return Err(missing(scenarios::SubjectKind::Client)),
+        (Some(ClientProfile { access: ClientAccess::Spawn(command), .. }), true) => command.clone(),
+        (Some(ClientProfile { access: ClientAccess::InProcess(_), .. }) | None, true) => {
+            return Err(missing(scenarios::SubjectKind::Client));
+        }
     };
     let program = std::env::current_exe().map_err(|error| {
         Failure::new(Exit::Harness, miette!("cannot tell where this program is: {error}"))

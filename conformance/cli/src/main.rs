@@ -8,7 +8,6 @@ mod init;
 mod judge;
 mod schema;
 mod selftest;
-mod shard;
 mod simulate;
 mod soak;
 
@@ -20,7 +19,7 @@ use miette::Report;
 use scenarios::Level;
 
 use conformance::exit::Exit;
-use conformance::limits;
+use conformance::{SuiteError, limits};
 
 /// Judges real-time WebSocket gateways and their clients, in any language, by what they do on the wire.
 #[derive(Parser)]
@@ -41,15 +40,15 @@ enum Command {
     Gateway(judge::GatewayArgs),
     /// Judge a client: the one in `gatecheck.toml`, or its adapter's command behind `--`
     Client(judge::ClientArgs),
-    /// Write the files of an adapter for a client in some language
+    /// Create an adapter for a client, in the client's language
     Init(init::InitArgs),
-    /// Look at a client's adapter before its client is judged
+    /// Check that a client's adapter keeps the adapter protocol
     Adapter(adapter::AdapterArgs),
     /// Play scenarios in a deterministic simulation of the reference pair
     Sim(simulate::SimArgs),
-    /// Judge the suite itself: every mutant of the reference pair must be found
+    /// Judge the scenarios: each mutant of the reference pair must fail one
     Selftest(selftest::SelftestArgs),
-    /// Soak the reference gateway: thousands of clients, some of them hostile, and a broker that comes and goes
+    /// Soak the reference gateway: thousands of clients, some hostile, and a broker that restarts
     Soak(soak::SoakArgs),
     /// List the scenarios
     List(catalogue::ListArgs),
@@ -158,16 +157,21 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Why a command did not do what it was asked to.
+/// Why a command failed.
 struct Failure {
     exit: Exit,
-    /// What is said of it; nothing where standard output is closed.
+    /// The message; none where standard output is closed.
     report: Option<Report>,
 }
 
 impl Failure {
     fn new(exit: Exit, error: impl Into<Report>) -> Self {
         Self { exit, report: Some(error.into()) }
+    }
+
+    /// A suite could not be run.
+    fn suite(error: SuiteError) -> Self {
+        Self::new(error.exit(), error)
     }
 
     /// The caller can fix it.
@@ -180,8 +184,7 @@ fn named(program: &str, args: Vec<OsString>) -> impl Iterator<Item = OsString> {
     std::iter::once(OsString::from(program)).chain(args)
 }
 
-/// Standard output cannot be written to. Where it is a pipe whose reader has seen enough, a command that only prints has done what
-/// it was asked to.
+/// Standard output cannot be written to. Where its reader has closed the pipe, a command that only prints has succeeded.
 #[expect(clippy::needless_pass_by_value, reason = "made for `map_err`")]
 fn closed(error: std::io::Error) -> Failure {
     if error.kind() == std::io::ErrorKind::BrokenPipe {

@@ -20,6 +20,7 @@ const RULES: &[(&str, &[&str])] = &[
         &["clap", "sim", "reference-server", "reference-client", "gatecheck-report", "gatecheck-lab"],
     ),
     ("gatecheck-report", &["clap", "sim", "reference-server", "reference-client", "gatecheck-lab"]),
+    ("gatecheck-libtest", &["sim", "reference-server", "reference-client", "gatecheck-lab"]),
     ("gatecheck-lab", &["gatecheck-report"]),
     ("sim", &["conformance", "clap"]),
     ("reference-server", &["scenarios", "reference-session", "reference-client"]),

@@ -2,6 +2,7 @@
 
 mod blocked;
 mod deaths;
+mod parts;
 mod summary;
 mod universal;
 

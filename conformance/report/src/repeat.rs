@@ -4,9 +4,11 @@ use scenarios::ScenarioId;
 
 use conformance::amqp;
 
+/// The option of `gatecheck` that selects a case.
+const FILTER: &str = "--filter";
 /// Options that select cases or say where the report goes, which a case that is repeated does without. Each has a value.
 const DROPPED: [&str; 7] =
-    ["--filter", "--output", "--format", "--shard", "--summary", "--repeat", "--known-failing"];
+    [FILTER, "--output", "--format", "--shard", "--summary", "--repeat", "--known-failing"];
 /// Their short forms.
 const DROPPED_SHORT: [&str; 2] = ["-f", "-o"];
 /// Options without a value that are dropped.
@@ -22,6 +24,8 @@ const BROKER: &str = "--broker";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeat {
     head: Vec<String>,
+    /// The option that selects a case.
+    selects: &'static str,
     /// What stands behind `--`, with it.
     tail: Vec<String>,
 }
@@ -38,7 +42,7 @@ impl Repeat {
             };
             if name == "--" {
                 let tail = std::iter::once(arg).chain(args).map(|word| quoted(&word));
-                return Self { head, tail: tail.collect() };
+                return Self { head, selects: FILTER, tail: tail.collect() };
             } else if DROPPED.contains(&name) || DROPPED_SHORT.contains(&name) {
                 if value.is_none() {
                     args.next();
@@ -58,12 +62,18 @@ impl Repeat {
                 head.push(quoted(&arg));
             }
         }
-        Self { head, tail: Vec::new() }
+        Self { head, selects: FILTER, tail: Vec::new() }
+    }
+
+    /// The command line `cargo test --test NAME`.
+    pub fn of_test(name: &str) -> Self {
+        let head = ["cargo", "test", "--test", name, "--"].map(quoted).to_vec();
+        Self { head, selects: "--exact", tail: Vec::new() }
     }
 
     /// The command that runs this case alone.
     pub fn command(&self, case: &ScenarioId) -> String {
-        let case = ["--filter".to_owned(), quoted(&case.0)];
+        let case = [self.selects.to_owned(), quoted(&case.0)];
         let words = self.head.iter().chain(&case).chain(&self.tail);
         words.map(String::as_str).collect::<Vec<_>>().join(" ")
     }
@@ -71,12 +81,8 @@ impl Repeat {
 
 /// The word as a shell takes it.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    // No argument of a process has the one character that cannot be quoted, a NUL.
+    shlex::try_quote(word).map_or_else(|_| String::new(), Into::into)
 }
 
 #[cfg(test)]

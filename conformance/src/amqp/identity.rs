@@ -20,6 +20,13 @@ pub struct Identity {
     pub version: String,
 }
 
+impl Identity {
+    /// What the embedded broker is.
+    pub fn embedded() -> Self {
+        Self { product: "Gatecheck".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+}
+
 /// Why a broker could not be asked.
 #[derive(Debug, miette::Diagnostic, thiserror::Error)]
 pub enum IdentityError {

@@ -4,20 +4,21 @@ use std::io;
 use std::mem;
 use std::net::Ipv4Addr;
 
-use player::{Accept, ClientStage, StageError, journal, play_client};
+use player::{Accept, ClientStage, Play, PlayError, StageError, journal, play_client};
 use scenarios::Scenario;
 use scenarios::scenario::{Bindings, ClientScript, UrlSource};
 use scenarios::token::Issuer;
-use scenarios::trace::{Actor, Event};
+use scenarios::trace::{Actor, Event, Trace};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::process::{ChildStdin, ChildStdout};
 use tokio::task::JoinSet;
 
+use super::instance::Instance;
 use super::{Execution, ExecutionError, Executor, clock, now};
 use crate::limits::{HostLimit, Refusals};
 use crate::noise::Watch;
 use crate::process::{ENDPOINT_VARIABLE, Streams, Subject};
-use crate::profile::ClientProfile;
+use crate::profile::{ClientAccess, ClientProfile};
 use crate::proxy;
 
 /// The scripted gateway's path.
@@ -42,19 +43,21 @@ pub(super) async fn execute(
     let harness = |error| ExecutionError::Harness(HostLimit::explain("cannot listen", &error));
     let listener = listen().map_err(harness)?;
     let url = format!("ws://{}{PATH}", listener.local_addr().map_err(harness)?);
-    let mut command = profile.command.clone();
-    if script.client.url == UrlSource::Environment {
-        command.env.insert(ENDPOINT_VARIABLE.to_owned(), url.clone());
+    let by_environment = script.client.url == UrlSource::Environment;
+    if by_environment && let ClientAccess::InProcess(_) = &profile.access {
+        let why = "needs a client that is a process of its own: its environment names the gateway".to_owned();
+        let play = Play { trace: Trace::default(), outcome: Err(PlayError::NotRun(why)) };
+        let (waits, output) = (Vec::new(), Vec::new());
+        return Ok(Execution { began: now(), scenario, play, waits, output, rig: None });
     }
+    let named = by_environment.then_some(url.as_str());
     let began = now();
     let (recorder, journal) = journal(clock(began));
     let mut fleet = Fleet { subjects: Vec::new(), ends: JoinSet::new(), watches: Vec::new() };
     let mut adapters = Vec::new();
     for _ in 0..clients {
-        let mut subject =
-            Subject::spawn(&command, &executor.values(), &executor.profile().folder, Streams::Piped)?;
-        let ends = subject.take_pipes();
-        adapters.push(ends.ok_or_else(|| ExecutionError::Harness("the adapter has no pipes".to_owned()))?);
+        let (subject, pipes) = start(executor, &profile.access, named)?;
+        adapters.push(pipes);
         let (end, death) = (subject.end(), recorder.clone());
         fleet.ends.spawn(async move {
             let status = end.await;
@@ -75,6 +78,36 @@ pub(super) async fn execute(
     Ok(Execution { began, scenario, play, waits, output, rig: None })
 }
 
+/// Both ends of an adapter's pipes.
+type Pipes = (Box<dyn AsyncWrite + Unpin + Send>, Box<dyn AsyncRead + Unpin + Send>);
+
+/// Starts one client; `named` is the URL that its environment names.
+fn start(
+    executor: &Executor,
+    access: &ClientAccess,
+    named: Option<&str>,
+) -> Result<(Instance, Pipes), ExecutionError> {
+    match access {
+        ClientAccess::Spawn(command) => {
+            let mut command = command.clone();
+            command.env.extend(named.map(|url| (ENDPOINT_VARIABLE.to_owned(), url.to_owned())));
+            let folder = &executor.profile().folder;
+            let mut subject = Subject::spawn(&command, &executor.values(), folder, Streams::Piped)?;
+            let pipes = subject.take_pipes();
+            let (requests, reports) =
+                pipes.ok_or_else(|| ExecutionError::Harness("the adapter has no pipes".to_owned()))?;
+            Ok((Instance::Process(subject), (Box::new(requests), Box::new(reports))))
+        }
+        ClientAccess::InProcess(starter) => {
+            let (subject, pipe) = starter.start().map_err(|error| {
+                ExecutionError::Harness(HostLimit::explain("cannot start a client", &error))
+            })?;
+            let (reports, requests) = tokio::io::split(pipe);
+            Ok((Instance::InProcess(subject), (Box::new(requests), Box::new(reports))))
+        }
+    }
+}
+
 /// A listening socket whose connections hold little: a client that is not read from must notice it.
 fn listen() -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
@@ -85,7 +118,7 @@ fn listen() -> io::Result<TcpListener> {
 
 /// The clients of a case: one, or a fleet.
 struct Fleet {
-    subjects: Vec<Subject>,
+    subjects: Vec<Instance>,
     /// Each records in the trace when one of them ends.
     ends: JoinSet<()>,
     /// Each measures one of them, where this host can.
@@ -114,7 +147,7 @@ impl Fleet {
 struct Stage {
     url: String,
     listener: Option<Listener>,
-    adapters: Vec<(ChildStdin, ChildStdout)>,
+    adapters: Vec<Pipes>,
     fleet: Fleet,
 }
 
@@ -137,8 +170,8 @@ impl Accept for Listener {
 impl ClientStage for Stage {
     type Stream = TcpStream;
     type Listener = Listener;
-    type Requests = ChildStdin;
-    type Reports = ChildStdout;
+    type Requests = Box<dyn AsyncWrite + Unpin + Send>;
+    type Reports = Box<dyn AsyncRead + Unpin + Send>;
 
     fn url(&self) -> String {
         self.url.clone()
@@ -148,11 +181,15 @@ impl ClientStage for Stage {
         self.listener.take().expect("the player takes it once")
     }
 
-    fn take_adapters(&mut self) -> Vec<(ChildStdin, ChildStdout)> {
+    fn take_adapters(&mut self) -> Vec<Pipes> {
         mem::take(&mut self.adapters)
     }
 
     async fn log(&mut self) -> Result<String, StageError> {
+        if self.fleet.subjects.iter().any(|subject| subject.process().is_none()) {
+            let why = "needs a client that is a process of its own: its log is read";
+            return Err(StageError::Unavailable(why.to_owned()));
+        }
         Ok(self.fleet.output().await.join("\n"))
     }
 }

@@ -1,6 +1,8 @@
 //! A gateway under test: started or attached, fed by a broker, dialled over TCP.
 
 mod broker;
+mod launch;
+mod launched;
 mod port;
 mod rig;
 mod settling;
@@ -16,14 +18,14 @@ use scenarios::token::Issuer;
 use scenarios::trace::{Actor, Event, Settlements, Trace};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Execution, ExecutionError, Executor, Isolation, clock, now};
 use crate::amqp::BrokerLink;
 use crate::noise::Watch;
-use crate::process::Subject;
 use crate::profile::{EventShape, GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::{self, Proxy};
+use launched::Launched;
 pub(super) use rig::Pool;
 use rig::Rejection;
 pub use rig::Rig;
@@ -62,8 +64,7 @@ pub(super) async fn execute(
         _ => link.map(BrokerLink::publishing_unconsumed),
     };
     let setting = executor.setting(bindings, rig.issuer.clone(), profile.path.clone());
-    let mut watches: Vec<_> =
-        rig.processes.iter().map(|subject| tell_end(subject, &recorder, died)).collect();
+    let mut watches: Vec<_> = rig.gateways.iter().map(|gateway| tell_end(gateway, &recorder, died)).collect();
     watches.extend(rig.proxy.as_mut().and_then(Proxy::dials).map(|dials| record_dials(dials, &recorder)));
     let events = executor.profile.events.clone();
     let refusals = rig.refusals.clone();
@@ -71,7 +72,7 @@ pub(super) async fn execute(
     let playing = play_gateway(&scenario, &script, &setting, &mut stage, &recorder, journal);
     let played = executor.in_time(&scenario, &refusals, playing).await;
     let Stage { mut rig, link, watches, .. } = stage;
-    watches.iter().for_each(JoinHandle::abort);
+    drop(watches);
     if let Some(link) = link {
         link.close().await;
     }
@@ -106,6 +107,9 @@ fn cannot_be_judged(profile: &GatewayProfile, script: &GatewayScript, issuer: &I
         GatewayAccess::Attach { .. } => {
             script.needs_own_gateway().then(|| "needs a gateway that gatecheck starts".to_owned())
         }
+        GatewayAccess::InProcess { .. } => {
+            (script.gateways > 1).then(|| "needs several gateways, each a process of its own".to_owned())
+        }
         // Whose queue is its own cannot be waited for at the broker.
         GatewayAccess::Spawn { ready: Ready { path: None, .. }, .. } if script.gateways > 1 => {
             Some("needs `ready.path`: events are lost on a gateway that does not consume yet".to_owned())
@@ -123,8 +127,8 @@ struct Stage {
     rig: Rig,
     link: Option<BrokerLink>,
     events: EventShape,
-    /// Each records in the trace when one of the rig's processes ends; the last one, when the gateway dials its broker.
-    watches: Vec<JoinHandle<()>>,
+    /// Each records in the trace when one of the rig's gateways ends; the last one, when the gateway dials its broker.
+    watches: Vec<AbortOnDropHandle<()>>,
     recorder: Recorder,
     /// Whether the gateway has been seen to have set up what it consumes from.
     is_settled: bool,
@@ -135,22 +139,22 @@ fn died(status: String) -> Event {
     Event::SubjectDied { status }
 }
 
-fn tell_end(subject: &Subject, recorder: &Recorder, as_event: fn(String) -> Event) -> JoinHandle<()> {
-    let (end, recorder) = (subject.end(), recorder.clone());
-    tokio::spawn(async move {
+fn tell_end(gateway: &Launched, recorder: &Recorder, as_event: fn(String) -> Event) -> AbortOnDropHandle<()> {
+    let (end, recorder) = (gateway.instance.end(), recorder.clone());
+    AbortOnDropHandle::new(tokio::spawn(async move {
         let event = as_event(end.await);
         recorder.record(Actor::gateway(), None, event).await;
-    })
+    }))
 }
 
 /// Each time that the gateway dials its broker.
-fn record_dials(mut dials: mpsc::Receiver<()>, recorder: &Recorder) -> JoinHandle<()> {
+fn record_dials(mut dials: mpsc::Receiver<()>, recorder: &Recorder) -> AbortOnDropHandle<()> {
     let recorder = recorder.clone();
-    tokio::spawn(async move {
+    AbortOnDropHandle::new(tokio::spawn(async move {
         while dials.recv().await.is_some() {
             recorder.record(Actor::gateway(), None, Event::BrokerDialled).await;
         }
-    })
+    }))
 }
 
 impl Stage {
@@ -164,12 +168,16 @@ impl Stage {
         self.rig.proxy.as_ref().ok_or_else(|| StageError::Unavailable("needs a broker".to_owned()))
     }
 
-    /// The process that steps act on, whose end is no news from now on.
-    fn first_unwatched(&mut self) -> Result<&mut Subject, StageError> {
+    /// The gateway that steps act on.
+    fn first(&mut self) -> Result<&mut Launched, StageError> {
+        self.rig.gateways.first_mut().ok_or_else(unavailable)
+    }
+
+    /// From now on its end is no news.
+    fn unwatch_first(&self) {
         if let Some(watch) = self.watches.first() {
             watch.abort();
         }
-        self.rig.processes.first_mut().ok_or_else(unavailable)
     }
 }
 
@@ -238,19 +246,19 @@ impl GatewayStage for Stage {
     }
 
     async fn log(&mut self) -> Result<String, StageError> {
-        Ok(self.rig.processes.first().ok_or_else(unavailable)?.output().await.join("\n"))
+        self.first()?.log().await
     }
 
     async fn shut_down(&mut self) -> Result<(), StageError> {
-        let asked = self.first_unwatched()?;
-        asked.terminate();
-        let watch = tell_end(&self.rig.processes[0], &self.recorder, |status| Event::Ended { status });
+        self.unwatch_first();
+        self.first()?.ask_to_end()?;
+        let watch = tell_end(&self.rig.gateways[0], &self.recorder, |status| Event::Ended { status });
         self.watches.push(watch);
         Ok(())
     }
 
     async fn kill_gateway(&mut self) -> Result<(), StageError> {
-        self.first_unwatched()?.kill().await;
-        Ok(())
+        self.unwatch_first();
+        self.first()?.kill().await
     }
 }

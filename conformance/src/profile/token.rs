@@ -117,6 +117,7 @@ fn is_given_the_public_key(gateway: &GatewayProfile) -> bool {
         GatewayAccess::Spawn { command, .. } => {
             command.uses("jwt_public_key_file") || command.uses("jwt_public_key")
         }
+        GatewayAccess::InProcess { .. } => true,
         GatewayAccess::Attach { .. } => false,
     }
 }

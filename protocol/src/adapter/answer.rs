@@ -56,6 +56,11 @@ impl Outcome {
     /// There is no such thing.
     pub const UNSUPPORTED: Self = Self::Unsupported { unsupported: True };
 
+    /// Done, with the status that was asked for.
+    pub fn status(status: impl Into<String>) -> Self {
+        Self::Done { ok: True, value: None, config: None, status: Some(status.into()) }
+    }
+
     /// Done, with the value that was asked for.
     pub fn value(value: Value) -> Self {
         Self::Done { ok: True, value: Some(value), config: None, status: None }
@@ -64,11 +69,6 @@ impl Outcome {
     /// Done, with the configuration that was asked for.
     pub fn config(config: Value) -> Self {
         Self::Done { ok: True, value: None, config: Some(config), status: None }
-    }
-
-    /// Done, with the status that was asked for.
-    pub fn status(status: String) -> Self {
-        Self::Done { ok: True, value: None, config: None, status: Some(status) }
     }
 }
 

@@ -93,6 +93,24 @@ impl Options {
     }
 }
 
+impl From<&Options> for Timing {
+    /// Every time and count of the options; the default of what is missing.
+    fn from(options: &Options) -> Self {
+        let time = |ms: Option<u64>, usual: Duration| ms.map_or(usual, Duration::from_millis);
+        let usual = Self::default();
+        Self {
+            reconnect_delay: time(options.reconnect_delay, usual.reconnect_delay),
+            max_reconnect_delay: time(options.max_reconnect_delay, usual.max_reconnect_delay),
+            max_reconnect_attempts: options.max_reconnect_attempts.unwrap_or(usual.max_reconnect_attempts),
+            jitter: options.jitter.unwrap_or(usual.jitter),
+            ping_interval: time(options.ping_interval, usual.ping_interval),
+            pong_timeout: time(options.pong_timeout, usual.pong_timeout),
+            connect_timeout: time(options.connect_timeout, usual.connect_timeout),
+            stable_after: time(options.stable_after, usual.stable_after),
+        }
+    }
+}
+
 impl From<&Timing> for Options {
     /// Every time and count of `timing`; the rest stays the client's default.
     fn from(timing: &Timing) -> Self {

@@ -11,6 +11,8 @@ use scenarios::trace::{Settlements, Trace};
 use url::Url;
 
 use super::broker;
+use super::launch::Launch;
+use super::launched::Launched;
 use super::port::Port;
 use super::settling::topology_settles;
 use super::start::start;
@@ -18,7 +20,6 @@ use crate::amqp::{BrokerLink, Names};
 use crate::executor::{BrokerChoice, ExecutionError, Executor};
 use crate::limits::{HostLimit, Refusals};
 use crate::noise::Watch;
-use crate::process::Subject;
 use crate::profile::{GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::Proxy;
 use embedded_broker::{Broker, Snapshot};
@@ -38,7 +39,7 @@ pub struct Rig {
     /// Who signs the tokens that they accept.
     pub(super) issuer: Issuer,
     /// The gateways that were started; none where one is attached.
-    pub(super) processes: Vec<Subject>,
+    pub(super) gateways: Vec<Launched>,
     /// Each measures one of them, where this host can.
     pub(super) watches: Vec<Watch>,
     /// What the host refuses the broker, the proxy and the scripted clients.
@@ -55,6 +56,12 @@ pub(super) enum Rejection {
     Judged { play: Play, output: Vec<String> },
     /// The case cannot begin.
     Error(ExecutionError),
+}
+
+impl Rejection {
+    fn judged(error: PlayError, output: Vec<String>) -> Self {
+        Self::Judged { play: Play { trace: Trace::default(), outcome: Err(error) }, output }
+    }
 }
 
 impl Rig {
@@ -90,7 +97,9 @@ impl Rig {
         };
         let secret = match &profile.access {
             GatewayAccess::Attach { jwt_secret, .. } => jwt_secret.clone(),
-            GatewayAccess::Spawn { .. } => format!("{SECRET}-{}", bindings.case),
+            GatewayAccess::Spawn { .. } | GatewayAccess::InProcess { .. } => {
+                format!("{SECRET}-{}", bindings.case)
+            }
         };
         let issuer = executor.profile.token.issuer(secret);
         let mut rig = Self {
@@ -100,7 +109,7 @@ impl Rig {
             own_names,
             proxy,
             issuer,
-            processes: Vec::new(),
+            gateways: Vec::new(),
             watches: Vec::new(),
             refusals,
             ports: Vec::new(),
@@ -124,12 +133,12 @@ impl Rig {
         script: &GatewayScript,
         amqp_url: String,
     ) -> Result<(), Rejection> {
-        let (command, ready) = match &profile.access {
+        let ready = match &profile.access {
             GatewayAccess::Attach { authority, .. } => {
                 self.authorities.push(authority.clone());
                 return Ok(());
             }
-            GatewayAccess::Spawn { command, ready, .. } => (command, ready),
+            GatewayAccess::Spawn { ready, .. } | GatewayAccess::InProcess { ready, .. } => ready,
         };
         let mut values = executor.values();
         values.set_settings(&script.settings, script.gateways);
@@ -143,28 +152,29 @@ impl Rig {
             // It cannot be ready; that it takes connections must do.
             BrokerState::Down => Ready { path: None, ..ready.clone() },
         };
+        let launch = Launch { executor, profile, script, values };
         for _ in 0..script.gateways {
-            match start(executor, command, &ready, values.clone()).await {
-                Ok((subject, port)) => {
+            match start(executor, &ready, |port| launch.on(port)).await {
+                Ok((gateway, port)) => {
                     self.authorities.push(format!("127.0.0.1:{}", port.number()));
                     self.ports.push(port);
-                    self.watches.extend(subject.id().and_then(|process| executor.probe.watch(process)));
-                    self.processes.push(subject);
+                    self.watches
+                        .extend(gateway.instance.id().and_then(|process| executor.probe.watch(process)));
+                    self.gateways.push(gateway);
                 }
                 // That it starts without a broker is what the scenario is about.
                 Err(
                     ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output },
                 ) if script.broker == BrokerState::Down => {
-                    let outcome = Err(PlayError::DidNotStart(reason));
-                    return Err(Rejection::Judged {
-                        play: Play { trace: Trace::default(), outcome },
-                        output,
-                    });
+                    return Err(Rejection::judged(PlayError::DidNotStart(reason), output));
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        match self.gateways.iter().find_map(|gateway| gateway.lacks(&script.settings)) {
+            Some(why) => Err(Rejection::judged(PlayError::NotRun(why), Vec::new())),
+            None => Ok(()),
+        }
     }
 
     /// A connection to the broker, beside the gateways'; none where there is no broker.
@@ -199,8 +209,8 @@ impl Rig {
 
     /// Kills the gateways and says what they printed last.
     pub(super) async fn kill(&mut self) -> Vec<String> {
-        for subject in &mut self.processes {
-            subject.kill().await;
+        for gateway in &mut self.gateways {
+            gateway.instance.kill().await;
         }
         self.output().await
     }
@@ -208,8 +218,8 @@ impl Rig {
     /// What the gateways printed last.
     pub(super) async fn output(&self) -> Vec<String> {
         let mut output = Vec::new();
-        for subject in &self.processes {
-            output.extend(subject.output().await);
+        for gateway in &self.gateways {
+            output.extend(gateway.instance.output().await);
         }
         output
     }
@@ -229,7 +239,7 @@ impl Rig {
     }
 
     fn is_alive(&self) -> bool {
-        self.processes.iter().all(|subject| subject.ended().is_none())
+        self.gateways.iter().all(|gateway| gateway.instance.ended().is_none())
     }
 }
 

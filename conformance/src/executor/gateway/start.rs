@@ -7,26 +7,24 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::launched::Launched;
 use super::port::Port;
 use crate::executor::{ExecutionError, Executor, now};
 use crate::limits::HostLimit;
-use crate::process::{Streams, Subject};
-use crate::profile::{CommandProfile, Ready};
-use crate::template::Values;
+use crate::profile::Ready;
 
 /// How often a gateway that is starting is asked whether it is ready.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 /// Times that a gateway is restarted when another process has bound its port in between.
 const STARTS: u32 = 3;
 
-/// Starts the gateway on a free port and waits until it is ready. If another process binds the port before the gateway
+/// Launches the gateway on a free port and waits until it is ready. If another process binds the port before the gateway
 /// does, another port is tried.
 pub(super) async fn start(
     executor: &Executor,
-    command: &CommandProfile,
     ready: &Ready,
-    mut values: Values,
-) -> Result<(Subject, Port), ExecutionError> {
+    mut launch: impl FnMut(u16) -> Result<Launched, ExecutionError>,
+) -> Result<(Launched, Port), ExecutionError> {
     let _turn =
         executor.starts.acquire().await.map_err(|error| ExecutionError::Harness(error.to_string()))?;
     let begun = now();
@@ -34,8 +32,8 @@ pub(super) async fn start(
     loop {
         let port = Port::lease()
             .map_err(|error| ExecutionError::Harness(HostLimit::explain("cannot find a port", &error)))?;
-        values.set("port", port.number().to_string());
-        let mut subject = Subject::spawn(command, &values, &executor.profile.folder, Streams::Kept)?;
+        let mut launched = launch(port.number())?;
+        let subject = &mut launched.instance;
         let waited = tokio::select! {
             biased;
             status = subject.end() => Err(format!("the gateway ended before it was ready: {status}")),
@@ -44,7 +42,7 @@ pub(super) async fn start(
         match waited {
             Ok(()) => {
                 executor.first_start.get_or_init(|| begun.elapsed());
-                return Ok((subject, port));
+                return Ok((launched, port));
             }
             Err(_) if attempt < STARTS && subject.ended().is_some() => attempt += 1,
             Err(reason) => {

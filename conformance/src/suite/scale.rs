@@ -1,28 +1,55 @@
-//! `--time-scale`: shorter or longer times for implementations that receive their times from the harness.
+//! Shorter or longer times, for subjects that receive their times from the harness.
 
 use std::str::FromStr;
 
-use miette::{Report, miette};
+use miette::Diagnostic;
 use protocol::Timing;
 use scenarios::SubjectKind;
 
-use conformance::profile::{CommandProfile, GatewayAccess, Profile};
+use crate::profile::{CommandProfile, GatewayAccess, Profile};
 
 /// What every time of a profile is multiplied by.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct TimeScale(f64);
+pub struct TimeScale(f64);
 
 /// Below a thousandth, times are less than a millisecond, the unit in which they are passed; above a hundredfold, runs take
 /// too long.
 const SCALES: std::ops::RangeInclusive<f64> = 0.001..=100.0;
 
-impl FromStr for TimeScale {
-    type Err = String;
+/// A factor is too small, too large, or no number.
+#[derive(Debug, thiserror::Error)]
+#[error("it is a number of the range {} to {}, such as 0.02", SCALES.start(), SCALES.end())]
+pub struct FactorError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let factor = text.parse().ok().filter(|factor| SCALES.contains(factor));
-        let range = format!("{} to {}", SCALES.start(), SCALES.end());
-        factor.map(Self).ok_or_else(|| format!("it is a number of the range {range}, such as 0.02"))
+/// Why times cannot be scaled.
+#[derive(Debug, Diagnostic, thiserror::Error)]
+pub enum ScaleError {
+    /// The gateway was started by somebody else.
+    #[error("`--time-scale`: a gateway that runs already is not told its times")]
+    #[diagnostic(help("write the times that it runs with into `[timing]`"))]
+    Attached,
+    /// The gateway's command does not take a time.
+    #[error("`--time-scale`: the gateway is not told `{name}`")]
+    #[diagnostic(help("hand over `{{{name}}}` or `{{{name}_ms}}` by an argument or the environment"))]
+    Untold {
+        /// Its placeholder.
+        name: &'static str,
+    },
+}
+
+impl TryFrom<f64> for TimeScale {
+    type Error = FactorError;
+
+    fn try_from(factor: f64) -> Result<Self, FactorError> {
+        if SCALES.contains(&factor) { Ok(Self(factor)) } else { Err(FactorError) }
+    }
+}
+
+impl FromStr for TimeScale {
+    type Err = FactorError;
+
+    fn from_str(text: &str) -> Result<Self, FactorError> {
+        text.parse::<f64>().map_err(|_| FactorError)?.try_into()
     }
 }
 
@@ -30,28 +57,19 @@ impl TimeScale {
     /// The profile with its times multiplied.
     ///
     /// # Errors
-    /// When an implementation does not receive its times from the harness.
-    pub(super) fn apply(self, profile: Profile, subjects: &[SubjectKind]) -> Result<Profile, Report> {
+    /// When a subject does not receive its times from the harness.
+    pub fn apply(self, profile: Profile, subjects: &[SubjectKind]) -> Result<Profile, ScaleError> {
         let gateway = profile.gateway.as_ref().filter(|_| subjects.contains(&SubjectKind::Gateway));
         match gateway.map(|gateway| &gateway.access) {
-            Some(GatewayAccess::Attach { .. }) => {
-                let help = "write the times that it runs with into `[timing]`";
-                return Err(miette!(
-                    help = help,
-                    "`--time-scale`: a gateway that runs already is not told its times"
-                ));
-            }
+            Some(GatewayAccess::Attach { .. }) => return Err(ScaleError::Attached),
             Some(GatewayAccess::Spawn { command, .. }) => {
-                if let Some(name) =
-                    ["ping_interval", "pong_timeout"].into_iter().find(|name| !is_given(command, name))
-                {
-                    let help = format!(
-                        "hand over `{{{name}}}` or `{{{name}_ms}}` by an argument or the environment"
-                    );
-                    return Err(miette!(help = help, "`--time-scale`: the gateway is not told `{name}`"));
+                let names = ["ping_interval", "pong_timeout"];
+                if let Some(name) = names.into_iter().find(|name| !is_given(command, name)) {
+                    return Err(ScaleError::Untold { name });
                 }
             }
-            None => {}
+            // One in this process is always told.
+            Some(GatewayAccess::InProcess { .. }) | None => {}
         }
         let timing = self.scaled(&profile.timing);
         Ok(Profile { timing, ..profile })
@@ -87,7 +105,8 @@ mod tests {
 
     fn scaled(factor: &str, text: &str, subject: SubjectKind) -> Result<Timing, String> {
         let profile = Profile::parse("gatecheck.toml", text, Path::new(".")).unwrap();
-        let scaled = factor.parse::<TimeScale>()?.apply(profile, &[subject]);
+        let factor = factor.parse::<TimeScale>().map_err(|error| error.to_string())?;
+        let scaled = factor.apply(profile, &[subject]);
         scaled.map(|profile| profile.timing).map_err(|report| report.to_string())
     }
 

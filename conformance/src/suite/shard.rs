@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// The `index`th of `of` parts, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shard {
+pub struct Shard {
     index: usize,
     of: NonZeroUsize,
 }
@@ -13,11 +13,11 @@ pub(super) struct Shard {
 /// Why a text is no shard.
 #[derive(Debug, thiserror::Error)]
 #[error("write the part and the number of parts, such as 3/16; parts are counted from 1")]
-pub(super) struct ShardError;
+pub struct ShardError;
 
 impl Shard {
     /// Whether the case at this place, counted from 0, is of this part. Parts differ by one case at most.
-    pub(super) fn takes(self, place: usize) -> bool {
+    pub fn takes(self, place: usize) -> bool {
         place % self.of == self.index - 1
     }
 }

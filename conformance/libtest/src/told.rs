@@ -1,0 +1,57 @@
+//! What a trial is told of its case.
+
+use conformance::exit::Exit;
+use conformance::result::{CaseReport, RunReport, Verdict};
+use gatecheck_report::Console;
+
+/// What a trial is told.
+pub(crate) enum Told {
+    Passed,
+    /// With the reason.
+    Ignored(String),
+    /// With what explains it.
+    Failed(String),
+}
+
+impl Told {
+    /// What a case came to.
+    pub(crate) fn of(case: &CaseReport, console: &Console) -> Self {
+        match &case.verdict {
+            Verdict::Pass => Self::Passed,
+            Verdict::NotClaimed | Verdict::NotRun { .. } | Verdict::KnownFailure { .. } => {
+                let reason = case.verdict.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+                Self::Ignored(format!("{}{reason}", case.verdict.name()))
+            }
+            Verdict::Fail
+            | Verdict::UnexpectedPass { .. }
+            | Verdict::Blocked { .. }
+            | Verdict::Inconclusive { .. }
+            | Verdict::SubjectError { .. }
+            | Verdict::HarnessError { .. } => Self::failed(&console.explanation(case)),
+        }
+    }
+
+    /// Which universal rules a run violates.
+    pub(crate) fn universal(report: &RunReport, console: &Console) -> Self {
+        match console.universal_rules(report) {
+            none if none.is_empty() => Self::Passed,
+            text => Self::failed(&text),
+        }
+    }
+
+    /// Whether a run is conformant; the summary says why it is not.
+    pub(crate) fn conformance(report: &RunReport, console: &Console) -> Self {
+        if report.exit() == Exit::Conformant {
+            return Self::Passed;
+        }
+        // What is listed as known to fail, and passes, is known once all cases have ended.
+        let is_unexpected = |case: &&CaseReport| matches!(case.verdict, Verdict::UnexpectedPass { .. });
+        let unexpected = report.cases.iter().filter(is_unexpected).map(|case| console.explanation(case));
+        Self::failed(&(unexpected.collect::<String>() + &console.summary(report)))
+    }
+
+    /// Whatever the terminal is, tests print no colours of their own.
+    fn failed(text: &str) -> Self {
+        Self::Failed(anstream::adapter::strip_str(text).to_string())
+    }
+}

@@ -1,0 +1,52 @@
+//! `[client]`: how a client under test is started.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use scenarios::Times;
+use serde::Deserialize;
+
+use super::{CommandProfile, ProfileError, ValueError, command, words};
+use crate::in_process::ClientStarter;
+
+/// A client under test.
+#[derive(Debug, Clone)]
+pub struct ClientProfile {
+    /// Its adapter, started for each case.
+    pub access: ClientAccess,
+    /// How many of it are started where a case is about a fleet (BACKOFF-5).
+    pub fleet: u32,
+}
+
+/// How a client is reached.
+#[derive(Debug, Clone)]
+pub enum ClientAccess {
+    /// Its adapter is a process.
+    Spawn(CommandProfile),
+    /// Its adapter runs in this process.
+    InProcess(ClientStarter),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawClient {
+    #[serde(deserialize_with = "words::required")]
+    command: Vec<String>,
+    fleet: Option<u32>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+}
+
+/// Sizes of a fleet: chance alone can make a smaller one look like none that spreads, and a larger one wears out the host.
+const FLEETS: RangeInclusive<u32> = 20..=200;
+impl RawClient {
+    pub(super) fn check(self, value: ValueError<'_>) -> Result<ClientProfile, ProfileError> {
+        let fleet = self.fleet.unwrap_or(Times::FLEET);
+        if !FLEETS.contains(&fleet) {
+            let message = format!("`client.fleet` lies between {} and {}", FLEETS.start(), FLEETS.end());
+            return Err(value(message, Some("twenty processes still show whether they spread")));
+        }
+        let command = command("client.command", self.command, self.env, value)?;
+        Ok(ClientProfile { access: ClientAccess::Spawn(command), fleet })
+    }
+}

@@ -1,0 +1,190 @@
+//! `[gateway]`: how a gateway under test is started or reached.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use scenarios::token::SigningAlgorithm;
+use serde::Deserialize;
+use url::Url;
+
+use super::{CommandProfile, ProfileError, ValueError, command, words};
+use crate::in_process::GatewayStarter;
+
+/// A gateway under test.
+#[derive(Debug, Clone)]
+pub struct GatewayProfile {
+    /// How it is reached.
+    pub access: GatewayAccess,
+    /// The path that upgrades.
+    pub path: String,
+    /// The exchange that it consumes from.
+    pub exchange: String,
+    /// Its queue.
+    pub queue: String,
+}
+
+/// How a gateway is reached.
+#[derive(Debug, Clone)]
+pub enum GatewayAccess {
+    /// It is started by the harness.
+    Spawn {
+        /// How.
+        command: CommandProfile,
+        /// Whether a gateway that has served a case may serve another.
+        shared: bool,
+        /// How it shows that it is ready.
+        ready: Ready,
+    },
+    /// It runs in this process.
+    InProcess {
+        /// What starts it.
+        starter: GatewayStarter,
+        /// How it shows that it is ready.
+        ready: Ready,
+    },
+    /// It runs already.
+    Attach {
+        /// Host and port.
+        authority: String,
+        /// The secret that it verifies tokens with.
+        jwt_secret: String,
+    },
+}
+
+/// How a gateway shows that it is ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// The path that answers 200; without one, that the port takes connections.
+    pub path: Option<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGateway {
+    #[serde(default, deserialize_with = "words::optional")]
+    command: Option<Vec<String>>,
+    attach: Option<String>,
+    #[serde(default)]
+    process: RawProcess,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    path: Option<String>,
+    #[serde(default)]
+    ready: RawReady,
+    jwt_secret: Option<String>,
+    #[serde(default = "default_exchange")]
+    exchange: String,
+    #[serde(default = "default_queue")]
+    queue: String,
+}
+
+#[derive(Deserialize, Default, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum RawProcess {
+    #[default]
+    Fresh,
+    Shared,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawReady {
+    path: Option<String>,
+    timeout: Option<String>,
+}
+
+const DEFAULT_PATH: &str = "/ws";
+const DEFAULT_READY: Duration = Duration::from_secs(10);
+
+impl Ready {
+    /// That the port takes connections, soon enough for most.
+    pub fn usual() -> Self {
+        Self { path: None, timeout: DEFAULT_READY }
+    }
+}
+
+impl GatewayProfile {
+    /// A gateway of which nothing is known but what the seed says.
+    pub fn bare() -> Self {
+        Self {
+            access: GatewayAccess::Attach { authority: String::new(), jwt_secret: String::new() },
+            path: DEFAULT_PATH.to_owned(),
+            exchange: default_exchange(),
+            queue: default_queue(),
+        }
+    }
+
+    /// Whether it runs already.
+    pub fn is_attached(&self) -> bool {
+        matches!(self.access, GatewayAccess::Attach { .. })
+    }
+
+    /// Whether a gateway that has served a case may serve another.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.access, GatewayAccess::Spawn { shared: true, .. })
+    }
+}
+
+impl RawGateway {
+    pub(super) fn check(
+        self,
+        signed: SigningAlgorithm,
+        value: ValueError<'_>,
+    ) -> Result<GatewayProfile, ProfileError> {
+        let (access, default_path) = match (self.command, self.attach) {
+            (Some(words), None) => {
+                let command = command("gateway.command", words, self.env, value)?;
+                let timeout = match &self.ready.timeout {
+                    None => DEFAULT_READY,
+                    Some(text) => protocol::parse_duration(text)
+                        .map_err(|error| value(format!("`gateway.ready.timeout`: {error}"), None))?,
+                };
+                let ready = Ready { path: self.ready.path, timeout };
+                let shared = self.process == RawProcess::Shared;
+                (GatewayAccess::Spawn { command, shared, ready }, DEFAULT_PATH.to_owned())
+            }
+            (None, Some(url)) => {
+                // Where a key pair signs, there is no secret.
+                let jwt_secret = self.jwt_secret.or_else(|| signed.is_public().then(String::new));
+                let Some(jwt_secret) = jwt_secret else {
+                    let help = "add `jwt_secret`, the secret that the running gateway verifies tokens with";
+                    return Err(value("`gateway.attach` needs `gateway.jwt_secret`".to_owned(), Some(help)));
+                };
+                let (authority, path) = attach(&url).map_err(|message| {
+                    value(format!("`gateway.attach`: {message}"), Some("write `ws://HOST:PORT/PATH`"))
+                })?;
+                (GatewayAccess::Attach { authority, jwt_secret }, path)
+            }
+            _ => {
+                let help = "`command = [\"node\", \"dist/main.js\"]` starts one, `attach = \"ws://127.0.0.1:3000/ws\"` takes one that runs";
+                return Err(value("`[gateway]` has either `command` or `attach`".to_owned(), Some(help)));
+            }
+        };
+        let path = self.path.unwrap_or(default_path);
+        if !path.starts_with('/') {
+            return Err(value(format!("`gateway.path` is `{path}`; a path begins with `/`"), None));
+        }
+        Ok(GatewayProfile { access, path, exchange: self.exchange, queue: self.queue })
+    }
+}
+
+/// Authority and path of a gateway's URL.
+pub fn attach(url: &str) -> Result<(String, String), String> {
+    let parsed = Url::parse(url).map_err(|error| format!("`{url}` is no URL: {error}"))?;
+    if parsed.scheme() != "ws" {
+        return Err(format!("`{url}` is not a `ws://` URL"));
+    }
+    let host = parsed.host_str().ok_or_else(|| format!("`{url}` names no host"))?;
+    let port = parsed.port_or_known_default().unwrap_or(80);
+    Ok((format!("{host}:{port}"), parsed.path().to_owned()))
+}
+
+fn default_exchange() -> String {
+    "payments_events".to_owned()
+}
+
+fn default_queue() -> String {
+    "ws_events".to_owned()
+}
