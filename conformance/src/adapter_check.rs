@@ -8,18 +8,21 @@ mod request;
 
 use std::time::Duration;
 
-use protocol::Timing;
-use serde_json::{Value, json};
+use protocol::adapter::{Configure, Operation, Options, Outcome};
+use serde_json::json;
 
 use crate::process::{SpawnError, Streams, Subject};
 use crate::profile::{CommandProfile, Profile};
 use crate::template::Values;
-use exchange::{Answer, Exchange, Silence};
+use exchange::{Exchange, Reply, ReportKind, Silence};
 use listener::Listener;
-use request::REQUESTS;
+use request::{Trial, trials};
 
 /// How long an adapter may take for an answer, and its client for a dial.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// An operation that does not exist.
+const UNKNOWN: &str = "no_such_request";
 
 /// What was tried, and how it went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,11 +86,11 @@ pub async fn check(
     let listener = Listener::start().await?;
     let mut subject = Subject::spawn(command, values, &profile.folder, Streams::Piped)?;
     let pipes = subject.take_pipes().expect("piped, and only used once");
-    let mut trial = Trial { exchange: Exchange::start(pipes), listener, findings: Vec::new() };
-    match trial.run(profile).await {
+    let mut check = Check { exchange: Exchange::start(pipes), listener, findings: Vec::new() };
+    match check.run(profile).await {
         Ok(()) => {
-            trial.ends(&subject).await;
-            Ok(trial.findings)
+            check.ends(&subject).await;
+            Ok(check.findings)
         }
         Err(Ended { at }) => {
             let status = tokio::time::timeout(PATIENCE, subject.end()).await;
@@ -103,31 +106,31 @@ struct Ended {
     at: String,
 }
 
-struct Trial {
+struct Check {
     exchange: Exchange,
     listener: Listener,
     findings: Vec<Finding>,
 }
 
-impl Trial {
+impl Check {
     async fn run(&mut self, profile: &Profile) -> Result<(), Ended> {
-        let configuration = json!({
-            "url": self.listener.url(),
-            "token": "a-token",
-            "options": options(&profile.timing),
-            "dialect": profile.dialect,
-        });
-        if !self.request("configure", configuration, true).await? {
+        let configure = Operation::Configure(Box::new(Configure {
+            url: Some(self.listener.url()),
+            token: Some("a-token".to_owned()),
+            options: Options::from(&profile.timing),
+            dialect: profile.dialect.clone(),
+        }));
+        if !self.request(&configure, true).await? {
             // A client that was not configured has nothing to say.
             return self.rules().await;
         }
-        for request in &REQUESTS {
-            let mut standing = self.request(request.op, request.fields(), request.needed).await?;
-            if request.op == "connect" && standing {
+        for Trial { operation, needed } in trials() {
+            let mut standing = self.request(&operation, needed).await?;
+            if operation == Operation::Connect && standing {
                 standing = self.connects().await;
             }
             // What a client without consumers says of a consumer is its own affair.
-            if request.op == "mount" && !standing {
+            if matches!(operation, Operation::Mount { .. }) && !standing {
                 self.findings.extend(["read", "unmount"].map(|op| found(op, RequestStatus::Unsupported)));
                 break;
             }
@@ -136,36 +139,34 @@ impl Trial {
     }
 
     /// Asks, and notes the answer; false where the client cannot do it.
-    async fn request(&mut self, op: &str, fields: Value, needed: bool) -> Result<bool, Ended> {
-        let standing = match self.ask(op, fields).await? {
-            Ok(Answer::Done) => RequestStatus::Supported,
-            Ok(Answer::Unsupported) if needed => broken(
+    async fn request(&mut self, operation: &Operation, needed: bool) -> Result<bool, Ended> {
+        let op = operation.name();
+        let answer = self.exchange.ask(operation, PATIENCE).await;
+        let standing = match answer {
+            Ok(Reply::Outcome(Outcome::Done { .. })) => RequestStatus::Supported,
+            Ok(Reply::Outcome(Outcome::Unsupported { .. })) if needed => broken(
                 "it is answered `unsupported`",
                 "nothing can be judged without it: let the adapter call the client",
             ),
-            Ok(Answer::Unsupported) => RequestStatus::Unsupported,
+            Ok(Reply::Outcome(Outcome::Unsupported { .. })) => RequestStatus::Unsupported,
             // No token is awaited here, and an adapter may answer with an error.
-            Ok(Answer::Failed(_)) if op == "token" => RequestStatus::Supported,
-            Ok(Answer::Failed(error)) => broken(
+            Ok(Reply::Outcome(Outcome::Error { .. })) if matches!(operation, Operation::Token { .. }) => {
+                RequestStatus::Supported
+            }
+            Ok(Reply::Outcome(Outcome::Error { error })) => broken(
                 &format!("it is answered with the error {error:?}"),
                 "answer `unsupported` where the client has no such thing; an error is the client's own refusal",
             ),
-            Ok(Answer::Shapeless(line)) => broken(
+            Ok(Reply::Shapeless(line)) => broken(
                 &format!("it is answered {line}"),
                 "an answer has `\"ok\":true`, `\"unsupported\":true` or `\"error\":\"…\"` beside its `id`",
             ),
-            Err(silence) => silent(silence),
+            Err(Silence::Ended) => return Err(Ended { at: op }),
+            Err(Silence::Late) => late(),
         };
         let supported = standing == RequestStatus::Supported;
-        self.findings.push(found(op, standing));
+        self.findings.push(found(&op, standing));
         Ok(supported)
-    }
-
-    async fn ask(&mut self, op: &str, fields: Value) -> Result<Result<Answer, Silence>, Ended> {
-        match self.exchange.ask(op, fields, PATIENCE).await {
-            Err(Silence::Ended) => Err(Ended { at: op.to_owned() }),
-            answer => Ok(answer),
-        }
     }
 
     /// The client dials the configured URL, and the adapter reports its status.
@@ -181,12 +182,12 @@ impl Trial {
         for (what, kind, help) in [
             (
                 "reports each status",
-                "status",
+                ReportKind::Status,
                 "report {\"event\":\"status\",\"old\":…,\"status\":…} whenever the client's status changes",
             ),
             (
                 "reports each call of a listener",
-                "emit",
+                ReportKind::Emit,
                 "report {\"event\":\"emit\",\"name\":…,\"payload\":…,\"listener\":…}; the client emits `connected` once it is",
             ),
         ] {
@@ -202,17 +203,19 @@ impl Trial {
 
     /// What every adapter does, whatever its client can do.
     async fn rules(&mut self) -> Result<(), Ended> {
-        let unknown = match self.ask("no_such_request", json!({})).await? {
-            Ok(Answer::Unsupported) => RequestStatus::Supported,
-            Ok(answer) => broken(
-                &format!("a request that does not exist is answered {answer}"),
+        let unknown = json!({ "op": UNKNOWN });
+        let standing = match self.exchange.ask(&unknown, PATIENCE).await {
+            Ok(Reply::Outcome(Outcome::Unsupported { .. })) => RequestStatus::Supported,
+            Ok(reply) => broken(
+                &format!("a request that does not exist is answered {reply}"),
                 "answer `\"unsupported\":true` to every `op` that the adapter does not know",
             ),
-            Err(silence) => silent(silence),
+            Err(Silence::Ended) => return Err(Ended { at: UNKNOWN.to_owned() }),
+            Err(Silence::Late) => late(),
         };
-        self.findings.push(found("answers an unknown request `unsupported`", unknown));
+        self.findings.push(found("answers an unknown request `unsupported`", standing));
         self.exchange.say("{ this is not JSON").await;
-        let after = match self.exchange.ask("no_such_request", json!({}), PATIENCE).await {
+        let after = match self.exchange.ask(&unknown, PATIENCE).await {
             Ok(_) => RequestStatus::Supported,
             Err(_) => broken(
                 "after a line that is not JSON it answers nothing any more",
@@ -236,8 +239,8 @@ impl Trial {
         self.findings.push(found("ends with its input", standing));
         let standing = match self.exchange.noise() {
             None => RequestStatus::Supported,
-            Some(line) => broken(
-                &format!("it printed {line:?}"),
+            Some(noise) => broken(
+                &format!("it printed {noise}"),
                 "standard output belongs to the protocol: logs go to standard error",
             ),
         };
@@ -253,26 +256,11 @@ fn broken(seen: &str, help: &str) -> RequestStatus {
     RequestStatus::Broken { seen: seen.to_owned(), help: help.to_owned() }
 }
 
-fn silent(silence: Silence) -> RequestStatus {
-    match silence {
-        Silence::Late => broken(
-            &format!("it is not answered within {PATIENCE:?}"),
-            "answer each request with its `id`, flush the line, and do not wait for what comes later: a status is reported",
-        ),
-        Silence::Ended => broken("the adapter ended", "serve requests until the input ends"),
-    }
-}
-
-fn options(timing: &Timing) -> Value {
-    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    json!({
-        "reconnectDelay": ms(timing.reconnect_delay),
-        "maxReconnectDelay": ms(timing.max_reconnect_delay),
-        "maxReconnectAttempts": timing.max_reconnect_attempts,
-        "pingInterval": ms(timing.ping_interval),
-        "pongTimeout": ms(timing.pong_timeout),
-        "connectTimeout": ms(timing.connect_timeout),
-    })
+fn late() -> RequestStatus {
+    broken(
+        &format!("it is not answered within {PATIENCE:?}"),
+        "answer each request with its `id`, flush the line, and do not wait for what comes later: a status is reported",
+    )
 }
 
 fn last_words(output: &[String]) -> String {

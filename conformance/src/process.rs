@@ -10,11 +10,14 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use player::lines::{Line, LineDecoder};
 use rustix::process::Signal;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::AsyncRead;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
+use tokio_util::codec::FramedRead;
 
 use self::groups::Group;
 use crate::limits::HostLimit;
@@ -25,7 +28,7 @@ use crate::template::Values;
 pub const ENDPOINT_VARIABLE: &str = "NX_WS_URL";
 /// Lines of output that are kept to be shown with a failure.
 const KEPT_LINES: usize = 200;
-/// Longest part of a line that is kept.
+/// Longest part of a line that is kept, in bytes.
 const KEPT_BYTES: usize = 2000;
 /// Bytes that a process may print at once.
 const LAST_WORDS_BYTES: usize = 256 * 1024;
@@ -221,11 +224,9 @@ struct Lines {
 
 impl Output {
     async fn keep(self, from: impl AsyncRead + Unpin) {
-        let mut reader = BufReader::new(from);
-        let mut line = Vec::new();
-        while matches!(reader.read_until(b'\n', &mut line).await, Ok(count) if count > 0) {
-            let text = String::from_utf8_lossy(&line[..line.len().min(KEPT_BYTES)]).trim_end().to_owned();
-            line.clear();
+        let mut printed = FramedRead::new(from, LineDecoder::new(KEPT_BYTES));
+        while let Some(Ok(Line::Whole(line) | Line::TooLong(line))) = printed.next().await {
+            let text = line.trim_end().to_owned();
             let mut lines = self.lines.lock().await;
             if lines.panics.len() < KEPT_PANICS && text.contains(PANIC) {
                 lines.panics.push(text.clone());
@@ -279,12 +280,11 @@ mod tests {
         let mut subject =
             Subject::spawn(&command, &Values::default(), Path::new("."), Streams::Piped).unwrap();
         let (_, stdout) = subject.take_pipes().unwrap();
-        let mut line = String::new();
-        let mut stdout = BufReader::new(stdout);
-        stdout.read_line(&mut line).await.unwrap();
+        let mut printed = FramedRead::new(stdout, LineDecoder::new(KEPT_BYTES));
+        assert!(printed.next().await.is_some());
         subject.kill().await;
         // The pipe closes once the last process that holds it is gone: the child held it too.
-        assert_eq!(stdout.read_line(&mut line).await.unwrap(), 0);
+        assert!(printed.next().await.is_none());
     }
 
     /// A process that is asked to end may say goodbye; one that does not listen is killed.
@@ -301,7 +301,7 @@ mod tests {
             let mut subject =
                 Subject::spawn(&shell(script), &Values::default(), Path::new("."), Streams::Piped).unwrap();
             let (_, stdout) = subject.take_pipes().unwrap();
-            BufReader::new(stdout).read_line(&mut String::new()).await.unwrap();
+            assert!(FramedRead::new(stdout, LineDecoder::new(KEPT_BYTES)).next().await.is_some());
             subject.stop(patience).await;
             assert_eq!(subject.ended().as_deref(), Some(ended));
         }
@@ -315,10 +315,20 @@ mod tests {
         let mut subject =
             Subject::spawn(&shell(script), &Values::default(), Path::new("."), Streams::Piped).unwrap();
         let (_, stdout) = subject.take_pipes().unwrap();
-        BufReader::new(stdout).read_line(&mut String::new()).await.unwrap();
+        assert!(FramedRead::new(stdout, LineDecoder::new(KEPT_BYTES)).next().await.is_some());
         assert_eq!(subject.stop(Duration::from_secs(20)).await, "exit code 0");
         assert_eq!(subject.panics().await, ["a panicked at 1", "b panicked at 2"]);
         assert_eq!(subject.output().await.len(), KEPT_LINES);
+    }
+
+    /// Of a line that is too long its beginning is kept, and of what is no text what can be shown.
+    #[tokio::test]
+    async fn long_lines_are_cut() {
+        let text = [b"x".repeat(3 * KEPT_BYTES).as_slice(), b"\nb\xffd\nend"].concat();
+        let output = Output::default();
+        output.clone().keep(text.as_slice()).await;
+        let kept: Vec<_> = output.lines.lock().await.last.iter().cloned().collect();
+        assert_eq!(kept, ["x".repeat(KEPT_BYTES), "b\u{fffd}d".to_owned(), "end".to_owned()]);
     }
 
     /// A program that does not exist is an error that names it.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Backoff;
@@ -16,14 +17,17 @@ pub const URL_VARIABLE: &str = "NX_WS_URL";
 /// The times that a gateway and a client are configured with.
 ///
 /// In files each duration is text with a unit (`300ms`); a missing key keeps its default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(!deny_unknown_fields, !default)]
 pub struct Timing {
     /// Delay before the first redial (default 1 s).
     #[serde(with = "crate::duration::text")]
+    #[schemars(with = "String")]
     pub reconnect_delay: Duration,
     /// Longest delay between redials, jitter aside (default 30 s).
     #[serde(with = "crate::duration::text")]
+    #[schemars(with = "String")]
     pub max_reconnect_delay: Duration,
     /// Redials before the client gives up (default 10).
     pub max_reconnect_attempts: u32,
@@ -31,15 +35,19 @@ pub struct Timing {
     pub jitter: f64,
     /// How often each side pings (default 30 s).
     #[serde(with = "crate::duration::text")]
+    #[schemars(with = "String")]
     pub ping_interval: Duration,
     /// How long each side waits for the answer (default 10 s).
     #[serde(with = "crate::duration::text")]
+    #[schemars(with = "String")]
     pub pong_timeout: Duration,
     /// Longest time for a dial and its handshake (default 10 s).
     #[serde(with = "crate::duration::text")]
+    #[schemars(with = "String")]
     pub connect_timeout: Duration,
     /// How long a connection must live to reset the count of redials (default 5 s; BACKOFF-6).
     #[serde(with = "crate::duration::text")]
+    #[schemars(with = "String")]
     pub stable_after: Duration,
 }
 

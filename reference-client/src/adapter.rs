@@ -3,7 +3,7 @@
 
 mod consumer;
 mod exchange;
-mod request;
+mod settings;
 mod subject;
 mod tokens;
 

@@ -4,13 +4,13 @@ mod lines;
 mod terminal;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use futures_util::StreamExt;
 use protocol::{DEFAULT_URL, URL_VARIABLE};
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tracing_subscriber::EnvFilter;
 
 use self::terminal::Typed;
@@ -93,9 +93,9 @@ enum StartError {
     #[error("the proxy's URL cannot be read: {0}; write `http://HOST:PORT`")]
     Proxy(url::ParseError),
     #[error("cannot read the token from {}: {source}", path.display())]
-    TokenFile { path: PathBuf, source: std::io::Error },
+    TokenFile { path: PathBuf, source: io::Error },
     #[error("cannot start: {0}")]
-    Runtime(std::io::Error),
+    Runtime(io::Error),
 }
 
 /// Runs the program and returns its exit code.
@@ -112,9 +112,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let debug = cli.debug || matches!(cli.command, Some(Command::Adapter));
     let level = if debug { "reference_client=debug" } else { "reference_client=warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let colours = std::io::stderr().is_terminal();
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let colours = io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
     // A program that runs this one has its own log already.
     let _ = log.try_init();
     match start(cli) {
@@ -132,7 +131,7 @@ fn start(cli: Cli) -> Result<ExitCode, StartError> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
     let code = match cli.command {
         Some(Command::Adapter) => runtime.block_on(async {
-            let (input, output) = (BufReader::new(tokio::io::stdin()), tokio::io::stdout());
+            let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
             match adapter::run(input, output, TcpDial, system_clock()).await {
                 Ok(()) => ENDED,
                 Err(error) => {
@@ -142,7 +141,7 @@ fn start(cli: Cli) -> Result<ExitCode, StartError> {
             }
         }),
         None => {
-            let mut typed = BufReader::new(tokio::io::stdin()).lines();
+            let mut typed = terminal::typed();
             let token = runtime.block_on(cli.token(&mut typed))?;
             let config = cli.config(token)?;
             let ended = runtime.block_on(terminal::run(config, cli.subscribe, cli.json, typed));
@@ -158,7 +157,7 @@ impl Cli {
     async fn token(&self, typed: &mut Typed) -> Result<String, StartError> {
         let Some(path) = &self.token_file else { return self.token.clone().ok_or(StartError::NoToken) };
         let line = if path.as_os_str() == "-" {
-            typed.next_line().await
+            typed.next().await.transpose().map_err(io::Error::other)
         } else {
             std::fs::read_to_string(path).map(|text| text.lines().next().map(str::to_owned))
         };

@@ -15,6 +15,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use protocol::{Dialect, Refusal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::broker::Settled;
@@ -120,7 +121,7 @@ enum Bounds {
 }
 
 /// What a finding needs of its trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Property {
     /// Something forbidden occurred, too often, too early, too late or in the wrong order: any prefix of a trace proves it.
@@ -130,7 +131,7 @@ pub enum Property {
 }
 
 /// What was expected and what was seen instead.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// What it needs of the trace.
     pub property: Property,

@@ -6,6 +6,7 @@
 //!  the subject died, or the play was cut             only what was forbidden and occurred
 //! ```
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::expect::{Finding, Margin, Property};
@@ -34,7 +35,7 @@ pub enum Ending {
 }
 
 /// How an expectation turned out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Judgement {
     /// As expected.

@@ -13,6 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 use protocol::Dialect;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use bind::Bindings;
@@ -34,8 +35,9 @@ use crate::requirement::{RequirementId, SubjectKind};
 use crate::times::Times;
 
 /// Where a scenario stands: its path without the ending, such as `client/backoff/doubles`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct ScenarioId(pub String);
 
 /// A scenario that has been read and checked.

@@ -4,18 +4,21 @@ use std::fmt;
 use std::time::Duration;
 
 use protocol::{Timing, parse_duration};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the symbolic names mean in one run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Times {
     /// What the implementation under test is configured with.
     pub timing: Timing,
-    /// How long a step waits for something that has no window of its own.
+    /// How long a step waits for something that has no window of its own, in milliseconds.
     #[serde(serialize_with = "milliseconds")]
+    #[schemars(with = "u64")]
     pub patience: Duration,
-    /// How much later than ordered things may happen on this executor before that is a finding.
+    /// How much later than ordered things may happen on this executor before that is a finding, in milliseconds.
     #[serde(serialize_with = "milliseconds")]
+    #[schemars(with = "u64")]
     pub slack: Duration,
     /// How many clients a fleet has.
     pub fleet: u32,

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use protocol::{ClientMessage, CloseCode, ServerMessage};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ pub(crate) use self::display::Key;
 use crate::label::Label;
 
 /// Everything that was observed in one case, in the order in which the recorder saw it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Trace {
     /// The observations.
@@ -21,7 +22,7 @@ pub struct Trace {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Observation {
     /// When, since the case began, in microseconds.
     pub at_us: u64,
@@ -30,13 +31,23 @@ pub struct Observation {
     /// On which of the actor's connections, counted from 0, where it was on one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<u32>,
-    /// What.
+    /// What happened: its name, or an object whose one key is its name. New names may come within a version of the report.
+    #[schemars(schema_with = "any_event")]
     pub event: Event,
 }
 
+/// Not derived: a reader of traces must expect events that this version does not know.
+fn any_event(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "oneOf": [
+        { "type": "string" },
+        { "type": "object", "minProperties": 1, "maxProperties": 1 }
+    ] })
+}
+
 /// Who acted or was acted on. Connections are always named by their client end, whichever end is scripted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct Actor(pub String);
 
 /// What happened. `Sent` and `Received` are from the client's point of view, whichever end is scripted.

@@ -7,7 +7,7 @@ use player::{ClientStage, StageError, journal, play_client};
 use reference_client::adapter;
 use scenarios::scenario::ClientScript;
 use scenarios::trace::Actor;
-use tokio::io::{BufReader, DuplexStream, duplex};
+use tokio::io::{DuplexStream, duplex};
 use tokio::task::JoinSet;
 use turmoil::Sim;
 use turmoil::net::TcpStream;
@@ -60,7 +60,7 @@ pub(crate) fn populate(sim: &mut Sim<'_>, script: ClientScript, context: Context
                     }
                 };
                 let (input, output) = (process.sense(input), process.sense(output));
-                adapters.spawn(adapter::run(BufReader::new(input), output, dial.clone(), wall()));
+                adapters.spawn(adapter::run(input, output, dial.clone(), wall()));
             }
             while let Some(ended) = adapters.join_next().await {
                 ended??;

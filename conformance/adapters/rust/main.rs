@@ -6,25 +6,28 @@ mod client;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use futures_util::StreamExt;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
+use tokio_util::codec::{FramedRead, LinesCodec};
 
 use client::{Client, Report, Settings};
+
+/// Longest line of the protocol.
+const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let (reports, mut reported) = mpsc::unbounded_channel();
     let mut adapter = Adapter { reports, client: None, listeners: BTreeMap::new() };
-    let mut requests = BufReader::new(tokio::io::stdin()).lines();
+    let mut requests = FramedRead::new(tokio::io::stdin(), LinesCodec::new_with_max_length(MAX_LINE_BYTES));
     loop {
         tokio::select! {
             // Pending reports are written before the next request is read.
             biased;
             Some(report) = reported.recv() => adapter.report(report)?,
-            line = requests.next_line() => match line? {
-                Some(line) if line.trim().is_empty() => {}
-                Some(line) => if !adapter.serve(&line)? { break },
+            line = requests.next() => match line {
+                Some(line) => if !adapter.serve(&line.map_err(io::Error::other)?)? { break },
                 None => break,
             },
         }
@@ -53,6 +56,9 @@ enum Answer {
 impl Adapter {
     /// Serves a line; false when it was the last.
     fn serve(&mut self, line: &str) -> io::Result<bool> {
+        if line.trim().is_empty() {
+            return Ok(true);
+        }
         let request = match serde_json::from_str::<Value>(line) {
             Ok(request) => request,
             Err(error) => {

@@ -75,6 +75,19 @@ fn noise_is_found() {
     expect(check(&["sh", "-c", quiet]), 1, &words);
 }
 
+/// A report without what belongs to it is none, and a line without an end is cut: both are quoted.
+#[test]
+fn malformed_lines_are_quoted() {
+    let answers = "read -r line; echo '{\"id\":1,\"unsupported\":true}'; read -r line; echo '{\"id\":2,\"unsupported\":true}'; \
+                   read -r line; read -r line; echo '{\"id\":3,\"unsupported\":true}'; cat";
+    let report = format!("echo '{{\"event\":\"status\"}}'; {answers}");
+    let words = ["supported survives a broken line", "which is no report: missing field `status`"];
+    expect(check(&["sh", "-c", &report]), 1, &words);
+    let endless = format!("head -c 5000000 /dev/zero | tr '\\0' x; echo; {answers}");
+    let words = ["supported survives a broken line", "and so on, more than 4194304 bytes in one line"];
+    expect(check(&["sh", "-c", &endless]), 1, &words);
+}
+
 /// A line that cannot be read must not be the last, and the end of the input must be.
 #[test]
 fn ends_are_looked_at() {

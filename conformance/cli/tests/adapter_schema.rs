@@ -1,6 +1,7 @@
-//! The schema of the adapter protocol is what the harness and the reference client's adapter say, word for word.
+//! The schema of the adapter protocol is derived from the types that both sides write, and everything that is said is as it says.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use conformance::profile::Profile;
@@ -9,6 +10,8 @@ use scenarios::{Library, SubjectKind};
 use serde_json::{Value, json};
 use sim::boundary::{AdapterLine, Boundary, Lines};
 use sim::{Options, play_through};
+
+const SCHEMA: &str = include_str!("../../schemas/adapter.schema.json");
 
 /// Everything that was said, from either side.
 #[derive(Default)]
@@ -31,10 +34,21 @@ impl Lines for Listening {
     }
 }
 
+/// The schema in the tree is the one that this build prints.
+#[test]
+fn the_schema_in_the_tree_is_current() {
+    let printed = Command::new(env!("CARGO_BIN_EXE_gatecheck")).args(["schema", "adapter"]).output().unwrap();
+    assert_eq!(
+        String::from_utf8(printed.stdout).unwrap(),
+        SCHEMA,
+        "gatecheck schema adapter > conformance/schemas/adapter.schema.json"
+    );
+}
+
 /// Every line of every simulated case about a client is as the schema says, and nothing of the schema is never said.
 #[test]
 fn all_lines_match_the_schema() {
-    let schema: Value = serde_json::from_str(include_str!("../../schemas/adapter.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     let heard = hear();
     let mut said = BTreeSet::new();
     for (lines, names) in [(&heard.requests, &["request"][..]), (&heard.reports, &["answer", "report"])] {
@@ -59,8 +73,7 @@ fn all_lines_match_the_schema() {
 /// A line that lacks a property, or has an unknown one, is invalid.
 #[test]
 fn the_schema_refuses() {
-    let schema: Value = serde_json::from_str(include_str!("../../schemas/adapter.schema.json")).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
+    let validator = jsonschema::validator_for(&serde_json::from_str(SCHEMA).unwrap()).unwrap();
     assert!(validator.is_valid(&json!({ "id": 1, "op": "connect" })));
     for line in [
         json!({ "op": "connect" }),

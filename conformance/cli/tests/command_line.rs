@@ -156,8 +156,6 @@ fn questions_are_answered() {
 /// Interrupted in the middle of a run, `gatecheck` says so by its exit code, and every process that it started is gone.
 #[tokio::test]
 async fn an_interrupt_leaves_nothing_behind() {
-    use tokio::io::{AsyncBufReadExt, BufReader};
-
     let folder = TempFolder::new("interrupt");
     let marks = folder.0.display().to_string();
     // Writes its process group to a file, and is never ready.
@@ -185,8 +183,8 @@ async fn an_interrupt_leaves_nothing_behind() {
     let status =
         tokio::time::timeout(Duration::from_secs(10), run.wait()).await.expect("it ends").expect("a status");
     assert_eq!(status.code(), Some(130));
-    let mut out = BufReader::new(run.stdout.take().expect("its output")).lines();
-    while let Ok(Some(_)) = out.next_line().await {}
+    let mut out = run.stdout.take().expect("its output");
+    tokio::io::copy(&mut out, &mut tokio::io::sink()).await.expect("it can be read to its end");
     let gone = async {
         while lives(&subject) {
             tokio::task::yield_now().await;

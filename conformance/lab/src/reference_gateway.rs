@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
+use futures_util::StreamExt;
 use tokio::process::ChildStdout;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::codec::{FramedRead, LinesCodec};
 
 use conformance::process::{SpawnError, Streams, Subject};
 use conformance::profile::CommandProfile;
@@ -15,6 +16,8 @@ use conformance::template::Values;
 
 /// What the gateway prints before its address.
 const ANNOUNCEMENT: &str = "listening on ws://";
+/// Longest line that says where it listens, in bytes.
+const ANNOUNCEMENT_BYTES: usize = 1024;
 
 /// A gateway that listens. Dropping it kills it.
 pub(crate) struct ReferenceGateway {
@@ -105,24 +108,20 @@ impl Drop for ReferenceGateway {
 }
 
 /// Waits until the gateway says where it listens; where it does not, says why.
-async fn announced(
-    gateway: &mut Subject,
-    patience: Duration,
-) -> Result<(SocketAddr, BufReader<ChildStdout>), String> {
+async fn announced(gateway: &mut Subject, patience: Duration) -> Result<(SocketAddr, ChildStdout), String> {
     let Some((_, stdout)) = gateway.take_pipes() else { return Err("has no output".to_owned()) };
-    let mut stdout = BufReader::new(stdout);
-    let mut line = String::new();
-    match timeout(patience, stdout.read_line(&mut line)).await {
-        Ok(Ok(1..)) => {}
-        Ok(_) => return Err(format!("did not start: {}", gateway.end().await)),
+    let mut printed = FramedRead::new(stdout, LinesCodec::new_with_max_length(ANNOUNCEMENT_BYTES));
+    let line = match timeout(patience, printed.next()).await {
+        Ok(Some(line)) => line.map_err(|error| format!("cannot be read: {error}"))?,
+        Ok(None) => return Err(format!("did not start: {}", gateway.end().await)),
         Err(_) => return Err(format!("did not listen within {patience:?}")),
-    }
+    };
     let address = line.strip_prefix(ANNOUNCEMENT).and_then(|rest| rest.split('/').next()?.parse().ok());
     let address = address.ok_or_else(|| format!("says `{}`, not where it listens", line.trim()))?;
-    Ok((address, stdout))
+    Ok((address, printed.into_inner()))
 }
 
-async fn read_on(mut stdout: BufReader<ChildStdout>) {
+async fn read_on(mut stdout: ChildStdout) {
     // Where it cannot be read any more, nothing is left to do.
     let _ = tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await;
 }

@@ -1,11 +1,11 @@
 //! The report for programs.
 
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use super::About;
 use conformance::amqp::Identity;
-use conformance::result::shape;
 use conformance::result::{
     CaseReport, Death, Reason, RequirementReport, RequirementStatus, RunReport, Universal,
 };
@@ -33,19 +33,16 @@ pub struct Document<'a> {
     interrupted: Option<&'a str>,
     /// Whether only selected cases were run, which says nothing of conformance.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    #[schemars(with = "Option<bool>")]
     selection: bool,
     /// What ran.
-    #[schemars(schema_with = "shape::subjects")]
+    #[schemars(extend("uniqueItems" = true))]
     subjects: &'a [SubjectKind],
     /// The level that was judged.
-    #[schemars(schema_with = "shape::level")]
     level: Level,
     /// The broker that fed the gateway, where one was judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     broker: Option<&'a BrokerUsed>,
     /// What the symbolic times meant.
-    #[schemars(schema_with = "shape::times")]
     times: &'a Times,
     /// Where randomness began.
     seed: u64,
@@ -55,17 +52,14 @@ pub struct Document<'a> {
     summary: Summary,
     /// Entries of the list of known failures whose time is over, in words.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    #[schemars(with = "Option<Vec<String>>")]
     expired: &'a [String],
     /// Each requirement.
     requirements: Vec<RequirementLine<'a>>,
     /// Each universal rule that was violated, once.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    #[schemars(with = "Option<Vec<Universal>>")]
     universal: &'a [Universal],
     /// How the implementation under test died, by cause.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    #[schemars(with = "Option<Vec<Death>>")]
     deaths: &'a [Death],
     /// Each case.
     cases: &'a [CaseReport],
@@ -99,19 +93,15 @@ struct Summary {
 #[derive(Serialize, JsonSchema)]
 struct RequirementLine<'a> {
     /// Its stable name.
-    #[schemars(schema_with = "shape::requirement")]
     id: RequirementId,
     /// How much it matters.
-    #[schemars(schema_with = "shape::level")]
     level: Level,
     /// Where it comes from.
-    #[schemars(schema_with = "shape::source")]
     source: Source,
     /// What the run says of it.
     standing: RequirementStatus,
     /// Why it is undecided, where it is.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    #[schemars(with = "Option<Vec<Reason>>")]
     reasons: &'a [Reason],
     /// The rule.
     text: String,
@@ -155,7 +145,8 @@ impl<'a> Document<'a> {
     /// # Panics
     /// Never: every key is a string.
     pub fn schema() -> String {
-        let schema = schemars::schema_for!(Document<'_>);
+        let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+        let schema = generator.into_root_schema_for::<Document<'_>>();
         serde_json::to_string_pretty(&schema).expect("schemas have string keys") + "\n"
     }
 }

@@ -4,10 +4,15 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use futures_util::StreamExt;
+use player::lines::{Line, LineDecoder};
+use protocol::adapter::{AdapterOutput, Answer, MAX_LINE_BYTES, Outcome, OutputError, ReportEvent};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::time::timeout;
+use tokio_util::codec::FramedRead;
 
 /// How much of a line is shown.
 const SHOWN_CHARS: usize = 100;
@@ -15,21 +20,33 @@ const SHOWN_CHARS: usize = 100;
 /// Both pipes of an adapter. Answers are waited for one at a time.
 pub(super) struct Exchange {
     to: Option<ChildStdin>,
-    from: Lines<BufReader<ChildStdout>>,
+    from: FramedRead<ChildStdout, LineDecoder>,
     asked: u64,
     /// The kinds of reports that have come.
-    reports: BTreeSet<String>,
-    /// The first line that belongs to no protocol.
+    reports: BTreeSet<ReportKind>,
+    /// The first line that belongs to no protocol, and why it does not.
     noise: Option<String>,
 }
 
+/// The reports that every adapter makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ReportKind {
+    Status,
+    Emit,
+}
+
 /// An answer.
-pub(super) enum Answer {
-    Done,
-    Unsupported,
-    Failed(String),
-    /// It says none of these.
+pub(super) enum Reply {
+    Outcome(Outcome),
+    /// It says nothing of how the request went.
     Shapeless(String),
+}
+
+/// A line that belongs to the protocol.
+enum Heard {
+    Answer(Answer),
+    Shapeless(String),
+    Report,
 }
 
 /// Why there is no answer.
@@ -39,41 +56,48 @@ pub(super) enum Silence {
     Ended,
 }
 
+/// A request of which not even the operation need exist.
+#[derive(Serialize)]
+struct Numbered<'a, O> {
+    id: u64,
+    #[serde(flatten)]
+    operation: &'a O,
+}
+
 impl Exchange {
     pub(super) fn start((to, from): (ChildStdin, ChildStdout)) -> Self {
-        let from = BufReader::new(from).lines();
+        let from = FramedRead::new(from, LineDecoder::new(MAX_LINE_BYTES));
         Self { to: Some(to), from, asked: 0, reports: BTreeSet::new(), noise: None }
     }
 
-    /// Asks for `op` and waits for its answer; what comes before it is noted.
+    /// Asks for an operation and waits for its answer; what comes before it is noted.
     pub(super) async fn ask(
         &mut self,
-        op: &str,
-        fields: Value,
+        operation: &impl Serialize,
         patience: Duration,
-    ) -> Result<Answer, Silence> {
+    ) -> Result<Reply, Silence> {
         self.asked += 1;
-        let mut body = Map::from_iter([("id".to_owned(), json!(self.asked)), ("op".to_owned(), json!(op))]);
-        if let Value::Object(fields) = fields {
-            body.extend(fields);
-        }
-        self.say(&Value::Object(body).to_string()).await;
-        let answer = async {
+        let request = Numbered { id: self.asked, operation };
+        self.say(&serde_json::to_string(&request).expect("a request has string keys")).await;
+        let reply = async {
             loop {
-                let line = self.line().await?;
-                if line["id"] == self.asked {
-                    return Ok(Answer::of(&line));
+                match self.hear().await? {
+                    Heard::Answer(answer) if answer.id == self.asked => {
+                        return Ok(Reply::Outcome(answer.outcome));
+                    }
+                    Heard::Shapeless(line) => return Ok(Reply::Shapeless(line)),
+                    Heard::Answer(_) | Heard::Report => {}
                 }
             }
         };
-        timeout(patience, answer).await.unwrap_or(Err(Silence::Late))
+        timeout(patience, reply).await.unwrap_or(Err(Silence::Late))
     }
 
     /// Waits for a report of this kind, which may have come already.
-    pub(super) async fn reported(&mut self, kind: &str, patience: Duration) -> bool {
+    pub(super) async fn reported(&mut self, kind: ReportKind, patience: Duration) -> bool {
         let report = async {
-            while !self.reports.contains(kind) {
-                if self.line().await.is_err() {
+            while !self.reports.contains(&kind) {
+                if self.hear().await.is_err() {
                     return false;
                 }
             }
@@ -94,7 +118,7 @@ impl Exchange {
     /// Ends the adapter's input, and reads what it still says.
     pub(super) async fn close(&mut self, patience: Duration) {
         self.to = None;
-        let rest = async { while self.line().await.is_ok() {} };
+        let rest = async { while self.hear().await.is_ok() {} };
         // An adapter that keeps writing is reported as a process that does not end.
         let _ = timeout(patience, rest).await;
     }
@@ -104,47 +128,67 @@ impl Exchange {
     }
 
     /// The next line that belongs to the protocol.
-    async fn line(&mut self) -> Result<Value, Silence> {
+    async fn hear(&mut self) -> Result<Heard, Silence> {
         loop {
-            let Ok(Some(text)) = self.from.next_line().await else { return Err(Silence::Ended) };
-            if text.trim().is_empty() {
-                continue;
-            }
-            match serde_json::from_str::<Value>(&text) {
-                Ok(line) if line["event"].is_string() => {
-                    self.reports.extend(line["event"].as_str().map(str::to_owned));
-                    return Ok(line);
+            let noise = match self.from.next().await {
+                Some(Ok(Line::Whole(line))) if line.trim().is_empty() => continue,
+                Some(Ok(Line::Whole(line))) => match AdapterOutput::parse(line.trim()) {
+                    Ok(AdapterOutput::Answer(answer)) => return Ok(Heard::Answer(answer)),
+                    Ok(AdapterOutput::Report(report)) => {
+                        self.reports.extend(ReportKind::of(&report.event));
+                        return Ok(Heard::Report);
+                    }
+                    // It complains of a line that it could not read, and may.
+                    Err(OutputError::NoAnswer { id: Value::Null, .. }) => continue,
+                    Err(OutputError::NoAnswer { line, .. }) => return Ok(Heard::Shapeless(shown(&line))),
+                    Err(OutputError::NoReport { line, reason }) => {
+                        format!("{:?}, which is no report: {reason}", shown(&line))
+                    }
+                    Err(OutputError::NoObject { line }) => format!("{:?}", shown(&line)),
+                },
+                Some(Ok(Line::TooLong(beginning))) => {
+                    format!("{:?} and so on, more than {MAX_LINE_BYTES} bytes in one line", shown(&beginning))
                 }
-                Ok(line) if line.get("id").is_some() => return Ok(line),
-                _ => {
-                    self.noise.get_or_insert(text.chars().take(SHOWN_CHARS).collect());
-                }
-            }
+                Some(Err(_)) | None => return Err(Silence::Ended),
+            };
+            self.noise.get_or_insert(noise);
         }
     }
 }
 
-impl Answer {
-    fn of(line: &Value) -> Self {
-        if line["unsupported"] == true {
-            Self::Unsupported
-        } else if let Some(error) = line["error"].as_str() {
-            Self::Failed(error.to_owned())
-        } else if line["ok"] == true {
-            Self::Done
-        } else {
-            Self::Shapeless(line.to_string().chars().take(SHOWN_CHARS).collect())
+impl ReportKind {
+    fn of(event: &ReportEvent) -> Option<Self> {
+        match event {
+            ReportEvent::Status { .. } => Some(Self::Status),
+            ReportEvent::Emit { .. } => Some(Self::Emit),
+            ReportEvent::Refetch { .. }
+            | ReportEvent::TokenWanted
+            | ReportEvent::Report { .. }
+            | ReportEvent::Unknown => None,
         }
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for ReportKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Status => "status",
+            Self::Emit => "emit",
+        })
+    }
+}
+
+impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Done => write!(f, "`ok`"),
-            Self::Unsupported => write!(f, "`unsupported`"),
-            Self::Failed(error) => write!(f, "with the error {error:?}"),
+            Self::Outcome(Outcome::Done { .. }) => write!(f, "`ok`"),
+            Self::Outcome(Outcome::Unsupported { .. }) => write!(f, "`unsupported`"),
+            Self::Outcome(Outcome::Error { error }) => write!(f, "with the error {error:?}"),
             Self::Shapeless(line) => write!(f, "{line}"),
         }
     }
+}
+
+fn shown(line: &str) -> String {
+    line.chars().take(SHOWN_CHARS).collect()
 }

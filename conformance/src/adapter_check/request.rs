@@ -1,57 +1,51 @@
 //! The requests that are tried, in an order in which each of them can be answered.
 
-use serde_json::Value;
+use protocol::Target;
+use protocol::adapter::{Hook, Message, Operation, User};
+use serde_json::json;
 
 /// A request after `configure`.
-pub(super) struct Request {
-    pub(super) op: &'static str,
+pub(super) struct Trial {
+    pub(super) operation: Operation,
     /// Whether nothing can be judged without it.
     pub(super) needed: bool,
-    fields: &'static str,
 }
 
-impl Request {
-    pub(super) fn fields(&self) -> Value {
-        serde_json::from_str(self.fields).expect("a test reads them all")
-    }
+fn needed(operation: Operation) -> Trial {
+    Trial { operation, needed: true }
 }
 
-const fn needed(op: &'static str, fields: &'static str) -> Request {
-    Request { op, needed: true, fields }
-}
-
-const fn optional(op: &'static str, fields: &'static str) -> Request {
-    Request { op, needed: false, fields }
+fn optional(operation: Operation) -> Trial {
+    Trial { operation, needed: false }
 }
 
 /// Mounting comes last: from then on the connection is the consumers'.
-pub(super) static REQUESTS: [Request; 17] = [
-    needed("on", r#"{"name":"connected","listener":"check"}"#),
-    needed("connect", "{}"),
-    optional("send", r#"{"message":{"type":"note","payload":{"tried":true}}}"#),
-    optional("subscribe", r#"{"target":{"eventType":"catalog:changed"}}"#),
-    optional("unsubscribe", r#"{"target":{"eventType":"catalog:changed"}}"#),
-    optional("off", r#"{"name":"connected","listener":"check"}"#),
-    optional("config", "{}"),
-    optional("set_token", r#"{"token":"another-token"}"#),
-    optional("token", r#"{"token":"nobody-asked"}"#),
-    optional("set_user", r#"{"user":{"id":"u-1","email":"ada@example.com","name":"Ada"}}"#),
-    optional("observe", r#"{"key":["catalog"]}"#),
-    optional("set_query", r#"{"key":["catalog"],"value":[]}"#),
-    optional("get_query", r#"{"key":["catalog"]}"#),
-    optional("disconnect", "{}"),
-    optional("mount", r#"{"name":"check","hook":{"kind":"status"}}"#),
-    optional("read", r#"{"name":"check"}"#),
-    optional("unmount", r#"{"name":"check"}"#),
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Every request is an object.
-    #[test]
-    fn requests_are_objects() {
-        assert!(REQUESTS.iter().all(|request| request.fields().is_object()));
-    }
+pub(super) fn trials() -> [Trial; 17] {
+    let text = str::to_owned;
+    let (event, listener) = (text("connected"), text("check"));
+    let target = Target::EventType(text("catalog:changed"));
+    let user = User { id: text("u-1"), email: text("ada@example.com"), name: text("Ada") };
+    let key = vec![json!("catalog")];
+    let consumer = text("check");
+    [
+        needed(Operation::On { name: event.clone(), listener: listener.clone(), fails: false }),
+        needed(Operation::Connect),
+        optional(Operation::Send {
+            message: Message { kind: text("note"), payload: json!({ "tried": true }) },
+        }),
+        optional(Operation::Subscribe { target: target.clone() }),
+        optional(Operation::Unsubscribe { target }),
+        optional(Operation::Off { name: event, listener }),
+        optional(Operation::Config),
+        optional(Operation::SetToken { token: Some(text("another-token")) }),
+        optional(Operation::Token { token: text("nobody-asked") }),
+        optional(Operation::SetUser { user: Some(user) }),
+        optional(Operation::Observe { key: key.clone() }),
+        optional(Operation::SetQuery { key: key.clone(), value: json!([]) }),
+        optional(Operation::GetQuery { key }),
+        optional(Operation::Disconnect),
+        optional(Operation::Mount { name: consumer.clone(), hook: Hook::Status }),
+        optional(Operation::Read { name: consumer.clone() }),
+        optional(Operation::Unmount { name: consumer }),
+    ]
 }

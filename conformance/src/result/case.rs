@@ -14,28 +14,23 @@ use crate::result::shape;
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CaseReport {
     /// Which scenario.
-    #[schemars(with = "String")]
     pub id: ScenarioId,
     /// What it shows.
     pub title: String,
     /// What was judged.
-    #[schemars(schema_with = "shape::subject")]
     pub subject: SubjectKind,
     /// The requirements that it shows, of the level that is judged.
-    #[schemars(schema_with = "shape::requirements")]
     pub requirements: Vec<RequirementId>,
     /// How it ended.
     #[serde(flatten)]
     pub verdict: Verdict,
     /// Whether the run was interrupted before the case had ended: then its verdict is [`Verdict::NotRun`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    #[schemars(with = "Option<bool>")]
     pub interrupted: bool,
     /// Each expectation, in order.
     pub checks: Vec<Check>,
     /// Universal rules that its trace violates, whatever the case is about. They do not change its verdict.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Option<Vec<UniversalFinding>>")]
     pub universal: Vec<UniversalFinding>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
@@ -49,16 +44,14 @@ pub struct CaseReport {
     pub runs: u32,
     /// How its runs ended, where it was repeated: the verdict is the gravest of them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(with = "Option<BTreeMap<String, u32>>")]
     pub outcomes: BTreeMap<&'static str, u32>,
     /// What the process under test printed last; kept where the case did not pass.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Option<Vec<String>>")]
     pub output: Vec<String>,
     /// What happened; kept where the case did not pass, or where traces were asked for. Long texts and long traces are cut: they
     /// are whole in the files that stand beside the report.
     #[serde(skip_serializing_if = "trace_is_empty", serialize_with = "shape::bounded")]
-    #[schemars(default, schema_with = "shape::trace")]
+    #[schemars(with = "Trace")]
     pub trace: Trace,
 }
 
@@ -66,14 +59,11 @@ pub struct CaseReport {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Check {
     /// What it shows.
-    #[schemars(schema_with = "shape::requirement")]
     pub requirement: RequirementId,
     /// Whether it does.
-    #[schemars(schema_with = "shape::judgement")]
     pub judgement: Judgement,
     /// Whether a failure is listed as known.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    #[schemars(with = "Option<bool>")]
     pub known: bool,
 }
 

@@ -22,7 +22,6 @@ pub struct Death {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame: Option<String>,
     /// The cases that ended so, in the order of their ids.
-    #[schemars(with = "Vec<String>")]
     pub cases: Vec<ScenarioId>,
 }
 

@@ -22,7 +22,6 @@ use super::case::{CaseReport, Check};
 use super::run::Scope;
 use super::universal::Universal;
 use super::verdict::Verdict;
-use crate::result::shape;
 
 /// What a run says of a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -57,7 +56,6 @@ pub struct RequirementReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reason {
     /// The case that says so.
-    #[schemars(with = "String")]
     pub case: ScenarioId,
     /// What became of it there.
     #[serde(flatten)]
@@ -71,7 +69,6 @@ pub enum Why {
     /// The case takes another requirement for granted, and did not see it.
     Blocked {
         /// Which.
-        #[schemars(schema_with = "shape::requirement")]
         by: RequirementId,
         /// What was seen instead.
         detail: String,
@@ -79,7 +76,6 @@ pub enum Why {
     /// The same, where that requirement is not claimed or not of the level.
     Unclaimed {
         /// Which.
-        #[schemars(schema_with = "shape::requirement")]
         by: RequirementId,
         /// What was seen instead.
         detail: String,

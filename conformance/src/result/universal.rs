@@ -7,16 +7,13 @@ use serde::Serialize;
 
 use super::case::CaseReport;
 use super::run::Scope;
-use crate::result::shape;
 
 /// A universal rule that the trace of one case violates.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct UniversalFinding {
     /// The rule.
-    #[schemars(schema_with = "shape::requirement")]
     pub requirement: RequirementId,
     /// How; it points into the case's trace.
-    #[schemars(schema_with = "shape::finding")]
     pub finding: Finding,
 }
 
@@ -24,16 +21,12 @@ pub struct UniversalFinding {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Universal {
     /// The rule.
-    #[schemars(schema_with = "shape::requirement")]
     pub requirement: RequirementId,
     /// What was found in the first case.
-    #[schemars(schema_with = "shape::finding")]
     pub finding: Finding,
     /// The first case by its id, in whose trace the finding points.
-    #[schemars(with = "String")]
     pub case: ScenarioId,
     /// Every case whose trace violates it.
-    #[schemars(with = "Vec<String>")]
     pub cases: Vec<ScenarioId>,
     /// Whether it is listed as known.
     pub known: bool,

@@ -4,8 +4,6 @@ use scenarios::RequirementId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::result::shape;
-
 /// The verdict on a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "verdict")]
@@ -32,7 +30,6 @@ pub enum Verdict {
     /// The case could not get far enough: another requirement, which it takes for granted, was not seen in it.
     Blocked {
         /// Which.
-        #[schemars(schema_with = "shape::requirement")]
         by: RequirementId,
         /// What was seen.
         detail: String,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::Timing;
 
 /// How the client is configured, by these names. A missing option means the client's default.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(rename = "options", deny_unknown_fields)]
 pub struct Options {

@@ -27,6 +27,8 @@ pub enum OutputError {
         "an answer has the `id` of its request, and `\"ok\":true`, `\"unsupported\":true` or `\"error\":\"…\"`: {line}"
     )]
     NoAnswer {
+        /// What it gives as its `id`; `null` where it complains of a line without one.
+        id: Value,
         /// The line.
         line: String,
     },
@@ -51,14 +53,15 @@ impl AdapterOutput {
         let Ok(Value::Object(fields)) = serde_json::from_str(line) else {
             return Err(OutputError::NoObject { line: line.to_owned() });
         };
-        let is_answer = fields.get("id").is_some_and(|id| !id.is_null());
-        let fields = Value::Object(fields);
-        if is_answer {
-            let answer = serde_json::from_value(fields).map(Self::Answer);
-            answer.map_err(|_| OutputError::NoAnswer { line: line.to_owned() })
-        } else {
-            let report = serde_json::from_value(fields).map(Self::Report);
-            report.map_err(|error| OutputError::NoReport { reason: error.to_string(), line: line.to_owned() })
+        let id = fields.get("id").filter(|id| !id.is_null() || !fields.contains_key("event")).cloned();
+        let (fields, line) = (Value::Object(fields), line.to_owned());
+        match id {
+            Some(id) => serde_json::from_value(fields)
+                .map(Self::Answer)
+                .map_err(|_| OutputError::NoAnswer { id, line }),
+            None => serde_json::from_value(fields)
+                .map(Self::Report)
+                .map_err(|error| OutputError::NoReport { reason: error.to_string(), line }),
         }
     }
 }
@@ -120,6 +123,7 @@ mod tests {
             ("[1]", "what is no JSON object"),
             (r#"{"id":1}"#, r#"`"ok":true`, `"unsupported":true` or `"error":"…"`: {"id":1}"#),
             (r#"{"id":1,"ok":"yes"}"#, "an answer has"),
+            (r#"{"id":null,"error":"e"}"#, "an answer has the `id` of its request"),
             (r#"{"id":"1","ok":true}"#, "an answer has the `id` of its request"),
             (r#"{"status":"connected"}"#, "(missing field `event`)"),
             (r#"{"event":"refetch"}"#, "(missing field `key`): {\"event\":\"refetch\"}"),

@@ -50,9 +50,9 @@ pub enum Operation {
         name: String,
         /// The listener's own name: one event may have several.
         listener: String,
-        /// Whether it throws when called, after the call is reported (SUB-3).
+        /// Whether it throws when called, after the call is reported (SUB-3); missing: it does not.
         #[serde(default)]
-        #[schemars(!default)]
+        #[schemars(!default, skip_serializing_if = "std::ops::Not::not")]
         fails: bool,
     },
     /// Removes that listener, and no other.

@@ -1,9 +1,10 @@
 //! What is mounted under the provider.
 
+use protocol::adapter::{Hook, Report, ReportEvent};
 use serde_json::{Value, json};
 
 use super::exchange::Lines;
-use super::request::Hook;
+use crate::Status;
 use crate::client::{ListenerId, SendError};
 use crate::hooks::{
     DashboardUpdates, PaymentUpdates, ProfileUpdates, RealTimeQueryUpdate, RealTimeUpdates, Subscription,
@@ -85,9 +86,8 @@ impl StatusConsumer {
     /// The adapter runs on one thread, so that no status falls between the first report and the second.
     fn mount(name: &str, provider: Provider, lines: &Lines) -> Self {
         let (lines, consumer) = (lines.clone(), name.to_owned());
-        let report = move |old: crate::Status, new: crate::Status| {
-            let (old, new) = (old.as_str(), new.as_str());
-            lines.report(json!({ "event": "status", "status": new, "old": old, "consumer": consumer }));
+        let report = move |old, new| {
+            lines.report(Report { consumer: Some(consumer.clone()), event: status(old, new) });
         };
         report(provider.status(), provider.status());
         let observer = provider.client().on_status(report);
@@ -101,11 +101,25 @@ impl Drop for StatusConsumer {
     }
 }
 
+/// A change of a status.
+pub(super) fn status(old: Status, new: Status) -> ReportEvent {
+    ReportEvent::Status { old: Some(old.to_string()), status: new.to_string() }
+}
+
+/// A call of a listener.
+pub(super) fn emit(name: &str, payload: &Value, listener: &str) -> ReportEvent {
+    ReportEvent::Emit {
+        name: name.to_owned(),
+        payload: Some(payload.clone()),
+        listener: Some(listener.to_owned()),
+    }
+}
+
 /// A callback that reports its calls.
 fn reporter(event: &str, listener: &str, lines: &Lines) -> impl FnMut(&Value) + Send + Sync + 'static {
     let (lines, event, listener) = (lines.clone(), event.to_owned(), listener.to_owned());
     move |payload| {
-        lines.report(json!({ "event": "emit", "name": event, "payload": payload, "listener": listener }));
+        lines.report(emit(&event, payload, &listener));
     }
 }
 

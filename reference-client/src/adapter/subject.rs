@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use protocol::adapter::{Operation, Outcome, ReportEvent, True, User};
 use serde_json::{Value, json};
 
-use super::consumer::Consumer;
+use super::consumer::{Consumer, emit, status};
 use super::exchange::Lines;
-use super::request::{Op, Settings};
+use super::settings::Settings;
 use super::tokens::Tokens;
 use crate::client::{Client, ListenerError, ListenerId};
-use crate::net::{Dial, TokenError, WallClock};
+use crate::net::{Dial, WallClock};
 use crate::provider::{Provider, WeakProvider};
 use crate::query::{QueryClient, QueryKey, QueryObserver};
+use crate::report;
 
 /// A configured client.
 pub(super) struct Subject<D> {
@@ -35,14 +37,6 @@ enum Holder {
     Adapter(Client),
     /// The consumers; once there is none, the connection closes (PROV-3).
     Consumers(WeakProvider),
-}
-
-/// How a request went.
-pub(super) enum Answer {
-    Ok,
-    With(&'static str, Value),
-    Unsupported,
-    Error(String),
 }
 
 /// Why a request may fail; the answer holds the error's text.
@@ -67,64 +61,76 @@ impl<D: Dial> Subject<D> {
         }
     }
 
-    pub(super) async fn perform(&mut self, op: Op) -> Answer {
-        self.try_perform(op).await.unwrap_or_else(|error| Answer::Error(error.to_string()))
+    pub(super) async fn perform(&mut self, operation: Operation) -> Outcome {
+        let refused = |error: Failure| Outcome::Error { error: error.to_string() };
+        self.try_perform(operation).await.unwrap_or_else(refused)
     }
 
-    async fn try_perform(&mut self, op: Op) -> Result<Answer, Failure> {
-        match op {
-            Op::Config => return Ok(Answer::With("config", self.settings.in_effect())),
-            Op::Mount { name, hook } => {
+    async fn try_perform(&mut self, operation: Operation) -> Result<Outcome, Failure> {
+        match operation {
+            Operation::Config => {
+                let config = Some(self.settings.in_effect());
+                return Ok(Outcome::Done { ok: True, value: None, config, status: None });
+            }
+            Operation::Mount { name, hook } => {
                 let provider = self.provider().await?;
                 let (queries, wall) = (&self.queries, self.wall.clone());
                 let consumer = Consumer::mount(hook, &name, provider, queries, wall, &self.lines).await?;
                 self.consumers.insert(name, consumer);
             }
-            Op::Unmount { name } => {
+            Operation::Unmount { name } => {
                 self.consumers.remove(&name).ok_or_else(|| format!("nothing is mounted as `{name}`"))?;
             }
-            Op::Read { name } => {
+            Operation::Read { name } => {
                 let consumer = self.consumers.get(&name);
                 let consumer = consumer.ok_or_else(|| format!("nothing is mounted as `{name}`"))?;
                 let shown = consumer.shown().ok_or_else(|| format!("`{name}` shows nothing"))?;
-                return Ok(Answer::With("value", shown));
+                return Ok(Outcome::value(shown));
             }
-            Op::Observe { key } => self.observe(QueryKey::from(key)),
-            Op::SetQuery { key, value } => self.queries.set(&QueryKey::from(key), value),
-            Op::GetQuery { key } => {
+            Operation::Observe { key } => self.observe(QueryKey::from(key)),
+            Operation::SetQuery { key, value } => self.queries.set(&QueryKey::from(key), value),
+            Operation::GetQuery { key } => {
                 let data = self.queries.snapshot(&QueryKey::from(key)).data;
-                return Ok(Answer::With("value", data.map_or(Value::Null, |data| (*data).clone())));
+                return Ok(Outcome::value(data.map_or(Value::Null, |data| (*data).clone())));
             }
-            Op::Connect => match &self.holder {
+            Operation::Connect => match &self.holder {
                 Holder::Adapter(client) => client.connect().await?,
                 Holder::Consumers(_) => self.shared()?.connect().await?,
             },
-            Op::SetToken { token } => match (&self.holder, token) {
+            Operation::SetToken { token } => match (&self.holder, token) {
                 (Holder::Adapter(client), Some(token)) => client.set_token(token).await?,
                 (Holder::Adapter(client), None) => client.disconnect().await?,
                 (Holder::Consumers(_), token) => self.shared()?.set_token(token).await?,
             },
-            Op::Token { token, error } => {
-                let none = || TokenError(error.unwrap_or_else(|| "there is none".to_owned()));
-                if !self.tokens.answer(token.ok_or_else(none)) {
+            Operation::Token { token } => {
+                if !self.tokens.answer(token) {
                     return Err("no dial waits for a token".into());
                 }
             }
-            Op::Disconnect => self.client()?.disconnect().await?,
-            Op::Send { message } => self.client()?.send(message.kind, message.payload).await?,
-            Op::Subscribe { target } => self.client()?.subscribe(target).await?,
-            Op::Unsubscribe { target } => self.client()?.unsubscribe(target).await?,
-            Op::SetUser { user } => self.client()?.set_user(user),
-            Op::On { name, listener, fails } => self.listen(name, listener, fails)?,
-            Op::Off { name, listener } => {
+            Operation::Disconnect => self.client()?.disconnect().await?,
+            Operation::Send { message } => self.client()?.send(message.kind, message.payload).await?,
+            Operation::Subscribe { target } => self.client()?.subscribe(target).await?,
+            Operation::Unsubscribe { target } => self.client()?.unsubscribe(target).await?,
+            Operation::SetUser { user } => {
+                let known =
+                    |User { id, email, name }| report::User { id, email: Some(email), name: Some(name) };
+                self.client()?.set_user(user.map(known));
+            }
+            Operation::On { name, listener, fails } => self.listen(name, listener, fails)?,
+            Operation::Off { name, listener } => {
                 if let Some(id) = self.listeners.remove(&(name, listener)) {
                     self.client()?.off(id);
                 }
             }
-            Op::Status => return Ok(Answer::With("status", json!(self.client()?.status().as_str()))),
-            Op::Configure(_) | Op::Exit | Op::Unknown => return Ok(Answer::Unsupported),
+            Operation::Status => {
+                let status = Some(self.client()?.status().to_string());
+                return Ok(Outcome::Done { ok: True, value: None, config: None, status });
+            }
+            Operation::Configure(_) | Operation::Exit | Operation::Unknown => {
+                return Ok(Outcome::UNSUPPORTED);
+            }
         }
-        Ok(Answer::Ok)
+        Ok(Outcome::DONE)
     }
 
     /// Leaving is polite: the connection closes with 1000.
@@ -171,7 +177,7 @@ impl<D: Dial> Subject<D> {
         let (lines, parts) = (self.lines.clone(), key.parts().to_vec());
         let calls = Arc::new(AtomicU64::new(0));
         let fetcher = move || {
-            lines.report(json!({ "event": "refetch", "key": parts }));
+            lines.report(ReportEvent::Refetch { key: parts.clone() });
             let call = calls.fetch_add(1, Ordering::Relaxed) + 1;
             async move { Ok(json!(call)) }
         };
@@ -183,7 +189,7 @@ impl<D: Dial> Subject<D> {
         let lines = self.lines.clone();
         let (event, own_name) = (name.clone(), listener.clone());
         let id = client.on(name.clone(), move |payload| {
-            lines.report(json!({ "event": "emit", "name": event, "payload": payload, "listener": own_name }));
+            lines.report(emit(&event, payload, &own_name));
             if fails { Err(ListenerError("told to fail".to_owned())) } else { Ok(()) }
         });
         if let Some(before) = self.listeners.insert((name, listener), id) {
@@ -196,11 +202,10 @@ impl<D: Dial> Subject<D> {
 fn start<D: Dial>(settings: &Settings, dial: &D, wall: &WallClock, lines: &Lines) -> Client {
     let client = Client::start(settings.config.clone(), dial.clone(), wall.clone());
     let (statuses, reports) = (lines.clone(), lines.clone());
-    client.on_status(move |old, new| {
-        statuses.report(json!({ "event": "status", "status": new.as_str(), "old": old.as_str() }));
-    });
+    client.on_status(move |old, new| statuses.report(status(old, new)));
     client.on_report(move |report| {
-        reports.report(json!({ "event": "report", "message": report.message, "user": report.user }));
+        let (message, user) = (report.message.clone(), Some(json!(report.user)));
+        reports.report(ReportEvent::Report { message, user });
     });
     client
 }

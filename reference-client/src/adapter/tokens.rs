@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::json;
+use protocol::adapter::ReportEvent;
 use tokio::sync::oneshot;
 
 use super::exchange::Lines;
@@ -29,18 +29,18 @@ impl Tokens {
         Arc::new(move || {
             let (answer, answered) = oneshot::channel();
             tokens.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(answer);
-            tokens.lines.report(json!({ "event": "token_wanted" }));
+            tokens.lines.report(ReportEvent::TokenWanted);
             async move { answered.await.unwrap_or_else(|_| Err(TokenError("nobody answers".to_owned()))) }
         })
     }
 
     /// Answers the oldest dial that still waits; false where none does.
-    pub(super) fn answer(&self, answer: Answer) -> bool {
+    pub(super) fn answer(&self, token: String) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(oldest) = waiting.pop_front() {
             // A dial that was given up wants no token any more.
             if !oldest.is_closed() {
-                return oldest.send(answer).is_ok();
+                return oldest.send(Ok(token)).is_ok();
             }
         }
         false

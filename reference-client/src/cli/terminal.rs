@@ -4,9 +4,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
-use tokio::io::{BufReader, Lines, Stdin};
+use tokio::io::Stdin;
 use tokio::sync::mpsc;
+use tokio_util::codec::{FramedRead, LinesCodec};
 
 use super::lines::{Line, LineError, target};
 use crate::client::{Client, SendError, system_clock};
@@ -25,7 +27,15 @@ const TROUBLE: Style = AnsiColor::Yellow.on_default();
 const LEAVING: Duration = Duration::from_secs(1);
 
 /// What the person types.
-pub(super) type Typed = Lines<BufReader<Stdin>>;
+pub(super) type Typed = FramedRead<Stdin, LinesCodec>;
+
+/// Longest line that a person, or a script in their place, may type: more than any gateway takes as a message.
+const TYPED_BYTES: usize = 4 * 1024 * 1024;
+
+/// What will be typed.
+pub(super) fn typed() -> Typed {
+    FramedRead::new(tokio::io::stdin(), LinesCodec::new_with_max_length(TYPED_BYTES))
+}
 
 enum Print {
     /// The status, what it waits for, and why it is one of failure.
@@ -97,9 +107,13 @@ async fn converse(client: &Client, subscriptions: Vec<String>, json: bool, lines
                 }
                 continue;
             }
-            line = lines.next_line(), if !wanted => match line {
-                Ok(Some(line)) => wanted = obey(client, &line, json).await,
-                Ok(None) | Err(_) => wanted = true,
+            line = lines.next(), if !wanted => match line {
+                Some(Ok(line)) => wanted = obey(client, &line, json).await,
+                Some(Err(error)) => {
+                    complain(&format!("cannot read what is typed: {error}"));
+                    wanted = true;
+                }
+                None => wanted = true,
             },
         }
         if wanted && client.disconnect().await.is_err() {
@@ -132,9 +146,13 @@ async fn obey(client: &Client, line: &str, json: bool) -> bool {
         Ok(Err(error)) => error.to_string(),
         Err(error) => error.to_string(),
     };
+    complain(&trouble);
+    false
+}
+
+fn complain(trouble: &str) {
     // Standard error may be closed; the line is ignored all the same.
     let _ = writeln!(anstream::stderr(), "{TROUBLE}{trouble}{TROUBLE:#}");
-    false
 }
 
 fn show(print: &Print, json: bool) -> std::io::Result<()> {

@@ -1,6 +1,9 @@
 //! The client behind its adapter.
 
+#![expect(clippy::disallowed_methods, reason = "what prints the lines is this workspace's own")]
+
 use protocol::CloseCode;
+use protocol::adapter::MAX_LINE_BYTES;
 use reference_client::{TcpDial, adapter};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf};
@@ -19,7 +22,7 @@ impl Judge {
     fn start() -> Self {
         let (near, far) = tokio::io::duplex(4096);
         let (input, output) = tokio::io::split(far);
-        let adapter = tokio::spawn(adapter::run(BufReader::new(input), output, TcpDial, wall()));
+        let adapter = tokio::spawn(adapter::run(input, output, TcpDial, wall()));
         let (reports, requests) = tokio::io::split(near);
         Self { requests, lines: BufReader::new(reports).lines(), adapter }
     }
@@ -84,6 +87,16 @@ async fn an_adapter_serves_its_judge() {
     assert_eq!(judge.line().await, json!({ "id": 6, "ok": true }));
     assert_eq!(accepted.close_code().await, CloseCode::NORMAL);
     soon("the end", judge.adapter).await.unwrap().unwrap();
+}
+
+/// A request that is longer than the protocol allows ends the adapter, which says so.
+#[tokio::test]
+async fn an_endless_request_is_not_kept() {
+    let mut judge = Judge::start();
+    // What comes behind the limit is refused once the adapter has ended.
+    let _ = soon("a flood", judge.requests.write_all(&vec![b'x'; 2 * MAX_LINE_BYTES])).await;
+    let error = soon("the end", judge.adapter).await.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "a request is longer than 4194304 bytes");
 }
 
 /// What is no request is answered by an error with its id where it has one, and the next request is served.

@@ -171,3 +171,46 @@ fn observed(report: Report, client: &Actor) -> Option<(Actor, Event)> {
     let actor = report.consumer.map_or_else(|| client.clone(), |name| Actor::consumer(&name));
     Some((actor, event))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::io::duplex;
+
+    use super::*;
+    use crate::journal::journal;
+
+    /// Once the protocol is broken, every request fails and says how, whatever is printed later.
+    #[tokio::test]
+    async fn a_broken_protocol_fails_every_request() {
+        for (line, says) in [
+            (b"listening".to_vec(), "is no JSON object: \"listening\"; noise belongs on stderr"),
+            (b"{\"event\":\"refetch\"}".to_vec(), "(missing field `key`): {\"event\":\"refetch\"}"),
+            (b"{\"id\":7,\"ok\":true}".to_vec(), "a request that was not made: {\"id\":7"),
+            (b"x".repeat(MAX_LINE_BYTES + 1), "a line of more than 4194304 bytes, which begins with \"xxx"),
+        ] {
+            let (requests, _asked) = duplex(1024);
+            let (mut prints, reports) = duplex(1024);
+            let (recorder, _journal) = journal(Arc::new(|| Duration::ZERO));
+            let adapter = Adapter::start(requests, reports, Actor::client(), recorder);
+            prints.write_all(&[line.as_slice(), b"\n{\"id\":1,\"ok\":true}\n"].concat()).await.unwrap();
+            for _ in 0..2 {
+                let failed = adapter.ask(Operation::Connect).await.unwrap_err();
+                assert!(matches!(&failed, PlayError::Adapter(reason) if reason.contains(says)), "{failed:?}");
+            }
+        }
+    }
+
+    /// A report is of the client, or of the consumer that it names; one that this version does not know is ignored.
+    #[test]
+    fn a_report_is_an_observation() {
+        let status = ReportEvent::Status { old: None, status: "connected".to_owned() };
+        let event = Event::Status { old: String::new(), new: "connected".to_owned() };
+        let of_badge = Report { consumer: Some("badge".to_owned()), event: status.clone() };
+        assert_eq!(observed(of_badge, &Actor::client()), Some((Actor::consumer("badge"), event.clone())));
+        assert_eq!(observed(status.into(), &Actor::client()), Some((Actor::client(), event)));
+        assert_eq!(observed(ReportEvent::Unknown.into(), &Actor::client()), None);
+    }
+}

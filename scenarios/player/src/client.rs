@@ -218,7 +218,7 @@ impl<S: ClientStage> Player<'_, S> {
         Configure {
             url,
             token: setup.token_of(client + 1),
-            options: setup.options.clone().or(usual),
+            options: setup.options.or(usual),
             dialect: self.setting.dialect.clone(),
         }
     }

@@ -376,6 +376,9 @@ fn impossible_clients_are_slips() {
     for (from, to, says) in [
         ("queryKeys = [[\"a\"]]", "queryKeys = [[\"a\"]], queryKey = [\"a\"]", "unknown field `queryKey`"),
         ("kind = \"real_time_updates\"", "kind = \"realtime\"", "unknown variant `realtime`"),
+        ("name = \"U\" }", "name = \"U\", age = 7 }", "unknown field `age`, beside `email`, `id`, `name`"),
+        ("debug = true", "debug = true, jiter = 0", "unknown field `jiter`"),
+        ("debug = true", "debug = \"yes\"", "expected a boolean"),
         ("name = \"list\"", "name = \"client\"", "and its own"),
         ("read = \"list\"", "read = \"lits\"", "no step mounts the consumer `lits`"),
         ("consumer = \"list\"", "consumer = \"lits\"", "no step mounts the consumer `lits`"),

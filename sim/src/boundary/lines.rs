@@ -2,8 +2,11 @@
 
 use std::io;
 
+use futures_util::StreamExt;
+use protocol::adapter::MAX_LINE_BYTES;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
+use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio_util::codec::{FramedRead, LinesCodec};
 
 /// What one line becomes.
 #[derive(Debug, Default)]
@@ -33,17 +36,18 @@ pub(crate) async fn speak(
     (judge_in, mut judge_out): (DuplexStream, DuplexStream),
     (mut adapter_in, adapter_out): (DuplexStream, DuplexStream),
 ) -> io::Result<()> {
-    let mut requests = BufReader::new(judge_in).lines();
-    let mut reports = BufReader::new(adapter_out).lines();
+    let codec = || LinesCodec::new_with_max_length(MAX_LINE_BYTES);
+    let mut requests = FramedRead::new(judge_in, codec());
+    let mut reports = FramedRead::new(adapter_out, codec());
     loop {
         let said = tokio::select! {
             biased;
-            report = reports.next_line() => match report? {
-                Some(line) => lines.report(serde_json::from_str(&line)?),
+            report = reports.next() => match report {
+                Some(line) => lines.report(serde_json::from_str(&line.map_err(io::Error::other)?)?),
                 None => return Ok(()),
             },
-            request = requests.next_line() => match request? {
-                Some(line) => lines.request(serde_json::from_str(&line)?),
+            request = requests.next() => match request {
+                Some(line) => lines.request(serde_json::from_str(&line.map_err(io::Error::other)?)?),
                 None => return Ok(()),
             },
         };

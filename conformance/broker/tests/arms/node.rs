@@ -1,5 +1,7 @@
 //! RabbitMQ as a process of its own: a private node with its own name, ports, files, cookie and port mapper.
 
+#![expect(clippy::disallowed_methods, reason = "the lines are those of a tool that the test starts")]
+
 use super::Absence;
 use std::env;
 use std::fs;

@@ -1,5 +1,7 @@
 //! Chromium, and the driver that it is driven by.
 
+#![expect(clippy::disallowed_methods, reason = "the lines are those of a tool that the test starts")]
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;

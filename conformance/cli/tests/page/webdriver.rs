@@ -3,6 +3,8 @@
 //! It is written out here because the crates that speak it would change what is tested (`thirtyfour` has all of the
 //! workspace's JSON keep its order) or come under another licence (`fantoccini`).
 
+#![expect(clippy::disallowed_methods, reason = "the lines are those of a tool that the test starts")]
+
 use std::io;
 use std::net::Ipv4Addr;
 
