@@ -10,7 +10,7 @@ use conformance::suite::KnownFailures;
 use conformance::{Suite, SuiteError};
 use gatecheck_libtest::Libtest;
 use libtest_mimic::Arguments;
-use protocol::adapter::{Operation, Outcome};
+use protocol::adapter::{Operation, Outcome, ReportEvent};
 use protocol::format_duration;
 use reference_client::system_clock;
 use reference_server::broker::RabbitMq;
@@ -174,6 +174,32 @@ async fn what_is_known_to_fail_fails_nothing() {
     assert!(matches!(verdict(&written, EXPIRED), Verdict::KnownFailure { .. }));
     let honoured = run(KnownFailures::Beside(folder.path().to_owned())).await.unwrap();
     assert!(matches!(verdict(&honoured, EXPIRED), Verdict::KnownFailure { .. }));
+}
+
+/// A universal rule that cases violate is a failing test of its own, whatever the cases are about.
+#[test]
+fn a_violated_rule_is_a_test_of_its_own() {
+    /// It has two statuses at once.
+    struct Torn(Reports);
+    impl Adapter for Torn {
+        async fn perform(&mut self, operation: Operation) -> Outcome {
+            if operation == Operation::Connect {
+                for status in ["connecting", "disconnected", "reconnecting"] {
+                    let old = Some("connected".to_owned());
+                    self.0.send(ReportEvent::Status { old, status: status.to_owned() });
+                }
+            }
+            Outcome::DONE
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let args = Arguments::from_iter(["test", "--logfile", log.to_str().unwrap()]);
+    let suite = cases(Suite::client(Torn), &["client/state/disconnect"]);
+    let conclusion = libtest_mimic::run(&args, suite.trials(&args).unwrap());
+    let log = fs::read_to_string(log).unwrap();
+    assert!(conclusion.has_failed() && log.contains("test universal-rules         ... FAILED"), "{log}");
+    assert!(log.contains("universal rules  judged on the trace of every case\n  STATE-2"), "{log}");
 }
 
 /// A client's panic is its death, and a client that does nothing fails.
