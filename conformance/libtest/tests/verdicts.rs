@@ -83,25 +83,6 @@ fn a_gateway_that_accepts_too_much_fails_by_name() {
     }
 }
 
-/// What the arguments do not select is not run, and what a listing lists is not either.
-#[test]
-fn arguments_select() {
-    let run = |args: &[&str]| {
-        let args = Arguments::from_iter([&["test", "--quiet", "--logfile", "/dev/null"], args].concat());
-        let never = |_: GatewayStart| async { panic!("it was started") };
-        let trials = cases(Suite::gateway(never), &[EXPIRED, MISSING]).trials(&args).unwrap();
-        let names: Vec<_> = trials.iter().map(|trial| trial.name().to_owned()).collect();
-        (names, libtest_mimic::run(&args, trials))
-    };
-    let (names, listed) = run(&["--list"]);
-    assert_eq!(names, [EXPIRED, MISSING, "universal-rules", "conformance"]);
-    assert_eq!(listed.num_failed, 0);
-    let (_, none) = run(&["another"]);
-    assert_eq!((none.num_filtered_out, none.num_failed), (4, 0));
-    let (_, one) = run(&["missing"]);
-    assert_eq!((one.num_filtered_out, one.num_failed), (3, 1));
-}
-
 /// A panic, and a future that returns, are deaths, told in the subject's words.
 #[tokio::test]
 async fn a_death_is_told_in_its_words() {
