@@ -105,7 +105,7 @@ pub struct Execution {
 /// A case could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecutionError {
-    /// The implementation under test did not start, or did not become ready.
+    /// The subject did not start, or did not become ready.
     #[error("{reason}")]
     Subject {
         /// Why.
@@ -130,7 +130,7 @@ pub enum ExecutionError {
 }
 
 impl Executor {
-    /// An executor for an implementation. `program` is this program, which a profile may start as `{gatecheck}`.
+    /// An executor for a subject. `program` is this program, which a profile may start as `{gatecheck}`.
     pub fn new(profile: Profile, broker: BrokerChoice, program: PathBuf, seed: u64) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let run = format!("{:x}-{:x}", std::process::id(), unix_ms() & 0xff_ffff);
@@ -149,7 +149,7 @@ impl Executor {
         }
     }
 
-    /// The same run, with an implementation that is described otherwise.
+    /// The same run, with a subject that is described otherwise.
     pub fn with_profile(&self, profile: Profile) -> Self {
         let broker = self.broker.clone();
         Self {
@@ -159,7 +159,7 @@ impl Executor {
         }
     }
 
-    /// The implementation.
+    /// The subject.
     pub fn profile(&self) -> &Profile {
         &self.profile
     }

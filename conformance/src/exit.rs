@@ -13,7 +13,7 @@ pub enum Exit {
     Usage,
     /// 3: this host kept the cases waiting so long that they say nothing.
     Inconclusive,
-    /// 4: the implementation under test could not be started, or died.
+    /// 4: the subject could not be started, or died.
     Subject,
     /// 5: the harness failed.
     Harness,
@@ -30,7 +30,7 @@ impl Exit {
         1    not conformant\n  \
         2    wrong usage or configuration; or nothing was judged, since every case was left out\n  \
         3    inconclusive: this host was too busy to tell\n  \
-        4    the implementation under test could not be started, or died\n  \
+        4    the subject could not be started, or died\n  \
         5    the harness failed\n  \
         6    incomplete: nothing failed, but something that was judged stayed undecided\n  \
         130  interrupted";
@@ -42,7 +42,7 @@ impl Exit {
             Self::NotConformant => ("❌", "not conformant"),
             Self::Usage => ("❌", "wrong usage or configuration"),
             Self::Inconclusive => ("❔", "inconclusive: this host was too busy to tell"),
-            Self::Subject => ("❌", "the implementation under test could not be started, or died"),
+            Self::Subject => ("❌", "the subject could not be started, or died"),
             Self::Harness => ("❌", "the harness failed"),
             Self::Incomplete => ("❔", "incomplete: something that was judged stayed undecided"),
             Self::Interrupted => ("❌", "interrupted"),

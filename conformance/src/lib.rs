@@ -27,7 +27,7 @@
 //!                      └── Verdicts ──► RunReport ──► `report`: console, HTML, JSON, JUnit XML, Markdown
 //! ```
 //!
-//! A [`profile`] says how an implementation is started or reached; the reference pair has one too, and takes the same path.
+//! A [`profile`] says how a subject is started or reached; the reference pair has one too, and takes the same path.
 
 pub mod adapter_check;
 pub mod amqp;

@@ -1,4 +1,4 @@
-//! One look at an implementation before it is judged: a set-up that is wrong is one error that says what was seen and what to
+//! One look at a subject before it is judged: a set-up that is wrong is one error that says what was seen and what to
 //! try, not sixty cases that fail.
 //!
 //! It plays a scenario of its own, through the same executor as the cases, and reads the trace.
@@ -41,7 +41,7 @@ impl Diagnostic for SetupError {
 /// Looks at a subject of the executor's profile.
 ///
 /// # Errors
-/// When the set-up is wrong, as far as can be determined. A non-conformant implementation is no such error.
+/// When the set-up is wrong, as far as can be determined. A subject that is not conformant is no such error.
 pub async fn check(executor: &Executor, subject: SubjectKind) -> Result<(), SetupError> {
     match subject {
         SubjectKind::Gateway => gateway(executor).await,
@@ -116,7 +116,7 @@ fn agreement(found: &[Mismatch], subject: SubjectKind) -> Result<(), SetupError>
 /// What was seen.
 struct Look {
     trace: Trace,
-    /// What the implementation printed last.
+    /// What the subject printed last.
     output: Vec<String>,
 }
 

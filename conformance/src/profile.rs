@@ -1,4 +1,4 @@
-//! `gatecheck.toml`: how to start or reach an implementation, and how it is configured.
+//! `gatecheck.toml`: how to start or reach a subject, and how it is configured.
 
 mod client;
 mod events;
@@ -41,7 +41,7 @@ pub struct Profile {
     pub events: EventShape,
     /// How tokens look that the gateway accepts.
     pub token: TokenProfile,
-    /// What the implementation is configured with.
+    /// What the subject is configured with.
     pub timing: Timing,
     /// How it spells the wire.
     pub dialect: Dialect,

@@ -10,7 +10,8 @@ use std::time::Duration;
 use scenarios::network::Cut;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 use wire::link::Network;
 
 use crate::limits::Refusals;
@@ -27,7 +28,7 @@ pub struct Proxy {
     network: Network,
     /// One message for each incoming connection.
     dials: Option<mpsc::Receiver<()>>,
-    task: JoinHandle<()>,
+    _task: AbortOnDropHandle<()>,
 }
 
 impl Proxy {
@@ -43,8 +44,8 @@ impl Proxy {
         let (open, network) = (Arc::new(AtomicBool::new(open)), Network::new());
         let (note, dials) = mpsc::channel(DIALS);
         let far = Far { target, open: Arc::clone(&open), network: network.clone(), refusals };
-        let task = tokio::spawn(serve(listener, far, note));
-        Ok(Self { port, open, network, dials: Some(dials), task })
+        let task = AbortOnDropHandle::new(tokio::spawn(serve(listener, far, note)));
+        Ok(Self { port, open, network, dials: Some(dials), _task: task })
     }
 
     /// Where it takes connections.
@@ -70,12 +71,6 @@ impl Proxy {
     /// The network that connections pass. The dialling side is the subject.
     pub fn network(&self) -> &Network {
         &self.network
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

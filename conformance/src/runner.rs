@@ -26,7 +26,7 @@ use verdict::{Run, Weight, weighed};
 pub struct Case {
     /// What is played.
     pub scenario: Scenario,
-    /// Every requirement of the level that the implementation claims: only these can block.
+    /// Every requirement of the level that the subject claims: only these can block.
     pub claimed: Arc<BTreeSet<RequirementId>>,
     /// The requirements that it is judged by.
     pub judged: BTreeSet<RequirementId>,
@@ -50,7 +50,7 @@ pub struct Options {
 }
 
 impl Plan {
-    /// Leaves out what is not of the level, what the implementation does not claim, and what its dialect lacks.
+    /// Leaves out what is not of the level, what the subject does not claim, and what its dialect lacks.
     pub fn new(
         scenarios: Vec<&Scenario>,
         level: Level,

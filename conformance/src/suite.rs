@@ -1,4 +1,4 @@
-//! A suite: which implementation is judged, by which cases, and how. The one way from a profile to a report; the binary takes it
+//! A suite: which subject is judged, by which cases, and how. The one way from a profile to a report; the binary takes it
 //! too.
 //!
 //! ```text
@@ -199,7 +199,7 @@ impl Suite {
         Self { shard: Some(shard), ..self }
     }
 
-    /// Multiplies the times that the implementation is told, all of the profile's `[timing]`.
+    /// Multiplies the times that the subject is given, all of the profile's `[timing]`.
     #[must_use]
     pub fn time_scale(self, scale: TimeScale) -> Self {
         Self { time_scale: Some(scale), ..self }
@@ -262,7 +262,7 @@ impl Suite {
     /// [`Suite::run_until`] ends them.
     ///
     /// # Errors
-    /// When nothing could be judged. A non-conformant implementation is no such error: see [`RunReport::exit`].
+    /// When nothing could be judged. A subject that is not conformant is no such error: see [`RunReport::exit`].
     pub async fn run(self) -> Result<RunReport, SuiteError> {
         self.run_until(&Interruption::never()).await
     }

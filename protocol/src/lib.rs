@@ -10,6 +10,16 @@
 //!
 //! Messages are plain values; a [`Dialect`] is data that says how a particular implementation spells them on the wire.
 //! [`adapter`] is another protocol: how a harness speaks with a client under test.
+//!
+//! ```
+//! use protocol::{ClientMessage, Dialect, Target, Timestamp};
+//!
+//! let dialect = Dialect::default();
+//! let request = ClientMessage::Subscribe(Target::EventType("payment:created".to_owned()));
+//! let text = dialect.encode_client(&request, Timestamp::EPOCH);
+//! assert_eq!(dialect.decode_client(&text)?.message, request);
+//! # Ok::<(), protocol::DecodeError>(())
+//! ```
 
 pub mod adapter;
 mod backoff;

@@ -37,7 +37,7 @@ Exit codes:\n  \
     1    gave up, or the token was refused\n  \
     2    wrong usage or configuration";
 
-/// Stays connected to a WebSocket gateway, prints what comes, and sends what it is told to.
+/// Stays connected to a WebSocket gateway, prints what it receives, and sends lines of standard input.
 #[derive(Parser)]
 #[command(name = "reference-client", version, after_help = HELP)]
 struct Cli {

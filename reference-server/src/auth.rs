@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use jsonwebtoken::Validation;
 use percent_encoding::percent_decode_str;
-use protocol::{Claims, ClaimsError, TimeError, TokenPlace};
+use protocol::{Claims, ClaimsError, TimeError};
 use serde_json::Value;
 
 pub use algorithm::{Algorithm, AlgorithmError};
@@ -114,23 +114,6 @@ impl TokenVerifier {
         }
         validation
     }
-}
-
-/// The token in an upgrade request, still percent-encoded. `query` is what stands behind the question mark.
-pub fn token_in<'a>(
-    place: TokenPlace,
-    query: &'a str,
-    header: impl Fn(&str) -> Option<&'a str>,
-) -> Result<&'a str, AuthError> {
-    let found = match place {
-        TokenPlace::Query => query.split('&').find_map(|pair| pair.strip_prefix("token=")),
-        TokenPlace::Bearer => header("authorization").and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-        }),
-        TokenPlace::Subprotocol => header("sec-websocket-protocol").map(str::trim),
-    };
-    found.filter(|token| !token.is_empty()).ok_or(AuthError::Missing)
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 mod check;
 mod error;
+mod file;
+mod keys;
+mod place;
 mod settings;
 
 use std::net::SocketAddr;
@@ -13,10 +16,10 @@ use protocol::{Dialect, Timing};
 
 use crate::auth::TokenVerifier;
 use crate::broker::RabbitMqConfig;
-use crate::net::ConnectionLimits;
-use reference_gateway::{GatewayConfig, RateLimit, RoutingTable};
+use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit, RoutingTable};
 
 pub use error::ConfigError;
+pub use place::Place;
 pub use settings::Settings;
 
 /// A configuration that can be used.

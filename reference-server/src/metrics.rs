@@ -1,8 +1,9 @@
 //! What the gateway counts (CONN-9). One set for all shards; a batch costs one addition, not one for each delivery.
 
+use std::fmt;
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -48,7 +49,7 @@ pub struct Metrics {
 }
 
 /// Why a request was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// No good token (AUTH-2).
     Token,
@@ -63,7 +64,7 @@ pub enum Refusal {
 }
 
 /// Why the gateway ended a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum End {
     /// Its token expired (AUTH-6).
     Expired,
@@ -77,6 +78,33 @@ pub enum End {
     Broken,
     /// The gateway shut down (CONN-6).
     Shutdown,
+}
+
+impl EncodeLabelValue for Refusal {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let cause = match self {
+            Self::Token => "token",
+            Self::Origin => "origin",
+            Self::Capacity => "capacity",
+            Self::Request => "request",
+            Self::Timeout => "timeout",
+        };
+        cause.encode(encoder)
+    }
+}
+
+impl EncodeLabelValue for End {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let cause = match self {
+            Self::Expired => "expired",
+            Self::Dead => "dead",
+            Self::Slow => "slow",
+            Self::Flood => "flood",
+            Self::Broken => "broken",
+            Self::Shutdown => "shutdown",
+        };
+        cause.encode(encoder)
+    }
 }
 
 /// The label of [`Metrics::refused`].
@@ -184,10 +212,15 @@ mod tests {
         metrics.end(End::Slow);
         metrics.took(Duration::from_millis(3));
         let text = metrics.encode();
+        let is_lower = |name: &str| !name.contains(|c: char| c.is_ascii_uppercase());
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            // The infinite bound of a histogram is spelled by the format.
+            assert!(is_lower(&line.replace("+Inf", "")), "{line}");
+        }
         for line in [
             "gateway_connections 3",
-            "gateway_refused_total{cause=\"Token\"} 1",
-            "gateway_ended_total{cause=\"Slow\"} 1",
+            "gateway_refused_total{cause=\"token\"} 1",
+            "gateway_ended_total{cause=\"slow\"} 1",
             "gateway_event_to_socket_seconds_bucket{le=\"0.005\"} 1",
             "gateway_outbox_bytes 0",
             "# EOF",

@@ -111,7 +111,7 @@ enum RefusedPattern {
     ClientError,
     /// By a close with this code before any message.
     Close(CloseCode),
-    /// As the implementation's dialect says; which that is, is known once the scenario is bound to a run.
+    /// As the subject's dialect says; which that is, is known once the scenario is bound to a run.
     AsDeclared,
 }
 

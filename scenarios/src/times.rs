@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// What the symbolic names mean in one run.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Times {
-    /// What the implementation under test is configured with.
+    /// What the subject is configured with.
     pub timing: Timing,
     /// How long a step waits for something that has no window of its own, in milliseconds.
     #[serde(serialize_with = "milliseconds")]

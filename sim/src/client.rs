@@ -13,10 +13,10 @@ use turmoil::Sim;
 use turmoil::net::TcpStream;
 
 use crate::boundary::{Sockets, speak};
+use crate::context::{Context, clock, wall};
 use crate::failing::Failing;
 use crate::log::Log;
 use crate::network::{PORT, SimDial, SimListener, Wires};
-use crate::world::{Context, clock, wall};
 
 /// The client's host.
 const CLIENT: &str = "client";

@@ -7,7 +7,7 @@ use scenarios::trace::{Actor, Event};
 use tokio::sync::oneshot;
 
 use crate::boundary::{Channels, Failure, FailureKind};
-use crate::world::Fault;
+use crate::context::Fault;
 
 /// The text for the death of a subject.
 const KILLED: &str = "killed by a signal";

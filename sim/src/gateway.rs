@@ -4,9 +4,8 @@ use std::io;
 use std::sync::{Arc, mpsc};
 
 use player::{GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};
-use reference_gateway::{GatewayConfig, RateLimit};
+use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit};
 use reference_server::auth::Key;
-use reference_server::net::ConnectionLimits;
 use reference_server::{Config, Server};
 use scenarios::scenario::{BrokerState, GatewayScript, Interval, NetworkAct, Settings};
 use scenarios::times::Times;
@@ -18,11 +17,11 @@ use turmoil::net::TcpStream;
 
 use crate::boundary::{FedThrough, Senses, Sockets};
 use crate::broker::{Broker, lines, topology};
+use crate::context::{Context, Fault, PATIENCE, clock, wall};
 use crate::failing::Failing;
 use crate::log::Log;
 use crate::network::{PORT, SimListener, Wires};
 use crate::source::SimSource;
-use crate::world::{Context, Fault, PATIENCE, clock, wall};
 
 /// The gateways' hosts.
 const GATEWAYS: [&str; 4] = ["gateway", "gateway-2", "gateway-3", "gateway-4"];

@@ -11,11 +11,26 @@
 //!
 //! The same seed gives the same trace, byte for byte. What is in-process, the broker and the adapter's pipes, takes no
 //! part in the network's latency.
+//!
+//! ```
+//! use protocol::{Dialect, Timing};
+//! use scenarios::Library;
+//! use sim::Options;
+//!
+//! let library = Library::builtin()?;
+//! let scenario = library.iter().find(|scenario| scenario.id.0 == "gateway/rooms/private").expect("it is built in");
+//! let options = Options { seed: 1, timing: Timing::default(), dialect: Dialect::default() };
+//! let played = sim::play(scenario, &options)?;
+//! assert!(played.play.outcome.is_ok());
+//! assert_eq!(sim::play(scenario, &options)?.play.trace, played.play.trace, "the same seed, the same trace");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod amqp;
 pub mod boundary;
 mod broker;
 mod client;
+mod context;
 mod failing;
 mod gateway;
 mod log;
@@ -23,4 +38,5 @@ mod network;
 mod source;
 mod world;
 
-pub use world::{EPOCH_MS, Options, Played, SECRET, SimError, play, play_through};
+pub use context::EPOCH_MS;
+pub use world::{Options, Played, SECRET, SimError, play, play_through};

@@ -4,20 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
-use player::{Clock, Play, Setting};
-use protocol::{Dialect, Timestamp, Timing};
+use player::{Play, Setting};
+use protocol::{Dialect, Timing};
 use scenarios::scenario::{Bindings, Script};
 use scenarios::token::Issuer;
 use scenarios::{Scenario, Times};
-use tokio::sync::oneshot;
 use turmoil::Sim;
 
 use crate::boundary::Boundary;
+use crate::context::{Context, EPOCH_MS, Fault, PATIENCE, unix_ms};
 use crate::log::Log;
 use crate::{client, gateway};
 
-/// The wall clock when a simulation begins: 2025-12-23T10:00:00Z.
-pub const EPOCH_MS: i64 = 1_766_484_000_000;
 /// The secret that a simulated gateway verifies tokens with.
 pub const SECRET: &str = "the secret of a simulated gateway";
 /// How finely time advances.
@@ -26,8 +24,6 @@ const TICK: Duration = Duration::from_millis(1);
 const MAX_LATENCY: Duration = Duration::from_millis(3);
 /// Connections that may wait to be accepted; turmoil panics beyond it.
 const TCP_CAPACITY: usize = 1024;
-/// How long a step waits for what has no window of its own.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 /// A few ticks and latencies; nothing else is late here.
 const SLACK: Duration = Duration::from_millis(20);
 
@@ -62,22 +58,6 @@ pub enum SimError {
     /// A host failed, or virtual time ran out.
     #[error("the simulation failed: {0}")]
     Failed(String),
-}
-
-/// What a stage asks of the world around it, between two steps.
-pub(crate) enum Fault {
-    /// Ends a host without warning; the sender fires when it is done.
-    Crash(&'static str, oneshot::Sender<()>),
-}
-
-/// What a stage is given.
-pub(crate) struct Context {
-    pub(crate) scenario: Scenario,
-    pub(crate) setting: Setting,
-    pub(crate) faults: mpsc::Sender<Fault>,
-    pub(crate) played: mpsc::Sender<Play>,
-    pub(crate) log: Log,
-    pub(crate) boundary: Boundary,
 }
 
 /// Plays a scenario against the reference gateway or client.
@@ -145,21 +125,6 @@ fn step_to_the_end(sim: &mut Sim<'_>, asked: &mpsc::Receiver<Fault>) -> Result<(
         }
     }
     Ok(())
-}
-
-/// The simulation's clock.
-pub(crate) fn clock() -> Clock {
-    Arc::new(|| turmoil::sim_elapsed().unwrap_or_default())
-}
-
-/// The simulation's wall clock.
-pub(crate) fn wall() -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
-    Arc::new(|| Timestamp::from_unix_ms(unix_ms()))
-}
-
-fn unix_ms() -> i64 {
-    let since = turmoil::sim_elapsed().unwrap_or_default().as_millis();
-    EPOCH_MS + i64::try_from(since).unwrap_or_default()
 }
 
 impl Default for Options {

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 /// Requests that may wait for the owner. The handle awaits each answer, so more cannot pile up than it has users.
@@ -39,7 +39,8 @@ pub struct Broker {
     addr: SocketAddr,
     url: Url,
     requests: mpsc::Sender<Request>,
-    owner: Option<JoinHandle<()>>,
+    /// Dropped, it ends every task and socket, without closing handshakes.
+    owner: AbortOnDropHandle<()>,
 }
 
 impl Broker {
@@ -60,7 +61,7 @@ impl Broker {
         let url = url_of(addr, &config);
         let (requests, inbox) = mpsc::channel(REQUEST_QUEUE);
         let owner = tokio::spawn(Owner::new(config, listener).run(inbox));
-        Self { addr, url, requests, owner: Some(owner) }
+        Self { addr, url, requests, owner: AbortOnDropHandle::new(owner) }
     }
 
     /// Where clients dial, with user and password: `amqp://guest:guest@127.0.0.1:PORT/%2f`.
@@ -107,12 +108,10 @@ impl Broker {
     }
 
     /// Closes every connection with 320, waits a moment for the answers, and ends. No task is left.
-    pub async fn shutdown(mut self) {
+    pub async fn shutdown(self) {
         // The request fails if the broker has ended already.
         let _ = self.ask(Request::Shutdown).await;
-        if let Some(owner) = self.owner.take()
-            && let Err(error) = owner.await
-        {
+        if let Err(error) = self.owner.await {
             tracing::error!("the broker failed: {error}");
         }
     }
@@ -121,15 +120,6 @@ impl Broker {
         let (reply, replied) = oneshot::channel();
         self.requests.send(request(reply)).await.map_err(|_| Ended)?;
         replied.await.map_err(|_| Ended)
-    }
-}
-
-impl Drop for Broker {
-    /// Ends every task and socket, without closing handshakes.
-    fn drop(&mut self) {
-        if let Some(owner) = &self.owner {
-            owner.abort();
-        }
     }
 }
 

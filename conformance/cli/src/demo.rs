@@ -22,7 +22,7 @@ pub(super) struct DemoArgs {
     /// Made-up events each second, such as 0.5 or 20
     #[arg(long, value_name = "N", default_value = "1", value_parser = rate)]
     rate: f64,
-    /// Where the randomness of the events begins
+    /// The seed of the made-up events
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }

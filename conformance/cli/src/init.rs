@@ -18,7 +18,7 @@ pub(super) struct InitArgs {
     /// What the client is written in
     #[arg(value_enum)]
     language: Language,
-    /// Where the files go; made where it does not exist
+    /// The folder of the files, created if need be
     #[arg(value_name = "DIR", default_value = ".")]
     folder: PathBuf,
 }
@@ -75,9 +75,8 @@ fn announce(kit: &Kit, folder: &Path, out: &mut impl Write) -> io::Result<()> {
 
 /// A path as a shell reads it.
 fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
-    if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    // No path has the one character that cannot be quoted, a NUL.
+    shlex::try_quote(&path.display().to_string()).map_or_else(|_| String::new(), Into::into)
 }
 
 #[cfg(test)]
@@ -113,6 +112,6 @@ mod tests {
     #[test]
     fn folders_are_quoted() {
         assert_eq!(quoted(Path::new("a/b-c.d")), "a/b-c.d");
-        assert_eq!(quoted(Path::new("it's here")), r"'it'\''s here'");
+        assert_eq!(quoted(Path::new("it's here")), "\"it's here\"");
     }
 }

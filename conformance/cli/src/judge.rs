@@ -1,4 +1,4 @@
-//! `run`, `gateway` and `client`: judge an implementation over real sockets.
+//! `run`, `gateway` and `client`: judge a subject over real sockets.
 
 mod run;
 
@@ -34,46 +34,46 @@ const READY: Duration = Duration::from_secs(10);
 pub(super) struct Common {
     #[command(flatten)]
     selection: Selection,
-    /// How much is judged
+    /// Which requirements are judged
     #[arg(long, value_enum, default_value_t = LevelArg::Hardened)]
     level: LevelArg,
-    /// Cases at once [default: four for each core, sixteen where times are long]
+    /// Cases in parallel [default: four for each core, sixteen where times are long]
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// Run each case so often; the gravest verdict counts
+    /// Run each case N times; the worst verdict counts
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     repeat: u16,
-    /// Run one part of the selected cases, such as 3/16: the others run elsewhere
+    /// Run one part of the selected cases, such as 3/16, and leave the others to other machines
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
-    /// Multiply the times that the implementation is told, all of `[timing]`: 0.02 makes a quick look of a long run
+    /// Multiply all times of `[timing]` that the subject is given: 0.02 turns a long run into a quick look
     #[arg(long, value_name = "FACTOR")]
     time_scale: Option<TimeScale>,
-    /// Where randomness begins
+    /// The seed of the random number generator
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// What is printed on standard output
     #[arg(long, value_enum, default_value_t = Format::Console)]
     format: Format,
-    /// Judge without looking first whether the set-up is right
+    /// Skip the check of the set-up that comes before the cases
     #[arg(long)]
     no_preflight: bool,
     /// A folder for report.html, report.json, junit.xml, summary.md, and the traces of all cases
     #[arg(long, short = 'o', value_name = "DIR")]
     output: Option<PathBuf>,
-    /// A file to add the summary in Markdown to, such as $GITHUB_STEP_SUMMARY
+    /// A file to append the Markdown summary to, such as $GITHUB_STEP_SUMMARY
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
-    /// The list of what is known to fail [default: known-failing.toml beside the profile, where there is one]
+    /// The list of known failures [default: known-failing.toml beside the profile, where there is one]
     #[arg(long, value_name = "FILE")]
     known_failing: Option<PathBuf>,
-    /// Write that list anew, as small as it can be: whatever fails in this run is known from now on
+    /// Rewrite the list of known failures from this run, with as few entries as possible
     #[arg(long)]
     update_baseline: bool,
-    /// Do not fail where nothing failed and something that was judged stayed undecided: exit with 0 instead of 6
+    /// Exit with 0 instead of 6 where nothing failed but a judged requirement stayed undecided
     #[arg(long)]
     allow_undecided: bool,
-    /// Tell of each expectation, and show whole timelines of failures
+    /// Show each expectation, and the whole timelines of failures
     #[arg(long, short = 'v')]
     verbose: bool,
 }

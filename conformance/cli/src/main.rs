@@ -40,15 +40,15 @@ enum Command {
     Gateway(judge::GatewayArgs),
     /// Judge a client: the one in `gatecheck.toml`, or its adapter's command behind `--`
     Client(judge::ClientArgs),
-    /// Write the files of an adapter for a client in some language
+    /// Create an adapter for a client, in the client's language
     Init(init::InitArgs),
-    /// Look at a client's adapter before its client is judged
+    /// Check that a client's adapter keeps the adapter protocol
     Adapter(adapter::AdapterArgs),
     /// Play scenarios in a deterministic simulation of the reference pair
     Sim(simulate::SimArgs),
-    /// Judge the suite itself: every mutant of the reference pair must be found
+    /// Judge the scenarios: each mutant of the reference pair must fail one
     Selftest(selftest::SelftestArgs),
-    /// Soak the reference gateway: thousands of clients, some of them hostile, and a broker that comes and goes
+    /// Soak the reference gateway: thousands of clients, some hostile, and a broker that restarts
     Soak(soak::SoakArgs),
     /// List the scenarios
     List(catalogue::ListArgs),
@@ -157,10 +157,10 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Why a command did not do what it was asked to.
+/// Why a command failed.
 struct Failure {
     exit: Exit,
-    /// What is said of it; nothing where standard output is closed.
+    /// The message; none where standard output is closed.
     report: Option<Report>,
 }
 
@@ -184,8 +184,7 @@ fn named(program: &str, args: Vec<OsString>) -> impl Iterator<Item = OsString> {
     std::iter::once(OsString::from(program)).chain(args)
 }
 
-/// Standard output cannot be written to. Where it is a pipe whose reader has seen enough, a command that only prints has done what
-/// it was asked to.
+/// Standard output cannot be written to. Where its reader has closed the pipe, a command that only prints has succeeded.
 #[expect(clippy::needless_pass_by_value, reason = "made for `map_err`")]
 fn closed(error: std::io::Error) -> Failure {
     if error.kind() == std::io::ErrorKind::BrokenPipe {

@@ -10,7 +10,7 @@ use gatecheck_report::Document;
 
 #[derive(Args)]
 pub(super) struct SchemaArgs {
-    /// Of what
+    /// What the schema describes
     #[arg(value_enum)]
     of: Kind,
 }

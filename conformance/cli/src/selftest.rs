@@ -32,14 +32,14 @@ pub(super) struct SelftestArgs {
     /// List the mutants
     #[arg(long)]
     list: bool,
-    /// Look for what passes without evidence instead: cases in which the reference fails, and `never`s that nothing matches;
+    /// Look for cases that pass without evidence instead, and for `never`s that nothing can match;
     /// `--filter` is then about the names of cases
     #[arg(long, conflicts_with = "list")]
     vacuity: bool,
     /// A folder of scenarios, instead of those that are built in
     #[arg(long, value_name = "DIR", requires = "vacuity")]
     scenarios: Option<PathBuf>,
-    /// Trials at once [default: the number of cores]
+    /// Trials in parallel [default: the number of cores]
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// A folder for `selftest.json` and `selftest.html`, or for `vacuity.json`

@@ -32,13 +32,13 @@ enum SimCommand {
 struct SimRunArgs {
     #[command(flatten)]
     selection: Selection,
-    /// How much is judged
+    /// Which requirements are judged
     #[arg(long, value_enum, default_value_t = LevelArg::Hardened)]
     level: LevelArg,
-    /// Decides latencies, jitter and masks
+    /// The seed that latencies, jitter and masks are drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Print each trace, one JSON object a line, instead of the report
+    /// Print each trace, one JSON object per line, instead of the report
     #[arg(long)]
     trace: bool,
 }

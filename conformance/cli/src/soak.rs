@@ -17,7 +17,7 @@ must come once, in order, and none of others. The broker is taken away at a quie
 promises at least once, and what is cut off in the middle would rightly come twice. Once the broker is back, events wait in its durable \
 queue until the gateway has redialled.\n\n\
 Exit codes: 0 nothing found, 1 problems, 2 wrong usage, 4 the gateway died, 5 the harness failed, 130 \
-interrupted before everybody was there; interrupted later, it is summed up early";
+interrupted before every client was connected; later, the run is summed up early";
 
 /// How much of what was asked for counts as all of it.
 const KEPT_PACE: f64 = 0.95;
@@ -25,7 +25,7 @@ const KEPT_PACE: f64 = 0.95;
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(super) struct SoakArgs {
-    /// How long
+    /// Duration, in minutes
     #[arg(long, value_name = "N", default_value = "10", value_parser = minutes)]
     minutes: f64,
     /// Healthy clients at any time
@@ -37,13 +37,13 @@ pub(super) struct SoakArgs {
     /// Events each second
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     events: u32,
-    /// Clients of each kind that does harm: stalled, flooding, sending garbage
+    /// Hostile clients of each kind: stalled, flooding, sending garbage
     #[arg(long, value_name = "N", default_value_t = 10)]
-    nuisances: usize,
+    adversaries: usize,
     /// Seconds between two restarts of the broker
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..))]
     restart_every: u64,
-    /// Where randomness begins
+    /// The seed of the random number generator
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -59,7 +59,7 @@ pub(super) fn run(args: &SoakArgs) -> Result<Exit, Failure> {
         connections: args.connections as usize,
         churn: args.churn,
         events: args.events,
-        nuisances: args.nuisances,
+        adversaries: args.adversaries,
         restart_every: Duration::from_secs(args.restart_every),
         seed: args.seed,
     };
@@ -133,7 +133,7 @@ fn show(args: &SoakArgs, summary: &Summary, to: &mut impl Write) -> io::Result<(
         replaced,
         broke_off,
         outages,
-        nuisances,
+        adversaries,
         memory,
         problems,
         problem_count,
@@ -155,7 +155,7 @@ fn show(args: &SoakArgs, summary: &Summary, to: &mut impl Write) -> io::Result<(
     writeln!(
         to,
         "  ended by the gateway {} stalled, {} flooding, {} sending garbage",
-        nuisances.stalled, nuisances.flooding, nuisances.garbage
+        adversaries.stalled, adversaries.flooding, adversaries.garbage
     )?;
     writeln!(to, "  resident memory      {memory}")?;
     for missing in summary.not_exercised() {

@@ -204,7 +204,7 @@ fn lives(process: &str) -> bool {
 #[tokio::test]
 async fn an_interrupted_soak_leaves_nothing_behind() {
     let mut run = tokio::process::Command::new(env!("CARGO_BIN_EXE_gatecheck"))
-        .args(["soak", "--connections", "1000", "--nuisances", "0"])
+        .args(["soak", "--connections", "1000", "--adversaries", "0"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .kill_on_drop(true)

@@ -19,7 +19,7 @@ fn config(program: &Path, duration: Duration) -> SoakConfig {
         connections: 60,
         churn: 10,
         events: 40,
-        nuisances: 3,
+        adversaries: 3,
         restart_every: Duration::from_secs(4),
         seed: 1,
     }
@@ -69,7 +69,7 @@ async fn a_short_soak_finds_nothing() {
     assert_eq!(summary.problem_count, 0, "{:?}", summary.problems);
     assert!(summary.outages.restarts >= 1 && summary.events > 60, "{summary:?}");
     assert!(summary.outages.waited > 0, "events wait in the queue until the gateway is back: {summary:?}");
-    assert!(summary.checked > summary.events && summary.nuisances.flooding > 0, "{summary:?}");
+    assert!(summary.checked > summary.events && summary.adversaries.flooding > 0, "{summary:?}");
     assert!(summary.replaced > 0 && summary.broke_off > 0, "{summary:?}");
     assert!(
         summary.connections > 60 * 2,

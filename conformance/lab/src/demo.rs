@@ -17,6 +17,7 @@ use reference_server::auth::{MintError, TokenRequest, TokenVerifier, mint};
 
 use crate::reference_gateway::{GatewayError, ReferenceGateway, StartArguments};
 use conformance::amqp::{BrokerLink, LinkError, Names};
+use data_encoding::HEXLOWER;
 use embedded_broker::{Broker, BrokerConfig, BrokerError};
 
 pub use payments::{Data, MadeUp, Payments};
@@ -89,7 +90,7 @@ impl Demo {
     pub async fn start(config: DemoConfig) -> Result<Self, DemoError> {
         let mut bytes = [0; SECRET_BYTES];
         getrandom::fill(&mut bytes)?;
-        let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = HEXLOWER.encode(&bytes);
         let broker = Broker::start(BrokerConfig::default()).await?;
         let listen = config.listen.to_string();
         let gateway = ReferenceGateway::start(StartArguments {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::process::ChildStdout;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::codec::{FramedRead, LinesCodec};
+use tokio_util::task::AbortOnDropHandle;
 
 use conformance::process::{SpawnError, Streams, Subject};
 use conformance::profile::CommandProfile;
@@ -24,7 +24,7 @@ pub(crate) struct ReferenceGateway {
     subject: Subject,
     address: SocketAddr,
     /// Reads on, so that the gateway can always write.
-    stdout: JoinHandle<()>,
+    _stdout: AbortOnDropHandle<()>,
 }
 
 /// What a gateway is started with.
@@ -75,7 +75,9 @@ impl ReferenceGateway {
         values.set("amqp_url", with.amqp_url);
         let mut subject = Subject::spawn(&command, &values, Path::new("."), Streams::Piped)?;
         match announced(&mut subject, with.patience).await {
-            Ok((address, stdout)) => Ok(Self { subject, address, stdout: tokio::spawn(read_on(stdout)) }),
+            Ok((address, stdout)) => {
+                Ok(Self { subject, address, _stdout: AbortOnDropHandle::new(tokio::spawn(read_on(stdout))) })
+            }
             Err(reason) => Err(GatewayError::Over { reason, output: subject.output().await }),
         }
     }
@@ -98,12 +100,6 @@ impl ReferenceGateway {
     /// Asks it to end, kills what is left of it after `patience`, and says how it ended.
     pub(crate) async fn stop(&mut self, patience: Duration) -> String {
         self.subject.stop(patience).await
-    }
-}
-
-impl Drop for ReferenceGateway {
-    fn drop(&mut self) {
-        self.stdout.abort();
     }
 }
 

@@ -72,7 +72,7 @@ pub enum Trial {
 impl Matrix {
     /// Mutants that no case has killed.
     pub fn survivors(&self) -> impl Iterator<Item = &MutantOutcome> {
-        self.mutants.iter().filter(|fate| fate.killed_by.is_none())
+        self.mutants.iter().filter(|outcome| outcome.killed_by.is_none())
     }
 
     /// Whether every mutant was killed and the pair as it is was clean.
@@ -83,8 +83,8 @@ impl Matrix {
     /// Requirements and the mutants that break them, by requirement.
     pub fn by_requirement(&self) -> BTreeMap<&RequirementId, Vec<&MutantOutcome>> {
         let mut rows = BTreeMap::<_, Vec<_>>::new();
-        for fate in &self.mutants {
-            rows.entry(&fate.requirement).or_default().push(fate);
+        for outcome in &self.mutants {
+            rows.entry(&outcome.requirement).or_default().push(outcome);
         }
         rows
     }
@@ -126,7 +126,7 @@ impl Trials {
     /// Plays all of it in simulation, on so many threads, and reports each trial as it ends.
     pub fn play(&self, threads: usize, mut on_trial: impl FnMut(&Trial)) -> Matrix {
         let mut matrix = Matrix::default();
-        let mut fates = BTreeMap::new();
+        let mut outcomes = BTreeMap::new();
         side_by_side(
             threads,
             self.len(),
@@ -138,11 +138,11 @@ impl Trials {
                     Trial::Control(id, verdict) => {
                         drop(matrix.controls_failed.insert(id, verdict_text(&verdict)));
                     }
-                    Trial::Mutant(place, fate) => drop(fates.insert(place, fate)),
+                    Trial::Mutant(place, outcome) => drop(outcomes.insert(place, outcome)),
                 }
             },
         );
-        matrix.mutants = fates.into_values().collect();
+        matrix.mutants = outcomes.into_values().collect();
         matrix
     }
 
@@ -183,14 +183,14 @@ fn side_by_side<T: Send>(
 
 /// Plays scenarios until one kills the mutant.
 fn try_mutant(mutant: &Mutant, scenarios: &[Scenario]) -> MutantOutcome {
-    let mut fate = MutantOutcome::of(mutant.id, mutant.requirement, mutant.about);
+    let mut outcome = MutantOutcome::of(mutant.id, mutant.requirement, mutant.about);
     for scenario in scenarios {
-        fate.take(&scenario.id, &report(scenario, (mutant.boundary)()));
-        if fate.killed_by.is_some() {
+        outcome.take(&scenario.id, &report(scenario, (mutant.boundary)()));
+        if outcome.killed_by.is_some() {
             break;
         }
     }
-    fate
+    outcome
 }
 
 /// Plays a mutant of the gateway's command line over real sockets, with the embedded broker.
@@ -199,7 +199,7 @@ pub async fn try_command(
     executor: &Executor,
     scenarios: &[&Scenario],
 ) -> MutantOutcome {
-    let mut fate = MutantOutcome::of(mutant.id, mutant.requirement, mutant.about);
+    let mut outcome = MutantOutcome::of(mutant.id, mutant.requirement, mutant.about);
     let mut profile = Profile::reference();
     if let Some(GatewayAccess::Spawn { command, .. }) =
         profile.gateway.as_mut().map(|gateway| &mut gateway.access)
@@ -207,7 +207,7 @@ pub async fn try_command(
         command.words.extend(mutant.arguments.iter().map(|&word| word.to_owned()));
     }
     let executor = Arc::new(executor.with_profile(profile));
-    let requirement = fate.requirement.clone();
+    let requirement = outcome.requirement.clone();
     for scenario in scenarios.iter().filter(|scenario| scenario.requirements().contains(&requirement)) {
         let report = match executor.execute(scenario, Isolation::Own).await {
             Ok(played) => {
@@ -218,12 +218,12 @@ pub async fn try_command(
                 CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string() })
             }
         };
-        fate.take(&scenario.id, &report);
-        if fate.killed_by.is_some() {
+        outcome.take(&scenario.id, &report);
+        if outcome.killed_by.is_some() {
             break;
         }
     }
-    fate
+    outcome
 }
 
 impl MutantOutcome {
@@ -323,7 +323,7 @@ mod tests {
         trials.controls.clear();
         let matrix = trials.play(2, |_| ());
         assert!(matrix.mutants[0].killed_by.is_some(), "{:?}", matrix.mutants[0]);
-        let survivors: Vec<_> = matrix.survivors().map(|fate| fate.mutant.as_str()).collect();
+        let survivors: Vec<_> = matrix.survivors().map(|outcome| outcome.mutant.as_str()).collect();
         assert_eq!((survivors, matrix.is_clean()), (vec!["gateway/harmless"], false));
     }
 }

@@ -7,6 +7,7 @@
 //! ```
 
 mod adversary;
+mod config;
 mod course;
 mod crowd;
 mod dial;
@@ -17,78 +18,15 @@ mod member;
 mod publisher;
 mod summary;
 
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::task::JoinError;
-use tokio::time::Instant;
-
-use crate::reference_gateway::GatewayError;
 use course::Course;
-use embedded_broker::{Broker, BrokerConfig, BrokerError};
+use embedded_broker::{Broker, BrokerConfig};
 use gateway::Gateway;
 
-pub use publisher::Outages;
-pub use summary::{Ended, Memory, Problem, Progress, Summary};
-
-/// How much of everything there is.
-#[derive(Debug, Clone)]
-pub struct SoakConfig {
-    /// This program, which the gateway is a part of.
-    pub program: PathBuf,
-    /// How long it takes, not counting the beginning and the end.
-    pub duration: Duration,
-    /// Healthy clients at any time.
-    pub connections: usize,
-    /// How many of them leave each second, each followed by another.
-    pub churn: u32,
-    /// Events each second.
-    pub events: u32,
-    /// Clients of each kind that does harm: stalled, flooding, sending garbage.
-    pub nuisances: usize,
-    /// Time between two restarts of the broker.
-    pub restart_every: Duration,
-    /// Where randomness begins.
-    pub seed: u64,
-}
-
-/// Why a soak has no result.
-#[derive(Debug, miette::Diagnostic, thiserror::Error)]
-pub enum SoakError {
-    /// So many connections need more descriptors than this process may have.
-    #[error("{needed} open files are needed, and this process may have {allowed}")]
-    #[diagnostic(help("raise the limit (`ulimit -n {needed}`), or ask for fewer `--connections`"))]
-    Descriptors {
-        /// How many.
-        needed: u64,
-        /// How many there may be.
-        allowed: u64,
-    },
-    /// The embedded broker cannot start.
-    #[error("the embedded broker: {0}")]
-    Broker(#[from] BrokerError),
-    /// The embedded broker has ended.
-    #[error(transparent)]
-    BrokerEnded(#[from] embedded_broker::Ended),
-    /// The gateway is not there, or not any more.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Gateway(#[from] GatewayError),
-    /// It was interrupted before every client was connected.
-    #[error("interrupted before everybody was there")]
-    Interrupted,
-    /// A task of the harness panicked.
-    #[error("a task of the harness: {0}")]
-    Task(#[from] JoinError),
-    /// The harness failed.
-    #[error("{0}")]
-    Harness(String),
-}
-
-/// Longest wait for anything that must happen; healthy runs never wait so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub use config::{SoakConfig, SoakError};
+pub use summary::{Ended, Memory, Outages, Problem, Progress, Summary};
 
 /// Runs to the end, or until `stop`; both are summed up, unless nothing had begun yet.
 ///
@@ -100,7 +38,7 @@ pub async fn run(
     mut on_progress: impl FnMut(&Progress),
 ) -> Result<Summary, SoakError> {
     let mut stop = pin!(stop);
-    dial::raise_descriptors(config.connections + 8 * config.nuisances)?;
+    dial::raise_descriptors(config.connections + 8 * config.adversaries)?;
     let broker = Arc::new(Broker::start(BrokerConfig::default()).await?);
     let url = broker.url();
     // From before there is a process that could be left behind.
@@ -124,9 +62,4 @@ pub async fn run(
         broker.shutdown().await;
     }
     summary
-}
-
-#[expect(clippy::disallowed_methods, reason = "a soak takes real time")]
-fn now() -> Instant {
-    Instant::now()
 }

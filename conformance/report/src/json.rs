@@ -58,7 +58,7 @@ pub struct Document<'a> {
     /// Each universal rule that was violated, once.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     universal: &'a [Universal],
-    /// How the implementation under test died, by cause.
+    /// How the subject died, by cause.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     deaths: &'a [Death],
     /// Each case.

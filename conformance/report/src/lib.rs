@@ -7,6 +7,20 @@
 //!                   ├─► markdown         summary.md
 //!                   └─► html             report.html: the matrix, and a sequence diagram for each case
 //! ```
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use conformance::result::RunReport;
+//! use gatecheck_report::{About, Folder, WriteError, markdown};
+//!
+//! /// Every file in one folder, and the summary on standard output.
+//! fn publish(report: &RunReport, about: &About) -> Result<(), WriteError> {
+//!     Folder::create(Path::new("target/gatecheck"))?.write(report, about)?;
+//!     println!("{}", markdown(report, about));
+//!     Ok(())
+//! }
+//! ```
 
 mod console;
 mod diagram;

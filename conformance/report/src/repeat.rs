@@ -81,12 +81,8 @@ impl Repeat {
 
 /// The word as a shell takes it.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    // No argument of a process has the one character that cannot be quoted, a NUL.
+    shlex::try_quote(word).map_or_else(|_| String::new(), Into::into)
 }
 
 #[cfg(test)]

@@ -7,12 +7,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 pub(super) struct Listener {
     url: String,
     opened: watch::Receiver<bool>,
-    task: JoinHandle<()>,
+    _task: AbortOnDropHandle<()>,
 }
 
 impl Listener {
@@ -20,7 +20,7 @@ impl Listener {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("ws://{}/ws", listener.local_addr()?);
         let (open, opened) = watch::channel(false);
-        Ok(Self { url, opened, task: tokio::spawn(accept(listener, open)) })
+        Ok(Self { url, opened, _task: AbortOnDropHandle::new(tokio::spawn(accept(listener, open))) })
     }
 
     pub(super) fn url(&self) -> String {
@@ -30,12 +30,6 @@ impl Listener {
     /// Whether a connection was opened, now or within `patience`.
     pub(super) async fn opened(&mut self, patience: Duration) -> bool {
         matches!(tokio::time::timeout(patience, self.opened.wait_for(|opened| *opened)).await, Ok(Ok(_)))
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

@@ -18,7 +18,7 @@ use scenarios::token::Issuer;
 use scenarios::trace::{Actor, Event, Settlements, Trace};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Execution, ExecutionError, Executor, Isolation, clock, now};
 use crate::amqp::BrokerLink;
@@ -72,7 +72,7 @@ pub(super) async fn execute(
     let playing = play_gateway(&scenario, &script, &setting, &mut stage, &recorder, journal);
     let played = executor.in_time(&scenario, &refusals, playing).await;
     let Stage { mut rig, link, watches, .. } = stage;
-    watches.iter().for_each(JoinHandle::abort);
+    drop(watches);
     if let Some(link) = link {
         link.close().await;
     }
@@ -128,7 +128,7 @@ struct Stage {
     link: Option<BrokerLink>,
     events: EventShape,
     /// Each records in the trace when one of the rig's gateways ends; the last one, when the gateway dials its broker.
-    watches: Vec<JoinHandle<()>>,
+    watches: Vec<AbortOnDropHandle<()>>,
     recorder: Recorder,
     /// Whether the gateway has been seen to have set up what it consumes from.
     is_settled: bool,
@@ -139,22 +139,22 @@ fn died(status: String) -> Event {
     Event::SubjectDied { status }
 }
 
-fn tell_end(gateway: &Launched, recorder: &Recorder, as_event: fn(String) -> Event) -> JoinHandle<()> {
+fn tell_end(gateway: &Launched, recorder: &Recorder, as_event: fn(String) -> Event) -> AbortOnDropHandle<()> {
     let (end, recorder) = (gateway.instance.end(), recorder.clone());
-    tokio::spawn(async move {
+    AbortOnDropHandle::new(tokio::spawn(async move {
         let event = as_event(end.await);
         recorder.record(Actor::gateway(), None, event).await;
-    })
+    }))
 }
 
 /// Each time that the gateway dials its broker.
-fn record_dials(mut dials: mpsc::Receiver<()>, recorder: &Recorder) -> JoinHandle<()> {
+fn record_dials(mut dials: mpsc::Receiver<()>, recorder: &Recorder) -> AbortOnDropHandle<()> {
     let recorder = recorder.clone();
-    tokio::spawn(async move {
+    AbortOnDropHandle::new(tokio::spawn(async move {
         while dials.recv().await.is_some() {
             recorder.record(Actor::gateway(), None, Event::BrokerDialled).await;
         }
-    })
+    }))
 }
 
 impl Stage {

@@ -17,7 +17,7 @@ const HEAD: &str = "# What is known to fail. These cases still run; one that pas
 
 /// What keeps one case from passing.
 struct Trouble {
-    /// The requirements that it violates or is blocked by; none where the implementation died.
+    /// The requirements that it violates or is blocked by; none where the subject died.
     requirements: BTreeSet<RequirementId>,
     died: bool,
 }

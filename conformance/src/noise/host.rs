@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use tokio_util::task::AbortOnDropHandle;
+
 /// How often the probe asks to be woken.
 const PERIOD: Duration = Duration::from_millis(5);
 /// How finely it is remembered when a stall ended.
@@ -15,7 +17,7 @@ const SPAN: Duration = Duration::from_millis(50);
 pub struct StallProbe {
     shared: Arc<HostState>,
     threads: Vec<JoinHandle<()>>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    _tasks: Vec<AbortOnDropHandle<()>>,
 }
 
 struct HostState {
@@ -44,8 +46,10 @@ impl StallProbe {
         };
         // Where the host has no room for one more thread, the others measure.
         let threads = (0..cores).map(start).filter_map(Result::ok).collect();
-        let tasks = (0..cores).map(|_| tokio::spawn(shared.clone().run_on_runtime())).collect();
-        Self { shared, threads, tasks }
+        let tasks = (0..cores)
+            .map(|_| AbortOnDropHandle::new(tokio::spawn(shared.clone().run_on_runtime())))
+            .collect();
+        Self { shared, threads, _tasks: tasks }
     }
 
     /// The worst stall of which any part lies between two instants.
@@ -75,14 +79,13 @@ impl StallProbe {
             worst[span(*ended)] = *stall;
         }
         let shared = HostState { start, over: AtomicBool::new(false), worst: Mutex::new(worst) };
-        Self { shared: Arc::new(shared), threads: Vec::new(), tasks: Vec::new() }
+        Self { shared: Arc::new(shared), threads: Vec::new(), _tasks: Vec::new() }
     }
 }
 
 impl Drop for StallProbe {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::Relaxed);
-        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
         for thread in self.threads.drain(..) {
             // A probe that panicked has measured nothing more, which is no harm here.
             let _ = thread.join();

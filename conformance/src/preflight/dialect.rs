@@ -1,4 +1,4 @@
-//! Signs that an implementation speaks another dialect than its profile declares. Each rests on something that was seen on the
+//! Signs that a subject speaks another dialect than its profile declares. Each rests on something that was seen on the
 //! wire; what merely did not come is for the cases to judge.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Deaths of the implementation under test, by what they are due to: one defect is one finding, however many cases it ends.
+//! Deaths of the subject, by what they are due to: one defect is one finding, however many cases it ends.
 
 mod cause;
 
@@ -12,13 +12,13 @@ use super::case::CaseReport;
 use super::verdict::Verdict;
 use cause::Cause;
 
-/// One way in which the implementation under test died, or did not start.
+/// One way in which the subject died, or did not start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Death {
     /// The first error that the process printed, of its own words; where there is none, how it ended and the last line that it
     /// printed.
     pub cause: String,
-    /// The place in the implementation's own code that the error names.
+    /// The place in the subject's own code that the error names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame: Option<String>,
     /// The cases that ended so, in the order of their ids.

@@ -21,7 +21,7 @@ pub struct Scope<'a> {
     pub subjects: &'a [SubjectKind],
     /// How much.
     pub level: Level,
-    /// What the implementation does not claim.
+    /// What the subject does not claim.
     pub without: &'a BTreeSet<RequirementId>,
     /// The requirements of the selected cases, where some were selected.
     pub selected: Option<&'a BTreeSet<RequirementId>>,
@@ -36,7 +36,7 @@ pub struct RunReport {
     pub requirements: Vec<RequirementReport>,
     /// The universal rules that were violated, in the order of the catalogue.
     pub universal: Vec<Universal>,
-    /// How the implementation under test died, by cause.
+    /// How the subject died, by cause.
     pub deaths: Vec<Death>,
     /// Entries of the list of known failures whose time is over, in words.
     pub expired: Vec<String>,
@@ -127,7 +127,7 @@ impl RunReport {
             _ if self.is_selection => self.tally("selected cases"),
             Exit::Subject if died < self.cases.len() => {
                 let cases = if died == 1 { "a case".to_owned() } else { format!("{died} cases") };
-                format!("not conformant: the implementation under test died, or did not start, in {cases}")
+                format!("not conformant: the subject died, or did not start, in {cases}")
             }
             Exit::Incomplete => format!("incomplete: {}{}", self.open(), self.not_shown()),
             Exit::Conformant if self.is_incomplete() => {

@@ -35,7 +35,7 @@ pub enum RequirementStatus {
     KnownFailure,
     /// A case of it could not get far enough, or says nothing.
     Undecided,
-    /// The implementation does not claim it.
+    /// The subject does not claim it.
     NotClaimed,
     /// No case of this run shows it.
     NotShown,
@@ -85,7 +85,7 @@ pub enum Why {
         /// What was seen instead.
         detail: String,
     },
-    /// The implementation under test could not be started, died, or broke the adapter protocol.
+    /// The subject could not be started, died, or broke the adapter protocol.
     Died {
         /// How.
         detail: String,
@@ -205,7 +205,7 @@ impl Evidence {
             Verdict::SubjectError { .. } | Verdict::HarnessError { .. } | Verdict::Inconclusive { .. } => {
                 self.doubt(case, stopped(case, ""));
             }
-            // Not judged in this case: not claimed, or not to be had from this implementation.
+            // Not judged in this case: not claimed, or not to be had from this subject.
             Verdict::Pass
             | Verdict::Fail
             | Verdict::UnexpectedPass { .. }

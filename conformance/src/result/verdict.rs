@@ -34,7 +34,7 @@ pub enum Verdict {
         /// What was seen.
         detail: String,
     },
-    /// The implementation does not claim what the case shows.
+    /// The subject does not claim what the case shows.
     NotClaimed,
     /// The case needs what there is not.
     NotRun {
@@ -46,7 +46,7 @@ pub enum Verdict {
         /// The worst stall.
         stall_ms: u64,
     },
-    /// The implementation under test could not be started, died, or broke the adapter protocol.
+    /// The subject could not be started, died, or broke the adapter protocol.
     SubjectError {
         /// What happened.
         detail: String,

@@ -32,7 +32,7 @@ pub enum Concurrency {
     Alone,
 }
 
-/// What a finding, or a pass, may be due to beside the implementation.
+/// What a finding, or a pass, may be due to beside the subject.
 #[derive(Clone, Copy)]
 pub struct HostNoise<'a> {
     /// What was measured; nothing where time is virtual.
@@ -106,7 +106,7 @@ pub fn judged(
     weighed(scenario, requirements, None, play, times, doubt).report
 }
 
-/// The same, with its weight. What blocks must be `claimed`, where that is said: an implementation is not held up by what it
+/// The same, with its weight. What blocks must be `claimed`, where that is said: a subject is not held up by what it
 /// does not claim.
 pub(super) fn weighed(
     scenario: &Scenario,

@@ -40,7 +40,7 @@ pub enum SuiteError {
     #[error("a gateway that runs already has a broker of its own: which?")]
     #[diagnostic(help("`--broker amqp://…` names it; with `--broker none` what needs events is not run"))]
     WhichBroker,
-    /// The profile describes no implementation.
+    /// The profile describes no subject.
     #[error("the profile has no [{0}]")]
     #[diagnostic(help("add a `[{0}]` table to the profile, or give the command behind `--`"))]
     NoSubject(SubjectKind),

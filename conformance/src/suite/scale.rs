@@ -1,4 +1,4 @@
-//! Shorter or longer times, for implementations that receive their times from the harness.
+//! Shorter or longer times, for subjects that receive their times from the harness.
 
 use std::str::FromStr;
 
@@ -57,7 +57,7 @@ impl TimeScale {
     /// The profile with its times multiplied.
     ///
     /// # Errors
-    /// When an implementation does not receive its times from the harness.
+    /// When a subject does not receive its times from the harness.
     pub fn apply(self, profile: Profile, subjects: &[SubjectKind]) -> Result<Profile, ScaleError> {
         let gateway = profile.gateway.as_ref().filter(|_| subjects.contains(&SubjectKind::Gateway));
         match gateway.map(|gateway| &gateway.access) {

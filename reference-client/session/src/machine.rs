@@ -1,44 +1,22 @@
 //! The machine itself: one owner of the status, the queue, the subscriptions and the timers.
 
+mod writing;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use protocol::{ClientMessage, CloseCode, Dialect, ErrorCode, ServerMessage, Timing};
+use protocol::{ClientMessage, CloseCode, ErrorCode, ServerMessage};
 use serde_json::{Value, json};
 
 use super::backlog::Backlog;
+use super::config::SessionConfig;
 use super::heartbeat::{Due, Heartbeat};
 use super::io::{Command, ConnectionId, DialFailure, Input, Now, Output, SendKind};
-use super::outbox::{Message, Outbox};
+use super::outbox::{Outbox, QueueFull};
 use super::reconnect::{Decision, Reconnect};
 use super::status::Status;
 use super::subscriptions::Subscriptions;
 use super::token::{Token, Tokens};
-
-pub use super::outbox::QueueFull;
-
-/// The machine's configuration.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SessionConfig {
-    /// Delays, intervals and timeouts.
-    pub timing: Timing,
-    /// How the gateway spells the wire.
-    pub dialect: Dialect,
-    /// Whether a lost connection is sought again (BACKOFF-4).
-    pub auto_reconnect: bool,
-    /// Messages kept while they cannot be sent: while there is no connection, and while the one there is takes no more
-    /// (QUEUE-3).
-    pub queue_capacity: usize,
-    /// Requests for subscriptions and for their ends that wait for the connection to take them, at least 1. Those beyond follow
-    /// as they are written.
-    pub request_window: usize,
-    /// The first token.
-    pub token: Token,
-    /// Whether each dial asks for its token instead (TOKEN-2).
-    pub asks_for_token: bool,
-    /// Where the jitter begins.
-    pub seed: u64,
-}
 
 /// A client without I/O.
 #[derive(Debug)]
@@ -236,14 +214,6 @@ impl Session {
         }
     }
 
-    fn send(&mut self, now: Now, kind: String, payload: Value) -> Result<(), QueueFull> {
-        self.outbox.push(Message { kind, payload })?;
-        if let Some(connection) = self.open_connection() {
-            self.flush(now, connection);
-        }
-        Ok(())
-    }
-
     /// QUEUE-2: the order of what happens on opening is part of the contract. The count of redials, though, is reset
     /// only once the connection has proved stable: see [`Reconnect::lived`].
     fn opened(&mut self, now: Now, connection: ConnectionId) {
@@ -259,21 +229,6 @@ impl Session {
         self.subscriptions.renew();
         self.request(now);
         self.emit("connected", json!({ "message": "WebSocket connected" }));
-    }
-
-    /// A frame has been written to the network: there may be room for the next one.
-    fn written(&mut self, now: Now, connection: ConnectionId, kind: SendKind) {
-        // A connection that is closing still writes what it was given before (QUEUE-4).
-        if kind == SendKind::Message {
-            self.outbox.written(connection);
-        }
-        match &mut self.state {
-            State::Open { connection: open, backlog, .. } if *open == connection => {
-                backlog.written(kind);
-                self.request(now);
-            }
-            _ => {}
-        }
     }
 
     fn dial_failed(&mut self, now: Now, connection: ConnectionId, failure: DialFailure) {
@@ -459,36 +414,6 @@ impl Session {
         let old = std::mem::replace(&mut self.status, new);
         assert!(old.may_become(new), "{old} → {new} is no transition");
         self.outputs.push_back(Output::Status { old, new });
-    }
-
-    /// Offers every message that waits. A connection that does not write them holds them no less than the queue does: until they
-    /// are written they count against its capacity (QUEUE-3).
-    fn flush(&mut self, now: Now, connection: ConnectionId) {
-        while let Some(Message { kind, payload }) = self.outbox.offer(connection).cloned() {
-            self.give(now, connection, &ClientMessage::Other { kind, payload }, SendKind::Message);
-        }
-    }
-
-    /// Asks the open connection for what is wanted, as far as it takes requests.
-    fn request(&mut self, now: Now) {
-        while let Some((connection, request)) = self.next_request() {
-            self.give(now, connection, &request, SendKind::Request);
-        }
-    }
-
-    fn next_request(&mut self) -> Option<(ConnectionId, ClientMessage)> {
-        let State::Open { connection, backlog, .. } = &mut self.state else { return None };
-        if !backlog.takes_request(self.config.request_window) {
-            return None;
-        }
-        let request = self.subscriptions.next_request()?;
-        backlog.add_request();
-        Some((*connection, request))
-    }
-
-    fn give(&mut self, now: Now, connection: ConnectionId, message: &ClientMessage, kind: SendKind) {
-        let text = self.config.dialect.encode_client(message, now.wall);
-        self.outputs.push_back(Output::Send { connection, text, kind });
     }
 
     fn open_connection(&self) -> Option<ConnectionId> {

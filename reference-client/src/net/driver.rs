@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::WallClock;
 use super::connection::{self, ConnectionCommand};
@@ -77,7 +77,7 @@ pub(crate) struct Driver<D: Dial, F> {
 
 struct Running {
     commands: mpsc::Sender<ConnectionCommand>,
-    task: JoinHandle<()>,
+    _task: AbortOnDropHandle<()>,
     /// When a closing handshake that does not end is cut short.
     drop_at: Option<Duration>,
 }
@@ -88,12 +88,6 @@ impl Running {
         if let Err(TrySendError::Full(_)) = self.commands.try_send(command) {
             unreachable!("the machine bounds what waits for a connection");
         }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
@@ -231,7 +225,10 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
         let capacity = self.config.queue_capacity + REQUESTS + OTHER_COMMANDS;
         let (commands, inbox) = mpsc::channel(capacity);
         let life = connection::live(id, self.route.clone(), provider, inbox, self.signs.clone());
-        self.connections.insert(id, Running { commands, task: tokio::spawn(life), drop_at: None });
+        self.connections.insert(
+            id,
+            Running { commands, _task: AbortOnDropHandle::new(tokio::spawn(life)), drop_at: None },
+        );
     }
 
     fn deadline(&self) -> Option<Duration> {

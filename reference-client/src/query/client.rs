@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures_util::FutureExt;
 use serde_json::Value;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::entry::{Entry, FetchError, FetchId, Fetcher, Snapshot};
 use super::key::QueryKey;
@@ -185,7 +186,7 @@ impl CacheState {
                 Self::finish(&shared, &finished, id, result);
             });
             if let Some(entry) = self.lock().entries.get_mut(&key) {
-                entry.attach(id, task.abort_handle());
+                entry.attach(id, AbortOnDropHandle::new(task));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Why a fetch brought nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,8 +45,8 @@ pub(super) struct Entry {
 /// The fetch that counts.
 struct Running {
     id: FetchId,
-    /// There once its task is.
-    task: Option<AbortHandle>,
+    /// There once its task is; dropped, it gives the fetch up.
+    task: Option<AbortOnDropHandle<()>>,
 }
 
 impl Entry {
@@ -74,16 +74,14 @@ impl Entry {
 
     /// Another fetch counts from now on; one that was under way is given up.
     pub(super) fn begin(&mut self, id: FetchId) {
-        self.give_up();
         self.running = Some(Running { id, task: None });
         self.snapshot.send_modify(|snapshot| snapshot.fetching = true);
     }
 
     /// The fetch has its task; where it no longer counts, that is ended.
-    pub(super) fn attach(&mut self, id: FetchId, task: AbortHandle) {
-        match &mut self.running {
-            Some(running) if running.id == id => running.task = Some(task),
-            _ => task.abort(),
+    pub(super) fn attach(&mut self, id: FetchId, task: AbortOnDropHandle<()>) {
+        if let Some(running) = self.running.as_mut().filter(|running| running.id == id) {
+            running.task = Some(task);
         }
     }
 
@@ -106,24 +104,12 @@ impl Entry {
 
     /// The data is this; what is being fetched is older.
     pub(super) fn set(&mut self, data: Value) {
-        self.give_up();
+        self.running = None;
         self.snapshot.send_replace(Snapshot { data: Some(Arc::new(data)), ..Snapshot::default() });
     }
 
     /// The data is out of date.
     pub(super) fn spoil(&mut self) {
         self.snapshot.send_modify(|snapshot| snapshot.stale = true);
-    }
-
-    fn give_up(&mut self) {
-        if let Some(task) = self.running.take().and_then(|running| running.task) {
-            task.abort();
-        }
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.give_up();
     }
 }

@@ -5,6 +5,7 @@
 use reference_client::Status;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::gateway::{Accepted, Gateway, client, reaches, soon};
 
@@ -46,11 +47,12 @@ async fn a_proxy_is_gone_through() {
     assert_eq!(head, expected);
     let mut far = soon("the gateway", TcpStream::connect(address)).await.unwrap();
     // The tunnel ends with the test.
-    let tunnel = tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await });
+    let _tunnel = AbortOnDropHandle::new(tokio::spawn(async move {
+        tokio::io::copy_bidirectional(&mut near, &mut far).await
+    }));
     let accepted = Accepted::over(gateway.stream().await).await;
     assert_eq!(accepted.query, "v=1&token=a%2Bb");
     reaches(&mut statuses, &[Status::Connecting, Status::Connected]).await;
-    tunnel.abort();
 }
 
 /// STATE-3: a proxy that refuses is a failed dial; the reason says so, and holds no password.

@@ -2,8 +2,8 @@
 
 use futures_util::FutureExt;
 use protocol::TokenPlace;
-use reference_server::auth::token_in;
-use reference_server::net::{Handshake, Head, HeadError};
+use reference_gateway::{Handshake, Head};
+use reference_server::net::{ReadHeadError, read_head, switching_protocols};
 use tokio::io::AsyncReadExt;
 
 /// Where the request is cut must not matter, and what grants it must be HTTP with nothing in it that the request put there
@@ -16,7 +16,7 @@ fn upgrade_requests() {
         let (first, second) = bytes.split_at(usize::from(cut).min(bytes.len()));
         let (whole, rest) = read(bytes);
         let mut pieces = first.chain(second);
-        let in_pieces = Head::read(&mut pieces).now_or_never().expect("the bytes are there");
+        let in_pieces = read_head(&mut pieces, Vec::new()).now_or_never().expect("the bytes are there");
         let Ok(mut head) = whole else {
             assert!(in_pieces.is_err(), "{in_pieces:?} of bytes that are no head");
             return;
@@ -33,22 +33,23 @@ fn upgrade_requests() {
         assert!(bytes.ends_with(&body));
         assert_eq!(again, head);
         for place in [TokenPlace::Query, TokenPlace::Bearer, TokenPlace::Subprotocol] {
-            let _ = token_in(place, &head.query, |name| head.field(name));
+            let _ = head.token(place);
         }
         if let Ok(handshake) = Handshake::read(&head) {
-            granted(&handshake, head.field("sec-websocket-protocol"));
+            granted(&Handshake { subprotocol: head.field("sec-websocket-protocol"), ..handshake });
         }
     });
 }
 
 /// What is read of these bytes, and what is left unread.
-fn read(mut bytes: &[u8]) -> (Result<Head, HeadError>, &[u8]) {
-    let head = Head::read(&mut bytes).now_or_never().expect("the bytes are there");
+fn read(mut bytes: &[u8]) -> (Result<Head, ReadHeadError>, &[u8]) {
+    let head = read_head(&mut bytes, Vec::new()).now_or_never().expect("the bytes are there");
     (head, bytes)
 }
 
-fn granted(handshake: &Handshake<'_>, subprotocol: Option<&str>) {
-    let answer = handshake.switching_protocols(subprotocol);
+fn granted(handshake: &Handshake<'_>) {
+    let subprotocol = handshake.subprotocol;
+    let answer = switching_protocols(handshake);
     let mut fields = [httparse::EMPTY_HEADER; 5];
     let mut response = httparse::Response::new(&mut fields);
     let parsed = response.parse(answer.as_bytes()).expect("the answer is HTTP");

@@ -27,9 +27,11 @@ pub enum Input {
     Pong(ConnectionId),
     /// The connection is over.
     Closed(ConnectionId),
+    /// More waits for the connection than may: it reads too slowly (BRIDGE-12).
+    Slow(ConnectionId),
     /// Events are to be delivered.
     Deliver(Arc<Delivery>),
-    /// The gateway shuts down: every connection receives close code 1001.
+    /// The gateway shuts down: every connection receives close code 1001, those that open from now on included (CONN-6).
     Shutdown,
     /// Time has passed.
     Timer,
@@ -42,6 +44,8 @@ pub enum Output {
     Send(ConnectionId, Bytes),
     /// Begin the closing handshake.
     Close(ConnectionId, CloseCode),
+    /// Give up what waits for the connection, and close it with 1013 (BRIDGE-12).
+    Shed(ConnectionId),
     /// Drop the connection without a close frame: the peer is presumed dead (HB-2).
     Drop(ConnectionId),
 }

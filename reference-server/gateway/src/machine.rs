@@ -43,6 +43,7 @@ pub struct Gateway {
     heartbeats: Heartbeats,
     expiries: Expiries,
     outputs: VecDeque<Output>,
+    is_draining: bool,
 }
 
 /// A signed-in connection.
@@ -63,6 +64,7 @@ impl Gateway {
             heartbeats,
             expiries: Expiries::default(),
             outputs: VecDeque::new(),
+            is_draining: false,
         }
     }
 
@@ -114,7 +116,14 @@ impl Gateway {
                     self.outputs.push_back(Output::Send(member, delivery.frames.clone()));
                 }
             }
+            Input::Slow(connection) => {
+                if self.sessions.contains_key(&connection) {
+                    self.closed(connection);
+                    self.outputs.push_back(Output::Shed(connection));
+                }
+            }
             Input::Shutdown => {
+                self.is_draining = true;
                 let all: Vec<_> = self.sessions.keys().copied().collect();
                 for connection in all {
                     self.end(connection, CloseCode::GOING_AWAY);
@@ -125,6 +134,9 @@ impl Gateway {
     }
 
     fn opened(&mut self, now: Now, connection: ConnectionId, claims: Claims) {
+        if self.is_draining {
+            return self.outputs.push_back(Output::Close(connection, CloseCode::GOING_AWAY));
+        }
         let own = RoomName::on_connect(&claims);
         let user_id = claims.user_id.to_string();
         let expires_at = claims.expires_at.saturating_add(self.config.leeway_s);

@@ -1,5 +1,7 @@
 //! The machine against its requirements: examples first, then arbitrary interleavings against a model.
 
+mod ending;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,18 +154,6 @@ fn heartbeats_drop_dead_peers() {
         assert_eq!(drain(&mut gateway), [Output::Drop(ConnectionId(2))]);
         assert_eq!(gateway.census().connections.total, 1);
     }
-}
-
-/// CONN-6: every connection is closed with 1001, and no state is left.
-#[test]
-fn shutdown_leaves_nothing() {
-    let mut gateway = machine(Dialect::default());
-    open(&mut gateway, 1, "a");
-    open(&mut gateway, 2, "b");
-    let closed = [1, 2].map(|id| Output::Close(ConnectionId(id), CloseCode::GOING_AWAY));
-    assert_eq!(take(&mut gateway, Input::Shutdown), closed);
-    assert!(gateway.is_empty());
-    assert!(say(&mut gateway, 1, r#"{"type":"ping"}"#).is_empty(), "a late sign changes nothing");
 }
 
 const USERS: [&str; 3] = ["ann", "bob", "cat"];

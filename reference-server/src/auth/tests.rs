@@ -145,21 +145,6 @@ fn minted_tokens_are_good() {
     assert_eq!(mint(&public, &request, 0), Err(MintError));
 }
 
-/// Each place is looked at alone.
-#[test]
-fn tokens_stand_in_their_place() {
-    let header = |name: &str| match name {
-        "authorization" => Some("bearer x.y"),
-        "sec-websocket-protocol" => Some("p.q"),
-        _ => None,
-    };
-    assert_eq!(token_in(TokenPlace::Query, "a=1&token=t.u", header), Ok("t.u"));
-    assert_eq!(token_in(TokenPlace::Query, "mytoken=t", header), Err(AuthError::Missing));
-    assert_eq!(token_in(TokenPlace::Query, "token=", header), Err(AuthError::Missing));
-    assert_eq!(token_in(TokenPlace::Bearer, "token=t", header), Ok("x.y"));
-    assert_eq!(token_in(TokenPlace::Subprotocol, "token=t", header), Ok("p.q"));
-}
-
 /// No library signs with `none`, so the parts are put together by hand.
 fn unsigned(claims: &Value) -> String {
     let good = token(HS256, SECRET, claims);

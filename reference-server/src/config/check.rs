@@ -1,31 +1,35 @@
 //! From settings as they are written to a configuration that can be used.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use protocol::{format_duration, parse_duration};
 
 use super::error::ConfigError;
-use super::settings::{HIDDEN, Settings};
+use super::file::HIDDEN;
+use super::settings::Settings;
 use super::{Config, LogFormat, PREFETCH, TlsFiles, WatchConfig};
-use crate::auth::{Algorithm, Key, TokenVerifier};
 use crate::broker::{QueueKind, RabbitMqConfig};
-use crate::net::ConnectionLimits;
-use reference_gateway::{GatewayConfig, RateLimit, RoutingTable};
+use reference_gateway::{
+    ConnectionLimits, GatewayConfig, RateLimit, Resource, Route, RouteError, RoutingTable,
+};
 
 /// Longest name of an exchange or a queue; AMQP carries 255 bytes, and the gateway appends to some.
 const MAX_AMQP_NAME_BYTES: usize = 230;
-/// Paths that are never upgraded.
-const OWN_PAGES: [&str; 4] = ["/healthz", "/readyz", "/stats", "/metrics"];
 
 impl Settings {
     /// The configuration.
     ///
     /// # Errors
-    /// Names the first thing that is wrong.
+    /// Names the first thing that is wrong, and where it stands if that is in the file. The line itself is not shown: it, or one beside
+    /// it, may hold a secret.
     pub fn check(&self) -> Result<Config, ConfigError> {
+        self.checked().map_err(|error| match error.setting() {
+            Some(setting) => self.places.locate(setting, error),
+            None => error,
+        })
+    }
+
+    fn checked(&self) -> Result<Config, ConfigError> {
         self.is_filled_in()?;
         let verification = self.verification()?;
         let defaults = Config::with_secret("");
@@ -42,7 +46,7 @@ impl Settings {
             return Err(value("path", &path, "a path begins with `/`"));
         }
         let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#');
-        if path == "/" || path.contains(odd) || OWN_PAGES.contains(&path.as_str()) {
+        if path == "/" || path.contains(odd) || Resource::status_page(&path).is_some() {
             return Err(value(
                 "path",
                 &path,
@@ -57,7 +61,7 @@ impl Settings {
             rabbitmq: self.rabbitmq()?,
             routing: match &self.routes {
                 None => defaults.routing,
-                Some(rows) => RoutingTable::new(rows.clone())?,
+                Some(rows) => self.routing(rows)?,
             },
             gateway: GatewayConfig {
                 dialect,
@@ -167,59 +171,13 @@ impl Settings {
         }
     }
 
-    fn verification(&self) -> Result<TokenVerifier, ConfigError> {
-        let keys = self.keys()?;
-        let algorithms: BTreeSet<Algorithm> = match &self.algorithms {
-            None => keys.iter().map(Key::default_algorithm).collect(),
-            Some(names) if names.is_empty() => {
-                return Err(value("algorithms", "empty", "name at least one, such as HS256"));
-            }
-            Some(names) => names.iter().map(|name| name.parse()).collect::<Result<_, _>>()?,
-        };
-        if let Some(keyless) =
-            algorithms.iter().find(|algorithm| !keys.iter().any(|key| key.fits(**algorithm)))
-        {
-            return Err(ConfigError::Keyless(*keyless));
-        }
-        Ok(TokenVerifier {
-            keys,
-            algorithms,
-            leeway_s: time("leeway", self.leeway.as_deref(), Duration::ZERO)?.as_secs(),
-            audience: self.audience.clone().unwrap_or_default(),
-            issuer: self.issuer.clone().unwrap_or_default(),
+    /// The error of one row is placed at that row.
+    fn routing(&self, rows: &[Route]) -> Result<RoutingTable, ConfigError> {
+        RoutingTable::new(rows.to_vec()).map_err(|error| {
+            let (RouteError::Pattern { event } | RouteError::Room { event, .. }) = &error;
+            let row = rows.iter().position(|row| row.event == *event).unwrap_or_default();
+            self.places.locate(&format!("route[{row}]"), error.into())
         })
-    }
-
-    fn keys(&self) -> Result<Vec<Key>, ConfigError> {
-        let mut keys = Vec::new();
-        let secret = match (&self.jwt_secret, &self.jwt_secret_file) {
-            (Some(secret), _) => Some(secret.clone()),
-            (None, Some(path)) => Some(read(path)?),
-            (None, None) => None,
-        };
-        for secret in secret.iter().chain(&self.jwt_secret_previous) {
-            keys.push(Key::secret(None, secret.as_str()));
-        }
-        for path in self.jwt_public_keys.iter().flatten() {
-            keys.push(public(None, path)?);
-        }
-        for key in self.keys.iter().flatten() {
-            let kid = key.kid.clone();
-            keys.push(match (&key.secret, &key.secret_file, &key.public_key_file) {
-                (Some(secret), None, None) if !secret.is_empty() => Key::secret(kid, secret.as_str()),
-                (None, Some(path), None) => Key::secret(kid, read(path)?),
-                (None, None, Some(path)) => public(kid, path)?,
-                _ => {
-                    let hint = "it has one of `secret`, `secret_file` and `public_key_file`";
-                    return Err(value("key", kid.as_deref().unwrap_or("nameless"), hint));
-                }
-            });
-        }
-        match (keys.is_empty(), self.dev) {
-            (false, _) => Ok(keys),
-            (true, Some(true)) => Ok(vec![Key::random().map_err(ConfigError::NoSecretMade)?]),
-            (true, Some(false) | None) => Err(ConfigError::NoKey),
-        }
     }
 
     fn allowed_origins(&self) -> Result<Vec<String>, ConfigError> {
@@ -240,7 +198,8 @@ impl Settings {
         match (&self.tls_cert, &self.tls_key) {
             (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert: cert.clone(), key: key.clone() })),
             (None, None) => Ok(None),
-            _ => Err(value("tls_cert", "given without `tls_key`, or the other way round", "TLS needs both")),
+            (Some(_), None) => Err(value("tls_cert", "given without `tls_key`", "TLS needs both")),
+            (None, Some(_)) => Err(value("tls_key", "given without `tls_cert`", "TLS needs both")),
         }
     }
 
@@ -297,11 +256,15 @@ fn small(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
 }
 
-fn value(name: &'static str, value: &str, hint: &'static str) -> ConfigError {
+pub(super) fn value(name: &'static str, value: &str, hint: &'static str) -> ConfigError {
     ConfigError::Value { name, value: value.to_owned(), hint }
 }
 
-fn time(name: &'static str, text: Option<&str>, default: Duration) -> Result<Duration, ConfigError> {
+pub(super) fn time(
+    name: &'static str,
+    text: Option<&str>,
+    default: Duration,
+) -> Result<Duration, ConfigError> {
     match text {
         None => Ok(default),
         Some(text) => parse_duration(text).map_err(|source| ConfigError::Duration { name, source }),
@@ -333,19 +296,4 @@ fn amqp_name(name: &'static str, given: Option<&str>, default: &str) -> Result<S
         return Err(value(name, "too long", "it has at most 230 bytes"));
     }
     Ok(text.to_owned())
-}
-
-/// A secret from a file, without the line's end.
-fn read(path: &Path) -> Result<String, ConfigError> {
-    let text =
-        fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    match text.trim() {
-        "" => Err(ConfigError::NoKey),
-        secret => Ok(secret.to_owned()),
-    }
-}
-
-fn public(kid: Option<String>, path: &Path) -> Result<Key, ConfigError> {
-    let pem = fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    Key::public(kid, &pem).map_err(|source| ConfigError::Key { path: path.to_owned(), source })
 }

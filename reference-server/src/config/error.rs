@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use protocol::{DialectError, DurationError};
 
+use super::place::Place;
 use crate::auth::{AlgorithmError, KeyError};
 use reference_gateway::RouteError;
 
@@ -18,13 +19,25 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file is not a configuration; the message names the line.
-    #[error("{}: {message}", path.display())]
+    /// The file is not a configuration.
+    #[error("{}: {place}: {message}", path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// Where.
+        place: Place,
+        /// What is wrong.
         message: String,
+    },
+    /// A setting of the file cannot be used.
+    #[error("{}: {place}: {source}", path.display())]
+    Located {
+        /// The file.
+        path: PathBuf,
+        /// Where its value stands.
+        place: Place,
+        /// What is wrong.
+        source: Box<Self>,
     },
     /// There is nothing to verify tokens with.
     #[error(
@@ -72,4 +85,22 @@ pub enum ConfigError {
     /// A row of the routing table cannot be used.
     #[error(transparent)]
     Route(#[from] RouteError),
+}
+
+impl ConfigError {
+    /// The setting that it is about, where it is about one.
+    pub(super) fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::Duration { name, .. } | Self::Value { name, .. } => Some(name),
+            Self::Algorithm(_) | Self::Keyless(_) => Some("algorithms"),
+            Self::Dialect(_) => Some("dialect"),
+            Self::Route(_) => Some("route"),
+            Self::Read { .. }
+            | Self::Syntax { .. }
+            | Self::Located { .. }
+            | Self::NoKey
+            | Self::NoSecretMade(_)
+            | Self::Key { .. } => None,
+        }
+    }
 }

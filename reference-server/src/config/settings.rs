@@ -1,15 +1,14 @@
 //! What can be set, as it is written: by flags, by the environment, or in a TOML file.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[cfg(feature = "cli")]
 use clap::builder::{BoolishValueParser, OsStringValueParser, TypedValueParser};
 use protocol::Dialect;
 use serde::{Deserialize, Serialize};
-use toml::Value;
 
-use super::error::ConfigError;
+use super::keys::KeySetting;
+use super::place::Places;
 use reference_gateway::Route;
 
 /// Settings that have been read and not yet checked. In a file the names are the flags', with `_` for `-`.
@@ -333,115 +332,14 @@ pub struct Settings {
     #[cfg_attr(feature = "cli", arg(skip))]
     #[serde(rename = "key", skip_serializing_if = "Option::is_none")]
     pub(super) keys: Option<Vec<KeySetting>>,
-}
-
-/// A key with a name. It has exactly one of the other three.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct KeySetting {
-    /// The `kid` of the tokens that it verifies; without it, of any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) kid: Option<String>,
-    /// A secret of tokens signed by HMAC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) secret: Option<String>,
-    /// A file that holds one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) secret_file: Option<PathBuf>,
-    /// A file with a public key in PEM.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) public_key_file: Option<PathBuf>,
-}
-
-/// What stands for a secret where settings are shown.
-pub(super) const HIDDEN: &str = "***";
-/// The two places of the secret.
-const SECRETS: [&str; 2] = ["jwt_secret", "jwt_secret_file"];
-
-impl Settings {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is not TOML, or has an unknown key; the message shows the line.
-    pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Self::parse(path, &text)
-    }
-
-    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| {
-            // The reader's own rendering shows the line itself, which may hold a secret.
-            let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
-            let line = before.matches('\n').count() + 1;
-            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-            let message = format!("line {line}, column {column}: {}", unquoted(error.message()));
-            ConfigError::Syntax { path: path.to_owned(), message }
-        })
-    }
-
-    /// These settings, and below them those of `other` where these say nothing.
-    pub(super) fn over(&self, other: &Self) -> Self {
-        let (mut table, upper) = (other.table(), self.table());
-        // Where the secret stands is one question, and the later answer counts.
-        if SECRETS.iter().any(|name| upper.contains_key(*name)) {
-            SECRETS.iter().for_each(|name| drop(table.remove(*name)));
-        }
-        table.extend(upper);
-        table.try_into().expect("settings that were written can be read")
-    }
-
-    /// These settings for another process, which would not know a secret that development mode makes up here.
-    #[cfg(feature = "cli")]
-    pub(crate) fn with_known_secrets(self) -> Self {
-        Self { dev: None, ..self }
-    }
-
-    /// The settings as a file says them, secrets hidden (AUTH-8).
-    pub(super) fn shown(mut self) -> String {
-        let hide = |secret: &mut Option<String>| {
-            if secret.is_some() {
-                *secret = Some(HIDDEN.to_owned());
-            }
-        };
-        hide(&mut self.jwt_secret);
-        hide(&mut self.jwt_secret_previous);
-        hide(&mut self.sentry_dsn);
-        for key in self.keys.iter_mut().flatten() {
-            hide(&mut key.secret);
-        }
-        if let Some(mut url) = self.amqp_url.as_deref().and_then(|url| url::Url::parse(url).ok()) {
-            if url.password().is_some() {
-                // A URL that has a password takes another one.
-                let _ = url.set_password(Some(HIDDEN));
-            }
-            self.amqp_url = Some(url.to_string());
-        }
-        toml::to_string(&self).expect("settings can be written")
-    }
-
-    /// What is set. An empty text is nothing: it is what an orchestrator makes of a variable that it does not know.
-    fn table(&self) -> toml::Table {
-        let mut table = toml::Table::try_from(self).expect("settings can be written");
-        let says = |value: &Value| value.as_str() != Some("");
-        table.retain(|_, value| match value {
-            Value::Array(values) if !values.is_empty() => {
-                values.retain(says);
-                !values.is_empty()
-            }
-            value => says(value),
-        });
-        table
-    }
+    /// Where these stand in their file.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    #[serde(skip)]
+    pub(super) places: Places,
 }
 
 /// Reads a path, be it empty: whatever is set to nothing is not set.
 #[cfg(feature = "cli")]
 fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
-}
-
-/// A reader's message without what it quotes of a value: only names of keys stand in backticks.
-fn unquoted(message: &str) -> &str {
-    message.split_once(": string \"").or_else(|| message.split_once(": \"")).map_or(message, |(says, _)| says)
 }

@@ -86,6 +86,30 @@ fn mistakes_are_named() {
     assert!(error.contains("line 2"), "{error}");
 }
 
+/// An error about a value names the file, the line and the column, where the value is the file's; one that a flag gives has no line.
+#[test]
+fn values_have_a_place() {
+    for (file, says) in [
+        ("\npath = \"ws\"", "t.toml: line 2, column 8: `path` is ws"),
+        ("\nping_interval = \"fast\"", "t.toml: line 2, column 17: `ping_interval`"),
+        ("shards = 0", "t.toml: line 1, column 10: `shards` is 0"),
+        ("algorithms = [\"none\"]", "t.toml: line 1, column 14: `algorithms`"),
+        ("jwt_public_keys = [\"/nowhere\"]", "t.toml: line 1, column 19: cannot read /nowhere"),
+        ("\n[dialect]\npong = \"ping\"", "t.toml: line 2, column 1: "),
+        ("[[key]]\nsecret = \"s\"\n[[key]]\nkid = \"a\"", "t.toml: line 3, column 1: `key` is a"),
+        (
+            "[[route]]\nevent = \"a\"\nrooms = []\n[[route]]\nevent = \"a*b\"\nrooms = []",
+            "t.toml: line 4, column 1: route `a*b`",
+        ),
+        ("jwt_secret_previous = \"***\"", "t.toml: line 1, column 23: `jwt_secret_previous`"),
+    ] {
+        let error = config(&[], file).unwrap_err().to_string();
+        assert!(error.starts_with(says), "{file}: {error}");
+    }
+    let error = config(&["--path", "ws"], "\npath = \"/ws\"").unwrap_err().to_string();
+    assert!(error.starts_with("`path` is ws"), "{error}");
+}
+
 /// A name that AMQP cannot carry is refused here, not by the broker.
 #[test]
 fn names_are_short() {

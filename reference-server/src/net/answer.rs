@@ -2,12 +2,13 @@
 
 use std::io;
 
+use reference_gateway::Status;
 use serde_json::Value;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-/// A status, a few fields, a body, and the end of the connection.
+/// A status, a few fields, and a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub(super) struct Answer {
     status: u16,
     reason: &'static str,
     content_type: &'static str,
@@ -29,6 +30,12 @@ impl Answer {
             body,
             is_head_only: false,
         }
+    }
+
+    /// The response that was decided on.
+    pub(super) fn of(status: Status) -> Self {
+        let answer = Self::plain(status.code, status.reason);
+        status.fields.iter().fold(answer, |answer, (name, value)| answer.with(name, value))
     }
 
     /// A page.
@@ -56,14 +63,23 @@ impl Answer {
 
     /// Sends it and ends the sending side.
     pub(super) async fn send(self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
-        let Self { status, reason, content_type, fields, body, is_head_only } = self;
-        let head = format!(
-            "HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n{fields}\
-             Connection: close\r\n\r\n",
-            body.len()
-        );
-        let content = if is_head_only { "" } else { body.as_str() };
-        stream.write_all((head + content).as_bytes()).await?;
+        let text = self.with("Connection", "close").text();
+        stream.write_all(text.as_bytes()).await?;
         stream.shutdown().await
+    }
+
+    /// Sends it on a connection on which another request may follow.
+    pub(super) async fn send_and_stay(self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+        stream.write_all(self.text().as_bytes()).await?;
+        stream.flush().await
+    }
+
+    fn text(self) -> String {
+        let Self { status, reason, content_type, fields, body, is_head_only } = self;
+        let length = body.len();
+        let content = if is_head_only { "" } else { body.as_str() };
+        format!(
+            "HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{fields}\r\n{content}"
+        )
     }
 }

@@ -2,9 +2,8 @@
 
 use std::io;
 
+use reference_gateway::Head;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-
-use super::head::Head;
 
 /// Largest body that is read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -50,12 +49,13 @@ pub(super) async fn read(
 
 #[cfg(test)]
 mod tests {
+    use super::super::head::read_head;
     use super::*;
     use std::io::Cursor;
 
     async fn body(request: &str) -> Result<Vec<u8>, BodyError> {
         let mut stream = pipe(request);
-        let head = Head::read(&mut stream).await.unwrap();
+        let head = read_head(&mut stream, Vec::new()).await.unwrap();
         read(&mut stream, &head).await
     }
 
@@ -69,7 +69,7 @@ mod tests {
     async fn what_is_announced_is_read() {
         assert_eq!(body("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcd").await.unwrap(), b"abc");
         let (begin, end) = ("POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nab", "cd");
-        let head = Head::read(&mut begin.as_bytes()).await.unwrap();
+        let head = read_head(&mut begin.as_bytes(), Vec::new()).await.unwrap();
         assert_eq!(read(&mut pipe(end), &head).await.unwrap(), b"abcd");
         let short = read(&mut pipe("c"), &head).await;
         assert!(matches!(short, Err(BodyError::Io(_))), "{short:?}");
@@ -81,7 +81,7 @@ mod tests {
         for (version, sent, asked) in [("1.1", "", true), ("1.1", "abc", false), ("1.0", "", false)] {
             let head =
                 format!("POST / HTTP/{version}\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n{sent}");
-            let head = Head::read(&mut head.as_bytes()).await.unwrap();
+            let head = read_head(&mut head.as_bytes(), Vec::new()).await.unwrap();
             let mut answers = Vec::new();
             let mut stream = tokio::io::join(&b"abc"[sent.len()..], &mut answers);
             assert_eq!(read(&mut stream, &head).await.unwrap(), b"abc");

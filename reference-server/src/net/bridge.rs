@@ -1,84 +1,65 @@
-//! From the broker to the shards: each event is read, routed and encoded once, and acknowledged once every shard has it.
+//! Drives the [`Bridge`]: deliveries of the broker go in, batches go to the shards, and what all of them have is acknowledged.
 
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use reference_gateway::{Bridge, Broadcast};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::shard::{ServerContext, ShardCommand, now};
+use super::context::{ServerContext, now};
+use super::shard::ShardCommand;
 use crate::broker::{EventSource, SourceEvent, Tag};
-use reference_gateway::{Deliveries, Delivery, Event};
-
-/// Deliveries that make one batch at most.
-const BATCH: usize = 256;
-/// Bytes of bodies after which a batch goes out. Sockets are written to between batches, so an outbox does not
-/// accumulate what a fast reader could already have read.
-const BATCH_BYTES: usize = 256 * 1024;
 
 /// Carries events until it is dropped.
-pub(super) struct Bridge<S, I> {
-    pub(super) source: S,
-    pub(super) shared: Arc<ServerContext>,
-    pub(super) shards: Vec<mpsc::Sender<ShardCommand<I>>>,
+pub(super) struct BridgeDriver<S, I> {
+    source: S,
+    shared: Arc<ServerContext>,
+    shards: Vec<mpsc::Sender<ShardCommand<I>>>,
+    bridge: Bridge<Tag>,
 }
 
-/// Events that are on their way together.
-struct Batch {
-    deliveries: Deliveries,
-    events: usize,
-    /// Of the bodies.
-    bytes: usize,
-    /// When the first of them came.
-    received: Instant,
-    last: Option<Tag>,
-}
+impl<S: EventSource, I: Send + 'static> BridgeDriver<S, I> {
+    pub(super) fn new(
+        source: S,
+        shared: Arc<ServerContext>,
+        shards: Vec<mpsc::Sender<ShardCommand<I>>>,
+    ) -> Self {
+        let config = &shared.config;
+        let bridge = Bridge::new(config.routing.clone(), config.gateway.dialect.clone(), shards.len());
+        Self { source, shared, shards, bridge }
+    }
 
-impl<S: EventSource, I: Send + 'static> Bridge<S, I> {
     /// Runs until the shards have ended.
     pub(super) async fn run(mut self) {
         loop {
             let mut next = Some(self.source.next().await);
-            let mut batch =
-                Batch { deliveries: Deliveries::default(), events: 0, bytes: 0, received: now(), last: None };
+            let received = now();
             // Deliveries that are ready join the batch.
             while let Some(event) = next {
-                self.take(event, &mut batch).await;
-                next = if batch.last.is_some() && batch.events < BATCH && batch.bytes < BATCH_BYTES {
-                    self.source.next().now_or_never()
-                } else {
-                    None
-                };
+                self.take(event).await;
+                next = if self.bridge.may_grow() { self.source.next().now_or_never() } else { None };
             }
-            let Some(last) = batch.last else { continue };
-            self.shared.metrics.events.inc_by(batch.events as u64);
-            let deliveries = batch.deliveries.finish().into_iter().map(Arc::new).collect();
-            if !self.hand_over(deliveries, batch.received).await {
-                return;
+            let Some(broadcast) = self.bridge.broadcast() else { continue };
+            self.shared.metrics.events.inc_by(broadcast.events as u64);
+            match self.hand_over(broadcast, received).await {
+                Some(last) => self.source.acknowledge_up_to(last).await,
+                None => return,
             }
-            self.source.acknowledge_up_to(last).await;
         }
     }
 
-    async fn take(&mut self, event: SourceEvent, batch: &mut Batch) {
+    async fn take(&mut self, event: SourceEvent) {
         match event {
             SourceEvent::Up => drop(self.shared.metrics.broker_up.set(1)),
             // The broker has put back what was not acknowledged; it will deliver it again.
             SourceEvent::Down => drop(self.shared.metrics.broker_up.set(0)),
-            SourceEvent::Delivery { tag, body } => match Event::parse(&body) {
-                Ok(event) => {
-                    let now = (self.shared.wall)();
-                    let dialect = &self.shared.config.gateway.dialect;
-                    let routed = self.shared.config.routing.route(&event, dialect, now);
-                    if routed.skipped > 0 {
-                        self.shared.metrics.skipped_rooms.inc_by(routed.skipped as u64);
-                        tracing::warn!(event = event.name, "its data does not say whose it is");
-                    }
-                    batch.deliveries.push(routed);
-                    batch.events += 1;
-                    batch.bytes += body.len();
-                    batch.last = Some(tag);
+            SourceEvent::Delivery { tag, body } => match self.bridge.take(tag, &body, (self.shared.wall)()) {
+                Ok(joined) if joined.skipped > 0 => {
+                    self.shared.metrics.skipped_rooms.inc_by(joined.skipped as u64);
+                    tracing::warn!(event = joined.event, "its data does not say whose it is");
                 }
+                Ok(_) => {}
                 Err(error) => {
                     self.shared.metrics.poison.inc();
                     tracing::warn!("a message was rejected: {error}");
@@ -88,22 +69,20 @@ impl<S: EventSource, I: Send + 'static> Bridge<S, I> {
         }
     }
 
-    /// Gives the events to every shard and waits for each ack; false when a shard has ended.
-    async fn hand_over(&self, deliveries: Vec<Arc<Delivery>>, received: Instant) -> bool {
+    /// Gives the batch to every shard and waits for each; returns what is to be acknowledged, or none when a shard has ended.
+    async fn hand_over(&mut self, broadcast: Broadcast, received: Instant) -> Option<Tag> {
         let mut acks = Vec::new();
         for shard in &self.shards {
             let (ack, acked) = oneshot::channel();
-            let mail = ShardCommand::Events { deliveries: deliveries.clone(), received, ack };
-            if shard.send(mail).await.is_err() {
-                return false;
-            }
+            let deliveries = broadcast.deliveries.clone();
+            shard.send(ShardCommand::Events { deliveries, received, ack }).await.ok()?;
             acks.push(acked);
         }
-        for acked in acks {
-            if acked.await.is_err() {
-                return false;
-            }
+        let mut last = None;
+        for (shard, acked) in acks.into_iter().enumerate() {
+            acked.await.ok()?;
+            last = self.bridge.accepted(shard);
         }
-        true
+        last
     }
 }

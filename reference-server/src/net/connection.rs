@@ -1,32 +1,51 @@
 //! One connection from its first byte to its last.
 
 use std::io;
-use std::net::IpAddr;
+use std::time::Duration;
 
 use protocol::{Claims, CloseCode};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, WriteHalf};
 use tokio::sync::mpsc;
 
 use super::answer::Answer;
-use super::head::{Head, HeadError};
+use super::context::ServerContext;
+use super::head::{ReadHeadError, read_head};
 use super::listen::Listen;
-use super::routes::serve;
-use super::shard::{ConnectionEvent, ServerContext};
+use super::outbox::Outbox;
+use super::routes::{Served, serve};
+use super::seat::Seat;
 use super::socket::{Ended, Received, Socket, SocketLimits};
 use super::upgrade::SignedIn;
 use crate::metrics::{End, Refusal};
-use reference_gateway::{ConnectionId, Input};
+use reference_gateway::{ConnectionId, Head, Input};
 
 /// Orders that wait for a connection. It ends by the first, so there are never more.
 const ORDERS: usize = 2;
+/// Requests of one connection at most: a scraper's connection is made anew now and then, so that load balancers can move it.
+const MAX_PAGES: usize = 1000;
+/// Longest time between two requests; scrapers ask every minute or more often.
+const IDLE: Duration = Duration::from_secs(75);
 
 /// A command from the shard to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionCommand {
     /// Begin the closing handshake.
     Close(CloseCode),
-    /// Say goodbye with this code, if the socket takes it, and go: the peer reads too slowly.
-    Shed(CloseCode),
+    /// Say goodbye, if the socket takes it, and go: the peer reads too slowly.
+    Shed,
+}
+
+/// What a connection sends its shard.
+pub(super) enum ConnectionEvent<S> {
+    /// It is signed in.
+    Opened {
+        id: ConnectionId,
+        claims: Claims,
+        outbox: Outbox<WriteHalf<S>>,
+        orders: mpsc::Sender<ConnectionCommand>,
+    },
+    /// Something for the machine.
+    Input(Input),
 }
 
 /// A request that asked for a WebSocket and got one.
@@ -44,23 +63,39 @@ impl<S> Opened<S> {
     }
 }
 
-/// Answers the one request of a new connection. A peer that does not finish it in time is dropped (CONN-8).
+/// Answers the requests of a new connection, until one of them is for a WebSocket. A peer that does not finish a request in time is
+/// dropped (CONN-8); between requests for pages it may be silent for longer.
 pub(super) async fn open<L: Listen>(
     incoming: L::Incoming,
-    peer: IpAddr,
+    mut seat: Seat,
     shared: &ServerContext,
 ) -> Option<Opened<L::Stream>> {
+    let mut left = MAX_PAGES;
     let opening = async {
         let mut stream = L::open(incoming).await?;
-        let Some(head) = request(&mut stream).await? else {
-            shared.metrics.refuse(Refusal::Request);
-            return Ok(None);
-        };
-        let signed_in = serve(&mut stream, &head, peer, shared).await?;
-        Ok::<_, io::Error>(signed_in.map(|signed_in| Opened { stream, signed_in, leftover: head.leftover }))
+        let served = exchange(&mut stream, Vec::new(), &mut seat, &mut left, shared).await?;
+        Ok((stream, served))
     };
-    match tokio::time::timeout(shared.config.connect_timeout, opening).await {
-        Ok(Ok(opened)) => opened,
+    let (mut stream, mut served) = in_time(shared, opening).await?;
+    loop {
+        let (outcome, leftover) = served?;
+        let read = match outcome {
+            Served::Upgraded(signed_in) => return Some(Opened { stream, signed_in, leftover }),
+            Served::Ended => return None,
+            Served::Answered => next_bytes(&mut stream, leftover, IDLE).await?,
+        };
+        if !seat.resume() {
+            shared.metrics.refuse(Refusal::Capacity);
+            return None;
+        }
+        served = in_time(shared, exchange(&mut stream, read, &mut seat, &mut left, shared)).await?;
+    }
+}
+
+/// One request and its answer, within the time that a handshake may take.
+async fn in_time<T>(shared: &ServerContext, exchange: impl Future<Output = io::Result<T>>) -> Option<T> {
+    match tokio::time::timeout(shared.config.connect_timeout, exchange).await {
+        Ok(Ok(done)) => Some(done),
         Ok(Err(error)) => {
             tracing::debug!("a connection broke before it was served: {error}");
             None
@@ -72,15 +107,53 @@ pub(super) async fn open<L: Listen>(
     }
 }
 
+/// Reads a request, of which `read` has been read already, and answers it; says what was read behind it.
+async fn exchange(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    read: Vec<u8>,
+    seat: &mut Seat,
+    left: &mut usize,
+    shared: &ServerContext,
+) -> io::Result<Option<(Served, Vec<u8>)>> {
+    let Some(head) = request(stream, read).await? else {
+        shared.metrics.refuse(Refusal::Request);
+        return Ok(None);
+    };
+    *left -= 1;
+    let peer = seat.peer();
+    let served = serve(stream, &head, peer, shared, || *left > 0 && seat.rest()).await?;
+    Ok(Some((served, head.leftover)))
+}
+
+/// The first bytes of the next request, if one comes.
+async fn next_bytes(
+    stream: &mut (impl AsyncRead + Unpin),
+    leftover: Vec<u8>,
+    idle: Duration,
+) -> Option<Vec<u8>> {
+    if !leftover.is_empty() {
+        return Some(leftover);
+    }
+    let mut read = leftover;
+    match tokio::time::timeout(idle, stream.read_buf(&mut read)).await {
+        Ok(Ok(1..)) => Some(read),
+        // It is idle for too long, or has ended.
+        Ok(Ok(0) | Err(_)) | Err(_) => None,
+    }
+}
+
 /// Reads a request; bytes that are none are answered here.
-pub(super) async fn request(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<Option<Head>> {
-    match Head::read(stream).await {
+pub(super) async fn request(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    read: Vec<u8>,
+) -> io::Result<Option<Head>> {
+    match read_head(stream, read).await {
         Ok(head) => Ok(Some(head)),
-        Err(HeadError::Malformed) => {
+        Err(ReadHeadError::Malformed(_)) => {
             Answer::plain(400, "Bad Request").send(stream).await?;
             Ok(None)
         }
-        Err(HeadError::Io(error)) => Err(error),
+        Err(ReadHeadError::Io(error)) => Err(error),
     }
 }
 
@@ -139,7 +212,7 @@ where
             order = orders.recv() => {
                 match order {
                     Some(ConnectionCommand::Close(code)) => socket.close(code).await,
-                    Some(ConnectionCommand::Shed(code)) => socket.shed(code),
+                    Some(ConnectionCommand::Shed) => socket.shed(),
                     // The machine has given the connection up.
                     None => return Teardown::GivenUp,
                 }
@@ -164,5 +237,24 @@ where
         if signs.send(ConnectionEvent::Input(input)).await.is_err() {
             return Teardown::Goodbye;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+
+    /// What was read already is next, then what comes; a peer that sends nothing is waited for no longer than it may be idle.
+    #[tokio::test]
+    async fn an_idle_peer_is_let_go() {
+        let (mut near, mut far) = tokio::io::duplex(8);
+        let long = Duration::from_secs(60);
+        assert_eq!(next_bytes(&mut near, b"GET".to_vec(), Duration::ZERO).await, Some(b"GET".to_vec()));
+        far.write_all(b"HEAD").await.unwrap();
+        assert_eq!(next_bytes(&mut near, Vec::new(), long).await, Some(b"HEAD".to_vec()));
+        assert_eq!(next_bytes(&mut near, Vec::new(), Duration::from_millis(1)).await, None);
+        drop(far);
+        assert_eq!(next_bytes(&mut near, Vec::new(), long).await, None);
     }
 }

@@ -8,9 +8,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answer::Answer;
 use super::body::{self, BodyError};
-use super::head::Head;
-use super::shard::ServerContext;
+use super::context::ServerContext;
 use crate::dev::{self, DevError};
+use reference_gateway::Head;
 
 /// Answers a request for a path under `/dev`.
 pub(super) async fn answer(

@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::task::{JoinSet, LocalSet};
 
+use super::answer::Answer;
 use super::connection::request;
-use super::handshake::Handshake;
 use super::listen::Listen;
 use super::server::ACCEPT_AGAIN;
 use super::socket::{Received, Socket, SocketLimits};
-use reference_gateway::{binary_frame, text_frame};
+use super::upgrade::switching_protocols;
+use reference_gateway::{Handshake, binary_frame, text_frame};
 
 /// Connections at once; further ones wait.
 const MAX_CONNECTIONS: usize = 256;
@@ -67,8 +68,8 @@ async fn echo<L: Listen>(incoming: L::Incoming, limits: SocketLimits) {
             Received::Binary(bytes) => binary_frame(&bytes),
             Received::Ping | Received::Pong => continue,
         };
-        if socket.outbox().append(frame) > limits.outbox_bytes {
-            socket.shed(protocol::CloseCode::TRY_AGAIN_LATER);
+        if !socket.outbox().append(frame) {
+            socket.shed();
             break;
         }
         socket.outbox().flush();
@@ -78,15 +79,15 @@ async fn echo<L: Listen>(incoming: L::Incoming, limits: SocketLimits) {
 
 async fn open<L: Listen>(incoming: L::Incoming) -> io::Result<Option<(L::Stream, Vec<u8>)>> {
     let mut stream = L::open(incoming).await?;
-    let Some(head) = request(&mut stream).await? else { return Ok(None) };
+    let Some(head) = request(&mut stream, Vec::new()).await? else { return Ok(None) };
     match Handshake::read(&head) {
         Ok(handshake) => {
-            stream.write_all(handshake.switching_protocols(None).as_bytes()).await?;
+            stream.write_all(switching_protocols(&handshake).as_bytes()).await?;
             stream.flush().await?;
             Ok(Some((stream, head.leftover)))
         }
-        Err(answer) => {
-            answer.send(&mut stream).await?;
+        Err(status) => {
+            Answer::of(status).send(&mut stream).await?;
             Ok(None)
         }
     }

@@ -1,21 +1,18 @@
-//! What waits to be written to one connection: finished frames, bounded in bytes (BRIDGE-12). It owns the socket's write
-//! half and is its only writer; tungstenite's own answers, pongs and closes, go through it too.
+//! Writes the [`Backlog`] of one connection (BRIDGE-12). It owns the socket's write half and is its only writer; tungstenite's own
+//! answers, pongs and closes, go through it too.
 //!
 //! The shard that appends also writes, so that a delivery costs no wake of the connection's task; that task takes over
 //! only where the socket does not take everything at once.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
+use reference_gateway::Backlog;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-/// Pieces that one write takes at most.
-const PIECES_PER_WRITE: usize = 64;
 
 /// The outbox of one connection, held by the shard that appends and the connection that waits for its socket; both are on
 /// one thread.
@@ -25,11 +22,7 @@ pub(super) struct Outbox<W> {
 
 struct Inner<W> {
     writer: W,
-    /// Each piece is one frame or several, never a part of one.
-    pieces: VecDeque<Bytes>,
-    bytes: usize,
-    /// Whether the first piece has been written in part; such a piece cannot be withdrawn.
-    partial: bool,
+    backlog: Backlog,
     /// Whether the socket buffers bytes that must still be flushed, as TLS does.
     unflushed: bool,
     /// Whether the socket takes no more for now; the connection's task is woken when it does.
@@ -41,13 +34,12 @@ struct Inner<W> {
 }
 
 impl<W: AsyncWrite + Unpin> Outbox<W> {
-    pub(super) fn new(writer: W) -> Self {
+    /// At most so many bytes may wait.
+    pub(super) fn new(writer: W, limit: usize) -> Self {
         Self {
             inner: Rc::new(RefCell::new(Inner {
                 writer,
-                pieces: VecDeque::new(),
-                bytes: 0,
-                partial: false,
+                backlog: Backlog::new(limit),
                 unflushed: false,
                 blocked: false,
                 failed: None,
@@ -56,17 +48,21 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
         }
     }
 
-    /// Appends whole frames, and returns the number of bytes that wait. They are written by [`Outbox::flush`], once a batch.
-    pub(super) fn append(&self, frames: Bytes) -> usize {
-        let mut inner = self.inner.borrow_mut();
-        inner.bytes += frames.len();
-        inner.pieces.push_back(frames);
-        inner.bytes
+    /// Appends whole frames. They are written by [`Outbox::flush`], once a batch. False where more waits than may, although the socket
+    /// was offered it: the peer reads too slowly.
+    pub(super) fn append(&self, frames: Bytes) -> bool {
+        self.inner.borrow_mut().backlog.append(frames);
+        if !self.inner.borrow().backlog.is_over() {
+            return true;
+        }
+        // The outbox may not have been flushed since the batch began.
+        self.flush();
+        !self.inner.borrow().backlog.is_over()
     }
 
     /// How many bytes wait.
     pub(super) fn bytes(&self) -> usize {
-        self.inner.borrow().bytes
+        self.inner.borrow().backlog.bytes()
     }
 
     /// Writes what waits, as far as the socket takes it now. The connection's task does the rest; before its first
@@ -85,12 +81,9 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
         inner.task = Some(task);
     }
 
-    /// Takes back whatever has not begun to be written.
-    pub(super) fn discard(&self) {
-        let mut inner = self.inner.borrow_mut();
-        let kept = usize::from(inner.partial);
-        inner.pieces.truncate(kept);
-        inner.bytes = inner.pieces.iter().map(Bytes::len).sum();
+    /// Gives up what has not begun to be written, but for the close (BRIDGE-12).
+    pub(super) fn shed(&self) {
+        self.inner.borrow_mut().backlog.shed();
     }
 
     /// Writes what waits on behalf of the connection's task, which is woken when the socket takes more, and never ends but
@@ -133,21 +126,17 @@ impl<W: AsyncWrite + Unpin> Inner<W> {
     }
 
     fn poll_pieces(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(first) = self.pieces.front() {
-            let writer = Pin::new(&mut self.writer);
-            let polled = if self.pieces.len() == 1 {
-                writer.poll_write(context, first)
-            } else {
-                let mut slices = [IoSlice::new(&[]); PIECES_PER_WRITE];
-                let count = self.pieces.len().min(PIECES_PER_WRITE);
-                for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
-                    *slice = IoSlice::new(piece);
-                }
-                writer.poll_write_vectored(context, &slices[..count])
-            };
+        while let Some(first) = self.backlog.front() {
+            let mut writer = Pin::new(&mut self.writer);
+            let several =
+                self.backlog.with_slices(|slices| writer.as_mut().poll_write_vectored(context, slices));
+            let polled = several.unwrap_or_else(|| writer.poll_write(context, first));
             match polled {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(written)) => self.advance(written),
+                Poll::Ready(Ok(written)) => {
+                    self.backlog.written(written);
+                    self.unflushed = true;
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             }
@@ -160,31 +149,14 @@ impl<W: AsyncWrite + Unpin> Inner<W> {
         }
         Poll::Ready(Ok(()))
     }
-
-    fn advance(&mut self, mut written: usize) {
-        self.unflushed = true;
-        self.bytes -= written;
-        while written > 0 {
-            let Some(first) = self.pieces.front_mut() else { return };
-            if written < first.len() {
-                first.advance(written);
-                self.partial = true;
-                return;
-            }
-            written -= first.len();
-            self.pieces.pop_front();
-            self.partial = false;
-        }
-    }
 }
 
 /// The stream that tungstenite sees: it reads the socket, and writes to the outbox.
 pub(super) struct Tap<R, W> {
     pub(super) reader: R,
+    /// Writes beyond its limit fail with [`io::ErrorKind::QuotaExceeded`]: a peer that asks for answers and does not read them reads
+    /// too slowly as well (BRIDGE-12).
     pub(super) outbox: Outbox<W>,
-    /// Bytes that may wait. Writes beyond it fail with [`io::ErrorKind::QuotaExceeded`]: a peer that asks for answers and
-    /// does not read them reads too slowly as well (BRIDGE-12).
-    pub(super) limit: usize,
 }
 
 impl<R: AsyncRead + Unpin, W> AsyncRead for Tap<R, W> {
@@ -199,7 +171,7 @@ impl<R: AsyncRead + Unpin, W> AsyncRead for Tap<R, W> {
 
 impl<R: Unpin, W: AsyncWrite + Unpin> AsyncWrite for Tap<R, W> {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.outbox.append(Bytes::copy_from_slice(bytes)) > self.limit {
+        if !self.outbox.append(Bytes::copy_from_slice(bytes)) {
             return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
         }
         self.outbox.flush();
@@ -228,7 +200,7 @@ mod tests {
     #[tokio::test]
     async fn frames_are_written_in_order() {
         let (near, mut far) = duplex(2);
-        let outbox = Outbox::new(near);
+        let outbox = Outbox::new(near, BYTES);
         for frame in ["one", "two", "three"] {
             outbox.append(Bytes::from_static(frame.as_bytes()));
         }
@@ -239,28 +211,34 @@ mod tests {
         assert_eq!((&read[..], outbox.bytes()), (&b"onetwothree"[..], 0));
     }
 
-    /// A frame that is partly written stays; the rest can be withdrawn.
+    /// A socket that takes what is over the limit has kept up; one that does not is closed, behind the frame that was begun.
     #[tokio::test]
-    async fn a_frame_is_never_cut() {
-        let (near, mut far) = duplex(2);
-        let outbox = Outbox::new(near);
-        outbox.append(Bytes::from_static(b"half"));
-        outbox.append(Bytes::from_static(b"gone"));
-        assert!(poll_fn(|context| outbox.poll_write(context)).now_or_never().is_none());
-        outbox.discard();
-        outbox.append(Bytes::from_static(b"!"));
-        let mut read = Vec::new();
-        let (written, _) =
-            tokio::join!(poll_fn(|context| outbox.poll_finish(context)), far.read_to_end(&mut read));
-        written.unwrap();
-        assert_eq!(read, b"half!");
+    async fn the_socket_is_offered_what_is_too_much() {
+        let close = reference_gateway::close_frame(protocol::CloseCode::TRY_AGAIN_LATER);
+        for (pipe_bytes, keeps_up, expected) in
+            [(BYTES, true, b"firstsecond".to_vec()), (2, false, [b"first", &close[..]].concat())]
+        {
+            let (near, mut far) = duplex(pipe_bytes);
+            let outbox = Outbox::new(near, 2);
+            assert!(poll_fn(|context| outbox.poll_write(context)).now_or_never().is_none());
+            assert!(outbox.append(Bytes::from_static(b"first")), "a single frame is never too much");
+            assert_eq!(outbox.append(Bytes::from_static(b"second")), keeps_up);
+            if !keeps_up {
+                outbox.shed();
+            }
+            let mut read = Vec::new();
+            let (written, _) =
+                tokio::join!(poll_fn(|context| outbox.poll_finish(context)), far.read_to_end(&mut read));
+            written.unwrap();
+            assert_eq!(read, expected);
+        }
     }
 
     /// A flush writes at once, without the connection's task, as soon as that has shown itself.
     #[tokio::test]
     async fn a_flush_writes_at_once() {
         let (near, mut far) = duplex(BYTES);
-        let outbox = Outbox::new(near);
+        let outbox = Outbox::new(near, BYTES);
         outbox.append(Bytes::from_static(b"a"));
         outbox.flush();
         assert_eq!(outbox.bytes(), 1, "no task would be woken when the socket is full");
@@ -276,7 +254,7 @@ mod tests {
     #[tokio::test]
     async fn a_broken_socket_is_reported_to_the_task() {
         let (near, far) = duplex(BYTES);
-        let outbox = Outbox::new(near);
+        let outbox = Outbox::new(near, BYTES);
         assert!(poll_fn(|context| outbox.poll_write(context)).now_or_never().is_none());
         drop(far);
         outbox.append(Bytes::from_static(b"a"));

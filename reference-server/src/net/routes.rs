@@ -5,53 +5,63 @@ use std::net::IpAddr;
 
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::oneshot;
 
 use super::answer::Answer;
+use super::context::{ServerContext, ShardReport};
 use super::dev;
-use super::head::Head;
-use super::shard::{ServerContext, ShardReport};
 use super::upgrade::{SignedIn, upgrade};
 use crate::metrics::Refusal;
 use crate::page;
+use reference_gateway::{Head, Resource, Site};
 
 /// The content type of the metrics.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Answers a request; where that is an upgrade, says who is signed in.
+/// What became of a request.
+pub(super) enum Served {
+    /// A WebSocket.
+    Upgraded(SignedIn),
+    /// It was answered, and another may follow.
+    Answered,
+    /// It was answered, and the connection ends.
+    Ended,
+}
+
+/// Answers a request; `may_stay` says whether another may follow it.
 pub(super) async fn serve(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     head: &Head,
     peer: IpAddr,
     shared: &ServerContext,
-) -> io::Result<Option<SignedIn>> {
-    let own = head.path == shared.config.path;
-    // HEAD is GET without the content (RFC 9110 section 9.3.2); nothing upgrades by it.
-    let is_head = head.method == "HEAD";
-    let method = if is_head && !own { "GET" } else { head.method.as_str() };
-    let answer = match (head.path.as_str(), method) {
-        (_, "GET") if own => return upgrade(stream, head, peer, shared).await,
-        ("/healthz", "GET") => Answer::plain(200, "OK"),
-        ("/readyz", "GET") if shared.is_ready() => Answer::plain(200, "OK"),
-        ("/readyz", "GET") => Answer::plain(503, "No Broker"),
-        ("/stats", "GET") => Answer::ok("application/json", stats(shared).await),
-        ("/metrics", "GET") => Answer::ok(OPEN_METRICS, metrics(shared).await),
-        ("/", "GET") if shared.config.page && !head.lists("upgrade", "websocket") => page(shared),
-        ("/dev" | "/dev/token" | "/dev/publish", _) if shared.config.dev => {
-            dev::answer(stream, head, shared).await?
+    may_stay: impl FnOnce() -> bool,
+) -> io::Result<Served> {
+    let config = &shared.config;
+    let resource = Resource::of(head, &Site { path: &config.path, page: config.page, dev: config.dev });
+    let answer = match resource {
+        Resource::Upgrade => {
+            let signed_in = upgrade(stream, head, peer, shared).await?;
+            return Ok(signed_in.map_or(Served::Ended, Served::Upgraded));
         }
-        (path, _) if own || matches!(path, "/healthz" | "/readyz" | "/stats" | "/metrics") => {
-            let allowed = if own { "GET" } else { "GET, HEAD" };
-            Answer::plain(405, "Method Not Allowed").with("Allow", allowed)
-        }
-        _ => {
+        Resource::Health => Answer::plain(200, "OK"),
+        Resource::Ready if shared.is_ready() => Answer::plain(200, "OK"),
+        Resource::Ready => Answer::plain(503, "No Broker"),
+        Resource::Stats => Answer::ok("application/json", stats(shared).await),
+        Resource::Metrics => Answer::ok(OPEN_METRICS, metrics(shared).await),
+        Resource::Page => page(shared),
+        Resource::Development => dev::answer(stream, head, shared).await?,
+        Resource::NotAllowed(allowed) => Answer::plain(405, "Method Not Allowed").with("Allow", allowed),
+        Resource::Missing => {
             shared.metrics.refuse(Refusal::Request);
             Answer::plain(404, "Not Found")
         }
     };
-    let answer = if is_head { answer.without_content() } else { answer };
+    let answer = if head.method == "HEAD" { answer.without_content() } else { answer };
+    if resource.is_polled() && head.is_persistent() && may_stay() {
+        answer.send_and_stay(stream).await?;
+        return Ok(Served::Answered);
+    }
     answer.send(stream).await?;
-    Ok(None)
+    Ok(Served::Ended)
 }
 
 fn page(shared: &ServerContext) -> Answer {
@@ -60,7 +70,7 @@ fn page(shared: &ServerContext) -> Answer {
 }
 
 async fn stats(shared: &ServerContext) -> String {
-    let ShardReport { census, .. } = ask(shared).await;
+    let ShardReport { census, .. } = shared.report().await;
     let metrics = &shared.metrics;
     let body = json!({
         "connections": census.connections,
@@ -72,24 +82,10 @@ async fn stats(shared: &ServerContext) -> String {
 }
 
 async fn metrics(shared: &ServerContext) -> String {
-    let ShardReport { census, outbox_bytes, room_count } = ask(shared).await;
+    let ShardReport { census, outbox_bytes, room_count } = shared.report().await;
     let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
     shared.metrics.connections.set(gauge(census.connections.total));
     shared.metrics.rooms.set(gauge(room_count));
     shared.metrics.outbox_bytes.set(gauge(outbox_bytes));
     shared.metrics.encode()
-}
-
-/// The sum of the shards' reports. A shard that is ending is left out.
-async fn ask(shared: &ServerContext) -> ShardReport {
-    let mut whole = ShardReport::default();
-    for shard in &shared.reporters {
-        let (reply, replied) = oneshot::channel();
-        if shard.send(reply).await.is_ok()
-            && let Ok(report) = replied.await
-        {
-            whole.add(report);
-        }
-    }
-    whole
 }

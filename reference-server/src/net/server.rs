@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use super::WallClock;
-use super::admission::Admission;
-use super::bridge::Bridge;
+use super::admission::Places;
+use super::bridge::BridgeDriver;
+use super::context::{ServerContext, ShardReport};
 use super::listen::Listen;
-use super::shard::{ServerContext, Shard, ShardCommand, ShardReport};
+use super::shard::{Shard, ShardCommand};
 use crate::broker::EventSource;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -58,8 +59,8 @@ impl<L: Listen, S: EventSource> Server<L, S> {
     /// A gateway on this listener, fed by this source.
     pub fn new(config: Config, listener: L, source: S, wall: WallClock) -> Self {
         let (reporters, questions) = (0..config.shards.max(1)).map(|_| mpsc::channel(QUESTIONS)).unzip();
-        let admission = Admission::new(config.connection_limits);
-        let shared = ServerContext { config, wall, metrics: Metrics::default(), admission, reporters };
+        let places = Places::new(config.connection_limits);
+        let shared = ServerContext { config, wall, metrics: Metrics::default(), places, reporters };
         Self { shared: Arc::new(shared), questions, listener, source }
     }
 
@@ -86,7 +87,8 @@ impl<L: Listen, S: EventSource> Server<L, S> {
         let shards = questions.into_iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
         let (mail, mut ended): (Vec<_>, Vec<_>) =
             shards.into_iter().map(|shard| (shard.mail, shard.ended)).unzip();
-        let bridge = Bridge { source, shared, shards: mail.clone() };
+        let places = shared.places.clone();
+        let bridge = BridgeDriver::new(source, shared, mail.clone());
         {
             let mut bridge = std::pin::pin!(bridge.run());
             let mut accepting = std::pin::pin!(accept(&mut listener, &mail));
@@ -101,6 +103,7 @@ impl<L: Listen, S: EventSource> Server<L, S> {
             }
         }
         // No new connections, no more events; a shard drains when its mail ends.
+        places.drain();
         drop(listener);
         drop(mail);
         let well = join_all(ended).await.into_iter().all(|ended| ended == Ok(true));

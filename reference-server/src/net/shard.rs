@@ -5,39 +5,27 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{Claims, CloseCode};
+use bytes::Bytes;
+use protocol::CloseCode;
 use tokio::io::WriteHalf;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::coop::unconstrained;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::WallClock;
-use super::admission::Admission;
-use super::connection::{ConnectionCommand, Opened, open, serve_socket};
+use super::connection::{ConnectionCommand, ConnectionEvent, Opened, open, serve_socket};
+use super::context::{ServerContext, ShardReport, now};
 use super::listen::Listen;
 use super::outbox::Outbox;
-use crate::config::Config;
-use crate::metrics::{End, Metrics, Refusal};
+use super::seat::Seats;
+use crate::metrics::{End, Refusal};
 use crate::report;
-use reference_gateway::{ConnectionId, ConnectionStats, Delivery, Gateway, Input, Now, Output};
+use reference_gateway::{ConnectionId, Delivery, Gateway, Input, Now, Output};
 
 /// Signs from connections that wait for the machine; a connection that is faster waits.
 const SIGNS: usize = 1024;
 /// Events that the machine handles before outboxes are flushed.
 const BATCH: usize = 256;
-/// One address may hold one handshake in so many, so that it cannot lock out other addresses.
-const HANDSHAKE_SHARES: usize = 4;
-
-/// What all shards share, and none owns.
-pub(super) struct ServerContext {
-    pub(super) config: Config,
-    pub(super) wall: WallClock,
-    pub(super) metrics: Metrics,
-    pub(super) admission: Admission,
-    /// Asks each shard for its report.
-    pub(super) reporters: Vec<mpsc::Sender<oneshot::Sender<ShardReport>>>,
-}
 
 /// What reaches a shard from outside.
 pub(super) enum ShardCommand<I> {
@@ -47,29 +35,6 @@ pub(super) enum ShardCommand<I> {
     Events { deliveries: Vec<Arc<Delivery>>, received: Instant, ack: oneshot::Sender<()> },
 }
 
-/// What reaches a shard from its connections.
-pub(super) enum ConnectionEvent<S> {
-    /// A connection is signed in.
-    Opened {
-        id: ConnectionId,
-        claims: Claims,
-        outbox: Outbox<WriteHalf<S>>,
-        orders: mpsc::Sender<ConnectionCommand>,
-    },
-    /// Something for the machine.
-    Input(Input),
-}
-
-/// A shard's report (CONN-9).
-#[derive(Debug, Default)]
-pub(super) struct ShardReport {
-    pub(super) census: ConnectionStats,
-    /// Rooms with members.
-    pub(super) room_count: usize,
-    /// Bytes that wait to be written.
-    pub(super) outbox_bytes: usize,
-}
-
 /// The connections of one thread.
 pub(super) struct Shard<L: Listen> {
     shared: Arc<ServerContext>,
@@ -77,23 +42,17 @@ pub(super) struct Shard<L: Listen> {
     members: BTreeMap<ConnectionId, Member<L::Stream>>,
     /// Members whose outbox has something new.
     dirty: Vec<ConnectionId>,
-    /// Connections in their handshake.
+    /// Connections that are no WebSocket yet.
     opening: JoinSet<Handshake<L::Stream>>,
-    /// How many of them come from each address.
-    opening_from: BTreeMap<IpAddr, usize>,
+    seats: Seats,
     tasks: JoinSet<()>,
     next: ConnectionId,
     origin: Instant,
     signs: mpsc::Sender<ConnectionEvent<L::Stream>>,
 }
 
-/// A handshake that is over.
-struct Handshake<S> {
-    peer: IpAddr,
-    id: ConnectionId,
-    /// The connection, where it is one now.
-    opened: Option<Opened<S>>,
-}
+/// A handshake that is over: the connection, where it is one now.
+type Handshake<S> = Option<(ConnectionId, Opened<S>)>;
 
 struct Member<S> {
     outbox: Outbox<WriteHalf<S>>,
@@ -109,13 +68,14 @@ impl<L: Listen> Shard<L> {
         mut reports: mpsc::Receiver<oneshot::Sender<ShardReport>>,
     ) {
         let (signs, mut signed) = mpsc::channel(SIGNS);
+        let seats = Seats::new(shared.config.max_handshakes);
         let mut shard = Self {
             gateway: Gateway::new(shared.config.gateway.clone()),
             shared,
             members: BTreeMap::new(),
             dirty: Vec::new(),
             opening: JoinSet::new(),
-            opening_from: BTreeMap::new(),
+            seats,
             tasks: JoinSet::new(),
             next: ConnectionId(0),
             origin: now(),
@@ -160,39 +120,25 @@ impl<L: Listen> Shard<L> {
     }
 
     fn adopt(&mut self, incoming: L::Incoming, peer: IpAddr) {
-        let limit = self.shared.config.max_handshakes;
-        let from = self.opening_from.get(&peer).copied().unwrap_or_default();
-        if self.opening.len() >= limit || from >= limit.div_ceil(HANDSHAKE_SHARES) {
-            // Pending handshakes are dropped at their timeout, which frees the capacity.
+        let Some(seat) = self.seats.take(peer) else {
             tracing::debug!(%peer, "too many handshakes at once");
             return self.shared.metrics.refuse(Refusal::Capacity);
-        }
-        *self.opening_from.entry(peer).or_default() += 1;
+        };
         let id = self.next;
         self.next = ConnectionId(id.0 + 1);
         let shared = self.shared.clone();
-        self.opening.spawn_local(async move {
-            let opened = open::<L>(incoming, peer, &shared).await;
-            Handshake { peer, id, opened }
-        });
+        self.opening
+            .spawn_local(async move { open::<L>(incoming, seat, &shared).await.map(|opened| (id, opened)) });
     }
 
     /// Serves what came out of a handshake.
     fn serve(&mut self, ended: Result<Handshake<L::Stream>, JoinError>) {
-        let Some(Handshake { peer, id, opened }) = Self::check(ended) else { return };
-        if let Some(count) = self.opening_from.get_mut(&peer) {
-            *count -= 1;
-            if *count == 0 {
-                self.opening_from.remove(&peer);
-            }
-        }
-        if let Some(opened) = opened {
-            let (shared, signs) = (self.shared.clone(), self.signs.clone());
-            self.tasks.spawn_local(async move {
-                let claims = opened.claims().clone();
-                report::for_user(&claims, serve_socket(opened, id, &shared, &signs)).await;
-            });
-        }
+        let Some((id, opened)) = Self::check(ended).flatten() else { return };
+        let (shared, signs) = (self.shared.clone(), self.signs.clone());
+        self.tasks.spawn_local(async move {
+            let claims = opened.claims().clone();
+            report::for_user(&claims, serve_socket(opened, id, &shared, &signs)).await;
+        });
     }
 
     fn deliver(&mut self, deliveries: Vec<Arc<Delivery>>) {
@@ -248,6 +194,12 @@ impl<L: Listen> Shard<L> {
                     });
                     self.order(id, ConnectionCommand::Close(code));
                 }
+                Output::Shed(id) => {
+                    tracing::info!("a connection reads too slowly and is closed");
+                    self.shared.metrics.end(End::Slow);
+                    self.order(id, ConnectionCommand::Shed);
+                    self.members.remove(&id);
+                }
                 Output::Drop(id) => {
                     self.shared.metrics.end(End::Dead);
                     // Without its orders a connection ends.
@@ -258,26 +210,14 @@ impl<L: Listen> Shard<L> {
         sent
     }
 
-    /// Appends to an outbox; a member that lets too much pile up is shed (BRIDGE-12).
-    fn append(&mut self, id: ConnectionId, frames: bytes::Bytes) {
+    /// Appends to an outbox; the machine decides what becomes of a connection that lets too much pile up.
+    fn append(&mut self, id: ConnectionId, frames: Bytes) {
         let Some(member) = self.members.get(&id) else { return };
-        let limit = self.shared.config.outbox_bytes;
-        // Only unread backlog counts against a reader: a single event larger than the limit is accepted into an empty outbox.
-        let waiting = member.outbox.bytes();
-        if member.outbox.append(frames) <= limit || waiting == 0 {
+        if member.outbox.append(frames) {
             self.dirty.push(id);
-            return;
+        } else {
+            self.gateway.handle(self.now(), Input::Slow(id));
         }
-        // The outbox may not have been flushed since the batch began.
-        member.outbox.flush();
-        if member.outbox.bytes() <= limit {
-            return;
-        }
-        tracing::info!("a connection reads too slowly and is closed");
-        self.shared.metrics.end(End::Slow);
-        self.order(id, ConnectionCommand::Shed(CloseCode::TRY_AGAIN_LATER));
-        self.members.remove(&id);
-        self.gateway.handle(self.now(), Input::Closed(id));
     }
 
     fn order(&self, id: ConnectionId, order: ConnectionCommand) {
@@ -311,7 +251,7 @@ impl<L: Listen> Shard<L> {
         signed: &mut mpsc::Receiver<ConnectionEvent<L::Stream>>,
         reports: &mut mpsc::Receiver<oneshot::Sender<ShardReport>>,
     ) {
-        // A connection in its handshake has no session to close.
+        // A connection in its handshake, or idle between pages, has no session to close.
         self.opening.abort_all();
         self.handle(Input::Shutdown);
         self.flush().await;
@@ -320,12 +260,7 @@ impl<L: Listen> Shard<L> {
             loop {
                 tokio::select! {
                     biased;
-                    Some(sign) = signed.recv() => {
-                        // A connection that opens during the drain is closed as well.
-                        if let ConnectionEvent::Opened { orders, .. } = sign {
-                            let _ = orders.try_send(ConnectionCommand::Close(CloseCode::GOING_AWAY));
-                        }
-                    }
+                    Some(sign) = signed.recv() => self.take(sign),
                     Some(reply) = reports.recv() => {
                         // The receiver may have been dropped.
                         let _ = reply.send(self.report());
@@ -363,32 +298,9 @@ impl<L: Listen> Shard<L> {
     }
 }
 
-impl ServerContext {
-    /// Whether events are consumed.
-    pub(super) fn is_ready(&self) -> bool {
-        self.metrics.broker_up.get() == 1
-    }
-}
-
-impl ShardReport {
-    pub(super) fn add(&mut self, other: Self) {
-        self.census.add(other.census);
-        self.room_count += other.room_count;
-        self.outbox_bytes += other.outbox_bytes;
-    }
-}
-
 async fn until(origin: Instant, deadline: Option<Duration>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(origin + deadline).await,
         None => std::future::pending().await,
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the driver is where the clock is; tokio's is virtual in simulations"
-)]
-pub(super) fn now() -> Instant {
-    Instant::now()
 }

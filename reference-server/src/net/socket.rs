@@ -68,13 +68,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// A socket whose handshake is done; `leftover` was read behind it.
     pub(super) async fn new(stream: S, leftover: Vec<u8>, limits: SocketLimits) -> Self {
         let (reader, writer) = tokio::io::split(stream);
-        let outbox = Outbox::new(writer);
+        let outbox = Outbox::new(writer, limits.outbox_bytes);
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(0)
             .max_message_size(Some(limits.message_bytes))
             .max_frame_size(Some(limits.message_bytes));
-        let tap = Tap { reader, outbox: outbox.clone(), limit: limits.outbox_bytes };
+        let tap = Tap { reader, outbox: outbox.clone() };
         let stream = WebSocketStream::from_partially_read(tap, leftover, Role::Server, Some(config)).await;
         Self { stream, outbox, unread: false }
     }
@@ -106,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 }
                 None => Ended::Closed,
                 Some(Err(Error::Io(error))) if error.kind() == ErrorKind::QuotaExceeded => {
-                    self.shed(CloseCode::TRY_AGAIN_LATER);
+                    self.shed();
                     Ended::Slow
                 }
                 // An abrupt TCP close is not a protocol violation (RFC 6455, 7.1.5).
@@ -116,7 +116,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
                 )) => Ended::Closed,
                 Some(Err(error)) => {
-                    self.outbox.append(close_frame(code_for(&error)));
+                    // However much waits, the connection ends.
+                    let _ = self.outbox.append(close_frame(code_for(&error)));
                     Ended::Broken
                 }
             };
@@ -126,9 +127,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     /// Gives up what waits; the close is all that is left to write.
-    pub(super) fn shed(&mut self, code: CloseCode) {
-        self.outbox.discard();
-        self.outbox.append(close_frame(code));
+    pub(super) fn shed(&mut self) {
+        self.outbox.shed();
         self.unread = true;
     }
 

@@ -1,19 +1,20 @@
-//! From a request to a WebSocket (RFC 6455 section 4.2), for whom a token signs in (AUTH-2, AUTH-10, CONN-7).
+//! From a request to a WebSocket (RFC 6455 section 4.2), as [`decide`] judges it.
 
 use std::io;
 use std::net::IpAddr;
 
-use protocol::{Claims, CloseCode, TokenPlace};
+use protocol::{Claims, UserId};
+use reference_gateway::{
+    Full, Handshake, Head, Refused, Reply, Upgrade, UpgradeError, UpgradeRules, close_frame, decide,
+};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::admission::Place;
 use super::answer::Answer;
-use super::handshake::Handshake;
-use super::head::Head;
-use super::shard::ServerContext;
-use crate::auth::token_in;
+use super::context::ServerContext;
+use crate::auth::AuthError;
 use crate::metrics::Refusal;
-use reference_gateway::close_frame;
 
 /// A WebSocket, and whose it is.
 #[derive(Debug)]
@@ -30,73 +31,78 @@ pub(super) async fn upgrade(
     peer: IpAddr,
     shared: &ServerContext,
 ) -> io::Result<Option<SignedIn>> {
-    let refuse = |cause, answer: Answer| {
-        shared.metrics.refuse(cause);
-        answer
-    };
-    let handshake = match Handshake::read(head) {
-        Ok(handshake) => handshake,
-        Err(answer) => {
-            refuse(Refusal::Request, answer).send(stream).await?;
-            return Ok(None);
-        }
-    };
-    let origins = &shared.config.allowed_origins;
-    if let Some(origin) = head.field("origin")
-        && !origins.is_empty()
-        && !origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
-    {
-        tracing::info!("a connection was refused: its origin is not allowed");
-        refuse(Refusal::Origin, Answer::plain(403, "Forbidden")).send(stream).await?;
-        return Ok(None);
-    }
     let dialect = &shared.config.gateway.dialect;
-    let unix_s = u64::try_from((shared.wall)().unix_ms() / 1000).unwrap_or_default();
-    let signed_in = token_in(dialect.token, &head.query, |name| head.field(name))
-        .and_then(|token| shared.config.verification.verify(token, unix_s));
-    let subprotocol =
-        head.field("sec-websocket-protocol").filter(|_| dialect.token == TokenPlace::Subprotocol);
-    let claims = match signed_in {
-        Ok(claims) => claims,
-        Err(error) => {
-            shared.metrics.refuse(Refusal::Token);
-            tracing::info!("a connection was refused: {error}");
-            match dialect.refusal {
-                protocol::Refusal::Http(status) => {
-                    let reason = if status == 401 { "Unauthorized" } else { "Refused" };
-                    Answer::plain(status, reason).send(stream).await?;
-                }
-                protocol::Refusal::Close(code) => {
-                    refuse_by_close(stream, handshake, subprotocol, code).await?;
-                }
-            }
-            return Ok(None);
-        }
+    let rules = UpgradeRules {
+        allowed_origins: &shared.config.allowed_origins,
+        token: dialect.token,
+        refusal: dialect.refusal,
     };
-    match shared.admission.admit(&claims.user_id, peer) {
-        Ok(place) => {
-            stream.write_all(handshake.switching_protocols(subprotocol).as_bytes()).await?;
+    let unix_s = u64::try_from((shared.wall)().unix_ms() / 1000).unwrap_or_default();
+    let verify = |token: &str| shared.config.verification.verify(token, unix_s);
+    let admit = |user: &UserId| {
+        let log = |full: &Full| tracing::info!(user = ?user.as_str(), "a connection was refused: {full}");
+        shared.places.admit(user, peer).inspect_err(log)
+    };
+    match decide(&rules, head, verify, admit) {
+        Ok(Upgrade { handshake, claims, place }) => {
+            stream.write_all(switching_protocols(&handshake).as_bytes()).await?;
             stream.flush().await?;
             shared.metrics.opened.inc();
             Ok(Some(SignedIn { claims, place }))
         }
-        Err(full) => {
-            tracing::info!(user = ?claims.user_id.as_str(), "a connection was refused: {full}");
-            let answer = Answer::plain(503, "Too Many Connections").with("Retry-After", "5");
-            refuse(Refusal::Capacity, answer).send(stream).await?;
+        Err(Refused { error, reply }) => {
+            let cause = cause(&error);
+            shared.metrics.refuse(cause);
+            if matches!(cause, Refusal::Origin | Refusal::Token) {
+                tracing::info!("a connection was refused: {error}");
+            }
+            match reply {
+                Reply::Status(status) => Answer::of(status).send(stream).await?,
+                Reply::Close(handshake, code) => {
+                    stream.write_all(switching_protocols(&handshake).as_bytes()).await?;
+                    stream.write_all(&close_frame(code)).await?;
+                    stream.shutdown().await?;
+                }
+            }
             Ok(None)
         }
     }
 }
 
-/// What some dialects do with a bad token, since browsers do not see the status of a failed upgrade.
-async fn refuse_by_close(
-    stream: &mut (impl AsyncWrite + Unpin),
-    handshake: Handshake<'_>,
-    subprotocol: Option<&str>,
-    code: CloseCode,
-) -> io::Result<()> {
-    stream.write_all(handshake.switching_protocols(subprotocol).as_bytes()).await?;
-    stream.write_all(&close_frame(code)).await?;
-    stream.shutdown().await
+fn cause(error: &UpgradeError<AuthError>) -> Refusal {
+    match error {
+        UpgradeError::NoUpgrade | UpgradeError::Invalid => Refusal::Request,
+        UpgradeError::Origin => Refusal::Origin,
+        UpgradeError::NoToken | UpgradeError::Token(_) => Refusal::Token,
+        UpgradeError::Full(_) => Refusal::Capacity,
+    }
+}
+
+/// The response that grants a handshake.
+pub fn switching_protocols(handshake: &Handshake<'_>) -> String {
+    let accept = derive_accept_key(handshake.key.as_bytes());
+    let mut head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n"
+    );
+    if let Some(subprotocol) = handshake.subprotocol {
+        head += &format!("Sec-WebSocket-Protocol: {subprotocol}\r\n");
+    }
+    head + "\r\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key and its answer of RFC 6455 section 1.3.
+    #[test]
+    fn the_key_is_answered() {
+        let handshake = Handshake { key: "dGhlIHNhbXBsZSBub25jZQ==", subprotocol: None };
+        let answer = switching_protocols(&handshake);
+        assert!(answer.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{answer}");
+        assert!(!answer.contains("Protocol:"), "{answer}");
+        let agreed = switching_protocols(&Handshake { subprotocol: Some("p"), ..handshake });
+        assert!(agreed.ends_with("\r\nSec-WebSocket-Protocol: p\r\n\r\n"), "{agreed}");
+    }
 }

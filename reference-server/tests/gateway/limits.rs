@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 
 use protocol::Role;
-use reference_gateway::RateLimit;
+use reference_gateway::{ConnectionLimits, RateLimit};
 use reference_server::Config;
-use reference_server::net::ConnectionLimits;
 
 use crate::client::Client;
 use crate::running::{config, start, token};

@@ -37,7 +37,7 @@ async fn exchange(address: SocketAddr, request: &str) -> Answer {
 }
 
 async fn get(address: SocketAddr, path: &str) -> Answer {
-    exchange(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n")).await
+    exchange(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")).await
 }
 
 /// Posts with these header lines besides `Host` and `Content-Length`.

@@ -13,6 +13,7 @@ mod delivery;
 mod echo;
 mod framing;
 mod heartbeat;
+mod kept_connections;
 mod limits;
 mod live_page;
 mod overload;

@@ -46,7 +46,7 @@ async fn head_is_get_without_content() {
     let (_gateway, address) = start(config()).await;
     for (path, status) in [("/healthz", "200"), ("/stats", "200"), ("/nowhere", "404"), ("/ws", "405")] {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!("HEAD {path} HTTP/1.1\r\nHost: gateway\r\n\r\n");
+        let request = format!("HEAD {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         within(stream.read_to_string(&mut answer)).await.unwrap();
@@ -112,7 +112,8 @@ async fn stats_and_metrics_tell_who_is_here() {
 /// The body of an answer that says how long it is.
 async fn body(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: gateway\r\n\r\n").as_bytes()).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     within(stream.read_to_string(&mut answer)).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();

@@ -65,6 +65,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
+    /// Sends a request, and hands back the head and the content of the answer, which says how long that is.
+    pub(crate) async fn page(&mut self, request: &str) -> (String, String) {
+        let head = self.request(request).await;
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        let length = length.expect("its length").parse().unwrap();
+        while self.received.len() < length {
+            assert!(self.receive().await, "the content has an end");
+        }
+        let rest = self.received.split_off(length);
+        (head, String::from_utf8(std::mem::replace(&mut self.received, rest)).unwrap())
+    }
+
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         within(self.stream.write_all(bytes)).await.unwrap();
     }

@@ -9,8 +9,8 @@ use protocol::adapter::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio_util::codec::FramedRead;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::journal::Recorder;
 use super::lines::{Line, LineDecoder};
@@ -26,7 +26,7 @@ const SHOWN_CHARS: usize = 100;
 pub(super) struct Adapter {
     actor: Actor,
     requests: mpsc::Sender<Question>,
-    task: JoinHandle<()>,
+    _task: AbortOnDropHandle<()>,
 }
 
 /// A request that waits for its turn.
@@ -51,7 +51,7 @@ impl Adapter {
             recorder,
             broken: None,
         };
-        Self { actor, requests: to, task: tokio::spawn(exchange.run(reports, from)) }
+        Self { actor, requests: to, _task: AbortOnDropHandle::new(tokio::spawn(exchange.run(reports, from))) }
     }
 
     /// The client that it wraps.
@@ -66,12 +66,6 @@ impl Adapter {
         let gone = || PlayError::Adapter(format!("the adapter ended before it answered `{op}`"));
         self.requests.send(Question { operation, answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
-    }
-}
-
-impl Drop for Adapter {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

@@ -11,6 +11,24 @@
 //!
 //! Everything here runs on tokio's clock and on streams that a stage supplies, so that the same code plays on real
 //! sockets and inside a simulation.
+//!
+//! ```
+//! use player::{Clock, GatewayStage, Play, Setting, journal, play_gateway};
+//! use scenarios::Scenario;
+//! use scenarios::scenario::GatewayScript;
+//!
+//! /// Plays on any stage; what it returns is judged by `scenarios::judge`.
+//! async fn play(
+//!     scenario: &Scenario,
+//!     script: &GatewayScript,
+//!     setting: &Setting,
+//!     stage: &mut impl GatewayStage,
+//!     clock: Clock,
+//! ) -> Play {
+//!     let (recorder, journal) = journal(clock);
+//!     play_gateway(scenario, script, setting, stage, &recorder, journal).await
+//! }
+//! ```
 
 mod adapter;
 mod client;

@@ -3,11 +3,12 @@
 use std::io;
 use std::num::NonZeroUsize;
 
+use data_encoding::HEXLOWER;
 use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat, ServerMessage, Timestamp};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::journal::Recorder;
@@ -23,7 +24,7 @@ const ORDERS: usize = 64;
 /// A running end. Dropping it drops the connection.
 pub(super) struct Peer {
     orders: mpsc::Sender<PeerCommand>,
-    task: JoinHandle<()>,
+    _task: AbortOnDropHandle<()>,
 }
 
 /// A command to a peer.
@@ -87,18 +88,12 @@ impl Peer {
         let stalled = setup.stalled;
         let end = End { stream, setup, masks, partial: None, closing: None, stalled, cut_after: None };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox));
-        Self { orders, task }
+        Self { orders, _task: AbortOnDropHandle::new(task) }
     }
 
     /// Sends the peer a command; false when its connection is over.
     pub(super) async fn order(&self, order: PeerCommand) -> bool {
         self.orders.send(order).await.is_ok()
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
@@ -157,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         match order {
             PeerCommand::Send(frame) => self.send(frame).await?,
             PeerCommand::Bytes(bytes) => {
-                let frame = Frame { kind: FrameKind::Raw, body: hex(&bytes), message: None };
+                let frame = Frame { kind: FrameKind::Raw, body: HEXLOWER.encode(&bytes), message: None };
                 self.note_sent(frame).await;
                 self.stream.write_all(&bytes).await?;
             }
@@ -287,7 +282,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                     self.frame(&frame, false)
                 } else {
                     // Shown without its mask, which carries no information.
-                    Frame { kind: FrameKind::Raw, body: hex(&frame.clone().encode(None)), message: None }
+                    Frame {
+                        kind: FrameKind::Raw,
+                        body: HEXLOWER.encode(&frame.clone().encode(None)),
+                        message: None,
+                    }
                 };
                 self.note_sent(seen).await;
             }
@@ -346,7 +345,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 let beats =
                     from_gateway && kind == FrameKind::Ping && dialect.heartbeat == Heartbeat::Control;
                 let message = beats.then_some(Message::Server(ServerMessage::Ping));
-                Frame { kind, body: hex(&frame.payload), message }
+                Frame { kind, body: HEXLOWER.encode(&frame.payload), message }
             }
         }
     }
@@ -408,10 +407,6 @@ fn other(side: Side) -> Side {
         Side::Client => Side::Gateway,
         Side::Gateway => Side::Client,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

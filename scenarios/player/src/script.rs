@@ -6,7 +6,8 @@ use protocol::{CloseCode, ServerMessage};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 use tungstenite::protocol::frame::coding::Control;
 
 use super::journal::Recorder;
@@ -28,7 +29,7 @@ const GARBAGE: &[u8] = b"\x00\x01\x02 this is no HTTP\r\n\r\n";
 /// A running gateway. Dropping it drops every connection.
 pub(super) struct ScriptedGateway {
     acts: mpsc::Sender<GatewayAct>,
-    task: JoinHandle<()>,
+    _task: AbortOnDropHandle<()>,
 }
 
 impl ScriptedGateway {
@@ -40,18 +41,12 @@ impl ScriptedGateway {
     {
         let (acts, inbox) = mpsc::channel(ACTS);
         let script = Script { spec, setting, recorder, dials: 0, in_turn: 0, peers: Vec::new() };
-        Self { acts, task: tokio::spawn(script.run(listener, inbox)) }
+        Self { acts, _task: AbortOnDropHandle::new(tokio::spawn(script.run(listener, inbox))) }
     }
 
     /// Sends the gateway a command.
     pub(super) async fn act(&self, act: GatewayAct) {
         let _ = self.acts.send(act).await;
-    }
-}
-
-impl Drop for ScriptedGateway {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

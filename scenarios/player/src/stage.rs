@@ -20,7 +20,7 @@ pub struct Setting {
     pub bindings: Bindings,
     /// What the symbolic times mean.
     pub times: Times,
-    /// How the implementation under test spells the wire.
+    /// How the subject spells the wire.
     pub dialect: Dialect,
     /// Who signs tokens.
     pub issuer: Issuer,
@@ -148,7 +148,7 @@ pub enum StageError {
     /// This stage does not offer it; neither the subject nor the harness is at fault.
     #[error("{0}")]
     Unavailable(String),
-    /// The implementation under test lacks what the step relies on.
+    /// The subject lacks what the step relies on.
     #[error("{detail}")]
     Precondition {
         /// The requirement that does not hold.
@@ -178,13 +178,13 @@ pub enum PlayError {
     /// The stage, or the client under test, does not offer what a step needs.
     #[error("{0}")]
     NotRun(String),
-    /// The implementation under test ended by itself.
+    /// The subject ended by itself.
     #[error("{0}")]
     SubjectDied(String),
-    /// The implementation under test did not begin, though the scenario asks it to begin as things are.
+    /// The subject did not begin, though the scenario asks it to begin as things are.
     #[error("{0}")]
     DidNotStart(String),
-    /// The implementation under test broke the adapter protocol.
+    /// The subject broke the adapter protocol.
     #[error("{0}")]
     Adapter(String),
     /// The harness failed.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Finding;
 use crate::pattern::payload;
 use crate::times::{Expr, Times};
-use crate::trace::{Event, Trace};
+use crate::trace::{Event, Message, Observation, Trace};
 
 /// `sequence`: messages of a type, numbered from 1 by a `seq` in their payload, come in order over all connections, each
 /// at most once, and the last one comes.
@@ -30,19 +30,20 @@ impl Sequence {
         let expected = format!("the client sends {kind} 1 to {last} in order, each once{gap}");
         let mut before = 0;
         let mut on = None;
-        for (index, observation) in trace.iter() {
-            let Event::Sent(frame) = &observation.event else { continue };
-            let Some(message) = frame.message.as_ref().filter(|message| message.name() == kind) else {
-                continue;
-            };
+        for (index, observation, message) in self.in_order_of_sending(trace) {
             let Some(number) = payload(Some(message)).and_then(|payload| payload["seq"].as_u64()) else {
                 return Err(Finding::forbidden(expected, format!("a {kind} without a number"), [index]));
             };
-            let moved = on.replace(observation.connection).is_some_and(|on| on != observation.connection);
+            let left = on.replace(observation).filter(|on| on.connection != observation.connection);
             let seen = match number {
                 _ if number <= before => format!("{kind} {number} after {kind} {before}"),
-                _ if number > before + 1 && !(*cut && moved) => {
-                    format!("{kind} {before}, then {kind} {number}: {} lost", number - before - 1)
+                _ if number > before + 1 && !(*cut && left.is_some()) => {
+                    let seen = format!("{kind} {before}, then {kind} {number}: {} lost", number - before - 1);
+                    // What is missing may still be under way on a connection that has not been read to its end.
+                    if left.is_some_and(|left| trace.is_open(&left.actor, left.connection)) {
+                        return Err(Finding::owed(expected, seen, [index]));
+                    }
+                    seen
                 }
                 _ => {
                     before = number;
@@ -56,5 +57,18 @@ impl Sequence {
         } else {
             Err(Finding::owed(expected, format!("none after {kind} {before}"), []))
         }
+    }
+
+    /// The messages by their connections: a client has one at a time (STATE-5), so that all it sends on one precedes the next
+    /// one's dial, however much later the last bytes of the old one are read.
+    fn in_order_of_sending<'t>(&self, trace: &'t Trace) -> Vec<(usize, &'t Observation, &'t Message)> {
+        let sent = trace.iter().filter_map(|(index, observation)| {
+            let Event::Sent(frame) = &observation.event else { return None };
+            let message = frame.message.as_ref().filter(|message| message.name() == self.kind)?;
+            Some((index, observation, message))
+        });
+        let mut sent: Vec<_> = sent.collect();
+        sent.sort_by_key(|(_, observation, _)| observation.connection);
+        sent
     }
 }

@@ -341,6 +341,23 @@ fn numbered_messages_are_counted_over_connections() {
     }
 }
 
+/// What a client wrote before it dialled again counts as sent before, however late it is read; what is missing of a connection
+/// that has not been read to its end is owed, not lost (QUEUE-4).
+#[test]
+fn numbered_messages_are_in_the_order_of_their_connections() {
+    let whole = r#"sequence = { type = "note", last = 4 }"#;
+    let read_late =
+        [(0, Some(0), note(1)), (1, Some(1), note(3)), (2, Some(0), note(2)), (3, Some(1), note(4))];
+    assert!(holds(whole, &trace(read_late)));
+    let property = |end: Option<Event>| {
+        let mut events = vec![(0, Some(0), Event::Opened), (1, Some(0), note(1)), (2, Some(1), note(4))];
+        events.extend(end.map(|end| (3, Some(0), end)));
+        expectation(whole).check(&trace(events), &times()).unwrap_err().property
+    };
+    assert_eq!(property(None), Property::Liveness, "it may still be read");
+    assert_eq!(property(Some(closed())), Property::Safety, "it is lost");
+}
+
 /// A fleet of twenty that is cut off returns once each, over more than noise (BACKOFF-5).
 #[test]
 fn a_fleet_returns_once_and_spread() {

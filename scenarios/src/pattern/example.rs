@@ -1,5 +1,6 @@
 //! Something that a pattern matches: what a subject would do that does what it must not.
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat, ServerMessage, Target, Timestamp};
 use serde_json::{Map, Value, json};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
@@ -160,7 +161,9 @@ impl MessagePattern {
             FrameKind::Close => OpCode::Control(Control::Close),
             FrameKind::Raw => return None,
         };
-        Some(RawFrame::whole(opcode, bytes(self.body.as_deref().unwrap_or_default())?))
+        let body = self.body.as_deref().unwrap_or_default();
+        let payload = HEXLOWER_PERMISSIVE.decode(body.as_bytes()).ok()?;
+        Some(RawFrame::whole(opcode, payload))
     }
 
     fn name(&self) -> Option<&str> {
@@ -178,12 +181,6 @@ impl MessagePattern {
     fn payload(&self) -> Value {
         self.data.as_ref().or(self.with.as_ref()).cloned().unwrap_or_else(|| Value::Object(Map::new()))
     }
-}
-
-/// The bytes that a text in hexadecimal is.
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let pairs = hex.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).ok());
-    pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
 }
 
 #[cfg(test)]

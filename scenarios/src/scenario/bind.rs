@@ -16,7 +16,7 @@ pub(super) const RESERVED: [&str; 4] = ["case", "subscribe", "room_key", "path"]
 pub struct Bindings {
     /// A word that no other case of the run has.
     pub case: String,
-    /// How the implementation under test spells the wire.
+    /// How the subject spells the wire.
     pub dialect: Dialect,
     /// What event types are called there, where that is not what scenarios call them.
     pub event_names: BTreeMap<String, String>,

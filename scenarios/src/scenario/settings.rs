@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::is_default;
 
-/// `[settings]`, which override the harness's defaults. An implementation that does not accept a setting cannot be judged
+/// `[settings]`, which override the harness's defaults. A subject that does not accept a setting cannot be judged
 /// by a scenario that has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

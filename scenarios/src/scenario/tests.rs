@@ -282,7 +282,7 @@ fn impossible_frames_are_slips() {
     }
 }
 
-/// Event types are called as the implementation calls them, all at once: names may even change places.
+/// Event types are called as the subject calls them, all at once: names may even change places.
 #[test]
 fn event_types_are_renamed() {
     let swapped = [("payment:created", "payment:updated"), ("payment:updated", "payment:created")];

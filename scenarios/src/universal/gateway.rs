@@ -76,7 +76,7 @@ fn no_other_user_receives(
             _ => None,
         })
         .collect();
-    // Scenarios know types by their usual names; what was published carries the implementation's.
+    // Scenarios know types by their usual names; what was published carries the subject's.
     let usual: BTreeMap<String, String> =
         bindings.event_names.iter().map(|(kind, name)| (name.clone(), kind.clone())).collect();
     for (index, (actor, _), frame) in received(trace) {

@@ -7,6 +7,19 @@
 //! | [`page`] | plain HTTP, for `/health` and its like |
 //!
 //! A protocol library answers pings, masks frames and finishes handshakes by itself. A scripted end must be able not to.
+//!
+//! ```
+//! use wire::frame::FrameReader;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let mut reader = FrameReader::after(vec![0x81, 0x02, b'h', b'i']);
+//! let frame = reader.next(&mut tokio::io::empty()).await?.expect("a frame");
+//! assert_eq!(frame.payload, b"hi");
+//! assert!(!reader.was_masked(), "RFC 6455 section 5.1: a server does not mask");
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod frame;
 pub mod handshake;

@@ -21,7 +21,7 @@ use gatecheck_report::{About, BrokerUsed, Console, Document, Folder, Repeat};
 /// Starting so slowly is worth a hint.
 const SLOW_START: Duration = Duration::from_secs(2);
 
-/// Judges an implementation. `beside` is the folder in which a list of known failures is looked for.
+/// Judges a subject. `beside` is the folder in which a list of known failures is looked for.
 pub(super) fn judge(
     profile: Profile,
     subjects: &[SubjectKind],

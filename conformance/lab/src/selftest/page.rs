@@ -47,23 +47,23 @@ pub fn page(matrix: &Matrix) -> String {
                     thead { tr { th { "Requirement" } th { "Mutant" } th { "Killed by" } } }
                     tbody {
                         @for rule in catalogue.iter() {
-                            @let fates = rows.get(&rule.id).map(Vec::as_slice).unwrap_or_default();
-                            @for fate in fates {
+                            @let outcomes = rows.get(&rule.id).map(Vec::as_slice).unwrap_or_default();
+                            @for outcome in outcomes {
                                 tr {
                                     td { code { (rule.id) } br; span.faint { (rule.text) } }
-                                    td { code { (fate.mutant) } br; span.faint { (fate.about) } }
+                                    td { code { (outcome.mutant) } br; span.faint { (outcome.about) } }
                                     td {
-                                        @match &fate.killed_by {
+                                        @match &outcome.killed_by {
                                             Some(id) => span.killed { (id) },
                                             None => {
                                                 span.survived { "survived" }
-                                                @for (id, verdict) in &fate.survived { br; span.faint { (id) ": " (verdict) } }
+                                                @for (id, verdict) in &outcome.survived { br; span.faint { (id) ": " (verdict) } }
                                             }
                                         }
                                     }
                                 }
                             }
-                            @if fates.is_empty() {
+                            @if outcomes.is_empty() {
                                 tr {
                                     td { code { (rule.id) } br; span.faint { (rule.text) } }
                                     td.faint colspan="2" {

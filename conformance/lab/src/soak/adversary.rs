@@ -10,10 +10,9 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::dial::{DialError, Dialer};
+use super::feed::HEAVY;
 use super::summary::Ended;
 
-/// The room whose events are so large that a reader who does not read is soon shed.
-pub(super) const HEAVY: &str = "heavy:load";
 /// Pause before one reconnects.
 const REST: Duration = Duration::from_millis(500);
 /// How long a stalled reader stalls before it looks what became of it.
@@ -40,15 +39,15 @@ impl Adversary {
     pub(super) const ALL: [Self; 3] = [Self::Stalled, Self::Flooding, Self::Garbage];
 
     /// Does harm until `over`, and says how often the gateway put an end to it.
-    pub(super) async fn run(self, door: Dialer, seed: u64, mut over: watch::Receiver<bool>) -> Ended {
+    pub(super) async fn run(self, dialer: Dialer, seed: u64, mut over: watch::Receiver<bool>) -> Ended {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut ended = Ended::default();
         loop {
             let once = async {
                 let was_ended = match self {
-                    Self::Stalled => stall(&door).await,
-                    Self::Flooding => flood(&door).await,
-                    Self::Garbage => send_garbage(&door, &mut random).await,
+                    Self::Stalled => stall(&dialer).await,
+                    Self::Flooding => flood(&dialer).await,
+                    Self::Garbage => send_garbage(&dialer, &mut random).await,
                 };
                 sleep(REST).await;
                 was_ended.unwrap_or(false)
@@ -68,12 +67,12 @@ impl Adversary {
 }
 
 /// Joins the heavy room and does not read for a while; then reads to see whether it was ended.
-async fn stall(door: &Dialer) -> Result<bool, DialError> {
-    let address = door.authority.parse().map_err(|_| DialError::Gateway("no address".to_owned()))?;
+async fn stall(dialer: &Dialer) -> Result<bool, DialError> {
+    let address = dialer.authority.parse().map_err(|_| DialError::Gateway("no address".to_owned()))?;
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(SMALL_BUFFER)?;
     let stream = socket.connect(address).await?;
-    let mut socket = door.enter_by(stream, "stalled", Role::Vendor).await?;
+    let mut socket = dialer.enter_by(stream, "stalled", Role::Vendor).await?;
     let subscribe = ClientMessage::Subscribe(Target::Room(HEAVY.to_owned()));
     socket.send(RawFrame::text(Dialect::default().encode_client(&subscribe, Timestamp::EPOCH))).await?;
     sleep(STALL).await;
@@ -81,8 +80,8 @@ async fn stall(door: &Dialer) -> Result<bool, DialError> {
 }
 
 /// Sends until the gateway has enough, reading what it says.
-async fn flood(door: &Dialer) -> Result<bool, DialError> {
-    let mut socket = door.enter("flooding", Role::Customer).await?;
+async fn flood(dialer: &Dialer) -> Result<bool, DialError> {
+    let mut socket = dialer.enter("flooding", Role::Customer).await?;
     let ping = Dialect::default().encode_client(&ClientMessage::Ping, Timestamp::EPOCH);
     let frame = RawFrame::text(ping).encode(Some([1, 2, 3, 4]));
     let (mut reader, mut writer) = socket.stream.split();
@@ -104,12 +103,12 @@ async fn flood(door: &Dialer) -> Result<bool, DialError> {
     Ok(timeout(PATIENCE, both).await.is_ok())
 }
 
-/// Sends random bytes to a door that is open or not.
-async fn send_garbage(door: &Dialer, random: &mut fastrand::Rng) -> Result<bool, DialError> {
+/// Sends random bytes, before or after signing in.
+async fn send_garbage(dialer: &Dialer, random: &mut fastrand::Rng) -> Result<bool, DialError> {
     let mut stream = if random.bool() {
-        door.connect_tcp().await?
+        dialer.connect_tcp().await?
     } else {
-        door.enter("garbage", Role::Customer).await?.stream
+        dialer.enter("garbage", Role::Customer).await?.stream
     };
     let length = random.usize(1..GARBAGE_BYTES);
     let garbage: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(length).collect();

@@ -9,12 +9,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use super::adversary::Adversary;
+use super::config::{PATIENCE, SoakConfig, SoakError, now};
 use super::crowd::Crowd;
 use super::feed::Feed;
 use super::gateway::Gateway;
-use super::publisher::{Outages, Publisher};
-use super::summary::{Ended, Memory, Problem, Progress, Summary};
-use super::{PATIENCE, SoakConfig, SoakError, now};
+use super::publisher::Publisher;
+use super::summary::{Ended, Memory, Outages, Problem, Progress, Summary};
 use embedded_broker::Broker;
 
 /// How often progress is reported, and memory measured.
@@ -39,7 +39,7 @@ impl<'a> Course<'a> {
         let feed = Arc::new(Feed::default());
         let (problems, found) = mpsc::channel(PROBLEMS);
         let crowd =
-            Crowd::new(config.connections, config.seed, gateway.door(), feed.clone(), problems.clone());
+            Crowd::new(config.connections, config.seed, gateway.dialer(), feed.clone(), problems.clone());
         Self { config, broker, gateway, feed, crowd, problems, found, summary: Summary::default() }
     }
 
@@ -55,7 +55,7 @@ impl<'a> Course<'a> {
             begun = self.begin() => begun?,
         }
         let (over, ending) = watch::channel(false);
-        let mut nuisances = self.nuisances(&ending);
+        let mut adversaries = self.adversaries(&ending);
         let publisher =
             Publisher::open(self.broker, self.feed.clone(), self.config, self.gateway.names()).await?;
         let mut publishing =
@@ -73,8 +73,8 @@ impl<'a> Course<'a> {
                 .map_err(|_| SoakError::Harness("the publisher does not end".to_owned()))???,
         };
         noting(&mut self.summary, &mut self.found, self.crowd.empty()).await?;
-        while let Some(ended) = nuisances.join_next().await {
-            self.summary.nuisances += ended?;
+        while let Some(ended) = adversaries.join_next().await {
+            self.summary.adversaries += ended?;
         }
         self.finish().await;
         Ok(self.summary)
@@ -93,20 +93,20 @@ impl<'a> Course<'a> {
         noting(summary, found, crowd.fill()).await?;
         if crowd.len() == 0 && self.config.connections > 0 {
             let last = summary.problems.last().map(ToString::to_string).unwrap_or_default();
-            return Err(gateway.over(format!("lets nobody in: {last}")).await);
+            return Err(gateway.over(format!("admits no client: {last}")).await);
         }
         Ok(())
     }
 
-    fn nuisances(&self, ending: &watch::Receiver<bool>) -> JoinSet<Ended> {
-        let mut nuisances = JoinSet::new();
+    fn adversaries(&self, ending: &watch::Receiver<bool>) -> JoinSet<Ended> {
+        let mut adversaries = JoinSet::new();
         for kind in Adversary::ALL {
-            for number in 0..self.config.nuisances {
+            for number in 0..self.config.adversaries {
                 let seed = self.config.seed ^ ((number as u64) << 8) ^ kind as u64;
-                nuisances.spawn(kind.run(self.gateway.door(), seed, ending.clone()));
+                adversaries.spawn(kind.run(self.gateway.dialer(), seed, ending.clone()));
             }
         }
-        nuisances
+        adversaries
     }
 
     /// Clients connect and disconnect until the time is over; returns the publisher's result if it ended by itself.

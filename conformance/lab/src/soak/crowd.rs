@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::SoakError;
+use super::config::SoakError;
 use super::dial::{DialError, Dialer};
 use super::feed::Feed;
 use super::member::{Member, Teardown};
@@ -19,7 +19,7 @@ const BREAKS_OFF: u8 = 3;
 /// All connected clients, and all that are connecting or disconnecting.
 pub(super) struct Crowd {
     target: usize,
-    door: Dialer,
+    dialer: Dialer,
     feed: Arc<Feed>,
     problems: mpsc::Sender<Problem>,
     arriving: JoinSet<(u64, Result<Member, DialError>)>,
@@ -37,13 +37,13 @@ impl Crowd {
     pub(super) fn new(
         target: usize,
         seed: u64,
-        door: Dialer,
+        dialer: Dialer,
         feed: Arc<Feed>,
         problems: mpsc::Sender<Problem>,
     ) -> Self {
         Self {
             target,
-            door,
+            dialer,
             feed,
             problems,
             arriving: JoinSet::new(),
@@ -101,8 +101,8 @@ impl Crowd {
     pub(super) fn replace_one(&mut self) {
         if !self.present.is_empty() {
             let leaving = self.present.swap_remove(self.random.usize(..self.present.len()));
-            let parting = if self.random.bool() { Teardown::Close } else { Teardown::Drop };
-            leaving.send_replace(Some(parting));
+            let teardown = if self.random.bool() { Teardown::Close } else { Teardown::Drop };
+            leaving.send_replace(Some(teardown));
             self.replaced += 1;
         }
         let breaks_off = self.random.u8(..BREAKS_OFF) == 0;
@@ -154,12 +154,12 @@ impl Crowd {
         let client = self.sent;
         self.sent += 1;
         let half = self.random.bool();
-        let (target, door, feed) = (self.target, self.door.clone(), self.feed.clone());
+        let (target, dialer, feed) = (self.target, self.dialer.clone(), self.feed.clone());
         self.arriving.spawn(async move {
-            if breaks_off && let Err(error) = door.break_off(half).await {
+            if breaks_off && let Err(error) = dialer.break_off(half).await {
                 return (client, Err(error));
             }
-            (client, Member::arrive(client, target, door, feed).await)
+            (client, Member::arrive(client, target, dialer, feed).await)
         });
     }
 }

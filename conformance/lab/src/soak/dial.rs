@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use wire::frame::FrameReader;
 use wire::handshake::UpgradeRequest;
 
-use super::{PATIENCE, SoakError};
+use super::config::{PATIENCE, SoakError};
 
 /// Descriptors for everything that is no connection.
 const OTHER_DESCRIPTORS: u64 = 512;

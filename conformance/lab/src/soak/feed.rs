@@ -32,6 +32,16 @@ pub(super) enum Audience {
 /// The room that some subscribe to.
 pub(super) const CATALOGUE: &str = "catalog:changed";
 
+/// The room whose events are so large that a reader who does not read is soon shed.
+pub(super) const HEAVY: &str = "heavy:load";
+/// Clients of one user.
+const CLIENTS_PER_USER: u64 = 4;
+
+/// How many users there are among so many clients.
+pub(super) fn users(clients: usize) -> u64 {
+    (clients as u64).div_ceil(CLIENTS_PER_USER)
+}
+
 impl Feed {
     /// Enters the next event, and gives its number.
     pub(super) fn begin(&self, audience: Audience) -> u64 {

@@ -12,9 +12,9 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use wire::page;
 
+use super::config::{PATIENCE, SoakError};
 use super::dial::Dialer;
 use super::summary::Problem;
-use super::{PATIENCE, SoakError};
 use crate::reference_gateway::{ReferenceGateway, StartArguments};
 use conformance::amqp::Names;
 
@@ -29,7 +29,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Gateway {
     process: ReferenceGateway,
-    door: Dialer,
+    dialer: Dialer,
 }
 
 impl Gateway {
@@ -53,8 +53,8 @@ impl Gateway {
             patience: PATIENCE,
         })
         .await?;
-        let door = Dialer { authority: process.address().to_string().into(), issuer: Arc::new(issuer) };
-        let gateway = Self { process, door };
+        let dialer = Dialer { authority: process.address().to_string().into(), issuer: Arc::new(issuer) };
+        let gateway = Self { process, dialer };
         match timeout(PATIENCE, gateway.ready()).await {
             Ok(()) => Ok(gateway),
             Err(_) => Err(gateway.over("does not consume from its broker".to_owned()).await),
@@ -62,8 +62,8 @@ impl Gateway {
     }
 
     /// How to get in.
-    pub(super) fn door(&self) -> Dialer {
-        self.door.clone()
+    pub(super) fn dialer(&self) -> Dialer {
+        self.dialer.clone()
     }
 
     /// What it declares at its broker.
@@ -123,7 +123,7 @@ impl Gateway {
     }
 
     async fn get(&self, path: &str) -> Result<(u16, String), String> {
-        let stream = TcpStream::connect(&*self.door.authority).await.map_err(|error| error.to_string())?;
-        page::get(stream, &self.door.authority, path).await.map_err(|error| error.to_string())
+        let stream = TcpStream::connect(&*self.dialer.authority).await.map_err(|error| error.to_string())?;
+        page::get(stream, &self.dialer.authority, path).await.map_err(|error| error.to_string())
     }
 }

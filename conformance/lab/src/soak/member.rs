@@ -9,14 +9,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::PATIENCE;
+use super::config::PATIENCE;
 use super::dial::{DialError, Dialer, Socket};
-use super::feed::{CATALOGUE, Feed, user_id};
+use super::feed::{CATALOGUE, Feed, user_id, users};
 use super::ledger::{Identity, Ledger};
 use super::summary::Problem;
 
-/// Clients of one user.
-const CLIENTS_PER_USER: u64 = 4;
 /// One in so many is an administrator.
 const ADMINISTRATORS: u64 = 10;
 /// One in so many subscribes.
@@ -41,17 +39,12 @@ pub(super) enum Teardown {
     Drop,
 }
 
-/// How many users there are among so many clients.
-pub(super) fn users(clients: usize) -> u64 {
-    (clients as u64).div_ceil(CLIENTS_PER_USER)
-}
-
 impl Member {
     /// Comes, joins its rooms, and makes sure that it is in them.
     pub(super) async fn arrive(
         client: u64,
         clients: usize,
-        door: Dialer,
+        dialer: Dialer,
         feed: Arc<Feed>,
     ) -> Result<Self, DialError> {
         let identity = Identity {
@@ -61,7 +54,7 @@ impl Member {
             is_subscriber: client.is_multiple_of(SUBSCRIBERS),
         };
         let role = if identity.is_administrator { Role::Admin } else { Role::Customer };
-        let mut socket = door.enter(&user_id(identity.user), role).await?;
+        let mut socket = dialer.enter(&user_id(identity.user), role).await?;
         if identity.is_subscriber {
             let subscribe = ClientMessage::Subscribe(Target::Room(CATALOGUE.to_owned()));
             let text = Dialect::default().encode_client(&subscribe, Timestamp::EPOCH);
@@ -101,10 +94,10 @@ impl Member {
     }
 
     async fn converse(&mut self, leave: &mut watch::Receiver<Option<Teardown>>) -> Result<(), Problem> {
-        let parting = loop {
+        let teardown = loop {
             tokio::select! {
                 biased;
-                parting = teardown_requested(leave) => break parting,
+                teardown = teardown_requested(leave) => break teardown,
                 frame = self.socket.next() => self.take(frame).await?,
             }
         };
@@ -121,7 +114,7 @@ impl Member {
             Ok(complete) => complete?,
             Err(_) => self.feed.with(|audiences| self.ledger.close(until, audiences))?,
         }
-        if parting == Teardown::Close {
+        if teardown == Teardown::Close {
             // The gateway may have ended already.
             let _ = self.socket.send(RawFrame::control(Control::Close, NORMAL)).await;
             let _ =
@@ -163,5 +156,5 @@ fn is_pong(payload: &[u8]) -> bool {
 /// How to disconnect; `Drop` once the sender is dropped.
 async fn teardown_requested(leave: &mut watch::Receiver<Option<Teardown>>) -> Teardown {
     let requested = leave.wait_for(Option::is_some).await;
-    requested.ok().and_then(|parting| *parting).unwrap_or(Teardown::Drop)
+    requested.ok().and_then(|teardown| *teardown).unwrap_or(Teardown::Drop)
 }

@@ -7,11 +7,9 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::adversary::HEAVY;
-use super::feed::{Audience, Feed};
-use super::member::users;
-use super::summary::Problem;
-use super::{PATIENCE, SoakConfig, SoakError, now};
+use super::config::{PATIENCE, SoakConfig, SoakError, now};
+use super::feed::{Audience, Feed, HEAVY, users};
+use super::summary::{Outages, Problem};
 use conformance::amqp::{BrokerLink, Names};
 use embedded_broker::{Broker, Snapshot};
 
@@ -23,17 +21,6 @@ const ASK_AGAIN: Duration = Duration::from_millis(10);
 const HEAVY_EVERY: Duration = Duration::from_secs(1);
 /// Bytes of such an event.
 const HEAVY_BYTES: usize = 400_000;
-
-/// What became of the broker in a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Outages {
-    /// How often it was restarted.
-    pub restarts: u32,
-    /// How long nothing was published because of that.
-    pub silence: Duration,
-    /// Events that waited in its durable queue because the gateway was not back yet.
-    pub waited: u64,
-}
 
 /// The one who publishes.
 pub(super) struct Publisher {

@@ -4,7 +4,16 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use super::publisher::Outages;
+/// What became of the broker in a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outages {
+    /// How often it was restarted.
+    pub restarts: u32,
+    /// How long nothing was published because of that.
+    pub silence: Duration,
+    /// Events that waited in its durable queue because the gateway was not back yet.
+    pub waited: u64,
+}
 
 /// Problems that are kept to be shown; all are counted.
 const KEPT: usize = 20;
@@ -30,7 +39,7 @@ pub struct Summary {
     /// What became of the broker.
     pub outages: Outages,
     /// Ends of those that do harm.
-    pub nuisances: Ended,
+    pub adversaries: Ended,
     /// The gateway's memory.
     pub memory: Memory,
     /// The first problems.
@@ -147,7 +156,7 @@ impl Summary {
 
     /// What did not happen in the time there was, so that nothing is claimed of it.
     pub fn not_exercised(&self) -> Vec<&'static str> {
-        let Ended { stalled, flooding, garbage } = self.nuisances;
+        let Ended { stalled, flooding, garbage } = self.adversaries;
         let happened = [
             (
                 u64::from(self.outages.restarts),

@@ -1,4 +1,4 @@
-//! Deaths of the implementation under test: each cause once, with its cases.
+//! Deaths of the subject: each cause once, with its cases.
 
 use super::{BAD, Console, FAINT, push};
 use crate::visible::visible_line;

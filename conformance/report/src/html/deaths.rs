@@ -1,4 +1,4 @@
-//! How the implementation under test died, by cause.
+//! How the subject died, by cause.
 
 use maud::{Markup, html};
 

@@ -61,7 +61,7 @@ pub(super) fn drawing(diagram: &Diagram, subject: SubjectKind) -> Markup {
     }
 }
 
-/// Whether this lifeline is that of the implementation under test.
+/// Whether this lifeline is that of the subject.
 fn is_judged(diagram: &Diagram, lane: usize, subject: SubjectKind) -> bool {
     match subject {
         SubjectKind::Gateway => lane == diagram.gateway,

@@ -18,7 +18,7 @@ const MAX_MESSAGE_LINES: usize = 5;
 pub(super) struct Cause {
     /// The error.
     pub(super) error: String,
-    /// The place in the implementation's own code.
+    /// The place in the subject's own code.
     pub(super) frame: Option<String>,
 }
 

@@ -1,5 +1,6 @@
 //! Bytes in hexadecimal.
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -10,17 +11,13 @@ impl TryFrom<String> for Hex {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let error = || format!("`{text}` is not hexadecimal");
-        if !text.len().is_multiple_of(2) || !text.is_ascii() {
-            return Err(error());
-        }
-        let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| error());
-        (0..text.len()).step_by(2).map(byte).collect::<Result<_, _>>().map(Hex)
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes());
+        bytes.map(Hex).map_err(|_| format!("`{text}` is not hexadecimal"))
     }
 }
 
 impl From<Hex> for String {
     fn from(Hex(bytes): Hex) -> Self {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        HEXLOWER.encode(&bytes)
     }
 }

@@ -22,7 +22,7 @@ behaviours![
     a_consumer_tag_used_twice_closes_with_530,
     consuming_nothing_fails_with_404,
     a_cancelled_consumer_gets_nothing_more_and_may_still_acknowledge,
-    cancelling_nobody_succeeds,
+    cancelling_an_unknown_consumer_succeeds,
     deleting_a_queue_cancels_its_consumers,
     fetching_counts_what_is_left,
     fetching_ignores_prefetch,
@@ -177,7 +177,7 @@ async fn a_cancelled_consumer_gets_nothing_more_and_may_still_acknowledge(bench:
     assert_eq!(counts(&bench.channel().await, &queue).await, (1, 0));
 }
 
-async fn cancelling_nobody_succeeds(bench: &Bench) {
+async fn cancelling_an_unknown_consumer_succeeds(bench: &Bench) {
     let channel = bench.channel().await;
     channel
         .basic_cancel("unknown".into(), BasicCancelOptions::default())

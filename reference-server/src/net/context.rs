@@ -1,0 +1,67 @@
+//! What all shards share, and what each says of itself.
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::WallClock;
+use super::admission::Places;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use reference_gateway::ConnectionStats;
+
+/// What all shards share, and none owns.
+pub(super) struct ServerContext {
+    pub(super) config: Config,
+    pub(super) wall: WallClock,
+    pub(super) metrics: Metrics,
+    pub(super) places: Places,
+    /// Asks each shard for its report.
+    pub(super) reporters: Vec<mpsc::Sender<oneshot::Sender<ShardReport>>>,
+}
+
+/// A shard's report (CONN-9).
+#[derive(Debug, Default)]
+pub(super) struct ShardReport {
+    pub(super) census: ConnectionStats,
+    /// Rooms with members.
+    pub(super) room_count: usize,
+    /// Bytes that wait to be written.
+    pub(super) outbox_bytes: usize,
+}
+
+impl ServerContext {
+    /// Whether events are consumed.
+    pub(super) fn is_ready(&self) -> bool {
+        self.metrics.broker_up.get() == 1
+    }
+
+    /// The sum of the shards' reports. A shard that is ending is left out.
+    pub(super) async fn report(&self) -> ShardReport {
+        let mut whole = ShardReport::default();
+        for shard in &self.reporters {
+            let (reply, replied) = oneshot::channel();
+            if shard.send(reply).await.is_ok()
+                && let Ok(report) = replied.await
+            {
+                whole.add(report);
+            }
+        }
+        whole
+    }
+}
+
+impl ShardReport {
+    fn add(&mut self, other: Self) {
+        self.census.add(other.census);
+        self.room_count += other.room_count;
+        self.outbox_bytes += other.outbox_bytes;
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the driver is where the clock is; tokio's is virtual in simulations"
+)]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}
