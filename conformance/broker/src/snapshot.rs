@@ -1,6 +1,6 @@
 //! What a broker holds at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A broker's state between two inputs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub rejected: u64,
     /// Deliveries to consumers that acknowledge none, since the start.
     pub unasked: u64,
+    /// Logins that were refused since the start, by user. Past 100 users, further ones are counted as `(others)`.
+    pub refused_logins: BTreeMap<String, u64>,
     /// Arguments of queues, exchanges and consumers that were accepted as RabbitMQ does and change nothing here, by
     /// name, and how many declarations had them. Past 100 names, further ones are counted as `(others)`.
     pub ignored_arguments: BTreeMap<String, u64>,
@@ -60,4 +62,7 @@ pub struct QueueStats {
     pub auto_delete: bool,
     /// Declared for one connection alone.
     pub exclusive: bool,
+    /// The exchanges that a binding leads from to here, directly or through other exchanges; without the default one, which
+    /// every queue is bound to.
+    pub bound_to: BTreeSet<String>,
 }

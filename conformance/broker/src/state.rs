@@ -14,6 +14,7 @@ mod handshake;
 mod methods;
 mod publish;
 mod reply_to;
+mod report;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,6 @@ mod tests;
 use super::config::BrokerConfig;
 use super::fault::Fault;
 use super::message::Message;
-use super::snapshot::{ExchangeStats, QueueStats, Snapshot};
 use super::topology::{QueueId, Topology};
 use super::wire::Frame;
 use amq_protocol::protocol::{AMQPClass, AMQPHardError};
@@ -35,11 +35,6 @@ use std::time::Duration;
 
 /// What a method weighs in an outbox, in bytes: about the size of the usual ones.
 const METHOD_BYTES: usize = 64;
-
-/// Ignored arguments that are counted by name.
-const MAX_IGNORED_ARGUMENTS: usize = 100;
-/// What the rest of them is counted under.
-const OTHER_ARGUMENTS: &str = "(others)";
 
 /// Identifies a connection. Ids grow and are never reused, so late events of a dead socket match no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,6 +139,7 @@ pub(crate) struct State {
     reply_channels: BTreeMap<ShortString, (ConnectionId, u16)>,
     /// Arguments that were accepted and change nothing here, and how often.
     ignored_arguments: BTreeMap<String, u64>,
+    refused_logins: BTreeMap<String, u64>,
     /// Messages that died and have not been dead-lettered yet.
     dead: VecDeque<Death>,
     /// Channels with confirms to send.
@@ -173,6 +169,7 @@ impl State {
             expirable: BTreeSet::new(),
             reply_channels: BTreeMap::new(),
             ignored_arguments: BTreeMap::new(),
+            refused_logins: BTreeMap::new(),
             dead: VecDeque::new(),
             unconfirmed: BTreeSet::new(),
             overflowing: BTreeSet::new(),
@@ -229,62 +226,6 @@ impl State {
         let messages = self.expiring.iter().filter_map(|id| self.topology.queue(*id).head_expiry());
         let queues = self.expirable.iter().filter_map(|id| self.topology.queue(*id).expiry());
         messages.chain(queues).min()
-    }
-
-    /// What the broker holds now.
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            connections: self.connections.values().filter(|connection| connection.is_open()).count(),
-            channels: self.connections.values().map(Connection::channel_count).sum(),
-            exchanges: self
-                .topology
-                .exchanges
-                .iter()
-                .map(|(name, exchange)| {
-                    let stats = ExchangeStats {
-                        kind: exchange.kind.to_string(),
-                        durable: exchange.durable,
-                        auto_delete: exchange.auto_delete,
-                        bindings: exchange.binding_count(),
-                    };
-                    (name.to_string(), stats)
-                })
-                .collect(),
-            queues: self
-                .topology
-                .queues()
-                .map(|(_, queue)| {
-                    let stats = QueueStats {
-                        kind: queue.arguments.kind.to_string(),
-                        ready: queue.ready(),
-                        unacked: queue.unacked(),
-                        consumers: queue.consumers.len(),
-                        durable: queue.durable,
-                        auto_delete: queue.auto_delete,
-                        exclusive: queue.owner.is_some(),
-                    };
-                    (queue.name.to_string(), stats)
-                })
-                .collect(),
-            published: self.published,
-            unroutable: self.unroutable,
-            refused: self.refused,
-            acknowledged: self.acknowledged,
-            rejected: self.rejected,
-            unasked: self.unasked,
-            ignored_arguments: self.ignored_arguments.clone(),
-        }
-    }
-
-    /// Reports arguments that RabbitMQ may heed and this broker does not.
-    fn report_ignored(&mut self, method: &'static str, arguments: impl Iterator<Item = String>) {
-        for argument in arguments {
-            tracing::warn!(method, argument, "an argument was accepted and changes nothing");
-            let known = self.ignored_arguments.len() < MAX_IGNORED_ARGUMENTS
-                || self.ignored_arguments.contains_key(&argument);
-            let name = if known { argument } else { OTHER_ARGUMENTS.to_owned() };
-            *self.ignored_arguments.entry(name).or_default() += 1;
-        }
     }
 
     /// Queues an output, and counts it against its recipient.

@@ -128,6 +128,21 @@ impl Topology {
         Ok(queues)
     }
 
+    /// The exchanges from which bindings lead to a queue, directly or through others.
+    pub(crate) fn sources_of(&self, id: QueueId) -> BTreeSet<ShortString> {
+        let mut sources = BTreeSet::new();
+        let mut pending = vec![Destination::Queue(id)];
+        while let Some(destination) = pending.pop() {
+            let direct = self.exchanges.iter().filter(|(_, exchange)| exchange.leads_to(&destination));
+            for (name, _) in direct {
+                if sources.insert(name.clone()) {
+                    pending.push(Destination::Exchange(name.clone()));
+                }
+            }
+        }
+        sources
+    }
+
     /// Whether a queue has reached a limit of its own or of the broker, and so cannot take this message.
     pub(crate) fn refuses(&self, id: QueueId, message: &Message) -> bool {
         let queue = self.queue(id);

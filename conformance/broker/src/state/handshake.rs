@@ -56,11 +56,15 @@ impl State {
                 ));
             }
         };
+        let wants_refusal = connection.wants_login_refusal;
+        let claimed =
+            login.as_ref().map_or_else(String::new, |(user, _)| String::from_utf8_lossy(user).into_owned());
         let user = login
             .filter(|(user, password)| self.config.users.accept(user, password))
             .and_then(|(user, _)| String::from_utf8(user).ok());
         let Some(user) = user else {
-            if connection.wants_login_refusal {
+            self.count_refused_login(&claimed);
+            if wants_refusal {
                 return Err(Fault::refused(format!(
                     "Login was refused using authentication mechanism {mechanism}. For details see the broker logfile."
                 )));

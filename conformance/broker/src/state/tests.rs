@@ -1,5 +1,6 @@
 //! The machine by itself: limits, time, and what no client library lets one see.
 
+use super::report::{MAX_COUNTED_NAMES, OTHERS};
 use super::*;
 use crate::config::Limits;
 use crate::message::encode_properties;
@@ -331,16 +332,13 @@ fn ignored_arguments_are_counted_within_bounds() {
     let mut machine = Machine::new(Limits::default());
     let client = machine.client(1);
     let mut arguments = FieldTable::default();
-    for number in 0..MAX_IGNORED_ARGUMENTS + 50 {
+    for number in 0..MAX_COUNTED_NAMES + 50 {
         arguments.insert(format!("x-{number:03}").into(), AMQPValue::Boolean(true));
     }
     machine.declare(client, "q", arguments);
     machine.declare(client, "other", table("x-000", AMQPValue::Boolean(true)));
     let ignored = machine.state.snapshot().ignored_arguments;
-    assert_eq!(
-        (ignored.len(), ignored["x-000"], ignored[OTHER_ARGUMENTS]),
-        (MAX_IGNORED_ARGUMENTS + 1, 2, 50)
-    );
+    assert_eq!((ignored.len(), ignored["x-000"], ignored[OTHERS]), (MAX_COUNTED_NAMES + 1, 2, 50));
 }
 
 /// A queue that expires is the machine's next deadline, and use puts it off.

@@ -105,6 +105,11 @@ impl Exchange {
         self.retain(|_, bound| bound.destination != *gone)
     }
 
+    /// Whether a binding leads to it.
+    pub(crate) fn leads_to(&self, destination: &Destination) -> bool {
+        self.bindings.values().flatten().any(|binding| binding.destination == *destination)
+    }
+
     pub(crate) fn is_unbound(&self) -> bool {
         self.bindings.is_empty()
     }

@@ -19,11 +19,13 @@ type Show = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A trial for each ability.
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
-    let abilities: [(&str, Show); 13] = [
+    let abilities: [(&str, Show); 15] = [
         ("an_outage_gives_back_what_clients_held", || Box::pin(an_outage_gives_back_what_clients_held())),
         ("a_lasting_outage_refuses_redials", || Box::pin(a_lasting_outage_refuses_redials())),
         ("a_stalled_broker_misses_its_heartbeats", || Box::pin(a_stalled_broker_misses_its_heartbeats())),
         ("a_snapshot_tells_what_there_is", || Box::pin(a_snapshot_tells_what_there_is())),
+        ("a_queue_says_what_it_is_bound_to", || Box::pin(a_queue_says_what_it_is_bound_to())),
+        ("refused_logins_are_counted", || Box::pin(refused_logins_are_counted())),
         ("a_state_can_be_waited_for", || Box::pin(a_state_can_be_waited_for())),
         ("ignored_arguments_are_reported", || Box::pin(ignored_arguments_are_reported())),
         ("what_is_not_implemented_is_refused_540", || Box::pin(what_is_not_implemented_is_refused_540())),
@@ -121,6 +123,38 @@ async fn a_snapshot_tells_what_there_is() {
     assert_eq!((snapshot.published, snapshot.unroutable, snapshot.refused), (4, 1, 0));
     let topic = &snapshot.exchanges["amq.topic"];
     assert_eq!((topic.kind.as_str(), topic.bindings, topic.durable), ("topic", 1, true));
+    broker.shutdown().await;
+}
+
+/// Directly, or through an exchange that is bound to another; not to the default exchange, as every queue is.
+async fn a_queue_says_what_it_is_bound_to() {
+    let broker = start(BrokerConfig::default()).await;
+    let (_connection, channel) = client(&broker).await;
+    let unbound = broker.snapshot().await.expect("the broker runs");
+    assert!(unbound.queues["q"].bound_to.is_empty());
+    let (none, no_key) = (FieldTable::default, "".into());
+    channel
+        .queue_bind("q".into(), "amq.direct".into(), no_key, Default::default(), none())
+        .await
+        .expect("a binding");
+    channel
+        .exchange_bind("amq.direct".into(), "amq.topic".into(), "#".into(), Default::default(), none())
+        .await
+        .expect("a binding");
+    let snapshot = broker.snapshot().await.expect("the broker runs");
+    let bound_to: Vec<&str> = snapshot.queues["q"].bound_to.iter().map(String::as_str).collect();
+    assert_eq!(bound_to, ["amq.direct", "amq.topic"]);
+    broker.shutdown().await;
+}
+
+async fn refused_logins_are_counted() {
+    let broker = start(BrokerConfig::default()).await;
+    let stranger = broker.url().replace("guest:guest", "app:wrong");
+    for _ in 0..2 {
+        assert!(connect(&stranger).await.is_err());
+    }
+    let snapshot = broker.snapshot().await.expect("the broker runs");
+    assert_eq!(snapshot.refused_logins, [("app".to_owned(), 2)].into());
     broker.shutdown().await;
 }
 

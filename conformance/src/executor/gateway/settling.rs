@@ -66,6 +66,8 @@ impl Topology {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use embedded_broker::QueueStats;
 
@@ -83,6 +85,7 @@ mod tests {
             durable: true,
             auto_delete: false,
             exclusive: false,
+            bound_to: BTreeSet::new(),
         };
         let queues = queues.iter().map(|(name, consumers)| ((*name).to_owned(), stats(*consumers))).collect();
         Snapshot { queues, ..Snapshot::default() }
