@@ -19,9 +19,9 @@ use tokio::sync::Semaphore;
 
 use gateway::Pool;
 pub use gateway::Rig;
+pub(crate) use gateway::{LOGIN_REFUSED, OTHER_QUEUE};
 use public_key::PublicKeyFile;
 
-use crate::amqp::Names;
 use crate::limits::{HostLimit, Refusals};
 use crate::noise::{SubjectProbe, Waits};
 use crate::process::SpawnError;
@@ -188,7 +188,7 @@ impl Executor {
             (Script::Gateway(script), Some(gateway)) => match &gateway.access {
                 GatewayAccess::Attach { .. } => !script.is_noticed(),
                 GatewayAccess::Spawn { .. } | GatewayAccess::InProcess { .. } => {
-                    let own_queue = self.broker == BrokerChoice::Embedded || names_are_given(gateway);
+                    let own_queue = self.broker == BrokerChoice::Embedded || self.gives_names(gateway);
                     own_queue || !script.is_noticed()
                 }
             },
@@ -225,14 +225,19 @@ impl Executor {
         HostLimit::check_fewest_descriptors("cannot judge anything")?;
         let number = self.number();
         let dialect = self.profile.dialect.clone();
-        let event_names = self.profile.events.names.clone();
+        let event_names = self.profile.events.names();
+        let unbound = scenario;
         let bindings = Bindings { case: format!("c{number}-{}", self.run), dialect, event_names };
         let scenario = scenario.bind(&bindings);
         match scenario.script.clone() {
             Script::Gateway(script) => {
                 let gateway = self.profile.gateway.as_ref();
                 let gateway = gateway.ok_or(ExecutionError::NoSubject(SubjectKind::Gateway))?;
-                gateway::execute(self, gateway, (scenario, script), bindings, isolation).await
+                let lacks = match &unbound.script {
+                    Script::Gateway(script) => self.profile.events.lacks(script),
+                    Script::Client(_) => None,
+                };
+                gateway::execute(self, gateway, (scenario, script), bindings, isolation, lacks).await
             }
             Script::Client(script) => {
                 let client = self.profile.client.as_ref();
@@ -308,16 +313,6 @@ impl Executor {
         values.set("dialect", dialect);
         values
     }
-
-    /// The case's own exchange and queue, where the command lets the harness name them; the profile's otherwise.
-    fn names(&self, gateway: &GatewayProfile, bindings: &Bindings) -> Names {
-        if self.broker != BrokerChoice::Embedded && names_are_given(gateway) {
-            let name = |name: &str| format!("{name}.{}", bindings.case);
-            Names { exchange: name(&gateway.exchange), queue: name(&gateway.queue) }
-        } else {
-            Names { exchange: gateway.exchange.clone(), queue: gateway.queue.clone() }
-        }
-    }
 }
 
 impl From<SpawnError> for ExecutionError {
@@ -333,12 +328,6 @@ impl From<HostLimit> for ExecutionError {
     fn from(limit: HostLimit) -> Self {
         Self::Harness(limit.to_string())
     }
-}
-
-/// Whether the command takes the names of exchange and queue from the harness.
-fn names_are_given(gateway: &GatewayProfile) -> bool {
-    let GatewayAccess::Spawn { command, .. } = &gateway.access else { return false };
-    command.uses("exchange") && command.uses("queue")
 }
 
 #[expect(clippy::disallowed_methods, reason = "this executor plays in real time")]

@@ -9,15 +9,17 @@ mod refusal;
 use miette::{Diagnostic, Report, miette};
 use player::PlayError;
 use protocol::SubscriptionKeys;
+use scenarios::scenario::{GatewayAction, GatewayScript, Publication, Script};
 use scenarios::trace::{Event, InVain, Trace};
 use scenarios::{Scenario, ScenarioId, SubjectKind};
 
+use dialect::Called;
 pub use dialect::Mismatch;
 use refusal::Refusal;
 
-use crate::executor::{ExecutionError, Executor, Isolation};
+use crate::executor::{BrokerChoice, ExecutionError, Executor, Isolation, LOGIN_REFUSED, OTHER_QUEUE};
 use crate::exit::Exit;
-use crate::profile::{ClientAccess, GatewayAccess, Profile};
+use crate::profile::{ClientAccess, EventsProfile, GatewayAccess, GatewayProfile, Profile};
 
 /// Keys by which gateways of all kinds name a subscription; tried where the profile's are not understood.
 const KEYS: [&str; 8] = ["channel", "topic", "event", "room", "eventType", "name", "type", "roomId"];
@@ -54,27 +56,32 @@ async fn gateway(executor: &Executor) -> Result<(), SetupError> {
     if let Some(refusal) = Refusal::of(&trace) {
         return Err(refusal.explained(executor).await);
     }
-    let mut found = dialect::of_gateway(&trace, &executor.profile().dialect);
+    let called = Called::by(&executor.profile().events);
+    let mut found = dialect::of_gateway(&trace, &executor.profile().dialect, &called);
     let is_unfed = |in_vain: &InVain<'_>| in_vain.label.requirement().to_string() == "BRIDGE-1";
     if let Some(in_vain) = trace.in_vain().filter(|in_vain| found.is_empty() && is_unfed(in_vain)) {
         return Err(unfed(executor, in_vain.detail, &output));
     }
-    if dialect::is_deaf(&trace) {
-        found.extend(other_key(executor).await);
+    if dialect::is_deaf(&trace, &called) {
+        found.extend(other_key(executor, &called).await);
     }
     agreement(&found, SubjectKind::Gateway)
 }
 
 /// No event reaches the gateway.
 fn unfed(executor: &Executor, detail: &str, output: &[String]) -> SetupError {
-    let is_given = |name: &str| match executor.profile().gateway.as_ref().map(|gateway| &gateway.access) {
-        Some(GatewayAccess::Spawn { command, .. }) => command.uses(name),
-        _ => true,
-    };
-    let try_this = if is_in_process(executor.profile(), SubjectKind::Gateway) {
+    let is_attached = executor.profile().gateway.as_ref().is_some_and(GatewayProfile::is_attached);
+    let try_this = if detail.contains(LOGIN_REFUSED) {
+        "user and password are part of the broker's URL: hand over `{amqp_url}` whole, and let the gateway log in by it alone"
+    } else if detail.contains("inequivalent arg 'type'") {
+        "`exchange = { type = \"direct\" }`, or `fanout`, in `[events]` or `[[event]]` says how the exchange routes"
+    } else if detail.contains(OTHER_QUEUE) {
+        "name in `gateway.queue`, or `gateway.queues`, what it consumes from; `queue = \"*\"` stands for whatever is bound to the \
+         exchange, queues without a name and queues of one connection as well"
+    } else if is_in_process(executor.profile(), SubjectKind::Gateway) {
         "it must consume from `start.queue`, bound to `start.exchange`, at the broker of `start.amqp_url`, and that durable queue must \
          stand soon after it takes connections; without a broker what needs events is not run"
-    } else if is_given("amqp_url") {
+    } else if is_attached || spawns_with(executor.profile(), "amqp_url") {
         "`gateway.queue` and `gateway.exchange` name what it consumes from, and a durable queue of that name must stand once it is \
          ready; `--broker none` judges what needs no events"
     } else {
@@ -94,7 +101,8 @@ async fn client(executor: &Executor) -> Result<(), SetupError> {
         let report = miette!(help = help, "the client never dialled the scripted gateway");
         return Err(SetupError { exit: Exit::Subject, report });
     }
-    agreement(&dialect::of_client(&trace, &executor.profile().dialect), SubjectKind::Client)
+    let called = Called::by(&executor.profile().events);
+    agreement(&dialect::of_client(&trace, &executor.profile().dialect, &called), SubjectKind::Client)
 }
 
 fn agreement(found: &[Mismatch], subject: SubjectKind) -> Result<(), SetupError> {
@@ -127,7 +135,10 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Look, SetupEr
         SubjectKind::Client => include_str!("preflight/client.toml"),
     };
     let id = ScenarioId(format!("preflight/{subject}"));
-    let scenario = Scenario::parse(id, text).expect("the look's own scenario is sound: a test reads it");
+    let mut scenario = Scenario::parse(id, text).expect("the look's own scenario is sound: a test reads it");
+    if let Script::Gateway(script) = &mut scenario.script {
+        publish_what_is_declared(script, &executor.profile().events);
+    }
     let execution = executor
         .execute(&scenario, Isolation::Own)
         .await
@@ -161,6 +172,22 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Look, SetupEr
     }
 }
 
+/// Where there is no event for everybody, another one shows whether events come at all; what is not declared is left out.
+fn publish_what_is_declared(script: &mut GatewayScript, events: &EventsProfile) {
+    for step in &mut script.steps {
+        if let GatewayAction::Publish { publication, .. } = &mut step.action
+            && events.lacks_of(publication).is_some()
+            && let (Publication::Events { kind, .. }, Some(declared)) = (publication, events.any_type())
+        {
+            declared.clone_into(kind);
+        }
+    }
+    script.steps.retain(|step| match &step.action {
+        GatewayAction::Publish { publication, .. } => events.lacks_of(publication).is_none(),
+        _ => true,
+    });
+}
+
 fn cannot_begin(executor: &Executor, error: &ExecutionError, subject: SubjectKind) -> SetupError {
     let (ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output }) = error
     else {
@@ -175,7 +202,13 @@ fn cannot_begin(executor: &Executor, error: &ExecutionError, subject: SubjectKin
             "its future serves on `start.listen` until it is dropped, or until `start.shutdown()` ends";
         return SetupError { exit: Exit::Subject, report: miette!(help = help, "{reason}") };
     }
-    let try_this = if is_port_taken {
+    let lacks_broker = subject == SubjectKind::Gateway
+        && *executor.broker() == BrokerChoice::None
+        && spawns_with(executor.profile(), "amqp_url");
+    let try_this = if lacks_broker {
+        "`--broker none` leaves `{amqp_url}` empty, which the command uses: a gateway that cannot start without a broker needs one, \
+         `--broker embedded` or the URL of one that runs"
+    } else if is_port_taken {
         "its port is taken: hand over `{port}`, a free one, by an argument or the environment"
     } else if waits {
         "does it listen on `{port}`, which it must be told by an argument or the environment (PORT for a bare command)? \
@@ -206,6 +239,14 @@ fn last_words(output: &[String]) -> String {
     format!("\nit printed:\n  {lines}")
 }
 
+/// Whether the gateway's command uses a placeholder.
+fn spawns_with(profile: &Profile, placeholder: &str) -> bool {
+    match profile.gateway.as_ref().map(|gateway| &gateway.access) {
+        Some(GatewayAccess::Spawn { command, .. }) => command.uses(placeholder),
+        _ => false,
+    }
+}
+
 fn is_in_process(profile: &Profile, subject: SubjectKind) -> bool {
     match subject {
         SubjectKind::Gateway => {
@@ -220,12 +261,12 @@ fn is_in_process(profile: &Profile, subject: SubjectKind) -> bool {
 }
 
 /// Another key that names a subscription.
-async fn other_key(executor: &Executor) -> Option<Mismatch> {
+async fn other_key(executor: &Executor, called: &Called) -> Option<Mismatch> {
     for key in KEYS {
         let mut profile = executor.profile().clone();
         profile.dialect.subscribe = SubscriptionKeys::single(key);
         let look = play(&executor.with_profile(profile), SubjectKind::Gateway).await.ok()?;
-        if !dialect::is_deaf(&look.trace) {
+        if !dialect::is_deaf(&look.trace, called) {
             return Some(Mismatch {
                 seen: format!("a `subscribe` that names its room in `{key}` is understood"),
                 setting: format!("dialect.subscribe = {{ event_type = \"{key}\", room = \"{key}\" }}"),

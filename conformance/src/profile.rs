@@ -17,7 +17,8 @@ use serde::Deserialize;
 
 use client::RawClient;
 pub use client::{ClientAccess, ClientProfile};
-pub use events::{EventShape, EventShapeError};
+pub use events::{Audience, BodyError, EventsError, EventsProfile};
+use events::{EventShape, RawEvent};
 use gateway::RawGateway;
 pub use gateway::{GatewayAccess, GatewayProfile, Ready, attach};
 use token::RawToken;
@@ -38,7 +39,7 @@ pub struct Profile {
     /// The client under test, where there is one.
     pub client: Option<ClientProfile>,
     /// How events come to the gateway.
-    pub events: EventShape,
+    pub events: EventsProfile,
     /// How tokens look that the gateway accepts.
     pub token: TokenProfile,
     /// What the subject is configured with.
@@ -114,8 +115,8 @@ pub enum ProfileError {
 struct RawProfile {
     gateway: Option<RawGateway>,
     client: Option<RawClient>,
-    #[serde(default)]
-    events: EventShape,
+    events: Option<EventShape>,
+    event: Option<Vec<RawEvent>>,
     #[serde(default)]
     token: RawToken,
     #[serde(default)]
@@ -179,7 +180,8 @@ impl Profile {
         };
         raw.timing.check().map_err(|error| value(error.to_string(), None))?;
         raw.dialect.check().map_err(|error| value(error.to_string(), None))?;
-        raw.events.check().map_err(|error| value(error.to_string(), None))?;
+        let events =
+            EventsProfile::check(raw.events, raw.event).map_err(|error| value(error.to_string(), None))?;
         let catalogue = Catalogue::builtin();
         for id in &raw.claims.without {
             if catalogue.get(id).is_none() {
@@ -192,12 +194,14 @@ impl Profile {
         }
         let signed = raw.token.algorithm();
         let gateway = raw.gateway.map(|raw| raw.check(signed, &value)).transpose()?;
+        let own = gateway.as_ref().map_or_else(gateway::default_exchange, |gateway| gateway.exchange.clone());
+        events.exchanges(&own).map_err(|error| value(error.to_string(), None))?;
         let token = raw.token.check(gateway.as_ref(), folder, &value)?;
         Ok(Self {
             gateway,
             token,
             client: raw.client.map(|raw| raw.check(&value)).transpose()?,
-            events: raw.events,
+            events,
             timing: raw.timing,
             dialect: raw.dialect,
             without: raw.claims.without.into_iter().collect(),
@@ -274,7 +278,18 @@ mod tests {
             ("[client]\ncommand = [\"a\"]\nfleet = 1", "between 20 and 200"),
             ("[timing]\nping_interval = \"fast\"", "`fast` is not a duration"),
             ("[timing]\nping_interval = \"0s\"", "`ping_interval` is zero"),
-            ("[events]\nrouting_key = \"all\"", "needs `{key}`"),
+            (
+                "[gateway]\ncommand = [\"a\"]\nqueue = \"a\"\nqueues = [\"b\"]",
+                "`gateway.queue` and `gateway.queues`",
+            ),
+            ("[gateway]\ncommand = [\"a\"]\nqueues = []", "`gateway.queues` is empty"),
+            ("[gateway]\ncommand = [\"a\"]\nqueues = [\"a\", \"*\"]", "`*` stands for all of them"),
+            ("[events]\n[[event]]\nfor = \"owner\"\ntype = \"a\"", "exclude each other"),
+            ("[[event]]\nfor = \"anybody\"\ntype = \"a\"", "unknown variant `anybody`"),
+            (
+                "[[event]]\nfor = \"owner\"\ntype = \"a\"\nexchange = { type = \"headers\" }",
+                "unknown variant `headers`",
+            ),
             ("[claims]\nwithout = [\"AUTH-99\"]", "AUTH-99"),
             ("[dialect]\nevents = \"wrapped\"", "unknown variant `wrapped`"),
             ("[token]\nalgorithm = \"HS1\"", "unknown variant `HS1`"),

@@ -145,13 +145,16 @@ pub enum Event {
     },
     /// The broker confirmed a message.
     Published {
-        /// The routing key.
+        /// The routing key, as scenarios have it.
         routing_key: String,
-        /// The body.
+        /// The body, as scenarios have it.
         body: Value,
         /// How many queues had consumers at the broker, where that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         queues: Option<usize>,
+        /// What the broker really got, where a profile words events otherwise than scenarios.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        as_sent: Option<AsSent>,
     },
     /// What the broker says of the gateway's exchange and queue.
     Topology {
@@ -219,6 +222,17 @@ pub enum Event {
         /// Its exit status, for people.
         status: String,
     },
+}
+
+/// A message as a broker got it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsSent {
+    /// The exchange.
+    pub exchange: String,
+    /// The routing key.
+    pub routing_key: String,
+    /// The body.
+    pub body: String,
 }
 
 /// A step that waited in vain.

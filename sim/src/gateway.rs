@@ -9,7 +9,7 @@ use reference_server::auth::Key;
 use reference_server::{Config, Server};
 use scenarios::scenario::{BrokerState, GatewayScript, Interval, NetworkAct, Settings};
 use scenarios::times::Times;
-use scenarios::trace::{Actor, Event, Settlements};
+use scenarios::trace::{Actor, AsSent, Event, Settlements};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 use turmoil::Sim;
@@ -151,13 +151,18 @@ impl GatewayStage for Stage {
         drop(stream);
     }
 
-    async fn publish(&mut self, bodies: &[String], routing_key: &str) -> Result<(), StageError> {
+    async fn publish(
+        &mut self,
+        bodies: &[String],
+        routing_key: &str,
+    ) -> Result<Vec<Option<AsSent>>, StageError> {
         let published = timeout(PATIENCE, self.broker.publish(bodies, routing_key)).await;
-        Ok(published.map_err(|_| StageError::Precondition {
+        published.map_err(|_| StageError::Precondition {
             requires: self.consumed_for.parse().expect("a requirement"),
             detail: "no gateway consumes".to_owned(),
             waited: PATIENCE,
-        })??)
+        })??;
+        Ok(Vec::new())
     }
 
     async fn consumed_queues(&self) -> Option<usize> {

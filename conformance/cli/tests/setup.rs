@@ -2,13 +2,20 @@
 
 use std::process::{Command, Stdio};
 
+use embedded_broker::{Broker, BrokerConfig};
+
 /// What `gatecheck` says of a set-up, in one line, and its exit code.
 fn said(subject: &str, profile: &str, server: &str) -> (i32, String) {
+    said_with(&[subject], profile, server)
+}
+
+/// The same, with further arguments.
+fn said_with(arguments: &[&str], profile: &str, server: &str) -> (i32, String) {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("gatecheck.toml"), profile).expect("a profile");
     std::fs::write(folder.path().join("gateway.toml"), server).expect("a configuration");
     let output = Command::new(env!("CARGO_BIN_EXE_gatecheck"))
-        .arg(subject)
+        .args(arguments)
         .current_dir(folder.path())
         .env("NO_COLOR", "1")
         .env("NO_GRAPHICS", "1")
@@ -91,11 +98,79 @@ fn a_gateway_without_events_is_reported() {
     expect(
         gateway("queue_name = \"elsewhere\"", SECRET),
         4,
-        &["no event can be sent", "`ws_events`", "`gateway.queue`", "it printed"],
+        &[
+            "no event can be sent",
+            "`ws_events`",
+            "it consumes from `elsewhere`",
+            "`gateway.queue`",
+            "it printed",
+        ],
     );
     let command = r#"["{gatecheck}", "reference-server", "--listen", "127.0.0.1:{port}", "--amqp-url", "amqp://127.0.0.1:1"]"#;
     let profile = format!("[gateway]\ncommand = {command}\nenv = {{ JWT_SECRET = \"{{jwt_secret}}\" }}\n");
     expect(said("gateway", &profile, ""), 4, &["no event can be sent", "hand over `{amqp_url}`"]);
+}
+
+/// The reference gateway, its broker's URL changed on the way to it.
+fn with_broker(change: &str) -> (i32, String) {
+    let script = format!(
+        "RABBITMQ_URL=$(echo $URL | sed {change}) exec {{gatecheck}} reference-server --listen 127.0.0.1:{{port}}"
+    );
+    let env = "env = { JWT_SECRET = \"{jwt_secret}\", URL = \"{amqp_url}\" }";
+    said("gateway", &format!("[gateway]\ncommand = [\"sh\", \"-c\", '{script}']\n{env}\n"), "")
+}
+
+/// A login that the broker refuses was told as a queue without a consumer.
+#[test]
+fn a_refused_login_is_reported() {
+    expect(
+        with_broker("s/guest:guest/app:wrong/"),
+        4,
+        &[
+            "no event can be sent",
+            "the broker has refused the login of `app`",
+            "hand over `{amqp_url}` whole",
+        ],
+    );
+}
+
+/// The harness's own login at a broker that runs already.
+#[test]
+fn a_wrong_password_of_the_broker_is_reported() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let broker = runtime.block_on(Broker::start(BrokerConfig::default())).expect("a broker");
+    let url = broker.url().replace("guest:guest", "app:wrong");
+    let profile = "[gateway]\ncommand = [\"sleep\", \"60\"]";
+    expect(
+        said_with(&["gateway", "--broker", &url], profile, ""),
+        5,
+        &["refuses the login of amqp://app:***@127.0.0.1", "are user and password right?"],
+    );
+}
+
+/// An exchange of another type is no fault of the queue.
+#[test]
+fn another_type_of_exchange_is_reported() {
+    let command = r#"["{gatecheck}", "reference-server", "--listen", "127.0.0.1:{port}"]"#;
+    let env = "env = { JWT_SECRET = \"{jwt_secret}\", RABBITMQ_URL = \"{amqp_url}\" }";
+    let events = "[events]\nexchange = { type = \"fanout\" }";
+    expect(
+        said("gateway", &format!("[gateway]\ncommand = {command}\n{env}\n{events}\n"), ""),
+        4,
+        &["`payments_events` cannot be published to", "says how the exchange routes"],
+    );
+}
+
+/// Without a broker, its URL is empty: a gateway that needs it cannot start.
+#[test]
+fn a_command_that_needs_a_broker_is_reported() {
+    let profile =
+        "[gateway]\ncommand = [\"sh\", \"-c\", \"exit 3\"]\nenv = { RABBITMQ_URL = \"{amqp_url}\" }";
+    expect(
+        said_with(&["gateway", "--broker", "none"], profile, ""),
+        4,
+        &["ended before it was ready", "`--broker none` leaves `{amqp_url}` empty"],
+    );
 }
 
 /// A running gateway has its own broker, whose URL gatecheck must be given.

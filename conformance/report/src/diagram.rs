@@ -5,7 +5,7 @@ mod fold;
 use std::collections::BTreeSet;
 
 use scenarios::Trace;
-use scenarios::trace::{Actor, Event, Frame, FrameKind, Observation, Side};
+use scenarios::trace::{Actor, AsSent, Event, Frame, FrameKind, Observation, Side};
 use serde_json::Value;
 
 /// Most lifelines of clients; of a greater crowd the rest share one.
@@ -165,6 +165,9 @@ impl Row {
             Event::RequestFailed { op, error } => {
                 (note, Tone::Trouble, format!("{op} failed"), error.clone())
             }
+            Event::Published { as_sent: Some(AsSent { exchange, routing_key, body }), .. } => {
+                (there, Tone::Publish, routing_key.clone(), format!("to {exchange}: {body}"))
+            }
             Event::Published { routing_key, body, .. } => {
                 (there, Tone::Publish, routing_key.clone(), body.to_string())
             }
@@ -250,7 +253,16 @@ mod tests {
                 seen(
                     0,
                     "broker",
-                    Event::Published { routing_key: "a.b".to_owned(), body: Value::Null, queues: None },
+                    Event::Published {
+                        routing_key: "a.b".to_owned(),
+                        body: Value::Null,
+                        queues: None,
+                        as_sent: Some(AsSent {
+                            exchange: "e".to_owned(),
+                            routing_key: "k".to_owned(),
+                            body: "{}".to_owned(),
+                        }),
+                    },
                 ),
                 seen(1, "ada", Event::Sent(frame(FrameKind::Text, r#"{"type":"x","payload":7}"#))),
                 seen(2, "ada", Event::Received(frame(FrameKind::Ping, "00"))),
@@ -272,6 +284,7 @@ mod tests {
         ];
         assert_eq!(marks, expected);
         assert_eq!((diagram.rows[1].detail.as_str(), diagram.rows[1].is_hit), ("7", true));
+        assert_eq!(diagram.rows[0].detail, "to e: {}", "what was really published");
     }
 
     /// A crowd shares a lifeline, so that the diagram has room on a page.

@@ -117,7 +117,15 @@ fn trace() -> Trace {
             Event::Dialled { path: HOSTILE.to_owned(), query: vec![(HOSTILE.to_owned(), String::new())] },
         ),
         ("mallory", Event::Received(frame(FrameKind::Text))),
-        ("broker", Event::Published { routing_key: HOSTILE.to_owned(), body: HOSTILE.into(), queues: None }),
+        (
+            "broker",
+            Event::Published {
+                routing_key: HOSTILE.to_owned(),
+                body: HOSTILE.into(),
+                queues: None,
+                as_sent: None,
+            },
+        ),
         ("gateway", Event::Log { text: HOSTILE.to_owned() }),
         ("mallory", Event::Closed { code: None, by: Side::Gateway }),
     ];

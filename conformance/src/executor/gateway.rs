@@ -1,31 +1,37 @@
 //! A gateway under test: started or attached, fed by a broker, dialled over TCP.
 
 mod broker;
+mod feed;
 mod launch;
 mod launched;
 mod port;
+mod queues;
 mod rig;
 mod settling;
 mod start;
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use embedded_broker::Snapshot;
 use player::{GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway};
 use scenarios::Scenario;
 use scenarios::scenario::{Bindings, BrokerState, GatewayScript, NetworkAct};
 use scenarios::times::Times;
 use scenarios::token::Issuer;
-use scenarios::trace::{Actor, Event, Settlements, Trace};
+use scenarios::trace::{Actor, AsSent, Event, Settlements, Trace};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Execution, ExecutionError, Executor, Isolation, clock, now};
-use crate::amqp::BrokerLink;
+use crate::amqp::{BrokerLink, Outgoing, Queues};
 use crate::noise::Watch;
-use crate::profile::{EventShape, GatewayAccess, GatewayProfile, Ready};
+use crate::profile::{EventsProfile, GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::{self, Proxy};
 use launched::Launched;
+use queues::GatewayQueues;
+pub(crate) use queues::{LOGIN_REFUSED, OTHER_QUEUE};
 pub(super) use rig::Pool;
 use rig::Rejection;
 pub use rig::Rig;
@@ -36,13 +42,15 @@ pub(super) async fn execute(
     (scenario, script): (Scenario, GatewayScript),
     bindings: Bindings,
     isolation: Isolation,
+    lacks: Option<String>,
 ) -> Result<Execution, ExecutionError> {
     let unplayed = |scenario, play, output| {
         let (began, waits, rig) = (now(), Vec::new(), None);
         Execution { began, scenario, play, waits, output, rig }
     };
     let issuer = executor.profile.token.issuer("");
-    if let Some(why) = cannot_be_judged(profile, &script, &issuer) {
+    let cannot = || cannot_be_judged(profile, &script, &issuer);
+    if let Some(why) = lacks.or_else(cannot) {
         let play = Play { trace: Trace::default(), outcome: Err(PlayError::NotRun(why)) };
         return Ok(unplayed(scenario, play, Vec::new()));
     }
@@ -59,7 +67,8 @@ pub(super) async fn execute(
     let (recorder, journal) = journal(clock(began));
     let link = rig.link().await?;
     let link = match script.gateways {
-        1 => link,
+        // At the embedded broker, queues without names are waited for by what it shows of itself.
+        1 if rig.embedded().is_none() || rig.feed.queues != Queues::Any => link,
         // Each has a queue of its own.
         _ => link.map(BrokerLink::publishing_unconsumed),
     };
@@ -68,7 +77,18 @@ pub(super) async fn execute(
     watches.extend(rig.proxy.as_mut().and_then(Proxy::dials).map(|dials| record_dials(dials, &recorder)));
     let events = executor.profile.events.clone();
     let refusals = rig.refusals.clone();
-    let mut stage = Stage { rig, link, events, watches, recorder: recorder.clone(), is_settled: false };
+    let mut stage = Stage {
+        rig,
+        link,
+        events,
+        watches,
+        recorder: recorder.clone(),
+        queues: GatewayQueues::default(),
+        waits: script.gateways == 1,
+        is_settled: false,
+        is_cut_off: script.broker == BrokerState::Down,
+        has_clients: AtomicBool::new(false),
+    };
     let playing = play_gateway(&scenario, &script, &setting, &mut stage, &recorder, journal);
     let played = executor.in_time(&scenario, &refusals, playing).await;
     let Stage { mut rig, link, watches, .. } = stage;
@@ -126,12 +146,20 @@ fn cannot_be_judged(profile: &GatewayProfile, script: &GatewayScript, issuer: &I
 struct Stage {
     rig: Rig,
     link: Option<BrokerLink>,
-    events: EventShape,
+    events: EventsProfile,
     /// Each records in the trace when one of the rig's gateways ends; the last one, when the gateway dials its broker.
     watches: Vec<AbortOnDropHandle<()>>,
     recorder: Recorder,
+    /// The queues that the gateway has been seen to consume.
+    queues: GatewayQueues,
+    /// Whether what is published waits until the gateway consumes.
+    waits: bool,
     /// Whether the gateway has been seen to have set up what it consumes from.
     is_settled: bool,
+    /// Whether it cannot reach its broker.
+    is_cut_off: bool,
+    /// Whether a client has dialled it: it may have a queue for each.
+    has_clients: AtomicBool,
 }
 
 /// It was not asked to end.
@@ -196,6 +224,7 @@ impl GatewayStage for Stage {
         let dialled = TcpStream::connect(&self.rig.authorities[gateway - 1]).await;
         let stream = self.rig.refusals.look("cannot dial the gateway", dialled)?;
         stream.set_nodelay(true)?;
+        self.has_clients.store(true, Ordering::Relaxed);
         Ok(stream)
     }
 
@@ -203,45 +232,78 @@ impl GatewayStage for Stage {
         proxy::reset(stream);
     }
 
-    async fn publish(&mut self, bodies: &[String], routing_key: &str) -> Result<(), StageError> {
-        let routing_key = self.events.routing_key(routing_key);
-        let bodies: Vec<_> = bodies.iter().map(|body| self.events.body(body)).collect();
-        if !std::mem::replace(&mut self.is_settled, true) {
-            // A gateway may have more queues than the one whose consumer is waited for.
-            self.rig.topology_settles().await;
+    async fn publish(
+        &mut self,
+        bodies: &[String],
+        routing_key: &str,
+    ) -> Result<Vec<Option<AsSent>>, StageError> {
+        let own = self.rig.feed.exchange.clone();
+        let outgoing = |body: &String| self.events.outgoing(&own, routing_key, body);
+        let messages: Vec<Outgoing> = bodies.iter().map(outgoing).collect();
+        self.await_queues().await?;
+        let published = self.link()?.publish_all(&messages).await;
+        if let Err(error) = published {
+            return Err(self.explained(error).await);
         }
-        self.link()?.publish(&bodies, &routing_key).await
+        if let Some(snapshot) = self.rig.snapshot().await {
+            self.queues.look(&self.rig.feed, &snapshot);
+        }
+        let as_sent = messages.into_iter().zip(bodies).map(|(message, body)| {
+            let Outgoing { exchange, routing_key: key, body: sent } = message;
+            let is_usual = exchange == own && key == routing_key && sent == *body;
+            (!is_usual).then_some(AsSent { exchange, routing_key: key, body: sent })
+        });
+        Ok(as_sent.collect())
     }
 
     async fn consumed_queues(&self) -> Option<usize> {
-        self.rig.consumed_queues().await
+        let snapshot = self.rig.snapshot().await?;
+        Some(snapshot.queues.values().filter(|queue| queue.consumers > 0).count())
     }
 
     async fn topology(&mut self) -> Result<TopologyReport, StageError> {
-        self.link()?.topology().await
+        self.sees_queues("looked at")?;
+        let unbound = self.await_bound_consumer().await.err().map(|error| error.to_string());
+        let mut report = self.link()?.topology().await?;
+        report.queue = report.queue.and(unbound.map_or(Ok(()), Err));
+        Ok(report)
     }
 
     async fn queue_ready(&mut self) -> Result<u32, StageError> {
-        self.link()?.ready_when_unconsumed().await
+        self.sees_queues("counted")?;
+        match self.rig.embedded() {
+            Some(broker) => self.queues.ready_when_unconsumed(broker, &self.rig.feed).await,
+            None => self.link()?.ready_when_unconsumed().await,
+        }
     }
 
     async fn settlements(&mut self) -> Result<Settlements, StageError> {
         let lacking = || StageError::Unavailable("needs the embedded broker, which counts them".to_owned());
-        self.rig.settlements().await.ok_or_else(lacking)
+        let Snapshot { acknowledged, rejected, unasked, .. } =
+            self.rig.snapshot().await.ok_or_else(lacking)?;
+        Ok(Settlements { acknowledged, rejected, unasked })
     }
 
     async fn forget(&mut self) -> Result<(), StageError> {
-        self.link()?.forget().await;
+        self.sees_queues("deleted")?;
+        let queues = self.queues.names();
+        self.is_settled &= self.rig.feed.queues != Queues::Any;
+        self.link()?.forget(&queues).await;
         Ok(())
     }
 
     async fn set_broker(&mut self, state: BrokerState) -> Result<(), StageError> {
         self.proxy()?.set_open(state == BrokerState::Up);
+        self.is_cut_off = state == BrokerState::Down;
+        self.consumes_anew();
         Ok(())
     }
 
     async fn act_on_broker_link(&mut self, act: &NetworkAct, times: &Times) -> Result<(), StageError> {
         self.proxy()?.network().apply(act.change(times));
+        if act.resets() {
+            self.consumes_anew();
+        }
         Ok(())
     }
 
@@ -259,6 +321,10 @@ impl GatewayStage for Stage {
 
     async fn kill_gateway(&mut self) -> Result<(), StageError> {
         self.unwatch_first();
+        if let Some(snapshot) = self.rig.snapshot().await {
+            self.queues.look(&self.rig.feed, &snapshot);
+            self.queues.gateway_ends(&snapshot);
+        }
         self.first()?.kill().await
     }
 }

@@ -24,7 +24,7 @@ pub struct GatewayStart {
     pub amqp_url: Option<String>,
     /// The exchange that it consumes from.
     pub exchange: String,
-    /// Its queue.
+    /// Its queue, or the first of them; empty where the profile names none.
     pub queue: String,
     /// The times that it is judged by.
     pub timing: Timing,

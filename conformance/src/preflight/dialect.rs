@@ -7,9 +7,11 @@ use protocol::{Dialect, EventStyle};
 use scenarios::trace::{Event, FrameKind, Observation, Trace};
 use serde_json::Value;
 
-/// The event that is published.
+use crate::profile::EventsProfile;
+
+/// The event that is published, as scenarios call it.
 const EVENT: &str = "payment:created";
-/// What is subscribed to.
+/// What is subscribed to, as scenarios call it.
 const ROOM: &str = "catalog:changed";
 /// Types by which gateways of all kinds greet their clients.
 const GREETINGS: [&str; 6] =
@@ -27,21 +29,36 @@ pub struct Mismatch {
     pub setting: String,
 }
 
+/// What the look's event and its room are called by the subject.
+#[derive(Debug, Clone)]
+pub(super) struct Called {
+    event: String,
+    room: String,
+}
+
+impl Called {
+    pub(super) fn by(events: &EventsProfile) -> Self {
+        let names = events.names();
+        let called = |kind: &str| names.get(kind).map_or(kind, String::as_str).to_owned();
+        Self { event: called(EVENT), room: called(ROOM) }
+    }
+}
+
 /// Every sign in what a gateway sent.
-pub(super) fn of_gateway(trace: &Trace, dialect: &Dialect) -> Vec<Mismatch> {
+pub(super) fn of_gateway(trace: &Trace, dialect: &Dialect, called: &Called) -> Vec<Mismatch> {
     let texts: Vec<Value> = trace.observations.iter().filter_map(received).collect();
     let kind = |value: &Value| value["type"].as_str().unwrap_or_default().to_owned();
     let kinds: Vec<String> = texts.iter().map(kind).collect();
     let has = |name: &str| kinds.iter().any(|kind| kind == name);
     let mut found = Vec::new();
 
-    let wrapper = texts.iter().find(|value| value["payload"]["eventType"] == EVENT);
+    let wrapper = texts.iter().find(|value| value["payload"]["eventType"] == *called.event);
     match (dialect.events, wrapper) {
-        (EventStyle::Typed, Some(value)) if !has(EVENT) => found.push(Mismatch {
+        (EventStyle::Typed, Some(value)) if !has(&called.event) => found.push(Mismatch {
             seen: format!("it wraps its events in `{}`", kind(value)),
             setting: "dialect.events = \"enveloped\"".to_owned(),
         }),
-        (EventStyle::Enveloped, None) if has(EVENT) => found.push(Mismatch {
+        (EventStyle::Enveloped, None) if has(&called.event) => found.push(Mismatch {
             seen: "its events have their own names as types".to_owned(),
             setting: "dialect.events = \"typed\"".to_owned(),
         }),
@@ -72,7 +89,7 @@ pub(super) fn of_gateway(trace: &Trace, dialect: &Dialect) -> Vec<Mismatch> {
             });
         }
         let keys = value["payload"].as_object();
-        if let Some((key, _)) = keys.and_then(|keys| keys.iter().find(|(_, value)| **value == ROOM))
+        if let Some((key, _)) = keys.and_then(|keys| keys.iter().find(|(_, value)| **value == *called.room))
             && !readable(key)
         {
             found.push(Mismatch {
@@ -94,7 +111,7 @@ pub(super) fn of_gateway(trace: &Trace, dialect: &Dialect) -> Vec<Mismatch> {
 }
 
 /// Whether the events of what was subscribed to did not come, though others did.
-pub(super) fn is_deaf(trace: &Trace) -> bool {
+pub(super) fn is_deaf(trace: &Trace, called: &Called) -> bool {
     let named = |name: &str| {
         let text = trace.observations.iter().filter_map(received);
         text.into_iter().any(|value| {
@@ -102,18 +119,22 @@ pub(super) fn is_deaf(trace: &Trace) -> bool {
                 || value["payload"]["eventType"] == name && value["payload"].get("data").is_some()
         })
     };
-    named(EVENT) && !named(ROOM)
+    let is_published = trace.observations.iter().any(|seen| match &seen.event {
+        Event::Published { body, .. } => body["type"] == *called.room,
+        _ => false,
+    });
+    is_published && named(&called.event) && !named(&called.room)
 }
 
 /// Every sign in what a client sent.
-pub(super) fn of_client(trace: &Trace, dialect: &Dialect) -> Vec<Mismatch> {
+pub(super) fn of_client(trace: &Trace, dialect: &Dialect, called: &Called) -> Vec<Mismatch> {
     let readable = |key: &str| {
         [&dialect.subscribe.event_type, &dialect.subscribe.room].iter().any(|known| *known == key)
     };
     let sent = trace.observations.iter().filter_map(sent);
     let named = sent.filter_map(|value| {
         let keys = value["payload"].as_object()?;
-        let (key, _) = keys.iter().find(|(_, value)| **value == ROOM)?;
+        let (key, _) = keys.iter().find(|(_, value)| **value == *called.room)?;
         Some((value["type"].as_str().unwrap_or_default().to_owned(), key.clone()))
     });
     let odd = named.filter(|(kind, key)| *kind == dialect.requests.subscribe && !readable(key));
@@ -162,8 +183,13 @@ mod tests {
         Trace { observations: texts.iter().map(observation).collect() }
     }
 
+    fn called() -> Called {
+        Called::by(&EventsProfile::default())
+    }
+
     fn settings(texts: &[Value], dialect: &Dialect) -> Vec<String> {
-        of_gateway(&trace(texts, Event::Received), dialect).into_iter().map(|found| found.setting).collect()
+        let found = of_gateway(&trace(texts, Event::Received), dialect, &called());
+        found.into_iter().map(|found| found.setting).collect()
     }
 
     /// What a gateway of the declared dialect says gives no sign.
@@ -212,9 +238,9 @@ mod tests {
     fn a_clients_key_is_reported() {
         let said = [json!({ "type": "subscribe", "payload": { "channel": ROOM } })];
         let trace = trace(&said, Event::Sent);
-        let found = of_client(&trace, &Dialect::default());
+        let found = of_client(&trace, &Dialect::default(), &called());
         assert_eq!(found[0].setting, "dialect.subscribe = { event_type = \"channel\", room = \"channel\" }");
         let declared = Dialect { subscribe: SubscriptionKeys::single("channel"), ..Dialect::default() };
-        assert_eq!(of_client(&trace, &declared), []);
+        assert_eq!(of_client(&trace, &declared, &called()), []);
     }
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{CommandProfile, ProfileError, ValueError, command, words};
+use crate::amqp::Queues;
 use crate::in_process::GatewayStarter;
 
 /// A gateway under test.
@@ -19,8 +20,8 @@ pub struct GatewayProfile {
     pub path: String,
     /// The exchange that it consumes from.
     pub exchange: String,
-    /// Its queue.
-    pub queue: String,
+    /// What it consumes.
+    pub queues: Queues,
 }
 
 /// How a gateway is reached.
@@ -76,8 +77,8 @@ pub(super) struct RawGateway {
     jwt_secret: Option<String>,
     #[serde(default = "default_exchange")]
     exchange: String,
-    #[serde(default = "default_queue")]
-    queue: String,
+    queue: Option<String>,
+    queues: Option<Vec<String>>,
 }
 
 #[derive(Deserialize, Default, PartialEq)]
@@ -96,6 +97,9 @@ struct RawReady {
 }
 
 const DEFAULT_PATH: &str = "/ws";
+const DEFAULT_QUEUE: &str = "ws_events";
+/// Stands for every queue that is bound.
+const ANY_QUEUE: &str = "*";
 const DEFAULT_READY: Duration = Duration::from_secs(10);
 
 impl Ready {
@@ -112,7 +116,7 @@ impl GatewayProfile {
             access: GatewayAccess::Attach { authority: String::new(), jwt_secret: String::new() },
             path: DEFAULT_PATH.to_owned(),
             exchange: default_exchange(),
-            queue: default_queue(),
+            queues: Queues::Named(vec![DEFAULT_QUEUE.to_owned()]),
         }
     }
 
@@ -166,8 +170,35 @@ impl RawGateway {
         if !path.starts_with('/') {
             return Err(value(format!("`gateway.path` is `{path}`; a path begins with `/`"), None));
         }
-        Ok(GatewayProfile { access, path, exchange: self.exchange, queue: self.queue })
+        let queues = queues(self.queue, self.queues, value)?;
+        Ok(GatewayProfile { access, path, exchange: self.exchange, queues })
     }
+}
+
+fn queues(
+    one: Option<String>,
+    several: Option<Vec<String>>,
+    value: ValueError<'_>,
+) -> Result<Queues, ProfileError> {
+    const HELP: &str = "`queue = \"*\"` stands for whatever is bound to the exchange";
+    let names = match (one, several) {
+        (Some(_), Some(_)) => {
+            let message = "`gateway.queue` and `gateway.queues` exclude each other";
+            return Err(value(message.to_owned(), Some("name all of them in `queues`")));
+        }
+        (Some(name), None) if name == ANY_QUEUE => return Ok(Queues::Any),
+        (Some(name), None) => vec![name],
+        (None, Some(names)) => names,
+        (None, None) => vec![DEFAULT_QUEUE.to_owned()],
+    };
+    if names.is_empty() {
+        return Err(value("`gateway.queues` is empty".to_owned(), Some(HELP)));
+    }
+    if names.iter().any(|name| name == ANY_QUEUE) {
+        let message = "`gateway.queues`: `*` stands for all of them, and alone";
+        return Err(value(message.to_owned(), Some(HELP)));
+    }
+    Ok(Queues::Named(names))
 }
 
 /// Authority and path of a gateway's URL.
@@ -181,10 +212,6 @@ pub fn attach(url: &str) -> Result<(String, String), String> {
     Ok((format!("{host}:{port}"), parsed.path().to_owned()))
 }
 
-fn default_exchange() -> String {
+pub(super) fn default_exchange() -> String {
     "payments_events".to_owned()
-}
-
-fn default_queue() -> String {
-    "ws_events".to_owned()
 }

@@ -349,11 +349,12 @@ impl<S: GatewayStage> Player<'_, S> {
     async fn publish(&mut self, publication: &Publication) -> Result<(), StageError> {
         let routing_key = publication.routing_key();
         let bodies = publication.bodies();
-        self.journal.during(self.stage.publish(&bodies, &routing_key)).await?;
+        let as_sent = self.journal.during(self.stage.publish(&bodies, &routing_key)).await?;
+        let as_sent = as_sent.into_iter().chain(std::iter::repeat(None));
         let queues = self.journal.during(self.stage.consumed_queues()).await;
-        for body in bodies {
+        for (body, as_sent) in bodies.into_iter().zip(as_sent) {
             let body = serde_json::from_str(&body).unwrap_or_else(|_| Value::String(body.clone()));
-            let event = Event::Published { routing_key: routing_key.clone(), body, queues };
+            let event = Event::Published { routing_key: routing_key.clone(), body, queues, as_sent };
             self.journal.write(Actor::broker(), None, event);
         }
         Ok(())

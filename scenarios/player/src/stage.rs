@@ -11,7 +11,7 @@ use scenarios::requirement::RequirementId;
 use scenarios::scenario::{Bindings, BrokerState, NetworkAct};
 use scenarios::times::Times;
 use scenarios::token::Issuer;
-use scenarios::trace::{Settlements, Trace};
+use scenarios::trace::{AsSent, Settlements, Trace};
 
 /// What one run of a scenario takes place in.
 #[derive(Clone)]
@@ -50,12 +50,13 @@ pub trait GatewayStage {
     /// Ends a connection by a reset, where the stage can.
     fn reset(stream: Self::Stream);
 
-    /// Publishes bodies in one burst and returns once the broker has confirmed them.
+    /// Publishes bodies in one burst and returns once the broker has confirmed them; says what it has really got, one for
+    /// each body, where that is something else.
     fn publish(
         &mut self,
         bodies: &[String],
         routing_key: &str,
-    ) -> impl Future<Output = Result<(), StageError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Option<AsSent>>, StageError>> + Send;
 
     /// How many queues have consumers at the broker; `None` where that is unknown.
     fn consumed_queues(&self) -> impl Future<Output = Option<usize>> + Send {

@@ -229,6 +229,7 @@ fn published_order_is_kept() {
                 routing_key: "x".into(),
                 body: json!({"type": "x", "data": { "seq": n }}),
                 queues: None,
+                as_sent: None,
             },
         )
     };

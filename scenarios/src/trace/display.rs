@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Event, Frame, FrameKind, Observation, Reading, Settlements, Side};
+use super::{AsSent, Event, Frame, FrameKind, Observation, Reading, Settlements, Side};
 
 impl fmt::Display for Observation {
     /// One line of a timeline for people.
@@ -49,6 +49,9 @@ impl fmt::Display for Event {
             Self::Emitted { name, payload, .. } if payload.is_null() => write!(f, "emits {name}"),
             Self::Emitted { name, payload, .. } => write!(f, "emits {name} {payload}"),
             Self::RequestFailed { op, error } => write!(f, "{op} failed: {error}"),
+            Self::Published { as_sent: Some(AsSent { exchange, routing_key, body }), .. } => {
+                write!(f, "publish to {exchange}: {routing_key} {}", Shortened(body))
+            }
             Self::Published { routing_key, body, .. } => {
                 write!(f, "publish {routing_key} {}", Shortened(&body.to_string()))
             }

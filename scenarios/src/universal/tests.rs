@@ -80,7 +80,7 @@ fn event(name: &str, payload: serde_json::Value) -> Frame {
 
 fn published(kind: &str, data: &serde_json::Value) -> Event {
     let body = json!({ "type": kind, "data": data });
-    Event::Published { routing_key: kind.replace(':', "."), body, queues: None }
+    Event::Published { routing_key: kind.replace(':', "."), body, queues: None, as_sent: None }
 }
 
 fn closed(by: Side) -> Event {
@@ -203,7 +203,12 @@ fn one_queue_has_one_order() {
     let order_is_kept = |queues: Option<usize>| {
         let publish = |kind: &str| {
             let body = json!({ "type": kind, "data": {} });
-            (0, "broker", None, Event::Published { routing_key: kind.to_owned(), body, queues })
+            (
+                0,
+                "broker",
+                None,
+                Event::Published { routing_key: kind.to_owned(), body, queues, as_sent: None },
+            )
         };
         let receives = |kind: &str| (1, "alice", Some(0), Event::Received(event(kind, json!({}))));
         let overtaken = [publish("a:first"), publish("b:second"), receives("b:second"), receives("a:first")];
@@ -218,7 +223,12 @@ fn one_queue_has_one_order() {
 fn equal_events_have_no_order_among_others() {
     let publish = |kind: &str| {
         let body = json!({ "type": kind, "data": {} });
-        (0, "broker", None, Event::Published { routing_key: kind.to_owned(), body, queues: Some(1) })
+        (
+            0,
+            "broker",
+            None,
+            Event::Published { routing_key: kind.to_owned(), body, queues: Some(1), as_sent: None },
+        )
     };
     let receives = |kind: &str| (1, "alice", Some(0), Event::Received(event(kind, json!({}))));
     let again = [publish("a:equal"), publish("b:other"), publish("a:equal")];

@@ -8,6 +8,7 @@
 #[path = "../../../broker/tests/arms/mod.rs"]
 mod arms;
 mod browser;
+mod designs;
 mod example;
 mod init;
 mod node;
@@ -40,6 +41,7 @@ fn main() {
             }));
     }
     trials.extend(browser::trials(&runtime));
+    trials.extend(designs::trials(&runtime));
     trials.extend(example::trials(&runtime));
     trials.extend(init::trials(&runtime));
     trials.extend(node_client::trials(&runtime));

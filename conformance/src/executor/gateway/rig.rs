@@ -7,16 +7,15 @@ use std::time::Duration;
 use player::{Play, PlayError};
 use scenarios::scenario::{Bindings, BrokerState, GatewayScript};
 use scenarios::token::Issuer;
-use scenarios::trace::{Settlements, Trace};
+use scenarios::trace::Trace;
 use url::Url;
 
 use super::broker;
 use super::launch::Launch;
 use super::launched::Launched;
 use super::port::Port;
-use super::settling::topology_settles;
 use super::start::start;
-use crate::amqp::{BrokerLink, Names};
+use crate::amqp::{BrokerLink, Feed, redacted};
 use crate::executor::{BrokerChoice, ExecutionError, Executor};
 use crate::limits::{HostLimit, Refusals};
 use crate::noise::Watch;
@@ -30,9 +29,9 @@ pub struct Rig {
     embedded: Option<Broker>,
     /// The broker's URL, without anything in between; none where there is no broker.
     url: Option<String>,
-    /// What the gateways' exchange and queue are called.
-    pub(super) names: Names,
-    /// Whether those names are unique to this rig, and are deleted with it.
+    /// The gateways' exchanges and queues.
+    pub(super) feed: Feed,
+    /// Whether their names are unique to this rig, and are deleted with it.
     own_names: bool,
     /// What stands between the gateways and the broker, where a scenario wants that.
     pub(super) proxy: Option<Proxy>,
@@ -85,8 +84,8 @@ impl Rig {
             BrokerChoice::Url(url) => (None, Some(url.clone())),
             BrokerChoice::None => (None, None),
         };
-        let names = executor.names(profile, bindings);
-        let own_names = names.queue != profile.queue;
+        let feed = executor.feed(profile, bindings);
+        let own_names = feed.queues != profile.queues;
         let (proxy, gateways_url) = match url.as_deref().filter(|_| script.disturbs_broker()) {
             None => (None, url.clone().unwrap_or_default()),
             Some(url) => {
@@ -105,7 +104,7 @@ impl Rig {
         let mut rig = Self {
             embedded,
             url,
-            names,
+            feed,
             own_names,
             proxy,
             issuer,
@@ -144,8 +143,8 @@ impl Rig {
         values.set_settings(&script.settings, script.gateways);
         executor.set_keys(&mut values, &self.issuer, &script.settings)?;
         values.set("amqp_url", amqp_url);
-        values.set("exchange", self.names.exchange.as_str());
-        values.set("queue", self.names.queue.as_str());
+        values.set("exchange", self.feed.exchange.as_str());
+        values.set("queue", self.feed.queues.named().first().cloned().unwrap_or_default());
         values.set("path", profile.path.as_str());
         let ready = match script.broker {
             BrokerState::Up => ready.clone(),
@@ -180,31 +179,25 @@ impl Rig {
     /// A connection to the broker, beside the gateways'; none where there is no broker.
     pub(super) async fn link(&self) -> Result<Option<BrokerLink>, ExecutionError> {
         let Some(url) = &self.url else { return Ok(None) };
-        let link = BrokerLink::open(url, self.names.clone(), CONSUMES_WITHIN).await;
+        let link = BrokerLink::open(url, self.feed.clone(), CONSUMES_WITHIN).await;
         link.map(Some).map_err(|error| match error.limit() {
             Some(limit) => limit.into(),
+            None if error.is_login_refused() => ExecutionError::Harness(format!(
+                "the broker refuses the login of {}: are user and password right? ({error})",
+                redacted(url)
+            )),
             None => ExecutionError::Harness(error.to_string()),
         })
     }
 
-    /// Waits until the gateways' topology on the embedded broker is complete. An external broker cannot be inspected.
-    pub(super) async fn topology_settles(&self) {
-        if let Some(broker) = &self.embedded {
-            topology_settles(broker).await;
-        }
+    /// What the embedded broker holds; nothing where it is another, which says little of itself over AMQP.
+    pub(super) async fn snapshot(&self) -> Option<Snapshot> {
+        self.embedded.as_ref()?.snapshot().await.ok()
     }
 
-    /// How many queues are consumed at the embedded broker.
-    pub(super) async fn consumed_queues(&self) -> Option<usize> {
-        let snapshot = self.embedded.as_ref()?.snapshot().await.ok()?;
-        Some(snapshot.queues.values().filter(|queue| queue.consumers > 0).count())
-    }
-
-    /// How deliveries were settled at the embedded broker. What another broker has seen, it does not say.
-    pub(super) async fn settlements(&self) -> Option<Settlements> {
-        let snapshot = self.embedded.as_ref()?.snapshot().await.ok()?;
-        let Snapshot { acknowledged, rejected, unasked, .. } = snapshot;
-        Some(Settlements { acknowledged, rejected, unasked })
+    /// The broker in this process, where it is one.
+    pub(super) fn embedded(&self) -> Option<&Broker> {
+        self.embedded.as_ref()
     }
 
     /// Kills the gateways and says what they printed last.
@@ -230,7 +223,7 @@ impl Rig {
         if self.own_names
             && let Ok(Some(link)) = self.link().await
         {
-            link.delete().await;
+            link.delete(&[]).await;
             link.close().await;
         }
         if let Some(broker) = self.embedded {
@@ -253,7 +246,7 @@ impl From<ExecutionError> for Rejection {
 }
 
 /// How long a gateway that is ready may take until it consumes: some dial their broker again only every few seconds.
-const CONSUMES_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const CONSUMES_WITHIN: Duration = Duration::from_secs(10);
 
 /// Rigs whose case has passed, for the next.
 #[derive(Default)]

@@ -67,7 +67,7 @@ pub struct LaneSpec {
 
 impl NetworkAct {
     /// Whether connections are reset, which a simulation cannot do.
-    pub(crate) fn resets(&self) -> bool {
+    pub fn resets(&self) -> bool {
         matches!(self, Self::Sudden(Sudden::Reset))
     }
 

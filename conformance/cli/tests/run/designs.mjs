@@ -1,0 +1,76 @@
+// A gateway of several designs: how its events come, DESIGN says.
+import { createServer } from 'node:http';
+import amqp from 'amqplib';
+import { WebSocketServer } from 'ws';
+
+const { PORT, RABBITMQ_URL, DESIGN, UNACKNOWLEDGED } = process.env;
+const DESIGNS = {
+  // Other names at the broker than at clients, in bodies of another shape.
+  names: {
+    exchange: 'events', type: 'topic', queues: [['ws_events', ['payments.#', 'users.#']]],
+    read: ({ kind, content }) => ({ type: kind.split('.').slice(1).join(':'), data: content }),
+  },
+  // A direct exchange with constant keys, which alone say what an event is.
+  direct: {
+    exchange: 'events', type: 'direct', queues: [['ws_events', ['created', 'profile']]],
+    read: ({ data }, key) => ({ type: key === 'created' ? 'payment:new' : 'profile:new', data }),
+  },
+  // Two queues, and a routing table.
+  two: {
+    exchange: 'payments_events', type: 'topic',
+    queues: [['payments', ['payment.#', 'an.#']], ['others', ['profile.#', 'session.#', 'admin.#', 'catalog.#', 'stock.#']]],
+    read: ({ type, data }) => ({ type, data }),
+  },
+  // A queue that the server names, for this connection alone.
+  exclusive: {
+    exchange: 'payments_events', type: 'topic', queues: [['', ['#']]], exclusive: true,
+    read: ({ type, data }) => ({ type, data }),
+  },
+};
+const design = DESIGNS[DESIGN];
+const rooms = new Map();
+const join = (socket, room) => rooms.set(room, (rooms.get(room) ?? new Set()).add(socket));
+const send = (socket, type, payload) =>
+  socket.send(JSON.stringify({ type, payload, timestamp: new Date().toISOString() }));
+
+const server = createServer((_, response) => response.writeHead(426).end());
+new WebSocketServer({ server }).on('connection', (socket, request) => {
+  const token = new URL(request.url, 'http://x').searchParams.get('token');
+  const { userId, role } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
+  const own = ['broadcast', `user:${userId}`, `role:${role}`];
+  own.forEach((room) => join(socket, room));
+  send(socket, 'connection:established', { userId, rooms: own });
+  socket.on('error', () => {});
+  socket.on('close', () => rooms.forEach((members) => members.delete(socket)));
+  socket.on('message', (data) => {
+    const { type, payload } = JSON.parse(data);
+    if (type === 'ping') send(socket, 'pong');
+    if (type === 'subscribe') { join(socket, payload.room ?? payload.eventType); send(socket, 'subscribed', payload); }
+  });
+});
+
+const room = ({ type, data }) => {
+  if (type.startsWith('payment:')) return 'broadcast';
+  if (/^(profile|session):/.test(type)) return `user:${data.userId}`;
+  return type.startsWith('admin:') ? 'role:admin' : type;
+};
+const connection = await amqp.connect(RABBITMQ_URL);
+connection.on('error', () => {});
+const channel = await connection.createChannel();
+channel.on('error', () => {});
+await channel.assertExchange(design.exchange, design.type, { durable: true });
+for (const [name, keys] of design.queues) {
+  const { queue } = await channel.assertQueue(name, { durable: !design.exclusive, exclusive: design.exclusive });
+  for (const key of keys) await channel.bindQueue(queue, design.exchange, key);
+  await channel.consume(queue, (message) => {
+    if (!message) return;
+    try {
+      const event = design.read(JSON.parse(message.content.toString()), message.fields.routingKey);
+      rooms.get(room(event))?.forEach((socket) => send(socket, event.type, event.data));
+      if (queue !== UNACKNOWLEDGED) channel.ack(message);
+    } catch {
+      channel.nack(message, false, false);
+    }
+  });
+}
+server.listen(Number(PORT), '127.0.0.1');

@@ -1,0 +1,179 @@
+//! Gateways whose events come in a way of their own are judged by what their profile declares.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use libtest_mimic::{Failed, Trial};
+use tokio::runtime::Runtime;
+
+use crate::node::with_modules;
+use crate::{cases, gatecheck};
+
+/// What a profile says of events and queues, the cases, and what becomes of each.
+struct Design {
+    name: &'static str,
+    /// The queue in which it acknowledges nothing, where it has that defect.
+    unacknowledged: &'static str,
+    profile: &'static str,
+    verdicts: &'static [(&'static str, &'static str)],
+    /// What the report shows.
+    shows: &'static str,
+}
+
+const CREATED: &str = "gateway/bridge/created-reaches-all";
+const TOPOLOGY: &str = "gateway/bridge/topology";
+const ACKNOWLEDGED: &str = "gateway/bridge/acknowledged";
+const POISON: &str = "gateway/bridge/poison";
+const PRIVATE: &str = "gateway/bridge/private-events";
+const OF_USERS: &str = "gateway/bridge/user-events";
+const OF_ROLES: &str = "gateway/bridge/role-events";
+const OUTAGE: &str = "gateway/bridge/outage";
+const ALL: [(&str, &str); 5] =
+    [(CREATED, "pass"), (TOPOLOGY, "pass"), (ACKNOWLEDGED, "pass"), (POISON, "pass"), (PRIVATE, "pass")];
+
+const NAMES: Design = Design {
+    name: "names",
+    unacknowledged: "",
+    profile: r#"
+        [[event]]
+        for = "everybody"
+        type = "payment:created"
+        exchange = { name = "events" }
+        routing_key = "payments.{key}"
+        body = '{"kind":"payments.{key}","content":"{data}"}'
+
+        [[event]]
+        for = "owner"
+        type = "profile:updated"
+        exchange = { name = "events" }
+        routing_key = "users.{key}"
+        body = '{"kind":"users.{key}","content":"{data}"}'
+
+        [[event]]
+        for = "owner"
+        type = "session:ended"
+        exchange = { name = "events" }
+        routing_key = "users.{key}"
+        body = '{"kind":"users.{key}","content":"{data}"}'
+    "#,
+    verdicts: &[
+        (CREATED, "pass"),
+        (TOPOLOGY, "pass"),
+        (ACKNOWLEDGED, "pass"),
+        (POISON, "pass"),
+        (OF_USERS, "pass"),
+    ],
+    shows: "",
+};
+const DIRECT: Design = Design {
+    name: "direct",
+    unacknowledged: "",
+    profile: r#"
+        [[event]]
+        for = "everybody"
+        type = "payment:new"
+        exchange = { name = "events", type = "direct" }
+        routing_key = "created"
+        body = '{"data":"{data}"}'
+
+        [[event]]
+        for = "owner"
+        type = "profile:new"
+        exchange = { name = "events", type = "direct" }
+        routing_key = "profile"
+        body = '{"data":"{data}"}'
+    "#,
+    verdicts: &[
+        (CREATED, "pass"),
+        (TOPOLOGY, "pass"),
+        (ACKNOWLEDGED, "pass"),
+        (OF_USERS, "not_run"),
+        (OF_ROLES, "not_run"),
+    ],
+    shows: "the profile declares no event for a role",
+};
+/// A trace is kept of what fails.
+const DIRECT_UNACKNOWLEDGED: Design = Design {
+    unacknowledged: "ws_events",
+    verdicts: &[(ACKNOWLEDGED, "fail")],
+    shows: r#""as_sent":{"body":"{\"data\":{"#,
+    ..DIRECT
+};
+const TWO: Design = Design {
+    name: "two",
+    unacknowledged: "",
+    profile: "queues = [\"payments\", \"others\"]",
+    verdicts: &ALL,
+    shows: "",
+};
+const FIRST: Design = Design { profile: "queue = \"payments\"", ..TWO };
+const SECOND: Design = Design { profile: "queue = \"others\"", ..TWO };
+const UNACKNOWLEDGED: Design =
+    Design { unacknowledged: "payments", verdicts: &[(ACKNOWLEDGED, "fail"), (CREATED, "pass")], ..SECOND };
+const EXCLUSIVE: Design = Design {
+    name: "exclusive",
+    profile: "queue = \"*\"",
+    verdicts: &[
+        (CREATED, "pass"),
+        (TOPOLOGY, "pass"),
+        (ACKNOWLEDGED, "pass"),
+        (POISON, "pass"),
+        (PRIVATE, "pass"),
+        (OUTAGE, "not_run"),
+    ],
+    shows: "needs a queue that outlives its connection",
+    ..TWO
+};
+
+pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
+    let designs = [
+        ("names_differ_at_broker_and_client", NAMES),
+        ("a_direct_exchange_with_constant_keys", DIRECT),
+        ("what_was_really_published_is_in_the_trace", DIRECT_UNACKNOWLEDGED),
+        ("two_queues", TWO),
+        ("two_queues_of_which_the_first_is_named", FIRST),
+        ("two_queues_of_which_the_second_is_named", SECOND),
+        ("two_queues_of_which_the_other_is_not_acknowledged", UNACKNOWLEDGED),
+        ("a_server_named_queue", EXCLUSIVE),
+    ];
+    let trial = |(name, design): (&str, Design)| {
+        let runtime = Arc::clone(runtime);
+        Trial::ignorable_test(format!("node/{name}"), move || {
+            with_modules(&["ws", "amqplib"], |folder| runtime.block_on(judge(folder, &design)))
+        })
+    };
+    designs.into_iter().map(trial).collect()
+}
+
+async fn judge(folder: &Path, design: &Design) -> Result<(), Failed> {
+    let Design { name, unacknowledged, profile, verdicts, shows } = design;
+    let path = folder.join("gatecheck.toml");
+    let text = format!(
+        r#"
+        [gateway]
+        command = ["node", "designs.mjs"]
+        env = {{ PORT = "{{port}}", RABBITMQ_URL = "{{amqp_url}}", DESIGN = "{name}", UNACKNOWLEDGED = "{unacknowledged}" }}
+        {profile}
+        "#
+    );
+    fs::write(&path, text).map_err(|error| error.to_string())?;
+    fs::write(folder.join("designs.mjs"), include_str!("designs.mjs")).map_err(|error| error.to_string())?;
+    let path = path.display().to_string();
+    let mut arguments = vec!["gateway", "-c", &path, "--format", "json"];
+    arguments.extend(verdicts.iter().flat_map(|(id, _)| ["--filter", id]));
+    let (_, report) = gatecheck(&arguments).await?;
+    for (id, expected) in *verdicts {
+        let case =
+            cases(&report).find(|case| case["id"] == *id).ok_or_else(|| format!("{id} was not played"))?;
+        // On a busy host, no run rules that out.
+        if case["verdict"] != *expected && case["verdict"] != "inconclusive" {
+            return Err(format!("{id} is not {expected}: {case}").into());
+        }
+    }
+    let text = report.to_string();
+    match text.contains(shows) {
+        true => Ok(()),
+        false => Err(format!("no {shows} in {text}").into()),
+    }
+}

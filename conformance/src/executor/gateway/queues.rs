@@ -1,0 +1,245 @@
+//! The queues that a gateway consumes, as far as they can be seen: all of them at the embedded broker, those that the profile names
+//! at another. What is judged must not depend on which of several a profile names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+
+use embedded_broker::{Broker, QueueStats, Snapshot};
+use player::StageError;
+
+use super::Stage;
+use super::rig::CONSUMES_WITHIN;
+use super::settling::topology_settles;
+use crate::amqp::{Feed, Queues};
+
+/// What a message about a refused login begins with.
+pub(crate) const LOGIN_REFUSED: &str = "the broker has refused the login of";
+/// What a message about a queue of another name begins with.
+pub(crate) const OTHER_QUEUE: &str = "it consumes from";
+
+/// Queues that were seen to be consumed, and bound to the exchanges that events come through.
+#[derive(Default)]
+pub(super) struct GatewayQueues {
+    consumed: BTreeSet<String>,
+    /// What those that end with the gateway held as it was killed.
+    held: BTreeMap<String, usize>,
+}
+
+impl GatewayQueues {
+    /// Remembers what is consumed now.
+    pub(super) fn look(&mut self, feed: &Feed, snapshot: &Snapshot) {
+        let fed = snapshot.queues.iter().filter(|(_, queue)| queue.consumers > 0 && is_bound(queue, feed));
+        self.consumed.extend(fed.map(|(name, _)| name.clone()));
+    }
+
+    /// The gateway is about to be killed, and queues of its own with it: what it has not acknowledged can be counted now only.
+    pub(super) fn gateway_ends(&mut self, snapshot: &Snapshot) {
+        for name in &self.consumed {
+            if let Some(queue) =
+                snapshot.queues.get(name).filter(|queue| queue.exclusive || queue.auto_delete)
+            {
+                self.held.insert(name.clone(), queue.ready + queue.unacked);
+            }
+        }
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.consumed.iter().cloned().collect()
+    }
+
+    /// Whether one of them stands.
+    fn stand(&self, snapshot: &Snapshot) -> bool {
+        self.consumed.iter().any(|name| snapshot.queues.contains_key(name))
+    }
+
+    /// Counts what is ready in all of them once none has a consumer.
+    pub(super) async fn ready_when_unconsumed(
+        &self,
+        broker: &Broker,
+        feed: &Feed,
+    ) -> Result<u32, StageError> {
+        let names: BTreeSet<String> = self.consumed.iter().chain(feed.queues.named()).cloned().collect();
+        let of_gateway = names.clone();
+        let is_left = move |snapshot: &Snapshot| {
+            let queues = of_gateway.iter().filter_map(|name| snapshot.queues.get(name));
+            queues.into_iter().all(|queue| queue.consumers == 0)
+        };
+        let left = tokio::time::timeout(CONSUMES_WITHIN, broker.until(is_left)).await;
+        let snapshot = left
+            .map_err(|_| StageError::Failed(format!("the queues {names:?} still have a consumer")))?
+            .map_err(|ended| StageError::Failed(ended.to_string()))?;
+        let ready = self.ready_in(&names, &snapshot)?;
+        u32::try_from(ready).map_err(|error| StageError::Failed(error.to_string()))
+    }
+
+    fn ready_in(&self, names: &BTreeSet<String>, snapshot: &Snapshot) -> Result<usize, StageError> {
+        let ready = |name: &String| {
+            let stands = snapshot.queues.get(name).map(|queue| queue.ready);
+            stands.or_else(|| self.held.get(name).copied())
+        };
+        let counts: Option<Vec<usize>> = names.iter().map(ready).collect();
+        match counts.filter(|counts| !counts.is_empty()) {
+            Some(counts) => Ok(counts.iter().sum()),
+            None => Err(StageError::Unavailable(
+                "needs queues that outlive the gateway: what is left in its own cannot be counted once they are gone".to_owned(),
+            )),
+        }
+    }
+}
+
+/// Whether events come to it.
+fn is_bound(queue: &QueueStats, feed: &Feed) -> bool {
+    feed.exchanges.iter().any(|exchange| queue.bound_to.contains(&exchange.name))
+}
+
+impl Stage {
+    /// Another broker shows queues whose names are known, and no others.
+    pub(super) fn sees_queues(&self, what: &str) -> Result<(), StageError> {
+        match (&self.rig.feed.queues, self.rig.embedded()) {
+            (Queues::Any, None) => Err(StageError::Unavailable(format!(
+                "needs the embedded broker, or names in `gateway.queues`: queues without a name are {what} nowhere else"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// From now on queues that end with a connection are new ones, if there are any. Those with names keep what comes meanwhile.
+    pub(super) fn consumes_anew(&mut self) {
+        if self.rig.feed.queues == Queues::Any {
+            self.is_settled = false;
+            self.link.iter_mut().for_each(|link| link.now_awaits("BRIDGE-9"));
+        }
+    }
+
+    /// Waits until what is published reaches the gateway, where that can be seen.
+    pub(super) async fn await_queues(&mut self) -> Result<(), StageError> {
+        if self.is_cut_off && self.rig.feed.queues == Queues::Any {
+            self.survives().await?;
+            return Ok(());
+        }
+        if std::mem::replace(&mut self.is_settled, true) {
+            return Ok(());
+        }
+        // A gateway may have more queues than the one whose consumer is waited for.
+        if let Some(broker) = self.rig.embedded() {
+            topology_settles(broker).await;
+        }
+        if self.waits && self.has_clients.load(Ordering::Relaxed) {
+            self.await_bound_consumer().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a queue is consumed, whatever its name, where the profile names none.
+    pub(super) async fn await_bound_consumer(&self) -> Result<(), StageError> {
+        let (Queues::Any, Some(broker), Some(link)) =
+            (&self.rig.feed.queues, self.rig.embedded(), &self.link)
+        else {
+            return Ok(());
+        };
+        let feed = self.rig.feed.clone();
+        let fed = move |snapshot: &Snapshot| {
+            snapshot.queues.values().any(|queue| queue.consumers > 0 && is_bound(queue, &feed))
+        };
+        match tokio::time::timeout(CONSUMES_WITHIN, broker.until(fed)).await {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let detail = format!("no consumer on any queue that is bound to {}", self.rig.feed.listed());
+                Err(self.explained(link.unfed(detail)).await)
+            }
+        }
+    }
+
+    /// An event is to wait at the broker for a gateway that is cut off. Whether a queue does that which goes with its connection is
+    /// no question.
+    async fn survives(&self) -> Result<(), StageError> {
+        let stands = self.rig.snapshot().await.map(|snapshot| self.queues.stand(&snapshot));
+        match stands {
+            Some(true) => Ok(()),
+            Some(false) => Err(StageError::Unavailable(
+                "needs a queue that outlives its connection: the gateway's are gone with it".to_owned(),
+            )),
+            None => self.sees_queues("watched"),
+        }
+    }
+
+    /// The error, with what the embedded broker knows of its cause.
+    pub(super) async fn explained(&self, error: StageError) -> StageError {
+        let StageError::Precondition { requires, mut detail, waited } = error else { return error };
+        if let Some(snapshot) = self.rig.snapshot().await {
+            for (user, times) in &snapshot.refused_logins {
+                detail += &format!("; {LOGIN_REFUSED} `{user}`, {times} times");
+            }
+            let bound = snapshot.queues.iter().filter(|(_, queue)| queue.consumers > 0);
+            let bound = bound.filter(|(_, queue)| is_bound(queue, &self.rig.feed));
+            let names: Vec<String> = bound.map(|(name, _)| format!("`{name}`")).collect();
+            if !names.is_empty() {
+                detail += &format!("; {OTHER_QUEUE} {}", names.join(", "));
+            }
+        }
+        StageError::Precondition { requires, detail, waited }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amqp::Names;
+
+    fn feed() -> Feed {
+        Names { exchange: "events".to_owned(), queue: "first".to_owned() }.into()
+    }
+
+    fn queue(consumers: usize, unacked: usize, exclusive: bool, exchange: &str) -> QueueStats {
+        QueueStats {
+            kind: "classic".to_owned(),
+            ready: 1,
+            unacked,
+            consumers,
+            durable: !exclusive,
+            auto_delete: false,
+            exclusive,
+            bound_to: BTreeSet::from([exchange.to_owned()]),
+        }
+    }
+
+    fn broker(queues: &[(&str, QueueStats)]) -> Snapshot {
+        let queues = queues.iter().map(|(name, queue)| ((*name).to_owned(), queue.clone()));
+        Snapshot { queues: queues.collect(), ..Snapshot::default() }
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    /// BRIDGE-7 and BRIDGE-8 depended on which of two queues a profile names: both are counted. A queue for dead letters that is
+    /// bound to the same exchange and not consumed is none of them, nor is one that is fed from elsewhere.
+    #[test]
+    fn every_consumed_queue_counts() {
+        let mut seen = GatewayQueues::default();
+        let consumed = [
+            ("first", queue(1, 0, false, "events")),
+            ("second", queue(1, 2, false, "events")),
+            ("dead", queue(0, 0, false, "events")),
+            ("orders", queue(1, 0, false, "elsewhere")),
+        ];
+        seen.look(&feed(), &broker(&consumed));
+        assert_eq!(seen.names(), ["first", "second"]);
+        let left =
+            broker(&[("first", queue(0, 0, false, "events")), ("second", queue(0, 0, false, "events"))]);
+        assert_eq!(seen.ready_in(&names(&["first", "second"]), &left).unwrap(), 2);
+    }
+
+    /// What an exclusive queue held is counted before it goes with its gateway; where it was not, nothing is said of it.
+    #[test]
+    fn a_queue_that_goes_with_its_gateway_is_counted_before() {
+        let mut seen = GatewayQueues::default();
+        let before = broker(&[("amq.gen-1", queue(1, 3, true, "events"))]);
+        seen.look(&feed(), &before);
+        let own = names(&["amq.gen-1"]);
+        assert!(matches!(seen.ready_in(&own, &broker(&[])), Err(StageError::Unavailable(_))));
+        seen.gateway_ends(&before);
+        assert_eq!(seen.ready_in(&own, &broker(&[])).unwrap(), 4);
+        assert!(matches!(seen.ready_in(&names(&[]), &broker(&[])), Err(StageError::Unavailable(_))));
+    }
+}

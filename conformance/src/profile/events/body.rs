@@ -1,0 +1,71 @@
+//! The body of what is published, as a template.
+
+use serde_json::Value;
+
+/// The event's type with dots for colons.
+pub(super) const KEY: &str = "{key}";
+/// The event's type.
+pub(super) const TYPE: &str = "{type}";
+/// The event's data, which need not be a text.
+const DATA: &str = "{data}";
+
+/// A JSON text in which the text `"{data}"` stands for an event's data; `{type}` and `{key}` are filled within texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BodyTemplate(Value);
+
+/// Why a text is no template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is no JSON.
+    #[error("is no JSON: {0}")]
+    Json(String),
+    /// It leaves the data out.
+    #[error("needs `\"{{data}}\"`, for the event's data")]
+    NoData,
+}
+
+impl BodyTemplate {
+    pub(super) fn parse(text: &str) -> Result<Self, BodyError> {
+        let body = serde_json::from_str(text).map_err(|error| BodyError::Json(error.to_string()))?;
+        match has_text(&body, &|text| text == DATA) {
+            true => Ok(Self(body)),
+            false => Err(BodyError::NoData),
+        }
+    }
+
+    /// Whether it says which type an event has.
+    pub(super) fn tells_types_apart(&self) -> bool {
+        has_text(&self.0, &|text| [KEY, TYPE].iter().any(|placeholder| text.contains(placeholder)))
+    }
+
+    /// The body of an event.
+    pub(super) fn fill(&self, kind: &str, data: &Value) -> String {
+        let mut body = self.0.clone();
+        fill(&mut body, kind, data);
+        body.to_string()
+    }
+}
+
+/// The text with type and key in it.
+pub(super) fn fill_text(text: &str, kind: &str) -> String {
+    text.replace(TYPE, kind).replace(KEY, &kind.replace(':', "."))
+}
+
+fn has_text(value: &Value, suits: &impl Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => suits(text),
+        Value::Array(items) => items.iter().any(|item| has_text(item, suits)),
+        Value::Object(members) => members.values().any(|member| has_text(member, suits)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn fill(value: &mut Value, kind: &str, data: &Value) {
+    match value {
+        Value::String(text) if text == DATA => *value = data.clone(),
+        Value::String(text) => *text = fill_text(text, kind),
+        Value::Array(items) => items.iter_mut().for_each(|item| fill(item, kind, data)),
+        Value::Object(members) => members.values_mut().for_each(|member| fill(member, kind, data)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}

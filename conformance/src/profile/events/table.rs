@@ -1,0 +1,159 @@
+//! `[[event]]`: each event of a gateway, whom it is for, and how it comes.
+
+use std::collections::BTreeMap;
+
+use scenarios::scenario::Publication;
+use serde::Deserialize;
+
+use super::audience::{Audience, types};
+use super::body::{BodyTemplate, KEY, fill_text};
+use super::{DEFAULT_BODY, EventsError, ExchangeProfile, Route, is_name, parsed};
+
+/// One event, as a profile writes it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::profile) struct RawEvent {
+    /// Whom it is for.
+    #[serde(rename = "for")]
+    audience: Audience,
+    /// What clients see.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The exchange.
+    #[serde(default)]
+    exchange: ExchangeProfile,
+    /// The routing key.
+    #[serde(default = "any_key")]
+    routing_key: String,
+    /// The body.
+    #[serde(default = "usual_body")]
+    body: String,
+}
+
+/// The events of a gateway, by the names that scenarios have for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EventTable(BTreeMap<&'static str, DeclaredEvent>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DeclaredEvent {
+    /// What clients see.
+    kind: String,
+    pub(super) exchange: ExchangeProfile,
+    /// Filled.
+    routing_key: String,
+    body: BodyTemplate,
+}
+
+impl EventTable {
+    pub(super) fn check(raw: Vec<RawEvent>) -> Result<Self, EventsError> {
+        let mut events = BTreeMap::<_, DeclaredEvent>::new();
+        for RawEvent { audience, kind, exchange, routing_key, body } in raw {
+            if !is_name(&kind) {
+                return Err(EventsError::Name { place: "event.type", name: kind });
+            }
+            let body = BodyTemplate::parse(&body)
+                .map_err(|reason| EventsError::Body { place: format!("the `body` of `{kind}`"), reason })?;
+            let event = DeclaredEvent { routing_key: fill_text(&routing_key, &kind), kind, exchange, body };
+            if let Some(other) = events.values().find(|other| other.kind == event.kind) {
+                return Err(EventsError::SameName(other.kind.clone()));
+            }
+            if let Some(other) = events.values().find(|other| event.comes_like(other)) {
+                return Err(EventsError::SameWay(other.kind.clone(), event.kind));
+            }
+            let Some(free) = audience.types().iter().find(|known| !events.contains_key(**known)) else {
+                return Err(EventsError::TooMany {
+                    audience,
+                    most: audience.types().len(),
+                    kind: event.kind,
+                });
+            };
+            events.insert(*free, event);
+        }
+        Ok(Self(events))
+    }
+
+    /// What event types are called. One that is not declared has a name that no other has.
+    pub(super) fn names(&self) -> BTreeMap<String, String> {
+        let is_taken = |kind: &str| self.0.values().any(|event| event.kind == kind);
+        let name = |kind: &'static str| match self.0.get(kind) {
+            Some(event) => event.kind.clone(),
+            None if is_taken(kind) => format!("{kind}:undeclared"),
+            None => kind.to_owned(),
+        };
+        let named = types().into_iter().map(|kind| (kind, name(kind)));
+        named.filter(|(kind, name)| kind != name).map(|(kind, name)| (kind.to_owned(), name)).collect()
+    }
+
+    /// The exchanges.
+    pub(super) fn exchanges(&self) -> impl Iterator<Item = &ExchangeProfile> {
+        self.0.values().map(|event| &event.exchange)
+    }
+
+    /// A type that is declared, as scenarios call it.
+    pub(super) fn any_type(&self) -> Option<&'static str> {
+        self.0.keys().next().copied()
+    }
+
+    /// Why a scenario's publication cannot be published, if so.
+    pub(super) fn lacks(&self, publication: &Publication) -> Option<String> {
+        let (kind, is_body) = match publication {
+            Publication::Events { kind, .. } => (kind.clone(), false),
+            Publication::Body { body, routing_key } => match parsed(body) {
+                Some((kind, _)) => (kind, true),
+                None => (kind_of_key(routing_key)?.to_owned(), true),
+            },
+        };
+        if self.0.contains_key(kind.as_str()) {
+            return None;
+        }
+        match Audience::of(&kind) {
+            Some((audience, place)) => {
+                let which = ["", " second", " third", " fourth"][place];
+                Some(format!("the profile declares no{which} event for {audience}"))
+            }
+            None if is_body || self.0.values().any(|event| event.kind == kind) => None,
+            None => Some(format!("the profile declares no event `{kind}`")),
+        }
+    }
+
+    /// How what scenarios publish is published, once it has the names that clients see. What is no event comes as one would.
+    pub(super) fn route(&self, routing_key: &str, body: &str) -> Option<Route<'_>> {
+        let event = parsed(body);
+        // Within a text, the name that scenarios use is not replaced.
+        let called =
+            |kind: &str| self.0.values().find(|event| event.kind == kind).or_else(|| self.0.get(kind));
+        let by_kind = event.as_ref().and_then(|(kind, _)| called(kind));
+        let by_key = || kind_of_key(routing_key).and_then(|kind| self.0.get(kind));
+        let declared = by_kind.or_else(by_key).or_else(|| self.0.values().next())?;
+        Some(Route {
+            exchange: &declared.exchange,
+            routing_key: declared.routing_key.clone(),
+            body: match event.filter(|_| by_kind.is_some()) {
+                Some((_, data)) => declared.body.fill(&declared.kind, &data),
+                None => body.to_owned(),
+            },
+        })
+    }
+}
+
+impl DeclaredEvent {
+    /// Whether a gateway could not tell them apart.
+    fn comes_like(&self, other: &Self) -> bool {
+        let sample = |event: &Self| event.body.fill(&event.kind, &serde_json::Value::Null);
+        (&self.exchange, &self.routing_key) == (&other.exchange, &other.routing_key)
+            && sample(self) == sample(other)
+    }
+}
+
+/// The type whose usual routing key this is.
+fn kind_of_key(routing_key: &str) -> Option<&'static str> {
+    types().into_iter().find(|kind| kind.replace(':', ".") == routing_key)
+}
+
+fn any_key() -> String {
+    KEY.to_owned()
+}
+
+fn usual_body() -> String {
+    DEFAULT_BODY.to_owned()
+}

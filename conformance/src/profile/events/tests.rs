@@ -1,0 +1,199 @@
+//! What profiles say of events, and what is published then.
+
+use std::path::Path;
+
+use scenarios::scenario::Script;
+use scenarios::{Library, Scenario, ScenarioId};
+use serde_json::json;
+
+use super::*;
+use crate::profile::Profile;
+
+const OWN: &str = "payments_events";
+
+fn parse(text: &str) -> Result<EventsProfile, String> {
+    let profile = Profile::parse("gatecheck.toml", text, Path::new("."));
+    profile.map(|profile| profile.events).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn error(text: &str, says: &str) {
+    let error = parse(text).unwrap_err();
+    assert!(error.contains(says), "{text}: {error}");
+}
+
+fn event(kind: &str) -> String {
+    json!({ "type": kind, "data": { "id": 1 } }).to_string()
+}
+
+/// Exchange, routing key and body of what a scenario publishes.
+fn sent(events: &EventsProfile, key: &str, body: &str) -> (String, String, String) {
+    let Outgoing { exchange, routing_key, body } = events.outgoing(OWN, key, body);
+    (exchange, routing_key, body)
+}
+
+#[track_caller]
+fn is_sent(
+    events: &EventsProfile,
+    (key, body): (&str, &str),
+    (exchange, routing_key, expected): (&str, &str, Value),
+) {
+    let (into, under, body) = sent(events, key, body);
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((into.as_str(), under.as_str(), body), (exchange, routing_key, expected));
+}
+
+/// An event gets the shape; what is no event, and is meant to be none, does not.
+#[test]
+fn events_are_shaped() {
+    let created = event("payment:created");
+    let usual = (OWN.to_owned(), "payment.created".to_owned(), created.clone());
+    assert_eq!(sent(&EventsProfile::default(), "payment.created", &created), usual);
+    let text = r#"
+        [events]
+        routing_key = "payments.{key}"
+        body = '{"v":2,"name":"{type}","topic":"payments.{key}","content":["{data}"]}'
+    "#;
+    let other = parse(text).unwrap();
+    let body = json!({ "v": 2, "name": "payment:created", "topic": "payments.payment.created", "content": [{ "id": 1 }] });
+    is_sent(&other, ("payment.created", &created), (OWN, "payments.payment.created", body));
+    for poison in ["not JSON", r#"{"type":7}"#, "[]"] {
+        assert_eq!(sent(&other, "payment.created", poison).2, poison);
+    }
+}
+
+/// A constant key will do where the body says which type it is, and a constant body where the key does.
+#[test]
+fn types_are_told_apart_by_key_or_body() {
+    let constant =
+        parse("[events]\nrouting_key = \"all\"\nexchange = { name = \"e\", type = \"fanout\" }").unwrap();
+    let created = event("payment:created");
+    assert_eq!(sent(&constant, "payment.created", &created), ("e".to_owned(), "all".to_owned(), created));
+    let fanout = Exchange { name: "e".to_owned(), kind: ExchangeType::Fanout };
+    assert_eq!(constant.exchanges(OWN), Ok(vec![fanout]));
+    assert!(parse("[events]\nbody = '[\"{data}\"]'").is_ok());
+    error("[events]\nrouting_key = \"all\"\nbody = '[\"{data}\"]'", "could not be told apart");
+    error("[events]\nbody = '[\"{type}\"]'", "`events.body` needs `\"{data}\"`");
+    error("[events]\nbody = '{'", "`events.body` is no JSON");
+}
+
+#[test]
+fn names_are_checked() {
+    let named = |kind: &str, name: &str| format!("[events]\nnames = {{ \"{kind}\" = '{name}' }}");
+    assert!(parse(&named("payment:created", "PaymentCreated")).is_ok());
+    error(&named("payment:creatd", "PaymentCreated"), "there are admin:alert, catalog:changed");
+    error(&named("payment:created", "a\"b"), "is no name");
+    error(&named("payment:created", "payment:failed"), "two event types are called");
+}
+
+const TABLE: &str = r#"
+    [[event]]
+    for = "everybody"
+    type = "PaymentCreated"
+    exchange = { name = "payments", type = "direct" }
+    routing_key = "payments.payment.created"
+    body = '{"type":"payments.payment.created","data":"{data}"}'
+
+    [[event]]
+    for = "owner"
+    type = "payment:updated"
+
+    [[event]]
+    for = "subscribers"
+    type = "catalog:changed"
+    exchange = { name = "catalog", type = "fanout" }
+    body = '{"kind":"{type}","key":"x.{key}","data":"{data}"}'
+"#;
+
+/// Broker and clients may have different names for an event, and each event its own exchange, key and body.
+#[test]
+fn each_event_comes_as_declared() {
+    let events = parse(TABLE).unwrap();
+    let created = json!({ "type": "payments.payment.created", "data": { "id": 1 } });
+    let direct = ("payments", "payments.payment.created", created);
+    is_sent(&events, ("PaymentCreated", &event("PaymentCreated")), direct.clone());
+    // Within the text of a body, scenarios' names stand.
+    is_sent(&events, ("an.unknown.key", &event("payment:created")), direct);
+    let updated = json!({ "type": "payment:updated", "data": { "id": 1 } });
+    is_sent(&events, ("payment.updated", &event("payment:updated")), (OWN, "payment.updated", updated));
+    let changed = json!({ "kind": "catalog:changed", "key": "x.catalog.changed", "data": { "id": 1 } });
+    is_sent(&events, ("catalog.changed", &event("catalog:changed")), ("catalog", "catalog.changed", changed));
+    // What is no event comes as one would.
+    let poison = ("payments".to_owned(), "payments.payment.created".to_owned(), "not JSON".to_owned());
+    assert_eq!(sent(&events, "payment.created", "not JSON"), poison);
+    let exchanges = events.exchanges(OWN).unwrap().into_iter().map(|exchange| (exchange.name, exchange.kind));
+    let expected =
+        [("catalog", ExchangeType::Fanout), ("payments", ExchangeType::Direct), (OWN, ExchangeType::Topic)];
+    assert_eq!(exchanges.collect::<Vec<_>>(), expected.map(|(name, kind)| (name.to_owned(), kind)));
+}
+
+/// Scenarios get the names that clients see; what another event is called is no longer the name of one that is not declared.
+#[test]
+fn scenarios_see_what_clients_see() {
+    let names = parse(TABLE).unwrap().names();
+    let named: Vec<_> = names.iter().map(|(kind, name)| (kind.as_str(), name.as_str())).collect();
+    let expected = [
+        ("payment:created", "PaymentCreated"),
+        ("payment:updated", "payment:updated:undeclared"),
+        ("profile:updated", "payment:updated"),
+    ];
+    assert_eq!(named, expected);
+}
+
+/// What an audience does not get is named.
+#[test]
+fn undeclared_events_are_named() {
+    let events = parse(TABLE).unwrap();
+    let lacks = |step: &str| {
+        let text = format!(
+            "version = 2\ntitle = \"t\"\nsubject = \"gateway\"\n[clients.ada]\n[[step]]\n{step}\n\
+             [[expect]]\nrequirement = \"BRIDGE-2\"\nnever = {{ client = \"ada\", closes = true }}\n"
+        );
+        let scenario = Scenario::parse(ScenarioId("own/case".to_owned()), &text).unwrap();
+        let Script::Gateway(script) = &scenario.script else { panic!("a gateway's") };
+        events.lacks(script)
+    };
+    let published = |kind: &str| lacks(&format!("publish = {{ type = \"{kind}\", data = {{}} }}"));
+    for kind in ["payment:created", "profile:updated", "catalog:changed", "PaymentCreated"] {
+        assert_eq!(published(kind), None, "{kind}");
+    }
+    for (kind, why) in [
+        ("payment:updated", "no second event for everybody"),
+        ("payment:failed", "no fourth event for everybody"),
+        ("session:ended", "no second event for its owner"),
+        ("admin:alert", "no event for a role"),
+        ("stock:changed", "no second event for a room's subscribers"),
+        ("order:shipped", "no event `order:shipped`"),
+    ] {
+        assert_eq!(published(kind), Some(format!("the profile declares {why}")));
+    }
+    let poison =
+        |key: &str| lacks(&format!("publish_body = {{ body = \"no JSON\", routing_key = \"{key}\" }}"));
+    assert_eq!(poison("payment.created"), None);
+    assert_eq!(poison("stock.changed"), published("stock:changed"));
+}
+
+#[test]
+fn mistakes_in_tables_are_named() {
+    let owner = |rest: &str| format!("[[event]]\nfor = \"owner\"\ntype = \"a\"\n{rest}\n");
+    let all = |kind: &str, rest: &str| format!("[[event]]\nfor = \"everybody\"\ntype = \"{kind}\"\n{rest}\n");
+    error(&owner("body = '{}'"), "the `body` of `a` needs");
+    error(&format!("{}{}", owner(""), owner("")), "two event types are called \"a\"");
+    let three = ["a", "b", "c"].map(|kind| owner("").replace("\"a\"", &format!("\"{kind}\""))).concat();
+    error(&three, "no more than 2 events for its owner; `c` is one too many");
+    let same = "routing_key = \"k\"\nbody = '[\"{data}\"]'";
+    error(&(all("a", same) + &all("b", same)), "`a` and `b` come through the same exchange");
+    let two =
+        (all("a", "exchange = { name = \"x\" }"), all("b", "exchange = { name = \"x\", type = \"direct\" }"));
+    error(&(two.0 + &two.1), "the exchange `x` has two types");
+    error("[[event]]\nfor = \"role\"\ntype = \"a b\"", "`event.type`: \"a b\" is no name");
+}
+
+/// What can be declared and renamed is what scenarios use.
+#[test]
+fn types_are_those_of_scenarios() {
+    let texts: String = Library::builtin().unwrap().iter().map(Scenario::to_toml).collect();
+    for kind in types() {
+        assert!(texts.contains(&format!("\"{kind}\"")), "{kind}");
+    }
+}
