@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use embedded_broker::{Broker, BrokerConfig};
 use libtest_mimic::{Failed, Trial};
 use tokio::runtime::Runtime;
 
@@ -19,6 +20,8 @@ struct Design {
     verdicts: &'static [(&'static str, &'static str)],
     /// What the report shows.
     shows: &'static str,
+    /// Whether the broker is one of which the harness knows the URL alone.
+    elsewhere: bool,
 }
 
 const CREATED: &str = "gateway/bridge/created-reaches-all";
@@ -65,6 +68,7 @@ const NAMES: Design = Design {
         (OF_USERS, "pass"),
     ],
     shows: "",
+    elsewhere: false,
 };
 const DIRECT: Design = Design {
     name: "direct",
@@ -92,6 +96,7 @@ const DIRECT: Design = Design {
         (OF_ROLES, "not_run"),
     ],
     shows: "the profile declares no event for a role",
+    elsewhere: false,
 };
 /// A trace is kept of what fails.
 const DIRECT_UNACKNOWLEDGED: Design = Design {
@@ -106,6 +111,7 @@ const TWO: Design = Design {
     profile: "queues = [\"payments\", \"others\"]",
     verdicts: &ALL,
     shows: "",
+    elsewhere: false,
 };
 const FIRST: Design = Design { profile: "queue = \"payments\"", ..TWO };
 const SECOND: Design = Design { profile: "queue = \"others\"", ..TWO };
@@ -126,9 +132,17 @@ const EXCLUSIVE: Design = Design {
     ..TWO
 };
 
+/// Queues without a name cannot be looked at there.
+const EXCLUSIVE_ELSEWHERE: Design = Design {
+    verdicts: &[(CREATED, "pass"), (PRIVATE, "pass"), (TOPOLOGY, "not_run"), (ACKNOWLEDGED, "not_run")],
+    shows: "needs the embedded broker, or names in `gateway.queues`",
+    elsewhere: true,
+    ..EXCLUSIVE
+};
+
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let designs = [
-        ("names_differ_at_broker_and_client", NAMES),
+        ("names_differ_at_the_broker", NAMES),
         ("a_direct_exchange_with_constant_keys", DIRECT),
         ("what_was_really_published_is_in_the_trace", DIRECT_UNACKNOWLEDGED),
         ("two_queues", TWO),
@@ -136,6 +150,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
         ("two_queues_of_which_the_second_is_named", SECOND),
         ("two_queues_of_which_the_other_is_not_acknowledged", UNACKNOWLEDGED),
         ("a_server_named_queue", EXCLUSIVE),
+        ("a_server_named_queue_at_another_broker", EXCLUSIVE_ELSEWHERE),
     ];
     let trial = |(name, design): (&str, Design)| {
         let runtime = Arc::clone(runtime);
@@ -147,7 +162,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
 }
 
 async fn judge(folder: &Path, design: &Design) -> Result<(), Failed> {
-    let Design { name, unacknowledged, profile, verdicts, shows } = design;
+    let Design { name, unacknowledged, profile, verdicts, shows, elsewhere } = design;
     let path = folder.join("gatecheck.toml");
     let text = format!(
         r#"
@@ -162,6 +177,11 @@ async fn judge(folder: &Path, design: &Design) -> Result<(), Failed> {
     let path = path.display().to_string();
     let mut arguments = vec!["gateway", "-c", &path, "--format", "json"];
     arguments.extend(verdicts.iter().flat_map(|(id, _)| ["--filter", id]));
+    let broker = Broker::start(BrokerConfig::default()).await.map_err(|error| error.to_string())?;
+    let url = broker.url();
+    if *elsewhere {
+        arguments.extend(["--broker", &url]);
+    }
     let (_, report) = gatecheck(&arguments).await?;
     for (id, expected) in *verdicts {
         let case =
