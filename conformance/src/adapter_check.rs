@@ -241,7 +241,7 @@ impl Check {
             None => RequestStatus::Supported,
             Some(noise) => broken(
                 &format!("it printed {noise}"),
-                "standard output belongs to the protocol: logs go to standard error",
+                "standard output belongs to the protocol, as `gatecheck schema adapter` has it; logs go to standard error",
             ),
         };
         self.findings.push(found("prints nothing but the protocol", standing));

@@ -12,6 +12,8 @@ mod known;
 mod run;
 mod scale;
 mod shard;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -284,6 +286,9 @@ impl Suite {
 
     /// The cases that are selected, of this shard, as often as asked for.
     fn plan(&self, profile: &Profile) -> Result<Plan, SuiteError> {
+        if self.subjects.is_empty() {
+            return Err(SuiteError::NothingDescribed);
+        }
         let lacks = |subject: &SubjectKind| match subject {
             SubjectKind::Gateway => profile.gateway.is_none(),
             SubjectKind::Client => profile.client.is_none(),

@@ -96,3 +96,32 @@ fn runs(run: &Run) -> BTreeMap<ScenarioId, usize> {
 fn refused(what: &str, error: &std::io::Error) -> SuiteError {
     SetupError { exit: Exit::Harness, report: miette!("{what}: {error}") }.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use conformance::in_process::GatewayStart;
+    use conformance::suite::KnownFailures;
+
+    use super::*;
+
+    /// What is only listed, or not selected, is not played; two more tests say what no case says alone.
+    #[test]
+    fn only_what_is_selected_is_played() {
+        let begun = |args: &[&str]| {
+            let never = |_: GatewayStart| async { Err("it was started".into()) };
+            let suite = Suite::gateway(never).known_failures(KnownFailures::None).preflight(false);
+            let suite = suite.filter("gateway/auth/missing-token").unwrap();
+            let (trials, playing) = begin(suite, &Arguments::from_iter([&["test"], args].concat())).unwrap();
+            let names: Vec<_> = trials.iter().map(|trial| trial.name().to_owned()).collect();
+            assert_eq!(names, ["gateway/auth/missing-token", UNIVERSAL, CONFORMANCE]);
+            playing
+        };
+        assert!(begun(&["--list"]).is_none());
+        assert!(begun(&["another"]).is_none());
+        assert!(begun(&["--ignored"]).is_none());
+        for selected in ["missing", UNIVERSAL] {
+            let ended = begun(&[selected]).unwrap().finish().unwrap();
+            assert!(ended.universal.is_none() && !ended.interrupted);
+        }
+    }
+}

@@ -10,7 +10,7 @@ use conformance::suite::KnownFailures;
 use conformance::{Suite, SuiteError};
 use gatecheck_libtest::Libtest;
 use libtest_mimic::Arguments;
-use protocol::adapter::{Operation, Outcome};
+use protocol::adapter::{Operation, Outcome, ReportEvent};
 use protocol::format_duration;
 use reference_client::system_clock;
 use reference_server::broker::RabbitMq;
@@ -81,25 +81,6 @@ fn a_gateway_that_accepts_too_much_fails_by_name() {
     ] {
         assert!(log.contains(expected), "no `{expected}` in\n{log}");
     }
-}
-
-/// What the arguments do not select is not run, and what a listing lists is not either.
-#[test]
-fn arguments_select() {
-    let run = |args: &[&str]| {
-        let args = Arguments::from_iter([&["test", "--quiet", "--logfile", "/dev/null"], args].concat());
-        let never = |_: GatewayStart| async { panic!("it was started") };
-        let trials = cases(Suite::gateway(never), &[EXPIRED, MISSING]).trials(&args).unwrap();
-        let names: Vec<_> = trials.iter().map(|trial| trial.name().to_owned()).collect();
-        (names, libtest_mimic::run(&args, trials))
-    };
-    let (names, listed) = run(&["--list"]);
-    assert_eq!(names, [EXPIRED, MISSING, "universal-rules", "conformance"]);
-    assert_eq!(listed.num_failed, 0);
-    let (_, none) = run(&["another"]);
-    assert_eq!((none.num_filtered_out, none.num_failed), (4, 0));
-    let (_, one) = run(&["missing"]);
-    assert_eq!((one.num_filtered_out, one.num_failed), (3, 1));
 }
 
 /// A panic, and a future that returns, are deaths, told in the subject's words.
@@ -174,6 +155,32 @@ async fn what_is_known_to_fail_fails_nothing() {
     assert!(matches!(verdict(&written, EXPIRED), Verdict::KnownFailure { .. }));
     let honoured = run(KnownFailures::Beside(folder.path().to_owned())).await.unwrap();
     assert!(matches!(verdict(&honoured, EXPIRED), Verdict::KnownFailure { .. }));
+}
+
+/// A universal rule that cases violate is a failing test of its own, whatever the cases are about.
+#[test]
+fn a_violated_rule_is_a_test_of_its_own() {
+    /// It has two statuses at once.
+    struct Torn(Reports);
+    impl Adapter for Torn {
+        async fn perform(&mut self, operation: Operation) -> Outcome {
+            if operation == Operation::Connect {
+                for status in ["connecting", "disconnected", "reconnecting"] {
+                    let old = Some("connected".to_owned());
+                    self.0.send(ReportEvent::Status { old, status: status.to_owned() });
+                }
+            }
+            Outcome::DONE
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let args = Arguments::from_iter(["test", "--logfile", log.to_str().unwrap()]);
+    let suite = cases(Suite::client(Torn), &["client/state/disconnect"]);
+    let conclusion = libtest_mimic::run(&args, suite.trials(&args).unwrap());
+    let log = fs::read_to_string(log).unwrap();
+    assert!(conclusion.has_failed() && log.contains("test universal-rules         ... FAILED"), "{log}");
+    assert!(log.contains("universal rules  judged on the trace of every case\n  STATE-2"), "{log}");
 }
 
 /// A client's panic is its death, and a client that does nothing fails.

@@ -44,6 +44,10 @@ pub enum SuiteError {
     #[error("the profile has no [{0}]")]
     #[diagnostic(help("add a `[{0}]` table to the profile, or give the command behind `--`"))]
     NoSubject(SubjectKind),
+    /// The profile describes nothing that could be judged.
+    #[error("the profile describes no gateway and no client")]
+    #[diagnostic(help("add a `[gateway]` or a `[client]` table to it"))]
+    NothingDescribed,
     /// Level and filters leave nothing.
     #[error("no case is selected")]
     #[diagnostic(help(
@@ -81,6 +85,7 @@ impl SuiteError {
             | Self::Broker(_)
             | Self::WhichBroker
             | Self::NoSubject(_)
+            | Self::NothingDescribed
             | Self::NothingSelected
             | Self::NothingInShard
             | Self::Rewrite { .. } => Exit::Usage,

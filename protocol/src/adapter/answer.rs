@@ -65,6 +65,11 @@ impl Outcome {
     pub fn value(value: Value) -> Self {
         Self::Done { ok: True, value: Some(value), config: None, status: None }
     }
+
+    /// Done, with the configuration that was asked for.
+    pub fn config(config: Value) -> Self {
+        Self::Done { ok: True, value: None, config: Some(config), status: None }
+    }
 }
 
 /// What an adapter writes says one of these, and not another beside it.

@@ -71,7 +71,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::adapter::{Outcome, ReportEvent, True};
+    use crate::adapter::{Outcome, ReportEvent};
 
     fn outcome(line: &str) -> Outcome {
         match AdapterOutput::parse(line) {
@@ -95,8 +95,7 @@ mod tests {
         assert_eq!(outcome(r#"{"id":1,"ok":true,"unsupported":true}"#), Outcome::UNSUPPORTED);
         assert_eq!(outcome(r#"{"id":1,"ok":true,"error":"e"}"#), Outcome::Error { error: "e".to_owned() });
         assert_eq!(outcome(r#"{"id":1,"ok":true,"error":null,"unsupported":false}"#), Outcome::DONE);
-        let config = Some(json!({ "url": "u" }));
-        let configured = Outcome::Done { ok: True, value: None, config, status: None };
+        let configured = Outcome::config(json!({ "url": "u" }));
         assert_eq!(outcome(r#"{"id":1,"ok":true,"config":{"url":"u"}}"#), configured);
     }
 

@@ -1,7 +1,6 @@
 //! What a client is configured with.
 
-use std::time::Duration;
-
+use protocol::Timing;
 use protocol::adapter::{Configure, Options};
 use serde_json::{Value, json};
 
@@ -26,21 +25,9 @@ impl TryFrom<Configure> for Settings {
         let asks_for_tokens = options.token_provider.unwrap_or_default();
         let signed_in = token.is_some() || asks_for_tokens;
         let url = url.unwrap_or_else(gateway_url);
-        let mut config = ClientConfig { dialect, ..ClientConfig::new(&url, token.unwrap_or_default())? };
-        let timing = &mut config.timing;
-        for (time, ms) in [
-            (&mut timing.reconnect_delay, options.reconnect_delay),
-            (&mut timing.max_reconnect_delay, options.max_reconnect_delay),
-            (&mut timing.ping_interval, options.ping_interval),
-            (&mut timing.pong_timeout, options.pong_timeout),
-            (&mut timing.connect_timeout, options.connect_timeout),
-            (&mut timing.stable_after, options.stable_after),
-        ] {
-            *time = ms.map_or(*time, Duration::from_millis);
-        }
-        timing.max_reconnect_attempts =
-            options.max_reconnect_attempts.unwrap_or(timing.max_reconnect_attempts);
-        timing.jitter = options.jitter.unwrap_or(timing.jitter);
+        let timing = Timing::from(&options);
+        let mut config =
+            ClientConfig { dialect, timing, ..ClientConfig::new(&url, token.unwrap_or_default())? };
         config.auto_reconnect = options.auto_reconnect.unwrap_or(config.auto_reconnect);
         config.queue_capacity = options.queue_capacity.unwrap_or(config.queue_capacity);
         config.seed = options.seed.unwrap_or(config.seed);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use protocol::adapter::{Operation, Outcome, ReportEvent, True, User};
+use protocol::adapter::{Operation, Outcome, ReportEvent, User};
 use serde_json::{Value, json};
 
 use super::consumer::{Consumer, emit, status};
@@ -68,10 +68,7 @@ impl<D: Dial> Subject<D> {
 
     async fn try_perform(&mut self, operation: Operation) -> Result<Outcome, Failure> {
         match operation {
-            Operation::Config => {
-                let config = Some(self.settings.in_effect());
-                return Ok(Outcome::Done { ok: True, value: None, config, status: None });
-            }
+            Operation::Config => return Ok(Outcome::config(self.settings.in_effect())),
             Operation::Mount { name, hook } => {
                 let provider = self.provider().await?;
                 let (queries, wall) = (&self.queries, self.wall.clone());
@@ -122,10 +119,7 @@ impl<D: Dial> Subject<D> {
                     self.client()?.off(id);
                 }
             }
-            Operation::Status => {
-                let status = Some(self.client()?.status().to_string());
-                return Ok(Outcome::Done { ok: True, value: None, config: None, status });
-            }
+            Operation::Status => return Ok(Outcome::status(self.client()?.status().to_string())),
             Operation::Configure(_) | Operation::Exit | Operation::Unknown => {
                 return Ok(Outcome::UNSUPPORTED);
             }

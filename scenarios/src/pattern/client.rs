@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use protocol::adapter::{Outcome, ReportEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -61,12 +62,12 @@ impl ReadPattern {
     }
 
     /// A request of the adapter protocol, and an answer to it that matches.
-    pub(super) fn example(&self) -> (&'static str, Value) {
+    pub(super) fn example(&self) -> (&'static str, Outcome) {
         let value = self.value.as_ref().or(self.with.as_ref()).cloned().unwrap_or_default();
         match (&self.consumer, &self.query) {
-            (Some(_), _) => ("read", json!({ "ok": true, "value": value })),
-            (None, Some(_)) => ("get_query", json!({ "ok": true, "value": value })),
-            (None, None) => ("config", json!({ "ok": true, "config": value })),
+            (Some(_), _) => ("read", Outcome::value(value)),
+            (None, Some(_)) => ("get_query", Outcome::value(value)),
+            (None, None) => ("config", Outcome::config(value)),
         }
     }
 }
@@ -78,14 +79,15 @@ impl ReportPattern {
             && self.nobody.is_none_or(|without_user| user.is_null() == without_user)
     }
 
-    /// A message and a user that match.
-    pub(super) fn example(&self) -> (&str, Value) {
+    /// A report that matches.
+    pub(super) fn example(&self) -> ReportEvent {
         let user = match (&self.user, self.nobody) {
             (Some(user), _) => user.clone(),
             (None, Some(false)) => json!({ "id": ANYTHING }),
             (None, _) => Value::Null,
         };
-        (self.contains.as_deref().unwrap_or(ANYTHING), user)
+        let message = self.contains.as_deref().unwrap_or(ANYTHING).to_owned();
+        ReportEvent::Report { message, user: Some(user) }
     }
 }
 

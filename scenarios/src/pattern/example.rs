@@ -1,8 +1,9 @@
 //! Something that a pattern matches: what a subject would do that does what it must not.
 
 use data_encoding::HEXLOWER_PERMISSIVE;
+use protocol::adapter::{Outcome, Report, ReportEvent};
 use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat, ServerMessage, Target, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::{ClosePattern, EmitPattern, MessagePattern, Pattern, RefusedPattern, What};
@@ -30,9 +31,9 @@ pub enum Example {
     /// A dial of the client.
     Dialled,
     /// A report of the client's adapter.
-    Reported(Value),
-    /// What the client's adapter answers to a request of this name, apart from the request's number.
-    Answered(String, Value),
+    Reported(Report),
+    /// How the client's adapter answers a request of this name.
+    Answered(String, Outcome),
     /// A line in the log.
     Printed(String),
 }
@@ -51,18 +52,19 @@ impl Pattern {
             What::Closes(closes) => closes.example(),
             What::Receives(message) => Example::Received(message.received(dialect, now)?),
             What::Sends(message) => Example::Sent(message.sent(dialect, now)?),
-            What::Status(status) => self.report("status", json!({ "old": ANYTHING, "status": status })),
-            What::Emits(emits) => self.report("emit", emits.example()),
-            What::Refetches(key) => self.report("refetch", json!({ "key": key })),
-            What::Reports(reports) => {
-                let (message, user) = reports.example();
-                self.report("report", json!({ "message": message, "user": user }))
+            What::Status(status) => {
+                self.report(ReportEvent::Status { old: Some(ANYTHING.to_owned()), status: status.clone() })
             }
-            What::WantsToken => self.report("token_wanted", json!({})),
-            What::RequestFails(op) => Example::Answered(op.clone(), json!({ "error": ANYTHING })),
+            What::Emits(emits) => self.report(emits.example()),
+            What::Refetches(key) => self.report(ReportEvent::Refetch { key: key.clone() }),
+            What::Reports(reports) => self.report(reports.example()),
+            What::WantsToken => self.report(ReportEvent::TokenWanted),
+            What::RequestFails(op) => {
+                Example::Answered(op.clone(), Outcome::Error { error: ANYTHING.to_owned() })
+            }
             What::Reads(reads) => {
-                let (op, answer) = reads.example();
-                Example::Answered(op.to_owned(), answer)
+                let (op, outcome) = reads.example();
+                Example::Answered(op.to_owned(), outcome)
             }
             What::Log(log) => Example::Printed(log.example()?.to_owned()),
             What::Refused(RefusedPattern::Close(_) | RefusedPattern::AsDeclared)
@@ -81,12 +83,8 @@ impl Pattern {
         self.connection
     }
 
-    fn report(&self, event: &str, mut report: Value) -> Example {
-        report["event"] = json!(event);
-        if let Some(consumer) = &self.consumer {
-            report["consumer"] = json!(consumer);
-        }
-        Example::Reported(report)
+    fn report(&self, event: ReportEvent) -> Example {
+        Example::Reported(Report { consumer: self.consumer.clone(), event })
     }
 }
 
@@ -98,9 +96,12 @@ impl ClosePattern {
 }
 
 impl EmitPattern {
-    fn example(&self) -> Value {
-        let payload = self.payload.as_ref().or(self.with.as_ref());
-        json!({ "name": self.name, "payload": payload, "listener": self.listener.as_deref().unwrap_or("main") })
+    fn example(&self) -> ReportEvent {
+        ReportEvent::Emit {
+            name: self.name.clone(),
+            payload: self.payload.clone().or_else(|| self.with.clone()),
+            listener: Some(self.listener.clone().unwrap_or_else(|| "main".to_owned())),
+        }
     }
 }
 
@@ -185,6 +186,8 @@ impl MessagePattern {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn example(pattern: &str) -> Option<Example> {
@@ -221,12 +224,12 @@ mod tests {
     #[test]
     fn reports_say_what_is_asked_for() {
         let status = example(r#"{ consumer = "badge", status = "error" }"#).unwrap();
-        let line = json!({ "event": "status", "old": ANYTHING, "status": "error", "consumer": "badge" });
-        assert_eq!(status, Example::Reported(line));
-        let Some(Example::Reported(line)) = example(r#"{ reports = { nobody = false } }"#) else {
+        let event = ReportEvent::Status { old: Some(ANYTHING.to_owned()), status: "error".to_owned() };
+        assert_eq!(status, Example::Reported(Report { consumer: Some("badge".to_owned()), event }));
+        let Some(Example::Reported(report)) = example(r#"{ reports = { nobody = false } }"#) else {
             panic!("a report is a line");
         };
-        assert!(!line["user"].is_null());
+        assert!(matches!(report.event, ReportEvent::Report { user: Some(user), .. } if !user.is_null()));
         assert!(
             matches!(example(r#"{ request_fails = "send" }"#), Some(Example::Answered(op, _)) if op == "send")
         );

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use protocol::adapter::{Answer, Operation, Request};
 use scenarios::frame::RawFrame;
 use scenarios::trace::Side;
 use scenarios::{Example, SubjectKind};
@@ -229,21 +230,19 @@ impl VariantLines {
             return;
         }
         match &self.example {
-            Example::Reported(report) => said.to_judge.push(report.clone()),
+            Example::Reported(report) => said.to_judge.push(json!(report)),
             // A scripted gateway grants and refuses what is dialled.
             Example::Dialled | Example::Opened | Example::Refused(_) => {
-                let requests = [json!({ "op": "set_token", "token": TOKEN }), json!({ "op": "connect" })];
-                for (id, mut request) in (OWN_REQUESTS..).zip(requests) {
-                    request["id"] = json!(id);
-                    said.to_adapter.push(request);
+                let token = Operation::SetToken { token: Some(TOKEN.to_owned()) };
+                for (id, operation) in (OWN_REQUESTS..).zip([token, Operation::Connect]) {
+                    said.to_adapter.push(json!(Request { id, operation }));
                 }
             }
-            Example::Answered(op, answer) => {
+            Example::Answered(op, outcome) => {
                 for line in &mut said.to_judge {
-                    let id = line["id"].clone();
-                    if id.as_u64().and_then(|id| self.asked.get(&id)) == Some(op) {
-                        line.clone_from(answer);
-                        line["id"] = id;
+                    let Some(id) = line["id"].as_u64() else { continue };
+                    if self.asked.get(&id) == Some(op) {
+                        *line = json!(Answer { id, outcome: outcome.clone() });
                     }
                 }
             }
