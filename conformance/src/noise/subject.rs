@@ -75,8 +75,8 @@ impl Drop for Watch {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use crate::process::{Streams, Subject};
     use crate::noise::waits::SPAN;
+    use crate::process::{Streams, Subject};
     use crate::profile::CommandProfile;
     use crate::template::Values;
     use std::path::Path;
