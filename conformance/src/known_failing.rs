@@ -12,9 +12,10 @@ mod file;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use globset::GlobMatcher;
+use fast_glob::glob_match;
 use jiff::civil::Date;
 use scenarios::{Catalogue, Judgement, Library, RequirementId, Scenario, ScenarioId};
+use serde::Deserialize;
 
 use crate::result::{CaseReport, Universal, Verdict, is_universal};
 
@@ -42,11 +43,27 @@ struct Entry {
     line: usize,
 }
 
-/// A glob over ids of cases, and its text.
-#[derive(Debug, Clone)]
-struct Pattern {
-    text: String,
-    glob: GlobMatcher,
+/// A glob over ids of cases. A `*` does not match `/`, as with `--filter`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(transparent)]
+struct Pattern(String);
+
+impl Pattern {
+    /// The pattern that matches one case alone.
+    fn exactly(case: &ScenarioId) -> Self {
+        let mut text = String::new();
+        for character in case.0.chars() {
+            if matches!(character, '*' | '?' | '[' | ']' | '{' | '}' | '!' | '\\') {
+                text.push('\\');
+            }
+            text.push(character);
+        }
+        Self(text)
+    }
+
+    fn matches(&self, case: &ScenarioId) -> bool {
+        glob_match(&self.0, &case.0)
+    }
 }
 
 impl KnownFailing {
@@ -195,7 +212,7 @@ impl Entry {
     }
 
     fn names(&self, case: &ScenarioId) -> bool {
-        self.case.as_ref().is_none_or(|pattern| pattern.glob.is_match(&case.0))
+        self.case.as_ref().is_none_or(|pattern| pattern.matches(case))
     }
 
     /// Whether it excuses that this case violates this universal rule, which it does.
@@ -235,8 +252,8 @@ impl Entry {
 impl std::fmt::Display for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.case, &self.requirement) {
-            (Some(case), Some(requirement)) => write!(f, "{requirement} in {}", case.text),
-            (Some(case), None) => f.write_str(&case.text),
+            (Some(case), Some(requirement)) => write!(f, "{requirement} in {}", case.0),
+            (Some(case), None) => f.write_str(&case.0),
             (None, Some(requirement)) => write!(f, "{requirement}"),
             (None, None) => Ok(()),
         }

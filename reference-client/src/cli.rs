@@ -3,6 +3,7 @@
 mod lines;
 mod terminal;
 
+use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -11,7 +12,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use futures_util::StreamExt;
 use protocol::{DEFAULT_URL, URL_VARIABLE};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use self::terminal::Typed;
 use crate::client::system_clock;
@@ -110,12 +113,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     // What an adapter logs is for the configuration that it is given to say (CONF-1).
     let debug = cli.debug || matches!(cli.command, Some(Command::Adapter));
-    let level = if debug { "reference_client=debug" } else { "reference_client=warn" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let colours = io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
+    let level = if debug { LevelFilter::DEBUG } else { LevelFilter::WARN };
+    let targets = env::var("RUST_LOG").ok().and_then(|targets| targets.parse::<Targets>().ok());
+    let targets = targets.unwrap_or_else(|| Targets::new().with_target("reference_client", level));
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     // A program that runs this one has its own log already.
-    let _ = log.try_init();
+    let _ = tracing_subscriber::registry().with(targets).with(lines).try_init();
     match start(cli) {
         Ok(code) => code,
         Err(error) => {
@@ -187,6 +191,6 @@ impl Cli {
 /// reaches.
 fn proxy_of_the_environment(scheme: &str) -> Option<String> {
     let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-    let mut named = names.iter().filter_map(|name| std::env::var(name).ok()).filter(|url| !url.is_empty());
+    let mut named = names.iter().filter_map(|name| env::var(name).ok()).filter(|url| !url.is_empty());
     if scheme == "wss" { named.next() } else { None }
 }

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -122,9 +122,9 @@ fn start(cli: Cli) -> Result<(), Failure> {
 
 /// Starts the log, and error reports where they are configured.
 fn watch(config: &WatchConfig) -> Result<Reporting, Failure> {
-    let filter = EnvFilter::try_new(&config.log).map_err(|_| Failure::Log(config.log.clone()))?;
+    let targets: Targets = config.log.parse().map_err(|_| Failure::Log(config.log.clone()))?;
     let reporting = Reporting::start(config.sentry_dsn.as_deref())?;
-    let registry = tracing_subscriber::registry().with(filter).with(report::layer());
+    let registry = tracing_subscriber::registry().with(targets).with(report::layer());
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     // A program that runs this one has its own log already.
     let _ = match config.log_format {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use globset::{GlobBuilder, GlobMatcher};
+use fast_glob::glob_match;
 use include_dir::{Dir, DirEntry, include_dir};
 
 use crate::nearest::nearest;
@@ -39,15 +39,6 @@ pub enum LibraryError {
     Empty {
         /// The folder.
         path: PathBuf,
-    },
-    /// A filter is no pattern.
-    #[error("`{filter}` is not a pattern: {reason}")]
-    #[diagnostic(help("write a path such as `client/backoff/**`"))]
-    Filter {
-        /// The filter.
-        filter: String,
-        /// Why.
-        reason: String,
     },
     /// A filter matches nothing.
     #[error("no scenario matches `{filter}`")]
@@ -107,11 +98,11 @@ impl Library {
     /// The scenarios that match any of the filters: a glob over ids, or a requirement that they show. No filter means all.
     ///
     /// # Errors
-    /// When a filter is broken or matches nothing.
+    /// When a filter matches nothing.
     pub fn select(&self, filters: &[String]) -> Result<Vec<&Scenario>, LibraryError> {
         let mut chosen = vec![filters.is_empty(); self.scenarios.len()];
         for filter in filters {
-            let matcher = Filter::parse(filter)?;
+            let matcher = Filter::new(filter);
             let mut found = false;
             for (scenario, chosen) in self.scenarios.iter().zip(&mut chosen) {
                 if matcher.matches(scenario) {
@@ -150,21 +141,18 @@ impl Library {
 }
 
 /// A glob over ids, or a requirement.
-struct Filter {
-    glob: GlobMatcher,
+struct Filter<'a> {
+    glob: &'a str,
     requirement: Option<crate::RequirementId>,
 }
 
-impl Filter {
-    fn parse(filter: &str) -> Result<Self, LibraryError> {
-        let glob = GlobBuilder::new(filter).literal_separator(true).build().map_err(|error| {
-            LibraryError::Filter { filter: filter.to_owned(), reason: error.kind().to_string() }
-        })?;
-        Ok(Self { glob: glob.compile_matcher(), requirement: filter.parse().ok() })
+impl<'a> Filter<'a> {
+    fn new(filter: &'a str) -> Self {
+        Self { glob: filter, requirement: filter.parse().ok() }
     }
 
     fn matches(&self, scenario: &Scenario) -> bool {
-        self.glob.is_match(&scenario.id.0)
+        glob_match(self.glob, &scenario.id.0)
             || self.requirement.as_ref().is_some_and(|id| scenario.requirements().contains(id))
     }
 }

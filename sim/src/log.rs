@@ -3,13 +3,16 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
 
 /// Most bytes that are kept; a simulation that says more says it too often.
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// Its own lines, at every level; the network between the hosts has a log too, which says all.
-const OWN: &str = "reference_server=trace,reference_client=trace";
+const OWN: [(&str, LevelFilter); 2] =
+    [("reference_server", LevelFilter::TRACE), ("reference_client", LevelFilter::TRACE)];
 
 /// A log in memory. Simulations run on one thread, so what is said during one is its own.
 #[derive(Debug, Clone, Default)]
@@ -18,12 +21,9 @@ pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// Keeps what gateways and clients of this thread log until the guard goes.
     pub(crate) fn keep(&self) -> tracing::subscriber::DefaultGuard {
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(OWN)
-            .with_ansi(false)
-            .without_time()
-            .with_writer(self.clone());
-        tracing::subscriber::set_default(subscriber.finish())
+        let lines = fmt::layer().with_ansi(false).without_time().with_writer(self.clone());
+        let targets = Targets::new().with_targets(OWN);
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(targets).with(lines))
     }
 
     /// What was logged.

@@ -1,12 +1,15 @@
 //! `broker`: the embedded broker alone, for trying things out by hand.
 
+use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 
 use clap::Args;
 use embedded_broker::{Broker, BrokerConfig};
 use miette::miette;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Failure;
 use conformance::exit::Exit;
@@ -20,13 +23,12 @@ pub(super) struct BrokerArgs {
 }
 
 pub(super) fn run(args: &BrokerArgs) -> Result<Exit, Failure> {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("gatecheck=info,conformance=info,embedded_broker=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    let targets = env::var("RUST_LOG").ok().and_then(|targets| targets.parse::<Targets>().ok());
+    let ours = ["gatecheck", "conformance", "embedded_broker"].map(|target| (target, LevelFilter::INFO));
+    let targets = targets.unwrap_or_else(|| Targets::new().with_targets(ours));
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    tracing_subscriber::registry().with(targets).with(lines).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::new(Exit::Harness, miette!("cannot start a runtime: {error}")))?;

@@ -88,15 +88,14 @@ pub(super) fn entries(
             [one] if !died => Some((*one).clone()),
             _ => None,
         };
-        let pattern = Some(Pattern::exactly(&case.0));
+        let pattern = Some(Pattern::exactly(case));
         let wanted = requirement.clone();
         kept.push(made(old, pattern, requirement, |entry| match &wanted {
             Some(id) => entry.excuses(case, id),
             None => entry.case.is_some() && entry.names(case),
         }));
     }
-    let key =
-        |entry: &Entry| (entry.case.as_ref().map(|pattern| pattern.text.clone()), entry.requirement.clone());
+    let key = |entry: &Entry| (entry.case.clone(), entry.requirement.clone());
     kept.sort_by_key(key);
     kept.dedup_by_key(|entry| key(entry));
     kept
@@ -172,7 +171,7 @@ pub(super) fn text(entries: &[Entry]) -> String {
             let _ = writeln!(text, "{key} = {}", toml::Value::String(value.to_owned()));
         };
         if let Some(pattern) = &entry.case {
-            line("case", &pattern.text);
+            line("case", &pattern.0);
         }
         if let Some(requirement) = &entry.requirement {
             line("requirement", &requirement.to_string());

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use globset::GlobBuilder;
 use jiff::civil::Date;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use scenarios::{Catalogue, Library, RequirementId};
@@ -56,7 +55,7 @@ struct RawList {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawEntry {
-    case: Option<String>,
+    case: Option<Pattern>,
     requirement: Option<RequirementId>,
     reason: String,
     issue: Option<String>,
@@ -90,13 +89,7 @@ pub(super) fn parse(file: &str, text: &str, library: &Library) -> Result<KnownFa
         let line = text[..span.start].matches('\n').count() + 1;
         let wrong = |message: String, help: &str| wrong(message, Some(help), Some(span.clone()));
         let raw = spanned.into_inner();
-        let case = raw.case.map(Pattern::new).transpose().map_err(|(pattern, reason)| {
-            wrong(
-                format!("`{pattern}` is not a pattern: {reason}"),
-                "write a path such as `gateway/rooms/**`",
-            )
-        })?;
-        if case.is_none() && raw.requirement.is_none() {
+        if raw.case.is_none() && raw.requirement.is_none() {
             return Err(wrong(
                 "the entry names neither `case` nor `requirement`".to_owned(),
                 "`case = \"gateway/rooms/**\"` or `requirement = \"ROOM-3\"` says what is known to fail",
@@ -111,7 +104,7 @@ pub(super) fn parse(file: &str, text: &str, library: &Library) -> Result<KnownFa
                 "write a date such as `expires = 2027-01-31`",
             )
         })?;
-        let (requirement, reason, issue) = (raw.requirement, raw.reason, raw.issue);
+        let RawEntry { case, requirement, reason, issue, .. } = raw;
         let entry = Entry { case, requirement, reason, issue, expires, line };
         if !library.iter().any(|scenario| entry.is_about(scenario, &catalogue)) {
             return Err(wrong(
@@ -133,20 +126,4 @@ fn date(value: Datetime) -> Result<Date, Datetime> {
         return Err(value);
     };
     Date::new(year, month, day).map_err(|_| value)
-}
-
-impl Pattern {
-    /// The pattern, or its text and what is wrong with it. A `*` does not match `/`, as with `--filter`.
-    pub(super) fn new(text: String) -> Result<Self, (String, String)> {
-        match GlobBuilder::new(&text).literal_separator(true).build() {
-            Ok(glob) => Ok(Self { glob: glob.compile_matcher(), text }),
-            Err(error) => Err((text, error.kind().to_string())),
-        }
-    }
-
-    /// The pattern that matches one case alone.
-    pub(super) fn exactly(case: &str) -> Self {
-        let text = globset::escape(case);
-        Self::new(text).expect("an escaped text is a pattern")
-    }
 }

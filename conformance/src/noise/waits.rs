@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How finely it is remembered when.
-const SPAN: Duration = Duration::from_millis(10);
+pub(super) const SPAN: Duration = Duration::from_millis(10);
 /// Spans with any wait that are remembered, the newest: more than a case has of which one half is spent waiting.
 const KEPT_SPANS: usize = 1 << 17;
 

@@ -354,7 +354,7 @@ fn span(judged: &Judged, trace: &Trace) -> Span {
 /// A stall that cut a connection.
 #[derive(Clone, Copy)]
 struct Cut {
-    /// Where the trace has the end of the connection.
+    /// The first observation that may follow from the end of the connection.
     at: usize,
     noise: Noise,
 }
@@ -379,7 +379,11 @@ fn cut(
     let ends = trace.iter().filter(|(_, seen)| is_given_up(&seen.event));
     let mut cuts = ends.map(|(at, seen)| {
         let from = seen.at().saturating_sub(shortest + LOOKBACK);
-        Cut { at, noise: noise(Span::Between(from, seen.at())) }
+        let noise = noise(Span::Between(from, seen.at()));
+        // A host that stalled sees the end late, and sees together, in any order, what happened meanwhile.
+        let stalled_from = seen.at().saturating_sub(noise.host);
+        let since = trace.observations.partition_point(|seen| seen.at() < stalled_from);
+        Cut { at: since.min(at), noise }
     });
     cuts.find(|Cut { noise, .. }| {
         let heard_nothing = noise.host * ENDS;

@@ -271,7 +271,7 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) shards: Option<u32>,
 
-    /// What is logged on standard error: error, warn, info, debug, or a filter [default: info]
+    /// What is logged on standard error: error, warn, info, debug, or TARGET=LEVEL,... [default: info]
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "FILTER", env = "GATEWAY_LOG", help_heading = "Watching")

@@ -26,6 +26,10 @@ const READY: &str = "Starting broker... completed";
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long the node may take to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(40);
+/// Time between two looks at what the node has written, for which there is no event.
+const LOOK: Duration = Duration::from_millis(20);
+/// Most bytes between the two names of a binding's record.
+const RECORD_BYTES: usize = 512;
 /// Ends the node when its input does: at the latest with the process that holds the other end, however that dies.
 /// Arguments: the node's process group, the port mapper's process, the folder.
 const SENTINEL: &str = r#"
@@ -90,6 +94,23 @@ impl Node {
             let _ = kill_process_group(leader, Signal::KILL);
         }
         let _ = self.server.wait().await;
+    }
+
+    /// Waits until a binding is on disk, since the node writes what it was told to declare up to two seconds later, and an
+    /// acknowledged declaration that was not written is lost with a node that is killed.
+    #[allow(dead_code, reason = "only some suites kill their broker")]
+    pub(crate) async fn written(&self, exchange: &str, queue: &str) -> Result<(), String> {
+        let folder = self.place.folder.join("mnesia");
+        let written = async {
+            let mut look = tokio::time::interval(LOOK);
+            loop {
+                look.tick().await;
+                if holds_binding(&folder, exchange.as_bytes(), queue.as_bytes()) {
+                    return;
+                }
+            }
+        };
+        timeout(START_TIMEOUT, written).await.map_err(|_| format!("the binding of {queue} is not written"))
     }
 
     /// Starts it again where it was, and waits until it takes connections.
@@ -204,6 +225,24 @@ impl Place {
 
 fn id_of(child: &Child) -> String {
     child.id().map(|id| id.to_string()).expect("it was just started and has not been waited for")
+}
+
+/// Whether a file below has a binding's record: the exchange's name, and the queue's close behind it.
+fn holds_binding(folder: &Path, exchange: &[u8], queue: &[u8]) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| match path.is_dir() {
+        true => holds_binding(&path, exchange, queue),
+        false => fs::read(&path).is_ok_and(|bytes| {
+            let close = |at: usize| {
+                let from = at + exchange.len();
+                bytes[from..bytes.len().min(from + RECORD_BYTES)]
+                    .windows(queue.len())
+                    .any(|window| window == queue)
+            };
+            let mut found = bytes.windows(exchange.len()).enumerate();
+            found.any(|(at, window)| window == exchange && close(at))
+        }),
+    })
 }
 
 fn free_port() -> io::Result<(u16, TcpListener)> {

@@ -1,5 +1,6 @@
 //! A broker that can be killed: RabbitMQ as a process, or the embedded one, which plays dead.
 
+use conformance::amqp::Names;
 use embedded_broker::{Broker, BrokerConfig};
 use libtest_mimic::Failed;
 
@@ -32,6 +33,14 @@ impl Mortal {
         match self {
             Self::Node(node) => node.url(),
             Self::Embedded(broker) => broker.url(),
+        }
+    }
+
+    /// Waits until what the gateway has declared outlives a kill.
+    pub(crate) async fn written(&self, names: &Names) -> Result<(), Failed> {
+        match self {
+            Self::Node(node) => node.written(&names.exchange, &names.queue).await.map_err(Failed::from),
+            Self::Embedded(_) => Ok(()),
         }
     }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use conformance::amqp::{BrokerLink, Names};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm};
 use libtest_mimic::Failed;
 use serde_json::json;
@@ -48,6 +49,15 @@ pub(crate) async fn clean_up(url: &str, names: &Names) -> Result<(), Failed> {
     link.delete(&[]).await;
     link.close().await;
     Ok(())
+}
+
+/// What the queue has that is ready, and who consumes.
+pub(crate) async fn queue_counts(url: &str, names: &Names) -> Result<String, lapin::Error> {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let queue = channel.queue_declare(names.queue.as_str().into(), passive, FieldTable::default()).await?;
+    Ok(format!("the queue has {} ready, and {} consumers", queue.message_count(), queue.consumer_count()))
 }
 
 impl Flow {

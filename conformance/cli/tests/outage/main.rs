@@ -137,6 +137,7 @@ async fn the_broker_is_killed(broker: &mut Mortal) -> Result<(), Failed> {
     let (url, names) = (broker.url(), events::names("killed", Queue::Shared));
     let gateway = Gateway::start(&url, &names, Queue::Shared).await?;
     let mut reader = Reader::connect(&gateway).await?;
+    broker.written(&names).await?;
     let flow = Flow::start(&url, &names, 1).await?;
     reader.more(SOME).await?;
     if !flow.is_flowing() {
@@ -151,7 +152,12 @@ async fn the_broker_is_killed(broker: &mut Mortal) -> Result<(), Failed> {
     let after = flow.stop().await?;
     let confirmed: BTreeSet<u64> = before.confirmed.union(&after.confirmed).copied().collect();
     let complete = |seen: &[u64]| confirmed.is_subset(&seen.iter().copied().collect());
-    let seen = reader.until(complete).await?;
+    let seen = match reader.until(complete).await {
+        Ok(seen) => seen,
+        Err(error) => {
+            return Err(still_missing(&url, &names, &before, &reader.seen(), &confirmed, error).await);
+        }
+    };
     // Unacknowledged events come again; first deliveries come in order.
     let mut known = BTreeSet::new();
     let firsts: Vec<u64> = seen.into_iter().filter(|number| known.insert(*number)).collect();
@@ -162,6 +168,22 @@ async fn the_broker_is_killed(broker: &mut Mortal) -> Result<(), Failed> {
         None => Ok(()),
         Some(end) => Err(format!("the client's connection ended: {end}").into()),
     }
+}
+
+/// Where events are that have not come: lost by the broker, or not taken from it.
+async fn still_missing(
+    url: &str,
+    names: &Names,
+    before: &Flowed,
+    seen: &[u64],
+    confirmed: &BTreeSet<u64>,
+    error: Failed,
+) -> Failed {
+    let queue = events::queue_counts(url, names).await.unwrap_or_else(|error| error.to_string());
+    let oddities = oddities(seen, confirmed);
+    let restarted = before.next;
+    let error = error.message().unwrap_or_default();
+    format!("{error}; the broker was killed before {restarted}; {oddities}; {queue}").into()
 }
 
 /// Two gateways on one broker, and a client on each.

@@ -91,6 +91,11 @@ impl Reader {
         Ok(seen.numbers.clone())
     }
 
+    /// The numbers of the events so far.
+    pub(crate) fn seen(&self) -> Vec<u64> {
+        self.seen.borrow().numbers.clone()
+    }
+
     /// How the connection ended, where it has.
     pub(crate) fn end(&self) -> Option<String> {
         self.seen.borrow().end.clone()

@@ -214,6 +214,18 @@ fn a_stall_cuts_what_the_subject_gives_up() {
         let found = cut(&trace, SubjectKind::Gateway, ms(200), busy(measured));
         assert_eq!(found.map(|cut| cut.noise), is_cut.then_some(measured), "{trace:?}, {measured:?}");
     }
+    // What a stalled host sees with the end may follow from it, also where the trace has it before.
+    let observe = |at_ms: u64, event| Observation {
+        at_us: at_ms * 1000,
+        actor: Actor::client(),
+        connection: Some(0),
+        event,
+    };
+    let events = [(810, Event::Opened), (820, Event::Opened), (1000, closed(Side::Gateway))];
+    let trace = Trace { observations: events.map(|(at, event)| observe(at, event)).into() };
+    let first = |measured| cut(&trace, SubjectKind::Gateway, ms(200), busy(measured)).map(|cut| cut.at);
+    assert_eq!(first(noise(186, 20)), Some(1));
+    assert_eq!(first(noise(0, 200)), Some(2), "a starved subject is seen in time");
     let judged = |judgement| Judged { requirement: id("STATE-1"), judgement, margin: None };
     assert_eq!(end(&judged(finding(Property::Safety, None, &[3, 7, 5]))), 7);
     assert_eq!(end(&judged(finding(Property::Liveness, None, &[3]))), usize::MAX);

@@ -216,7 +216,7 @@ impl<'a> Checker<'a> {
         clients: &[&str],
         span: &Range<usize>,
     ) -> Result<(), ScenarioError> {
-        let text = serde_json::to_string(part).expect("a part of a scenario has string keys");
+        let text = serde_json::to_value(part).expect("a part of a scenario has string keys").to_string();
         let known = |word: &str| word != "path" && RESERVED.contains(&word) || clients.contains(&word);
         let Some(unknown) = placeholders(&text).into_iter().find(|word| !known(word)) else { return Ok(()) };
         let names = clients.iter().chain(&RESERVED).map(|name| (*name).to_owned());
