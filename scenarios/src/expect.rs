@@ -5,6 +5,7 @@ mod connections;
 mod counts;
 mod file;
 mod intervals;
+mod redials;
 pub(crate) mod secrecy;
 mod sequence;
 mod spread;
@@ -19,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::broker::Settled;
+use self::redials::Redial;
 use self::sequence::Sequence;
 use self::spread::Spread;
 use crate::pattern::Pattern;
@@ -74,8 +76,10 @@ enum Kind {
         pattern: Pattern,
         period: Expr,
     },
-    /// The pauses before redials double up to the cap.
+    /// The pauses before redials are those that are declared.
     Backoff,
+    /// One redial counts as it must.
+    Redial(Redial),
     /// These statuses, one after the other, and no others.
     Statuses(Vec<String>),
     /// Only the transitions that exist.
@@ -194,6 +198,15 @@ impl Expectation {
         }
     }
 
+    /// Why no trace of a client with this design can show it, where none can.
+    pub(crate) fn cannot_tell(&self, times: &Times) -> Option<String> {
+        match &self.kind {
+            Kind::Redial(redial) => redial.cannot_tell(times),
+            Kind::Spread(spread) => spread.cannot_tell(times),
+            _ => None,
+        }
+    }
+
     /// Says what a refusal looks like that is as declared.
     pub(crate) fn declare(&mut self, refusal: Refusal) {
         let scope = self.scope.after.iter_mut().chain(&mut self.scope.before);
@@ -244,7 +257,8 @@ impl Kind {
                 return intervals::interval(trace, range, [from, to], bounds, *oldest, times);
             }
             Self::Every { pattern, period } => intervals::every(trace, range, pattern, period, times),
-            Self::Backoff => return intervals::backoff(trace, times),
+            Self::Backoff => return redials::backoff(trace, times),
+            Self::Redial(redial) => return redial.check(trace, range, times),
             Self::Statuses(wanted) => statuses::sequence(trace, wanted),
             Self::LegalTransitions => statuses::legal(trace),
             Self::OneConnection => connections::one_at_a_time(trace),
@@ -272,6 +286,7 @@ impl Kind {
             | Self::Every { pattern, .. } => vec![pattern],
             Self::Order(inner) => inner.iter().collect(),
             Self::Interval { from, to, .. } => vec![from, to],
+            Self::Redial(redial) => vec![&redial.from],
             Self::Backoff
             | Self::Statuses(_)
             | Self::LegalTransitions
@@ -300,6 +315,7 @@ impl Kind {
             | Self::Every { pattern, .. } => vec![pattern],
             Self::Order(inner) => inner.iter_mut().collect(),
             Self::Interval { from, to, .. } => vec![from, to],
+            Self::Redial(redial) => vec![&mut redial.from],
             _ => Vec::new(),
         }
     }

@@ -1,0 +1,124 @@
+//! What becomes of a case under a declared design: the same case, another one of its name, or none.
+
+use super::ClientDesign;
+use crate::scenario::{ClientScript, Scenario, Script};
+use crate::times::Times;
+
+/// Attempts that the cases need which configure many.
+const MANY_ATTEMPTS: u32 = 5;
+
+impl Scenario {
+    /// The case by which a client of the declared design is judged. A case about a gateway stays as it is, and so does every case where
+    /// nothing is declared.
+    ///
+    /// # Errors
+    /// Why it is not run.
+    pub fn as_designed(&self, times: &Times) -> Result<Self, String> {
+        let design = &times.design;
+        let Script::Client(script) = &self.script else { return Ok(self.clone()) };
+        if *design == ClientDesign::default() {
+            return Ok(self.clone());
+        }
+        check_attempts(script, design)?;
+        self.telling(times)
+    }
+
+    /// The case without what the design has no place for.
+    fn telling(&self, times: &Times) -> Result<Self, String> {
+        let mut case = self.clone();
+        let mut why = None;
+        case.expectations.retain(|expectation| {
+            let lacks = times.design.lacks(&expectation.requirement).map(str::to_owned);
+            let reason = lacks.or_else(|| expectation.cannot_tell(times));
+            let keeps = reason.is_none();
+            why = why.take().or(reason);
+            keeps
+        });
+        match why {
+            // Its waits alone would pass for evidence of what it no longer expects.
+            Some(why) if case.expectations.is_empty() => Err(why),
+            _ => Ok(case),
+        }
+    }
+}
+
+/// A client with a few attempts of its own gives up in the middle of what a case with many is about.
+fn check_attempts(script: &ClientScript, design: &ClientDesign) -> Result<(), String> {
+    match design.backoff.own_attempts() {
+        Some(attempts) if attempts < MANY_ATTEMPTS && script.client.options.max_reconnect_attempts.is_some() => {
+            Err(format!("needs {MANY_ATTEMPTS} redials; the design has {attempts} attempts, whatever is configured"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use protocol::Timing;
+
+    use super::*;
+    use crate::library::Library;
+
+    fn times(design: &str) -> Times {
+        let ms = Duration::from_millis;
+        Times {
+            timing: Timing { reconnect_delay: ms(50), max_reconnect_delay: ms(400), ..Timing::default() },
+            patience: ms(3000),
+            slack: ms(60),
+            fleet: 20,
+            design: toml::from_str(design).unwrap(),
+        }
+    }
+
+    /// The cases of a client that are not run under a design, each with the reason.
+    fn not_run(design: &str) -> Vec<(String, String)> {
+        let times = times(design);
+        let library = Library::builtin().unwrap();
+        let left_out = |scenario: &Scenario| {
+            Some((scenario.id.0.clone(), scenario.as_designed(&times).err()?))
+        };
+        library.iter().filter_map(left_out).collect()
+    }
+
+    fn ids(left_out: &[(String, String)]) -> Vec<&str> {
+        left_out.iter().map(|(id, _)| id.as_str()).collect()
+    }
+
+    /// Where nothing is declared, every case is what it is.
+    #[test]
+    fn nothing_declared_changes_nothing() {
+        let times = times("");
+        for scenario in Library::builtin().unwrap().iter() {
+            assert_eq!(scenario.as_designed(&times).as_ref(), Ok(scenario));
+        }
+    }
+
+    /// Unlimited attempts leave out what is about giving up; opening that begins the count again, what is about short lives.
+    #[test]
+    fn what_a_law_has_no_place_for_is_left_out() {
+        let unlimited = not_run("backoff = { attempts = \"unlimited\" }");
+        assert_eq!(ids(&unlimited), ["client/backoff/attempts-are-limited", "client/state/gives-up"]);
+        assert!(unlimited.iter().all(|(_, why)| why.contains("unlimited")), "{unlimited:?}");
+        let on_open = not_run("backoff = { reset = \"open\" }");
+        assert_eq!(ids(&on_open), ["client/backoff/not-reset-by-a-short-life"]);
+        assert_eq!(ids(&not_run("backoff = { reset = \"open\", floor = \"1s\" }")), [
+            "client/backoff/reset-by-success"
+        ]);
+    }
+
+    /// Constant delays do not show a count, and a jitter window of a few milliseconds does not show a spread.
+    #[test]
+    fn what_cannot_be_told_is_left_out() {
+        let constant = not_run("backoff = { factor = 1 }");
+        let counting = ["client/backoff/not-reset-by-a-short-life", "client/backoff/reset-by-success"];
+        assert_eq!(ids(&constant), counting);
+        assert!(constant.iter().all(|(_, why)| why.contains("do not show the count")), "{constant:?}");
+        let narrow = not_run("backoff = { delays = [\"30ms\", \"1s\", \"2s\", \"3s\", \"4s\"] }");
+        assert_eq!(ids(&narrow), ["client/backoff/fleet-spreads"]);
+        assert_eq!(ids(&not_run("backoff = { factor = 2, jitter = \"none\" }")), [""; 0], "BACKOFF-5 is claimed or not");
+        let few = not_run("backoff = { attempts = 3 }");
+        assert!(ids(&few).contains(&"client/backoff/reset-by-success"), "{few:?}");
+    }
+}
