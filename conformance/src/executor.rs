@@ -335,7 +335,7 @@ impl From<HostLimit> for ExecutionError {
 }
 
 /// What the symbolic times mean for a subject on a host like this.
-pub(crate) fn times_of(profile: &Profile) -> Times {
+pub fn times_of(profile: &Profile) -> Times {
     let client = profile.client.as_ref();
     Times {
         timing: profile.timing.clone(),

@@ -82,8 +82,13 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
         event_names: BTreeMap::new(),
     };
     let scenario = scenario.bind(&bindings);
-    let times =
-        Times { timing: options.timing.clone(), patience: PATIENCE, slack: SLACK, fleet: Times::FLEET, design: ClientDesign::default() };
+    let times = Times {
+        timing: options.timing.clone(),
+        patience: PATIENCE,
+        slack: SLACK,
+        fleet: Times::FLEET,
+        design: ClientDesign::default(),
+    };
     let setting = Setting {
         bindings,
         times: times.clone(),

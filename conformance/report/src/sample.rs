@@ -77,7 +77,13 @@ pub(super) fn run() -> (RunReport, About) {
             url: Some("amqp://guest:***@127.0.0.1:5672/".to_owned()),
             identity: Identity { product: hostile(), version: "1".to_owned() },
         }),
-        times: Times { timing: Timing::default(), patience: slack, slack, fleet: Times::FLEET, design: ClientDesign::default() },
+        times: Times {
+            timing: Timing::default(),
+            patience: slack,
+            slack,
+            fleet: Times::FLEET,
+            design: ClientDesign::default(),
+        },
         seed: 1,
         repeat: Repeat::of(["gateway", "--", "node", HOSTILE].map(str::to_owned)),
     };

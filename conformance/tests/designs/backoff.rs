@@ -68,11 +68,10 @@ async fn unlimited_attempts_are_judged() {
     let cases = [GROWTH, "client/state/gives-up", "client/backoff/attempts-are-limited"];
     let report = judged(unlimited, for_ever, &cases).await;
     let why = "not run: the declared attempts are unlimited".to_owned();
-    assert_eq!(verdicts(&report), [
-        ("attempts-are-limited", why.clone()),
-        ("doubles-to-the-cap", "pass".to_owned()),
-        ("gives-up", why),
-    ]);
+    assert_eq!(
+        verdicts(&report),
+        [("attempts-are-limited", why.clone()), ("doubles-to-the-cap", "pass".to_owned()), ("gives-up", why),]
+    );
     let gives_up = Behaviour { attempts: Some(4), ..Behaviour::default() };
     assert!(!passes(&judged(unlimited, gives_up, &[GROWTH]).await));
 }
@@ -104,5 +103,9 @@ async fn a_floor_is_judged() {
     let report = judged(design, floored, &case).await;
     assert!(passes(&report), "{:?}", findings(&report));
     let report = judged(design, resets, &case).await;
-    assert!(findings(&report)[0].starts_with("BACKOFF-6: redial 3 after 400.0 ms at least"), "{:?}", findings(&report));
+    assert!(
+        findings(&report)[0].starts_with("BACKOFF-6: redial 3 after 400.0 ms at least"),
+        "{:?}",
+        findings(&report)
+    );
 }

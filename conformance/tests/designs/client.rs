@@ -296,5 +296,7 @@ impl Client {
 
 fn frame(message: &Message) -> Frame {
     let Message { kind, payload } = message;
-    Frame::text(json!({ "type": kind, "payload": payload, "timestamp": "2026-01-01T00:00:00.000Z" }).to_string())
+    Frame::text(
+        json!({ "type": kind, "payload": payload, "timestamp": "2026-01-01T00:00:00.000Z" }).to_string(),
+    )
 }

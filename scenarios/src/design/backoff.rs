@@ -132,9 +132,9 @@ impl BackoffDesign {
     pub(super) fn lacks(&self, id: &str) -> Option<&'static str> {
         match id {
             "BACKOFF-2" | "STATE-4" if self.is_unlimited() => Some("the declared attempts are unlimited"),
-            "BACKOFF-6" if self.reset == Reset::Open && self.floor.is_none() => {
-                Some("the count of redials begins again as a connection opens, as declared, and there is no floor")
-            }
+            "BACKOFF-6" if self.reset == Reset::Open && self.floor.is_none() => Some(
+                "the count of redials begins again as a connection opens, as declared, and there is no floor",
+            ),
             _ => None,
         }
     }
@@ -277,14 +277,17 @@ impl TryFrom<RawBackoff> for BackoffDesign {
     type Error = String;
 
     fn try_from(raw: RawBackoff) -> Result<Self, String> {
-        let RawBackoff { factor, initial, first, delays, cap, jitter, jitter_size, attempts, reset, floor } = raw;
+        let RawBackoff { factor, initial, first, delays, cap, jitter, jitter_size, attempts, reset, floor } =
+            raw;
         let is_series = factor.is_some() || initial.is_some() || first.is_some() || cap.is_some();
         match &delays {
             Some(delays) if delays.is_empty() => {
                 return Err("`delays` is empty: list the delays, or leave it out".to_owned());
             }
             Some(_) if is_series => {
-                return Err("`delays` lists every delay: leave out `factor`, `initial`, `first` and `cap`".to_owned());
+                return Err(
+                    "`delays` lists every delay: leave out `factor`, `initial`, `first` and `cap`".to_owned()
+                );
             }
             Some(_) | None => {}
         }
@@ -295,7 +298,8 @@ impl TryFrom<RawBackoff> for BackoffDesign {
         let has_size = matches!(jitter, JitterKind::PlusMinus | JitterKind::Added);
         match jitter_size {
             Some(_) if !has_size => {
-                return Err("`jitter_size` goes with `jitter = \"plus_minus\"` or `\"added\"`: leave it out".to_owned());
+                return Err("`jitter_size` goes with `jitter = \"plus_minus\"` or `\"added\"`: leave it out"
+                    .to_owned());
             }
             Some(Length::Times(part)) if jitter == JitterKind::PlusMinus && part > 1.0 => {
                 return Err(format!("`jitter_size` is {part}; a share lies between 0 and 1"));

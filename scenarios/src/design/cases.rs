@@ -45,8 +45,12 @@ impl Scenario {
 /// A client with a few attempts of its own gives up in the middle of what a case with many is about.
 fn check_attempts(script: &ClientScript, design: &ClientDesign) -> Result<(), String> {
     match design.backoff.own_attempts() {
-        Some(attempts) if attempts < MANY_ATTEMPTS && script.client.options.max_reconnect_attempts.is_some() => {
-            Err(format!("needs {MANY_ATTEMPTS} redials; the design has {attempts} attempts, whatever is configured"))
+        Some(attempts)
+            if attempts < MANY_ATTEMPTS && script.client.options.max_reconnect_attempts.is_some() =>
+        {
+            Err(format!(
+                "needs {MANY_ATTEMPTS} redials; the design has {attempts} attempts, whatever is configured"
+            ))
         }
         _ => Ok(()),
     }
@@ -76,9 +80,8 @@ mod tests {
     fn not_run(design: &str) -> Vec<(String, String)> {
         let times = times(design);
         let library = Library::builtin().unwrap();
-        let left_out = |scenario: &Scenario| {
-            Some((scenario.id.0.clone(), scenario.as_designed(&times).err()?))
-        };
+        let left_out =
+            |scenario: &Scenario| Some((scenario.id.0.clone(), scenario.as_designed(&times).err()?));
         library.iter().filter_map(left_out).collect()
     }
 
@@ -103,9 +106,10 @@ mod tests {
         assert!(unlimited.iter().all(|(_, why)| why.contains("unlimited")), "{unlimited:?}");
         let on_open = not_run("backoff = { reset = \"open\" }");
         assert_eq!(ids(&on_open), ["client/backoff/not-reset-by-a-short-life"]);
-        assert_eq!(ids(&not_run("backoff = { reset = \"open\", floor = \"1s\" }")), [
-            "client/backoff/reset-by-success"
-        ]);
+        assert_eq!(
+            ids(&not_run("backoff = { reset = \"open\", floor = \"1s\" }")),
+            ["client/backoff/reset-by-success"]
+        );
     }
 
     /// Constant delays do not show a count, and a jitter window of a few milliseconds does not show a spread.
@@ -117,7 +121,11 @@ mod tests {
         assert!(constant.iter().all(|(_, why)| why.contains("do not show the count")), "{constant:?}");
         let narrow = not_run("backoff = { delays = [\"30ms\", \"1s\", \"2s\", \"3s\", \"4s\"] }");
         assert_eq!(ids(&narrow), ["client/backoff/fleet-spreads"]);
-        assert_eq!(ids(&not_run("backoff = { factor = 2, jitter = \"none\" }")), [""; 0], "BACKOFF-5 is claimed or not");
+        assert_eq!(
+            ids(&not_run("backoff = { factor = 2, jitter = \"none\" }")),
+            [""; 0],
+            "BACKOFF-5 is claimed or not"
+        );
         let few = not_run("backoff = { attempts = 3 }");
         assert!(ids(&few).contains(&"client/backoff/reset-by-success"), "{few:?}");
     }

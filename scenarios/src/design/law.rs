@@ -166,11 +166,7 @@ mod tests {
     fn each_declared_law_has_its_windows() {
         let same = |window| vec![window; 5];
         assert_eq!(windows("factor = 1\njitter = \"none\""), same((100, 100)));
-        assert_eq!(
-            windows("factor = 1.3\njitter = \"none\"").last(),
-            Some(&(285, 285)),
-            "100 ms · 1.3⁴"
-        );
+        assert_eq!(windows("factor = 1.3\njitter = \"none\"").last(), Some(&(285, 285)), "100 ms · 1.3⁴");
         let first = windows("first = \"0s\"\njitter = \"none\"");
         assert_eq!(first[..3], [(0, 0), (100, 100), (200, 200)]);
         assert_eq!(windows("initial = 2\njitter = \"none\"")[..2], [(200, 200), (400, 400)]);
