@@ -2,6 +2,7 @@
 
 mod backoff;
 mod client;
+mod ends;
 
 use std::path::Path;
 

@@ -1,11 +1,15 @@
 //! What becomes of a case under a declared design: the same case, another one of its name, or none.
 
-use super::ClientDesign;
-use crate::scenario::{ClientScript, Scenario, Script};
+use protocol::CloseCode;
+
+use super::{ClientDesign, ends};
+use crate::scenario::{ClientAction, ClientScript, GatewayAct, OnDial, OnDials, Scenario, Script};
 use crate::times::Times;
 
 /// Attempts that the cases need which configure many.
 const MANY_ATTEMPTS: u32 = 5;
+/// HTTP 403, which a scripted gateway can answer.
+const FORBIDDEN: u16 = 403;
 
 impl Scenario {
     /// The case by which a client of the declared design is judged. A case about a gateway stays as it is, and so does every case where
@@ -20,7 +24,58 @@ impl Scenario {
             return Ok(self.clone());
         }
         check_attempts(script, design)?;
-        self.telling(times)
+        match self.counterpart(design)? {
+            Some(case) => case.telling(times),
+            None => self.closing_as_declared(design)?.telling(times),
+        }
+    }
+
+    /// The case of the same name for a client of this design, where that is another one.
+    fn counterpart(&self, design: &ClientDesign) -> Result<Option<Self>, String> {
+        let usual = ClientDesign::default();
+        let text = match self.id.0.as_str() {
+            "client/dial/forbidden" if design.final_statuses.contains(&FORBIDDEN) => {
+                include_str!("cases/refused-status.toml").to_owned()
+            }
+            "client/state/final-close" if design.final_codes != usual.final_codes => {
+                ends::case(&design.final_codes)?
+            }
+            _ => return Ok(None),
+        };
+        let case = Self::parse(self.id.clone(), &text);
+        Ok(Some(case.unwrap_or_else(|error| panic!("{} has no sound counterpart: {error}", self.id))))
+    }
+
+    /// Where the gateway closes to have the client come back, it does so with a code that is redialled.
+    fn closing_as_declared(&self, design: &ClientDesign) -> Result<Self, String> {
+        let mut case = self.clone();
+        let codes = &design.final_codes;
+        let mut changed = false;
+        let mut adapt = |code: &mut CloseCode| {
+            if ends::is_final(codes, *code) && ends::is_redialled_by_default(*code) {
+                *code = ends::redialled(codes).ok_or("every close code is final, as declared")?;
+                changed = true;
+            }
+            Ok::<(), String>(())
+        };
+        let Script::Client(script) = &mut case.script else { return Ok(case) };
+        let mut dials = vec![&mut script.gateway.on_dial];
+        for step in &mut script.steps {
+            match &mut step.action {
+                ClientAction::Gateway(GatewayAct::Close(code)) => adapt(code)?,
+                ClientAction::Gateway(GatewayAct::OnDial(on_dial)) => dials.push(on_dial),
+                _ => {}
+            }
+        }
+        for answer in dials.into_iter().flat_map(OnDials::answers_mut) {
+            if let OnDial::AcceptThenClose(code) = answer {
+                adapt(code)?;
+            }
+        }
+        if changed {
+            case.title.push_str(" (with codes that are redialled, as declared)");
+        }
+        Ok(case)
     }
 
     /// The case without what the design has no place for.
@@ -110,6 +165,39 @@ mod tests {
             ids(&not_run("backoff = { reset = \"open\", floor = \"1s\" }")),
             ["client/backoff/reset-by-success"]
         );
+    }
+
+    /// Each close that the design calls final has its place in one case, and no other case ends by it.
+    #[test]
+    fn final_codes_have_a_case() {
+        let times = times("final_codes = [\"1000\", \"1001\", \"3000-4999\"]");
+        let library = Library::builtin().unwrap();
+        let find = |id: &str| library.iter().find(|scenario| scenario.id.0 == id).unwrap();
+        let designed = |id: &str| find(id).as_designed(&times).unwrap();
+        let closes = |case: &Scenario| -> Vec<String> {
+            case.actions().into_iter().filter(|action| action.contains("close with")).collect()
+        };
+        let played: Vec<_> =
+            ["1011", "1000", "1001", "3000", "4999"].map(|code| format!("gateway: close with {code}")).into();
+        assert_eq!(closes(&designed("client/state/final-close")), played);
+        assert_eq!(closes(&designed("client/queue/polite-cut")), ["gateway: close with 1011"]);
+        assert_eq!(closes(&designed("client/state/expired-token")), ["gateway: close with 4401"], "STATE-8");
+        let none = self::times("final_codes = []");
+        assert!(find("client/state/final-close").as_designed(&none).unwrap_err().contains("no close code"));
+        let all = self::times("final_codes = [\"1000-1005\", \"1007-4999\"]");
+        assert!(
+            find("client/state/other-closes").as_designed(&all).unwrap_err().contains("every close code")
+        );
+    }
+
+    /// A status that is final is no dial that is tried again.
+    #[test]
+    fn a_final_status_has_a_case() {
+        let library = Library::builtin().unwrap();
+        let forbidden = library.iter().find(|scenario| scenario.id.0 == "client/dial/forbidden").unwrap();
+        let designed = forbidden.as_designed(&times("final_statuses = [403]")).unwrap();
+        assert!(designed.title.contains("final, as declared"), "{}", designed.title);
+        assert_eq!(designed.requirements(), forbidden.requirements());
     }
 
     /// Constant delays do not show a count, and a jitter window of a few milliseconds does not show a spread.

@@ -1,6 +1,6 @@
 //! Which ends a client declares to be final: after those it dials no more by itself.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use protocol::CloseCode;
 use serde::Deserialize;
@@ -51,6 +51,72 @@ pub(super) fn redialled(codes: &[Codes]) -> Option<CloseCode> {
     REDIALLED.into_iter().map(CloseCode).find(|code| !is_final(codes, *code))
 }
 
+/// Whether a client comes back from it that declares nothing.
+pub(super) fn is_redialled_by_default(code: CloseCode) -> bool {
+    code != CloseCode::NORMAL && !REFUSALS.contains(&code.0)
+}
+
+/// The case of STATE-7 for these codes: after each final one no dial comes until the client is asked to connect.
+///
+/// # Errors
+/// Where none of them can be played.
+pub(super) fn case(codes: &[Codes]) -> Result<String, String> {
+    let finals = played(codes);
+    let Some(last) = finals.len().checked_sub(1) else {
+        return Err("no close code that a gateway can send is final, as declared".to_owned());
+    };
+    let mut text = String::from(BEGIN);
+    let mut opened = 1;
+    let mut step = |step: fmt::Arguments<'_>| writeln!(text, "\n[[step]]\n{step}").unwrap_or_default();
+    if let Some(code) = redialled(codes) {
+        opened += 1;
+        step(format_args!("gateway = {{ close = {code} }}"));
+        step(format_args!(
+            "wait = {{ opens = true }}\ntimes = {opened}\nwithin = \"{COMES_BACK}\"\nshows = \"STATE-7\""
+        ));
+    }
+    for (place, code) in finals.iter().enumerate() {
+        step(format_args!("gateway = {{ on_dial = \"refuse\" }}"));
+        step(format_args!("gateway = {{ close = {code} }}"));
+        step(format_args!("wait = {{ closes = true }}\ntimes = {opened}\nshows = \"STATE-7\""));
+        step(format_args!("quiet = \"2 * max_reconnect_delay\""));
+        if place < last {
+            opened += 1;
+            step(format_args!("gateway = {{ on_dial = \"accept\" }}"));
+            step(format_args!("do = \"connect\""));
+            step(format_args!(
+                "wait = {{ opens = true }}\ntimes = {opened}\nwithin = \"{COMES_BACK}\"\nrequires = \"STATE-1\""
+            ));
+        }
+    }
+    text.push_str(END);
+    Ok(text)
+}
+
+/// How long a redial may take.
+const COMES_BACK: &str = "2 * max_reconnect_delay + patience";
+const BEGIN: &str = r#"version = 2
+title = "Each close with a code that is declared final ends it; another one does not"
+about = "While no dial must come each is refused, so that one that comes shows."
+subject = "client"
+
+[[step]]
+do = "connect"
+
+[[step]]
+wait = { opens = true }
+requires = "STATE-1"
+"#;
+const END: &str = r#"
+[[expect]]
+requirement = "STATE-7"
+never = { refused = true }
+
+[[expect]]
+requirement = "STATE-7"
+some = { status = "disconnected" }
+"#;
+
 /// Final codes that a scripted gateway can close with: the ends of each range.
 pub(super) fn played(codes: &[Codes]) -> Vec<CloseCode> {
     let ends = codes.iter().flat_map(|codes| [codes.first, codes.last]);
@@ -78,12 +144,15 @@ impl TryFrom<RawCodes> for Codes {
                 code(first).zip(code(last)).map(|(first, last)| Self { first, last })
             }
         };
-        let codes = codes.ok_or("close codes are a number such as \"1000\", or a range such as \"3000-4999\"")?;
+        let codes =
+            codes.ok_or("close codes are a number such as \"1000\", or a range such as \"3000-4999\"")?;
         if codes.first > codes.last || codes.first < 1000 || codes.last > 4999 {
             return Err(format!("`{codes}`: close codes lie between 1000 and 4999, the lower one first"));
         }
         if codes.contains(1006) {
-            return Err(format!("`{codes}` holds 1006, a connection that was lost: that one is dialled again (STATE-3)"));
+            return Err(format!(
+                "`{codes}` holds 1006, a connection that was lost: that one is dialled again (STATE-3)"
+            ));
         }
         Ok(codes)
     }
