@@ -31,12 +31,35 @@ pub struct ClientDesign {
     pub final_codes: Vec<Codes>,
     /// HTTP statuses after which it does not dial again, beside 401 (default none; STATE-3).
     pub final_statuses: BTreeSet<u16>,
+    /// What becomes of what is sent while there is no connection (QUEUE-1, QUEUE-3).
+    pub queue: QueuePolicy,
+    /// Whether that is kept before the first connection, too (default true).
+    pub before_first_connection: bool,
+}
+
+/// What becomes of what is sent while there is no connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueuePolicy {
+    /// It waits; where too much waits, the newest is refused.
+    #[default]
+    Refuse,
+    /// It waits; where too much waits, the oldest goes.
+    DropOldest,
+    /// It waits; where too much waits, the newest goes, and the sender does not learn of it.
+    DropNewest,
+    /// It is refused.
+    None,
 }
 
 impl ClientDesign {
     /// Why it has no place for a requirement, where it has none.
     pub fn lacks(&self, id: &RequirementId) -> Option<&'static str> {
-        self.backoff.lacks(&id.to_string())
+        let id = id.to_string();
+        let has_queue = self.queue != QueuePolicy::None;
+        self.backoff
+            .lacks(&id)
+            .or_else(|| (id == "QUEUE-3" && !has_queue).then_some("the design has no queue"))
     }
 
     /// What is declared, a line each; nothing of what is the default.
@@ -52,6 +75,15 @@ impl ClientDesign {
         if self.final_statuses != usual.final_statuses {
             lines.push(format!("final statuses: {}", list(&self.final_statuses)));
         }
+        match self.queue {
+            QueuePolicy::Refuse => {}
+            QueuePolicy::DropOldest => lines.push("queue: a full one drops the oldest".to_owned()),
+            QueuePolicy::DropNewest => lines.push("queue: a full one drops the newest".to_owned()),
+            QueuePolicy::None => lines.push("queue: none".to_owned()),
+        }
+        if !self.before_first_connection {
+            lines.push("queue: nothing is kept before the first connection".to_owned());
+        }
         lines
     }
 }
@@ -62,6 +94,8 @@ impl Default for ClientDesign {
             backoff: BackoffDesign::default(),
             final_codes: vec![Codes::one(CloseCode::NORMAL)],
             final_statuses: BTreeSet::new(),
+            queue: QueuePolicy::default(),
+            before_first_connection: true,
         }
     }
 }

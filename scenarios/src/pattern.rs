@@ -238,6 +238,15 @@ impl Pattern {
         self.client.as_deref()
     }
 
+    /// Whether a connection stands once it matches, as the gateway or the client sees it.
+    pub(crate) fn is_connection(&self) -> bool {
+        match &self.what {
+            What::Opens => true,
+            What::Status(status) => status == "connected" && self.consumer.is_none(),
+            _ => false,
+        }
+    }
+
     /// Whether it is about the opening of a connection, and nothing that the client says of it.
     #[cfg(test)]
     pub(crate) fn is_opening(&self) -> bool {

@@ -2,8 +2,8 @@
 
 use protocol::CloseCode;
 
-use super::{ClientDesign, ends};
-use crate::scenario::{ClientAction, ClientScript, GatewayAct, OnDial, OnDials, Scenario, Script};
+use super::{ClientDesign, QueuePolicy, ends};
+use crate::scenario::{ClientAct, ClientAction, ClientScript, GatewayAct, OnDial, OnDials, Scenario, Script};
 use crate::times::Times;
 
 /// Attempts that the cases need which configure many.
@@ -25,8 +25,10 @@ impl Scenario {
         }
         check_attempts(script, design)?;
         match self.counterpart(design)? {
-            Some(case) => case.telling(times),
-            None => self.closing_as_declared(design)?.telling(times),
+            // Without a queue the counterpart is about what is sent into none.
+            Some(case) if design.queue == QueuePolicy::None => case.telling(times),
+            Some(case) => case.queued_as_declared(design)?.telling(times),
+            None => self.closing_as_declared(design)?.queued_as_declared(design)?.telling(times),
         }
     }
 
@@ -40,10 +42,49 @@ impl Scenario {
             "client/state/final-close" if design.final_codes != usual.final_codes => {
                 ends::case(&design.final_codes)?
             }
+            "client/queue/overflow" if design.queue == QueuePolicy::DropOldest => {
+                include_str!("cases/drop-oldest.toml").to_owned()
+            }
+            "client/queue/overflow" if design.queue == QueuePolicy::DropNewest => {
+                include_str!("cases/drop-newest.toml").to_owned()
+            }
+            "client/queue/during-reconnection" if design.queue == QueuePolicy::None => {
+                include_str!("cases/no-queue.toml").to_owned()
+            }
             _ => return Ok(None),
         };
         let case = Self::parse(self.id.clone(), &text);
         Ok(Some(case.unwrap_or_else(|error| panic!("{} has no sound counterpart: {error}", self.id))))
+    }
+
+    /// What is sent while there is no connection needs a queue that takes it.
+    fn queued_as_declared(self, design: &ClientDesign) -> Result<Self, String> {
+        let Script::Client(script) = &self.script else { return Ok(self) };
+        let (mut is_connected, mut has_been) = (false, false);
+        for step in &script.steps {
+            match &step.action {
+                ClientAction::Wait(wait) if wait.pattern.is_connection() => {
+                    (is_connected, has_been) = (true, true);
+                }
+                ClientAction::Gateway(
+                    GatewayAct::Drop | GatewayAct::DropAll | GatewayAct::Close(_) | GatewayAct::CutAfter(_),
+                )
+                | ClientAction::Client(ClientAct::Disconnect | ClientAct::SetToken(_)) => {
+                    is_connected = false
+                }
+                ClientAction::Client(ClientAct::Send { .. }) if !is_connected => {
+                    if design.queue == QueuePolicy::None {
+                        return Err("sends while there is no connection; the design has no queue".to_owned());
+                    }
+                    if !has_been && !design.before_first_connection {
+                        let why = "sends before the first connection; the design keeps nothing then";
+                        return Err(why.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(self)
     }
 
     /// Where the gateway closes to have the client come back, it does so with a code that is redialled.
@@ -188,6 +229,24 @@ mod tests {
         assert!(
             find("client/state/other-closes").as_designed(&all).unwrap_err().contains("every close code")
         );
+    }
+
+    /// Without a queue, or without one before the first connection, what is sent too early has no case; a full queue has its own.
+    #[test]
+    fn a_queue_has_its_cases() {
+        let none = not_run("queue = \"none\"");
+        assert!(
+            ids(&none).contains(&"client/queue/overflow")
+                && ids(&none).contains(&"client/token/queue-survives")
+        );
+        assert!(!ids(&none).contains(&"client/queue/during-reconnection"), "that one has a counterpart");
+        assert!(!ids(&none).contains(&"client/state/connect-and-lose"), "which sends nothing");
+        let later = not_run("before_first_connection = false");
+        assert!(ids(&later).contains(&"client/queue/offline-in-order"));
+        assert!(!ids(&later).contains(&"client/queue/during-reconnection"));
+        for policy in ["drop-oldest", "drop-newest"] {
+            assert_eq!(ids(&not_run(&format!("queue = \"{policy}\""))), [""; 0]);
+        }
     }
 
     /// A status that is final is no dial that is tried again.
