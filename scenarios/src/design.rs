@@ -35,6 +35,32 @@ pub struct ClientDesign {
     pub queue: QueuePolicy,
     /// Whether that is kept before the first connection, too (default true).
     pub before_first_connection: bool,
+    /// What goes out first as a connection opens (QUEUE-2).
+    pub on_opening: OnOpening,
+    /// What becomes of a listener's exception (SUB-3, OBS-1).
+    pub listeners: Listeners,
+}
+
+/// What goes out first as a connection opens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnOpening {
+    /// What waited, and then the subscriptions.
+    #[default]
+    QueueFirst,
+    /// The subscriptions, and then what waited.
+    SubscriptionsFirst,
+}
+
+/// What becomes of a listener's exception.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Listeners {
+    /// It harms nobody else.
+    #[default]
+    Contained,
+    /// It ends the process, as the platform has it.
+    Fatal,
 }
 
 /// What becomes of what is sent while there is no connection.
@@ -84,6 +110,12 @@ impl ClientDesign {
         if !self.before_first_connection {
             lines.push("queue: nothing is kept before the first connection".to_owned());
         }
+        if self.on_opening == OnOpening::SubscriptionsFirst {
+            lines.push("on opening: subscriptions before the queue".to_owned());
+        }
+        if self.listeners == Listeners::Fatal {
+            lines.push("listeners: an exception is fatal".to_owned());
+        }
         lines
     }
 }
@@ -96,6 +128,8 @@ impl Default for ClientDesign {
             final_statuses: BTreeSet::new(),
             queue: QueuePolicy::default(),
             before_first_connection: true,
+            on_opening: OnOpening::default(),
+            listeners: Listeners::default(),
         }
     }
 }

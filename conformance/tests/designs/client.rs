@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use conformance::in_process::{Adapter, Reports};
 use futures_util::{SinkExt, StreamExt};
+use protocol::Target;
 use protocol::adapter::{Configure, Message, Operation, Outcome, ReportEvent};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -31,6 +32,8 @@ pub(crate) struct Behaviour {
     pub(crate) queue: Queue,
     /// Whether that is kept before the first connection.
     pub(crate) before_first: bool,
+    /// Whether subscriptions go out before what waited.
+    pub(crate) subscribes_first: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -53,6 +56,7 @@ impl Default for Behaviour {
             is_final_status: |_| false,
             queue: Queue::RefuseNewest,
             before_first: true,
+            subscribes_first: false,
         }
     }
 }
@@ -66,6 +70,7 @@ pub(crate) struct Driven {
 enum Command {
     Connect,
     Disconnect,
+    Subscribe(Target),
     Send(Message, oneshot::Sender<Result<(), String>>),
 }
 
@@ -92,6 +97,9 @@ impl Adapter for Driven {
                     return Outcome::Error { error };
                 }
             }
+            (Operation::Subscribe { target }, Some(client)) => {
+                drop(client.send(Command::Subscribe(target)).await)
+            }
             (Operation::On { .. } | Operation::Exit, _) => {}
             (Operation::Status, Some(_)) => return Outcome::status("connected"),
             _ => return Outcome::UNSUPPORTED,
@@ -110,6 +118,7 @@ struct Client {
     status: &'static str,
     attempts: u32,
     queue: VecDeque<Message>,
+    subscriptions: Vec<Target>,
     has_been_connected: bool,
 }
 
@@ -135,6 +144,7 @@ impl Client {
             status: "disconnected",
             attempts: 0,
             queue,
+            subscriptions: Vec::new(),
             has_been_connected: false,
         }
     }
@@ -152,6 +162,7 @@ impl Client {
                     self.become_status("disconnected");
                 }
                 Command::Disconnect => {}
+                Command::Subscribe(target) => self.subscriptions.push(target),
                 Command::Send(message, reply) => drop(reply.send(self.keep(message))),
             }
         }
@@ -171,6 +182,7 @@ impl Client {
                 command = self.commands.recv() => match command {
                     None | Some(Command::Disconnect) => return Next::Stop,
                     Some(Command::Connect) => {}
+                    Some(Command::Subscribe(target)) => self.subscriptions.push(target),
                     Some(Command::Send(message, reply)) => drop(reply.send(self.keep(message))),
                 },
             }
@@ -197,9 +209,20 @@ impl Client {
         let since = std::time::Instant::now();
         self.has_been_connected = true;
         self.become_status("connected");
+        let subscriptions: Vec<_> = self.subscriptions.iter().map(|target| subscribe(target)).collect();
+        if self.behaviour.subscribes_first {
+            for subscription in &subscriptions {
+                drop(socket.send(subscription.clone()).await);
+            }
+        }
         while let Some(message) = self.queue.pop_front() {
             if socket.send(frame(&message)).await.is_err() {
                 return Next::Redial;
+            }
+        }
+        if !self.behaviour.subscribes_first {
+            for subscription in subscriptions {
+                drop(socket.send(subscription).await);
             }
         }
         self.emit("connected", Value::Null);
@@ -214,6 +237,7 @@ impl Client {
                 command = self.commands.recv(), if code.is_none() => match command {
                     None => return Next::Stop,
                     Some(Command::Connect) => {}
+                    Some(Command::Subscribe(target)) => self.subscriptions.push(target),
                     Some(Command::Disconnect) => {
                         let normal = CloseFrame { code: CloseCode::Normal, reason: "".into() };
                         drop(socket.close(Some(normal)).await);
@@ -256,6 +280,7 @@ impl Client {
                 command = self.commands.recv() => match command {
                     None | Some(Command::Disconnect) => return false,
                     Some(Command::Connect) => {}
+                    Some(Command::Subscribe(target)) => self.subscriptions.push(target),
                     Some(Command::Send(message, reply)) => drop(reply.send(self.keep(message))),
                 },
             }
@@ -292,6 +317,11 @@ impl Client {
         let listener = Some("main".to_owned());
         self.reports.send(ReportEvent::Emit { name: name.to_owned(), payload: Some(payload), listener });
     }
+}
+
+fn subscribe(target: &Target) -> Frame {
+    let payload = json!({ "eventType": target.name() });
+    frame(&Message { kind: "subscribe".to_owned(), payload })
 }
 
 fn frame(message: &Message) -> Frame {

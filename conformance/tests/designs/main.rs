@@ -3,6 +3,7 @@
 mod backoff;
 mod client;
 mod ends;
+mod opening;
 mod queue;
 
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use protocol::CloseCode;
 
-use super::{ClientDesign, QueuePolicy, ends};
+use super::{ClientDesign, Listeners, OnOpening, QueuePolicy, ends};
 use crate::scenario::{ClientAct, ClientAction, ClientScript, GatewayAct, OnDial, OnDials, Scenario, Script};
 use crate::times::Times;
 
@@ -24,9 +24,14 @@ impl Scenario {
             return Ok(self.clone());
         }
         check_attempts(script, design)?;
+        check_listeners(script, design)?;
         match self.counterpart(design)? {
             // Without a queue the counterpart is about what is sent into none.
-            Some(case) if design.queue == QueuePolicy::None => case.telling(times),
+            Some(case)
+                if design.queue == QueuePolicy::None && case.id.0 == "client/queue/during-reconnection" =>
+            {
+                case.telling(times)
+            }
             Some(case) => case.queued_as_declared(design)?.telling(times),
             None => self.closing_as_declared(design)?.queued_as_declared(design)?.telling(times),
         }
@@ -50,6 +55,9 @@ impl Scenario {
             }
             "client/queue/during-reconnection" if design.queue == QueuePolicy::None => {
                 include_str!("cases/no-queue.toml").to_owned()
+            }
+            "client/queue/order-on-opening" if design.on_opening == OnOpening::SubscriptionsFirst => {
+                include_str!("cases/subscriptions-first.toml").to_owned()
             }
             _ => return Ok(None),
         };
@@ -136,6 +144,16 @@ impl Scenario {
             _ => Ok(case),
         }
     }
+}
+
+/// A client that a listener's exception ends is not told to have one.
+fn check_listeners(script: &ClientScript, design: &ClientDesign) -> Result<(), String> {
+    let fails =
+        |action: &ClientAction| matches!(action, ClientAction::Client(ClientAct::Listen { fails: true, .. }));
+    if design.listeners == Listeners::Fatal && script.steps.iter().any(|step| fails(&step.action)) {
+        return Err("has a listener fail, which is fatal to this client, as declared".to_owned());
+    }
+    Ok(())
 }
 
 /// A client with a few attempts of its own gives up in the middle of what a case with many is about.
@@ -247,6 +265,22 @@ mod tests {
         for policy in ["drop-oldest", "drop-newest"] {
             assert_eq!(ids(&not_run(&format!("queue = \"{policy}\""))), [""; 0]);
         }
+    }
+
+    /// What opening sends first has a case either way, and a listener that fails none where that is fatal.
+    #[test]
+    fn opening_and_listeners_have_their_cases() {
+        assert_eq!(ids(&not_run("on_opening = \"subscriptions-first\"")), [""; 0]);
+        let both = not_run("on_opening = \"subscriptions-first\"\nqueue = \"none\"");
+        assert!(ids(&both).contains(&"client/queue/order-on-opening"), "it sends offline");
+        assert_eq!(
+            ids(&not_run("listeners = \"fatal\"")),
+            [
+                "client/reports/failing-listener",
+                "client/subscriptions/listeners",
+                "client/subscriptions/own-events",
+            ]
+        );
     }
 
     /// A status that is final is no dial that is tried again.
