@@ -98,7 +98,7 @@ impl Adapter for Driven {
                 }
             }
             (Operation::Subscribe { target }, Some(client)) => {
-                drop(client.send(Command::Subscribe(target)).await)
+                drop(client.send(Command::Subscribe(target)).await);
             }
             (Operation::On { .. } | Operation::Exit, _) => {}
             (Operation::Status, Some(_)) => return Outcome::status("connected"),
@@ -209,7 +209,7 @@ impl Client {
         let since = std::time::Instant::now();
         self.has_been_connected = true;
         self.become_status("connected");
-        let subscriptions: Vec<_> = self.subscriptions.iter().map(|target| subscribe(target)).collect();
+        let subscriptions: Vec<_> = self.subscriptions.iter().map(subscribe).collect();
         if self.behaviour.subscribes_first {
             for subscription in &subscriptions {
                 drop(socket.send(subscription.clone()).await);

@@ -33,13 +33,13 @@ async fn judged(design: &str, behaviour: Behaviour, cases: &[&str]) -> RunReport
         {design}
         "#
     );
-    let profile = Profile::parse("gatecheck.toml", &text, Path::new(".")).unwrap();
+    let profile = Profile::parse("gatecheck.toml", &text, Path::new(".")).expect("a profile");
     let mut suite = Suite::new(profile).with_client(move |reports| Driven::new(behaviour, reports));
     for case in cases {
-        suite = suite.filter(*case).unwrap();
+        suite = suite.filter(*case).expect("a built-in case");
     }
     let suite = suite.preflight(false).known_failures(KnownFailures::None);
-    suite.subjects(&[SubjectKind::Client]).run().await.unwrap()
+    suite.subjects(&[SubjectKind::Client]).run().await.expect("a report")
 }
 
 /// The verdict on each case, by the last part of its name; with the reason where it was not run.

@@ -78,7 +78,7 @@ impl Scenario {
                     GatewayAct::Drop | GatewayAct::DropAll | GatewayAct::Close(_) | GatewayAct::CutAfter(_),
                 )
                 | ClientAction::Client(ClientAct::Disconnect | ClientAct::SetToken(_)) => {
-                    is_connected = false
+                    is_connected = false;
                 }
                 ClientAction::Client(ClientAct::Send { .. }) if !is_connected => {
                     if design.queue == QueuePolicy::None {
