@@ -9,6 +9,8 @@ mod backoff;
 mod cases;
 mod ends;
 mod law;
+mod observed;
+mod statuses;
 
 use std::collections::BTreeSet;
 
@@ -18,6 +20,7 @@ use serde::Deserialize;
 pub use backoff::{Attempts, BackoffDesign, JitterKind, Length, Reset, Span, Unlimited};
 pub use ends::Codes;
 pub use law::Law;
+pub use statuses::Statuses;
 
 use crate::requirement::RequirementId;
 
@@ -39,6 +42,8 @@ pub struct ClientDesign {
     pub on_opening: OnOpening,
     /// What becomes of a listener's exception (SUB-3, OBS-1).
     pub listeners: Listeners,
+    /// What its statuses are called, and which it lacks (STATE-1 to STATE-4).
+    pub statuses: Statuses,
 }
 
 /// What goes out first as a connection opens.
@@ -116,6 +121,9 @@ impl ClientDesign {
         if self.listeners == Listeners::Fatal {
             lines.push("listeners: an exception is fatal".to_owned());
         }
+        if self.statuses != usual.statuses {
+            lines.push(self.statuses.line());
+        }
         lines
     }
 }
@@ -130,6 +138,7 @@ impl Default for ClientDesign {
             before_first_connection: true,
             on_opening: OnOpening::default(),
             listeners: Listeners::default(),
+            statuses: Statuses::default(),
         }
     }
 }

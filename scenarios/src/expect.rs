@@ -23,6 +23,7 @@ use self::broker::Settled;
 use self::redials::Redial;
 use self::sequence::Sequence;
 use self::spread::Spread;
+use crate::design::Statuses;
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
 use crate::times::{Expr, Times};
@@ -207,6 +208,37 @@ impl Expectation {
         }
     }
 
+    /// Whether it looks at a status.
+    pub(crate) fn looks_at(&self, status: &str) -> bool {
+        let named = match &self.kind {
+            Kind::Statuses(wanted) => wanted.iter().any(|wanted| wanted == status),
+            Kind::LegalTransitions => true,
+            _ => false,
+        };
+        named || self.patterns().iter().any(|pattern| pattern.status() == Some(status))
+    }
+
+    /// Takes what a client lacks out of a sequence. Answers whether something is left to expect.
+    pub(crate) fn forget(&mut self, statuses: &Statuses) -> bool {
+        let lacks = |status: Option<&str>| status.is_some_and(|status| statuses.lacks(status));
+        match &mut self.kind {
+            Kind::Statuses(wanted) => {
+                wanted.retain(|status| !statuses.lacks(status));
+                return !wanted.is_empty();
+            }
+            // Between what is left all that leads through the missing ones is one transition.
+            Kind::LegalTransitions => return statuses.lacking().count() < 4,
+            Kind::Order(patterns) => {
+                patterns.retain(|pattern| !lacks(pattern.status()));
+                if patterns.len() < 2 {
+                    return false;
+                }
+            }
+            _ => {}
+        }
+        !self.patterns().iter().any(|pattern| lacks(pattern.status()))
+    }
+
     /// Says what a refusal looks like that is as declared.
     pub(crate) fn declare(&mut self, refusal: Refusal) {
         let scope = self.scope.after.iter_mut().chain(&mut self.scope.before);
@@ -260,7 +292,7 @@ impl Kind {
             Self::Backoff => return redials::backoff(trace, times),
             Self::Redial(redial) => return redial.check(trace, range, times),
             Self::Statuses(wanted) => statuses::sequence(trace, wanted),
-            Self::LegalTransitions => statuses::legal(trace),
+            Self::LegalTransitions => statuses::legal(trace, &times.design.statuses),
             Self::OneConnection => connections::one_at_a_time(trace),
             Self::WellFormed { client } => wire::well_formed(trace, client),
             Self::PublishedOrder { client, types } => wire::published_order(trace, client, types),

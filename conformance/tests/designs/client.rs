@@ -34,6 +34,8 @@ pub(crate) struct Behaviour {
     pub(crate) before_first: bool,
     /// Whether subscriptions go out before what waited.
     pub(crate) subscribes_first: bool,
+    /// What it calls a status; nothing where it does not report it.
+    pub(crate) status_name: fn(&'static str) -> Option<&'static str>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -57,6 +59,7 @@ impl Default for Behaviour {
             queue: Queue::RefuseNewest,
             before_first: true,
             subscribes_first: false,
+            status_name: Some,
         }
     }
 }
@@ -141,7 +144,7 @@ impl Client {
             with,
             reports,
             commands,
-            status: "disconnected",
+            status: (behaviour.status_name)("disconnected").unwrap_or("disconnected"),
             attempts: 0,
             queue,
             subscriptions: Vec::new(),
@@ -306,10 +309,11 @@ impl Client {
     }
 
     fn become_status(&mut self, status: &'static str) {
-        if status != self.status {
+        let Some(name) = (self.behaviour.status_name)(status) else { return };
+        if name != self.status {
             let old = Some(self.status.to_owned());
-            self.status = status;
-            self.reports.send(ReportEvent::Status { old, status: status.to_owned() });
+            self.status = name;
+            self.reports.send(ReportEvent::Status { old, status: name.to_owned() });
         }
     }
 

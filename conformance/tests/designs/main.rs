@@ -5,6 +5,7 @@ mod client;
 mod ends;
 mod opening;
 mod queue;
+mod statuses;
 
 use std::path::Path;
 

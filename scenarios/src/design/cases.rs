@@ -10,6 +10,8 @@ use crate::times::Times;
 const MANY_ATTEMPTS: u32 = 5;
 /// HTTP 403, which a scripted gateway can answer.
 const FORBIDDEN: u16 = 403;
+/// The case that a client without a queue has a counterpart of.
+const DURING_RECONNECTION: &str = "client/queue/during-reconnection";
 
 impl Scenario {
     /// The case by which a client of the declared design is judged. A case about a gateway stays as it is, and so does every case where
@@ -25,16 +27,13 @@ impl Scenario {
         }
         check_attempts(script, design)?;
         check_listeners(script, design)?;
-        match self.counterpart(design)? {
+        let case = match self.counterpart(design)? {
             // Without a queue the counterpart is about what is sent into none.
-            Some(case)
-                if design.queue == QueuePolicy::None && case.id.0 == "client/queue/during-reconnection" =>
-            {
-                case.telling(times)
-            }
-            Some(case) => case.queued_as_declared(design)?.telling(times),
-            None => self.closing_as_declared(design)?.queued_as_declared(design)?.telling(times),
-        }
+            Some(case) if design.queue == QueuePolicy::None && case.id.0 == DURING_RECONNECTION => case,
+            Some(case) => case.queued_as_declared(design)?,
+            None => self.closing_as_declared(design)?.queued_as_declared(design)?,
+        };
+        case.observed_as_declared(design)?.telling(times)
     }
 
     /// The case of the same name for a client of this design, where that is another one.
@@ -53,7 +52,7 @@ impl Scenario {
             "client/queue/overflow" if design.queue == QueuePolicy::DropNewest => {
                 include_str!("cases/drop-newest.toml").to_owned()
             }
-            "client/queue/during-reconnection" if design.queue == QueuePolicy::None => {
+            DURING_RECONNECTION if design.queue == QueuePolicy::None => {
                 include_str!("cases/no-queue.toml").to_owned()
             }
             "client/queue/order-on-opening" if design.on_opening == OnOpening::SubscriptionsFirst => {
@@ -177,6 +176,7 @@ mod tests {
     use protocol::Timing;
 
     use super::*;
+    use crate::expect::Expectation;
     use crate::library::Library;
 
     fn times(design: &str) -> Times {
@@ -281,6 +281,35 @@ mod tests {
                 "client/subscriptions/own-events",
             ]
         );
+    }
+
+    /// What looks at a missing status alone has no case; what looks at the wire as well has what is left.
+    #[test]
+    fn missing_statuses_leave_the_wire() {
+        let no_error = not_run("statuses = { error = false }");
+        assert_eq!(ids(&no_error), [""; 0], "nothing is about that one alone");
+        let none = not_run("statuses = false");
+        let left_out = ids(&none);
+        for gone in ["client/state/closed-at-once-statuses", "client/queue/during-reconnection"] {
+            assert!(left_out.contains(&gone), "{gone}: {none:?}");
+        }
+        for stays in
+            ["client/backoff/reset-by-success", "client/state/connect-twice", "client/dial/token-in-query"]
+        {
+            assert!(!left_out.contains(&stays), "{stays}: {none:?}");
+        }
+        let times = times("statuses = false");
+        let library = Library::builtin().unwrap();
+        for case in library.iter().filter_map(|case| case.as_designed(&times).ok()) {
+            let Script::Client(script) = &case.script else { continue };
+            let waits = script.steps.iter().filter_map(|step| match &step.action {
+                ClientAction::Wait(wait) => Some(&wait.pattern),
+                _ => None,
+            });
+            let expected = case.expectations.iter().flat_map(Expectation::patterns);
+            let at_a_status = waits.chain(expected).find(|pattern| pattern.status().is_some());
+            assert_eq!(at_a_status, None, "{}", case.id);
+        }
     }
 
     /// A status that is final is no dial that is tried again.
