@@ -176,8 +176,7 @@ impl Executor {
 
     /// What the symbolic times mean.
     pub fn times(&self) -> Times {
-        let fleet = self.profile.client.as_ref().map_or(Times::FLEET, |client| client.fleet);
-        Times { timing: self.profile.timing.clone(), patience: PATIENCE, slack: SLACK, fleet }
+        times_of(&self.profile)
     }
 
     /// Whether a case may run beside others: not where it would be noticed on a gateway or in a queue that they share, and not
@@ -327,6 +326,18 @@ impl From<SpawnError> for ExecutionError {
 impl From<HostLimit> for ExecutionError {
     fn from(limit: HostLimit) -> Self {
         Self::Harness(limit.to_string())
+    }
+}
+
+/// What the symbolic times mean for a subject on a host like this.
+pub fn times_of(profile: &Profile) -> Times {
+    let client = profile.client.as_ref();
+    Times {
+        timing: profile.timing.clone(),
+        patience: PATIENCE,
+        slack: SLACK,
+        fleet: client.map_or(Times::FLEET, |client| client.fleet),
+        design: client.map(|client| client.design.clone()).unwrap_or_default(),
     }
 }
 

@@ -276,6 +276,11 @@ mod tests {
             ("[gateway]\ncommand = [\"a\", \"{prt}\"]", "no placeholder `{prt}`"),
             ("[gateway]\ncommand = [\"a\"]\npath = \"ws\"", "begins with `/`"),
             ("[client]\ncommand = [\"a\"]\nfleet = 1", "between 20 and 200"),
+            ("[client]\ncommand = [\"a\"]\n[client.design]\nbackof = 1", "unknown field `backof`"),
+            (
+                "[client]\ncommand = [\"a\"]\n[client.design.backoff]\nfactor = 0",
+                "between 1, for constant delays",
+            ),
             ("[timing]\nping_interval = \"fast\"", "`fast` is not a duration"),
             ("[timing]\nping_interval = \"0s\"", "`ping_interval` is zero"),
             (

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use protocol::Dialect;
 use scenarios::trace::Observation;
-use scenarios::{Catalogue, Level, RequirementId, Scenario};
+use scenarios::{Catalogue, Level, RequirementId, Scenario, Times};
 use tokio::task::{Id, JoinSet};
 
 use crate::executor::{Execution, ExecutionError, Executor, Isolation};
@@ -50,17 +50,20 @@ pub struct Options {
 }
 
 impl Plan {
-    /// Leaves out what is not of the level, what the subject does not claim, and what its dialect lacks.
+    /// Leaves out what is not of the level, what the subject does not claim, what its dialect lacks, and what its design has no place
+    /// for.
     pub fn new(
         scenarios: Vec<&Scenario>,
         level: Level,
         without: &BTreeSet<RequirementId>,
         dialect: &Dialect,
+        times: &Times,
     ) -> Self {
         let catalogue = Catalogue::builtin();
         let of_level = |id: &RequirementId| catalogue.get(id).is_some_and(|rule| rule.level <= level);
         let all = catalogue.iter().map(|rule| &rule.id);
-        let all = all.filter(|id| of_level(id) && !without.contains(id)).cloned();
+        let is_claimed = |id: &RequirementId| !without.contains(id) && times.design.lacks(id).is_none();
+        let all = all.filter(|id| of_level(id) && is_claimed(id)).cloned();
         let all_claimed = Arc::new(all.collect::<BTreeSet<_>>());
         let mut plan = Self { cases: Vec::new(), unplayed: Vec::new() };
         for scenario in scenarios {
@@ -69,16 +72,25 @@ impl Plan {
                 continue;
             }
             let claimed: BTreeSet<_> = shown.difference(without).cloned().collect();
-            let spoken = scenario.clone().in_dialect(dialect).requirements();
-            let judged: BTreeSet<_> = claimed.iter().filter(|id| spoken.contains(id)).cloned().collect();
             if claimed.is_empty() {
                 plan.unplayed.push(CaseReport::without_play(scenario, Verdict::NotClaimed));
-            } else if judged.is_empty() {
+                continue;
+            }
+            let designed = match scenario.as_designed(times) {
+                Ok(designed) => designed,
+                Err(why) => {
+                    plan.unplayed.push(CaseReport::without_play(scenario, Verdict::NotRun { why }));
+                    continue;
+                }
+            };
+            let spoken = designed.clone().in_dialect(dialect).requirements();
+            let judged: BTreeSet<_> = claimed.iter().filter(|id| spoken.contains(id)).cloned().collect();
+            if judged.is_empty() {
                 let why = scenario.lacks(dialect).unwrap_or("the dialect lacks what it expects").to_owned();
                 plan.unplayed.push(CaseReport::without_play(scenario, Verdict::NotRun { why }));
             } else {
                 let claimed = Arc::clone(&all_claimed);
-                plan.cases.push(Case { scenario: scenario.clone(), claimed, judged });
+                plan.cases.push(Case { scenario: designed, claimed, judged });
             }
         }
         plan
@@ -303,23 +315,30 @@ async fn play_once(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use scenarios::Library;
+    use protocol::Timing;
+    use scenarios::{ClientDesign, Library};
+
+    fn times() -> Times {
+        let (patience, slack) = (Duration::from_secs(3), Duration::from_millis(60));
+        Times { timing: Timing::default(), patience, slack, fleet: 20, design: ClientDesign::default() }
+    }
 
     /// The level and the claims decide what is played; what is not claimed is reported, not forgotten.
     #[test]
     fn level_and_claims_decide() {
         let library = Library::builtin().unwrap();
+        let times = times();
         let all = library.select(&[]).unwrap();
-        let hardened = Plan::new(all.clone(), Level::Hardened, &BTreeSet::new(), &Dialect::default());
+        let hardened = Plan::new(all.clone(), Level::Hardened, &BTreeSet::new(), &Dialect::default(), &times);
         assert_eq!((hardened.cases.len(), hardened.unplayed.len()), (all.len(), 0));
-        let core = Plan::new(all.clone(), Level::Core, &BTreeSet::new(), &Dialect::default());
+        let core = Plan::new(all.clone(), Level::Core, &BTreeSet::new(), &Dialect::default(), &times);
         assert!(core.len() < hardened.len());
         let without = BTreeSet::from(["AUTH-9".parse().unwrap()]);
-        let claimed = Plan::new(all.clone(), Level::Hardened, &without, &Dialect::default());
+        let claimed = Plan::new(all.clone(), Level::Hardened, &without, &Dialect::default(), &times);
         assert_eq!(claimed.len(), hardened.len());
         assert!(claimed.unplayed.iter().any(|case| case.id.0 == "gateway/auth/exact-path"));
         let silent = Dialect::builtin("bearer").unwrap();
-        let spoken = Plan::new(all, Level::Hardened, &BTreeSet::new(), &silent);
+        let spoken = Plan::new(all, Level::Hardened, &BTreeSet::new(), &silent, &times);
         let not_run = |case: &CaseReport| {
             case.id.0 == "gateway/connections/welcome" && matches!(case.verdict, Verdict::NotRun { .. })
         };

@@ -18,7 +18,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use scenarios::{Level, Library, Scenario, SubjectKind, Times};
+use scenarios::{Level, Library, Scenario, SubjectKind};
 
 pub use error::SuiteError;
 pub use known::KnownFailures;
@@ -26,7 +26,7 @@ pub use run::Run;
 pub use scale::{FactorError, ScaleError, TimeScale};
 pub use shard::{Shard, ShardError};
 
-use crate::executor::BrokerChoice;
+use crate::executor::{BrokerChoice, times_of};
 use crate::in_process::{Adapter, ClientStarter, GatewayStart, GatewayStarter, Reports, SubjectError};
 use crate::interruption::Interruption;
 use crate::process::groups;
@@ -143,9 +143,8 @@ impl Suite {
     /// As [`Suite::client`], by what the suite's profile says beside the client's command.
     #[must_use]
     pub fn with_client<A: Adapter>(mut self, adapter: impl Fn(Reports) -> A + Send + Sync + 'static) -> Self {
-        let fleet = self.profile.client.as_ref().map_or(Times::FLEET, |client| client.fleet);
         let access = ClientAccess::InProcess(ClientStarter::new(adapter));
-        self.profile.client = Some(ClientProfile { access, fleet });
+        self.profile.client = Some(ClientProfile::reached_by(access, self.profile.client.take()));
         Self { subjects: vec![SubjectKind::Client], ..self }
     }
 
@@ -299,7 +298,7 @@ impl Suite {
         let chosen = self.library.select(&self.filters)?;
         let chosen: Vec<&Scenario> =
             chosen.into_iter().filter(|scenario| self.subjects.contains(&scenario.subject())).collect();
-        let mut plan = Plan::new(chosen, self.level, &profile.without, &profile.dialect);
+        let mut plan = Plan::new(chosen, self.level, &profile.without, &profile.dialect, &times_of(profile));
         if plan.is_empty() {
             return Err(SuiteError::NothingSelected);
         }

@@ -5,6 +5,7 @@ mod connections;
 mod counts;
 mod file;
 mod intervals;
+mod redials;
 pub(crate) mod secrecy;
 mod sequence;
 mod spread;
@@ -19,8 +20,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::broker::Settled;
+use self::redials::Redial;
 use self::sequence::Sequence;
 use self::spread::Spread;
+use crate::design::Statuses;
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
 use crate::times::{Expr, Times};
@@ -74,8 +77,10 @@ enum Kind {
         pattern: Pattern,
         period: Expr,
     },
-    /// The pauses before redials double up to the cap.
+    /// The pauses before redials are those that are declared.
     Backoff,
+    /// One redial counts as it must.
+    Redial(Redial),
     /// These statuses, one after the other, and no others.
     Statuses(Vec<String>),
     /// Only the transitions that exist.
@@ -194,6 +199,46 @@ impl Expectation {
         }
     }
 
+    /// Why no trace of a client with this design can show it, where none can.
+    pub(crate) fn cannot_tell(&self, times: &Times) -> Option<String> {
+        match &self.kind {
+            Kind::Redial(redial) => redial.cannot_tell(times),
+            Kind::Spread(spread) => spread.cannot_tell(times),
+            _ => None,
+        }
+    }
+
+    /// Whether it looks at a status.
+    pub(crate) fn looks_at(&self, status: &str) -> bool {
+        let named = match &self.kind {
+            Kind::Statuses(wanted) => wanted.iter().any(|wanted| wanted == status),
+            Kind::LegalTransitions => true,
+            _ => false,
+        };
+        named || self.patterns().iter().any(|pattern| pattern.status() == Some(status))
+    }
+
+    /// Takes what a client lacks out of a sequence. Answers whether something is left to expect.
+    pub(crate) fn forget(&mut self, statuses: &Statuses) -> bool {
+        let lacks = |status: Option<&str>| status.is_some_and(|status| statuses.lacks(status));
+        match &mut self.kind {
+            Kind::Statuses(wanted) => {
+                wanted.retain(|status| !statuses.lacks(status));
+                return !wanted.is_empty();
+            }
+            // Between what is left all that leads through the missing ones is one transition.
+            Kind::LegalTransitions => return statuses.lacking().count() < 4,
+            Kind::Order(patterns) => {
+                patterns.retain(|pattern| !lacks(pattern.status()));
+                if patterns.len() < 2 {
+                    return false;
+                }
+            }
+            _ => {}
+        }
+        !self.patterns().iter().any(|pattern| lacks(pattern.status()))
+    }
+
     /// Says what a refusal looks like that is as declared.
     pub(crate) fn declare(&mut self, refusal: Refusal) {
         let scope = self.scope.after.iter_mut().chain(&mut self.scope.before);
@@ -244,9 +289,10 @@ impl Kind {
                 return intervals::interval(trace, range, [from, to], bounds, *oldest, times);
             }
             Self::Every { pattern, period } => intervals::every(trace, range, pattern, period, times),
-            Self::Backoff => return intervals::backoff(trace, times),
+            Self::Backoff => return redials::backoff(trace, times),
+            Self::Redial(redial) => return redial.check(trace, range, times),
             Self::Statuses(wanted) => statuses::sequence(trace, wanted),
-            Self::LegalTransitions => statuses::legal(trace),
+            Self::LegalTransitions => statuses::legal(trace, &times.design.statuses),
             Self::OneConnection => connections::one_at_a_time(trace),
             Self::WellFormed { client } => wire::well_formed(trace, client),
             Self::PublishedOrder { client, types } => wire::published_order(trace, client, types),
@@ -272,6 +318,7 @@ impl Kind {
             | Self::Every { pattern, .. } => vec![pattern],
             Self::Order(inner) => inner.iter().collect(),
             Self::Interval { from, to, .. } => vec![from, to],
+            Self::Redial(redial) => vec![&redial.from],
             Self::Backoff
             | Self::Statuses(_)
             | Self::LegalTransitions
@@ -300,6 +347,7 @@ impl Kind {
             | Self::Every { pattern, .. } => vec![pattern],
             Self::Order(inner) => inner.iter_mut().collect(),
             Self::Interval { from, to, .. } => vec![from, to],
+            Self::Redial(redial) => vec![&mut redial.from],
             _ => Vec::new(),
         }
     }

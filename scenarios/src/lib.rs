@@ -18,6 +18,7 @@
 //! # Ok::<(), scenarios::LibraryError>(())
 //! ```
 
+pub mod design;
 pub mod expect;
 pub mod frame;
 pub mod judge;
@@ -34,6 +35,7 @@ pub mod token;
 pub mod trace;
 pub mod universal;
 
+pub use design::ClientDesign;
 pub use expect::{Expectation, Finding, Margin, Property};
 pub use judge::{Ending, Judged, Judgement, Verdicts, judge};
 pub use label::Label;

@@ -238,6 +238,33 @@ impl Pattern {
         self.client.as_deref()
     }
 
+    /// Whether a connection stands once it matches, as the gateway or the client sees it.
+    pub(crate) fn is_connection(&self) -> bool {
+        match &self.what {
+            What::Opens => true,
+            What::Status(status) => status == "connected" && self.consumer.is_none(),
+            _ => false,
+        }
+    }
+
+    /// The status that it looks at, where it looks at one.
+    pub(crate) fn status(&self) -> Option<&str> {
+        match &self.what {
+            What::Status(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    /// What the gateway sees as the client reports the status that it looks at; nothing where that is not the same.
+    pub(crate) fn seen_by_the_gateway(&self) -> Option<Self> {
+        let what = match self.status()? {
+            "connected" if self.consumer.is_none() => What::Opens,
+            "connecting" if self.consumer.is_none() => What::Dials(DialPattern::default()),
+            _ => return None,
+        };
+        Some(Self { what, ..self.clone() })
+    }
+
     /// Whether it is about the opening of a connection, and nothing that the client says of it.
     #[cfg(test)]
     pub(crate) fn is_opening(&self) -> bool {

@@ -7,6 +7,8 @@ use protocol::{Timing, parse_duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::design::{Attempts, ClientDesign, Law};
+
 /// What the symbolic names mean in one run.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Times {
@@ -22,6 +24,9 @@ pub struct Times {
     pub slack: Duration,
     /// How many clients a fleet has.
     pub fleet: u32,
+    /// How the client under test is designed. A report says it in words.
+    #[serde(skip)]
+    pub design: ClientDesign,
 }
 
 /// An expression over symbolic times, such as `ping_interval + 2 * pong_timeout` or `10`.
@@ -50,10 +55,11 @@ pub enum ExprError {
 }
 
 /// The names that expressions may use.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 13] = [
     "reconnect_delay",
     "max_reconnect_delay",
     "max_reconnect_attempts",
+    "redials",
     "fleet",
     "backoff_total",
     "ping_interval",
@@ -82,6 +88,29 @@ enum Factor {
 impl Times {
     /// How many clients a fleet has where nothing else is said (BACKOFF-5).
     pub const FLEET: u32 = 100;
+    /// Redials that show how the delays grow (BACKOFF-1).
+    const REDIALS: u32 = 8;
+
+    /// The delays between redials, as declared.
+    pub fn law(&self) -> Law<'_> {
+        self.design.backoff.law(&self.timing)
+    }
+
+    /// Redials after which the client gives up; what is configured where they are unlimited, which the law of a case is not about.
+    fn attempts(&self) -> u32 {
+        match self.design.backoff.attempts {
+            Some(Attempts::Own(attempts)) => attempts,
+            Some(Attempts::Unlimited(_)) | None => self.timing.max_reconnect_attempts,
+        }
+    }
+
+    /// Redials that are looked at where many attempts are configured: fewer where the client has its own number of them.
+    fn redials(&self) -> u32 {
+        match self.design.backoff.attempts {
+            Some(Attempts::Own(attempts)) => attempts.min(Self::REDIALS),
+            Some(Attempts::Unlimited(_)) | None => Self::REDIALS,
+        }
+    }
 }
 
 impl Expr {
@@ -162,7 +191,7 @@ impl Factor {
         match self {
             Self::Number(_) => false,
             Self::Duration(_) => true,
-            Self::Name(name) => !matches!(*name, "max_reconnect_attempts" | "fleet"),
+            Self::Name(name) => !matches!(*name, "max_reconnect_attempts" | "redials" | "fleet"),
         }
     }
 
@@ -174,10 +203,12 @@ impl Factor {
             Self::Duration(duration) => duration.as_secs_f64(),
             Self::Name(name) => match *name {
                 "reconnect_delay" => timing.reconnect_delay.as_secs_f64(),
-                "max_reconnect_delay" => timing.max_reconnect_delay.as_secs_f64(),
-                "max_reconnect_attempts" => f64::from(timing.max_reconnect_attempts),
+                // A client whose delays exceed the cap is waited for as long as they last.
+                "max_reconnect_delay" => timing.max_reconnect_delay.max(times.law().longest()).as_secs_f64(),
+                "max_reconnect_attempts" => f64::from(times.attempts()),
+                "redials" => f64::from(times.redials()),
                 "fleet" => f64::from(times.fleet),
-                "backoff_total" => timing.backoff().total(timing.max_reconnect_attempts).as_secs_f64(),
+                "backoff_total" => times.law().total(times.attempts()).as_secs_f64(),
                 "ping_interval" => timing.ping_interval.as_secs_f64(),
                 "pong_timeout" => timing.pong_timeout.as_secs_f64(),
                 "connect_timeout" => timing.connect_timeout.as_secs_f64(),
@@ -236,6 +267,7 @@ mod tests {
             patience: Duration::from_secs(2),
             slack: Duration::from_millis(50),
             fleet: 20,
+            design: ClientDesign::default(),
         }
     }
 

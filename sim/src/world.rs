@@ -8,7 +8,7 @@ use player::{Play, Setting};
 use protocol::{Dialect, Timing};
 use scenarios::scenario::{Bindings, Script};
 use scenarios::token::Issuer;
-use scenarios::{Scenario, Times};
+use scenarios::{ClientDesign, Scenario, Times};
 use turmoil::Sim;
 
 use crate::boundary::Boundary;
@@ -82,8 +82,13 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
         event_names: BTreeMap::new(),
     };
     let scenario = scenario.bind(&bindings);
-    let times =
-        Times { timing: options.timing.clone(), patience: PATIENCE, slack: SLACK, fleet: Times::FLEET };
+    let times = Times {
+        timing: options.timing.clone(),
+        patience: PATIENCE,
+        slack: SLACK,
+        fleet: Times::FLEET,
+        design: ClientDesign::default(),
+    };
     let setting = Setting {
         bindings,
         times: times.clone(),

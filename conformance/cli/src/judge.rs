@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use miette::miette;
 use protocol::{Dialect, Timing};
-use scenarios::{SubjectKind, Times};
+use scenarios::SubjectKind;
 
 use super::catalogue::Selection;
 use super::{Failure, LevelArg, warn};
@@ -208,8 +208,8 @@ pub(super) fn client(args: ClientArgs) -> Result<Exit, Failure> {
     let mut profile = profile_for(args.config.as_deref(), !args.command.is_empty())?;
     if !args.command.is_empty() {
         let command = CommandProfile { words: args.command, env: BTreeMap::new() };
-        let fleet = profile.client.as_ref().map_or(Times::FLEET, |client| client.fleet);
-        profile.client = Some(ClientProfile { access: ClientAccess::Spawn(command), fleet });
+        let access = ClientAccess::Spawn(command);
+        profile.client = Some(ClientProfile::reached_by(access, profile.client.take()));
     }
     if profile.client.is_none() {
         return Err(missing(SubjectKind::Client));

@@ -11,7 +11,9 @@ use sim::{Options, Played, SimError};
 
 use super::catalogue::Selection;
 use super::{Failure, LevelArg, closed, ended};
+use conformance::executor::times_of;
 use conformance::exit::Exit;
+use conformance::profile::Profile;
 use conformance::result::{CaseReport, RunReport, Scope, Universal, Verdict};
 use conformance::runner::{self, Case, HostNoise, Plan};
 use gatecheck_report::{Console, Repeat};
@@ -48,7 +50,9 @@ pub(super) fn run(args: &SimArgs) -> Result<Exit, Failure> {
     let library = args.selection.library()?;
     let chosen = library.select(&args.selection.filter).map_err(Failure::usage)?;
     let level: Level = args.level.into();
-    let plan = Plan::new(chosen, level, &BTreeSet::new(), &Dialect::default());
+    // The simulation plays the reference pair, whose design is the usual one.
+    let times = times_of(&Profile::reference());
+    let plan = Plan::new(chosen, level, &BTreeSet::new(), &Dialect::default(), &times);
     let (cases, elsewhere): (Vec<_>, Vec<_>) = plan.cases.iter().partition(|case| case.scenario.simulated);
     if cases.is_empty() {
         let help = "scenarios with `simulated = false` need real sockets: `gatecheck run` plays them";

@@ -56,7 +56,7 @@ fn wrong_usage_is_reported() {
             &["run", "--filter", "client/backof/doubles-to-the-cap"],
             "did you mean `client/backoff/doubles-to-the-cap`",
         ),
-        (&["run", "--filter", "client/["], "is not a pattern"),
+        (&["run", "--filter", "client/["], "no scenario matches `client/[`"),
         (&["run", "--level", "core", "--filter", "BACKOFF-6"], "no case is selected"),
         (&["run", "--jobs", "0"], "0"),
         (&["run", "--repeat", "0"], "--repeat"),

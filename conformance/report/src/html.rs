@@ -119,6 +119,7 @@ fn head(report: &RunReport, about: &About) -> Markup {
                     " · "
                 }
                 "seed " (about.seed)
+                @for line in &report.design { br; "declared " (visible(line)) }
                 @if let Some(note) = noise_note(report) { br; (note) }
             }
         }

@@ -44,6 +44,9 @@ pub struct Document<'a> {
     broker: Option<&'a BrokerUsed>,
     /// What the symbolic times meant.
     times: &'a Times,
+    /// The design that the client declares, where it differs from the default: a line for each part.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    design: &'a [String],
     /// Where randomness began.
     seed: u64,
     /// How long the run took, in milliseconds.
@@ -121,6 +124,7 @@ impl<'a> Document<'a> {
             level: about.level,
             broker: about.broker.as_ref(),
             times: &about.times,
+            design: &report.design,
             seed: about.seed,
             duration_ms: u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
             summary: Summary::of(report),

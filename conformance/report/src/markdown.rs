@@ -41,6 +41,9 @@ pub fn markdown(report: &RunReport, about: &About) -> String {
     if let Some(signal) = report.interrupted {
         push(&mut text, format_args!("> *interrupted* by {signal}: what had ended by then is reported\n"));
     }
+    for line in &report.design {
+        push(&mut text, format_args!("> declared {}\n", cell(line)));
+    }
     for expired in &report.expired {
         push(&mut text, format_args!("> {}\n", cell(expired)));
     }

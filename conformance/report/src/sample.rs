@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use protocol::Timing;
 use scenarios::trace::{Actor, Event, Frame, FrameKind, Observation, Side};
-use scenarios::{Finding, Judgement, Level, Library, SubjectKind, Times, Trace};
+use scenarios::{ClientDesign, Finding, Judgement, Level, Library, SubjectKind, Times, Trace};
 
 use super::{About, BrokerUsed, Repeat};
 use conformance::amqp::Identity;
@@ -77,7 +77,13 @@ pub(super) fn run() -> (RunReport, About) {
             url: Some("amqp://guest:***@127.0.0.1:5672/".to_owned()),
             identity: Identity { product: hostile(), version: "1".to_owned() },
         }),
-        times: Times { timing: Timing::default(), patience: slack, slack, fleet: Times::FLEET },
+        times: Times {
+            timing: Timing::default(),
+            patience: slack,
+            slack,
+            fleet: Times::FLEET,
+            design: ClientDesign::default(),
+        },
         seed: 1,
         repeat: Repeat::of(["gateway", "--", "node", HOSTILE].map(str::to_owned)),
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use scenarios::Times;
+use scenarios::{ClientDesign, Times};
 use serde::Deserialize;
 
 use super::{CommandProfile, ProfileError, ValueError, command, words};
@@ -16,6 +16,8 @@ pub struct ClientProfile {
     pub access: ClientAccess,
     /// How many of it are started where a case is about a fleet (BACKOFF-5).
     pub fleet: u32,
+    /// How it is designed where that may differ.
+    pub design: ClientDesign,
 }
 
 /// How a client is reached.
@@ -35,10 +37,23 @@ pub(super) struct RawClient {
     fleet: Option<u32>,
     #[serde(default)]
     env: BTreeMap<String, String>,
+    #[serde(default)]
+    design: ClientDesign,
 }
 
 /// Sizes of a fleet: chance alone can make a smaller one look like none that spreads, and a larger one wears out the host.
 const FLEETS: RangeInclusive<u32> = 20..=200;
+
+impl ClientProfile {
+    /// The client that a profile describes, where it does, reached in this way.
+    pub fn reached_by(access: ClientAccess, described: Option<Self>) -> Self {
+        match described {
+            Some(described) => Self { access, ..described },
+            None => Self { access, fleet: Times::FLEET, design: ClientDesign::default() },
+        }
+    }
+}
+
 impl RawClient {
     pub(super) fn check(self, value: ValueError<'_>) -> Result<ClientProfile, ProfileError> {
         let fleet = self.fleet.unwrap_or(Times::FLEET);
@@ -47,6 +62,6 @@ impl RawClient {
             return Err(value(message, Some("twenty processes still show whether they spread")));
         }
         let command = command("client.command", self.command, self.env, value)?;
-        Ok(ClientProfile { access: ClientAccess::Spawn(command), fleet })
+        Ok(ClientProfile { access: ClientAccess::Spawn(command), fleet, design: self.design })
     }
 }

@@ -38,6 +38,8 @@ pub struct RunReport {
     pub universal: Vec<Universal>,
     /// How the subject died, by cause.
     pub deaths: Vec<Death>,
+    /// The design that the client declares, where it differs from the default: a line for each part.
+    pub design: Vec<String>,
     /// Entries of the list of known failures whose time is over, in words.
     pub expired: Vec<String>,
     /// Whether only selected cases were run: then nothing is said of conformance.
@@ -83,6 +85,7 @@ impl RunReport {
             requirements,
             cases,
             universal,
+            design: Vec::new(),
             expired: Vec::new(),
             is_selection: scope.selected.is_some(),
             allows_undecided: false,

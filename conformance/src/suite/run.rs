@@ -170,7 +170,11 @@ impl Run {
             Some(path) if interrupted.is_none() => rewrite(path, &self.known, &found, &self.library, today)?,
             Some(_) | None => self.known,
         };
-        Ok(found.conclude(&Conclusion {
+        let design = match self.subjects.contains(&SubjectKind::Client) {
+            true => self.executor.times().design.lines(),
+            false => Vec::new(),
+        };
+        let report = found.conclude(&Conclusion {
             scope,
             known: &known,
             library: &self.library,
@@ -178,7 +182,8 @@ impl Run {
             allows_undecided: self.allows_undecided,
             interrupted,
             took,
-        }))
+        });
+        Ok(RunReport { design, ..report })
     }
 
     fn today(&self) -> Date {

@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::journal::Recorder;
 use super::lines::{Line, LineDecoder};
 use super::stage::PlayError;
+use scenarios::design::Statuses;
 use scenarios::trace::{Actor, Event};
 
 /// Requests that wait for the writer.
@@ -37,7 +38,13 @@ struct Question {
 
 impl Adapter {
     /// Starts on the adapter's pipes; `actor` is the client that it wraps.
-    pub(super) fn start<W, R>(requests: W, reports: R, actor: Actor, recorder: Recorder) -> Self
+    pub(super) fn start<W, R>(
+        requests: W,
+        reports: R,
+        actor: Actor,
+        recorder: Recorder,
+        statuses: Statuses,
+    ) -> Self
     where
         W: AsyncWrite + Unpin + Send + 'static,
         R: AsyncRead + Unpin + Send + 'static,
@@ -49,6 +56,7 @@ impl Adapter {
             next: 1,
             actor: actor.clone(),
             recorder,
+            statuses,
             broken: None,
         };
         Self { actor, requests: to, _task: AbortOnDropHandle::new(tokio::spawn(exchange.run(reports, from))) }
@@ -76,6 +84,8 @@ struct Exchange<W> {
     next: u64,
     actor: Actor,
     recorder: Recorder,
+    /// What the client calls its statuses.
+    statuses: Statuses,
     /// How the adapter broke the protocol, where it has: no answer can be trusted any more.
     broken: Option<String>,
 }
@@ -126,7 +136,7 @@ impl<W: AsyncWrite + Unpin> Exchange<W> {
                 None => self.fail(format!("the adapter answered a request that was not made: {line}")),
             },
             Ok(AdapterOutput::Report(report)) => {
-                if let Some((actor, event)) = observed(report, &self.actor) {
+                if let Some((actor, event)) = observed(report, &self.actor, &self.statuses) {
                     self.recorder.record(actor, None, event).await;
                 }
             }
@@ -149,9 +159,12 @@ fn too_long(beginning: &str) -> String {
 }
 
 /// What a report says, and of whom; nothing where its kind is unknown.
-fn observed(report: Report, client: &Actor) -> Option<(Actor, Event)> {
+fn observed(report: Report, client: &Actor, statuses: &Statuses) -> Option<(Actor, Event)> {
     let event = match report.event {
-        ReportEvent::Status { old, status } => Event::Status { old: old.unwrap_or_default(), new: status },
+        ReportEvent::Status { old, status } => Event::Status {
+            old: statuses.ours(&old.unwrap_or_default()).to_owned(),
+            new: statuses.ours(&status).to_owned(),
+        },
         ReportEvent::Emit { name, payload, listener } => Event::Emitted {
             name,
             payload: payload.unwrap_or_default(),
@@ -188,7 +201,7 @@ mod tests {
             let (requests, _asked) = duplex(1024);
             let (mut prints, reports) = duplex(1024);
             let (recorder, _journal) = journal(Arc::new(|| Duration::ZERO));
-            let adapter = Adapter::start(requests, reports, Actor::client(), recorder);
+            let adapter = Adapter::start(requests, reports, Actor::client(), recorder, Statuses::default());
             prints.write_all(&[line.as_slice(), b"\n{\"id\":1,\"ok\":true}\n"].concat()).await.unwrap();
             for _ in 0..2 {
                 let failed = adapter.ask(Operation::Connect).await.unwrap_err();
@@ -203,8 +216,14 @@ mod tests {
         let status = ReportEvent::Status { old: None, status: "connected".to_owned() };
         let event = Event::Status { old: String::new(), new: "connected".to_owned() };
         let of_badge = Report { consumer: Some("badge".to_owned()), event: status.clone() };
-        assert_eq!(observed(of_badge, &Actor::client()), Some((Actor::consumer("badge"), event.clone())));
-        assert_eq!(observed(status.into(), &Actor::client()), Some((Actor::client(), event)));
-        assert_eq!(observed(ReportEvent::Unknown.into(), &Actor::client()), None);
+        assert_eq!(
+            observed(of_badge, &Actor::client(), &Statuses::default()),
+            Some((Actor::consumer("badge"), event.clone()))
+        );
+        assert_eq!(
+            observed(status.into(), &Actor::client(), &Statuses::default()),
+            Some((Actor::client(), event))
+        );
+        assert_eq!(observed(ReportEvent::Unknown.into(), &Actor::client(), &Statuses::default()), None);
     }
 }

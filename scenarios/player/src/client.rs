@@ -40,7 +40,8 @@ pub async fn play<S: ClientStage>(
     };
     let start = |(number, (requests, reports))| {
         let actor = if script.client.fleet { Actor::client_of_fleet(number) } else { Actor::client() };
-        Adapter::start(requests, reports, actor, recorder.clone())
+        let statuses = setting.times.design.statuses.clone();
+        Adapter::start(requests, reports, actor, recorder.clone(), statuses)
     };
     let adapters = (1..).zip(stage.take_adapters()).map(start).collect();
     let (longest, printed) = (script.answer(), String::new());

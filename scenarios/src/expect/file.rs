@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::broker::Settled;
+use super::redials::Redial;
 use super::sequence::Sequence;
 use super::spread::Spread;
 use super::{Bounds, Expectation, Kind, Scope};
@@ -29,6 +30,7 @@ pub(super) struct RawExpectation {
     every: Option<Pattern>,
     period: Option<Expr>,
     backoff: Option<bool>,
+    redial: Option<Redial>,
     statuses: Option<Vec<String>>,
     legal_transitions: Option<bool>,
     one_connection: Option<bool>,
@@ -86,7 +88,7 @@ struct RawEach {
     once: bool,
 }
 
-const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `statuses`, `legal_transitions`, \
+const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `redial`, `statuses`, `legal_transitions`, \
                      `one_connection`, `well_formed`, `published_order`, `each_published`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`, \
                      `settled`, `sequence`, `spread`";
 
@@ -153,6 +155,7 @@ impl TryFrom<RawExpectation> for Expectation {
                 None => {}
             }
         }
+        kinds.extend(raw.redial.map(Kind::Redial));
         kinds.extend(raw.statuses.map(Kind::Statuses));
         kinds.extend(raw.well_formed.map(|RawClient { client }| Kind::WellFormed { client }));
         kinds.extend(
@@ -181,10 +184,11 @@ impl TryFrom<RawExpectation> for Expectation {
                 | Kind::Order(_)
                 | Kind::Interval { .. }
                 | Kind::Every { .. }
+                | Kind::Redial(_)
         );
         if scoped && looks_everywhere {
             return Err(
-                "`after` and `before` go with `any_of`, `some`, `never`, `count`, `order`, `interval` and `every`"
+                "`after` and `before` go with `any_of`, `some`, `never`, `count`, `order`, `interval`, `every` and `redial`"
                     .into(),
             );
         }
@@ -228,6 +232,7 @@ impl From<Expectation> for RawExpectation {
             }
             Kind::Every { pattern, period } => (raw.every, raw.period) = (Some(pattern), Some(period)),
             Kind::Backoff => raw.backoff = Some(true),
+            Kind::Redial(redial) => raw.redial = Some(redial),
             Kind::Statuses(wanted) => raw.statuses = Some(wanted),
             Kind::LegalTransitions => raw.legal_transitions = Some(true),
             Kind::OneConnection => raw.one_connection = Some(true),
@@ -280,6 +285,7 @@ impl RawExpectation {
             every: None,
             period: None,
             backoff: None,
+            redial: None,
             statuses: None,
             legal_transitions: None,
             one_connection: None,

@@ -98,56 +98,9 @@ pub(super) fn every(
     worst.map_or(Ok(()), Err)
 }
 
-/// The pause before a redial runs from the end of the connection, or of the attempt, to the next dial.
-pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<Option<Margin>, Finding> {
-    let backoff = times.timing.backoff();
-    let mut attempt = 0;
-    let mut ended: Option<usize> = None;
-    let mut opened: Option<Duration> = None;
-    let mut redials = 0;
-    let mut worst = None;
-    let mut narrowest = None;
-    for (index, observation) in trace.iter() {
-        match observation.event {
-            Event::Opened => opened = Some(observation.at()),
-            Event::Refused { .. } => ended = Some(index),
-            Event::Closed { .. } => {
-                let lived = opened.take().map(|since| observation.at().saturating_sub(since));
-                if lived.is_some_and(|lived| lived >= times.timing.stable_after) {
-                    attempt = 0;
-                }
-                ended = Some(index);
-            }
-            Event::Dialled { .. } => {
-                let Some(before) = ended.take() else { continue };
-                let pause = observation.at().saturating_sub(trace.observations[before].at());
-                let (shortest, longest) = backoff.window(attempt);
-                let window = (shortest.saturating_sub(times.slack), longest + times.slack);
-                let (shortest, longest) = (milliseconds(shortest), milliseconds(longest));
-                let expected = format!("redial {attempt} after {shortest} to {longest}");
-                if let Some(missed) = outside(pause, window.0, window.1) {
-                    let seen = format!("after {}", milliseconds(pause));
-                    let found = Finding::forbidden(expected.clone(), seen, [before, index]).missed_by(missed);
-                    worst = Some(worse(worst, found));
-                }
-                if !window.0.is_zero() {
-                    narrowest = Some(narrower(narrowest, &expected, pause.saturating_sub(window.0), index));
-                }
-                attempt += 1;
-                redials += 1;
-            }
-            _ => {}
-        }
-    }
-    match redials {
-        0 => Err(Finding::owed("redials after the backoff's delays", "no redial", ended)),
-        _ => worst.map_or(Ok(narrowest), Err),
-    }
-}
-
 /// The smaller one of two margins: of what was seen before, and of what is seen here. What holds something back, does so just
 /// before it is seen.
-fn narrower(one: Option<Margin>, expected: &str, beyond: Duration, at: usize) -> Margin {
+pub(super) fn narrower(one: Option<Margin>, expected: &str, beyond: Duration, at: usize) -> Margin {
     let beyond_us = u64::try_from(beyond.as_micros()).unwrap_or(u64::MAX);
     match one {
         Some(one) if one.beyond_us <= beyond_us => one,
@@ -156,7 +109,7 @@ fn narrower(one: Option<Margin>, expected: &str, beyond: Duration, at: usize) ->
 }
 
 /// The one that missed by more; the earlier one where there is no difference.
-fn worse(one: Option<Finding>, other: Finding) -> Finding {
+pub(super) fn worse(one: Option<Finding>, other: Finding) -> Finding {
     match one {
         Some(one) if one.missed_by_us >= other.missed_by_us => one,
         _ => other,
@@ -174,7 +127,7 @@ fn describe(expr: &Expr, times: &Times) -> String {
 }
 
 /// By how much a time lies outside its window, if it does.
-fn outside(time: Duration, shortest: Duration, longest: Duration) -> Option<Duration> {
+pub(super) fn outside(time: Duration, shortest: Duration, longest: Duration) -> Option<Duration> {
     if time < shortest {
         Some(shortest - time)
     } else {
@@ -182,6 +135,6 @@ fn outside(time: Duration, shortest: Duration, longest: Duration) -> Option<Dura
     }
 }
 
-fn milliseconds(duration: Duration) -> String {
+pub(super) fn milliseconds(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Finding, Margin};
+use crate::design::Law;
 use crate::times::{Expr, Times};
 use crate::trace::{Event, Trace};
 
@@ -17,7 +18,7 @@ const TRIMMED: usize = 10;
 const HALVINGS: u32 = 50;
 
 /// `spread`: after its connection has ended, each client of a fleet, identified by its token, dials exactly once,
-/// and the pauses before that cover the jitter window.
+/// and the pauses before that cover the jitter window that the client declares.
 ///
 /// Two ranges of the pauses must be wide enough: that of all of them, and that of what is left without the shortest and the
 /// longest tenth. A few clients that a busy host holds up widen the first and not the second; where a fleet is small, chance
@@ -75,7 +76,7 @@ impl Spread {
             return Ok(Margin { expected, beyond_us: 0, at: Vec::new() });
         }
         pauses.sort_unstable();
-        let window = self.delay.duration(times).mul_f64(2.0 * self.jitter);
+        let window = self.window(times);
         let ranges = [0, pauses.len() / TRIMMED].map(|trimmed| Range::of(&pauses, trimmed, window, times));
         // What noise would have to explain is the range that is narrower by more.
         match ranges.iter().max_by_key(|range| range.missing()) {
@@ -91,6 +92,26 @@ impl Spread {
                 let at = pauses.iter().map(|(_, dial)| *dial).chain([cut]).collect();
                 Ok(Margin { expected, beyond_us: u64::try_from(beyond.as_micros()).unwrap_or(u64::MAX), at })
             }
+        }
+    }
+
+    /// Why no fleet with the declared jitter shows it, where none does: chance may make its returns as close as noise does.
+    pub(super) fn cannot_tell(&self, times: &Times) -> Option<String> {
+        let window = self.window(times);
+        let narrowest = window.mul_f64(narrowest_range(times.fleet as usize, 0));
+        (narrowest <= times.slack).then(|| {
+            format!("the declared jitter window of {} is as narrow as this host's noise", ms(window))
+        })
+    }
+
+    /// Over how long the first redial is spread: the declared window. Where a design spreads nothing, that is what it owes.
+    fn window(&self, times: &Times) -> Duration {
+        let delay = self.delay.duration(times);
+        let law = Law::new(&times.design.backoff, delay, Duration::MAX, self.jitter);
+        let (shortest, longest) = law.window(0);
+        match longest - shortest {
+            Duration::ZERO => delay.mul_f64(2.0 * self.jitter),
+            declared => declared,
         }
     }
 }
@@ -216,6 +237,7 @@ fn ms(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::design::ClientDesign;
     use crate::trace::{Actor, Observation};
     use protocol::Timing;
 
@@ -242,7 +264,7 @@ mod tests {
 
     fn times(fleet: u32) -> Times {
         let (patience, slack) = (Duration::from_secs(3), Duration::from_millis(60));
-        Times { timing: Timing::default(), patience, slack, fleet }
+        Times { timing: Timing::default(), patience, slack, fleet, design: ClientDesign::default() }
     }
 
     /// A fleet that is cut off at one instant, whose clients dial again after these pauses, in milliseconds.

@@ -4,6 +4,7 @@ use protocol::{ClientMessage, CloseCode, ServerMessage, Timing};
 use serde_json::json;
 
 use super::*;
+use crate::design::ClientDesign;
 use crate::trace::{Actor, Event, Frame, FrameKind, Message, Observation, Side};
 
 /// Times with a short slack: 10 ms delays, doubling to 80 ms, no jitter.
@@ -21,6 +22,7 @@ fn times() -> Times {
         patience: ms(1000),
         slack: ms(2),
         fleet: 20,
+        design: ClientDesign::default(),
     }
 }
 

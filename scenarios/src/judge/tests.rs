@@ -3,6 +3,7 @@ use std::time::Duration;
 use protocol::{CloseCode, Timing};
 
 use super::*;
+use crate::design::ClientDesign;
 use crate::scenario::ScenarioId;
 use crate::trace::{Actor, Observation};
 
@@ -12,6 +13,7 @@ fn times() -> Times {
         patience: Duration::from_secs(1),
         slack: Duration::from_millis(2),
         fleet: 20,
+        design: ClientDesign::default(),
     }
 }
 

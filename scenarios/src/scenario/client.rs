@@ -147,6 +147,14 @@ impl OnDials {
         }
     }
 
+    /// Every answer, to be changed.
+    pub(crate) fn answers_mut(&mut self) -> &mut [OnDial] {
+        match self {
+            Self::Always(answer) => std::slice::from_mut(answer),
+            Self::InTurn(answers) => answers,
+        }
+    }
+
     /// Whether connections are reset, which a simulation cannot do.
     pub(crate) fn resets(&self) -> bool {
         match self {

@@ -4,6 +4,7 @@ use protocol::{Dialect, ServerMessage, Timing};
 use serde_json::json;
 
 use super::*;
+use crate::design::ClientDesign;
 use crate::scenario::{Bindings, ScenarioId};
 use crate::trace::{Actor, Event, Frame, FrameKind, Message, Observation, Side};
 
@@ -37,6 +38,7 @@ fn times() -> Times {
         patience: Duration::from_secs(3),
         slack: Duration::from_millis(50),
         fleet: 20,
+        design: ClientDesign::default(),
     }
 }
 

@@ -21,6 +21,9 @@ pub(super) fn write(text: &mut String, report: &RunReport, catalogue: &Catalogue
     for subject in [SubjectKind::Gateway, SubjectKind::Client] {
         requirements(text, report, catalogue, subject);
     }
+    for line in &report.design {
+        push(text, format_args!("{FAINT}declared {}{FAINT:#}", visible_line(line)));
+    }
     for expired in &report.expired {
         push(text, format_args!("{BAD}expired{BAD:#}: {}", visible_line(expired)));
     }

@@ -1,9 +1,9 @@
 use std::iter;
 
 use protocol::Timing;
-use scenarios::Margin;
 use scenarios::label::Label;
 use scenarios::trace::{Actor, Event};
+use scenarios::{ClientDesign, Margin};
 
 use super::*;
 use crate::noise::StallProbe;
@@ -286,7 +286,13 @@ fn noise_matters_where_it_was() {
 fn without_doubt_everything_counts() {
     let text = "version = 2\ntitle = \"t\"\nsubject = \"client\"\n[[expect]]\nrequirement = \"STATE-1\"\nsome = { opens = true }";
     let scenario = Scenario::parse(scenarios::ScenarioId("client/t".into()), text).unwrap();
-    let times = Times { timing: Timing::default(), patience: ms(1000), slack: ms(60), fleet: 20 };
+    let times = Times {
+        timing: Timing::default(),
+        patience: ms(1000),
+        slack: ms(60),
+        fleet: 20,
+        design: ClientDesign::default(),
+    };
     let requirements = BTreeSet::from([id("STATE-1")]);
     let run = |outcome| {
         let play = Play { trace: Trace::default(), outcome };
@@ -305,7 +311,13 @@ fn without_doubt_everything_counts() {
 fn universal_rules_are_excused_by_a_cut_alone() {
     let text = "version = 2\ntitle = \"t\"\nsubject = \"client\"\n[[expect]]\nrequirement = \"STATE-1\"\nsome = { opens = true }";
     let scenario = Scenario::parse(scenarios::ScenarioId("client/t".into()), text).unwrap();
-    let times = Times { timing: Timing::default(), patience: ms(1000), slack: ms(60), fleet: 20 };
+    let times = Times {
+        timing: Timing::default(),
+        patience: ms(1000),
+        slack: ms(60),
+        fleet: 20,
+        design: ClientDesign::default(),
+    };
     let requirements = BTreeSet::from([id("STATE-1")]);
     let observe = |at_ms: u64, event| Observation {
         at_us: at_ms * 1000,

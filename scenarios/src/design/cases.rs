@@ -1,0 +1,342 @@
+//! What becomes of a case under a declared design: the same case, another one of its name, or none.
+
+use protocol::CloseCode;
+
+use super::{ClientDesign, Listeners, OnOpening, QueuePolicy, ends};
+use crate::scenario::{ClientAct, ClientAction, ClientScript, GatewayAct, OnDial, OnDials, Scenario, Script};
+use crate::times::Times;
+
+/// Attempts that the cases need which configure many.
+const MANY_ATTEMPTS: u32 = 5;
+/// HTTP 403, which a scripted gateway can answer.
+const FORBIDDEN: u16 = 403;
+/// The case that a client without a queue has a counterpart of.
+const DURING_RECONNECTION: &str = "client/queue/during-reconnection";
+
+impl Scenario {
+    /// The case by which a client of the declared design is judged. A case about a gateway stays as it is, and so does every case where
+    /// nothing is declared.
+    ///
+    /// # Errors
+    /// Why it is not run.
+    pub fn as_designed(&self, times: &Times) -> Result<Self, String> {
+        let design = &times.design;
+        let Script::Client(script) = &self.script else { return Ok(self.clone()) };
+        if *design == ClientDesign::default() {
+            return Ok(self.clone());
+        }
+        check_attempts(script, design)?;
+        check_listeners(script, design)?;
+        let case = match self.counterpart(design)? {
+            // Without a queue the counterpart is about what is sent into none.
+            Some(case) if design.queue == QueuePolicy::None && case.id.0 == DURING_RECONNECTION => case,
+            Some(case) => case.queued_as_declared(design)?,
+            None => self.closing_as_declared(design)?.queued_as_declared(design)?,
+        };
+        case.observed_as_declared(design)?.telling(times)
+    }
+
+    /// The case of the same name for a client of this design, where that is another one.
+    fn counterpart(&self, design: &ClientDesign) -> Result<Option<Self>, String> {
+        let usual = ClientDesign::default();
+        let text = match self.id.0.as_str() {
+            "client/dial/forbidden" if design.final_statuses.contains(&FORBIDDEN) => {
+                include_str!("cases/refused-status.toml").to_owned()
+            }
+            "client/state/final-close" if design.final_codes != usual.final_codes => {
+                ends::case(&design.final_codes)?
+            }
+            "client/queue/overflow" if design.queue == QueuePolicy::DropOldest => {
+                include_str!("cases/drop-oldest.toml").to_owned()
+            }
+            "client/queue/overflow" if design.queue == QueuePolicy::DropNewest => {
+                include_str!("cases/drop-newest.toml").to_owned()
+            }
+            DURING_RECONNECTION if design.queue == QueuePolicy::None => {
+                include_str!("cases/no-queue.toml").to_owned()
+            }
+            "client/queue/order-on-opening" if design.on_opening == OnOpening::SubscriptionsFirst => {
+                include_str!("cases/subscriptions-first.toml").to_owned()
+            }
+            _ => return Ok(None),
+        };
+        let case = Self::parse(self.id.clone(), &text);
+        Ok(Some(case.unwrap_or_else(|error| panic!("{} has no sound counterpart: {error}", self.id))))
+    }
+
+    /// What is sent while there is no connection needs a queue that takes it.
+    fn queued_as_declared(self, design: &ClientDesign) -> Result<Self, String> {
+        let Script::Client(script) = &self.script else { return Ok(self) };
+        let (mut is_connected, mut has_been) = (false, false);
+        for step in &script.steps {
+            match &step.action {
+                ClientAction::Wait(wait) if wait.pattern.is_connection() => {
+                    (is_connected, has_been) = (true, true);
+                }
+                ClientAction::Gateway(
+                    GatewayAct::Drop | GatewayAct::DropAll | GatewayAct::Close(_) | GatewayAct::CutAfter(_),
+                )
+                | ClientAction::Client(ClientAct::Disconnect | ClientAct::SetToken(_)) => {
+                    is_connected = false;
+                }
+                ClientAction::Client(ClientAct::Send { .. }) if !is_connected => {
+                    if design.queue == QueuePolicy::None {
+                        return Err("sends while there is no connection; the design has no queue".to_owned());
+                    }
+                    if !has_been && !design.before_first_connection {
+                        let why = "sends before the first connection; the design keeps nothing then";
+                        return Err(why.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(self)
+    }
+
+    /// Where the gateway closes to have the client come back, it does so with a code that is redialled.
+    fn closing_as_declared(&self, design: &ClientDesign) -> Result<Self, String> {
+        let mut case = self.clone();
+        let codes = &design.final_codes;
+        let mut changed = false;
+        let mut adapt = |code: &mut CloseCode| {
+            if ends::is_final(codes, *code) && ends::is_redialled_by_default(*code) {
+                *code = ends::redialled(codes).ok_or("every close code is final, as declared")?;
+                changed = true;
+            }
+            Ok::<(), String>(())
+        };
+        let Script::Client(script) = &mut case.script else { return Ok(case) };
+        let mut dials = vec![&mut script.gateway.on_dial];
+        for step in &mut script.steps {
+            match &mut step.action {
+                ClientAction::Gateway(GatewayAct::Close(code)) => adapt(code)?,
+                ClientAction::Gateway(GatewayAct::OnDial(on_dial)) => dials.push(on_dial),
+                _ => {}
+            }
+        }
+        for answer in dials.into_iter().flat_map(OnDials::answers_mut) {
+            if let OnDial::AcceptThenClose(code) = answer {
+                adapt(code)?;
+            }
+        }
+        if changed {
+            case.title.push_str(" (with codes that are redialled, as declared)");
+        }
+        Ok(case)
+    }
+
+    /// The case without what the design has no place for.
+    fn telling(&self, times: &Times) -> Result<Self, String> {
+        let mut case = self.clone();
+        let mut why = None;
+        case.expectations.retain(|expectation| {
+            let lacks = times.design.lacks(&expectation.requirement).map(str::to_owned);
+            let reason = lacks.or_else(|| expectation.cannot_tell(times));
+            let keeps = reason.is_none();
+            why = why.take().or(reason);
+            keeps
+        });
+        match why {
+            // Its waits alone would pass for evidence of what it no longer expects.
+            Some(why) if case.expectations.is_empty() => Err(why),
+            _ => Ok(case),
+        }
+    }
+}
+
+/// A client that a listener's exception ends is not told to have one.
+fn check_listeners(script: &ClientScript, design: &ClientDesign) -> Result<(), String> {
+    let fails =
+        |action: &ClientAction| matches!(action, ClientAction::Client(ClientAct::Listen { fails: true, .. }));
+    if design.listeners == Listeners::Fatal && script.steps.iter().any(|step| fails(&step.action)) {
+        return Err("has a listener fail, which is fatal to this client, as declared".to_owned());
+    }
+    Ok(())
+}
+
+/// A client with a few attempts of its own gives up in the middle of what a case with many is about.
+fn check_attempts(script: &ClientScript, design: &ClientDesign) -> Result<(), String> {
+    match design.backoff.own_attempts() {
+        Some(attempts)
+            if attempts < MANY_ATTEMPTS && script.client.options.max_reconnect_attempts.is_some() =>
+        {
+            Err(format!(
+                "needs {MANY_ATTEMPTS} redials; the design has {attempts} attempts, whatever is configured"
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use protocol::Timing;
+
+    use super::*;
+    use crate::expect::Expectation;
+    use crate::library::Library;
+
+    fn times(design: &str) -> Times {
+        let ms = Duration::from_millis;
+        Times {
+            timing: Timing { reconnect_delay: ms(50), max_reconnect_delay: ms(400), ..Timing::default() },
+            patience: ms(3000),
+            slack: ms(60),
+            fleet: 20,
+            design: toml::from_str(design).unwrap(),
+        }
+    }
+
+    /// The cases of a client that are not run under a design, each with the reason.
+    fn not_run(design: &str) -> Vec<(String, String)> {
+        let times = times(design);
+        let library = Library::builtin().unwrap();
+        let left_out =
+            |scenario: &Scenario| Some((scenario.id.0.clone(), scenario.as_designed(&times).err()?));
+        library.iter().filter_map(left_out).collect()
+    }
+
+    fn ids(left_out: &[(String, String)]) -> Vec<&str> {
+        left_out.iter().map(|(id, _)| id.as_str()).collect()
+    }
+
+    /// Where nothing is declared, every case is what it is.
+    #[test]
+    fn nothing_declared_changes_nothing() {
+        let times = times("");
+        for scenario in Library::builtin().unwrap().iter() {
+            assert_eq!(scenario.as_designed(&times).as_ref(), Ok(scenario));
+        }
+    }
+
+    /// Unlimited attempts leave out what is about giving up; opening that begins the count again, what is about short lives.
+    #[test]
+    fn what_a_law_has_no_place_for_is_left_out() {
+        let unlimited = not_run("backoff = { attempts = \"unlimited\" }");
+        assert_eq!(ids(&unlimited), ["client/backoff/attempts-are-limited", "client/state/gives-up"]);
+        assert!(unlimited.iter().all(|(_, why)| why.contains("unlimited")), "{unlimited:?}");
+        let on_open = not_run("backoff = { reset = \"open\" }");
+        assert_eq!(ids(&on_open), ["client/backoff/not-reset-by-a-short-life"]);
+        assert_eq!(
+            ids(&not_run("backoff = { reset = \"open\", floor = \"1s\" }")),
+            ["client/backoff/reset-by-success"]
+        );
+    }
+
+    /// Each close that the design calls final has its place in one case, and no other case ends by it.
+    #[test]
+    fn final_codes_have_a_case() {
+        let times = times("final_codes = [\"1000\", \"1001\", \"3000-4999\"]");
+        let library = Library::builtin().unwrap();
+        let find = |id: &str| library.iter().find(|scenario| scenario.id.0 == id).unwrap();
+        let designed = |id: &str| find(id).as_designed(&times).unwrap();
+        let closes = |case: &Scenario| -> Vec<String> {
+            case.actions().into_iter().filter(|action| action.contains("close with")).collect()
+        };
+        let played: Vec<_> =
+            ["1011", "1000", "1001", "3000", "4999"].map(|code| format!("gateway: close with {code}")).into();
+        assert_eq!(closes(&designed("client/state/final-close")), played);
+        assert_eq!(closes(&designed("client/queue/polite-cut")), ["gateway: close with 1011"]);
+        assert_eq!(closes(&designed("client/state/expired-token")), ["gateway: close with 4401"], "STATE-8");
+        let none = self::times("final_codes = []");
+        assert!(find("client/state/final-close").as_designed(&none).unwrap_err().contains("no close code"));
+        let all = self::times("final_codes = [\"1000-1005\", \"1007-4999\"]");
+        assert!(
+            find("client/state/other-closes").as_designed(&all).unwrap_err().contains("every close code")
+        );
+    }
+
+    /// Without a queue, or without one before the first connection, what is sent too early has no case; a full queue has its own.
+    #[test]
+    fn a_queue_has_its_cases() {
+        let none = not_run("queue = \"none\"");
+        assert!(
+            ids(&none).contains(&"client/queue/overflow")
+                && ids(&none).contains(&"client/token/queue-survives")
+        );
+        assert!(!ids(&none).contains(&"client/queue/during-reconnection"), "that one has a counterpart");
+        assert!(!ids(&none).contains(&"client/state/connect-and-lose"), "which sends nothing");
+        let later = not_run("before_first_connection = false");
+        assert!(ids(&later).contains(&"client/queue/offline-in-order"));
+        assert!(!ids(&later).contains(&"client/queue/during-reconnection"));
+        for policy in ["drop-oldest", "drop-newest"] {
+            assert_eq!(ids(&not_run(&format!("queue = \"{policy}\""))), [""; 0]);
+        }
+    }
+
+    /// What opening sends first has a case either way, and a listener that fails none where that is fatal.
+    #[test]
+    fn opening_and_listeners_have_their_cases() {
+        assert_eq!(ids(&not_run("on_opening = \"subscriptions-first\"")), [""; 0]);
+        let both = not_run("on_opening = \"subscriptions-first\"\nqueue = \"none\"");
+        assert!(ids(&both).contains(&"client/queue/order-on-opening"), "it sends offline");
+        assert_eq!(
+            ids(&not_run("listeners = \"fatal\"")),
+            [
+                "client/reports/failing-listener",
+                "client/subscriptions/listeners",
+                "client/subscriptions/own-events",
+            ]
+        );
+    }
+
+    /// What looks at a missing status alone has no case; what looks at the wire as well has what is left.
+    #[test]
+    fn missing_statuses_leave_the_wire() {
+        let no_error = not_run("statuses = { error = false }");
+        assert_eq!(ids(&no_error), [""; 0], "nothing is about that one alone");
+        let none = not_run("statuses = false");
+        let left_out = ids(&none);
+        for gone in ["client/state/closed-at-once-statuses", "client/queue/during-reconnection"] {
+            assert!(left_out.contains(&gone), "{gone}: {none:?}");
+        }
+        for stays in
+            ["client/backoff/reset-by-success", "client/state/connect-twice", "client/dial/token-in-query"]
+        {
+            assert!(!left_out.contains(&stays), "{stays}: {none:?}");
+        }
+        let times = times("statuses = false");
+        let library = Library::builtin().unwrap();
+        for case in library.iter().filter_map(|case| case.as_designed(&times).ok()) {
+            let Script::Client(script) = &case.script else { continue };
+            let waits = script.steps.iter().filter_map(|step| match &step.action {
+                ClientAction::Wait(wait) => Some(&wait.pattern),
+                _ => None,
+            });
+            let expected = case.expectations.iter().flat_map(Expectation::patterns);
+            let at_a_status = waits.chain(expected).find(|pattern| pattern.status().is_some());
+            assert_eq!(at_a_status, None, "{}", case.id);
+        }
+    }
+
+    /// A status that is final is no dial that is tried again.
+    #[test]
+    fn a_final_status_has_a_case() {
+        let library = Library::builtin().unwrap();
+        let forbidden = library.iter().find(|scenario| scenario.id.0 == "client/dial/forbidden").unwrap();
+        let designed = forbidden.as_designed(&times("final_statuses = [403]")).unwrap();
+        assert!(designed.title.contains("final, as declared"), "{}", designed.title);
+        assert_eq!(designed.requirements(), forbidden.requirements());
+    }
+
+    /// Constant delays do not show a count, and a jitter window of a few milliseconds does not show a spread.
+    #[test]
+    fn what_cannot_be_told_is_left_out() {
+        let constant = not_run("backoff = { factor = 1 }");
+        let counting = ["client/backoff/not-reset-by-a-short-life", "client/backoff/reset-by-success"];
+        assert_eq!(ids(&constant), counting);
+        assert!(constant.iter().all(|(_, why)| why.contains("do not show the count")), "{constant:?}");
+        let narrow = not_run("backoff = { delays = [\"30ms\", \"1s\", \"2s\", \"3s\", \"4s\"] }");
+        assert_eq!(ids(&narrow), ["client/backoff/fleet-spreads"]);
+        assert_eq!(
+            ids(&not_run("backoff = { factor = 2, jitter = \"none\" }")),
+            [""; 0],
+            "BACKOFF-5 is claimed or not"
+        );
+        let few = not_run("backoff = { attempts = 3 }");
+        assert!(ids(&few).contains(&"client/backoff/reset-by-success"), "{few:?}");
+    }
+}
