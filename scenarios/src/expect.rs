@@ -6,6 +6,7 @@ mod counts;
 mod file;
 mod intervals;
 mod redials;
+mod scope;
 pub(crate) mod secrecy;
 mod sequence;
 mod spread;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use self::broker::Settled;
 use self::redials::Redial;
+use self::scope::Scope;
 use self::sequence::Sequence;
 use self::spread::Spread;
 use crate::design::Statuses;
@@ -37,15 +39,6 @@ pub struct Expectation {
     pub requirement: RequirementId,
     scope: Scope,
     kind: Kind,
-}
-
-/// The part of the trace that is looked at.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Scope {
-    /// Only what follows the first match.
-    after: Option<Pattern>,
-    /// Only what precedes the first match.
-    before: Option<Pattern>,
 }
 
 /// What is expected.
@@ -179,7 +172,13 @@ impl Expectation {
     }
 
     fn look(&self, trace: &Trace, times: &Times) -> Result<Option<Margin>, Finding> {
-        self.kind.look(trace, self.scope.range(trace)?, times)
+        let range = self.scope.range(trace)?;
+        self.kind.look(trace, range.clone(), times).map_err(|finding| {
+            match self.kind.surplus(&finding, times) {
+                Some(surplus) => self.scope.judge(trace, &range, finding, surplus),
+                None => finding,
+            }
+        })
     }
 
     /// What a dialect lacks, where it cannot be expected in it. That something never comes can be expected of any.
@@ -308,6 +307,16 @@ impl Kind {
         looked.map(|()| None)
     }
 
+    /// How many of the matches that a finding lists are too many, where that is what it says.
+    fn surplus(&self, finding: &Finding, times: &Times) -> Option<usize> {
+        let allowed = match self {
+            Self::Never(_) => 0,
+            Self::Count { times: Bounds::Exactly(most) | Bounds::AtMost(most), .. } => most.count(times),
+            _ => return None,
+        };
+        finding.at.len().checked_sub(allowed).filter(|_| finding.property == Property::Safety)
+    }
+
     /// Every pattern in it.
     fn patterns(&self) -> Vec<&Pattern> {
         match self {
@@ -350,22 +359,6 @@ impl Kind {
             Self::Redial(redial) => vec![&mut redial.from],
             _ => Vec::new(),
         }
-    }
-}
-
-impl Scope {
-    /// The indices that are looked at.
-    fn range(&self, trace: &Trace) -> Result<Range<usize>, Finding> {
-        let find =
-            |pattern: &Pattern| trace.iter().find(|(_, seen)| pattern.matches(seen)).map(|(index, _)| index);
-        let start = match &self.after {
-            None => 0,
-            Some(pattern) => {
-                1 + find(pattern).ok_or_else(|| Finding::owed(pattern, "that did not happen", []))?
-            }
-        };
-        let end = self.before.as_ref().and_then(find).unwrap_or(trace.observations.len());
-        Ok(start..end.max(start))
     }
 }
 

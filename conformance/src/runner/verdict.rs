@@ -289,8 +289,9 @@ impl Seen {
     }
 }
 
-/// Whether a finding is about time alone: something was early or late, or did not come within its window. Whatever else was
-/// forbidden and occurred, no stall makes occur that has not cut a connection before.
+/// Whether a finding is about time alone: something was early or late, did not come within its window, or stands on the wrong
+/// side of something that was read elsewhere. Whatever else was forbidden and occurred, no stall makes occur that has not cut a
+/// connection before.
 fn is_by_time(finding: &Finding) -> bool {
     finding.property == Property::Liveness || finding.missed_by_us.is_some()
 }

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::broker::Settled;
 use super::redials::Redial;
+use super::scope::Scope;
 use super::sequence::Sequence;
 use super::spread::Spread;
-use super::{Bounds, Expectation, Kind, Scope};
+use super::{Bounds, Expectation, Kind};
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
 use crate::times::Expr;

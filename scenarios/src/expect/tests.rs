@@ -418,3 +418,25 @@ fn what_is_late_says_by_how_much() {
     let pong = |at| (at, Some(0), Event::Sent(frame(FrameKind::Pong, "abcd")));
     assert_eq!(missed("pongs_match = true", &trace([ping, pong(1250)])), Some(250_000));
 }
+
+/// What is forbidden after something that came through another channel says by how much it came after it: which of two channels
+/// is read first is chance. On one channel the order is certain.
+#[test]
+fn what_is_forbidden_says_how_far_inside_it_is() {
+    let missed =
+        |text: &str, trace: &Trace| expectation(text).check(trace, &times()).unwrap_err().missed_by_us;
+    let gone = |at| (at, None, status("reconnecting", "disconnected"));
+    let never = "never = { dials = true }, after = { status = \"disconnected\" }";
+    assert_eq!(missed(never, &trace([gone(10), (12, Some(1), dial())])), Some(2_000));
+    let twice = trace([gone(10), (12, Some(1), dial()), (90, Some(2), dial())]);
+    assert_eq!(missed(never, &twice), Some(80_000), "both had to come sooner");
+    let emitted =
+        (12, None, Event::Emitted { name: "a".into(), payload: json!({}), listener: "main".into() });
+    let same = "never = { emits = \"a\" }, after = { status = \"disconnected\" }";
+    assert_eq!(missed(same, &trace([gone(10), emitted])), None, "one pipe has one order");
+    let sooner = "never = { dials = true }, before = { status = \"disconnected\" }";
+    assert_eq!(missed(sooner, &trace([(7, Some(1), dial()), gone(10)])), Some(3_000));
+    let once = "count = { dials = true }, times = 1, after = { status = \"disconnected\" }";
+    assert_eq!(missed(once, &twice), Some(2_000), "one of the two had to come sooner");
+    assert_eq!(missed("never = { dials = true }", &twice), None, "there is no mark");
+}
