@@ -1,6 +1,8 @@
 //! How a particular implementation spells the messages: names and shapes as data, so that no code knows a product.
 
 mod builtin;
+mod frames;
+mod template;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -8,6 +10,9 @@ use serde_json::{Map, Value, json};
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::message::{ClientMessage, ErrorCode, ServerMessage, Target};
 use crate::{CloseCode, Timestamp};
+
+pub use frames::Frames;
+pub use template::{Template, TemplateError};
 
 /// The spelling of the wire. The default is the seed's; a file gives a built-in one's name, or only what differs from the default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +44,9 @@ pub struct Dialect {
     pub refusal: Refusal,
     /// The payload key that names an event's owner.
     pub user_key: String,
+    /// The form of each frame, where it is not the seed's envelope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames: Option<Frames>,
 }
 
 /// How events are wrapped.
@@ -149,6 +157,12 @@ pub enum DecodeError {
         /// The request's ID, so that the refusal can refer to it.
         id: Option<String>,
     },
+    /// A frame that no template of the dialect is like.
+    #[error("a frame of another form than `{expected}`")]
+    Unlike {
+        /// The template of most messages.
+        expected: String,
+    },
     /// A message of a known type whose payload has the wrong shape.
     #[error("the payload of `{kind}` has the wrong shape")]
     Payload {
@@ -161,7 +175,7 @@ impl DecodeError {
     /// The error code that a gateway sends (MSG-4, ROOM-4).
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Envelope(_) | Self::Payload { .. } => ErrorCode::BadMessage,
+            Self::Envelope(_) | Self::Unlike { .. } | Self::Payload { .. } => ErrorCode::BadMessage,
             Self::NoTarget { .. } => ErrorCode::BadRoom,
         }
     }
@@ -187,6 +201,14 @@ pub enum DialectError {
     Json {
         /// What is wrong.
         reason: String,
+    },
+    /// What is written by one template is read by another.
+    #[error("dialect.frames: `{frame}` of {side} is read as another message than it is, or as none")]
+    Frame {
+        /// Who sends it.
+        side: &'static str,
+        /// The frame.
+        frame: String,
     },
     /// Two message types have one name, so they cannot be distinguished.
     #[error("dialect: `{name}` names two different messages")]
@@ -229,7 +251,7 @@ impl Dialect {
         names.sort_unstable();
         match names.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(DialectError::Ambiguous { name: pair[0].to_owned() }),
-            None => Ok(()),
+            None => self.frames.as_ref().map_or(Ok(()), |frames| frames.check(self)),
         }
     }
 
@@ -244,6 +266,9 @@ impl Dialect {
 
     /// Writes a client's message as one text frame.
     pub fn encode_client(&self, message: &ClientMessage, timestamp: Timestamp) -> String {
+        if let Some(frames) = &self.frames {
+            return frames.write_client(self, message, timestamp);
+        }
         let (kind, payload) = match message {
             ClientMessage::Ping => (self.ping.as_str(), Value::Null),
             ClientMessage::Pong => (self.pong.as_str(), Value::Null),
@@ -263,6 +288,9 @@ impl Dialect {
     /// # Errors
     /// When it is not a message, or a subscription that names nothing; the error's [`DecodeError::code`] is the answer.
     pub fn decode_client(&self, text: &str) -> Result<Decoded<ClientMessage>, DecodeError> {
+        if let Some(frames) = &self.frames {
+            return frames.read_client(self, text);
+        }
         let Envelope { kind, payload, id, .. } = Envelope::decode(text)?;
         let message = match kind.as_str() {
             name if name == self.ping => ClientMessage::Ping,
@@ -280,6 +308,9 @@ impl Dialect {
 
     /// Writes a gateway's message as one text frame; `id` is that of the request it answers.
     pub fn encode_server(&self, message: &ServerMessage, timestamp: Timestamp, id: Option<&str>) -> String {
+        if let Some(frames) = &self.frames {
+            return frames.write_server(self, message, timestamp, id);
+        }
         let (kind, payload) = match message {
             ServerMessage::Ping => (self.ping.as_str(), Value::Null),
             ServerMessage::Pong => (self.pong.as_str(), Value::Null),
@@ -304,6 +335,10 @@ impl Dialect {
     /// Writes an event as one text frame. `data` is anything that serializes, so that a gateway can pass the broker's
     /// bytes through as raw JSON without building a tree.
     pub fn encode_event(&self, name: &str, data: &impl Serialize, timestamp: Timestamp) -> String {
+        if let Some(frames) = &self.frames {
+            let data = serde_json::to_value(data).expect("event data has string keys");
+            return frames.write_event(self, name, data, timestamp);
+        }
         let text = match self.events {
             EventStyle::Typed => {
                 serde_json::to_string(&Typed { kind: name, payload: data, timestamp: timestamp.to_string() })
@@ -322,6 +357,9 @@ impl Dialect {
     /// # Errors
     /// When it is not a message of this dialect. What only looks unfamiliar is an event under its own type.
     pub fn decode_server(&self, text: &str) -> Result<Decoded<ServerMessage>, DecodeError> {
+        if let Some(frames) = &self.frames {
+            return frames.read_server(self, text);
+        }
         let Envelope { kind, payload, id, .. } = Envelope::decode(text)?;
         let shape = || DecodeError::Payload { kind: kind.clone() };
         let message = match kind.as_str() {
@@ -439,6 +477,7 @@ impl Default for Dialect {
             token: TokenPlace::Query,
             refusal: Refusal::UNAUTHORIZED,
             user_key: "userId".to_owned(),
+            frames: None,
         }
     }
 }

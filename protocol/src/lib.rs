@@ -38,8 +38,8 @@ pub use backoff::Backoff;
 pub use claims::{Claims, ClaimsError, Role, TimeError, UserId};
 pub use close::CloseCode;
 pub use dialect::{
-    DecodeError, Decoded, Dialect, DialectError, EventStyle, Heartbeat, Refusal, RequestNames,
-    SubscriptionKeys, TokenPlace, Welcome,
+    DecodeError, Decoded, Dialect, DialectError, EventStyle, Frames, Heartbeat, Refusal, RequestNames,
+    SubscriptionKeys, Template, TemplateError, TokenPlace, Welcome,
 };
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use envelope::{Envelope, EnvelopeError};

@@ -14,7 +14,41 @@ fn dialects() -> Vec<Dialect> {
         ..Dialect::default()
     };
     let silent = Dialect { welcome: Welcome::Sent(false), acks: false, ..Dialect::default() };
-    vec![Dialect::default(), channel, silent]
+    vec![Dialect::default(), channel, silent, nested(), actions(), arrays()]
+}
+
+/// Every message as `{event, data}`.
+fn nested() -> Dialect {
+    toml::from_str(r#"frames = { message = '{"event":"{type}","data":"{payload}"}' }"#).unwrap()
+}
+
+/// Rooms at the top of a frame, and messages that have a form of their own.
+fn actions() -> Dialect {
+    toml::from_str(
+        r#"
+        events = "enveloped"
+        [frames]
+        message = '{"action":"{type}","body":"{payload}","ref":"{id}"}'
+        subscribe = '{"action":"{type}","channel":"{room}","ref":"{id}"}'
+        subscribed = '{"action":"ok","channel":"{room}","ref":"{id}"}'
+        welcome = '{"action":"hello","you":"{user}","rooms":"{rooms}"}'
+        error = '{"action":"failed","body":{"why":"{code}","text":"{message}"},"ref":"{id}"}'
+        "#,
+    )
+    .unwrap()
+}
+
+/// No objects at all, and a text before the JSON.
+fn arrays() -> Dialect {
+    toml::from_str(
+        r#"
+        [frames]
+        message = '42["{id}","{type}","{payload}"]'
+        ping = "2"
+        pong = "3"
+        "#,
+    )
+    .unwrap()
 }
 
 const NOON: i64 = 1_766_484_000_000;
@@ -132,4 +166,65 @@ fn numbers_are_exact() {
     let message = dialect.decode_client(text).unwrap().message;
     let again = dialect.encode_client(&message, Timestamp::EPOCH);
     assert_eq!(dialect.decode_client(&again).unwrap().message, message, "{again}");
+}
+
+/// What is written is what the template says, in both directions.
+#[test]
+fn frames_have_the_form_of_their_templates() {
+    let noon = Timestamp::from_unix_ms(NOON);
+    let join = ClientMessage::Subscribe(Target::Room("user:42".to_owned()));
+    let event = ServerMessage::Event { name: "a:b".to_owned(), payload: json!({ "n": 1 }) };
+    let welcome = ServerMessage::Welcome { user_id: "u".to_owned(), rooms: vec!["a".to_owned()] };
+    for (dialect, joins, beats, comes, greets) in [
+        (
+            nested(),
+            r#"{"data":{"room":"user:42"},"event":"subscribe"}"#,
+            r#"{"event":"ping"}"#,
+            r#"{"data":{"n":1},"event":"a:b"}"#,
+            r#"{"data":{"rooms":["a"],"userId":"u"},"event":"connection:established"}"#,
+        ),
+        (
+            actions(),
+            r#"{"action":"subscribe","channel":"user:42"}"#,
+            r#"{"action":"ping"}"#,
+            r#"{"action":"event","body":{"data":{"n":1},"eventType":"a:b"}}"#,
+            r#"{"action":"hello","rooms":["a"],"you":"u"}"#,
+        ),
+        (
+            arrays(),
+            r#"42[null,"subscribe",{"room":"user:42"}]"#,
+            "2",
+            r#"42[null,"a:b",{"n":1}]"#,
+            r#"42[null,"connection:established",{"rooms":["a"],"userId":"u"}]"#,
+        ),
+    ] {
+        assert_eq!(dialect.check(), Ok(()));
+        assert_eq!(dialect.encode_client(&join, noon), joins);
+        assert_eq!(dialect.encode_client(&ClientMessage::Ping, noon), beats);
+        assert_eq!(dialect.encode_server(&event, noon, None), comes);
+        assert_eq!(dialect.encode_server(&welcome, noon, None), greets);
+        assert_eq!(dialect.decode_server(greets).unwrap().message, welcome);
+        assert!(matches!(dialect.decode_client(r#"{"type":"ping"}"#), Err(DecodeError::Unlike { .. })));
+    }
+    let unnamed = actions().decode_client(r#"{"action":"subscribe","ref":"7"}"#);
+    let expected = DecodeError::NoTarget {
+        kind: "subscribe".to_owned(),
+        key: "{room}".to_owned(),
+        id: Some("7".to_owned()),
+    };
+    assert_eq!(unnamed, Err(expected));
+}
+
+/// Two messages of one form cannot be told apart, nor can one that its own template does not name.
+#[test]
+fn ambiguous_frames_are_refused() {
+    let check = |frames: &str| {
+        let dialect: Dialect = toml::from_str(&format!("[frames]\n{frames}")).unwrap();
+        dialect.check().map_err(|error| error.to_string())
+    };
+    let same = check("subscribed = '{\"ok\":\"{room}\"}'\nunsubscribed = '{\"ok\":\"{room}\"}'");
+    assert!(same.unwrap_err().contains(r#"`{"ok":"a:room"}` of a gateway"#));
+    assert!(check("message = '{\"data\":\"{payload}\"}'").is_err(), "nothing says what it is");
+    assert!(check("pong = \"2\"\nping = \"2\"").is_err());
+    assert_eq!(check("pong = \"3\"\nping = \"2\""), Ok(()));
 }

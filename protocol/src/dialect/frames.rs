@@ -1,0 +1,369 @@
+//! Frames of a form of their own, where a gateway does not use the seed's envelope.
+//!
+//! ```text
+//!  names and payloads of the dialect ──► Parts ◄──[ Template ]──► text frame
+//! ```
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::template::{Part, Parts, Template};
+use super::{DecodeError, Decoded, Dialect, DialectError, EVENT, EventStyle};
+use crate::Timestamp;
+use crate::message::{ClientMessage, ServerMessage, Target};
+
+/// The form of each frame. A message that has no template of its own has that of `message`, with its name as the type and its
+/// payload as the dialect has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Frames {
+    /// Whatever has none of its own.
+    pub message: Template,
+    /// An event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<Template>,
+    /// The first message of a connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub welcome: Option<Template>,
+    /// A refused request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Template>,
+    /// A request to join.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscribe: Option<Template>,
+    /// A request to leave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsubscribe: Option<Template>,
+    /// What grants the one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscribed: Option<Template>,
+    /// What grants the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsubscribed: Option<Template>,
+    /// A ping message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ping: Option<Template>,
+    /// Its answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pong: Option<Template>,
+}
+
+/// What a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Ping,
+    Pong,
+    Subscribe,
+    Unsubscribe,
+    Subscribed,
+    Unsubscribed,
+    Welcome,
+    Error,
+    Event,
+    Other,
+}
+
+/// What clients send, the most particular first.
+const CLIENT: [Form; 5] = [Form::Ping, Form::Pong, Form::Subscribe, Form::Unsubscribe, Form::Other];
+/// What gateways send, the most particular first.
+const SERVER: [Form; 7] =
+    [Form::Ping, Form::Pong, Form::Error, Form::Welcome, Form::Subscribed, Form::Unsubscribed, Form::Event];
+
+impl Default for Frames {
+    fn default() -> Self {
+        let envelope = r#"{"type":"{type}","payload":"{payload}","timestamp":"{timestamp}","id":"{id}"}"#;
+        Self {
+            message: envelope.parse().expect("the seed's envelope is a template"),
+            event: None,
+            welcome: None,
+            error: None,
+            subscribe: None,
+            unsubscribe: None,
+            subscribed: None,
+            unsubscribed: None,
+            ping: None,
+            pong: None,
+        }
+    }
+}
+
+impl Frames {
+    fn template(&self, form: Form) -> &Template {
+        let own = match form {
+            Form::Ping => &self.ping,
+            Form::Pong => &self.pong,
+            Form::Subscribe => &self.subscribe,
+            Form::Unsubscribe => &self.unsubscribe,
+            Form::Subscribed => &self.subscribed,
+            Form::Unsubscribed => &self.unsubscribed,
+            Form::Welcome => &self.welcome,
+            Form::Error => &self.error,
+            Form::Event => &self.event,
+            Form::Other => &None,
+        };
+        own.as_ref().unwrap_or(&self.message)
+    }
+
+    /// Every frame is read as what it was written as.
+    ///
+    /// # Errors
+    /// Names the first that is not.
+    pub(super) fn check(&self, dialect: &Dialect) -> Result<(), DialectError> {
+        let sides = [(&CLIENT[..], "a client"), (&SERVER[..], "a gateway")];
+        for (side, forms) in sides.map(|(forms, side)| (side, forms)) {
+            for form in forms {
+                if dialect.name(*form).is_none() && *form == Form::Welcome {
+                    continue;
+                }
+                let frame = self.template(*form).write(&dialect.sample(*form));
+                match self.open(dialect, forms, &frame) {
+                    Some((found, _)) if found == *form => {}
+                    _ => return Err(DialectError::Frame { side, frame }),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a frame is, and its parts.
+    fn open(&self, dialect: &Dialect, forms: &[Form], frame: &str) -> Option<(Form, Parts)> {
+        forms.iter().find_map(|form| {
+            let template = self.template(*form);
+            let parts = template.read(frame)?;
+            let is_named = match (dialect.name(*form), parts.get(Part::Type)) {
+                (Some(name), Some(kind)) => kind == name,
+                // There is no such message.
+                (None, _) => *form != Form::Welcome,
+                // The template itself says what it is.
+                (Some(_), None) => true,
+            };
+            is_named.then_some((*form, parts))
+        })
+    }
+
+    pub(super) fn write_client(
+        &self,
+        dialect: &Dialect,
+        message: &ClientMessage,
+        timestamp: Timestamp,
+    ) -> String {
+        let (form, payload, parts) = match message {
+            ClientMessage::Ping => (Form::Ping, Value::Null, Parts::default()),
+            ClientMessage::Pong => (Form::Pong, Value::Null, Parts::default()),
+            ClientMessage::Subscribe(target) => {
+                (Form::Subscribe, dialect.subscribe.payload(target), of_room(target))
+            }
+            ClientMessage::Unsubscribe(target) => {
+                (Form::Unsubscribe, dialect.subscribe.payload(target), of_room(target))
+            }
+            ClientMessage::Other { kind, payload } => {
+                (Form::Other, payload.clone(), Parts::default().with(Part::Type, kind.as_str()))
+            }
+        };
+        self.write(dialect, form, payload, parts, timestamp, None)
+    }
+
+    pub(super) fn write_server(
+        &self,
+        dialect: &Dialect,
+        message: &ServerMessage,
+        timestamp: Timestamp,
+        id: Option<&str>,
+    ) -> String {
+        let (form, payload, parts) = match message {
+            ServerMessage::Ping => (Form::Ping, Value::Null, Parts::default()),
+            ServerMessage::Pong => (Form::Pong, Value::Null, Parts::default()),
+            ServerMessage::Welcome { user_id, rooms } => (
+                Form::Welcome,
+                json!({ "userId": user_id, "rooms": rooms }),
+                Parts::default().with(Part::User, user_id.as_str()).with(Part::Rooms, rooms.clone()),
+            ),
+            ServerMessage::Subscribed(target) => {
+                (Form::Subscribed, dialect.acknowledge.payload(target), of_room(target))
+            }
+            ServerMessage::Unsubscribed(target) => {
+                (Form::Unsubscribed, dialect.acknowledge.payload(target), of_room(target))
+            }
+            ServerMessage::Error { code, message } => (
+                Form::Error,
+                json!({ "code": code, "message": message }),
+                Parts::default().with(Part::Code, code.as_str()).with(Part::Message, message.as_str()),
+            ),
+            ServerMessage::Event { name, payload } => {
+                return self.write_event(dialect, name, payload.clone(), timestamp);
+            }
+        };
+        self.write(dialect, form, payload, parts, timestamp, id)
+    }
+
+    pub(super) fn write_event(
+        &self,
+        dialect: &Dialect,
+        name: &str,
+        data: Value,
+        timestamp: Timestamp,
+    ) -> String {
+        let (kind, payload) = match (dialect.events, &self.event) {
+            (EventStyle::Enveloped, None) => (EVENT, json!({ "eventType": name, "data": data })),
+            (EventStyle::Typed | EventStyle::Enveloped, _) => (name, data),
+        };
+        let parts = Parts::default().with(Part::Type, kind);
+        self.write(dialect, Form::Event, payload, parts, timestamp, None)
+    }
+
+    fn write(
+        &self,
+        dialect: &Dialect,
+        form: Form,
+        payload: Value,
+        parts: Parts,
+        timestamp: Timestamp,
+        id: Option<&str>,
+    ) -> String {
+        let mut parts = parts.with(Part::Timestamp, timestamp.to_string());
+        if let Some(name) = dialect.name(form) {
+            parts = parts.with(Part::Type, name);
+        }
+        if !payload.is_null() {
+            parts = parts.with(Part::Payload, payload);
+        }
+        if let Some(id) = id {
+            parts = parts.with(Part::Id, id);
+        }
+        self.template(form).write(&parts)
+    }
+
+    pub(super) fn read_client(
+        &self,
+        dialect: &Dialect,
+        frame: &str,
+    ) -> Result<Decoded<ClientMessage>, DecodeError> {
+        let (form, parts) = self.open(dialect, &CLIENT, frame).ok_or_else(|| self.unlike())?;
+        let target = || match self.target(form, &parts, dialect) {
+            Some(name) => name,
+            None => dialect.subscribe.target(
+                &payload(&parts),
+                &kind(dialect, form, &parts),
+                &parts.text(Part::Id),
+            ),
+        };
+        let message = match form {
+            Form::Ping => ClientMessage::Ping,
+            Form::Pong => ClientMessage::Pong,
+            Form::Subscribe => ClientMessage::Subscribe(target()?),
+            Form::Unsubscribe => ClientMessage::Unsubscribe(target()?),
+            _ => ClientMessage::Other { kind: kind(dialect, form, &parts), payload: payload(&parts) },
+        };
+        Ok(Decoded { message, id: parts.text(Part::Id) })
+    }
+
+    pub(super) fn read_server(
+        &self,
+        dialect: &Dialect,
+        frame: &str,
+    ) -> Result<Decoded<ServerMessage>, DecodeError> {
+        let (form, parts) = self.open(dialect, &SERVER, frame).ok_or_else(|| self.unlike())?;
+        let shape = || DecodeError::Payload { kind: kind(dialect, form, &parts) };
+        let target = || match self.target(form, &parts, dialect) {
+            Some(name) => name,
+            None => dialect.acknowledge.target(
+                &payload(&parts),
+                &kind(dialect, form, &parts),
+                &parts.text(Part::Id),
+            ),
+        };
+        let within = |part: Part, key: &str| {
+            let own = self.template(form).has(part);
+            if own { parts.get(part).cloned() } else { payload(&parts).get(key).cloned() }
+        };
+        let text = |part: Part, key: &str| within(part, key)?.as_str().map(str::to_owned);
+        let message = match form {
+            Form::Ping => ServerMessage::Ping,
+            Form::Pong => ServerMessage::Pong,
+            Form::Error => ServerMessage::Error {
+                code: text(Part::Code, "code").unwrap_or_default(),
+                message: text(Part::Message, "message").unwrap_or_default(),
+            },
+            Form::Welcome => ServerMessage::Welcome {
+                user_id: parts.text(Part::User).or_else(|| text(Part::User, "userId")).ok_or_else(shape)?,
+                rooms: serde_json::from_value(within(Part::Rooms, "rooms").unwrap_or_default())
+                    .map_err(|_| shape())?,
+            },
+            Form::Subscribed => ServerMessage::Subscribed(target()?),
+            Form::Unsubscribed => ServerMessage::Unsubscribed(target()?),
+            _ if dialect.events == EventStyle::Enveloped && self.event.is_none() => {
+                let payload = payload(&parts);
+                let is_event = parts.text(Part::Type).is_some_and(|kind| kind == EVENT);
+                match payload.get("eventType").and_then(Value::as_str).filter(|_| is_event) {
+                    Some(name) => ServerMessage::Event {
+                        name: name.to_owned(),
+                        payload: payload.get("data").cloned().unwrap_or_default(),
+                    },
+                    None if is_event => return Err(shape()),
+                    None => ServerMessage::Event { name: kind(dialect, form, &parts), payload },
+                }
+            }
+            _ => ServerMessage::Event { name: kind(dialect, form, &parts), payload: payload(&parts) },
+        };
+        Ok(Decoded { message, id: parts.text(Part::Id) })
+    }
+
+    /// What a frame that names its room itself names. Which of the two it is meant to be is not said: it counts as a room.
+    fn target(&self, form: Form, parts: &Parts, dialect: &Dialect) -> Option<Result<Target, DecodeError>> {
+        self.template(form).has(Part::Room).then(|| {
+            parts.text(Part::Room).map(Target::Room).ok_or_else(|| DecodeError::NoTarget {
+                kind: kind(dialect, form, parts),
+                key: "{room}".to_owned(),
+                id: parts.text(Part::Id),
+            })
+        })
+    }
+
+    fn unlike(&self) -> DecodeError {
+        DecodeError::Unlike { expected: self.message.to_string() }
+    }
+}
+
+impl Dialect {
+    /// What messages of a form are called; an event and what applications send have names of their own.
+    fn name(&self, form: Form) -> Option<&str> {
+        Some(match form {
+            Form::Ping => &self.ping,
+            Form::Pong => &self.pong,
+            Form::Subscribe => &self.requests.subscribe,
+            Form::Unsubscribe => &self.requests.unsubscribe,
+            Form::Subscribed => &self.requests.subscribed,
+            Form::Unsubscribed => &self.requests.unsubscribed,
+            Form::Welcome => return self.welcome_type(),
+            Form::Error => &self.error,
+            Form::Event | Form::Other => return None,
+        })
+    }
+
+    /// The parts of one message of a form.
+    fn sample(&self, form: Form) -> Parts {
+        let kind = self.name(form).unwrap_or("a:type");
+        let parts = Parts::default()
+            .with(Part::Type, kind)
+            .with(Part::Payload, json!({}))
+            .with(Part::Room, "a:room")
+            .with(Part::User, "a-user")
+            .with(Part::Rooms, Vec::<Value>::new())
+            .with(Part::Code, "a_code")
+            .with(Part::Message, "a message");
+        parts.with(Part::Timestamp, Timestamp::EPOCH.to_string()).with(Part::Id, "1")
+    }
+}
+
+fn of_room(target: &Target) -> Parts {
+    Parts::default().with(Part::Room, target.name())
+}
+
+fn payload(parts: &Parts) -> Value {
+    parts.get(Part::Payload).cloned().unwrap_or_default()
+}
+
+fn kind(dialect: &Dialect, form: Form, parts: &Parts) -> String {
+    let named = parts.text(Part::Type).or_else(|| dialect.name(form).map(str::to_owned));
+    named.unwrap_or_default()
+}
