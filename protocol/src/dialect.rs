@@ -267,7 +267,7 @@ impl Dialect {
     /// Writes a client's message as one text frame.
     pub fn encode_client(&self, message: &ClientMessage, timestamp: Timestamp) -> String {
         if let Some(frames) = &self.frames {
-            return frames.write_client(self, message, timestamp);
+            return frames.write_client(self, message, Some(timestamp), None);
         }
         let (kind, payload) = match message {
             ClientMessage::Ping => (self.ping.as_str(), Value::Null),
@@ -304,6 +304,18 @@ impl Dialect {
             _ => ClientMessage::Other { kind, payload },
         };
         Ok(Decoded { message, id })
+    }
+
+    /// A client's frame that is written in the seed's envelope as this dialect has it; any other text stays as it is.
+    pub fn respell(&self, text: &str) -> String {
+        let envelope = self.frames.as_ref().and_then(|frames| Some((frames, Envelope::decode(text).ok()?)));
+        envelope.map_or_else(|| text.to_owned(), |(frames, envelope)| frames.respell(self, &envelope))
+    }
+
+    /// How the form of a gateway's frame is, where this dialect has forms of its own: sound, or what is wrong (MSG-1).
+    pub fn form(&self, text: &str) -> Option<Result<(), String>> {
+        let frames = self.frames.as_ref()?;
+        Some(frames.problem(self, text).map_or(Ok(()), Err))
     }
 
     /// Writes a gateway's message as one text frame; `id` is that of the request it answers.

@@ -281,6 +281,19 @@ pub struct Frame {
     /// What the text means in the dialect of the case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<Message>,
+    /// Whether a gateway's text has the form that the dialect declares, where that is not the seed's envelope (MSG-1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
+}
+
+/// The form of a text, beside what the dialect declares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// As declared.
+    Declared,
+    /// What is wrong.
+    Wrong(String),
 }
 
 /// What kind of frame.

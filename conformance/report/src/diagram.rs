@@ -242,7 +242,7 @@ mod tests {
     }
 
     fn frame(kind: FrameKind, body: &str) -> Frame {
-        Frame { kind, body: body.to_owned(), message: None }
+        Frame { kind, body: body.to_owned(), message: None, form: None }
     }
 
     /// Clients stand on the left, the broker on the right, and arrows go where frames went.

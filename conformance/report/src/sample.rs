@@ -115,7 +115,7 @@ fn check(requirement: scenarios::RequirementId, verdict: &Verdict) -> Check {
 }
 
 fn trace() -> Trace {
-    let frame = |kind| Frame { kind, body: HOSTILE.to_owned(), message: None };
+    let frame = |kind| Frame { kind, body: HOSTILE.to_owned(), message: None, form: None };
     let events = [
         ("scenario", Event::Step { number: 1, action: HOSTILE.to_owned() }),
         (

@@ -178,7 +178,12 @@ mod tests {
             at_us: 0,
             actor: Actor("ada".to_owned()),
             connection: Some(0),
-            event: event(Frame { kind: FrameKind::Text, body: text.to_string(), message: None::<Message> }),
+            event: event(Frame {
+                kind: FrameKind::Text,
+                body: text.to_string(),
+                message: None::<Message>,
+                form: None,
+            }),
         };
         Trace { observations: texts.iter().map(observation).collect() }
     }

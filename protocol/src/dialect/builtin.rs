@@ -8,13 +8,14 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    CloseCode, Dialect, DialectError, EventStyle, Heartbeat, Refusal, RequestNames, SubscriptionKeys,
-    TokenPlace, Welcome,
+    CloseCode, Dialect, DialectError, EventStyle, Frames, Heartbeat, Refusal, RequestNames, SubscriptionKeys,
+    Template, TokenPlace, Welcome,
 };
 
 impl Dialect {
     /// The names of the built-in dialects.
-    pub const BUILTIN: [&'static str; 5] = ["seed", "enveloped", "channels", "bearer", "subprotocol"];
+    pub const BUILTIN: [&'static str; 6] =
+        ["seed", "enveloped", "channels", "bearer", "subprotocol", "event-data"];
 
     /// The built-in dialect of this name.
     ///
@@ -58,9 +59,26 @@ impl Dialect {
                 user_key: "user_id".to_owned(),
                 ..seed
             },
+            // Frames as NestJS and many others have them, with rooms beside the data, and nothing but what is needed.
+            "event-data" => Self {
+                frames: Some(Frames {
+                    message: form(r#"{"event":"{type}","data":"{payload}","id":"{id}"}"#),
+                    subscribe: Some(form(r#"{"event":"{type}","room":"{room}","id":"{id}"}"#)),
+                    unsubscribe: Some(form(r#"{"event":"{type}","room":"{room}","id":"{id}"}"#)),
+                    error: Some(form(
+                        r#"{"event":"exception","data":{"status":"{code}","message":"{message}"},"id":"{id}"}"#,
+                    )),
+                    ..Frames::default()
+                }),
+                ..seed
+            },
             _ => return Err(DialectError::Unknown { name: name.to_owned() }),
         })
     }
+}
+
+fn form(template: &str) -> Template {
+    template.parse().expect("a built-in form is a template")
 }
 
 impl FromStr for Dialect {
@@ -131,7 +149,7 @@ mod tests {
         assert_eq!(read("\"bearer\""), Ok(Dialect::builtin("bearer").unwrap()));
         assert_eq!(read("{\"acks\":false}"), Ok(Dialect { acks: false, ..Dialect::default() }));
         let unknown = read("\"klingon\"").unwrap_err();
-        assert!(unknown.contains("seed, enveloped, channels, bearer, subprotocol"), "{unknown}");
+        assert!(unknown.contains("seed, enveloped, channels, bearer, subprotocol, event-data"), "{unknown}");
         assert!(read("{\"events\":\"wrapped\"}").unwrap_err().contains("unknown variant `wrapped`"));
         assert!(read("7").unwrap_err().contains("the name of a dialect, or a table"));
         assert!(matches!("{\"pong\":\"ping\"}".parse::<Dialect>(), Err(DialectError::Ambiguous { .. })));

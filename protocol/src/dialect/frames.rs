@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::template::{Part, Parts, Template};
 use super::{DecodeError, Decoded, Dialect, DialectError, EVENT, EventStyle};
 use crate::Timestamp;
+use crate::envelope::Envelope;
 use crate::message::{ClientMessage, ServerMessage, Target};
 
 /// The form of each frame. A message that has no template of its own has that of `message`, with its name as the type and its
@@ -145,7 +146,8 @@ impl Frames {
         &self,
         dialect: &Dialect,
         message: &ClientMessage,
-        timestamp: Timestamp,
+        timestamp: Option<Timestamp>,
+        id: Option<&str>,
     ) -> String {
         let (form, payload, parts) = match message {
             ClientMessage::Ping => (Form::Ping, Value::Null, Parts::default()),
@@ -160,7 +162,7 @@ impl Frames {
                 (Form::Other, payload.clone(), Parts::default().with(Part::Type, kind.as_str()))
             }
         };
-        self.write(dialect, form, payload, parts, timestamp, None)
+        self.write(dialect, form, payload, parts, timestamp, id)
     }
 
     pub(super) fn write_server(
@@ -193,7 +195,7 @@ impl Frames {
                 return self.write_event(dialect, name, payload.clone(), timestamp);
             }
         };
-        self.write(dialect, form, payload, parts, timestamp, id)
+        self.write(dialect, form, payload, parts, Some(timestamp), id)
     }
 
     pub(super) fn write_event(
@@ -208,7 +210,7 @@ impl Frames {
             (EventStyle::Typed | EventStyle::Enveloped, _) => (name, data),
         };
         let parts = Parts::default().with(Part::Type, kind);
-        self.write(dialect, Form::Event, payload, parts, timestamp, None)
+        self.write(dialect, Form::Event, payload, parts, Some(timestamp), None)
     }
 
     fn write(
@@ -217,10 +219,13 @@ impl Frames {
         form: Form,
         payload: Value,
         parts: Parts,
-        timestamp: Timestamp,
+        timestamp: Option<Timestamp>,
         id: Option<&str>,
     ) -> String {
-        let mut parts = parts.with(Part::Timestamp, timestamp.to_string());
+        let mut parts = parts;
+        if let Some(timestamp) = timestamp {
+            parts = parts.with(Part::Timestamp, timestamp.to_string());
+        }
         if let Some(name) = dialect.name(form) {
             parts = parts.with(Part::Type, name);
         }
@@ -317,6 +322,32 @@ impl Frames {
                 id: parts.text(Part::Id),
             })
         })
+    }
+
+    /// A client's frame that is written in the seed's envelope, in the form of this dialect. It need not be sound: what names no
+    /// room names none afterwards.
+    pub(super) fn respell(&self, dialect: &Dialect, envelope: &Envelope) -> String {
+        let Envelope { kind, payload, timestamp, id } = envelope;
+        let plain = Dialect { frames: None, ..dialect.clone() };
+        match plain.decode_client(&envelope.encode()) {
+            Ok(Decoded { message, .. }) => self.write_client(dialect, &message, *timestamp, id.as_deref()),
+            Err(_) => {
+                let form = CLIENT.into_iter().find(|form| dialect.name(*form) == Some(kind));
+                let form = form.unwrap_or(Form::Other);
+                let parts = Parts::default().with(Part::Type, kind.as_str());
+                self.write(dialect, form, payload.clone(), parts, *timestamp, id.as_deref())
+            }
+        }
+    }
+
+    /// What is wrong with the form of a gateway's frame, where anything is (MSG-1).
+    pub(super) fn problem(&self, dialect: &Dialect, frame: &str) -> Option<String> {
+        let Some((form, parts)) = self.open(dialect, &SERVER, frame) else {
+            return Some(self.unlike().to_string());
+        };
+        let stamp = || Timestamp::parse(&parts.text(Part::Timestamp)?).ok();
+        let lacks_stamp = self.template(form).has(Part::Timestamp) && stamp().is_none();
+        lacks_stamp.then(|| "no ISO 8601 timestamp where its template has one".to_owned())
     }
 
     fn unlike(&self) -> DecodeError {

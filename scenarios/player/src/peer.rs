@@ -15,7 +15,7 @@ use super::journal::Recorder;
 use super::stage::Setting;
 use scenarios::frame::RawFrame;
 use scenarios::scenario::FrameSpec;
-use scenarios::trace::{Actor, Event, Frame, FrameKind, Message, Side};
+use scenarios::trace::{Actor, Event, Form, Frame, FrameKind, Message, Side};
 use wire::frame::FrameReader;
 
 /// Orders that wait for the peer.
@@ -152,7 +152,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         match order {
             PeerCommand::Send(frame) => self.send(frame).await?,
             PeerCommand::Bytes(bytes) => {
-                let frame = Frame { kind: FrameKind::Raw, body: HEXLOWER.encode(&bytes), message: None };
+                let frame =
+                    Frame { kind: FrameKind::Raw, body: HEXLOWER.encode(&bytes), message: None, form: None };
                 self.note_sent(frame).await;
                 self.stream.write_all(&bytes).await?;
             }
@@ -286,6 +287,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                         kind: FrameKind::Raw,
                         body: HEXLOWER.encode(&frame.clone().encode(None)),
                         message: None,
+                        form: None,
                     }
                 };
                 self.note_sent(seen).await;
@@ -339,13 +341,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 kind,
                 body: text.to_owned(),
                 message: Some(meaning(&self.setup.setting.dialect, text, from_gateway)),
+                form: from_gateway.then(|| form(&self.setup.setting.dialect, text)).flatten(),
             },
             None => {
                 let dialect = &self.setup.setting.dialect;
                 let beats =
                     from_gateway && kind == FrameKind::Ping && dialect.heartbeat == Heartbeat::Control;
                 let message = beats.then_some(Message::Server(ServerMessage::Ping));
-                Frame { kind, body: HEXLOWER.encode(&frame.payload), message }
+                Frame { kind, body: HEXLOWER.encode(&frame.payload), message, form: None }
             }
         }
     }
@@ -393,6 +396,11 @@ fn meaning(dialect: &Dialect, text: &str, from_gateway: bool) -> Message {
         Ok(message) => message,
         Err(error) => Message::Unreadable(error.to_string()),
     }
+}
+
+/// How the form of a gateway's text is, in a dialect that declares one.
+fn form(dialect: &Dialect, text: &str) -> Option<Form> {
+    Some(dialect.form(text)?.map_or_else(Form::Wrong, |()| Form::Declared))
 }
 
 /// A message without its timestamp and id, where it has any.

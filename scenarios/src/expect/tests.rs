@@ -70,7 +70,7 @@ fn emitted(name: &str) -> Event {
 }
 
 fn frame(kind: FrameKind, body: &str) -> Frame {
-    Frame { kind, body: body.into(), message: None }
+    Frame { kind, body: body.into(), message: None, form: None }
 }
 
 /// Counting, absence and order look at their part of the trace only.
@@ -299,7 +299,7 @@ fn a_disclosed_token_is_found() {
     let page =
         |body: &str| (1, None, Event::Answered { path: "/stats".into(), status: 200, body: body.to_owned() });
     let received = |body: &str| {
-        let frame = Frame { kind: FrameKind::Text, body: body.to_owned(), message: None };
+        let frame = Frame { kind: FrameKind::Text, body: body.to_owned(), message: None, form: None };
         (1, Some(0), Event::Received(frame))
     };
     let clean = trace([dialled(), log("a connection was refused"), page("{}"), received("{}")]);
@@ -314,7 +314,12 @@ fn a_disclosed_token_is_found() {
 
 fn note(seq: u64) -> Event {
     let message = ClientMessage::Other { kind: "note".into(), payload: json!({ "seq": seq }) };
-    Event::Sent(Frame { kind: FrameKind::Text, body: String::new(), message: Some(Message::Client(message)) })
+    Event::Sent(Frame {
+        kind: FrameKind::Text,
+        body: String::new(),
+        message: Some(Message::Client(message)),
+        form: None,
+    })
 }
 
 /// Numbered messages come in order, each once, to the last; a cut excuses one gap, and no repetition (QUEUE-4).

@@ -6,10 +6,12 @@ use serde_json::Value;
 use super::Finding;
 use crate::pattern::payload;
 use crate::times::Times;
-use crate::trace::{Event, Frame, FrameKind, Trace};
+use crate::trace::{Event, Form, Frame, FrameKind, Trace};
 
 /// What every message of a gateway is.
 const WELL_FORMED: &str = "a JSON text frame with a string `type` and an ISO 8601 `timestamp`";
+/// The same, in a dialect whose frames have a form of their own.
+const AS_DECLARED: &str = "a text frame of the form that the dialect declares";
 
 pub(super) fn well_formed(trace: &Trace, client: &str) -> Result<(), Finding> {
     let mut messages = 0;
@@ -30,13 +32,18 @@ pub(crate) fn ill_formed(index: usize, frame: &Frame) -> Option<Finding> {
     let problem = match frame.kind {
         FrameKind::Ping | FrameKind::Pong | FrameKind::Close => return None,
         FrameKind::Binary | FrameKind::Raw => "a frame that is no text".to_owned(),
+        FrameKind::Text if frame.form.is_some() => match &frame.form {
+            Some(Form::Wrong(problem)) => problem.clone(),
+            Some(Form::Declared) | None => return None,
+        },
         FrameKind::Text => match Envelope::decode(&frame.body) {
             Ok(Envelope { timestamp: Some(_), .. }) => return None,
             Ok(Envelope { timestamp: None, .. }) => "no `timestamp`".to_owned(),
             Err(error) => error.to_string(),
         },
     };
-    Some(Finding::forbidden(WELL_FORMED, problem, [index]))
+    let expected = if frame.form.is_some() { AS_DECLARED } else { WELL_FORMED };
+    Some(Finding::forbidden(expected, problem, [index]))
 }
 
 /// Which published event each received one is: nothing where none is left that it can be.

@@ -16,7 +16,12 @@ fn seen(actor: &str, event: Event) -> Observation {
 }
 
 fn received(actor: &str, message: ServerMessage) -> Observation {
-    let frame = Frame { kind: FrameKind::Text, body: String::new(), message: Some(Message::Server(message)) };
+    let frame = Frame {
+        kind: FrameKind::Text,
+        body: String::new(),
+        message: Some(Message::Server(message)),
+        form: None,
+    };
     seen(actor, Event::Received(frame))
 }
 

@@ -49,6 +49,7 @@ impl Scenario {
         };
         let mut value = file::to_value(self);
         each_text(&mut value, &rename);
+        each_frame(&mut value, &|text| *text = bindings.dialect.respell(text));
         let mut bound = file::from_value(self.id.clone(), value);
         bound.expectations.iter_mut().for_each(|expectation| expectation.declare(bindings.dialect.refusal));
         if let Script::Gateway(script) = &mut bound.script {
@@ -86,6 +87,22 @@ fn each_text(value: &mut Value, change: &impl Fn(&mut String)) {
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Calls `change` on each text that a scripted client sends as it is.
+fn each_frame(value: &mut Value, change: &impl Fn(&mut String)) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(|value| each_frame(value, change)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match value {
+                    Value::String(text) if key == "send_text" || key == "text" => change(text),
+                    value => each_frame(value, change),
+                }
+            }
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -65,7 +65,7 @@ fn status(old: &str, new: &str) -> Event {
 }
 
 fn text(body: &str, message: Option<Message>) -> Frame {
-    Frame { kind: FrameKind::Text, body: body.to_owned(), message }
+    Frame { kind: FrameKind::Text, body: body.to_owned(), message, form: None }
 }
 
 fn from_client(body: &serde_json::Value) -> Frame {
