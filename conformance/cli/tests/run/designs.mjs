@@ -27,11 +27,22 @@ const DESIGNS = {
     read: ({ type, data }) => ({ type, data }),
   },
 };
+// Frames of another form; in the second one pongs have the usual form.
+const plain = { ...DESIGNS.two, queues: [['ws_events', ['#']]] };
+Object.assign(DESIGNS, { framed: { ...plain, framed: true }, 'framed-wrongly': { ...plain, framed: true, pongs: 'usual' } });
 const design = DESIGNS[DESIGN];
 const rooms = new Map();
 const join = (socket, room) => rooms.set(room, (rooms.get(room) ?? new Set()).add(socket));
-const send = (socket, type, payload) =>
-  socket.send(JSON.stringify({ type, payload, timestamp: new Date().toISOString() }));
+const usual = (type, payload) => ({ type, payload, timestamp: new Date().toISOString() });
+const framed = (type, payload) => {
+  if (type === 'subscribed') return { action: 'ok', channel: payload.room };
+  return type === 'pong' && design.pongs ? usual(type) : { action: type, body: payload };
+};
+const send = (socket, type, payload) => socket.send(JSON.stringify((design.framed ? framed : usual)(type, payload)));
+const read = (text) => {
+  const frame = JSON.parse(text);
+  return design.framed ? { type: frame.action, payload: { room: frame.channel } } : frame;
+};
 
 const server = createServer((_, response) => response.writeHead(426).end());
 new WebSocketServer({ server }).on('connection', (socket, request) => {
@@ -43,9 +54,10 @@ new WebSocketServer({ server }).on('connection', (socket, request) => {
   socket.on('error', () => {});
   socket.on('close', () => rooms.forEach((members) => members.delete(socket)));
   socket.on('message', (data) => {
-    const { type, payload } = JSON.parse(data);
+    const { type, payload } = read(data);
     if (type === 'ping') send(socket, 'pong');
     if (type === 'subscribe') { join(socket, payload.room ?? payload.eventType); send(socket, 'subscribed', payload); }
+    if (type === 'unsubscribe') { rooms.get(payload.room)?.delete(socket); send(socket, 'unsubscribed', payload); }
   });
 });
 

@@ -27,6 +27,7 @@ struct Design {
 const CREATED: &str = "gateway/bridge/created-reaches-all";
 const TOPOLOGY: &str = "gateway/bridge/topology";
 const ACKNOWLEDGED: &str = "gateway/bridge/acknowledged";
+const WELL_FORMED: &str = "gateway/messages/well-formed";
 const POISON: &str = "gateway/bridge/poison";
 const PRIVATE: &str = "gateway/bridge/private-events";
 const OF_USERS: &str = "gateway/bridge/user-events";
@@ -140,6 +141,35 @@ const EXCLUSIVE_ELSEWHERE: Design = Design {
     ..EXCLUSIVE
 };
 
+const FRAMED: Design = Design {
+    name: "framed",
+    unacknowledged: "",
+    profile: r#"
+        [dialect.frames]
+        message = '{"action":"{type}","body":"{payload}"}'
+        subscribe = '{"action":"{type}","channel":"{room}"}'
+        unsubscribe = '{"action":"{type}","channel":"{room}"}'
+        subscribed = '{"action":"ok","channel":"{room}"}'
+    "#,
+    verdicts: &[
+        (CREATED, "pass"),
+        (PRIVATE, "pass"),
+        ("gateway/connections/welcome", "pass"),
+        ("gateway/messages/ping", "pass"),
+        (WELL_FORMED, "pass"),
+        ("gateway/rooms/twice-is-once", "pass"),
+    ],
+    shows: "",
+    elsewhere: false,
+};
+/// Its pongs have the seed's form.
+const FRAMED_WRONGLY: Design = Design {
+    name: "framed-wrongly",
+    verdicts: &[("gateway/messages/ping", "fail")],
+    shows: "a text frame of the form that the dialect declares",
+    ..FRAMED
+};
+
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let designs = [
         ("names_differ_at_the_broker", NAMES),
@@ -151,6 +181,8 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
         ("two_queues_of_which_the_other_is_not_acknowledged", UNACKNOWLEDGED),
         ("a_server_named_queue", EXCLUSIVE),
         ("a_server_named_queue_at_another_broker", EXCLUSIVE_ELSEWHERE),
+        ("frames_of_another_form", FRAMED),
+        ("frames_of_another_form_than_declared", FRAMED_WRONGLY),
     ];
     let trial = |(name, design): (&str, Design)| {
         let runtime = Arc::clone(runtime);
