@@ -4,6 +4,7 @@
 //! It plays a scenario of its own, through the same executor as the cases, and reads the trace.
 
 mod dialect;
+mod form;
 mod refusal;
 
 use miette::{Diagnostic, Report, miette};
@@ -57,12 +58,20 @@ async fn gateway(executor: &Executor) -> Result<(), SetupError> {
         return Err(refusal.explained(executor).await);
     }
     let called = Called::by(&executor.profile().events);
-    let mut found = dialect::of_gateway(&trace, &executor.profile().dialect, &called);
+    let declared = &executor.profile().dialect;
+    // Nothing else can be said of frames that cannot be read.
+    if let Some(form) = form::of_gateway(&trace, declared, &called) {
+        return agreement(&[form], SubjectKind::Gateway);
+    }
+    let mut found = match declared.frames {
+        Some(_) => Vec::new(),
+        None => dialect::of_gateway(&trace, declared, &called),
+    };
     let is_unfed = |in_vain: &InVain<'_>| in_vain.label.requirement().to_string() == "BRIDGE-1";
     if let Some(in_vain) = trace.in_vain().filter(|in_vain| found.is_empty() && is_unfed(in_vain)) {
         return Err(unfed(executor, in_vain.detail, &output));
     }
-    if dialect::is_deaf(&trace, &called) {
+    if declared.frames.is_none() && dialect::is_deaf(&trace, &called) {
         found.extend(other_key(executor, &called).await);
     }
     agreement(&found, SubjectKind::Gateway)
@@ -102,7 +111,11 @@ async fn client(executor: &Executor) -> Result<(), SetupError> {
         return Err(SetupError { exit: Exit::Subject, report });
     }
     let called = Called::by(&executor.profile().events);
-    agreement(&dialect::of_client(&trace, &executor.profile().dialect, &called), SubjectKind::Client)
+    let declared = &executor.profile().dialect;
+    if declared.frames.is_some() {
+        return Ok(());
+    }
+    agreement(&dialect::of_client(&trace, declared, &called), SubjectKind::Client)
 }
 
 fn agreement(found: &[Mismatch], subject: SubjectKind) -> Result<(), SetupError> {

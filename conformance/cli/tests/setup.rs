@@ -83,6 +83,13 @@ fn another_dialect_is_reported() {
     );
 }
 
+/// Frames that cannot be read end the run at once, with the first of them and the form that they may have.
+#[test]
+fn frames_of_another_form_are_reported() {
+    let said = ["its first frame is `{\"data\":{", "none has the form", "[dialect] frames = { message = '{"];
+    expect(gateway("dialect = \"event-data\"", SECRET), 2, &said);
+}
+
 /// What it names its subscriptions by is found by trying; what it answers them by is seen.
 #[test]
 fn other_words_for_subscriptions_are_found() {

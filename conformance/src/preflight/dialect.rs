@@ -37,6 +37,10 @@ pub(super) struct Called {
 }
 
 impl Called {
+    pub(super) fn event(&self) -> &str {
+        &self.event
+    }
+
     pub(super) fn by(events: &EventsProfile) -> Self {
         let names = events.names();
         let called = |kind: &str| names.get(kind).map_or(kind, String::as_str).to_owned();
