@@ -3,6 +3,7 @@
 mod builtin;
 mod frames;
 mod template;
+mod token_place;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -13,6 +14,7 @@ use crate::{CloseCode, Timestamp};
 
 pub use frames::Frames;
 pub use template::{Template, TemplateError};
+pub use token_place::{TokenPlace, TokenPlaceError};
 
 /// The spelling of the wire. The default is the seed's; a file gives a built-in one's name, or only what differs from the default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,18 +103,6 @@ pub enum Heartbeat {
     Control,
     /// By messages of the dialect's ping type.
     Message,
-}
-
-/// Where the token travels in the upgrade request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TokenPlace {
-    /// `?token=…`, percent-encoded (DIAL-1, AUTH-4).
-    Query,
-    /// `Authorization: Bearer …`
-    Bearer,
-    /// `Sec-WebSocket-Protocol: …`; the gateway selects it in its answer.
-    Subprotocol,
 }
 
 /// How a refused token looks: `http-401` or another status, `close-4401` or another code.

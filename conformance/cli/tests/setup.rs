@@ -66,11 +66,10 @@ fn a_wrong_secret_is_reported() {
 
 #[test]
 fn another_place_of_the_token_is_found() {
-    expect(
-        gateway("[dialect]\ntoken = \"bearer\"", SECRET),
-        4,
-        &["did you mean `dialect.token = \"bearer\"`"],
-    );
+    for place in ["bearer", "subprotocol:bearer", "subprotocol", "query:access_token", "cookie:token"] {
+        let meant = format!("did you mean `dialect.token = \"{place}\"`");
+        expect(gateway(&format!("[dialect]\ntoken = \"{place}\""), SECRET), 4, &[&meant]);
+    }
 }
 
 #[test]
@@ -87,7 +86,8 @@ fn another_dialect_is_reported() {
 #[test]
 fn frames_of_another_form_are_reported() {
     let said = ["its first frame is `{\"data\":{", "none has the form", "[dialect] frames = { message = '{"];
-    expect(gateway("dialect = \"event-data\"", SECRET), 2, &said);
+    let server = r#"dialect = { frames = { message = '{"event":"{type}","data":"{payload}"}' } }"#;
+    expect(gateway(server, SECRET), 2, &said);
 }
 
 /// What it names its subscriptions by is found by trying; what it answers them by is seen.

@@ -118,11 +118,17 @@ async fn other_path(executor: &Executor, declared: &str) -> Option<String> {
 /// Another place for the token that is accepted.
 async fn other_place(executor: &Executor) -> Option<String> {
     let places = [
-        (TokenPlace::Query, "query"),
-        (TokenPlace::Bearer, "bearer"),
-        (TokenPlace::Subprotocol, "subprotocol"),
+        TokenPlace::Query,
+        TokenPlace::Bearer,
+        TokenPlace::SubprotocolAfter("bearer".to_owned()),
+        TokenPlace::Subprotocol,
+        TokenPlace::QueryAs("access_token".to_owned()),
+        TokenPlace::QueryAs("jwt".to_owned()),
+        TokenPlace::Cookie("token".to_owned()),
+        TokenPlace::Cookie("access_token".to_owned()),
     ];
-    for (place, name) in places {
+    for place in places {
+        let name = place.to_string();
         let mut profile = executor.profile().clone();
         if profile.dialect.token == place {
             continue;

@@ -61,6 +61,7 @@ impl Dialect {
             },
             // Frames as NestJS and many others have them, with rooms beside the data, and nothing but what is needed.
             "event-data" => Self {
+                token: TokenPlace::SubprotocolAfter("bearer".to_owned()),
                 frames: Some(Frames {
                     message: form(r#"{"event":"{type}","data":"{payload}","id":"{id}"}"#),
                     subscribe: Some(form(r#"{"event":"{type}","room":"{room}","id":"{id}"}"#)),

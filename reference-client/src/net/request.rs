@@ -6,7 +6,7 @@ use tokio_tungstenite::tungstenite;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::handshake::client::Request;
 use tungstenite::http::HeaderValue;
-use tungstenite::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
+use tungstenite::http::header::{AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL};
 use url::Url;
 
 /// What a token keeps in a query: letters, digits, and the other unreserved characters (RFC 3986 section 2.3).
@@ -21,10 +21,10 @@ pub(super) struct RequestError;
 pub(super) fn upgrade(url: &Url, token: &str, dialect: &Dialect) -> Result<Request, RequestError> {
     let mut url = url.clone();
     let encoded = encoded(token);
-    if dialect.token == TokenPlace::Query {
+    if let Some(name) = dialect.token.parameter() {
         let query = match url.query() {
-            Some(query) if !query.is_empty() => format!("{query}&token={encoded}"),
-            _ => format!("token={encoded}"),
+            Some(query) if !query.is_empty() => format!("{query}&{name}={encoded}"),
+            _ => format!("{name}={encoded}"),
         };
         url.set_query(Some(&query));
     }
@@ -34,8 +34,15 @@ pub(super) fn upgrade(url: &Url, token: &str, dialect: &Dialect) -> Result<Reque
         value.set_sensitive(true);
         Ok(value)
     };
-    match dialect.token {
-        TokenPlace::Query => {}
+    match &dialect.token {
+        TokenPlace::Query | TokenPlace::QueryAs(_) => {}
+        TokenPlace::Cookie(name) => {
+            request.headers_mut().insert(COOKIE, secret(format!("{name}={encoded}"))?);
+        }
+        TokenPlace::SubprotocolAfter(name) => {
+            let offered = secret(format!("{name}, {encoded}"))?;
+            request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, offered);
+        }
         TokenPlace::Bearer => {
             request.headers_mut().insert(AUTHORIZATION, secret(format!("Bearer {encoded}"))?);
         }
@@ -65,6 +72,8 @@ mod tests {
     fn the_token_joins_the_query() {
         let with = request("ws://h:1/ws?v=7", TokenPlace::Query);
         assert_eq!(with.uri().to_string(), "ws://h:1/ws?v=7&token=a%2Bb%2Fc%20d");
+        let named = request("ws://h:1/ws", TokenPlace::QueryAs("access_token".to_owned()));
+        assert_eq!(named.uri().query(), Some("access_token=a%2Bb%2Fc%20d"));
         let without = request("ws://h:1/ws", TokenPlace::Query);
         assert_eq!(without.uri().query(), Some("token=a%2Bb%2Fc%20d"));
     }
@@ -78,6 +87,14 @@ mod tests {
         assert_eq!(
             request("ws://h/ws", TokenPlace::Subprotocol).headers()[SEC_WEBSOCKET_PROTOCOL],
             "a%2Bb%2Fc%20d"
+        );
+        let listed = request("ws://h/ws", TokenPlace::SubprotocolAfter("bearer".to_owned()));
+        assert_eq!(listed.headers()[SEC_WEBSOCKET_PROTOCOL], "bearer, a%2Bb%2Fc%20d");
+        let cookie = request("ws://h/ws", TokenPlace::Cookie("sid".to_owned()));
+        assert_eq!(cookie.headers()[COOKIE], "sid=a%2Bb%2Fc%20d");
+        assert!(
+            listed.headers()[SEC_WEBSOCKET_PROTOCOL].is_sensitive()
+                && cookie.headers()[COOKIE].is_sensitive()
         );
     }
 }

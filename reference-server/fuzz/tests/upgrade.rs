@@ -32,8 +32,14 @@ fn upgrade_requests() {
         );
         assert!(bytes.ends_with(&body));
         assert_eq!(again, head);
-        for place in [TokenPlace::Query, TokenPlace::Bearer, TokenPlace::Subprotocol] {
-            let _ = head.token(place);
+        let named = [
+            TokenPlace::QueryAs("t".to_owned()),
+            TokenPlace::Cookie("t".to_owned()),
+            TokenPlace::SubprotocolAfter("t".to_owned()),
+        ];
+        for place in named.into_iter().chain([TokenPlace::Query, TokenPlace::Bearer, TokenPlace::Subprotocol])
+        {
+            let _ = head.token(&place);
         }
         if let Ok(handshake) = Handshake::read(&head) {
             granted(&Handshake { subprotocol: head.field("sec-websocket-protocol"), ..handshake });

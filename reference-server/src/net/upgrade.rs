@@ -34,7 +34,7 @@ pub(super) async fn upgrade(
     let dialect = &shared.config.gateway.dialect;
     let rules = UpgradeRules {
         allowed_origins: &shared.config.allowed_origins,
-        token: dialect.token,
+        token: &dialect.token,
         refusal: dialect.refusal,
     };
     let unix_s = u64::try_from((shared.wall)().unix_ms() / 1000).unwrap_or_default();

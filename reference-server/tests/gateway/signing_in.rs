@@ -78,15 +78,22 @@ async fn the_token_has_its_place() {
     let token = token("ann", Role::Customer);
     let bearer = format!("Authorization: Bearer {token}\r\n");
     let subprotocol = format!("Sec-WebSocket-Protocol: {token}\r\n");
-    for (place, lines, other) in
-        [(TokenPlace::Bearer, &bearer, &subprotocol), (TokenPlace::Subprotocol, &subprotocol, &bearer)]
-    {
+    let listed = format!("Sec-WebSocket-Protocol: bearer, {token}\r\n");
+    let cookie = format!("Cookie: lang=en; sid={token}\r\n");
+    for (place, lines, other) in [
+        (TokenPlace::Bearer, &bearer, &subprotocol),
+        (TokenPlace::Subprotocol, &subprotocol, &bearer),
+        (TokenPlace::SubprotocolAfter("bearer".to_owned()), &listed, &subprotocol),
+        (TokenPlace::Cookie("sid".to_owned()), &cookie, &bearer),
+    ] {
         let mut config = config();
-        config.gateway.dialect.token = place;
+        config.gateway.dialect.token = place.clone();
         let (_gateway, address) = start(config).await;
         let head = Wire::connect(address).await.request(&upgrade_request("/ws", lines)).await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{place:?}: {head}");
         assert_eq!(head.contains(&subprotocol), place == TokenPlace::Subprotocol, "{head}");
+        let is_listed = matches!(place, TokenPlace::SubprotocolAfter(_));
+        assert_eq!(head.contains("Sec-WebSocket-Protocol: bearer\r\n"), is_listed, "{head}");
         let head = Wire::connect(address).await.request(&upgrade_request("/ws", other)).await;
         assert!(head.starts_with("HTTP/1.1 401 "), "{place:?}: {head}");
     }

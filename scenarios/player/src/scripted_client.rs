@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
-use protocol::{ClientMessage, TokenPlace};
+use protocol::ClientMessage;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -217,20 +217,18 @@ impl ScriptedClient {
         let email = format!("{}@example.org", self.user_id);
         let bearer = Bearer { user_id: &self.user_id, email: &email, role: self.spec.role };
         let now_s = (setting.unix_ms)().div_euclid(1000);
-        let place = setting.dialect.token;
-        let encode = |token: String| match (self.spec.token.percent_encode_all, place) {
+        let place = setting.dialect.token.clone();
+        let encode = |token: String| match (self.spec.token.percent_encode_all, place.parameter()) {
             (true, _) => token.bytes().map(|byte| format!("%{byte:02X}")).collect(),
-            (false, TokenPlace::Query) => utf8_percent_encode(&token, IN_QUERY).to_string(),
-            (false, TokenPlace::Bearer | TokenPlace::Subprotocol) => {
-                utf8_percent_encode(&token, IN_HEADER).to_string()
-            }
+            (false, Some(_)) => utf8_percent_encode(&token, IN_QUERY).to_string(),
+            (false, None) => utf8_percent_encode(&token, IN_HEADER).to_string(),
         };
         let first = self.token.take();
         let token = first.or_else(|| self.spec.token.mint(&bearer, &setting.issuer, now_s));
         if self.spec.token.same_again {
             self.token.clone_from(&token);
         }
-        let token = token.map(|token| (place, encode(token)));
+        let token = token.map(|token| (place.clone(), encode(token)));
         let path = self.spec.path_on(&setting.path);
         UpgradeRequest {
             host,

@@ -50,6 +50,8 @@ pub struct ReceivedRequest {
     pub subprotocol: Option<String>,
     /// The `Authorization`.
     pub authorization: Option<String>,
+    /// The `Cookie`.
+    pub cookies: Option<String>,
     /// What was read behind the head.
     pub leftover: Vec<u8>,
 }
@@ -133,6 +135,11 @@ impl UpgradeRequest {
         }
         match &self.token {
             Some((TokenPlace::Query, token)) => path += &format!("?token={token}"),
+            Some((TokenPlace::QueryAs(name), token)) => path += &format!("?{name}={token}"),
+            Some((TokenPlace::Cookie(name), token)) => fields.push(("Cookie", format!("{name}={token}"))),
+            Some((TokenPlace::SubprotocolAfter(name), token)) => {
+                fields.push(("Sec-WebSocket-Protocol", format!("{name}, {token}")));
+            }
             Some((TokenPlace::Bearer, token)) => fields.push(("Authorization", format!("Bearer {token}"))),
             Some((TokenPlace::Subprotocol, token)) => fields.push(("Sec-WebSocket-Protocol", token.clone())),
             None => {}
@@ -163,6 +170,7 @@ impl ReceivedRequest {
             key: field(request.headers, "sec-websocket-key"),
             subprotocol: field(request.headers, "sec-websocket-protocol"),
             authorization: field(request.headers, "authorization"),
+            cookies: field(request.headers, "cookie"),
             leftover,
         })
     }
@@ -174,7 +182,8 @@ impl ReceivedRequest {
     pub async fn accept(&self, stream: &mut (impl AsyncWrite + Unpin), dialect: &Dialect) -> io::Result<()> {
         let no_key = || io::Error::new(io::ErrorKind::InvalidData, "the request asks for no upgrade");
         let mut head = granted(self.key.as_ref().ok_or_else(no_key)?);
-        if let (TokenPlace::Subprotocol, Some(subprotocol)) = (dialect.token, &self.subprotocol) {
+        let offered = self.subprotocol.as_deref();
+        if let Some((_, subprotocol)) = offered.and_then(|offered| dialect.token.of_subprotocols(offered)) {
             head += &format!("Sec-WebSocket-Protocol: {subprotocol}\r\n");
         }
         stream.write_all((head + "\r\n").as_bytes()).await
@@ -194,10 +203,22 @@ impl ReceivedRequest {
     pub fn parameters(&self, dialect: &Dialect) -> Vec<(String, String)> {
         let mut parameters: Vec<_> =
             url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect();
-        let token = match dialect.token {
+        let token = match &dialect.token {
             TokenPlace::Query => None,
+            TokenPlace::QueryAs(declared) => {
+                for (name, _) in parameters.iter_mut().filter(|(name, _)| name == declared) {
+                    "token".clone_into(name);
+                }
+                None
+            }
+            TokenPlace::Cookie(_) => {
+                self.cookies.as_deref().and_then(|field| dialect.token.of_cookies(field))
+            }
             TokenPlace::Bearer => self.authorization.as_deref().and_then(|text| text.strip_prefix("Bearer ")),
-            TokenPlace::Subprotocol => self.subprotocol.as_deref(),
+            TokenPlace::Subprotocol | TokenPlace::SubprotocolAfter(_) => {
+                let offered = self.subprotocol.as_deref();
+                offered.and_then(|offered| dialect.token.of_subprotocols(offered)).map(|(token, _)| token)
+            }
         };
         let decoded = token.map(|token| percent_decode_str(token).decode_utf8_lossy().into_owned());
         parameters.extend(decoded.map(|token| ("token".to_owned(), token)));
@@ -284,13 +305,19 @@ mod tests {
     /// The two ends understand each other wherever the token travels, and bytes sent right behind the head are not lost.
     #[tokio::test]
     async fn both_ends_agree() {
-        for place in [TokenPlace::Query, TokenPlace::Bearer, TokenPlace::Subprotocol] {
+        let named = [
+            TokenPlace::QueryAs("access_token".to_owned()),
+            TokenPlace::Cookie("sid".to_owned()),
+            TokenPlace::SubprotocolAfter("bearer".to_owned()),
+        ];
+        for place in named.into_iter().chain([TokenPlace::Query, TokenPlace::Bearer, TokenPlace::Subprotocol])
+        {
             agree(place).await;
         }
     }
 
     async fn agree(place: TokenPlace) {
-        let dialect = Dialect { token: place, ..Dialect::default() };
+        let dialect = Dialect { token: place.clone(), ..Dialect::default() };
         let (mut near, mut far) = tokio::io::duplex(4096);
         let request = UpgradeRequest {
             host: "h".into(),

@@ -68,14 +68,21 @@ impl Head {
     }
 
     /// The token, still percent-encoded (AUTH-4).
-    pub fn token(&self, place: TokenPlace) -> Option<&str> {
+    pub fn token(&self, place: &TokenPlace) -> Option<&str> {
         let found = match place {
-            TokenPlace::Query => self.query.split('&').find_map(|pair| pair.strip_prefix("token=")),
+            TokenPlace::Query | TokenPlace::QueryAs(_) => {
+                let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+                pairs.find(|(name, _)| Some(*name) == place.parameter()).map(|(_, token)| token)
+            }
             TokenPlace::Bearer => self.field("authorization").and_then(|value| {
                 let (scheme, token) = value.split_once(' ')?;
                 scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
             }),
-            TokenPlace::Subprotocol => self.field("sec-websocket-protocol").map(str::trim),
+            TokenPlace::Cookie(_) => self.field("cookie").and_then(|cookies| place.of_cookies(cookies)),
+            TokenPlace::Subprotocol | TokenPlace::SubprotocolAfter(_) => {
+                let offered = self.field("sec-websocket-protocol");
+                offered.and_then(|offered| place.of_subprotocols(offered)).map(|(token, _)| token)
+            }
         };
         found.filter(|token| !token.is_empty())
     }
@@ -128,11 +135,11 @@ mod tests {
                 "GET /ws?{query} HTTP/1.1\r\nAuthorization: bearer x.y\r\nSec-WebSocket-Protocol: p.q\r\n\r\n"
             ))
         };
-        assert_eq!(head("a=1&token=t.u").token(TokenPlace::Query), Some("t.u"));
-        assert_eq!(head("mytoken=t").token(TokenPlace::Query), None);
-        assert_eq!(head("token=").token(TokenPlace::Query), None);
-        assert_eq!(head("token=t").token(TokenPlace::Bearer), Some("x.y"));
-        assert_eq!(head("token=t").token(TokenPlace::Subprotocol), Some("p.q"));
+        assert_eq!(head("a=1&token=t.u").token(&TokenPlace::Query), Some("t.u"));
+        assert_eq!(head("mytoken=t").token(&TokenPlace::Query), None);
+        assert_eq!(head("token=").token(&TokenPlace::Query), None);
+        assert_eq!(head("token=t").token(&TokenPlace::Bearer), Some("x.y"));
+        assert_eq!(head("token=t").token(&TokenPlace::Subprotocol), Some("p.q"));
     }
 
     /// HTTP/1.0, `Connection: close` and a body end a connection after its answer.

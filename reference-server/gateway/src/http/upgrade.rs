@@ -16,7 +16,7 @@ pub struct UpgradeRules<'a> {
     /// The origins that pages may connect from; with none, any (AUTH-10).
     pub allowed_origins: &'a [String],
     /// Where the token stands.
-    pub token: TokenPlace,
+    pub token: &'a TokenPlace,
     /// How a refused token is answered.
     pub refusal: Refusal,
 }
@@ -155,7 +155,9 @@ pub fn decide<'a, P, E>(
     {
         return Err(refused(UpgradeError::Origin, Status::FORBIDDEN));
     }
-    let subprotocol = head.field("sec-websocket-protocol").filter(|_| rules.token == TokenPlace::Subprotocol);
+    let offered = head.field("sec-websocket-protocol");
+    let agreed = offered.and_then(|offered| rules.token.of_subprotocols(offered));
+    let subprotocol = agreed.map(|(_, subprotocol)| subprotocol);
     let handshake = Handshake { subprotocol, ..handshake };
     let signed_in = match head.token(rules.token) {
         Some(token) => verify(token).map_err(UpgradeError::Token),

@@ -1,0 +1,136 @@
+//! Where the token travels in the upgrade request.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Where the token travels, as a file writes it: `query`, `query:NAME`, `bearer`, `cookie:NAME`, `subprotocol`, `subprotocol:NAME`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum TokenPlace {
+    /// `?token=…`, percent-encoded (DIAL-1, AUTH-4).
+    Query,
+    /// The same under another name.
+    QueryAs(String),
+    /// `Authorization: Bearer …`
+    Bearer,
+    /// `Cookie: NAME=…` (RFC 6265 section 4.2).
+    Cookie(String),
+    /// `Sec-WebSocket-Protocol: …`; the gateway selects it in its answer.
+    Subprotocol,
+    /// `Sec-WebSocket-Protocol: NAME, …`; the gateway selects the name, so that the token does not come back.
+    SubprotocolAfter(String),
+}
+
+/// A place that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no place for a token: write `query` or `query:NAME`, `bearer`, `cookie:NAME`, `subprotocol` or `subprotocol:NAME`"
+)]
+pub struct TokenPlaceError(String);
+
+impl TokenPlace {
+    /// The name of the query parameter that it is, where it is one.
+    pub fn parameter(&self) -> Option<&str> {
+        match self {
+            Self::Query => Some("token"),
+            Self::QueryAs(name) => Some(name),
+            Self::Bearer | Self::Cookie(_) | Self::Subprotocol | Self::SubprotocolAfter(_) => None,
+        }
+    }
+
+    /// The token, and the subprotocol that is agreed to, in a `Sec-WebSocket-Protocol` field of a request.
+    pub fn of_subprotocols<'a>(&self, field: &'a str) -> Option<(&'a str, &'a str)> {
+        match self {
+            Self::Subprotocol => Some((field.trim(), field.trim())),
+            Self::SubprotocolAfter(name) => {
+                let mut offered = field.split(',').map(str::trim);
+                let named = offered.find(|offer| offer == name)?;
+                Some((offered.next()?, named))
+            }
+            Self::Query | Self::QueryAs(_) | Self::Bearer | Self::Cookie(_) => None,
+        }
+    }
+
+    /// The token in a `Cookie` field of a request.
+    pub fn of_cookies<'a>(&self, field: &'a str) -> Option<&'a str> {
+        let Self::Cookie(name) = self else { return None };
+        let mut pairs = field.split(';').filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(found, _)| found == name).map(|(_, value)| value)
+    }
+}
+
+impl TryFrom<String> for TokenPlace {
+    type Error = TokenPlaceError;
+
+    fn try_from(text: String) -> Result<Self, TokenPlaceError> {
+        // A name is a token of RFC 9110, section 5.6.2: whatever else would break the request.
+        let is_part = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        let named = |name: &str| !name.is_empty() && name.bytes().all(is_part);
+        match text.split_once(':') {
+            None => match text.as_str() {
+                "query" => Ok(Self::Query),
+                "bearer" => Ok(Self::Bearer),
+                "subprotocol" => Ok(Self::Subprotocol),
+                _ => Err(TokenPlaceError(text)),
+            },
+            Some(("query", "token")) => Ok(Self::Query),
+            Some(("query", name)) if named(name) => Ok(Self::QueryAs(name.to_owned())),
+            Some(("cookie", name)) if named(name) => Ok(Self::Cookie(name.to_owned())),
+            Some(("subprotocol", name)) if named(name) => Ok(Self::SubprotocolAfter(name.to_owned())),
+            Some(_) => Err(TokenPlaceError(text)),
+        }
+    }
+}
+
+impl From<TokenPlace> for String {
+    fn from(place: TokenPlace) -> Self {
+        place.to_string()
+    }
+}
+
+impl fmt::Display for TokenPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Query => f.write_str("query"),
+            Self::QueryAs(name) => write!(f, "query:{name}"),
+            Self::Bearer => f.write_str("bearer"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+            Self::Subprotocol => f.write_str("subprotocol"),
+            Self::SubprotocolAfter(name) => write!(f, "subprotocol:{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each place is read as it is written; what is none says what there is.
+    #[test]
+    fn places_are_read_as_they_are_written() {
+        for text in
+            ["query", "query:access_token", "bearer", "cookie:sid", "subprotocol", "subprotocol:bearer"]
+        {
+            assert_eq!(TokenPlace::try_from(text.to_owned()).unwrap().to_string(), text);
+        }
+        for text in ["", "header", "bearer:x", "query:", "cookie:a b", "subprotocol:a,b", "query:a&b\r\nX: y"]
+        {
+            let error = TokenPlace::try_from(text.to_owned()).unwrap_err().to_string();
+            assert!(error.contains(text) && error.contains("`cookie:NAME`"), "{error}");
+        }
+    }
+
+    /// A list has the token behind the name, and the name alone is agreed to.
+    #[test]
+    fn lists_and_cookies_hold_a_token() {
+        let after = TokenPlace::SubprotocolAfter("bearer".to_owned());
+        assert_eq!(after.of_subprotocols("json, bearer ,a.b.c"), Some(("a.b.c", "bearer")));
+        assert_eq!(after.of_subprotocols("bearer"), None);
+        assert_eq!(after.of_subprotocols("a.b.c"), None);
+        assert_eq!(TokenPlace::Subprotocol.of_subprotocols(" a.b.c "), Some(("a.b.c", "a.b.c")));
+        let cookie = TokenPlace::Cookie("sid".to_owned());
+        assert_eq!(cookie.of_cookies("a=1; sid=x=y; b=2"), Some("x=y"));
+        assert_eq!(cookie.of_cookies("asid=1"), None);
+    }
+}
