@@ -48,7 +48,7 @@ pub struct Dialect {
     pub user_key: String,
     /// The form of each frame, where it is not the seed's envelope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub frames: Option<Frames>,
+    pub frames: Option<Box<Frames>>,
 }
 
 /// How events are wrapped.

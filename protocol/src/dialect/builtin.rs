@@ -62,7 +62,7 @@ impl Dialect {
             // Frames as NestJS and many others have them, with rooms beside the data, and nothing but what is needed.
             "event-data" => Self {
                 token: TokenPlace::SubprotocolAfter("bearer".to_owned()),
-                frames: Some(Frames {
+                frames: Some(Box::new(Frames {
                     message: form(r#"{"event":"{type}","data":"{payload}","id":"{id}"}"#),
                     subscribe: Some(form(r#"{"event":"{type}","room":"{room}","id":"{id}"}"#)),
                     unsubscribe: Some(form(r#"{"event":"{type}","room":"{room}","id":"{id}"}"#)),
@@ -70,7 +70,7 @@ impl Dialect {
                         r#"{"event":"exception","data":{"status":"{code}","message":"{message}"},"id":"{id}"}"#,
                     )),
                     ..Frames::default()
-                }),
+                })),
                 ..seed
             },
             _ => return Err(DialectError::Unknown { name: name.to_owned() }),
