@@ -193,13 +193,34 @@ pub enum DialectError {
         reason: String,
     },
     /// What is written by one template is read by another.
-    #[error("dialect.frames: `{frame}` of {side} is read as another message than it is, or as none")]
+    #[error(
+        "dialect.frames.{key}: the frame `{frame}` of {side} is a `{form}`, but would be read as `{read_as}`: give the two different forms"
+    )]
     Frame {
+        /// The key of its template.
+        key: &'static str,
+        /// What it is.
+        form: &'static str,
+        /// What it would be read as.
+        read_as: &'static str,
         /// Who sends it.
         side: &'static str,
         /// The frame.
         frame: String,
     },
+    /// A template has no place for what its message must say.
+    #[error("dialect.frames.{key} has no place for {parts}, without which the message means nothing")]
+    Lacks {
+        /// The key of the template.
+        key: &'static str,
+        /// What it needs one of.
+        parts: String,
+    },
+    /// The welcome has a form, and is not sent.
+    #[error(
+        "dialect.frames.welcome says what the welcome is like, but dialect.welcome says that there is none"
+    )]
+    NoWelcome,
     /// Two message types have one name, so they cannot be distinguished.
     #[error("dialect: `{name}` names two different messages")]
     Ambiguous {

@@ -375,8 +375,8 @@ impl MessagePattern {
 
     fn matches(&self, frame: &Frame) -> bool {
         let named = |message: &Message| {
-            self.name.as_ref().is_none_or(|name| name == message.name())
-                && (self.any.is_empty() || self.any.iter().any(|name| name == message.name()))
+            self.name.as_ref().is_none_or(|name| message.is_called(name))
+                && (self.any.is_empty() || self.any.iter().any(|name| message.is_called(name)))
         };
         let needs_message = self.name.is_some() || !self.any.is_empty();
         self.frame.is_none_or(|kind| kind == frame.kind)

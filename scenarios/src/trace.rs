@@ -451,4 +451,18 @@ impl Message {
             Self::Unreadable(_) => "unreadable",
         }
     }
+
+    /// Whether it is what scenarios call by this name. An event that happens to be called `pong` is no pong.
+    pub fn is_called(&self, name: &str) -> bool {
+        let is_taken = match self {
+            Self::Client(ClientMessage::Other { .. }) => {
+                ["ping", "pong", "subscribe", "unsubscribe"].contains(&name)
+            }
+            Self::Server(ServerMessage::Event { .. }) => {
+                ["ping", "pong", "welcome", "subscribed", "unsubscribed", "error"].contains(&name)
+            }
+            _ => false,
+        };
+        !is_taken && self.name() == name
+    }
 }

@@ -64,6 +64,23 @@ enum Form {
     Other,
 }
 
+impl Form {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ping => "ping",
+            Self::Pong => "pong",
+            Self::Subscribe => "subscribe",
+            Self::Unsubscribe => "unsubscribe",
+            Self::Subscribed => "subscribed",
+            Self::Unsubscribed => "unsubscribed",
+            Self::Welcome => "welcome",
+            Self::Error => "error",
+            Self::Event => "event",
+            Self::Other => "message",
+        }
+    }
+}
+
 /// What clients send, the most particular first.
 const CLIENT: [Form; 5] = [Form::Ping, Form::Pong, Form::Subscribe, Form::Unsubscribe, Form::Other];
 /// What gateways send, the most particular first.
@@ -105,11 +122,15 @@ impl Frames {
         own.as_ref().unwrap_or(&self.message)
     }
 
-    /// Every frame is read as what it was written as.
+    /// Every frame has the parts that its meaning needs, and is read as what it was written as.
     ///
     /// # Errors
     /// Names the first that is not.
     pub(super) fn check(&self, dialect: &Dialect) -> Result<(), DialectError> {
+        if self.welcome.is_some() && dialect.welcome_type().is_none() {
+            return Err(DialectError::NoWelcome);
+        }
+        CLIENT.into_iter().chain(SERVER).try_for_each(|form| self.check_parts(form))?;
         let sides = [(&CLIENT[..], "a client"), (&SERVER[..], "a gateway")];
         for (side, forms) in sides.map(|(forms, side)| (side, forms)) {
             for form in forms {
@@ -119,11 +140,63 @@ impl Frames {
                 let frame = self.template(*form).write(&dialect.sample(*form));
                 match self.open(dialect, forms, &frame) {
                     Some((found, _)) if found == *form => {}
-                    _ => return Err(DialectError::Frame { side, frame }),
+                    found => {
+                        let (key, form) = (self.key(*form), form.name());
+                        let read_as = found.map_or("none", |(found, _)| found.name());
+                        return Err(DialectError::Frame { key, form, read_as, side, frame });
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    fn check_parts(&self, form: Form) -> Result<(), DialectError> {
+        let needed: &[&[Part]] = match form {
+            Form::Ping | Form::Pong => &[],
+            Form::Subscribe | Form::Unsubscribe | Form::Subscribed | Form::Unsubscribed => {
+                &[&[Part::Room, Part::Payload]]
+            }
+            Form::Welcome => &[&[Part::User, Part::Payload]],
+            Form::Error => &[&[Part::Code, Part::Payload]],
+            Form::Event | Form::Other => &[&[Part::Type], &[Part::Payload]],
+        };
+        let template = self.template(form);
+        let lacking = needed.iter().find(|parts| !parts.iter().any(|part| template.has(*part)));
+        lacking.map_or(Ok(()), |parts| {
+            Err(DialectError::Lacks { key: self.key(form), parts: Part::either(parts) })
+        })
+    }
+
+    /// The key of the template that a form has.
+    fn key(&self, form: Form) -> &'static str {
+        let is_own = match form {
+            Form::Ping => self.ping.is_some(),
+            Form::Pong => self.pong.is_some(),
+            Form::Subscribe => self.subscribe.is_some(),
+            Form::Unsubscribe => self.unsubscribe.is_some(),
+            Form::Subscribed => self.subscribed.is_some(),
+            Form::Unsubscribed => self.unsubscribed.is_some(),
+            Form::Welcome => self.welcome.is_some(),
+            Form::Error => self.error.is_some(),
+            Form::Event => self.event.is_some(),
+            Form::Other => false,
+        };
+        if is_own { form.name() } else { Form::Other.name() }
+    }
+
+    /// The template that a frame should have had which counts as an event, or as what an application sends: its name is that of a
+    /// message that has a form of its own.
+    fn should_be(
+        &self,
+        dialect: &Dialect,
+        forms: &[Form],
+        found: Form,
+        parts: &Parts,
+    ) -> Option<DecodeError> {
+        let kind = parts.text(Part::Type).filter(|_| matches!(found, Form::Event | Form::Other))?;
+        let named = forms.iter().find(|form| dialect.name(**form) == Some(kind.as_str()))?;
+        Some(DecodeError::Unlike { expected: self.template(*named).to_string() })
     }
 
     /// What a frame is, and its parts.
@@ -244,6 +317,9 @@ impl Frames {
         frame: &str,
     ) -> Result<Decoded<ClientMessage>, DecodeError> {
         let (form, parts) = self.open(dialect, &CLIENT, frame).ok_or_else(|| self.unlike())?;
+        if let Some(error) = self.should_be(dialect, &CLIENT, form, &parts) {
+            return Err(error);
+        }
         let target = || match self.target(form, &parts, dialect) {
             Some(name) => name,
             None => dialect.subscribe.target(
@@ -268,6 +344,9 @@ impl Frames {
         frame: &str,
     ) -> Result<Decoded<ServerMessage>, DecodeError> {
         let (form, parts) = self.open(dialect, &SERVER, frame).ok_or_else(|| self.unlike())?;
+        if let Some(error) = self.should_be(dialect, &SERVER, form, &parts) {
+            return Err(error);
+        }
         let shape = || DecodeError::Payload { kind: kind(dialect, form, &parts) };
         let target = || match self.target(form, &parts, dialect) {
             Some(name) => name,
@@ -345,6 +424,9 @@ impl Frames {
         let Some((form, parts)) = self.open(dialect, &SERVER, frame) else {
             return Some(self.unlike().to_string());
         };
+        if let Some(error) = self.should_be(dialect, &SERVER, form, &parts) {
+            return Some(error.to_string());
+        }
         let stamp = || Timestamp::parse(&parts.text(Part::Timestamp)?).ok();
         let lacks_stamp = self.template(form).has(Part::Timestamp) && stamp().is_none();
         lacks_stamp.then(|| "no ISO 8601 timestamp where its template has one".to_owned())

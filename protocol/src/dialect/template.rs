@@ -100,6 +100,12 @@ impl Part {
         Self::ALL.map(|(_, name)| format!("`{{{name}}}`")).join(", ")
     }
 
+    /// Any of these parts, for people.
+    pub(super) fn either(parts: &[Self]) -> String {
+        let names = Self::ALL.iter().filter(|(part, _)| parts.contains(part));
+        names.map(|(_, name)| format!("`{{{name}}}`")).collect::<Vec<_>>().join(" or ")
+    }
+
     /// Whether a frame without it is still one of the template.
     fn may_be_missing(self) -> bool {
         matches!(self, Self::Payload | Self::Timestamp | Self::Id | Self::Room)

@@ -223,8 +223,35 @@ fn ambiguous_frames_are_refused() {
         dialect.check().map_err(|error| error.to_string())
     };
     let same = check("subscribed = '{\"ok\":\"{room}\"}'\nunsubscribed = '{\"ok\":\"{room}\"}'");
-    assert!(same.unwrap_err().contains(r#"`{"ok":"a:room"}` of a gateway"#));
-    assert!(check("message = '{\"data\":\"{payload}\"}'").is_err(), "nothing says what it is");
-    assert!(check("pong = \"2\"\nping = \"2\"").is_err());
+    let same = same.unwrap_err();
+    assert!(same.contains("frames.unsubscribed") && same.contains("read as `subscribed`"), "{same}");
+    assert!(
+        check("pong = \"2\"\nping = \"2\"").unwrap_err().contains("is a `pong`, but would be read as `ping`")
+    );
+    for (frames, lacks) in [
+        ("message = '{\"data\":\"{payload}\"}'", "frames.message has no place for `{type}`"),
+        ("message = '{\"event\":\"{type}\"}'", "`{payload}`"),
+        ("subscribe = '{\"event\":\"join\"}'", "frames.subscribe has no place for `{payload}` or `{room}`"),
+        ("error = '{\"event\":\"no\"}'", "`{payload}` or `{code}`"),
+        (
+            "event = '{\"event\":\"message\",\"data\":\"{payload}\"}'",
+            "frames.event has no place for `{type}`",
+        ),
+    ] {
+        assert!(check(frames).unwrap_err().contains(lacks), "{frames}");
+    }
     assert_eq!(check("pong = \"3\"\nping = \"2\""), Ok(()));
+}
+
+/// A frame that has the name of a message with a form of its own, and another form, is no event of that name.
+#[test]
+fn a_message_in_another_form_is_no_event() {
+    let unlike = |dialect: &Dialect, text: &str, expected: &str| {
+        let error = dialect.decode_server(text).unwrap_err();
+        assert_eq!(error, DecodeError::Unlike { expected: expected.to_owned() }, "{text}");
+        assert_eq!(dialect.form(text), Some(Err(error.to_string())));
+    };
+    unlike(&arrays(), r#"42["1","pong",{}]"#, "3");
+    let error = r#"{"action":"failed","body":{"why":"{code}","text":"{message}"},"ref":"{id}"}"#;
+    unlike(&actions(), r#"{"action":"error","body":{"code":"c","message":"m"}}"#, error);
 }

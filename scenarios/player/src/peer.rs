@@ -389,6 +389,9 @@ fn meaning(dialect: &Dialect, text: &str, from_gateway: bool) -> Message {
         dialect.decode_client(text).map(|decoded| Message::Client(decoded.message))
     };
     match read {
+        Ok(Message::Server(ServerMessage::Error { code, .. })) if code.is_empty() => {
+            Message::Unreadable("an error without a code (MSG-4)".to_owned())
+        }
         // Only the declared heartbeat counts as one.
         Ok(Message::Server(ServerMessage::Ping)) if dialect.heartbeat == Heartbeat::Control => {
             Message::Unreadable("a ping message, where the heartbeat is a control frame".to_owned())
@@ -420,6 +423,18 @@ fn other(side: Side) -> Side {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An error that says no code is none (MSG-4).
+    #[test]
+    fn an_error_without_a_code_is_unreadable() {
+        let read = |payload: &str| {
+            meaning(&Dialect::default(), &format!("{{\"type\":\"error\",\"payload\":{payload}}}"), true)
+        };
+        assert!(matches!(read(r#"{"code":"bad_room"}"#), Message::Server(ServerMessage::Error { .. })));
+        for payload in [r#"{"message":"no"}"#, r#"{"code":7}"#, "null"] {
+            assert!(matches!(read(payload), Message::Unreadable(why) if why.contains("MSG-4")), "{payload}");
+        }
+    }
 
     /// One wrong timestamp was seven findings: what came with it did not count as having come.
     #[test]

@@ -246,6 +246,12 @@ impl ScriptedClient {
 /// A ping message in an unusual shape.
 fn odd_ping(mut text: String, ping: &OddPing) -> Result<PeerCommand, PlayError> {
     if let Some(bytes) = ping.bytes {
+        // Blanks behind JSON mean nothing; behind a text they make it another one.
+        if !text.ends_with(['}', ']']) {
+            return Err(PlayError::NotRun(
+                "a ping of this dialect is a text that cannot be made longer".to_owned(),
+            ));
+        }
         let padding = bytes.checked_sub(text.len()).ok_or_else(|| {
             PlayError::Harness(format!(
                 "a ping message of this dialect has {} bytes, not {bytes}",

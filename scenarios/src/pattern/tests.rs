@@ -158,3 +158,16 @@ fn unusable_patterns_are_refused() {
         assert!(pattern(text).is_err(), "{text}");
     }
 }
+
+/// An event that happens to be called as a message is none: a gateway that sends `welcome` where its welcome has another name has not
+/// greeted.
+#[test]
+fn an_event_is_no_message_of_its_name() {
+    for name in ["ping", "pong", "welcome", "subscribed", "unsubscribed", "error"] {
+        let event = received("alice", ServerMessage::Event { name: name.to_owned(), payload: json!({}) });
+        let wanted = pattern(&format!("{{ client = \"alice\", receives = \"{name}\" }}")).unwrap();
+        assert!(!wanted.matches(&event), "{name}");
+    }
+    let pong = received("alice", ServerMessage::Pong);
+    assert!(pattern("{ receives = \"pong\" }").unwrap().matches(&pong));
+}
