@@ -61,7 +61,7 @@ pub enum OnOpening {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Listeners {
-    /// It harms nobody else.
+    /// Other listeners still receive the event.
     #[default]
     Contained,
     /// It ends the process, as the platform has it.

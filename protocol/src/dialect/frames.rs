@@ -106,20 +106,24 @@ impl Default for Frames {
 }
 
 impl Frames {
+    /// The template that a form has of its own.
+    fn own(&self, form: Form) -> Option<&Template> {
+        match form {
+            Form::Ping => self.ping.as_ref(),
+            Form::Pong => self.pong.as_ref(),
+            Form::Subscribe => self.subscribe.as_ref(),
+            Form::Unsubscribe => self.unsubscribe.as_ref(),
+            Form::Subscribed => self.subscribed.as_ref(),
+            Form::Unsubscribed => self.unsubscribed.as_ref(),
+            Form::Welcome => self.welcome.as_ref(),
+            Form::Error => self.error.as_ref(),
+            Form::Event => self.event.as_ref(),
+            Form::Other => None,
+        }
+    }
+
     fn template(&self, form: Form) -> &Template {
-        let own = match form {
-            Form::Ping => &self.ping,
-            Form::Pong => &self.pong,
-            Form::Subscribe => &self.subscribe,
-            Form::Unsubscribe => &self.unsubscribe,
-            Form::Subscribed => &self.subscribed,
-            Form::Unsubscribed => &self.unsubscribed,
-            Form::Welcome => &self.welcome,
-            Form::Error => &self.error,
-            Form::Event => &self.event,
-            Form::Other => &None,
-        };
-        own.as_ref().unwrap_or(&self.message)
+        self.own(form).unwrap_or(&self.message)
     }
 
     /// Every frame has the parts that its meaning needs, and is read as what it was written as.
@@ -131,8 +135,7 @@ impl Frames {
             return Err(DialectError::NoWelcome);
         }
         CLIENT.into_iter().chain(SERVER).try_for_each(|form| self.check_parts(form))?;
-        let sides = [(&CLIENT[..], "a client"), (&SERVER[..], "a gateway")];
-        for (side, forms) in sides.map(|(forms, side)| (side, forms)) {
+        for (side, forms) in [("a client", &CLIENT[..]), ("a gateway", &SERVER[..])] {
             for form in forms {
                 if dialect.name(*form).is_none() && *form == Form::Welcome {
                     continue;
@@ -170,36 +173,22 @@ impl Frames {
 
     /// The key of the template that a form has.
     fn key(&self, form: Form) -> &'static str {
-        let is_own = match form {
-            Form::Ping => self.ping.is_some(),
-            Form::Pong => self.pong.is_some(),
-            Form::Subscribe => self.subscribe.is_some(),
-            Form::Unsubscribe => self.unsubscribe.is_some(),
-            Form::Subscribed => self.subscribed.is_some(),
-            Form::Unsubscribed => self.unsubscribed.is_some(),
-            Form::Welcome => self.welcome.is_some(),
-            Form::Error => self.error.is_some(),
-            Form::Event => self.event.is_some(),
-            Form::Other => false,
-        };
-        if is_own { form.name() } else { Form::Other.name() }
-    }
-
-    /// The template that a frame should have had which counts as an event, or as what an application sends: its name is that of a
-    /// message that has a form of its own.
-    fn should_be(
-        &self,
-        dialect: &Dialect,
-        forms: &[Form],
-        found: Form,
-        parts: &Parts,
-    ) -> Option<DecodeError> {
-        let kind = parts.text(Part::Type).filter(|_| matches!(found, Form::Event | Form::Other))?;
-        let named = forms.iter().find(|form| dialect.name(**form) == Some(kind.as_str()))?;
-        Some(DecodeError::Unlike { expected: self.template(*named).to_string() })
+        if self.own(form).is_some() { form.name() } else { Form::Other.name() }
     }
 
     /// What a frame is, and its parts.
+    ///
+    /// # Errors
+    /// When no template reads it, or only that of other messages does although it has the name of one with a form of its own.
+    fn read(&self, dialect: &Dialect, forms: &[Form], frame: &str) -> Result<(Form, Parts), DecodeError> {
+        let unlike = |template: &Template| DecodeError::Unlike { expected: template.to_string() };
+        let (form, parts) = self.open(dialect, forms, frame).ok_or_else(|| unlike(&self.message))?;
+        let kind = parts.text(Part::Type).filter(|_| matches!(form, Form::Event | Form::Other));
+        let named = forms.iter().find(|form| kind.is_some() && dialect.name(**form) == kind.as_deref());
+        named.map_or(Ok((form, parts)), |named| Err(unlike(self.template(*named))))
+    }
+
+    /// The first form whose template and name a frame has.
     fn open(&self, dialect: &Dialect, forms: &[Form], frame: &str) -> Option<(Form, Parts)> {
         forms.iter().find_map(|form| {
             let template = self.template(*form);
@@ -316,10 +305,7 @@ impl Frames {
         dialect: &Dialect,
         frame: &str,
     ) -> Result<Decoded<ClientMessage>, DecodeError> {
-        let (form, parts) = self.open(dialect, &CLIENT, frame).ok_or_else(|| self.unlike())?;
-        if let Some(error) = self.should_be(dialect, &CLIENT, form, &parts) {
-            return Err(error);
-        }
+        let (form, parts) = self.read(dialect, &CLIENT, frame)?;
         let target = || match self.target(form, &parts, dialect) {
             Some(name) => name,
             None => dialect.subscribe.target(
@@ -343,10 +329,7 @@ impl Frames {
         dialect: &Dialect,
         frame: &str,
     ) -> Result<Decoded<ServerMessage>, DecodeError> {
-        let (form, parts) = self.open(dialect, &SERVER, frame).ok_or_else(|| self.unlike())?;
-        if let Some(error) = self.should_be(dialect, &SERVER, form, &parts) {
-            return Err(error);
-        }
+        let (form, parts) = self.read(dialect, &SERVER, frame)?;
         let shape = || DecodeError::Payload { kind: kind(dialect, form, &parts) };
         let target = || match self.target(form, &parts, dialect) {
             Some(name) => name,
@@ -421,19 +404,13 @@ impl Frames {
 
     /// What is wrong with the form of a gateway's frame, where anything is (MSG-1).
     pub(super) fn problem(&self, dialect: &Dialect, frame: &str) -> Option<String> {
-        let Some((form, parts)) = self.open(dialect, &SERVER, frame) else {
-            return Some(self.unlike().to_string());
+        let (form, parts) = match self.read(dialect, &SERVER, frame) {
+            Ok(read) => read,
+            Err(error) => return Some(error.to_string()),
         };
-        if let Some(error) = self.should_be(dialect, &SERVER, form, &parts) {
-            return Some(error.to_string());
-        }
         let stamp = || Timestamp::parse(&parts.text(Part::Timestamp)?).ok();
         let lacks_stamp = self.template(form).has(Part::Timestamp) && stamp().is_none();
         lacks_stamp.then(|| "no ISO 8601 timestamp where its template has one".to_owned())
-    }
-
-    fn unlike(&self) -> DecodeError {
-        DecodeError::Unlike { expected: self.message.to_string() }
     }
 }
 

@@ -362,7 +362,7 @@ mod tests {
         );
     }
 
-    /// Members for what may be missing are left out, and missed by nobody; in an array their places stay.
+    /// Optional members are omitted when there is nothing to write, and may be absent when reading; array elements are null instead.
     #[test]
     fn what_may_be_missing_may_be_missing() {
         let ping = Parts::default().with(Part::Type, "ping");
