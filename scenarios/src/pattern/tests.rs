@@ -1,6 +1,6 @@
 use super::*;
-use crate::trace::{Actor, Reading};
-use protocol::Target;
+use crate::trace::{Actor, Frame, FrameKind, Reading};
+use protocol::{ServerMessage, Target};
 use serde_json::json;
 
 fn pattern(text: &str) -> Result<Pattern, toml::de::Error> {
