@@ -190,6 +190,11 @@ impl KnownFailing {
         baseline::text(&baseline::entries(&self.entries, cases, universal, library, today))
     }
 
+    /// Whether an entry is about something that this scenario shows, or about anything in it.
+    pub fn lists(&self, scenario: &Scenario) -> bool {
+        self.entries.iter().any(|entry| entry.concerns(scenario))
+    }
+
     /// Whether it lists nothing.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

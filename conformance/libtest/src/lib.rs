@@ -18,8 +18,9 @@
 //! ```
 //!
 //! Each scenario is a test of its name. Two more say what no case says alone: `universal-rules`, the rules that are judged on every
-//! trace, and `conformance`, the summary: it fails with any case, and where something stayed undecided. Cases that are not
-//! claimed, that cannot be run, or that are known to fail are *ignored*, with the reason.
+//! trace, and `conformance`, the summary: it fails with any case, and where something stayed undecided. A filter that leaves them
+//! out does not leave out what they are about: it is printed, and the process fails. Cases that are not claimed, that cannot be
+//! run, or that are known to fail are *ignored*, with the reason.
 
 mod play;
 mod told;
@@ -32,8 +33,8 @@ use conformance::{Suite, SuiteError};
 use libtest_mimic::{Arguments, Trial};
 use miette::Report;
 
-use play::Playing;
-use trials::{UNIVERSAL, begin};
+use play::{Ended, Playing};
+use trials::{CONFORMANCE, UNIVERSAL, begin};
 
 /// How a test's process ends that has failed (libtest's own code).
 const FAILED: u8 = 101;
@@ -78,19 +79,47 @@ impl Libtest for Result<Suite, SuiteError> {
 
 fn run(suite: Suite, args: &Arguments) -> Result<ExitCode, SuiteError> {
     let (trials, playing) = begin(suite, args)?;
-    let tells = |trial: &Trial| trial.name() == UNIVERSAL && !args.is_filtered_out(trial);
-    let tells_universal = trials.iter().any(tells);
+    let told = trials.iter().filter(|trial| !args.is_filtered_out(trial));
+    let told: Vec<String> = told.map(|trial| trial.name().to_owned()).collect();
     let conclusion = libtest_mimic::run(args, trials);
     let Some(ended) = playing.map(Playing::finish).transpose()? else { return Ok(conclusion.exit_code()) };
     if ended.interrupted {
         return Ok(Exit::Interrupted.into());
     }
-    // A filter that leaves the trial out does not leave the rules out.
-    match ended.universal.filter(|_| !tells_universal) {
+    match untold(ended, &told, conclusion.has_failed()) {
         Some(text) => {
             anstream::eprintln!("{text}");
             Ok(ExitCode::from(FAILED))
         }
         None => Ok(conclusion.exit_code()),
+    }
+}
+
+/// What keeps a run from being conformant and no trial has told: a filter that leaves trials out does not leave out what they
+/// are about. A case that failed says by itself why.
+fn untold(ended: Ended, told: &[String], has_failed: bool) -> Option<String> {
+    let is_told = |name: &str| told.iter().any(|told| told == name);
+    let universal = ended.universal.filter(|_| !is_told(UNIVERSAL));
+    universal.or_else(|| ended.conformance.filter(|_| !has_failed && !is_told(CONFORMANCE)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A filter leaves trials out, and not what they are about.
+    #[test]
+    fn what_no_trial_has_told_is_told() {
+        let ended = |universal: Option<&str>| Ended {
+            universal: universal.map(str::to_owned),
+            conformance: Some("undecided".to_owned()),
+            interrupted: false,
+        };
+        let all = [UNIVERSAL, CONFORMANCE].map(str::to_owned);
+        assert_eq!(untold(ended(Some("STATE-2")), &all, false), None);
+        assert_eq!(untold(ended(Some("STATE-2")), &[], false).as_deref(), Some("STATE-2"));
+        assert_eq!(untold(ended(None), &[], false).as_deref(), Some("undecided"));
+        assert_eq!(untold(ended(None), &[], true), None, "the case that failed has told why");
+        assert_eq!(untold(ended(None), &all[1..], false), None);
     }
 }

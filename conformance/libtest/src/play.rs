@@ -21,6 +21,8 @@ pub(crate) struct Playing(JoinHandle<Result<Ended, SuiteError>>);
 pub(crate) struct Ended {
     /// Which universal rules it violates, in words.
     pub(crate) universal: Option<String>,
+    /// Why it is not conformant, in words.
+    pub(crate) conformance: Option<String>,
     /// Whether a signal ended it.
     pub(crate) interrupted: bool,
 }
@@ -41,8 +43,9 @@ async fn play(run: Run, interruption: &Interruption, awaited: Awaited) -> Result
     let Awaited { cases, universal, conformance } = awaited;
     let console = Console::new(run.plan().len(), Repeat::of_test(&test_name()));
     let mut so_far: BTreeMap<_, Vec<CaseReport>> = BTreeMap::new();
+    let listed = run.listed();
     let played = run.play(interruption, |case| {
-        let Some((times, told)) = cases.get(&case.id) else { return };
+        let Some((times, told)) = cases.get(&case.id).filter(|_| !listed.contains(&case.id)) else { return };
         let reports = so_far.entry(case.id.clone()).or_default();
         reports.push(case.clone());
         if reports.len() == *times {
@@ -54,21 +57,23 @@ async fn play(run: Run, interruption: &Interruption, awaited: Awaited) -> Result
         }
     });
     let report: RunReport = played.await?;
-    // Cases that an interruption kept from beginning are not reported as they end.
+    // Cases that are known to fail, and those that an interruption kept from beginning, are not told as they end.
     for case in &report.cases {
         if let Some((_, told)) = cases.get(&case.id) {
             let _ = told.try_send(Told::of(case, &console));
         }
     }
-    let _ = conformance.try_send(Told::conformance(&report, &console));
+    let concluded = Told::conformance(&report, &console);
     let violated = Told::universal(&report, &console);
-    let words = match &violated {
-        Told::Failed(text) => Some(text.clone()),
-        Told::Passed | Told::Ignored(_) => None,
+    let ended = Ended {
+        universal: violated.failure(),
+        conformance: concluded.failure(),
+        interrupted: report.interrupted.is_some(),
     };
+    let _ = conformance.try_send(concluded);
     let _ = universal.try_send(violated);
     Run::farewell().await;
-    Ok(Ended { universal: words, interrupted: report.interrupted.is_some() })
+    Ok(ended)
 }
 
 /// What this test is called: its file is `NAME-HASH`.

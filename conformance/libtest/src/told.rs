@@ -44,10 +44,15 @@ impl Told {
         if report.exit() == Exit::Conformant {
             return Self::Passed;
         }
-        // What is listed as known to fail, and passes, is known once all cases have ended.
-        let is_unexpected = |case: &&CaseReport| matches!(case.verdict, Verdict::UnexpectedPass { .. });
-        let unexpected = report.cases.iter().filter(is_unexpected).map(|case| console.explanation(case));
-        Self::failed(&(unexpected.collect::<String>() + &console.summary(report)))
+        Self::failed(&console.summary(report))
+    }
+
+    /// What explains it, where it failed.
+    pub(crate) fn failure(&self) -> Option<String> {
+        match self {
+            Self::Failed(text) => Some(text.clone()),
+            Self::Passed | Self::Ignored(_) => None,
+        }
     }
 
     /// Whatever the terminal is, tests print no colours of their own.

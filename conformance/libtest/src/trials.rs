@@ -20,7 +20,7 @@ use crate::told::Told;
 /// The rules that are judged on every trace.
 pub(crate) const UNIVERSAL: &str = "universal-rules";
 /// The summary.
-const CONFORMANCE: &str = "conformance";
+pub(crate) const CONFORMANCE: &str = "conformance";
 
 /// What the trials wait for.
 pub(crate) struct Awaited {
@@ -121,7 +121,7 @@ mod tests {
         assert!(begun(&["--ignored"]).is_none());
         for selected in ["missing", UNIVERSAL] {
             let ended = begun(&[selected]).unwrap().finish().unwrap();
-            assert!(ended.universal.is_none() && !ended.interrupted);
+            assert!(ended.universal.is_none() && ended.conformance.is_some() && !ended.interrupted);
         }
     }
 }

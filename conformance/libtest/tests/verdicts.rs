@@ -157,6 +157,23 @@ async fn what_is_known_to_fail_fails_nothing() {
     assert!(matches!(verdict(&honoured, EXPIRED), Verdict::KnownFailure { .. }));
 }
 
+/// A case that is known to fail and passes fails by name: the list is wrong.
+#[test]
+fn what_is_listed_and_passes_fails_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("known-failing.toml");
+    fs::write(&list, format!("[[known]]\ncase = \"{MISSING}\"\nreason = \"once\"\n")).unwrap();
+    let log = folder.path().join("log");
+    let args = Arguments::from_iter(["test", "--logfile", log.to_str().unwrap()]);
+    let suite = cases(Suite::gateway(lenient), &[MISSING]).known_failures(KnownFailures::Listed(list));
+    let conclusion = libtest_mimic::run(&args, suite.trials(&args).unwrap());
+    let log = fs::read_to_string(log).unwrap();
+    assert_eq!(conclusion.num_failed, 2, "{log}");
+    for expected in ["test gateway/auth/missing-token ... FAILED", "it passes now: take"] {
+        assert!(log.contains(expected), "no `{expected}` in\n{log}");
+    }
+}
+
 /// A universal rule that cases violate is a failing test of its own, whatever the cases are about.
 #[test]
 fn a_violated_rule_is_a_test_of_its_own() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use scenarios::{Level, Library, RequirementId, SubjectKind};
+use scenarios::{Level, Library, RequirementId, ScenarioId, SubjectKind};
 
 use super::known::{KnownFailures, rewrite};
 use super::{Suite, SuiteError};
@@ -88,13 +88,19 @@ impl Run {
     }
 
     /// Keeps these cases only. What the report says of requirements is then about them alone, and nothing is said of conformance.
-    pub fn retain(&mut self, mut keeps: impl FnMut(&scenarios::ScenarioId) -> bool) {
+    pub fn retain(&mut self, mut keeps: impl FnMut(&ScenarioId) -> bool) {
         let before = self.plan.len();
         self.plan.cases.retain(|case| keeps(&case.scenario.id));
         self.plan.unplayed.retain(|case| keeps(&case.id));
         if self.plan.len() < before {
             self.selected = Some(self.plan.requirements());
         }
+    }
+
+    /// The cases that are known to fail: whether one passes unexpectedly is known only once all have ended.
+    pub fn listed(&self) -> BTreeSet<ScenarioId> {
+        let scenarios = self.plan.cases.iter().map(|case| &case.scenario);
+        scenarios.filter(|scenario| self.known.lists(scenario)).map(|scenario| scenario.id.clone()).collect()
     }
 
     /// What plays the cases.
