@@ -3,11 +3,13 @@
 mod client;
 mod events;
 mod gateway;
+mod place;
 mod token;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
@@ -83,23 +85,9 @@ pub enum ProfileError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file is not a profile.
+    /// The file is not a profile, or a value in it makes no sense.
     #[error("{file}: {message}")]
-    Syntax {
-        /// The file.
-        file: String,
-        /// What is wrong.
-        message: String,
-        /// The text.
-        #[source_code]
-        source_code: NamedSource<String>,
-        /// The place.
-        #[label("here")]
-        span: Option<SourceSpan>,
-    },
-    /// A value makes no sense.
-    #[error("{file}: {message}")]
-    Value {
+    Invalid {
         /// The file.
         file: String,
         /// What is wrong.
@@ -107,6 +95,12 @@ pub enum ProfileError {
         /// What to write.
         #[help]
         help: Option<String>,
+        /// The text.
+        #[source_code]
+        source_code: NamedSource<String>,
+        /// The place.
+        #[label("here")]
+        span: Option<SourceSpan>,
     },
 }
 
@@ -167,21 +161,28 @@ impl Profile {
     /// # Errors
     /// When it cannot be used.
     pub fn parse(file: &str, text: &str, folder: &Path) -> Result<Self, ProfileError> {
-        let raw: RawProfile = toml::from_str(text).map_err(|error| ProfileError::Syntax {
-            file: file.to_owned(),
-            message: error.message().to_owned(),
-            source_code: NamedSource::new(file, text.to_owned()).with_language("toml"),
-            span: error.span().map(SourceSpan::from),
-        })?;
-        let value = |message: String, help: Option<&str>| ProfileError::Value {
-            file: file.to_owned(),
-            message,
-            help: help.map(str::to_owned),
+        let invalid =
+            |message: String, help: Option<&str>, span: Option<Range<usize>>| ProfileError::Invalid {
+                file: file.to_owned(),
+                message,
+                help: help.map(str::to_owned),
+                source_code: NamedSource::new(file, text.to_owned()).with_language("toml"),
+                span: span.map(SourceSpan::from),
+            };
+        let raw: RawProfile =
+            toml::from_str(text).map_err(|error| invalid(error.message().to_owned(), None, error.span()))?;
+        let of_section = |section: &str, message: String| {
+            let span = place::named(text, section, &message);
+            invalid(message, None, span)
         };
-        raw.timing.check().map_err(|error| value(error.to_string(), None))?;
-        raw.dialect.check().map_err(|error| value(error.to_string(), None))?;
-        let events =
-            EventsProfile::check(raw.events, raw.event).map_err(|error| value(error.to_string(), None))?;
+        let value = |message: String, help: Option<&str>| {
+            let span = place::named(text, "", &message);
+            invalid(message, help, span)
+        };
+        raw.timing.check().map_err(|error| of_section("timing", error.to_string()))?;
+        raw.dialect.check().map_err(|error| of_section("dialect", error.to_string()))?;
+        let events = EventsProfile::check(raw.events, raw.event)
+            .map_err(|error| of_section("event", error.to_string()))?;
         let catalogue = Catalogue::builtin();
         for id in &raw.claims.without {
             if catalogue.get(id).is_none() {
@@ -295,6 +296,10 @@ mod tests {
                 "[[event]]\nfor = \"owner\"\ntype = \"a\"\nexchange = { type = \"headers\" }",
                 "unknown variant `headers`",
             ),
+            (
+                "[[event]]\nfor = \"owner\"\ntype = \"a\"\n[[event]]\nfor = \"role\"\ntype = \"b\"\nexchange = { type = \"direct\" }",
+                "two types",
+            ),
             ("[claims]\nwithout = [\"AUTH-99\"]", "AUTH-99"),
             ("[dialect]\nevents = \"wrapped\"", "unknown variant `wrapped`"),
             ("[token]\nalgorithm = \"HS1\"", "unknown variant `HS1`"),
@@ -311,8 +316,12 @@ mod tests {
                 "not told the public key",
             ),
         ] {
-            let error = parse(text).unwrap_err().to_string();
-            assert!(error.contains(says), "{text}: {error}");
+            let error = parse(text).unwrap_err();
+            assert!(error.to_string().contains(says), "{text}: {error}");
+            assert!(
+                matches!(error, ProfileError::Invalid { span: Some(_), .. }),
+                "{text}: {error} has no place"
+            );
         }
     }
 }

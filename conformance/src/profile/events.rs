@@ -75,7 +75,7 @@ pub enum EventsError {
         kind: String,
     },
     /// One exchange is declared in two ways.
-    #[error("the exchange `{0}` has two types")]
+    #[error("`[[event]]`: the exchange `{0}` has two types")]
     TwoTypes(String),
     /// A body that cannot be filled.
     #[error("{place} {reason}")]

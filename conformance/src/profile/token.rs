@@ -102,7 +102,8 @@ impl RawToken {
             let help = "hand over `{jwt_public_key_file}` or `{jwt_public_key}` (PEM) by an argument or the environment; \
                         or name a key that the gateway trusts already: `token.private_key_file`";
             return Err(value(
-                "the gateway is not told the public key that verifies its tokens".to_owned(),
+                "`token.algorithm`: the gateway is not told the public key that verifies its tokens"
+                    .to_owned(),
                 Some(help),
             ));
         }
