@@ -282,6 +282,7 @@ impl Executor {
             path,
             unix_ms: Arc::new(unix_ms),
             seed: self.seed,
+            keeps_handshakes: true,
         }
     }
 

@@ -97,6 +97,7 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
         path: "/ws".to_owned(),
         unix_ms: Arc::new(unix_ms),
         seed: options.seed,
+        keeps_handshakes: false,
     };
     let mut sim = turmoil::Builder::new()
         .rng_seed(options.seed)

@@ -8,6 +8,8 @@ use scenarios::Trace;
 use scenarios::trace::{Actor, AsSent, Event, Frame, FrameKind, Observation, Side};
 use serde_json::Value;
 
+use crate::words::without_signatures;
+
 /// Most lifelines of clients; of a greater crowd the rest share one.
 const MAX_CLIENTS: usize = 8;
 
@@ -139,7 +141,10 @@ impl Row {
                 let with = if keys.is_empty() { String::new() } else { format!("?{}", keys.join("&")) };
                 (there, Tone::Connection, "dial".to_owned(), format!("{path}{with}"))
             }
-            Event::Handshake { .. } => (back, Tone::Note, String::new(), text),
+            Event::Handshake { request, answer } => {
+                let all = format!("{}\n{answer}", without_signatures(request));
+                (back, Tone::Note, "handshake".to_owned(), all)
+            }
             Event::Opened => (back, Tone::Connection, "open".to_owned(), String::new()),
             Event::Refused { status, code, reason } => {
                 let code = code.map(|code| format!("close {code}")).unwrap_or_default();

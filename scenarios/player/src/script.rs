@@ -17,6 +17,7 @@ use scenarios::frame::RawFrame;
 use scenarios::scenario::{GatewayAct, GatewaySpec, OnDial};
 use scenarios::trace::{Actor, Event, Side};
 use wire::handshake::{ReceivedRequest, answer_status};
+use wire::transcript::Transcript;
 
 /// Acts that wait for the gateway.
 const ACTS: usize = 16;
@@ -190,23 +191,29 @@ struct Handshake {
 }
 
 impl Handshake {
-    async fn run<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S, reset: fn(S)) -> Option<Opened<S>> {
+    async fn run<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S, reset: fn(S)) -> Option<Opened<S>> {
+        let mut transcript = Transcript::default();
+        let mut stream = transcript.record(stream);
         let request = match ReceivedRequest::read(&mut stream).await {
             Ok(request) => request,
             Err(error) => {
-                self.note(Event::Refused { status: None, code: None, reason: error.to_string() }).await;
+                self.note_handshake(&transcript).await;
+                self.note_failure(error.to_string()).await;
                 return None;
             }
         };
         let query = request.parameters(&self.setting.dialect);
         self.note(Event::Dialled { path: request.path.clone(), query }).await;
         if self.answer == OnDial::Reset {
-            reset(stream);
-            self.note(Event::Refused { status: None, code: None, reason: "reset by the gateway".to_owned() })
-                .await;
+            reset(stream.into_inner());
+            self.note_handshake(&transcript).await;
+            self.note_failure("reset by the gateway".to_owned()).await;
             return None;
         }
-        match self.settle(&mut stream, &request).await {
+        let settled = self.settle(&mut stream, &request).await;
+        let stream = stream.into_inner();
+        self.note_handshake(&transcript).await;
+        match settled {
             Ok(None) => {
                 let stalled = self.answer == OnDial::AcceptStalled;
                 let closes = match self.answer {
@@ -226,7 +233,7 @@ impl Handshake {
                 None
             }
             Err(error) => {
-                self.note(Event::Refused { status: None, code: None, reason: error.to_string() }).await;
+                self.note_failure(error.to_string()).await;
                 None
             }
         }
@@ -287,5 +294,16 @@ impl Handshake {
 
     async fn note(&self, event: Event) {
         self.recorder.record(Actor::client(), Some(self.connection), event).await;
+    }
+
+    async fn note_failure(&self, reason: String) {
+        self.note(Event::Refused { status: None, code: None, reason }).await;
+    }
+
+    async fn note_handshake(&self, transcript: &Transcript) {
+        if self.setting.keeps_handshakes {
+            let (request, answer) = (transcript.read(), transcript.written());
+            self.note(Event::Handshake { request, answer }).await;
+        }
     }
 }

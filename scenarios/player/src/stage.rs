@@ -30,6 +30,9 @@ pub struct Setting {
     pub unix_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
     /// Where masks and the client's jitter begin.
     pub seed: u64,
+    /// Whether the handshakes of a client under test are recorded. Their keys are random (RFC 6455, 4.1), and a simulation's trace
+    /// repeats byte for byte.
+    pub keeps_handshakes: bool,
 }
 
 /// A gateway under test, and the broker that feeds it.

@@ -34,7 +34,11 @@ impl fmt::Display for Event {
                 let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
                 let line = first(request);
                 let asked = line.split('?').next().unwrap_or_default();
-                write!(f, "handshake: {}, answered {}", Shortened(asked), Shortened(&first(answer)))
+                write!(f, "handshake: {}, ", Shortened(asked))?;
+                match answer.is_empty() {
+                    true => f.write_str("unanswered"),
+                    false => write!(f, "answered {}", Shortened(&first(answer))),
+                }
             }
             Self::Opened => f.write_str("opened"),
             Self::Refused { status: Some(status), .. } => write!(f, "refused with HTTP {status}"),

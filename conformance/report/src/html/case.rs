@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
+use scenarios::trace::{Event, Observation};
 use scenarios::{Catalogue, Judgement, RequirementId, ScenarioId};
 
 use super::drawing::drawing;
@@ -12,6 +13,7 @@ use crate::About;
 use crate::diagram::Diagram;
 use crate::folder::trace_file;
 use crate::visible::visible;
+use crate::words::without_signatures;
 use conformance::result::{CaseReport, Check, RunReport, Verdict};
 
 /// Most rows of the diagram of a case that did not pass.
@@ -196,7 +198,7 @@ fn trace(case: &CaseReport) -> Markup {
     if observations.is_empty() {
         return html! {};
     }
-    let lines: Vec<_> = observations.iter().take(MAX_LINES).map(|seen| visible(&seen.to_string())).collect();
+    let lines: Vec<_> = observations.iter().take(MAX_LINES).map(line).collect();
     html! {
         details.raw {
             summary { "Raw trace " span.faint { (observations.len()) " observations" } }
@@ -206,6 +208,19 @@ fn trace(case: &CaseReport) -> Markup {
             }
         }
     }
+}
+
+/// One observation; a handshake as it was, without signatures of tokens.
+fn line(seen: &Observation) -> String {
+    let mut line = visible(&seen.to_string());
+    if let Event::Handshake { request, answer } = &seen.event {
+        for (sign, text) in [('>', without_signatures(request)), ('<', answer.clone())] {
+            for said in text.lines() {
+                line += &format!("\n{:>12} {sign} {}", "", visible(said));
+            }
+        }
+    }
+    line
 }
 
 /// The class, sign and word of a requirement in a case.
