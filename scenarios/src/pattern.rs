@@ -170,14 +170,23 @@ impl Pattern {
 
     /// What is said where nothing of a trace matches: also what came instead, where that was nearly it.
     pub fn missing_in(&self, trace: &Trace) -> String {
-        let nearly = trace.observations.iter().find_map(|seen| self.nearly(seen));
-        let nearly = nearly.map(|why| format!("; {why}")).unwrap_or_default();
+        let nearly = self.nearly_in(trace).map(|(_, why)| format!("; {why}")).unwrap_or_default();
         format!("no sign that {self}{nearly}")
+    }
+
+    /// What came instead, and where: for an answer, only what came after something was asked.
+    pub(crate) fn nearly_in(&self, trace: &Trace) -> Option<(usize, String)> {
+        let asks = |seen: &Observation| {
+            matches!(&seen.event, Event::Sent(frame) if !frame.kind.is_control())
+                && self.client.as_ref().is_none_or(|client| *client == seen.actor.0)
+        };
+        let is_answer = matches!(&self.what, What::Receives(wanted) if wanted.is_answer());
+        trace.iter().skip_while(|(_, seen)| is_answer && !asks(seen)).find_map(|(at, seen)| Some((at, self.nearly(seen)?)))
     }
 
     /// Why an observation that does not match may have been meant so: a message that cannot be read where one was expected, or
     /// a page with another answer.
-    pub(crate) fn nearly(&self, observation: &Observation) -> Option<String> {
+    fn nearly(&self, observation: &Observation) -> Option<String> {
         let is_of_client = self.client.as_ref().is_none_or(|client| *client == observation.actor.0);
         match (&self.what, &observation.event) {
             (What::Receives(wanted), Event::Received(frame)) if is_of_client && wanted.is_of_dialect() => {

@@ -314,6 +314,13 @@ pub enum FrameKind {
     Raw,
 }
 
+impl FrameKind {
+    /// Whether it is a control frame (RFC 6455, 5.5).
+    pub fn is_control(self) -> bool {
+        matches!(self, Self::Ping | Self::Pong | Self::Close)
+    }
+}
+
 /// The meaning of a text frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

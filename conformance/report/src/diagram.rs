@@ -142,7 +142,7 @@ impl Row {
                 (there, Tone::Connection, "dial".to_owned(), format!("{path}{with}"))
             }
             Event::Handshake { request, answer } => {
-                let all = format!("{}\n{answer}", without_signatures(request));
+                let all = format!("{}\n{answer}", without_signatures(request)).replace("\r\n", "\n");
                 (back, Tone::Note, "handshake".to_owned(), all)
             }
             Event::Opened => (back, Tone::Connection, "open".to_owned(), String::new()),

@@ -62,7 +62,7 @@ pub(super) fn count(
 /// An expected message may have come in an unreadable form, or with another answer than expected: the finding then says so
 /// and points at it.
 fn missing(trace: &Trace, pattern: &Pattern, finding: Finding) -> Finding {
-    let Some((at, why)) = trace.iter().find_map(|(at, seen)| Some((at, pattern.nearly(seen)?))) else {
+    let Some((at, why)) = pattern.nearly_in(trace) else {
         return finding;
     };
     Finding { seen: format!("{}; {why}", finding.seen), at: vec![at], ..finding }

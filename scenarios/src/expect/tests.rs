@@ -107,13 +107,16 @@ fn one_sign_of_several_is_enough() {
 fn unreadable_messages_are_mentioned() {
     let unreadable =
         Frame { message: Some(Message::Unreadable("no room".into())), ..frame(FrameKind::Text, "{}") };
-    let seen = trace([(1, Some(0), Event::Received(unreadable))]);
-    let look = |text: &str| expectation(text).check(&seen, &times()).unwrap_err();
-    assert_eq!(
-        look("some = { receives = \"subscribed\" }").seen,
-        "that did not happen; what came cannot be read: no room"
-    );
-    assert_eq!(look("some = { receives = \"payment:created\" }").seen, "that did not happen");
+    let unreadable = Event::Received(unreadable);
+    let asked = Event::Sent(frame(FrameKind::Text, "{}"));
+    let answer = trace([(1, Some(0), asked.clone()), (2, Some(0), unreadable.clone())]);
+    let greeting = trace([(1, Some(0), unreadable), (2, Some(0), asked)]);
+    let look = |text: &str, seen: &Trace| expectation(text).check(seen, &times()).unwrap_err().seen;
+    let mentioned = "that did not happen; what came cannot be read: no room";
+    assert_eq!(look("some = { receives = \"subscribed\" }", &answer), mentioned);
+    assert_eq!(look("some = { receives = \"welcome\" }", &greeting), mentioned);
+    assert_eq!(look("some = { receives = \"subscribed\" }", &greeting), "that did not happen");
+    assert_eq!(look("some = { receives = \"payment:created\" }", &answer), "that did not happen");
 }
 
 /// Intervals have both edges, and the slack widens them.

@@ -43,6 +43,12 @@ impl MessagePattern {
         names.any(|name| acknowledges(name) || ["welcome", "error", "pong"].contains(&name.as_str()))
     }
 
+    /// Whether it asks for what a gateway says only to a client that has sent something.
+    pub(super) fn is_answer(&self) -> bool {
+        let mut names = self.name.iter().chain(&self.any).peekable();
+        names.peek().is_some() && names.all(|name| acknowledges(name) || ["error", "pong"].contains(&name.as_str()))
+    }
+
     pub(super) fn matches(&self, frame: &Frame) -> bool {
         let named = |message: &Message| {
             self.name.as_ref().is_none_or(|name| message.is_called(name))
