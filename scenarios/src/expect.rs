@@ -5,7 +5,7 @@ mod connections;
 mod counts;
 mod file;
 mod intervals;
-mod redials;
+pub(crate) mod redials;
 mod scope;
 pub(crate) mod secrecy;
 mod sequence;

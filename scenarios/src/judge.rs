@@ -3,16 +3,17 @@
 //! ```text
 //!  every step played, the subject alive afterwards   every expectation counts
 //!  a wait in vain, an unmet precondition             one finding at most; otherwise only what was forbidden and occurred
+//!  a wait in vain, while redials came too late       none but theirs, and what was forbidden and occurred
 //!  the subject died, or the play was cut             only what was forbidden and occurred
 //! ```
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::expect::{Finding, Margin, Property};
+use crate::expect::{Finding, Margin, Property, redials};
 use crate::label::Label;
 use crate::requirement::{RequirementId, SubjectKind};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Script};
 use crate::times::Times;
 use crate::trace::{Event, InVain, Side, Trace};
 use crate::universal::{self, Violation};
@@ -83,7 +84,9 @@ pub struct Judged {
 /// * A wait in vain is one finding, of the requirement that it is evidence of, and hides no other one.
 pub fn judge(scenario: &Scenario, trace: &Trace, ending: &Ending, times: &Times) -> Verdicts {
     let in_vain = trace.in_vain();
-    let missing = in_vain.filter(|_| *ending == Ending::Complete).and_then(|found| evidence(trace, found));
+    let missing = in_vain
+        .filter(|_| *ending == Ending::Complete)
+        .and_then(|found| late_redials(scenario, trace, found, times).or_else(|| evidence(trace, found)));
     let alive;
     let trace = match ending {
         Ending::Died { .. } => {
@@ -124,6 +127,23 @@ fn evidence(trace: &Trace, in_vain: InVain<'_>) -> Option<Judged> {
     let seen = format!("{}, in {:.3} s", in_vain.detail, in_vain.waited.as_secs_f64());
     let finding = Finding::owed(action.unwrap_or("connect"), seen, [in_vain.at]);
     let judgement = Judgement::Failed(finding);
+    Some(Judged { requirement: requirement.clone(), judgement, margin: None })
+}
+
+/// What a wait cannot say that ran out because the client dials again later than it declares: that is BACKOFF-1, and what was
+/// waited for may come all the same.
+fn late_redials(scenario: &Scenario, trace: &Trace, in_vain: InVain<'_>, times: &Times) -> Option<Judged> {
+    const LAW: &str = "BACKOFF-1";
+    let Label::Shows(requirement) = in_vain.label else { return None };
+    let law: RequirementId = LAW.parse().ok()?;
+    let Script::Client(script) = &scenario.script else { return None };
+    // Other delays, or several clients at once, are not what the declared law is about.
+    if *requirement == law || !script.client.has_usual_delays() {
+        return None;
+    }
+    let until = trace.observations[in_vain.at].at();
+    let detail = redials::too_late(trace, until.saturating_sub(in_vain.waited)..until, times)?;
+    let judgement = Judgement::Blocked { by: law, detail };
     Some(Judged { requirement: requirement.clone(), judgement, margin: None })
 }
 

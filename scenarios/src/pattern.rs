@@ -181,7 +181,10 @@ impl Pattern {
                 && self.client.as_ref().is_none_or(|client| *client == seen.actor.0)
         };
         let is_answer = matches!(&self.what, What::Receives(wanted) if wanted.is_answer());
-        trace.iter().skip_while(|(_, seen)| is_answer && !asks(seen)).find_map(|(at, seen)| Some((at, self.nearly(seen)?)))
+        trace
+            .iter()
+            .skip_while(|(_, seen)| is_answer && !asks(seen))
+            .find_map(|(at, seen)| Some((at, self.nearly(seen)?)))
     }
 
     /// Why an observation that does not match may have been meant so: a message that cannot be read where one was expected, or

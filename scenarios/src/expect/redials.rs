@@ -115,20 +115,91 @@ impl Redial {
 
 /// The pause before a redial runs from the end of the connection, or of the attempt, to the next dial.
 pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<Option<Margin>, Finding> {
-    let law = times.law();
-    let mut attempt = 0;
-    let mut ended: Option<usize> = None;
-    let mut opened: Option<Duration> = None;
-    let mut floor = None;
-    let mut redials = 0;
+    let (pauses, _) = pauses(trace, times);
     let mut worst = None;
     let mut narrowest = None;
+    for pause in &pauses {
+        let earliest = pause.shortest.saturating_sub(times.slack);
+        let expected = pause.expected(times);
+        if let Some(missed) = outside(pause.took, earliest, pause.longest + times.slack) {
+            let found = Finding::forbidden(expected.clone(), pause.seen(), [pause.end, pause.dial]);
+            worst = Some(worse(worst, found.missed_by(missed)));
+        }
+        if !earliest.is_zero() {
+            let beyond = pause.took.saturating_sub(earliest);
+            narrowest = Some(narrower(narrowest, &expected, beyond, pause.dial));
+        }
+    }
+    match pauses.is_empty() {
+        true => {
+            let ended = trace.iter().filter(|(_, seen)| ends(&seen.event)).map(|(at, _)| at).last();
+            Err(Finding::owed("redials after the declared delays", "no redial", ended))
+        }
+        false => worst.map_or(Ok(narrowest), Err),
+    }
+}
+
+/// What says that redials came so much later than declared that a wait of this time, which reckons with the declared delays, ran
+/// out. One that has not come counts for a client that has always been late.
+pub(crate) fn too_late(trace: &Trace, waited: Range<Duration>, times: &Times) -> Option<String> {
+    let (pauses, pending) = pauses(trace, times);
+    let late = |pause: &Pause| pause.took.saturating_sub(pause.longest + times.slack);
+    let is_late = |pause: &Pause| !late(pause).is_zero();
+    let within = pauses.iter().filter(|pause| trace.observations[pause.dial].at() >= waited.start);
+    let came: Duration = within.map(late).sum();
+    let is_always_late = pauses.len() > 1 && pauses.iter().all(is_late);
+    let pending = pending.filter(|_| is_always_late).map_or(Duration::ZERO, |pending| {
+        let took = waited.end.saturating_sub(trace.observations[pending.end].at());
+        late(&Pause { took, ..pending })
+    });
+    let worst = pauses.iter().max_by_key(|pause| late(pause)).filter(|pause| is_late(pause))?;
+    (came + pending >= times.patience).then(|| format!("{}; {}", worst.expected(times), worst.seen()))
+}
+
+/// The pause before a redial.
+struct Pause {
+    /// Which redial it is, counted from 0.
+    attempt: u32,
+    /// Where the connection or attempt ended.
+    end: usize,
+    /// Where the client dialled.
+    dial: usize,
+    took: Duration,
+    /// What is declared.
+    shortest: Duration,
+    longest: Duration,
+}
+
+impl Pause {
+    fn expected(&self, times: &Times) -> String {
+        let (shortest, longest) = (milliseconds(self.shortest), milliseconds(self.longest));
+        let declared = times.law().describe(self.attempt);
+        format!("redial {} after {shortest} to {longest}: declared are {declared}", self.attempt)
+    }
+
+    fn seen(&self) -> String {
+        format!("it came after {}", milliseconds(self.took))
+    }
+}
+
+fn ends(event: &Event) -> bool {
+    matches!(event, Event::Refused { .. } | Event::Closed { .. })
+}
+
+/// The pauses that a dial has ended, and the one that none has: `dial` and `took` of that are not known.
+fn pauses(trace: &Trace, times: &Times) -> (Vec<Pause>, Option<Pause>) {
+    let law = times.law();
+    let mut attempt = 0;
+    let mut opened: Option<Duration> = None;
+    let mut pending: Option<Pause> = None;
+    let mut pauses = Vec::new();
     for (index, observation) in trace.iter() {
         match observation.event {
             Event::Opened => opened = Some(observation.at()),
-            Event::Refused { .. } => ended = Some(index),
-            Event::Closed { .. } => {
-                let lived = opened.take().map(|since| observation.at().saturating_sub(since));
+            Event::Refused { .. } | Event::Closed { .. } => {
+                let is_closed = matches!(observation.event, Event::Closed { .. });
+                let lived =
+                    opened.take().filter(|_| is_closed).map(|since| observation.at().saturating_sub(since));
                 let resets = |lived| match times.design.backoff.reset {
                     Reset::Stable => lived >= times.timing.stable_after,
                     Reset::Open => true,
@@ -136,36 +207,20 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<Option<Margin>, Fi
                 if lived.is_some_and(resets) {
                     attempt = 0;
                 }
-                floor = lived.and_then(|_| law.floor());
-                ended = Some(index);
+                let (shortest, longest) = law.window(attempt);
+                let floor = lived.and_then(|_| law.floor()).unwrap_or_default();
+                let (shortest, longest) = (shortest.max(floor), longest.max(floor));
+                let (dial, took) = (index, Duration::ZERO);
+                pending = Some(Pause { attempt, end: index, dial, took, shortest, longest });
             }
             Event::Dialled { .. } => {
-                let Some(before) = ended.take() else { continue };
-                let pause = observation.at().saturating_sub(trace.observations[before].at());
-                let (shortest, longest) = law.window(attempt);
-                let floor = floor.take().unwrap_or_default();
-                let (shortest, longest) = (shortest.max(floor), longest.max(floor));
-                let window = (shortest.saturating_sub(times.slack), longest + times.slack);
-                let (shortest, longest) = (milliseconds(shortest), milliseconds(longest));
-                let declared = law.describe(attempt);
-                let expected =
-                    format!("redial {attempt} after {shortest} to {longest}: declared are {declared}");
-                if let Some(missed) = outside(pause, window.0, window.1) {
-                    let seen = format!("it came after {}", milliseconds(pause));
-                    let found = Finding::forbidden(expected.clone(), seen, [before, index]).missed_by(missed);
-                    worst = Some(worse(worst, found));
-                }
-                if !window.0.is_zero() {
-                    narrowest = Some(narrower(narrowest, &expected, pause.saturating_sub(window.0), index));
-                }
+                let Some(pause) = pending.take() else { continue };
+                let took = observation.at().saturating_sub(trace.observations[pause.end].at());
+                pauses.push(Pause { dial: index, took, ..pause });
                 attempt += 1;
-                redials += 1;
             }
             _ => {}
         }
     }
-    match redials {
-        0 => Err(Finding::owed("redials after the declared delays", "no redial", ended)),
-        _ => worst.map_or(Ok(narrowest), Err),
-    }
+    (pauses, pending)
 }

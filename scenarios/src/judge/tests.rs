@@ -127,3 +127,31 @@ fn expectations_read_what_the_steps_left() {
     let judged = judgements(trace, &Ending::Complete);
     assert!(judged.iter().all(|(_, judgement)| *judgement == Judgement::Passed), "{judged:?}");
 }
+
+/// A wait that ran out while redials came later than declared says nothing of what was waited for; where none came, it does.
+#[test]
+fn late_redials_are_blamed_on_their_law() {
+    let dialled = || Event::Dialled { path: "/ws".into(), query: vec![] };
+    let refused = || Event::Refused { status: Some(503), code: None, reason: String::new() };
+    let judged_after = |waited_ms: u64, redials_ms: &[u64], requirement: &str| {
+        let dials = redials_ms.iter().flat_map(|at| [(*at, dialled()), (at + 1, refused())]);
+        let label = Label::Shows(id(requirement));
+        let waited_us = waited_ms * 1000;
+        let in_vain = Event::InVain { step: 1, label, detail: "no".into(), waited_us };
+        let trace =
+            trace([(0, dialled()), (1, refused())].into_iter().chain(dials).chain([(20_000, in_vain)]));
+        let judged = judge(&scenario(), &trace, &Ending::Complete, &times()).judged;
+        judged.into_iter().find(|judged| judged.requirement == id(requirement)).unwrap().judgement
+    };
+    let judged = |redial_ms, requirement: &str| judged_after(20_000, &[redial_ms], requirement);
+    let Judgement::Blocked { by, detail } = judged(4000, "STATE-7") else { panic!() };
+    assert_eq!(by, id("BACKOFF-1"));
+    assert!(detail.contains("it came after 3999.0 ms"), "{detail}");
+    assert!(is_failed(&judged(1000, "STATE-7"), Property::Liveness), "as declared");
+    assert!(is_failed(&judged(4000, "BACKOFF-1"), Property::Liveness), "the law itself");
+    // Before the wait: what is due has not come, of a client that was always late, or once.
+    let is_blocked = |judgement| matches!(judgement, Judgement::Blocked { .. });
+    assert!(is_blocked(judged_after(5000, &[4000, 14_000], "STATE-7")));
+    assert!(!is_blocked(judged_after(5000, &[4000], "STATE-7")), "once is no habit");
+    assert!(!is_blocked(judged_after(5000, &[1000, 14_000], "STATE-7")), "it was in time once");
+}

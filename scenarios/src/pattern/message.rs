@@ -46,7 +46,8 @@ impl MessagePattern {
     /// Whether it asks for what a gateway says only to a client that has sent something.
     pub(super) fn is_answer(&self) -> bool {
         let mut names = self.name.iter().chain(&self.any).peekable();
-        names.peek().is_some() && names.all(|name| acknowledges(name) || ["error", "pong"].contains(&name.as_str()))
+        names.peek().is_some()
+            && names.all(|name| acknowledges(name) || ["error", "pong"].contains(&name.as_str()))
     }
 
     pub(super) fn matches(&self, frame: &Frame) -> bool {

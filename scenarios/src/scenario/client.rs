@@ -119,6 +119,15 @@ pub enum UrlSource {
     Nobody,
 }
 
+impl ClientSetup {
+    /// Whether it is one client, with the delays of the run.
+    pub(crate) fn has_usual_delays(&self) -> bool {
+        let Options { reconnect_delay, max_reconnect_delay, jitter, .. } = &self.options;
+        let is_told = reconnect_delay.is_some() || max_reconnect_delay.is_some() || jitter.is_some();
+        !self.fleet && !self.defaults && !is_told
+    }
+}
+
 impl ClientScript {
     /// Whether anything happens between the client and its gateway.
     pub fn disturbs_client(&self) -> bool {
