@@ -226,7 +226,8 @@ impl Executor {
         let dialect = self.profile.dialect.clone();
         let event_names = self.profile.events.names();
         let unbound = scenario;
-        let bindings = Bindings { case: format!("c{number}-{}", self.run), dialect, event_names };
+        let users = self.profile.token.style.users;
+        let bindings = Bindings { case: format!("c{number}-{}", self.run), dialect, users, event_names };
         let scenario = scenario.bind(&bindings);
         match scenario.script.clone() {
             Script::Gateway(script) => {

@@ -378,7 +378,7 @@ impl Dialect {
                 message: text_of(&payload, "message").unwrap_or_default(),
             },
             name if Some(name) == self.welcome_type() => ServerMessage::Welcome {
-                user_id: text_of(&payload, "userId").ok_or_else(shape)?,
+                user_id: payload.get("userId").and_then(template::as_text).ok_or_else(shape)?,
                 rooms: serde_json::from_value(payload["rooms"].clone()).map_err(|_| shape())?,
             },
             name if name == self.requests.subscribed => {

@@ -162,7 +162,7 @@ impl TokenSpec {
 
     fn claims(&self, bearer: &Bearer<'_>, style: &TokenStyle, now_unix_s: i64) -> Map<String, Value> {
         let mut claims = Map::from_iter([
-            ("userId".to_owned(), json!(bearer.user_id)),
+            ("userId".to_owned(), style.users.value(bearer.user_id)),
             ("email".to_owned(), json!(bearer.email)),
             ("role".to_owned(), json!(bearer.role)),
             ("iat".to_owned(), json!(now_unix_s)),
@@ -212,6 +212,7 @@ fn unsigned(claims: &Map<String, Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::UserIds;
     use jsonwebtoken::{DecodingKey, Validation};
 
     const BEARER: Bearer<'_> = Bearer { user_id: "u1", email: "u1@example.org", role: Role::Customer };
@@ -319,6 +320,10 @@ mod tests {
         let plain = payload(&TokenSpec::default().mint(&BEARER, &issuer(style.clone()), 1000).unwrap());
         assert_eq!((&plain["sub"], &plain["iss"]), (&json!("u1"), &json!("https://id.example")));
         assert!(plain.get("userId").is_none());
+        let numbers = TokenStyle { users: UserIds::Integers, ..TokenStyle::default() };
+        let seven = Bearer { user_id: "7", ..BEARER };
+        let numbered = TokenSpec::default().mint(&seven, &issuer(numbers), 1000).unwrap();
+        assert_eq!(payload(&numbered)["userId"], json!(7));
         let without_user = TokenSpec { without: vec!["userId".into()], ..TokenSpec::default() };
         assert!(payload(&without_user.mint(&BEARER, &issuer(style), 1000).unwrap()).get("sub").is_none());
     }

@@ -79,6 +79,7 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
     let bindings = Bindings {
         case: format!("s{}", options.seed),
         dialect: options.dialect.clone(),
+        users: Default::default(),
         event_names: BTreeMap::new(),
     };
     let scenario = scenario.bind(&bindings);

@@ -2,14 +2,16 @@
 
 use miette::miette;
 use protocol::TokenPlace;
-use scenarios::SubjectKind;
 use scenarios::trace::{Event, Trace};
+use scenarios::{SubjectKind, UserIds};
 
 use super::{Look, SetupError, is_in_process, play};
 use crate::executor::Executor;
 use crate::exit::Exit;
 use crate::profile::{GatewayProfile, Profile};
 
+/// The claim that names the user.
+const USER: &str = "userId";
 /// Paths that gateways of all kinds upgrade on; tried where the profile's does not.
 const PATHS: [&str; 5] = ["/ws", "/", "/socket", "/websocket", "/api/ws"];
 
@@ -56,7 +58,10 @@ impl Refusal {
         };
         let found = match &self {
             Self::Status(400 | 404 | 405 | 426) | Self::NoAnswer(_) => other_path(executor, path).await,
-            Self::Status(401 | 403) | Self::Close(_) => other_place(executor).await,
+            Self::Status(401 | 403) | Self::Close(_) => match other_claims(executor).await {
+                None => other_place(executor).await,
+                found => found,
+            },
             Self::Status(_) => None,
         };
         let help = found.unwrap_or_else(|| match &self {
@@ -110,6 +115,27 @@ async fn other_path(executor: &Executor, declared: &str) -> Option<String> {
         profile.gateway.as_mut()?.path = path.to_owned();
         if opens(executor, profile).await {
             return Some(format!("`{path}` upgrades: did you mean `gateway.path = \"{path}\"`?"));
+        }
+    }
+    None
+}
+
+/// Claims that are accepted, by another kind of user ids or under another name: a gateway that wants numbers refuses words, whatever
+/// signs them.
+async fn other_claims(executor: &Executor) -> Option<String> {
+    let declared = &executor.profile().token.style;
+    let names = [None, Some("sub").filter(|_| !declared.names.contains_key(USER))];
+    let others = names.into_iter().flat_map(|name| UserIds::ALL.map(|users| (users, name)));
+    for (users, name) in others.filter(|other| *other != (declared.users, None)) {
+        let mut profile = executor.profile().clone();
+        profile.token.style.users = users;
+        profile.token.style.names.extend(name.map(|name| (USER.to_owned(), name.to_owned())));
+        if opens(executor, profile).await {
+            let is_other = users != declared.users;
+            let users = is_other.then(|| format!("users = \"{}\"", users.name()));
+            let name = name.map(|name| format!("names = {{ {USER} = \"{name}\" }}"));
+            let lines = users.into_iter().chain(name).collect::<Vec<_>>().join("\n  ");
+            return Some(format!("it takes other claims: did you mean this?\n  [token]\n  {lines}"));
         }
     }
     None

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use scenarios::UserIds;
 use scenarios::token::{Issuer, KeyPair, SigningAlgorithm, TokenStyle};
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,6 +24,7 @@ pub struct TokenProfile {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawToken {
     algorithm: SigningAlgorithm,
+    users: UserIds,
     names: BTreeMap<String, String>,
     claims: BTreeMap<String, Value>,
     private_key_file: Option<PathBuf>,
@@ -106,7 +108,12 @@ impl RawToken {
                 Some(help),
             ));
         }
-        let style = TokenStyle { algorithm: self.algorithm, names: self.names, claims: self.claims };
+        let style = TokenStyle {
+            algorithm: self.algorithm,
+            names: self.names,
+            claims: self.claims,
+            users: self.users,
+        };
         Ok(TokenProfile { style, pair })
     }
 }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::template::{Part, Parts, Template};
+use super::template::{Part, Parts, Template, as_text};
 use super::{DecodeError, Decoded, Dialect, DialectError, EVENT, EventStyle};
 use crate::Timestamp;
 use crate::envelope::Envelope;
@@ -352,7 +352,7 @@ impl Frames {
                 message: text(Part::Message, "message").unwrap_or_default(),
             },
             Form::Welcome => ServerMessage::Welcome {
-                user_id: parts.text(Part::User).or_else(|| text(Part::User, "userId")).ok_or_else(shape)?,
+                user_id: within(Part::User, "userId").as_ref().and_then(as_text).ok_or_else(shape)?,
                 rooms: serde_json::from_value(within(Part::Rooms, "rooms").unwrap_or_default())
                     .map_err(|_| shape())?,
             },

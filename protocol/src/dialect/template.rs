@@ -247,7 +247,8 @@ fn split(text: &str) -> Option<(&str, Part, &str)> {
     Some((before, Part::named(word)?, after))
 }
 
-fn as_text(value: &Value) -> Option<String> {
+/// A text; a number counts as its digits.
+pub(super) fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

@@ -42,12 +42,13 @@ pub async fn play<S: GatewayStage>(
         (name.clone(), ScriptedClient::new(name, user_id, spec.clone(), script.disturbs_probe(name)))
     });
     let rest = Rest::of(scenario);
-    let mut player = Player { setting, stage, recorder, journal, rest, probes: probes.collect() };
+    let mut player = Player { scenario, setting, stage, recorder, journal, rest, probes: probes.collect() };
     let outcome = player.run(script).await;
     Play { trace: player.journal.finish(), outcome }
 }
 
 struct Player<'a, S> {
+    scenario: &'a Scenario,
     setting: &'a Setting,
     stage: &'a mut S,
     recorder: &'a Recorder,
@@ -395,8 +396,8 @@ impl<S: GatewayStage> Player<'_, S> {
         settings: &Settings,
     ) -> Result<(), PlayError> {
         let spec = ClientSpec { gateway, origin: settings.allowed_origin.clone(), ..ClientSpec::default() };
-        let user_id = format!("{AFTERWARDS}-{gateway}-{}", self.setting.bindings.case);
         let name = if gateway == 1 { AFTERWARDS.to_owned() } else { format!("{AFTERWARDS}{gateway}") };
+        let user_id = self.scenario.user_id(&name, &self.setting.bindings);
         let mut probe = ScriptedClient::new(&name, user_id, spec, false);
         self.journal.during(probe.connect(self.stage, self.setting, self.recorder)).await;
         // A gateway that has as many connections as it may takes no other; that it says so is a sign of life, too.

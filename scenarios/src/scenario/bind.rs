@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::file;
 use super::{Scenario, Script, step};
+use crate::identity::UserIds;
 
 /// Placeholders that every scenario has. No scripted client is called so.
 pub(super) const RESERVED: [&str; 4] = ["case", "subscribe", "room_key", "path"];
@@ -18,12 +19,14 @@ pub struct Bindings {
     pub case: String,
     /// How the subject spells the wire.
     pub dialect: Dialect,
+    /// What user ids are there.
+    pub users: UserIds,
     /// What event types are called there, where that is not what scenarios call them.
     pub event_names: BTreeMap<String, String>,
 }
 
 impl Scenario {
-    /// The scenario of one run: `{alice}` becomes the user id of the client `alice`, `{case}` the run's own word, `{subscribe}` and
+    /// The scenario of one run: `{alice}` becomes the user id of the client `alice`, in data as a number where ids are numbers, `{case}` the run's own word, `{subscribe}` and
     /// `{room_key}` what the dialect calls a request to join and the room in it, `payment:created` whatever that is called, and
     /// `as_declared` the dialect's refusal. What the dialect lacks is left out.
     pub fn bind(&self, bindings: &Bindings) -> Self {
@@ -32,10 +35,15 @@ impl Scenario {
             ("{subscribe}".to_owned(), bindings.dialect.requests.subscribe.clone()),
             ("{room_key}".to_owned(), bindings.dialect.subscribe.room.clone()),
         ];
+        let mut users = Vec::new();
         if let Script::Gateway(script) = &self.script {
             let user = |name: &String| (format!("{{{name}}}"), self.user_id(name, bindings));
-            words.extend(script.clients.keys().map(user));
+            users.extend(script.clients.keys().map(user));
         }
+        let numbers = users.iter().filter(|_| bindings.users == UserIds::Integers);
+        // Within JSON that is a text, quotes go with them.
+        words.splice(0..0, numbers.map(|(name, id)| (format!("\"{name}\""), id.clone())));
+        words.extend(users.iter().cloned());
         let rename = |text: &mut String| {
             for (placeholder, word) in &words {
                 if text.contains(placeholder.as_str()) {
@@ -48,6 +56,10 @@ impl Scenario {
             }
         };
         let mut value = file::to_value(self);
+        each_datum(&mut value, false, &|text| {
+            let (_, id) = users.iter().find(|(name, _)| name == text)?;
+            Some(bindings.users.value(id))
+        });
         each_text(&mut value, &rename);
         each_frame(&mut value, &|text| *text = bindings.dialect.respell(text));
         let mut bound = file::from_value(self.id.clone(), value);
@@ -63,11 +75,35 @@ impl Scenario {
 
     /// The user id of a scripted client in one run.
     pub fn user_id(&self, client: &str, bindings: &Bindings) -> String {
-        let owner = match &self.script {
-            Script::Gateway(script) => script.clients.get(client).and_then(|spec| spec.user.as_deref()),
-            Script::Client(_) => None,
+        let Script::Gateway(script) = &self.script else {
+            return bindings.users.id(client, 0, &bindings.case);
         };
-        format!("{}-{}", owner.unwrap_or(client), bindings.case)
+        let owner = script.clients.get(client).and_then(|spec| spec.user.as_deref()).unwrap_or(client);
+        // Clients that come after the steps are none of the script's, and their names end in another letter.
+        let after = script.clients.len() + usize::from(owner.bytes().last().unwrap_or_default());
+        let place = script.clients.keys().position(|name| name == owner).unwrap_or(after);
+        bindings.users.id(owner, place, &bindings.case)
+    }
+}
+
+/// Keys of what is data, in which a placeholder need not stay a text.
+const DATA: [&str; 5] = ["data", "with", "json", "payload", "claims"];
+
+/// Replaces each text of what is data by another value, where there is one for it.
+fn each_datum(value: &mut Value, is_data: bool, other: &impl Fn(&str) -> Option<Value>) {
+    match value {
+        Value::String(text) if is_data => {
+            if let Some(other) = other(text) {
+                *value = other;
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| each_datum(value, is_data, other)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                each_datum(value, is_data || DATA.contains(&key.as_str()), other);
+            }
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -7,6 +7,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, errors};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::identity::UserIds;
+
 /// How tokens look that a gateway accepts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TokenStyle {
@@ -16,6 +18,8 @@ pub struct TokenStyle {
     pub names: BTreeMap<String, String>,
     /// What every token says beside its user's claims, such as `iss` and `aud`.
     pub claims: BTreeMap<String, Value>,
+    /// What user ids are.
+    pub users: UserIds,
 }
 
 /// An algorithm that tokens can be signed with (RFC 7518 section 3.1, RFC 8037).
