@@ -299,6 +299,9 @@ mod tests {
             ("[dialect]\nevents = \"wrapped\"", "unknown variant `wrapped`"),
             ("[token]\nalgorithm = \"HS1\"", "unknown variant `HS1`"),
             ("[token]\nnames = { name = \"n\" }", "no claim `name`"),
+            ("[token]\nusers = \"names\"", "unknown variant `names`"),
+            ("[token]\nroles = { ADMIN = \"vendor\" }", "ADMIN and VENDOR have one name"),
+            ("[token]\nroles = { KING = \"k\" }", "unknown variant `KING`"),
             ("[token]\nprivate_key_file = \"Cargo.toml\"", "an algorithm that has a secret"),
             ("[token]\nalgorithm = \"RS256\"\nprivate_key_file = \"Cargo.toml\"", "no private key for RS256"),
             (

@@ -38,7 +38,7 @@ pub mod universal;
 
 pub use design::ClientDesign;
 pub use expect::{Expectation, Finding, Margin, Property};
-pub use identity::UserIds;
+pub use identity::{RoleNames, UserIds};
 pub use judge::{Ending, Judged, Judgement, Verdicts, judge};
 pub use label::Label;
 pub use library::{Library, LibraryError};

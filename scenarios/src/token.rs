@@ -1,5 +1,6 @@
 //! Tokens for scripted clients, good and bad, by recipe.
 
+mod claims;
 mod issuer;
 
 use std::collections::BTreeMap;
@@ -164,20 +165,18 @@ impl TokenSpec {
         let mut claims = Map::from_iter([
             ("userId".to_owned(), style.users.value(bearer.user_id)),
             ("email".to_owned(), json!(bearer.email)),
-            ("role".to_owned(), json!(bearer.role)),
             ("iat".to_owned(), json!(now_unix_s)),
             ("exp".to_owned(), json!(now_unix_s + self.expires_in.unwrap_or(HOUR_S))),
         ]);
+        if let Some(role) = style.roles.name(bearer.role) {
+            claims.insert("role".to_owned(), json!(role));
+        }
         if let Some(valid_in) = self.valid_in {
             claims.insert("nbf".to_owned(), json!(now_unix_s + valid_in));
         }
         claims.extend(self.claims.clone());
         claims.retain(|claim, _| !self.without.contains(claim));
-        let named = claims.into_iter().map(|(claim, value)| match style.names.get(&claim) {
-            Some(name) => (name.clone(), value),
-            None => (claim, value),
-        });
-        style.claims.clone().into_iter().chain(named).collect()
+        claims::styled(claims, style)
     }
 }
 

@@ -80,6 +80,7 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
         case: format!("s{}", options.seed),
         dialect: options.dialect.clone(),
         users: Default::default(),
+        roles: Default::default(),
         event_names: BTreeMap::new(),
     };
     let scenario = scenario.bind(&bindings);

@@ -1,13 +1,14 @@
 //! Placeholders of one run: names in braces become the run's own values, in parsed values and not in the file's text.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::Dialect;
+use protocol::{Dialect, Role};
 use serde_json::Value;
 
 use super::file;
-use super::{Scenario, Script, step};
-use crate::identity::UserIds;
+use super::{ClientSpec, Scenario, Script, step};
+use crate::identity::{RoleNames, UserIds};
 
 /// Placeholders that every scenario has. No scripted client is called so.
 pub(super) const RESERVED: [&str; 4] = ["case", "subscribe", "room_key", "path"];
@@ -21,6 +22,8 @@ pub struct Bindings {
     pub dialect: Dialect,
     /// What user ids are there.
     pub users: UserIds,
+    /// What roles are called there.
+    pub roles: RoleNames,
     /// What event types are called there, where that is not what scenarios call them.
     pub event_names: BTreeMap<String, String>,
 }
@@ -50,6 +53,7 @@ impl Scenario {
                     *text = text.replace(placeholder, word);
                 }
             }
+            bindings.roles.rename_rooms(text);
             // Each text once: the name of one type may be what scenarios call another.
             if let Some(name) = bindings.event_names.get(text) {
                 text.clone_from(name);
@@ -60,7 +64,15 @@ impl Scenario {
             let (_, id) = users.iter().find(|(name, _)| name == text)?;
             Some(bindings.users.value(id))
         });
-        each_text(&mut value, &rename);
+        let rename_key = |key: &mut String| {
+            let role = Role::ALL.into_iter().find(|role| role.as_str() == key);
+            match role.and_then(|role| bindings.roles.name(role)) {
+                Some(name) => name.clone_into(key),
+                None if key.contains('{') => rename(key),
+                None => {}
+            }
+        };
+        each_text(&mut value, &rename, &rename_key);
         each_frame(&mut value, &|text| *text = bindings.dialect.respell(text));
         let mut bound = file::from_value(self.id.clone(), value);
         bound.expectations.iter_mut().for_each(|expectation| expectation.declare(bindings.dialect.refusal));
@@ -71,6 +83,22 @@ impl Scenario {
         }
         bound.bindings = Some(bindings.clone());
         bound.in_dialect(&bindings.dialect)
+    }
+
+    /// Whether it means nothing where there are no roles: it names the room of one, publishes for one, or is about that claim.
+    pub fn needs_roles(&self) -> bool {
+        let Script::Gateway(script) = &self.script else { return false };
+        let is_claim = |spec: &ClientSpec| {
+            let ClientSpec { token, .. } = spec;
+            token.without.iter().chain(token.claims.keys()).any(|claim| claim == "role")
+        };
+        let found = Cell::new(script.clients.values().any(is_claim));
+        let look = |text: &mut String| {
+            found.set(found.get() || text.contains("role:") || text.starts_with("admin:"))
+        };
+        let look_at_key = |key: &mut String| found.set(found.get() || key == "byRole");
+        each_text(&mut file::to_value(self), &look, &look_at_key);
+        found.get()
     }
 
     /// The user id of a scripted client in one run.
@@ -107,18 +135,17 @@ fn each_datum(value: &mut Value, is_data: bool, other: &impl Fn(&str) -> Option<
     }
 }
 
-/// Calls `change` on each text of a value. The keys of objects that stand for data are texts too: `{room_key}` is one.
-fn each_text(value: &mut Value, change: &impl Fn(&mut String)) {
+/// Calls `change` on each text of a value. The keys of objects that stand for data are texts too, of their own kind: `{room_key}` is
+/// one.
+fn each_text(value: &mut Value, change: &impl Fn(&mut String), change_key: &impl Fn(&mut String)) {
     match value {
         Value::String(text) => change(text),
-        Value::Array(values) => values.iter_mut().for_each(|value| each_text(value, change)),
+        Value::Array(values) => values.iter_mut().for_each(|value| each_text(value, change, change_key)),
         Value::Object(fields) => {
             let old = std::mem::take(fields);
             for (mut key, mut value) in old {
-                each_text(&mut value, change);
-                if key.contains('{') {
-                    change(&mut key);
-                }
+                each_text(&mut value, change, change_key);
+                change_key(&mut key);
                 fields.insert(key, value);
             }
         }

@@ -46,6 +46,7 @@ fn bindings() -> Bindings {
         case: "c7".to_owned(),
         dialect: Dialect::default(),
         users: Default::default(),
+        roles: Default::default(),
         event_names: Default::default(),
     }
 }

@@ -50,6 +50,7 @@ fn broken(text: &str, happenings: impl IntoIterator<Item = Happening>) -> Vec<St
         case: "c".to_owned(),
         dialect: Dialect::default(),
         users: Default::default(),
+        roles: Default::default(),
         event_names: Default::default(),
     };
     let scenario = Scenario::parse(ScenarioId("t".to_owned()), text).unwrap().bind(&bindings);
