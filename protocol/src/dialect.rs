@@ -3,6 +3,7 @@
 mod builtin;
 mod frames;
 mod refusal;
+mod sign_in;
 mod template;
 mod token_place;
 
@@ -15,6 +16,7 @@ use crate::{CloseCode, Timestamp};
 
 pub use frames::Frames;
 pub use refusal::Refusal;
+pub use sign_in::{SignIn, SignInAnswer};
 pub use template::{Template, TemplateError};
 pub use token_place::{TokenPlace, TokenPlaceError};
 
@@ -44,6 +46,9 @@ pub struct Dialect {
     pub heartbeat: Heartbeat,
     /// Where the token travels.
     pub token: TokenPlace,
+    /// How a client signs in whose token travels in its first message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<Box<SignIn>>,
     /// How a refused token looks.
     pub refusal: Refusal,
     /// The payload key that names an event's owner.
@@ -201,6 +206,12 @@ pub enum DialectError {
         /// What it needs one of.
         parts: String,
     },
+    /// What is said of a token in the first message is not enough, or does not fit.
+    #[error("{reason}")]
+    SignIn {
+        /// What is wrong, and what to write.
+        reason: &'static str,
+    },
     /// The welcome has a form, and is not sent.
     #[error(
         "dialect.frames.welcome says what the welcome is like, but dialect.welcome says that there is none"
@@ -223,6 +234,7 @@ impl Dialect {
     /// # Errors
     /// Names the first key or name that cannot be used.
     pub fn check(&self) -> Result<(), DialectError> {
+        self.check_sign_in()?;
         let keys = [
             ("ping", &self.ping),
             ("pong", &self.pong),
@@ -437,6 +449,7 @@ impl Default for Dialect {
             error: "error".to_owned(),
             heartbeat: Heartbeat::Control,
             token: TokenPlace::Query,
+            sign_in: None,
             refusal: Refusal::UNAUTHORIZED,
             user_key: "userId".to_owned(),
             frames: None,

@@ -97,10 +97,14 @@ impl Scenario {
 
     /// The scenario with what can be expected in a dialect; what it lacks is not judged.
     pub fn in_dialect(mut self, dialect: &Dialect) -> Self {
+        if self.lacks_place(dialect).is_some() {
+            self.expectations.clear();
+        }
+        let has_place = self.lacks_place(dialect).is_none();
         self.expectations.retain(|expectation| expectation.lacks(dialect).is_none());
         match &mut self.script {
             Script::Gateway(script) => {
-                script.steps.retain(|step| step::lacks(&step.action, dialect).is_none());
+                script.steps.retain(|step| has_place && step::lacks(&step.action, dialect).is_none());
             }
             Script::Client(script) => {
                 script.steps.retain(|step| step::lacks(&step.action, dialect).is_none());
@@ -111,7 +115,14 @@ impl Scenario {
 
     /// What a dialect lacks of what the scenario expects.
     pub fn lacks(&self, dialect: &Dialect) -> Option<&'static str> {
-        self.expectations.iter().find_map(|expectation| expectation.lacks(dialect))
+        self.lacks_place(dialect)
+            .or_else(|| self.expectations.iter().find_map(|expectation| expectation.lacks(dialect)))
+    }
+
+    /// Why a scripted client's token cannot be as the scenario has it, where it travels elsewhere than in the seed's place.
+    fn lacks_place(&self, dialect: &Dialect) -> Option<&'static str> {
+        let Script::Gateway(script) = &self.script else { return None };
+        script.clients.values().find_map(|client| client.token.lacks_place(&dialect.token))
     }
 
     /// The requirements that the scenario shows, by its expectations or by its waits, each once, in order.

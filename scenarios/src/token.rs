@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{EncodingKey, Header};
-use protocol::Role;
+use protocol::{Role, TokenPlace};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -148,6 +148,20 @@ impl TokenSpec {
             }
             Some(Alg::PublicKeyAsSecret) if issuer.pair.public.is_none() => {
                 Some("needs `token.public_key_file`")
+            }
+            _ => None,
+        }
+    }
+
+    /// Why the recipe means nothing where tokens travel in this place, if so.
+    pub(crate) fn lacks_place(&self, place: &TokenPlace) -> Option<&'static str> {
+        let is_missing = self.omit || self.raw.as_ref().is_some_and(String::is_empty);
+        match place {
+            TokenPlace::Path if is_missing => {
+                Some("the token is part of the path: without it, it is another path")
+            }
+            TokenPlace::Message if self.percent_encode_all => {
+                Some("the token travels in a message, in which nothing is percent-encoded")
             }
             _ => None,
         }

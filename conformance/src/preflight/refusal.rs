@@ -32,6 +32,7 @@ impl Refusal {
         for observation in &trace.observations {
             match &observation.event {
                 Event::Refused { status: Some(status), .. } => return Some(Self::Status(*status)),
+                Event::Refused { status: None, code: Some(code), .. } => return Some(Self::Close(code.0)),
                 Event::Refused { status: None, code: None, reason } => {
                     return Some(Self::NoAnswer(reason.clone()));
                 }
@@ -152,6 +153,7 @@ async fn other_place(executor: &Executor) -> Option<String> {
         TokenPlace::QueryAs("jwt".to_owned()),
         TokenPlace::Cookie("token".to_owned()),
         TokenPlace::Cookie("access_token".to_owned()),
+        TokenPlace::Path,
     ];
     for place in places {
         let name = place.to_string();

@@ -165,6 +165,11 @@ impl Frames {
             Form::Event | Form::Other => &[&[Part::Type], &[Part::Payload]],
         };
         let template = self.template(form);
+        if template.has(Part::Token) {
+            let reason =
+                "`{token}` stands in `dialect.sign_in.message`, and in no template of `dialect.frames`";
+            return Err(DialectError::SignIn { reason });
+        }
         let lacking = needed.iter().find(|parts| !parts.iter().any(|part| template.has(*part)));
         lacking.map_or(Ok(()), |parts| {
             Err(DialectError::Lacks { key: self.key(form), parts: Part::either(parts) })

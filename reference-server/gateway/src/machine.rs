@@ -148,6 +148,10 @@ impl Gateway {
             // A connection's own rooms count, but are never refused.
             self.rooms.join(connection, room, usize::MAX);
         }
+        let answer = self.config.dialect.sign_in.as_ref().and_then(|sign_in| sign_in.write_answer(&user_id));
+        if let Some(answer) = answer {
+            self.outputs.push_back(Output::Send(connection, text_frame(&answer)));
+        }
         if self.config.dialect.welcome_type().is_some() {
             self.send(now, connection, &ServerMessage::Welcome { user_id, rooms }, None);
         }

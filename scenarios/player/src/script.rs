@@ -12,6 +12,7 @@ use tungstenite::protocol::frame::coding::Control;
 
 use super::journal::Recorder;
 use super::peer::{Peer, PeerCommand, PeerSetup};
+use super::sign_in;
 use super::stage::{Accept, Setting};
 use scenarios::frame::RawFrame;
 use scenarios::scenario::{GatewayAct, GatewaySpec, OnDial};
@@ -23,6 +24,8 @@ const ACTS: usize = 16;
 /// Dials that may be in their handshake at once; a client that goes beyond it is left waiting.
 const MAX_HANDSHAKES: usize = 256;
 
+/// Who every client is.
+const USER: &str = "user";
 /// An answer that is not HTTP.
 const GARBAGE: &[u8] = b"\x00\x01\x02 this is no HTTP\r\n\r\n";
 
@@ -118,9 +121,11 @@ impl Script {
             setting: self.setting.clone(),
         };
         let peer = Peer::start(opened.stream, opened.leftover, setup);
-        if self.spec.welcome && self.setting.dialect.welcome_type().is_some() {
+        // Where nothing else says that a client is signed in, the welcome must.
+        let must = self.setting.dialect.sign_in.as_ref().is_some_and(|sign_in| sign_in.answer.is_none());
+        if (self.spec.welcome || must) && self.setting.dialect.welcome_type().is_some() {
             let rooms = vec!["broadcast".to_owned()];
-            peer.order(self.message(&ServerMessage::Welcome { user_id: "user".to_owned(), rooms })).await;
+            peer.order(self.message(&ServerMessage::Welcome { user_id: USER.to_owned(), rooms })).await;
         }
         if let Some(code) = opened.closes {
             peer.order(PeerCommand::Close(code)).await;
@@ -192,14 +197,18 @@ struct Handshake {
 impl Handshake {
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S, reset: fn(S)) -> Option<Opened<S>> {
         let request = match ReceivedRequest::read(&mut stream).await {
-            Ok(request) => request,
+            Ok(request) => request.apart_from_token(&self.setting.path, &self.setting.dialect),
             Err(error) => {
                 self.note(Event::Refused { status: None, code: None, reason: error.to_string() }).await;
                 return None;
             }
         };
-        let query = request.parameters(&self.setting.dialect);
-        self.note(Event::Dialled { path: request.path.clone(), query }).await;
+        let mut query = request.parameters(&self.setting.dialect);
+        // A dial is whole once its token has come.
+        let sign_in = self.setting.dialect.sign_in.as_ref().filter(|_| self.answer.is_granted());
+        if sign_in.is_none() {
+            self.note(Event::Dialled { path: request.path.clone(), query: query.clone() }).await;
+        }
         if self.answer == OnDial::Reset {
             reset(stream);
             self.note(Event::Refused { status: None, code: None, reason: "reset by the gateway".to_owned() })
@@ -208,18 +217,29 @@ impl Handshake {
         }
         match self.settle(&mut stream, &request).await {
             Ok(None) => {
+                let mut leftover = request.leftover;
+                if let Some(sign_in) = sign_in {
+                    let patience = self.setting.times.patience;
+                    let first = sign_in::await_message(&mut stream, leftover);
+                    let first = tokio::time::timeout(patience, first).await.ok().flatten();
+                    let token = first.as_ref().and_then(|(text, _)| sign_in.token(text));
+                    let is_signed_in = first.as_ref().is_some_and(|(text, _)| sign_in.is_message(text));
+                    query.extend(token.map(|token| ("token".to_owned(), token)));
+                    self.note(Event::Dialled { path: request.path.clone(), query }).await;
+                    let granted = is_signed_in && sign_in::grant(&mut stream, sign_in, USER).await.is_ok();
+                    if !granted {
+                        let reason = "upgraded, but its first message did not sign in".to_owned();
+                        self.note(Event::Refused { status: None, code: None, reason }).await;
+                        return None;
+                    }
+                    leftover = first.map(|(_, unread)| unread).unwrap_or_default();
+                }
                 let stalled = self.answer == OnDial::AcceptStalled;
                 let closes = match self.answer {
                     OnDial::AcceptThenClose(code) => Some(code),
                     _ => None,
                 };
-                Some(Opened {
-                    stream,
-                    leftover: request.leftover,
-                    connection: self.connection,
-                    stalled,
-                    closes,
-                })
+                Some(Opened { stream, leftover, connection: self.connection, stalled, closes })
             }
             Ok(Some(refused)) => {
                 self.note(refused).await;

@@ -3,12 +3,13 @@
 use std::num::NonZeroUsize;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
-use protocol::ClientMessage;
+use protocol::{ClientMessage, TokenPlace};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::journal::Recorder;
 use super::peer::{Peer, PeerCommand, PeerSetup};
+use super::sign_in::{self, Said};
 use super::stage::{GatewayStage, PlayError, Setting};
 use scenarios::frame::RawFrame;
 use scenarios::scenario::{ClientSpec, FrameSpec, OddPing, ProbeAct};
@@ -101,7 +102,12 @@ impl ScriptedClient {
         let query = request.token.iter().map(|(_, token)| ("token".to_owned(), token.clone())).collect();
         let dialled = Event::Dialled { path: request.path.clone(), query };
         recorder.record(actor.clone(), Some(connection), dialled).await;
-        let mut transcript = Transcript::default();
+        let (mut transcript, mut said) = (Transcript::default(), Said::default());
+        let first = setting
+            .dialect
+            .sign_in
+            .as_ref()
+            .map(|sign_in| sign_in.write(request.token.as_ref().map(|(_, token)| token.as_str())));
         let upgrade = async {
             let stream = stage.dial(self.spec.gateway).await?;
             let stream: Box<dyn Duplex> = match &self.network {
@@ -110,13 +116,22 @@ impl ScriptedClient {
             };
             let mut recorded = transcript.record(stream);
             let leftover = request.send(&mut recorded).await?;
-            Ok::<_, UpgradeError>((recorded.into_inner(), leftover))
+            let mut stream = recorded.into_inner();
+            let leftover = match &first {
+                Some(first) => sign_in::ask(&mut stream, leftover, first, &setting.dialect, &mut said).await,
+                None => Ok(leftover),
+            };
+            Ok::<_, UpgradeError>(leftover.map(|leftover| (stream, leftover)))
         };
         let outcome = tokio::time::timeout(patience, upgrade).await;
-        let handshake = Event::Handshake { request: transcript.written(), answer: transcript.read() };
+        let messages = first.into_iter().filter(|_| matches!(outcome, Err(_) | Ok(Ok(_))));
+        let request = messages.fold(transcript.written(), |request, message| request + &message + "\n");
+        let answer = said.texts.iter().fold(transcript.read(), |answer, text| answer + text + "\n");
+        let handshake = Event::Handshake { request, answer };
         recorder.record(actor.clone(), Some(connection), handshake).await;
         let refusal = match outcome {
-            Ok(Ok((stream, leftover))) => {
+            Ok(Ok(Err(refused))) => refused,
+            Ok(Ok(Ok((stream, leftover)))) => {
                 recorder.record(actor.clone(), Some(connection), Event::Opened).await;
                 let setup = PeerSetup {
                     side: Side::Client,
@@ -135,11 +150,15 @@ impl ScriptedClient {
                 Event::Refused { status: Some(status), code: None, reason: String::new() }
             }
             Ok(Err(error)) => Event::Refused { status: None, code: None, reason: error.to_string() },
-            Err(_) => Event::Refused {
-                status: None,
-                code: None,
-                reason: "no answer to the upgrade request".to_owned(),
-            },
+            Err(_) => {
+                let what =
+                    if setting.dialect.sign_in.is_some() { "request and first message" } else { "request" };
+                Event::Refused {
+                    status: None,
+                    code: None,
+                    reason: format!("no answer to the upgrade {what}"),
+                }
+            }
         };
         recorder.record(actor, Some(connection), refusal).await;
     }
@@ -219,6 +238,9 @@ impl ScriptedClient {
         let now_s = (setting.unix_ms)().div_euclid(1000);
         let place = setting.dialect.token.clone();
         let encode = |token: String| match (self.spec.token.percent_encode_all, place.parameter()) {
+            // JSON has a way of its own.
+            _ if place.is_message() => token,
+            (false, None) if place == TokenPlace::Path => utf8_percent_encode(&token, IN_QUERY).to_string(),
             (true, _) => token.bytes().map(|byte| format!("%{byte:02X}")).collect(),
             (false, Some(_)) => utf8_percent_encode(&token, IN_QUERY).to_string(),
             (false, None) => utf8_percent_encode(&token, IN_HEADER).to_string(),

@@ -138,6 +138,13 @@ impl ClientScript {
     }
 }
 
+impl OnDial {
+    /// Whether the upgrade is granted, and can be used.
+    pub fn is_granted(self) -> bool {
+        matches!(self, Self::Accept | Self::AcceptStalled | Self::AcceptThenClose(_))
+    }
+}
+
 impl OnDials {
     /// What becomes of dial `number`, counted from 0.
     pub fn answer(&self, number: usize) -> OnDial {

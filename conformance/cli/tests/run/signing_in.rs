@@ -7,6 +7,9 @@ const WRONG: &str = "gateway/auth/wrong-signature-token";
 const GOOD: &str = "gateway/auth/good-token";
 const NO_USER: &str = "gateway/auth/no-user-claim";
 const NO_ROLE: &str = "gateway/auth/no-role-claim";
+const EXPIRED: &str = "gateway/auth/expired-token";
+const MISSING: &str = "gateway/auth/missing-token";
+const WELCOME: &str = "gateway/connections/welcome";
 const OWN_ROOMS: &str = "gateway/connections/own-rooms";
 
 const BASE: Design = Design {
@@ -78,10 +81,88 @@ const NO_ROLES: Design = Design {
     ..BASE
 };
 
-pub(crate) const DESIGNS: [(&str, Design); 5] = [
+const PATH: Design = Design {
+    name: "path",
+    profile: "[dialect]\ntoken = \"path\"",
+    verdicts: &[
+        (GOOD, "pass"),
+        (WRONG, "pass"),
+        (EXPIRED, "pass"),
+        (OWN_ROOMS, "pass"),
+        ("gateway/auth/percent-encoded-token", "pass"),
+        ("gateway/auth/exact-path", "pass"),
+        (MISSING, "not_run"),
+    ],
+    shows: "without it, it is another path",
+    ..BASE
+};
+const OTHER_PATH: Design = Design { profile: "", verdicts: &[], shows: "dialect.token = \"path\"", ..PATH };
+const MESSAGE: Design = Design {
+    name: "message",
+    profile: r#"
+        [dialect]
+        token = "message"
+        refusal = "close-4403"
+
+        [dialect.sign_in]
+        message = '{"type":"connection_init","payload":{"token":"{token}"}}'
+        answer = '{"type":"connection_ack"}'
+    "#,
+    verdicts: &[
+        (GOOD, "pass"),
+        (WRONG, "pass"),
+        (EXPIRED, "pass"),
+        (MISSING, "pass"),
+        ("gateway/auth/empty-token", "pass"),
+        ("gateway/auth/unsigned-token", "pass"),
+        ("gateway/auth/token-expires", "pass"),
+        (WELCOME, "pass"),
+        (OWN_ROOMS, "pass"),
+        (OF_USERS, "pass"),
+        ("gateway/auth/percent-encoded-token", "not_run"),
+    ],
+    shows: "the token travels in a message",
+    ..BASE
+};
+/// The error before the close is a part of the refusal.
+const MESSAGE_AND_ERROR: Design = Design {
+    name: "message-and-error",
+    verdicts: &[(GOOD, "pass"), (WRONG, "pass"), (MISSING, "pass")],
+    shows: "",
+    ..MESSAGE
+};
+const MESSAGE_UNVERIFIED: Design = Design {
+    name: "message-unverified",
+    verdicts: &[(GOOD, "pass"), (WRONG, "fail"), (EXPIRED, "fail"), (MISSING, "pass")],
+    shows: "connection_init",
+    ..MESSAGE
+};
+/// A refusal by another code than declared is a finding.
+const MESSAGE_OTHERWISE: Design = Design {
+    profile: r#"
+        [dialect]
+        token = "message"
+        refusal = "close-4401"
+
+        [dialect.sign_in]
+        message = '{"type":"connection_init","payload":{"token":"{token}"}}'
+        answer = '{"type":"connection_ack"}'
+    "#,
+    verdicts: &[(GOOD, "pass"), (WRONG, "fail")],
+    shows: "4403",
+    ..MESSAGE
+};
+
+pub(crate) const DESIGNS: [(&str, Design); 11] = [
     ("user_ids_that_are_integers", INTEGERS),
     ("user_ids_that_are_integers_unsaid", OTHER_INTEGERS),
     ("user_ids_that_are_uuids", UUIDS),
     ("roles_of_other_names_in_a_list", ROLES),
     ("no_roles", NO_ROLES),
+    ("signing_in_by_path", PATH),
+    ("signing_in_by_path_unsaid", OTHER_PATH),
+    ("signing_in_by_message", MESSAGE),
+    ("signing_in_by_message_with_an_error", MESSAGE_AND_ERROR),
+    ("signing_in_by_message_unverified", MESSAGE_UNVERIFIED),
+    ("signing_in_by_message_refused_otherwise", MESSAGE_OTHERWISE),
 ];
