@@ -2,6 +2,7 @@
 
 mod builtin;
 mod frames;
+mod pending;
 mod refusal;
 mod sign_in;
 mod template;
@@ -13,8 +14,10 @@ use serde_json::{Map, Value, json};
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::message::{ClientMessage, ErrorCode, ServerMessage, Target};
 use crate::{CloseCode, Timestamp};
+use frames::Ids;
 
 pub use frames::Frames;
+pub use pending::PendingRequests;
 pub use refusal::Refusal;
 pub use sign_in::{SignIn, SignInAnswer};
 pub use template::{Template, TemplateError};
@@ -143,6 +146,12 @@ pub enum DecodeError {
         /// The template of most messages.
         expected: String,
     },
+    /// An answer whose reference is that of no request.
+    #[error("an answer to nothing that was asked: the reference is `{reference}`")]
+    Unasked {
+        /// The reference.
+        reference: String,
+    },
     /// A message of a known type whose payload has the wrong shape.
     #[error("the payload of `{kind}` has the wrong shape")]
     Payload {
@@ -155,7 +164,9 @@ impl DecodeError {
     /// The error code that a gateway sends (MSG-4, ROOM-4).
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Envelope(_) | Self::Unlike { .. } | Self::Payload { .. } => ErrorCode::BadMessage,
+            Self::Envelope(_) | Self::Unlike { .. } | Self::Unasked { .. } | Self::Payload { .. } => {
+                ErrorCode::BadMessage
+            }
             Self::NoTarget { .. } => ErrorCode::BadRoom,
         }
     }
@@ -274,8 +285,18 @@ impl Dialect {
 
     /// Writes a client's message as one text frame.
     pub fn encode_client(&self, message: &ClientMessage, timestamp: Timestamp) -> String {
+        self.encode_request(message, timestamp, None)
+    }
+
+    /// As [`Self::encode_client`], under a reference, which only templates have a place for.
+    pub fn encode_request(
+        &self,
+        message: &ClientMessage,
+        timestamp: Timestamp,
+        reference: Option<&str>,
+    ) -> String {
         if let Some(frames) = &self.frames {
-            return frames.write_client(self, message, Some(timestamp), None);
+            return frames.write_client(self, message, Some(timestamp), Ids { id: None, reference });
         }
         let (kind, payload) = match message {
             ClientMessage::Ping => (self.ping.as_str(), Value::Null),
@@ -314,16 +335,17 @@ impl Dialect {
         Ok(Decoded { message, id })
     }
 
-    /// A client's frame that is written in the seed's envelope as this dialect has it; any other text stays as it is.
-    pub fn respell(&self, text: &str) -> String {
+    /// A client's frame that is written in the seed's envelope as this dialect has it, under a reference where there is one; any other text stays as it is.
+    pub fn respell(&self, text: &str, reference: Option<&str>) -> String {
         let envelope = self.frames.as_ref().and_then(|frames| Some((frames, Envelope::decode(text).ok()?)));
-        envelope.map_or_else(|| text.to_owned(), |(frames, envelope)| frames.respell(self, &envelope))
+        envelope
+            .map_or_else(|| text.to_owned(), |(frames, envelope)| frames.respell(self, &envelope, reference))
     }
 
     /// How the form of a gateway's frame is, where this dialect has forms of its own: sound, or what is wrong (MSG-1).
-    pub fn form(&self, text: &str) -> Option<Result<(), String>> {
+    pub fn form(&self, text: &str, pending: Option<&PendingRequests>) -> Option<Result<(), String>> {
         let frames = self.frames.as_ref()?;
-        Some(frames.problem(self, text).map_or(Ok(()), Err))
+        Some(frames.problem(self, text, pending).map_or(Ok(()), Err))
     }
 
     /// Writes a gateway's message as one text frame; `id` is that of the request it answers.
@@ -377,8 +399,21 @@ impl Dialect {
     /// # Errors
     /// When it is not a message of this dialect. What only looks unfamiliar is an event under its own type.
     pub fn decode_server(&self, text: &str) -> Result<Decoded<ServerMessage>, DecodeError> {
+        self.decode_answer(text, None)
+    }
+
+    /// As [`Self::decode_server`]; what refers to a request answers one of these. Without them, the first answer that it can be is
+    /// what it is.
+    ///
+    /// # Errors
+    /// As [`Self::decode_server`], and when it answers no request.
+    pub fn decode_answer(
+        &self,
+        text: &str,
+        pending: Option<&PendingRequests>,
+    ) -> Result<Decoded<ServerMessage>, DecodeError> {
         if let Some(frames) = &self.frames {
-            return frames.read_server(self, text);
+            return frames.read_server(self, text, pending);
         }
         let Envelope { kind, payload, id, .. } = Envelope::decode(text)?;
         let shape = || DecodeError::Payload { kind: kind.clone() };

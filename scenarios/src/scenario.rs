@@ -97,17 +97,14 @@ impl Scenario {
 
     /// The scenario with what can be expected in a dialect; what it lacks is not judged.
     pub fn in_dialect(mut self, dialect: &Dialect) -> Self {
-        if self.lacks_place(dialect).is_some() {
-            self.expectations.clear();
-        }
         let has_place = self.lacks_place(dialect).is_none();
-        self.expectations.retain(|expectation| expectation.lacks(dialect).is_none());
+        self.expectations.retain(|expectation| has_place && expectation.lacks(dialect).is_none());
         match &mut self.script {
             Script::Gateway(script) => {
                 script.steps.retain(|step| has_place && step::lacks(&step.action, dialect).is_none());
             }
             Script::Client(script) => {
-                script.steps.retain(|step| step::lacks(&step.action, dialect).is_none());
+                script.steps.retain(|step| has_place && step::lacks(&step.action, dialect).is_none());
             }
         }
         self
@@ -119,9 +116,16 @@ impl Scenario {
             .or_else(|| self.expectations.iter().find_map(|expectation| expectation.lacks(dialect)))
     }
 
-    /// Why a scripted client's token cannot be as the scenario has it, where it travels elsewhere than in the seed's place.
+    /// Why a token cannot travel as the scenario has it, in a dialect that has it elsewhere than the seed.
     fn lacks_place(&self, dialect: &Dialect) -> Option<&'static str> {
-        let Script::Gateway(script) = &self.script else { return None };
+        let script = match &self.script {
+            Script::Gateway(script) => script,
+            Script::Client(script) => {
+                let cannot = dialect.token.is_message() && script.begins_deaf();
+                return cannot
+                    .then_some("a client that signs in by a message is open only once it has been answered");
+            }
+        };
         script.clients.values().find_map(|client| client.token.lacks_place(&dialect.token))
     }
 

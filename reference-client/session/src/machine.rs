@@ -5,7 +5,7 @@ mod writing;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use protocol::{ClientMessage, CloseCode, ErrorCode, ServerMessage, SignInAnswer};
+use protocol::{ClientMessage, CloseCode, ErrorCode, PendingRequests, ServerMessage, SignInAnswer};
 use serde_json::{Value, json};
 
 use super::backlog::Backlog;
@@ -32,6 +32,8 @@ pub struct Session {
     reconnect: Reconnect,
     outbox: Outbox,
     subscriptions: Subscriptions,
+    /// What the newest connection has asked for, where answers refer to it.
+    pending: PendingRequests,
     outputs: VecDeque<Output>,
 }
 
@@ -71,6 +73,7 @@ impl Session {
             reconnect: Reconnect::new(&config.timing, config.auto_reconnect, config.seed),
             outbox: Outbox::new(config.queue_capacity),
             subscriptions: Subscriptions::default(),
+            pending: PendingRequests::default(),
             outputs: VecDeque::new(),
             config,
         }
@@ -229,6 +232,7 @@ impl Session {
     /// The connection can be used. QUEUE-2: the order of what happens now is part of the contract. The count of redials, though, is
     /// reset only once the connection has proved stable: see [`Reconnect::lived`].
     fn established(&mut self, now: Now, connection: ConnectionId) {
+        self.pending = PendingRequests::default();
         let heartbeat = Heartbeat::start(now.monotonic, &self.config.timing);
         let backlog = Backlog::default();
         self.state = State::Open { connection, since: now.monotonic, heartbeat, backlog };
@@ -317,8 +321,11 @@ impl Session {
         if *open != connection {
             return;
         }
-        let message = match self.config.dialect.decode_server(text) {
-            Ok(decoded) => decoded.message,
+        let message = match self.config.dialect.decode_answer(text, Some(&self.pending)) {
+            Ok(decoded) => {
+                decoded.id.iter().for_each(|reference| self.pending.answered(reference));
+                decoded.message
+            }
             Err(error) => {
                 self.log(format!("a message cannot be read: {error}"));
                 return;

@@ -203,9 +203,10 @@ impl Gateway {
             Err(error) => {
                 let id = match &error {
                     DecodeError::NoTarget { id, .. } => id.clone(),
-                    DecodeError::Envelope(_) | DecodeError::Unlike { .. } | DecodeError::Payload { .. } => {
-                        None
-                    }
+                    DecodeError::Envelope(_)
+                    | DecodeError::Unlike { .. }
+                    | DecodeError::Unasked { .. }
+                    | DecodeError::Payload { .. } => None,
                 };
                 self.refuse(now, connection, error.code(), &error.to_string(), id.as_deref());
             }

@@ -366,7 +366,7 @@ impl<S: GatewayStage> Player<'_, S> {
         let number = script.steps.len() + 1;
         let start = self.journal.trace().observations.len();
         let mut asked = Vec::new();
-        for (name, probe) in &self.probes {
+        for (name, probe) in &mut self.probes {
             if probe.is_plain() && self.journal.trace().is_open(&Actor(name.clone()), probe.connection()) {
                 self.journal.during(probe.ask_alive(ALIVE_PING, self.setting)).await;
                 asked.push((Actor(name.clone()), probe.connection()));
@@ -404,7 +404,7 @@ impl<S: GatewayStage> Player<'_, S> {
         let may_refuse = settings.limits_connections();
         let is_served = |event: &Event| match event {
             Event::Opened => true,
-            Event::Refused { status, .. } => may_refuse && status.is_some(),
+            Event::Refused { status, code, .. } => may_refuse && (status.is_some() || code.is_some()),
             _ => false,
         };
         self.journal.quiet(Duration::ZERO).await?;

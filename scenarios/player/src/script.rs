@@ -205,7 +205,7 @@ impl Handshake {
         };
         let mut query = request.parameters(&self.setting.dialect);
         // A dial is whole once its token has come.
-        let sign_in = self.setting.dialect.sign_in.as_ref().filter(|_| self.answer.is_granted());
+        let sign_in = self.setting.dialect.sign_in.as_ref().filter(|_| self.answer.reads_first_message());
         if sign_in.is_none() {
             self.note(Event::Dialled { path: request.path.clone(), query: query.clone() }).await;
         }
@@ -226,10 +226,18 @@ impl Handshake {
                     let is_signed_in = first.as_ref().is_some_and(|(text, _)| sign_in.is_message(text));
                     query.extend(token.map(|token| ("token".to_owned(), token)));
                     self.note(Event::Dialled { path: request.path.clone(), query }).await;
-                    let granted = is_signed_in && sign_in::grant(&mut stream, sign_in, USER).await.is_ok();
+                    let refuses = self.answer == OnDial::Unauthorized;
+                    let granted =
+                        is_signed_in && (refuses || sign_in::grant(&mut stream, sign_in, USER).await.is_ok());
                     if !granted {
                         let reason = "upgraded, but its first message did not sign in".to_owned();
                         self.note(Event::Refused { status: None, code: None, reason }).await;
+                        return None;
+                    }
+                    if refuses {
+                        let code = self.setting.dialect.refusal.close_code();
+                        self.note(Event::Refused { status: None, code, reason: String::new() }).await;
+                        sign_in::refuse(&mut stream, code).await;
                         return None;
                     }
                     leftover = first.map(|(_, unread)| unread).unwrap_or_default();
@@ -259,6 +267,10 @@ impl Handshake {
         request: &ReceivedRequest,
     ) -> io::Result<Option<Event>> {
         let status = match self.answer {
+            OnDial::Unauthorized if self.setting.dialect.sign_in.is_some() => {
+                request.accept(stream, &self.setting.dialect).await?;
+                return Ok(None);
+            }
             OnDial::Accept | OnDial::AcceptStalled | OnDial::AcceptThenClose(_) => {
                 request.accept(stream, &self.setting.dialect).await?;
                 return Ok(None);

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
-use protocol::{ClientMessage, TokenPlace};
+use protocol::{ClientMessage, PendingRequests, TokenPlace};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -35,6 +35,8 @@ pub(super) struct ScriptedClient {
     user_id: String,
     spec: ClientSpec,
     dials: u32,
+    /// The references of its newest connection.
+    references: PendingRequests,
     /// The token of its first dial, where it is every dial's.
     token: Option<String>,
     peer: Option<Peer>,
@@ -54,6 +56,7 @@ impl ScriptedClient {
             user_id,
             spec,
             dials: 0,
+            references: PendingRequests::default(),
             token: None,
             peer: None,
             is_plain: !disturbed,
@@ -90,6 +93,7 @@ impl ScriptedClient {
     ) {
         let connection = self.dials;
         self.dials += 1;
+        self.references = PendingRequests::default();
         self.peer = None;
         let actor = Actor(self.name.clone());
         let request = self.request(stage.host(self.spec.gateway), setting);
@@ -169,18 +173,20 @@ impl ScriptedClient {
     }
 
     /// Asks for a sign of life in both ways that there are; either answer will do.
-    pub(super) async fn ask_alive(&self, payload: &[u8], setting: &Setting) {
+    pub(super) async fn ask_alive(&mut self, payload: &[u8], setting: &Setting) {
         self.ping_frame(payload).await;
         let timestamp = protocol::Timestamp::from_unix_ms((setting.unix_ms)());
-        let ping = setting.dialect.encode_client(&ClientMessage::Ping, timestamp);
+        let reference = self.references.draw();
+        let ping = setting.dialect.encode_request(&ClientMessage::Ping, timestamp, Some(&reference));
         self.order(PeerCommand::Send(RawFrame::text(ping))).await;
     }
 
     /// Carries out a step; an act on an ended connection has no effect.
     pub(super) async fn act(&mut self, act: &ProbeAct, setting: &Setting) -> Result<(), PlayError> {
         let timestamp = protocol::Timestamp::from_unix_ms((setting.unix_ms)());
-        let message = |message: ClientMessage| {
-            PeerCommand::Send(RawFrame::text(setting.dialect.encode_client(&message, timestamp)))
+        let message = |references: &mut PendingRequests, message: &ClientMessage| {
+            let text = setting.dialect.encode_request(message, timestamp, Some(&references.draw()));
+            PeerCommand::Send(RawFrame::text(text))
         };
         let is_odd = matches!(act, ProbeAct::Stall | ProbeAct::SendBytes(_) | ProbeAct::SendFrames { .. });
         self.is_plain &= !is_odd;
@@ -193,13 +199,14 @@ impl ScriptedClient {
             ProbeAct::Stall => PeerCommand::Stall(true),
             ProbeAct::Resume => PeerCommand::Stall(false),
             ProbeAct::Mute => PeerCommand::Mute,
-            ProbeAct::Ping => message(ClientMessage::Ping),
+            ProbeAct::Ping => message(&mut self.references, &ClientMessage::Ping),
             ProbeAct::Send { kind, payload, count } => {
-                let other = || ClientMessage::Other { kind: kind.clone(), payload: payload.clone() };
+                let other = ClientMessage::Other { kind: kind.clone(), payload: payload.clone() };
                 for _ in 1..*count {
-                    self.order(message(other())).await;
+                    let order = message(&mut self.references, &other);
+                    self.order(order).await;
                 }
-                message(other())
+                message(&mut self.references, &other)
             }
             ProbeAct::SendText(text) => PeerCommand::Send(RawFrame::text(text.clone())),
             ProbeAct::SendBinary(bytes) => {
@@ -210,7 +217,8 @@ impl ScriptedClient {
                 PeerCommand::Frames { frames: frames.clone(), message: None, chop: *chop }
             }
             ProbeAct::SendPing(ping) => {
-                let text = setting.dialect.encode_client(&ClientMessage::Ping, timestamp);
+                let reference = self.references.draw();
+                let text = setting.dialect.encode_request(&ClientMessage::Ping, timestamp, Some(&reference));
                 odd_ping(text, ping)?
             }
             ProbeAct::Network(act) => {
@@ -218,8 +226,12 @@ impl ScriptedClient {
                 network.expect("a scenario's steps are known").apply(act.change(&setting.times));
                 return Ok(());
             }
-            ProbeAct::Subscribe(target) => message(ClientMessage::Subscribe(target.clone())),
-            ProbeAct::Unsubscribe(target) => message(ClientMessage::Unsubscribe(target.clone())),
+            ProbeAct::Subscribe(target) => {
+                message(&mut self.references, &ClientMessage::Subscribe(target.clone()))
+            }
+            ProbeAct::Unsubscribe(target) => {
+                message(&mut self.references, &ClientMessage::Unsubscribe(target.clone()))
+            }
         };
         self.order(order).await;
         Ok(())

@@ -1,7 +1,9 @@
 //! Signing in by the first message, both ends: what comes between the upgrade and the time when a connection counts as open.
 
+use std::time::Duration;
+
 use protocol::{CloseCode, Dialect, SignIn, SignInAnswer};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use scenarios::frame::RawFrame;
@@ -10,6 +12,8 @@ use wire::frame::FrameReader;
 
 /// Masks of the few frames that a client sends before it is signed in: any will do.
 const MASK: [u8; 4] = *b"sign";
+/// Longest time that a client may take to go whose token is refused.
+const LEAVING: Duration = Duration::from_secs(1);
 /// Most frames that an end reads meanwhile.
 const MAX_FRAMES: usize = 64;
 
@@ -116,6 +120,18 @@ pub(super) async fn grant(
         Some(answer) => write(stream, RawFrame::text(answer), None).await,
         None => Ok(()),
     }
+}
+
+/// Closes a connection whose token is refused, once the client has answered: the gateway ends it (RFC 6455 section 7.1.1).
+pub(super) async fn refuse(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), code: Option<CloseCode>) {
+    let code = code.unwrap_or(CloseCode::UNAUTHORIZED);
+    let leave = async {
+        write(stream, RawFrame::control(Control::Close, code.0.to_be_bytes()), None).await?;
+        stream.read(&mut [0; 64]).await?;
+        stream.shutdown().await
+    };
+    // However it ends, the connection does.
+    let _ = tokio::time::timeout(LEAVING, leave).await;
 }
 
 async fn write(

@@ -73,7 +73,12 @@ impl Scenario {
             }
         };
         each_text(&mut value, &rename, &rename_key);
-        each_frame(&mut value, &|text| *text = bindings.dialect.respell(text));
+        let count = Cell::new(0);
+        each_frame(&mut value, &|text| {
+            // Apart from those that clients draw themselves.
+            count.set(count.get() + 1);
+            *text = bindings.dialect.respell(text, Some(&format!("s{}", count.get())));
+        });
         let mut bound = file::from_value(self.id.clone(), value);
         bound.expectations.iter_mut().for_each(|expectation| expectation.declare(bindings.dialect.refusal));
         if let Script::Gateway(script) = &mut bound.script {

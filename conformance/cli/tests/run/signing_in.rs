@@ -10,6 +10,7 @@ const NO_ROLE: &str = "gateway/auth/no-role-claim";
 const EXPIRED: &str = "gateway/auth/expired-token";
 const MISSING: &str = "gateway/auth/missing-token";
 const WELCOME: &str = "gateway/connections/welcome";
+const PING: &str = "gateway/messages/ping";
 const OWN_ROOMS: &str = "gateway/connections/own-rooms";
 
 const BASE: Design = Design {
@@ -153,7 +154,39 @@ const MESSAGE_OTHERWISE: Design = Design {
     ..MESSAGE
 };
 
-pub(crate) const DESIGNS: [(&str, Design); 11] = [
+/// As Phoenix has it: `[join_ref, ref, topic, event, payload]`, and answers that name what they answer by its reference.
+const REFERENCES: Design = Design {
+    name: "references",
+    profile: r#"
+        [dialect.frames]
+        message = '["{id}","{ref}","{room}","{type}","{payload}"]'
+        subscribe = '["{ref}","{ref}","{room}","phx_join",{}]'
+        unsubscribe = '[null,"{ref}","{room}","phx_leave",{}]'
+        subscribed = '["{id}","{ref}","{room}","phx_reply",{"status":"ok"}]'
+        unsubscribed = '["{id}","{ref}","{room}","phx_reply",{"status":"ok"}]'
+        ping = '[null,"{ref}","phoenix","heartbeat",{}]'
+        pong = '["{id}","{ref}","phoenix","phx_reply",{"status":"ok"}]'
+        error = '["{id}","{ref}","{room}","phx_reply",{"status":"error","response":{"reason":"{code}"}}]'
+    "#,
+    verdicts: &[
+        (WELCOME, "pass"),
+        (OF_USERS, "pass"),
+        (PRIVATE, "pass"),
+        (PING, "pass"),
+        ("gateway/messages/well-formed", "pass"),
+        ("gateway/rooms/subscribe-and-leave", "pass"),
+        ("gateway/rooms/forbidden-is-told", "pass"),
+    ],
+    ..BASE
+};
+const WRONG_REFERENCES: Design = Design {
+    name: "wrong-references",
+    verdicts: &[(PING, "fail")],
+    shows: "an answer to nothing that was asked",
+    ..REFERENCES
+};
+
+pub(crate) const DESIGNS: [(&str, Design); 13] = [
     ("user_ids_that_are_integers", INTEGERS),
     ("user_ids_that_are_integers_unsaid", OTHER_INTEGERS),
     ("user_ids_that_are_uuids", UUIDS),
@@ -165,4 +198,6 @@ pub(crate) const DESIGNS: [(&str, Design); 11] = [
     ("signing_in_by_message_with_an_error", MESSAGE_AND_ERROR),
     ("signing_in_by_message_unverified", MESSAGE_UNVERIFIED),
     ("signing_in_by_message_refused_otherwise", MESSAGE_OTHERWISE),
+    ("answers_by_reference", REFERENCES),
+    ("answers_by_other_references", WRONG_REFERENCES),
 ];
