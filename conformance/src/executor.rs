@@ -229,15 +229,19 @@ impl Executor {
         let TokenStyle { users, roles, .. } = self.profile.token.style.clone();
         let case = format!("c{number}-{}", self.run);
         let bindings = Bindings { case, dialect, users, roles, event_names };
-        let scenario = scenario.bind(&bindings);
+        let limits = self.profile.gateway.as_ref().map(|gateway| gateway.limits).unwrap_or_default();
+        let (scenario, beyond) = match unbound.within(&limits) {
+            Ok(limited) => (limited.bind(&bindings), None),
+            Err(why) => (unbound.bind(&bindings), Some(why)),
+        };
         match scenario.script.clone() {
             Script::Gateway(script) => {
                 let gateway = self.profile.gateway.as_ref();
                 let gateway = gateway.ok_or(ExecutionError::NoSubject(SubjectKind::Gateway))?;
                 let lacks = match &unbound.script {
-                    Script::Gateway(script) => {
-                        self.profile.token.lacks(unbound).or_else(|| self.profile.events.lacks(script))
-                    }
+                    Script::Gateway(script) => beyond
+                        .or_else(|| self.profile.token.lacks(unbound))
+                        .or_else(|| self.profile.events.lacks(script)),
                     Script::Client(_) => None,
                 };
                 gateway::execute(self, gateway, (scenario, script), bindings, isolation, lacks).await

@@ -295,6 +295,11 @@ mod tests {
                 "[[event]]\nfor = \"owner\"\ntype = \"a\"\nexchange = { type = \"headers\" }",
                 "unknown variant `headers`",
             ),
+            ("[gateway]\ncommand = [\"a\"]\nlimits = { rooms = 5 }", "limits from 20 to 1000"),
+            (
+                "[gateway]\ncommand = [\"a\"]\nlimits = { rooms = \"few\" }",
+                "or `false` where there is no limit",
+            ),
             ("[claims]\nwithout = [\"AUTH-99\"]", "AUTH-99"),
             ("[dialect]\nevents = \"wrapped\"", "unknown variant `wrapped`"),
             ("[token]\nalgorithm = \"HS1\"", "unknown variant `HS1`"),

@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod gateway;
 mod known_fields;
+mod limits;
 mod settings;
 mod step;
 
@@ -23,6 +24,7 @@ pub use error::ScenarioError;
 /// What the name of a client begins with that comes after the steps, to see whether the gateway still serves; scenarios cannot use it.
 pub const AFTERWARDS: &str = "afterwards";
 pub use gateway::{BrokerState, ClientSpec, Connect, GatewayScript, PingsAnswered};
+pub use limits::Limits;
 pub use settings::{Interval, Settings};
 pub use step::{
     BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Inspection,

@@ -105,7 +105,8 @@ fn wrong_key(profile: &Profile) -> String {
         }
     };
     format!(
-        "{key} ({algorithm}; `[token]` says how tokens look); `dialect.token` says where the token travels"
+        "{key} ({algorithm}; `[token]` says how tokens look); `dialect.token` says where the token travels, \
+         `message` where the client's first message has it"
     )
 }
 

@@ -37,7 +37,8 @@ pub(super) async fn ask(
 ) -> Result<Vec<u8>, Event> {
     let refused = |code, reason: &str| Event::Refused { status: None, code, reason: reason.to_owned() };
     let lost = |error: std::io::Error| refused(None, &error.to_string());
-    write(stream, RawFrame::text(message), Some(MASK)).await.map_err(lost)?;
+    // A write error does not end reading: the gateway may have said why before it closed.
+    let _ = write(stream, RawFrame::text(message), Some(MASK)).await;
     let mut reader = FrameReader::after(leftover);
     let mut error = None;
     for _ in 0..MAX_FRAMES {
@@ -46,9 +47,7 @@ pub(super) async fn ask(
         };
         match frame.opcode {
             OpCode::Control(Control::Ping) => {
-                write(stream, RawFrame::control(Control::Pong, frame.payload), Some(MASK))
-                    .await
-                    .map_err(lost)?;
+                let _ = write(stream, RawFrame::control(Control::Pong, frame.payload), Some(MASK)).await;
             }
             OpCode::Control(Control::Close) => {
                 let code = frame.payload.first_chunk().map(|bytes| CloseCode(u16::from_be_bytes(*bytes)));

@@ -1,4 +1,4 @@
-// A gateway of several ways to sign in, and of frames that answer by reference: DESIGN says which.
+// A gateway of several ways to sign in, of other limits, and of frames that answer by reference: DESIGN says which.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { createServer } from 'node:http';
 import amqp from 'amqplib';
@@ -41,6 +41,8 @@ const DESIGNS = {
   'message-and-error': { ...byMessage, tells: true },
   // It believes whatever comes.
   'message-unverified': { ...byMessage, believes: true },
+  // Other limits than usual.
+  limits: { bytes: 16384, rooms: 40 },
   references: byReference,
   // Its answers refer to nothing that was asked.
   'wrong-references': { ...byReference, write: (type, payload, origin) => byReference.write(type, payload, { ...origin, ref: '0' }) },
@@ -90,6 +92,8 @@ const admit = (socket, { user, role, expires }) => {
     if (typeof room !== 'string' || !/^[A-Za-z0-9:_.-]{1,128}$/.test(room)) return refuse('bad_room', origin);
     if (type === 'unsubscribe') { rooms.get(room)?.delete(socket); return send(socket, 'unsubscribed', echo, origin); }
     if (/^(user|role):/.test(room) && !own.includes(room)) return refuse('forbidden', origin);
+    const joined = [...rooms.values()].filter((members) => members.has(socket)).length;
+    if (joined >= (design.rooms ?? 100)) return refuse('too_many_rooms', origin);
     join(socket, room);
     return send(socket, 'subscribed', echo, origin);
   });
@@ -113,7 +117,7 @@ const await_first = (socket) => {
 };
 
 const server = createServer((_, response) => response.writeHead(404).end());
-const sockets = new WebSocketServer({ noServer: true, maxPayload: 65536 });
+const sockets = new WebSocketServer({ noServer: true, maxPayload: design.bytes ?? 65536 });
 server.on('upgrade', (request, socket, head) => {
   socket.on('error', () => {});
   const url = new URL(request.url, 'http://x');

@@ -1,4 +1,4 @@
-//! Gateways that take tokens in a way of their own, and answer by reference, are judged by what their profile declares.
+//! Gateways that take tokens in a way of their own, have limits of their own, or answer by reference, are judged by what their profile declares.
 
 use crate::designs::{Design, OF_ROLES, OF_USERS, PRIVATE};
 
@@ -11,6 +11,8 @@ const EXPIRED: &str = "gateway/auth/expired-token";
 const MISSING: &str = "gateway/auth/missing-token";
 const WELCOME: &str = "gateway/connections/welcome";
 const PING: &str = "gateway/messages/ping";
+const TOO_LONG: &str = "gateway/messages/too-long";
+const ROOMS: &str = "gateway/rooms/limit";
 const OWN_ROOMS: &str = "gateway/connections/own-rooms";
 
 const BASE: Design = Design {
@@ -186,7 +188,32 @@ const WRONG_REFERENCES: Design = Design {
     ..REFERENCES
 };
 
-pub(crate) const DESIGNS: [(&str, Design); 13] = [
+const LIMITS: Design = Design {
+    name: "limits",
+    profile: "limits = { message_bytes = 16384, rooms = 40 }",
+    verdicts: &[
+        (TOO_LONG, "pass"),
+        ("gateway/rfc6455/limits/up-to-the-limit", "pass"),
+        ("gateway/rfc6455/limits/over-the-limit", "pass"),
+        ("gateway/rfc6455/limits/binary-messages", "pass"),
+        (ROOMS, "pass"),
+    ],
+    ..BASE
+};
+/// It keeps other limits than declared.
+const OTHER_LIMITS: Design = Design {
+    profile: "limits = { message_bytes = 131072, rooms = 60 }",
+    verdicts: &[(TOO_LONG, "fail"), (ROOMS, "fail")],
+    ..LIMITS
+};
+const NO_LIMITS: Design = Design {
+    profile: "limits = { message_bytes = false, rooms = false }",
+    verdicts: &[(TOO_LONG, "not_run"), (ROOMS, "not_run"), (GOOD, "pass")],
+    shows: "the profile says that there is no such limit",
+    ..LIMITS
+};
+
+pub(crate) const DESIGNS: [(&str, Design); 16] = [
     ("user_ids_that_are_integers", INTEGERS),
     ("user_ids_that_are_integers_unsaid", OTHER_INTEGERS),
     ("user_ids_that_are_uuids", UUIDS),
@@ -200,4 +227,7 @@ pub(crate) const DESIGNS: [(&str, Design); 13] = [
     ("signing_in_by_message_refused_otherwise", MESSAGE_OTHERWISE),
     ("answers_by_reference", REFERENCES),
     ("answers_by_other_references", WRONG_REFERENCES),
+    ("limits_of_its_own", LIMITS),
+    ("limits_other_than_declared", OTHER_LIMITS),
+    ("limits_that_there_are_not", NO_LIMITS),
 ];
