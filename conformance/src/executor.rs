@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use player::{Clock, Play, Setting};
 use scenarios::scenario::{Bindings, Script, Settings};
-use scenarios::token::Issuer;
+use scenarios::token::{Issuer, TokenStyle};
 use scenarios::{Scenario, SubjectKind, Times};
 use tokio::sync::Semaphore;
 
@@ -226,14 +226,22 @@ impl Executor {
         let dialect = self.profile.dialect.clone();
         let event_names = self.profile.events.names();
         let unbound = scenario;
-        let bindings = Bindings { case: format!("c{number}-{}", self.run), dialect, event_names };
-        let scenario = scenario.bind(&bindings);
+        let TokenStyle { users, roles, .. } = self.profile.token.style.clone();
+        let case = format!("c{number}-{}", self.run);
+        let bindings = Bindings { case, dialect, users, roles, event_names };
+        let limits = self.profile.gateway.as_ref().map(|gateway| gateway.limits).unwrap_or_default();
+        let (scenario, beyond) = match unbound.within(&limits) {
+            Ok(limited) => (limited.bind(&bindings), None),
+            Err(why) => (unbound.bind(&bindings), Some(why)),
+        };
         match scenario.script.clone() {
             Script::Gateway(script) => {
                 let gateway = self.profile.gateway.as_ref();
                 let gateway = gateway.ok_or(ExecutionError::NoSubject(SubjectKind::Gateway))?;
                 let lacks = match &unbound.script {
-                    Script::Gateway(script) => self.profile.events.lacks(script),
+                    Script::Gateway(script) => beyond
+                        .or_else(|| self.profile.token.lacks(unbound))
+                        .or_else(|| self.profile.events.lacks(script)),
                     Script::Client(_) => None,
                 };
                 gateway::execute(self, gateway, (scenario, script), bindings, isolation, lacks).await

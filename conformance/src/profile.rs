@@ -300,10 +300,18 @@ mod tests {
                 "[[event]]\nfor = \"owner\"\ntype = \"a\"\n[[event]]\nfor = \"role\"\ntype = \"b\"\nexchange = { type = \"direct\" }",
                 "two types",
             ),
+            ("[gateway]\ncommand = [\"a\"]\nlimits = { rooms = 5 }", "limits from 20 to 1000"),
+            (
+                "[gateway]\ncommand = [\"a\"]\nlimits = { rooms = \"few\" }",
+                "or `false` where there is no limit",
+            ),
             ("[claims]\nwithout = [\"AUTH-99\"]", "AUTH-99"),
             ("[dialect]\nevents = \"wrapped\"", "unknown variant `wrapped`"),
             ("[token]\nalgorithm = \"HS1\"", "unknown variant `HS1`"),
             ("[token]\nnames = { name = \"n\" }", "no claim `name`"),
+            ("[token]\nusers = \"names\"", "unknown variant `names`"),
+            ("[token]\nroles = { ADMIN = \"vendor\" }", "ADMIN and VENDOR have one name"),
+            ("[token]\nroles = { KING = \"k\" }", "unknown variant `KING`"),
             ("[token]\nprivate_key_file = \"Cargo.toml\"", "an algorithm that has a secret"),
             ("[token]\nalgorithm = \"RS256\"\nprivate_key_file = \"Cargo.toml\"", "no private key for RS256"),
             (

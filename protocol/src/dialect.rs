@@ -2,7 +2,9 @@
 
 mod builtin;
 mod frames;
+mod pending;
 mod refusal;
+mod sign_in;
 mod template;
 mod token_place;
 
@@ -12,9 +14,12 @@ use serde_json::{Map, Value, json};
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::message::{ClientMessage, ErrorCode, ServerMessage, Target};
 use crate::{CloseCode, Timestamp};
+use frames::Ids;
 
 pub use frames::Frames;
+pub use pending::PendingRequests;
 pub use refusal::Refusal;
+pub use sign_in::{SignIn, SignInAnswer};
 pub use template::{Template, TemplateError};
 pub use token_place::{TokenPlace, TokenPlaceError};
 
@@ -44,6 +49,9 @@ pub struct Dialect {
     pub heartbeat: Heartbeat,
     /// Where the token travels.
     pub token: TokenPlace,
+    /// How a client signs in whose token travels in its first message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<Box<SignIn>>,
     /// How a refused token looks.
     pub refusal: Refusal,
     /// The payload key that names an event's owner.
@@ -138,6 +146,12 @@ pub enum DecodeError {
         /// The template of most messages.
         expected: String,
     },
+    /// An answer whose reference is that of no request.
+    #[error("an answer to nothing that was asked: the reference is `{reference}`")]
+    Unasked {
+        /// The reference.
+        reference: String,
+    },
     /// A message of a known type whose payload has the wrong shape.
     #[error("the payload of `{kind}` has the wrong shape")]
     Payload {
@@ -150,7 +164,9 @@ impl DecodeError {
     /// The error code that a gateway sends (MSG-4, ROOM-4).
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Envelope(_) | Self::Unlike { .. } | Self::Payload { .. } => ErrorCode::BadMessage,
+            Self::Envelope(_) | Self::Unlike { .. } | Self::Unasked { .. } | Self::Payload { .. } => {
+                ErrorCode::BadMessage
+            }
             Self::NoTarget { .. } => ErrorCode::BadRoom,
         }
     }
@@ -201,6 +217,12 @@ pub enum DialectError {
         /// What it needs one of.
         parts: String,
     },
+    /// What is said of a token in the first message is not enough, or does not fit.
+    #[error("{reason}")]
+    SignIn {
+        /// What is wrong, and what to write.
+        reason: &'static str,
+    },
     /// The welcome has a form, and is not sent.
     #[error(
         "dialect.frames.welcome says what the welcome is like, but dialect.welcome says that there is none"
@@ -223,6 +245,7 @@ impl Dialect {
     /// # Errors
     /// Names the first key or name that cannot be used.
     pub fn check(&self) -> Result<(), DialectError> {
+        self.check_sign_in()?;
         let keys = [
             ("ping", &self.ping),
             ("pong", &self.pong),
@@ -262,8 +285,18 @@ impl Dialect {
 
     /// Writes a client's message as one text frame.
     pub fn encode_client(&self, message: &ClientMessage, timestamp: Timestamp) -> String {
+        self.encode_request(message, timestamp, None)
+    }
+
+    /// As [`Self::encode_client`], under a reference, which only templates have a place for.
+    pub fn encode_request(
+        &self,
+        message: &ClientMessage,
+        timestamp: Timestamp,
+        reference: Option<&str>,
+    ) -> String {
         if let Some(frames) = &self.frames {
-            return frames.write_client(self, message, Some(timestamp), None);
+            return frames.write_client(self, message, Some(timestamp), Ids { id: None, reference });
         }
         let (kind, payload) = match message {
             ClientMessage::Ping => (self.ping.as_str(), Value::Null),
@@ -302,16 +335,17 @@ impl Dialect {
         Ok(Decoded { message, id })
     }
 
-    /// A client's frame that is written in the seed's envelope as this dialect has it; any other text stays as it is.
-    pub fn respell(&self, text: &str) -> String {
+    /// A client's frame that is written in the seed's envelope as this dialect has it, under a reference where there is one; any other text stays as it is.
+    pub fn respell(&self, text: &str, reference: Option<&str>) -> String {
         let envelope = self.frames.as_ref().and_then(|frames| Some((frames, Envelope::decode(text).ok()?)));
-        envelope.map_or_else(|| text.to_owned(), |(frames, envelope)| frames.respell(self, &envelope))
+        envelope
+            .map_or_else(|| text.to_owned(), |(frames, envelope)| frames.respell(self, &envelope, reference))
     }
 
     /// How the form of a gateway's frame is, where this dialect has forms of its own: sound, or what is wrong (MSG-1).
-    pub fn form(&self, text: &str) -> Option<Result<(), String>> {
+    pub fn form(&self, text: &str, pending: Option<&PendingRequests>) -> Option<Result<(), String>> {
         let frames = self.frames.as_ref()?;
-        Some(frames.problem(self, text).map_or(Ok(()), Err))
+        Some(frames.problem(self, text, pending).map_or(Ok(()), Err))
     }
 
     /// Writes a gateway's message as one text frame; `id` is that of the request it answers.
@@ -365,8 +399,21 @@ impl Dialect {
     /// # Errors
     /// When it is not a message of this dialect. What only looks unfamiliar is an event under its own type.
     pub fn decode_server(&self, text: &str) -> Result<Decoded<ServerMessage>, DecodeError> {
+        self.decode_answer(text, None)
+    }
+
+    /// As [`Self::decode_server`]; what refers to a request answers one of these. Without them, the first answer that it can be is
+    /// what it is.
+    ///
+    /// # Errors
+    /// As [`Self::decode_server`], and when it answers no request.
+    pub fn decode_answer(
+        &self,
+        text: &str,
+        pending: Option<&PendingRequests>,
+    ) -> Result<Decoded<ServerMessage>, DecodeError> {
         if let Some(frames) = &self.frames {
-            return frames.read_server(self, text);
+            return frames.read_server(self, text, pending);
         }
         let Envelope { kind, payload, id, .. } = Envelope::decode(text)?;
         let shape = || DecodeError::Payload { kind: kind.clone() };
@@ -378,7 +425,7 @@ impl Dialect {
                 message: text_of(&payload, "message").unwrap_or_default(),
             },
             name if Some(name) == self.welcome_type() => ServerMessage::Welcome {
-                user_id: text_of(&payload, "userId").ok_or_else(shape)?,
+                user_id: payload.get("userId").and_then(template::as_text).ok_or_else(shape)?,
                 rooms: serde_json::from_value(payload["rooms"].clone()).map_err(|_| shape())?,
             },
             name if name == self.requests.subscribed => {
@@ -437,6 +484,7 @@ impl Default for Dialect {
             error: "error".to_owned(),
             heartbeat: Heartbeat::Control,
             token: TokenPlace::Query,
+            sign_in: None,
             refusal: Refusal::UNAUTHORIZED,
             user_key: "userId".to_owned(),
             frames: None,

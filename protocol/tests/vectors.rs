@@ -1,7 +1,7 @@
 //! Golden vectors pin every message, in the seed's dialect and in another one that differs wherever a dialect can. A change of
 //! the wire shows here first, and in a review.
 
-use protocol::{ClientMessage, Dialect, ServerMessage, Timestamp};
+use protocol::{ClientMessage, Dialect, PendingRequests, ServerMessage, Timestamp};
 use serde::Deserialize;
 
 const VECTORS: &str = include_str!("../../scenarios/vectors/messages.toml");
@@ -27,6 +27,8 @@ struct Named {
 struct Vector<M> {
     message: M,
     id: Option<String>,
+    /// The request that it answers, where its reference alone says that.
+    answers: Option<ClientMessage>,
     text: String,
 }
 
@@ -40,13 +42,16 @@ fn every_message_is_pinned() {
     let Vectors { timestamp, dialect: dialects } = vectors();
     for Named { name, spelling, client, server } in dialects {
         spelling.check().unwrap();
-        for Vector { message, text, .. } in client {
-            assert_eq!(spelling.encode_client(&message, timestamp), text, "{name}");
+        for Vector { message, id, text, .. } in client {
+            assert_eq!(spelling.encode_request(&message, timestamp, id.as_deref()), text, "{name}");
             assert_eq!(spelling.decode_client(&text).unwrap().message, message, "{name}: {text}");
         }
-        for Vector { message, id, text } in server {
+        for Vector { message, id, answers, text } in server {
             assert_eq!(spelling.encode_server(&message, timestamp, id.as_deref()), text, "{name}");
-            let decoded = spelling.decode_server(&text).unwrap();
+            let mut pending = PendingRequests::default();
+            let asked = answers.iter().zip(&id);
+            asked.for_each(|(request, reference)| pending.sent(reference, request));
+            let decoded = spelling.decode_answer(&text, Some(&pending)).unwrap();
             assert_eq!((decoded.message, decoded.id), (message, id), "{name}: {text}");
         }
     }

@@ -15,6 +15,7 @@ mod routes;
 mod seat;
 mod server;
 mod shard;
+mod sign_in;
 mod socket;
 mod tls;
 mod upgrade;

@@ -21,6 +21,7 @@
 pub mod design;
 pub mod expect;
 pub mod frame;
+mod identity;
 pub mod judge;
 pub mod label;
 pub mod library;
@@ -37,6 +38,7 @@ pub mod universal;
 
 pub use design::ClientDesign;
 pub use expect::{Expectation, Finding, Margin, Property};
+pub use identity::{RoleNames, UserIds};
 pub use judge::{Ending, Judged, Judgement, Verdicts, judge};
 pub use label::Label;
 pub use library::{Library, LibraryError};

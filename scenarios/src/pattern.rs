@@ -342,7 +342,9 @@ impl What {
                     })
             }
             // CONN-7 leaves the choice between an answer and a close.
-            (Self::TurnedAway, Event::Refused { status, .. }) => *status == Some(503),
+            (Self::TurnedAway, Event::Refused { status, code, .. }) => {
+                *status == Some(503) || *code == Some(CloseCode::TRY_AGAIN_LATER)
+            }
             (Self::TurnedAway, Event::Closed { code, .. }) => *code == Some(CloseCode::TRY_AGAIN_LATER),
             (Self::RequestFails(wanted), Event::RequestFailed { op, .. }) => wanted == op,
             (Self::Refetches(wanted), Event::Refetched { key }) => wanted == key,

@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod gateway;
 mod known_fields;
+mod limits;
 mod settings;
 mod step;
 
@@ -23,6 +24,7 @@ pub use error::ScenarioError;
 /// What the name of a client begins with that comes after the steps, to see whether the gateway still serves; scenarios cannot use it.
 pub const AFTERWARDS: &str = "afterwards";
 pub use gateway::{BrokerState, ClientSpec, Connect, GatewayScript, PingsAnswered};
+pub use limits::Limits;
 pub use settings::{Interval, Settings};
 pub use step::{
     BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Inspection,
@@ -97,13 +99,14 @@ impl Scenario {
 
     /// The scenario with what can be expected in a dialect; what it lacks is not judged.
     pub fn in_dialect(mut self, dialect: &Dialect) -> Self {
-        self.expectations.retain(|expectation| expectation.lacks(dialect).is_none());
+        let has_place = self.lacks_place(dialect).is_none();
+        self.expectations.retain(|expectation| has_place && expectation.lacks(dialect).is_none());
         match &mut self.script {
             Script::Gateway(script) => {
-                script.steps.retain(|step| step::lacks(&step.action, dialect).is_none());
+                script.steps.retain(|step| has_place && step::lacks(&step.action, dialect).is_none());
             }
             Script::Client(script) => {
-                script.steps.retain(|step| step::lacks(&step.action, dialect).is_none());
+                script.steps.retain(|step| has_place && step::lacks(&step.action, dialect).is_none());
             }
         }
         self
@@ -111,7 +114,21 @@ impl Scenario {
 
     /// What a dialect lacks of what the scenario expects.
     pub fn lacks(&self, dialect: &Dialect) -> Option<&'static str> {
-        self.expectations.iter().find_map(|expectation| expectation.lacks(dialect))
+        self.lacks_place(dialect)
+            .or_else(|| self.expectations.iter().find_map(|expectation| expectation.lacks(dialect)))
+    }
+
+    /// Why a token cannot travel as the scenario has it, in a dialect that has it elsewhere than the seed.
+    fn lacks_place(&self, dialect: &Dialect) -> Option<&'static str> {
+        let script = match &self.script {
+            Script::Gateway(script) => script,
+            Script::Client(script) => {
+                let cannot = dialect.token.is_message() && script.begins_deaf();
+                return cannot
+                    .then_some("a client that signs in by a message is open only once it has been answered");
+            }
+        };
+        script.clients.values().find_map(|client| client.token.lacks_place(&dialect.token))
     }
 
     /// The requirements that the scenario shows, by its expectations or by its waits, each once, in order.

@@ -1,5 +1,6 @@
 //! Tokens for scripted clients, good and bad, by recipe.
 
+mod claims;
 mod issuer;
 
 use std::collections::BTreeMap;
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{EncodingKey, Header};
-use protocol::Role;
+use protocol::{Role, TokenPlace};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -152,6 +153,20 @@ impl TokenSpec {
         }
     }
 
+    /// Why the recipe means nothing where tokens travel in this place, if so.
+    pub(crate) fn lacks_place(&self, place: &TokenPlace) -> Option<&'static str> {
+        let is_missing = self.omit || self.raw.as_ref().is_some_and(String::is_empty);
+        match place {
+            TokenPlace::Path if is_missing => {
+                Some("the token is part of the path: without it, it is another path")
+            }
+            TokenPlace::Message if self.percent_encode_all => {
+                Some("the token travels in a message, in which nothing is percent-encoded")
+            }
+            _ => None,
+        }
+    }
+
     fn signer(&self) -> Signer {
         match (self.wrong_secret, self.previous_secret) {
             (true, _) => Signer::Untrusted,
@@ -162,22 +177,20 @@ impl TokenSpec {
 
     fn claims(&self, bearer: &Bearer<'_>, style: &TokenStyle, now_unix_s: i64) -> Map<String, Value> {
         let mut claims = Map::from_iter([
-            ("userId".to_owned(), json!(bearer.user_id)),
+            ("userId".to_owned(), style.users.value(bearer.user_id)),
             ("email".to_owned(), json!(bearer.email)),
-            ("role".to_owned(), json!(bearer.role)),
             ("iat".to_owned(), json!(now_unix_s)),
             ("exp".to_owned(), json!(now_unix_s + self.expires_in.unwrap_or(HOUR_S))),
         ]);
+        if let Some(role) = style.roles.name(bearer.role) {
+            claims.insert("role".to_owned(), json!(role));
+        }
         if let Some(valid_in) = self.valid_in {
             claims.insert("nbf".to_owned(), json!(now_unix_s + valid_in));
         }
         claims.extend(self.claims.clone());
         claims.retain(|claim, _| !self.without.contains(claim));
-        let named = claims.into_iter().map(|(claim, value)| match style.names.get(&claim) {
-            Some(name) => (name.clone(), value),
-            None => (claim, value),
-        });
-        style.claims.clone().into_iter().chain(named).collect()
+        claims::styled(claims, style)
     }
 }
 
@@ -212,6 +225,7 @@ fn unsigned(claims: &Map<String, Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::UserIds;
     use jsonwebtoken::{DecodingKey, Validation};
 
     const BEARER: Bearer<'_> = Bearer { user_id: "u1", email: "u1@example.org", role: Role::Customer };
@@ -319,6 +333,10 @@ mod tests {
         let plain = payload(&TokenSpec::default().mint(&BEARER, &issuer(style.clone()), 1000).unwrap());
         assert_eq!((&plain["sub"], &plain["iss"]), (&json!("u1"), &json!("https://id.example")));
         assert!(plain.get("userId").is_none());
+        let numbers = TokenStyle { users: UserIds::Integers, ..TokenStyle::default() };
+        let seven = Bearer { user_id: "7", ..BEARER };
+        let numbered = TokenSpec::default().mint(&seven, &issuer(numbers), 1000).unwrap();
+        assert_eq!(payload(&numbered)["userId"], json!(7));
         let without_user = TokenSpec { without: vec!["userId".into()], ..TokenSpec::default() };
         assert!(payload(&without_user.mint(&BEARER, &issuer(style), 1000).unwrap()).get("sub").is_none());
     }

@@ -79,6 +79,8 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
     let bindings = Bindings {
         case: format!("s{}", options.seed),
         dialect: options.dialect.clone(),
+        users: Default::default(),
+        roles: Default::default(),
         event_names: BTreeMap::new(),
     };
     let scenario = scenario.bind(&bindings);

@@ -89,7 +89,7 @@ struct BrokerArg {
 pub(super) struct RunArgs {
     #[command(flatten)]
     common: Common,
-    /// What the reference pair speaks: seed, enveloped, channels, bearer or subprotocol, or a JSON object with what differs from the default
+    /// What the reference pair speaks: seed, enveloped, channels, bearer, subprotocol, event-data, path or first-message, or a JSON object with what differs from the default
     #[arg(long, value_name = "DIALECT", default_value = "seed", hide_default_value = true)]
     dialect: Dialect,
     /// Judge at the default times (30 s between pings, ten attempts) instead of about a hundredth of them: takes minutes

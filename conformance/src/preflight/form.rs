@@ -42,7 +42,7 @@ pub(super) fn of_gateway(trace: &Trace, dialect: &Dialect, called: &Called) -> O
 }
 
 fn has_form(dialect: &Dialect, text: &str) -> bool {
-    match dialect.form(text) {
+    match dialect.form(text, None) {
         Some(form) => form.is_ok(),
         None => Envelope::decode(text).is_ok(),
     }

@@ -2,14 +2,16 @@
 
 use miette::miette;
 use protocol::TokenPlace;
-use scenarios::SubjectKind;
 use scenarios::trace::{Event, Trace};
+use scenarios::{SubjectKind, UserIds};
 
 use super::{Look, SetupError, is_in_process, play};
 use crate::executor::Executor;
 use crate::exit::Exit;
 use crate::profile::{GatewayProfile, Profile};
 
+/// The claim that names the user.
+const USER: &str = "userId";
 /// Paths that gateways of all kinds upgrade on; tried where the profile's does not.
 const PATHS: [&str; 5] = ["/ws", "/", "/socket", "/websocket", "/api/ws"];
 
@@ -30,6 +32,7 @@ impl Refusal {
         for observation in &trace.observations {
             match &observation.event {
                 Event::Refused { status: Some(status), .. } => return Some(Self::Status(*status)),
+                Event::Refused { status: None, code: Some(code), .. } => return Some(Self::Close(code.0)),
                 Event::Refused { status: None, code: None, reason } => {
                     return Some(Self::NoAnswer(reason.clone()));
                 }
@@ -56,7 +59,10 @@ impl Refusal {
         };
         let found = match &self {
             Self::Status(400 | 404 | 405 | 426) | Self::NoAnswer(_) => other_path(executor, path).await,
-            Self::Status(401 | 403) | Self::Close(_) => other_place(executor).await,
+            Self::Status(401 | 403) | Self::Close(_) => match other_claims(executor).await {
+                None => other_place(executor).await,
+                found => found,
+            },
             Self::Status(_) => None,
         };
         let help = found.unwrap_or_else(|| match &self {
@@ -99,7 +105,8 @@ fn wrong_key(profile: &Profile) -> String {
         }
     };
     format!(
-        "{key} ({algorithm}; `[token]` says how tokens look); `dialect.token` says where the token travels"
+        "{key} ({algorithm}; `[token]` says how tokens look); `dialect.token` says where the token travels, \
+         `message` where the client's first message has it"
     )
 }
 
@@ -110,6 +117,27 @@ async fn other_path(executor: &Executor, declared: &str) -> Option<String> {
         profile.gateway.as_mut()?.path = path.to_owned();
         if opens(executor, profile).await {
             return Some(format!("`{path}` upgrades: did you mean `gateway.path = \"{path}\"`?"));
+        }
+    }
+    None
+}
+
+/// Claims that are accepted, by another kind of user ids or under another name: a gateway that wants numbers refuses words, whatever
+/// signs them.
+async fn other_claims(executor: &Executor) -> Option<String> {
+    let declared = &executor.profile().token.style;
+    let names = [None, Some("sub").filter(|_| !declared.names.contains_key(USER))];
+    let others = names.into_iter().flat_map(|name| UserIds::ALL.map(|users| (users, name)));
+    for (users, name) in others.filter(|other| *other != (declared.users, None)) {
+        let mut profile = executor.profile().clone();
+        profile.token.style.users = users;
+        profile.token.style.names.extend(name.map(|name| (USER.to_owned(), name.to_owned())));
+        if opens(executor, profile).await {
+            let is_other = users != declared.users;
+            let users = is_other.then(|| format!("users = \"{}\"", users.name()));
+            let name = name.map(|name| format!("names = {{ {USER} = \"{name}\" }}"));
+            let lines = users.into_iter().chain(name).collect::<Vec<_>>().join("\n  ");
+            return Some(format!("it takes other claims: did you mean this?\n  [token]\n  {lines}"));
         }
     }
     None
@@ -126,6 +154,7 @@ async fn other_place(executor: &Executor) -> Option<String> {
         TokenPlace::QueryAs("jwt".to_owned()),
         TokenPlace::Cookie("token".to_owned()),
         TokenPlace::Cookie("access_token".to_owned()),
+        TokenPlace::Path,
     ];
     for place in places {
         let name = place.to_string();

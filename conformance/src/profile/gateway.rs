@@ -1,8 +1,10 @@
 //! `[gateway]`: how a gateway under test is started or reached.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use scenarios::scenario::Limits;
 use scenarios::token::SigningAlgorithm;
 use serde::Deserialize;
 use url::Url;
@@ -22,6 +24,8 @@ pub struct GatewayProfile {
     pub exchange: String,
     /// What it consumes.
     pub queues: Queues,
+    /// What one connection may do.
+    pub limits: Limits,
 }
 
 /// How a gateway is reached.
@@ -79,6 +83,22 @@ pub(super) struct RawGateway {
     exchange: String,
     queue: Option<String>,
     queues: Option<Vec<String>>,
+    #[serde(default)]
+    limits: RawLimits,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RawLimits {
+    message_bytes: Option<RawLimit>,
+    rooms: Option<RawLimit>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(untagged, expecting = "a number, or `false` where there is no limit")]
+enum RawLimit {
+    Is(bool),
+    At(usize),
 }
 
 #[derive(Deserialize, Default, PartialEq)]
@@ -117,6 +137,7 @@ impl GatewayProfile {
             path: DEFAULT_PATH.to_owned(),
             exchange: default_exchange(),
             queues: Queues::Named(vec![DEFAULT_QUEUE.to_owned()]),
+            limits: Limits::default(),
         }
     }
 
@@ -171,7 +192,38 @@ impl RawGateway {
             return Err(value(format!("`gateway.path` is `{path}`; a path begins with `/`"), None));
         }
         let queues = queues(self.queue, self.queues, value)?;
-        Ok(GatewayProfile { access, path, exchange: self.exchange, queues })
+        let limits = self.limits.check(value)?;
+        Ok(GatewayProfile { access, path, exchange: self.exchange, queues, limits })
+    }
+}
+
+/// Limits of messages that can be tried: a ping is a message, and a message is held in memory.
+const MESSAGE_BYTES: RangeInclusive<usize> = 1024..=16 * 1024 * 1024;
+/// Limits of rooms that can be tried.
+const ROOMS: RangeInclusive<usize> = 20..=1000;
+
+impl RawLimits {
+    fn check(&self, value: ValueError<'_>) -> Result<Limits, ProfileError> {
+        let limit = |name: &str, raw: Option<RawLimit>, usual, tried: RangeInclusive<usize>| match raw {
+            None | Some(RawLimit::Is(true)) => Ok(usual),
+            Some(RawLimit::Is(false)) => Ok(None),
+            Some(RawLimit::At(limit)) if tried.contains(&limit) => Ok(Some(limit)),
+            Some(RawLimit::At(limit)) => {
+                let (from, to) = (tried.start(), tried.end());
+                let help = format!(
+                    "write `claims.without = [\"{}\"]`, or `false` where there is no limit",
+                    if name == "rooms" { "ROOM-5" } else { "MSG-5" }
+                );
+                let message =
+                    format!("`gateway.limits.{name}` is {limit}; limits from {from} to {to} can be tried");
+                Err(value(message, Some(&help)))
+            }
+        };
+        let usual = Limits::default();
+        Ok(Limits {
+            message_bytes: limit("message_bytes", self.message_bytes, usual.message_bytes, MESSAGE_BYTES)?,
+            rooms: limit("rooms", self.rooms, usual.rooms, ROOMS)?,
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use scenarios::token::{Issuer, KeyPair, SigningAlgorithm, TokenStyle};
+use scenarios::{RoleNames, Scenario, UserIds};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -23,6 +24,8 @@ pub struct TokenProfile {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawToken {
     algorithm: SigningAlgorithm,
+    users: UserIds,
+    roles: RoleNames,
     names: BTreeMap<String, String>,
     claims: BTreeMap<String, Value>,
     private_key_file: Option<PathBuf>,
@@ -40,6 +43,12 @@ impl TokenProfile {
             Some(pair) => Issuer { pair: pair.clone(), ..issuer },
             None => issuer,
         }
+    }
+
+    /// Why a scenario about a gateway means nothing, if so: it needs roles, and there are none.
+    pub fn lacks(&self, scenario: &Scenario) -> Option<String> {
+        let lacks = self.style.roles == RoleNames::Absent && scenario.needs_roles();
+        lacks.then(|| "the profile says that there are no roles (`token.roles`)".to_owned())
     }
 
     /// Whether a public key verifies them.
@@ -63,6 +72,7 @@ impl RawToken {
             let help = "there are `userId`, `email` and `role`; `token.claims` adds others";
             return Err(value(format!("`token.names` has no claim `{claim}`"), Some(help)));
         }
+        self.roles.check().map_err(|message| value(format!("`token.roles`: {message}"), None))?;
         let read = |key: &str, path: &PathBuf| {
             let path = folder.join(path);
             fs::read_to_string(&path).map_err(|error| {
@@ -107,7 +117,13 @@ impl RawToken {
                 Some(help),
             ));
         }
-        let style = TokenStyle { algorithm: self.algorithm, names: self.names, claims: self.claims };
+        let style = TokenStyle {
+            algorithm: self.algorithm,
+            names: self.names,
+            claims: self.claims,
+            users: self.users,
+            roles: self.roles,
+        };
         Ok(TokenProfile { style, pair })
     }
 }

@@ -8,14 +8,14 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    CloseCode, Dialect, DialectError, EventStyle, Frames, Heartbeat, Refusal, RequestNames, SubscriptionKeys,
-    Template, TokenPlace, Welcome,
+    CloseCode, Dialect, DialectError, EventStyle, Frames, Heartbeat, Refusal, RequestNames, SignIn,
+    SubscriptionKeys, Template, TokenPlace, Welcome,
 };
 
 impl Dialect {
     /// The names of the built-in dialects.
-    pub const BUILTIN: [&'static str; 6] =
-        ["seed", "enveloped", "channels", "bearer", "subprotocol", "event-data"];
+    pub const BUILTIN: [&'static str; 8] =
+        ["seed", "enveloped", "channels", "bearer", "subprotocol", "event-data", "path", "first-message"];
 
     /// The built-in dialect of this name.
     ///
@@ -71,6 +71,18 @@ impl Dialect {
                     )),
                     ..Frames::default()
                 })),
+                ..seed
+            },
+            // The token in the path, as chat servers have it.
+            "path" => Self { token: TokenPlace::Path, ..seed },
+            // The token in the first message, as GraphQL servers have it: a browser can do that, too.
+            "first-message" => Self {
+                token: TokenPlace::Message,
+                sign_in: Some(Box::new(SignIn {
+                    message: form(r#"{"type":"connection_init","payload":{"token":"{token}"}}"#),
+                    answer: Some(form(r#"{"type":"connection_ack"}"#)),
+                })),
+                refusal: Refusal::Close(CloseCode::UNAUTHORIZED),
                 ..seed
             },
             _ => return Err(DialectError::Unknown { name: name.to_owned() }),
@@ -150,7 +162,11 @@ mod tests {
         assert_eq!(read("\"bearer\""), Ok(Dialect::builtin("bearer").unwrap()));
         assert_eq!(read("{\"acks\":false}"), Ok(Dialect { acks: false, ..Dialect::default() }));
         let unknown = read("\"klingon\"").unwrap_err();
-        assert!(unknown.contains("seed, enveloped, channels, bearer, subprotocol, event-data"), "{unknown}");
+        assert!(
+            unknown
+                .contains("seed, enveloped, channels, bearer, subprotocol, event-data, path, first-message"),
+            "{unknown}"
+        );
         assert!(read("{\"events\":\"wrapped\"}").unwrap_err().contains("unknown variant `wrapped`"));
         assert!(read("7").unwrap_err().contains("the name of a dialect, or a table"));
         assert!(matches!("{\"pong\":\"ping\"}".parse::<Dialect>(), Err(DialectError::Ambiguous { .. })));

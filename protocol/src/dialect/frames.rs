@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::template::{Part, Parts, Template};
+use super::pending::{PendingRequests, Request};
+use super::template::{Part, Parts, Template, as_text};
 use super::{DecodeError, Decoded, Dialect, DialectError, EVENT, EventStyle};
 use crate::Timestamp;
 use crate::envelope::Envelope;
@@ -49,6 +50,15 @@ pub struct Frames {
     pub pong: Option<Template>,
 }
 
+/// What a message is known by.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ids<'a> {
+    /// Its own name, or that of the request that it answers.
+    pub(super) id: Option<&'a str>,
+    /// The same, where the connection counts.
+    pub(super) reference: Option<&'a str>,
+}
+
 /// What a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -65,6 +75,29 @@ enum Form {
 }
 
 impl Form {
+    /// Whether it is the answer to a request.
+    fn answers(self, request: Option<&Request>) -> bool {
+        matches!(
+            (self, request),
+            (Self::Pong, Some(Request::Ping))
+                | (Self::Subscribed, Some(Request::Subscribe(_)))
+                | (Self::Unsubscribed, Some(Request::Unsubscribe(_)))
+        )
+    }
+
+    /// The request that a frame of this form can be the answer to, where it is one.
+    fn asked(self) -> PendingRequests {
+        let mut pending = PendingRequests::default();
+        let target = || Target::Room("a:room".to_owned());
+        match self {
+            Self::Pong => pending.sent(SAMPLE_REFERENCE, &ClientMessage::Ping),
+            Self::Subscribed => pending.sent(SAMPLE_REFERENCE, &ClientMessage::Subscribe(target())),
+            Self::Unsubscribed => pending.sent(SAMPLE_REFERENCE, &ClientMessage::Unsubscribe(target())),
+            _ => {}
+        }
+        pending
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Ping => "ping",
@@ -81,6 +114,8 @@ impl Form {
     }
 }
 
+/// The reference of a frame that is written to be read again.
+const SAMPLE_REFERENCE: &str = "1";
 /// What clients send, the most particular first.
 const CLIENT: [Form; 5] = [Form::Ping, Form::Pong, Form::Subscribe, Form::Unsubscribe, Form::Other];
 /// What gateways send, the most particular first.
@@ -135,17 +170,21 @@ impl Frames {
             return Err(DialectError::NoWelcome);
         }
         CLIENT.into_iter().chain(SERVER).try_for_each(|form| self.check_parts(form))?;
-        for (side, forms) in [("a client", &CLIENT[..]), ("a gateway", &SERVER[..])] {
-            for form in forms {
+        for (side, forms, side_is_gateway) in
+            &[("a client", &CLIENT[..], false), ("a gateway", &SERVER[..], true)]
+        {
+            for form in *forms {
                 if dialect.name(*form).is_none() && *form == Form::Welcome {
                     continue;
                 }
                 let frame = self.template(*form).write(&dialect.sample(*form));
-                match self.open(dialect, forms, &frame) {
+                let pending = (*side_is_gateway).then(|| form.asked());
+                match self.open(dialect, forms, &frame, pending.as_ref()) {
                     Some((found, _)) if found == *form => {}
                     found => {
                         let (key, form) = (self.key(*form), form.name());
                         let read_as = found.map_or("none", |(found, _)| found.name());
+                        let side = *side;
                         return Err(DialectError::Frame { key, form, read_as, side, frame });
                     }
                 }
@@ -157,14 +196,19 @@ impl Frames {
     fn check_parts(&self, form: Form) -> Result<(), DialectError> {
         let needed: &[&[Part]] = match form {
             Form::Ping | Form::Pong => &[],
-            Form::Subscribe | Form::Unsubscribe | Form::Subscribed | Form::Unsubscribed => {
-                &[&[Part::Room, Part::Payload]]
-            }
+            Form::Subscribe | Form::Unsubscribe => &[&[Part::Room, Part::Payload]],
+            // What was asked says what is answered.
+            Form::Subscribed | Form::Unsubscribed => &[&[Part::Room, Part::Payload, Part::Ref]],
             Form::Welcome => &[&[Part::User, Part::Payload]],
             Form::Error => &[&[Part::Code, Part::Payload]],
             Form::Event | Form::Other => &[&[Part::Type], &[Part::Payload]],
         };
         let template = self.template(form);
+        if template.has(Part::Token) {
+            let reason =
+                "`{token}` stands in `dialect.sign_in.message`, and in no template of `dialect.frames`";
+            return Err(DialectError::SignIn { reason });
+        }
         let lacking = needed.iter().find(|parts| !parts.iter().any(|part| template.has(*part)));
         lacking.map_or(Ok(()), |parts| {
             Err(DialectError::Lacks { key: self.key(form), parts: Part::either(parts) })
@@ -180,16 +224,43 @@ impl Frames {
     ///
     /// # Errors
     /// When no template reads it, or only that of other messages does although it has the name of one with a form of its own.
-    fn read(&self, dialect: &Dialect, forms: &[Form], frame: &str) -> Result<(Form, Parts), DecodeError> {
+    fn read(
+        &self,
+        dialect: &Dialect,
+        forms: &[Form],
+        frame: &str,
+        pending: Option<&PendingRequests>,
+    ) -> Result<(Form, Parts), DecodeError> {
         let unlike = |template: &Template| DecodeError::Unlike { expected: template.to_string() };
-        let (form, parts) = self.open(dialect, forms, frame).ok_or_else(|| unlike(&self.message))?;
+        let opened = self.open(dialect, forms, frame, pending);
+        let is_plain = opened.as_ref().is_none_or(|(form, _)| *form == Form::Event);
+        if pending.is_some()
+            && is_plain
+            && let Some((form, parts)) = self.open(dialect, forms, frame, None)
+            && self.answers_by_reference(form)
+        {
+            return Err(DecodeError::Unasked { reference: parts.text(Part::Ref).unwrap_or_default() });
+        }
+        let (form, parts) = opened.ok_or_else(|| unlike(&self.message))?;
         let kind = parts.text(Part::Type).filter(|_| matches!(form, Form::Event | Form::Other));
         let named = forms.iter().find(|form| kind.is_some() && dialect.name(**form) == kind.as_deref());
         named.map_or(Ok((form, parts)), |named| Err(unlike(self.template(*named))))
     }
 
-    /// The first form whose template and name a frame has.
-    fn open(&self, dialect: &Dialect, forms: &[Form], frame: &str) -> Option<(Form, Parts)> {
+    /// Whether frames of this form are known by the request that they refer to.
+    fn answers_by_reference(&self, form: Form) -> bool {
+        matches!(form, Form::Pong | Form::Subscribed | Form::Unsubscribed)
+            && self.template(form).has(Part::Ref)
+    }
+
+    /// The first form whose template and name a frame has, and to whose kind of request it refers.
+    fn open(
+        &self,
+        dialect: &Dialect,
+        forms: &[Form],
+        frame: &str,
+        pending: Option<&PendingRequests>,
+    ) -> Option<(Form, Parts)> {
         forms.iter().find_map(|form| {
             let template = self.template(*form);
             let parts = template.read(frame)?;
@@ -200,7 +271,12 @@ impl Frames {
                 // The template itself says what it is.
                 (Some(_), None) => true,
             };
-            is_named.then_some((*form, parts))
+            let request = || pending?.get(&parts.text(Part::Ref)?);
+            let is_answer = match (self.answers_by_reference(*form), pending) {
+                (false, _) | (true, None) => true,
+                (true, Some(_)) => form.answers(request()),
+            };
+            (is_named && is_answer).then_some((*form, parts))
         })
     }
 
@@ -209,7 +285,7 @@ impl Frames {
         dialect: &Dialect,
         message: &ClientMessage,
         timestamp: Option<Timestamp>,
-        id: Option<&str>,
+        ids: Ids<'_>,
     ) -> String {
         let (form, payload, parts) = match message {
             ClientMessage::Ping => (Form::Ping, Value::Null, Parts::default()),
@@ -224,7 +300,7 @@ impl Frames {
                 (Form::Other, payload.clone(), Parts::default().with(Part::Type, kind.as_str()))
             }
         };
-        self.write(dialect, form, payload, parts, timestamp, id)
+        self.write(dialect, form, payload, parts, timestamp, ids)
     }
 
     pub(super) fn write_server(
@@ -257,7 +333,7 @@ impl Frames {
                 return self.write_event(dialect, name, payload.clone(), timestamp);
             }
         };
-        self.write(dialect, form, payload, parts, Some(timestamp), id)
+        self.write(dialect, form, payload, parts, Some(timestamp), Ids { id, reference: id })
     }
 
     pub(super) fn write_event(
@@ -272,7 +348,7 @@ impl Frames {
             (EventStyle::Typed | EventStyle::Enveloped, _) => (name, data),
         };
         let parts = Parts::default().with(Part::Type, kind);
-        self.write(dialect, Form::Event, payload, parts, Some(timestamp), None)
+        self.write(dialect, Form::Event, payload, parts, Some(timestamp), Ids::default())
     }
 
     fn write(
@@ -282,7 +358,7 @@ impl Frames {
         payload: Value,
         parts: Parts,
         timestamp: Option<Timestamp>,
-        id: Option<&str>,
+        ids: Ids<'_>,
     ) -> String {
         let mut parts = parts;
         if let Some(timestamp) = timestamp {
@@ -294,8 +370,10 @@ impl Frames {
         if !payload.is_null() {
             parts = parts.with(Part::Payload, payload);
         }
-        if let Some(id) = id {
-            parts = parts.with(Part::Id, id);
+        for (part, id) in [(Part::Id, ids.id), (Part::Ref, ids.reference)] {
+            if let Some(id) = id {
+                parts = parts.with(part, id);
+            }
         }
         self.template(form).write(&parts)
     }
@@ -305,7 +383,7 @@ impl Frames {
         dialect: &Dialect,
         frame: &str,
     ) -> Result<Decoded<ClientMessage>, DecodeError> {
-        let (form, parts) = self.read(dialect, &CLIENT, frame)?;
+        let (form, parts) = self.read(dialect, &CLIENT, frame, None)?;
         let target = || match self.target(form, &parts, dialect) {
             Some(name) => name,
             None => dialect.subscribe.target(
@@ -321,18 +399,23 @@ impl Frames {
             Form::Unsubscribe => ClientMessage::Unsubscribe(target()?),
             _ => ClientMessage::Other { kind: kind(dialect, form, &parts), payload: payload(&parts) },
         };
-        Ok(Decoded { message, id: parts.text(Part::Id) })
+        Ok(Decoded { message, id: parts.text(Part::Ref).or_else(|| parts.text(Part::Id)) })
     }
 
     pub(super) fn read_server(
         &self,
         dialect: &Dialect,
         frame: &str,
+        pending: Option<&PendingRequests>,
     ) -> Result<Decoded<ServerMessage>, DecodeError> {
-        let (form, parts) = self.read(dialect, &SERVER, frame)?;
+        let (form, parts) = self.read(dialect, &SERVER, frame, pending)?;
+        let asked = parts.text(Part::Ref).and_then(|reference| pending?.get(&reference)?.target());
         let shape = || DecodeError::Payload { kind: kind(dialect, form, &parts) };
         let target = || match self.target(form, &parts, dialect) {
             Some(name) => name,
+            None if asked.is_some() && !self.template(form).has(Part::Payload) => {
+                Ok(asked.clone().expect("it was looked at"))
+            }
             None => dialect.acknowledge.target(
                 &payload(&parts),
                 &kind(dialect, form, &parts),
@@ -352,7 +435,7 @@ impl Frames {
                 message: text(Part::Message, "message").unwrap_or_default(),
             },
             Form::Welcome => ServerMessage::Welcome {
-                user_id: parts.text(Part::User).or_else(|| text(Part::User, "userId")).ok_or_else(shape)?,
+                user_id: within(Part::User, "userId").as_ref().and_then(as_text).ok_or_else(shape)?,
                 rooms: serde_json::from_value(within(Part::Rooms, "rooms").unwrap_or_default())
                     .map_err(|_| shape())?,
             },
@@ -372,7 +455,7 @@ impl Frames {
             }
             _ => ServerMessage::Event { name: kind(dialect, form, &parts), payload: payload(&parts) },
         };
-        Ok(Decoded { message, id: parts.text(Part::Id) })
+        Ok(Decoded { message, id: parts.text(Part::Ref).or_else(|| parts.text(Part::Id)) })
     }
 
     /// What a frame that names its room itself names. Which of the two it is meant to be is not said: it counts as a room.
@@ -388,23 +471,29 @@ impl Frames {
 
     /// A client's frame that is written in the seed's envelope, in the form of this dialect. It need not be sound: what names no
     /// room names none afterwards.
-    pub(super) fn respell(&self, dialect: &Dialect, envelope: &Envelope) -> String {
+    pub(super) fn respell(&self, dialect: &Dialect, envelope: &Envelope, reference: Option<&str>) -> String {
         let Envelope { kind, payload, timestamp, id } = envelope;
+        let ids = Ids { id: id.as_deref(), reference };
         let plain = Dialect { frames: None, ..dialect.clone() };
         match plain.decode_client(&envelope.encode()) {
-            Ok(Decoded { message, .. }) => self.write_client(dialect, &message, *timestamp, id.as_deref()),
+            Ok(Decoded { message, .. }) => self.write_client(dialect, &message, *timestamp, ids),
             Err(_) => {
                 let form = CLIENT.into_iter().find(|form| dialect.name(*form) == Some(kind));
                 let form = form.unwrap_or(Form::Other);
                 let parts = Parts::default().with(Part::Type, kind.as_str());
-                self.write(dialect, form, payload.clone(), parts, *timestamp, id.as_deref())
+                self.write(dialect, form, payload.clone(), parts, *timestamp, ids)
             }
         }
     }
 
     /// What is wrong with the form of a gateway's frame, where anything is (MSG-1).
-    pub(super) fn problem(&self, dialect: &Dialect, frame: &str) -> Option<String> {
-        let (form, parts) = match self.read(dialect, &SERVER, frame) {
+    pub(super) fn problem(
+        &self,
+        dialect: &Dialect,
+        frame: &str,
+        pending: Option<&PendingRequests>,
+    ) -> Option<String> {
+        let (form, parts) = match self.read(dialect, &SERVER, frame, pending) {
             Ok(read) => read,
             Err(error) => return Some(error.to_string()),
         };
@@ -441,7 +530,10 @@ impl Dialect {
             .with(Part::Rooms, Vec::<Value>::new())
             .with(Part::Code, "a_code")
             .with(Part::Message, "a message");
-        parts.with(Part::Timestamp, Timestamp::EPOCH.to_string()).with(Part::Id, "1")
+        parts
+            .with(Part::Timestamp, Timestamp::EPOCH.to_string())
+            .with(Part::Id, "1")
+            .with(Part::Ref, SAMPLE_REFERENCE)
     }
 }
 

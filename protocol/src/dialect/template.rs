@@ -1,17 +1,22 @@
 //! A frame as a template: a text in which words in braces stand for the parts of a message. What is sent is written by it, and what
 //! arrives is read by it.
 
-use std::collections::BTreeMap;
+mod node;
+mod parts;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+use node::{Json, Misread, Node};
+pub(super) use parts::{Part, Parts, as_text};
 
 /// A JSON text, or a text without any, in which `{type}`, `{payload}` and the like stand for the parts of a message.
 ///
 /// What precedes the JSON stands as it is (`42["{type}","{payload}"]`). A text that is one word in braces stands for the part itself,
-/// whatever JSON it is; within a longer text (`"room:{room}"`) a part is a text. What a frame has beside its template is ignored. A
-/// member for `{payload}`, `{timestamp}`, `{id}` or `{room}` may be missing where it is read, and is left out where there is
+/// whatever JSON it is; within a longer text (`"room:{room}"`) a part is a text. Members
+/// are written in the order of the template. What a frame has beside its template is ignored. A
+/// member for `{payload}`, `{timestamp}`, `{id}`, `{ref}`, `{room}` or `{token}` may be missing where it is read, and is left out where there is
 /// nothing to write.
 ///
 /// ```
@@ -26,7 +31,7 @@ pub struct Template {
     /// What stands before the JSON.
     prefix: String,
     /// Nothing where the whole text is its prefix.
-    body: Option<Value>,
+    body: Option<Node>,
 }
 
 /// Why a text is no template.
@@ -61,105 +66,17 @@ pub enum TemplateError {
     },
 }
 
-/// A part of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Part {
-    Type,
-    Payload,
-    Room,
-    Id,
-    Timestamp,
-    User,
-    Rooms,
-    Code,
-    Message,
-}
-
-/// The parts of one message, each as the JSON that stands for it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Parts(BTreeMap<Part, Value>);
-
-impl Part {
-    const ALL: [(Self, &'static str); 9] = [
-        (Self::Type, "type"),
-        (Self::Payload, "payload"),
-        (Self::Room, "room"),
-        (Self::Id, "id"),
-        (Self::Timestamp, "timestamp"),
-        (Self::User, "user"),
-        (Self::Rooms, "rooms"),
-        (Self::Code, "code"),
-        (Self::Message, "message"),
-    ];
-
-    fn named(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(_, name)| *name == word).map(|(part, _)| part)
-    }
-
-    fn listed() -> String {
-        Self::ALL.map(|(_, name)| format!("`{{{name}}}`")).join(", ")
-    }
-
-    /// Any of these parts, for people.
-    pub(super) fn either(parts: &[Self]) -> String {
-        let names = Self::ALL.iter().filter(|(part, _)| parts.contains(part));
-        names.map(|(_, name)| format!("`{{{name}}}`")).collect::<Vec<_>>().join(" or ")
-    }
-
-    /// Whether a frame without it is still one of the template.
-    fn may_be_missing(self) -> bool {
-        matches!(self, Self::Payload | Self::Timestamp | Self::Id | Self::Room)
-    }
-}
-
-impl Parts {
-    /// With one more.
-    pub(super) fn with(mut self, part: Part, value: impl Into<Value>) -> Self {
-        self.0.insert(part, value.into());
-        self
-    }
-
-    pub(super) fn get(&self, part: Part) -> Option<&Value> {
-        self.0.get(&part)
-    }
-
-    /// A part that is a text; a number counts as its digits.
-    pub(super) fn text(&self, part: Part) -> Option<String> {
-        as_text(self.0.get(&part)?)
-    }
-
-    /// Takes what was read; what stands in two places must be the same in both.
-    fn read(&mut self, part: Part, value: Value) -> bool {
-        match self.0.get(&part) {
-            Some(before) => *before == value,
-            None => {
-                self.0.insert(part, value);
-                true
-            }
-        }
-    }
-}
-
 impl Template {
     /// Whether a part stands in it.
     pub(super) fn has(&self, part: Part) -> bool {
-        fn search(value: &Value, part: Part) -> bool {
-            match value {
-                Value::String(text) => split(text).is_some_and(|(_, found, _)| found == part),
-                Value::Array(items) => items.iter().any(|item| search(item, part)),
-                Value::Object(members) => members.values().any(|member| search(member, part)),
-                Value::Null | Value::Bool(_) | Value::Number(_) => false,
-            }
-        }
-        self.body.as_ref().is_some_and(|body| search(body, part))
+        self.body.as_ref().is_some_and(|body| body.has(part))
     }
 
     /// The frame of a message.
     pub(super) fn write(&self, parts: &Parts) -> String {
         let mut frame = self.prefix.clone();
         if let Some(body) = &self.body {
-            let filled = fill(body, parts).unwrap_or_default();
-            frame.push_str(&filled.to_string());
+            frame.push_str(&body.write(parts).unwrap_or_else(|| "null".to_owned()));
         }
         frame
     }
@@ -170,88 +87,9 @@ impl Template {
         let mut parts = Parts::default();
         let is_like = match &self.body {
             None => rest.trim_end().is_empty(),
-            Some(body) => matches(body, &serde_json::from_str(rest).ok()?, &mut parts),
+            Some(body) => body.read(&serde_json::from_str(rest).ok()?, &mut parts),
         };
         is_like.then_some(parts)
-    }
-}
-
-/// What is written for a value of a template: nothing where a part has nothing to write.
-fn fill(value: &Value, parts: &Parts) -> Option<Value> {
-    Some(match value {
-        Value::String(text) => match split(text) {
-            Some(("", part, "")) => parts.get(part)?.clone(),
-            Some((before, part, after)) => Value::String(format!("{before}{}{after}", parts.text(part)?)),
-            None => value.clone(),
-        },
-        // In an array every place counts.
-        Value::Array(items) => items.iter().map(|item| fill(item, parts).unwrap_or_default()).collect(),
-        Value::Object(members) => {
-            members.iter().filter_map(|(key, member)| Some((key.clone(), fill(member, parts)?))).collect()
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
-    })
-}
-
-/// Whether a value is as the template has it; the parts in it are read.
-fn matches(template: &Value, value: &Value, parts: &mut Parts) -> bool {
-    match (template, value) {
-        (Value::String(text), value) => match split(text) {
-            Some(("", part, "")) => is_fit(part, value) && parts.read(part, value.clone()),
-            Some((before, part, after)) => {
-                let inner = value.as_str().and_then(|value| value.strip_prefix(before)?.strip_suffix(after));
-                inner.is_some_and(|inner| parts.read(part, Value::String(inner.to_owned())))
-            }
-            None => value.as_str() == Some(text),
-        },
-        (Value::Array(wanted), Value::Array(items)) => {
-            wanted.len() == items.len()
-                && wanted.iter().zip(items).all(|(wanted, item)| match split_value(wanted) {
-                    Some(part) if part.may_be_missing() && item.is_null() => true,
-                    _ => matches(wanted, item, parts),
-                })
-        }
-        (Value::Object(wanted), Value::Object(members)) => {
-            wanted.iter().all(|(key, wanted)| match members.get(key) {
-                Some(member) => matches(wanted, member, parts),
-                None => split_value(wanted).is_some_and(Part::may_be_missing),
-            })
-        }
-        (Value::Null | Value::Bool(_) | Value::Number(_), value) => template == value,
-        (Value::Array(_) | Value::Object(_), _) => false,
-    }
-}
-
-/// Whether a value can be this part.
-fn is_fit(part: Part, value: &Value) -> bool {
-    match part {
-        Part::Payload => true,
-        Part::Rooms => value.is_array(),
-        Part::Type | Part::Message | Part::Timestamp => value.is_string(),
-        Part::Room | Part::Id | Part::User | Part::Code => value.is_string() || value.is_number(),
-    }
-}
-
-/// The part that a value of a template stands for.
-fn split_value(value: &Value) -> Option<Part> {
-    match split(value.as_str()?)? {
-        ("", part, "") => Some(part),
-        _ => None,
-    }
-}
-
-/// The first part in a text, and what stands around it.
-fn split(text: &str) -> Option<(&str, Part, &str)> {
-    let (before, rest) = text.split_once('{')?;
-    let (word, after) = rest.split_once('}')?;
-    Some((before, Part::named(word)?, after))
-}
-
-fn as_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
     }
 }
 
@@ -263,38 +101,18 @@ impl std::str::FromStr for Template {
         if source.is_empty() {
             return Err(TemplateError::Empty);
         }
+        let template = || source.to_owned();
         let (prefix, json) = source.split_at(source.find(['{', '[']).unwrap_or(source.len()));
-        let body = match json {
-            "" => None,
-            json => Some(serde_json::from_str(json).map_err(|error| TemplateError::Json {
-                template: source.to_owned(),
-                reason: error.to_string(),
-            })?),
+        let parsed = |json| {
+            let json: Json = serde_json::from_str(json)
+                .map_err(|error| TemplateError::Json { template: template(), reason: error.to_string() })?;
+            json.parsed().map_err(|misread| match misread {
+                Misread::Unknown(word) => TemplateError::Unknown { word, template: template() },
+                Misread::Several(text) => TemplateError::Several { text, template: template() },
+            })
         };
-        if let Some(body) = &body {
-            check(body, source)?;
-        }
+        let body = (!json.is_empty()).then(|| parsed(json)).transpose()?;
         Ok(Self { source: source.to_owned(), prefix: prefix.to_owned(), body })
-    }
-}
-
-/// Every word in braces is a part, and a text has one at most.
-fn check(value: &Value, source: &str) -> Result<(), TemplateError> {
-    match value {
-        Value::String(text) => {
-            let Some((_, rest)) = text.split_once('{') else { return Ok(()) };
-            let Some((word, after)) = rest.split_once('}') else { return Ok(()) };
-            if Part::named(word).is_none() {
-                return Err(TemplateError::Unknown { word: word.to_owned(), template: source.to_owned() });
-            }
-            match after.contains('{') {
-                true => Err(TemplateError::Several { text: text.clone(), template: source.to_owned() }),
-                false => Ok(()),
-            }
-        }
-        Value::Array(items) => items.iter().try_for_each(|item| check(item, source)),
-        Value::Object(members) => members.values().try_for_each(|member| check(member, source)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
     }
 }
 
@@ -340,7 +158,7 @@ mod tests {
         for (text, frame) in [
             (
                 r#"{"event":"{type}","data":"{payload}","ref":"{id}","on":"{room}"}"#,
-                r#"{"data":{"amount":7},"event":"payment:created","on":"user:42","ref":"9"}"#,
+                r#"{"event":"payment:created","data":{"amount":7},"ref":"9","on":"user:42"}"#,
             ),
             (
                 r#"["{id}","{room}","{type}","{payload}"]"#,
@@ -348,7 +166,7 @@ mod tests {
             ),
             (
                 r#"42/ws,["{type}",{"to":"rooms/{room}","with":"{payload}","n":"{id}"}]"#,
-                r#"42/ws,["payment:created",{"n":"9","to":"rooms/user:42","with":{"amount":7}}]"#,
+                r#"42/ws,["payment:created",{"to":"rooms/user:42","with":{"amount":7},"n":"9"}]"#,
             ),
         ] {
             let template = template(text);

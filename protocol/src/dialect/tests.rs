@@ -2,6 +2,40 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// An answer that is known by its reference alone answers what was asked, once; what refers to nothing is none.
+#[test]
+fn answers_are_known_by_what_they_refer_to() {
+    let dialect: Dialect = serde_json::from_value(json!({ "frames": {
+        "message": r#"["{ref}","{type}","{payload}"]"#,
+        "subscribe": r#"["{ref}","join",["{room}"]]"#,
+        "unsubscribe": r#"["{ref}","leave",["{room}"]]"#,
+        "subscribed": r#"["{ref}","done"]"#,
+        "unsubscribed": r#"["{ref}","done"]"#,
+        "pong": r#"["{ref}","done"]"#,
+    } }))
+    .unwrap();
+    dialect.check().unwrap();
+    let mut pending = PendingRequests::default();
+    let room = Target::Room("a".to_owned());
+    let (join, leave) = (ClientMessage::Subscribe(room.clone()), ClientMessage::Unsubscribe(room.clone()));
+    for (request, text) in [(&join, r#"["1","join",["a"]]"#), (&leave, r#"["2","leave",["a"]]"#)] {
+        let reference = pending.draw();
+        assert_eq!(dialect.encode_request(request, Timestamp::EPOCH, Some(&reference)), text);
+        pending.sent(&reference, request);
+    }
+    let read =
+        |pending: &PendingRequests, text| dialect.decode_answer(text, Some(pending)).map(|read| read.message);
+    assert_eq!(read(&pending, r#"["2","done"]"#), Ok(ServerMessage::Unsubscribed(room.clone())));
+    assert_eq!(read(&pending, r#"["1","done"]"#), Ok(ServerMessage::Subscribed(room)));
+    pending.answered("1");
+    for (text, reference) in [(r#"["1","done"]"#, "1"), (r#"["7","done"]"#, "7"), (r#"[null,"done"]"#, "")] {
+        let unasked = DecodeError::Unasked { reference: reference.to_owned() };
+        assert_eq!(read(&pending, text), Err(unasked), "{text}");
+    }
+    let answer = dialect.encode_server(&ServerMessage::Pong, Timestamp::EPOCH, Some("9"));
+    assert_eq!(answer, r#"["9","done"]"#);
+}
+
 /// Every combination of names and shapes that the built-in options allow.
 fn dialects() -> Vec<Dialect> {
     let channel = Dialect {
@@ -178,17 +212,17 @@ fn frames_have_the_form_of_their_templates() {
     for (dialect, joins, beats, comes, greets) in [
         (
             nested(),
-            r#"{"data":{"room":"user:42"},"event":"subscribe"}"#,
+            r#"{"event":"subscribe","data":{"room":"user:42"}}"#,
             r#"{"event":"ping"}"#,
-            r#"{"data":{"n":1},"event":"a:b"}"#,
-            r#"{"data":{"rooms":["a"],"userId":"u"},"event":"connection:established"}"#,
+            r#"{"event":"a:b","data":{"n":1}}"#,
+            r#"{"event":"connection:established","data":{"rooms":["a"],"userId":"u"}}"#,
         ),
         (
             actions(),
             r#"{"action":"subscribe","channel":"user:42"}"#,
             r#"{"action":"ping"}"#,
             r#"{"action":"event","body":{"data":{"n":1},"eventType":"a:b"}}"#,
-            r#"{"action":"hello","rooms":["a"],"you":"u"}"#,
+            r#"{"action":"hello","you":"u","rooms":["a"]}"#,
         ),
         (
             arrays(),
@@ -249,7 +283,7 @@ fn a_message_in_another_form_is_no_event() {
     let unlike = |dialect: &Dialect, text: &str, expected: &str| {
         let error = dialect.decode_server(text).unwrap_err();
         assert_eq!(error, DecodeError::Unlike { expected: expected.to_owned() }, "{text}");
-        assert_eq!(dialect.form(text), Some(Err(error.to_string())));
+        assert_eq!(dialect.form(text, None), Some(Err(error.to_string())));
     };
     unlike(&arrays(), r#"42["1","pong",{}]"#, "3");
     let error = r#"{"action":"failed","body":{"why":"{code}","text":"{message}"},"ref":"{id}"}"#;

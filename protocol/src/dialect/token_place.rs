@@ -1,10 +1,11 @@
-//! Where the token travels in the upgrade request.
+//! Where the token travels: in the upgrade request, or in the first message.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where the token travels, as a file writes it: `query`, `query:NAME`, `bearer`, `cookie:NAME`, `subprotocol`, `subprotocol:NAME`.
+/// Where the token travels, as a file writes it: `query`, `query:NAME`, `bearer`, `cookie:NAME`, `subprotocol`, `subprotocol:NAME`, `path`,
+/// `message`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum TokenPlace {
@@ -20,12 +21,17 @@ pub enum TokenPlace {
     Subprotocol,
     /// `Sec-WebSocket-Protocol: NAME, …`; the gateway selects the name, so that the token does not come back.
     SubprotocolAfter(String),
+    /// `/ws/…`: a segment of its own behind the gateway's path, percent-encoded.
+    Path,
+    /// Not in the request: the first message has it (see [`SignIn`](super::SignIn)).
+    Message,
 }
 
 /// A place that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no place for a token: write `query` or `query:NAME`, `bearer`, `cookie:NAME`, `subprotocol` or `subprotocol:NAME`"
+    "`{0}` is no place for a token: write `query` or `query:NAME`, `bearer`, `cookie:NAME`, `subprotocol` or `subprotocol:NAME`, `path` or \
+     `message`"
 )]
 pub struct TokenPlaceError(String);
 
@@ -35,7 +41,12 @@ impl TokenPlace {
         match self {
             Self::Query => Some("token"),
             Self::QueryAs(name) => Some(name),
-            Self::Bearer | Self::Cookie(_) | Self::Subprotocol | Self::SubprotocolAfter(_) => None,
+            Self::Bearer
+            | Self::Cookie(_)
+            | Self::Subprotocol
+            | Self::SubprotocolAfter(_)
+            | Self::Path
+            | Self::Message => None,
         }
     }
 
@@ -48,8 +59,29 @@ impl TokenPlace {
                 let named = offered.find(|offer| offer == name)?;
                 Some((offered.next()?, named))
             }
-            Self::Query | Self::QueryAs(_) | Self::Bearer | Self::Cookie(_) => None,
+            Self::Query | Self::QueryAs(_) | Self::Bearer | Self::Cookie(_) | Self::Path | Self::Message => {
+                None
+            }
         }
+    }
+
+    /// Whether the upgrade request has no token.
+    pub fn is_message(&self) -> bool {
+        *self == Self::Message
+    }
+
+    /// The path of a request for `path`, with the token where that is its place.
+    pub fn path_with(&self, path: &str, token: &str) -> String {
+        match self {
+            Self::Path => format!("{}/{token}", path.trim_end_matches('/')),
+            _ => path.to_owned(),
+        }
+    }
+
+    /// The token that a path has behind `path`, where that is its place: one segment, which may be empty.
+    pub fn of_path<'a>(&self, path: &str, asked: &'a str) -> Option<&'a str> {
+        let rest = asked.strip_prefix(path.trim_end_matches('/'))?.strip_prefix('/')?;
+        (*self == Self::Path && !rest.contains('/')).then_some(rest)
     }
 
     /// The token in a `Cookie` field of a request.
@@ -72,6 +104,8 @@ impl TryFrom<String> for TokenPlace {
                 "query" => Ok(Self::Query),
                 "bearer" => Ok(Self::Bearer),
                 "subprotocol" => Ok(Self::Subprotocol),
+                "path" => Ok(Self::Path),
+                "message" => Ok(Self::Message),
                 _ => Err(TokenPlaceError(text)),
             },
             Some(("query", "token")) => Ok(Self::Query),
@@ -97,6 +131,8 @@ impl fmt::Display for TokenPlace {
             Self::Bearer => f.write_str("bearer"),
             Self::Cookie(name) => write!(f, "cookie:{name}"),
             Self::Subprotocol => f.write_str("subprotocol"),
+            Self::Path => f.write_str("path"),
+            Self::Message => f.write_str("message"),
             Self::SubprotocolAfter(name) => write!(f, "subprotocol:{name}"),
         }
     }
@@ -109,15 +145,31 @@ mod tests {
     /// Each place is read as it is written; what is none says what there is.
     #[test]
     fn places_are_read_as_they_are_written() {
-        for text in
-            ["query", "query:access_token", "bearer", "cookie:sid", "subprotocol", "subprotocol:bearer"]
-        {
+        let places =
+            ["query", "query:access_token", "bearer", "cookie:sid", "subprotocol", "subprotocol:bearer"];
+        for text in places.into_iter().chain(["path", "message"]) {
             assert_eq!(TokenPlace::try_from(text.to_owned()).unwrap().to_string(), text);
         }
         for text in ["", "header", "bearer:x", "query:", "cookie:a b", "subprotocol:a,b", "query:a&b\r\nX: y"]
         {
             let error = TokenPlace::try_from(text.to_owned()).unwrap_err().to_string();
             assert!(error.contains(text) && error.contains("`cookie:NAME`"), "{error}");
+        }
+    }
+
+    /// A path has the token behind the gateway's own, in one segment.
+    #[test]
+    fn paths_hold_a_token() {
+        for (path, token, whole) in [("/ws", "a.b", "/ws/a.b"), ("/", "a.b", "/a.b"), ("/ws", "", "/ws/")] {
+            assert_eq!(TokenPlace::Path.path_with(path, token), whole);
+            assert_eq!(TokenPlace::Path.of_path(path, whole), Some(token));
+            assert_eq!(
+                (TokenPlace::Query.path_with(path, token).as_str(), TokenPlace::Query.of_path(path, whole)),
+                (path, None)
+            );
+        }
+        for other in ["/ws", "/wsx/a", "/ws/x/a", "/"] {
+            assert_eq!(TokenPlace::Path.of_path("/ws", other), None, "{other}");
         }
     }
 

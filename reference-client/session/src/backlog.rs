@@ -37,7 +37,7 @@ impl Backlog {
     /// The oldest of this kind has been written to the network.
     pub(super) fn written(&mut self, kind: SendKind) {
         match kind {
-            SendKind::Message => {}
+            SendKind::SignIn | SendKind::Message => {}
             SendKind::Request => self.requests = self.requests.saturating_sub(1),
             SendKind::Ping => self.ping = false,
             SendKind::Pong => self.pong = false,

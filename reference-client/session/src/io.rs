@@ -70,6 +70,8 @@ pub enum DialFailure {
 /// the socket is bounded too (IN-2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendKind {
+    /// The first message, which signs in. It holds the token.
+    SignIn,
     /// A message of the application. As many wait as the queue holds; further ones are refused (QUEUE-3).
     Message,
     /// A request for a subscription or for its end. As many wait as [`SessionConfig::request_window`] says; what has changed

@@ -5,7 +5,7 @@ mod writing;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use protocol::{ClientMessage, CloseCode, ErrorCode, ServerMessage};
+use protocol::{ClientMessage, CloseCode, ErrorCode, PendingRequests, ServerMessage, SignInAnswer};
 use serde_json::{Value, json};
 
 use super::backlog::Backlog;
@@ -32,6 +32,8 @@ pub struct Session {
     reconnect: Reconnect,
     outbox: Outbox,
     subscriptions: Subscriptions,
+    /// What the newest connection has asked for, where answers refer to it.
+    pending: PendingRequests,
     outputs: VecDeque<Output>,
 }
 
@@ -42,8 +44,8 @@ enum State {
     Idle { refused: bool },
     /// A dial begins with the question for its token, under the same deadline (TOKEN-2).
     Asking { connection: ConnectionId, until: Duration },
-    /// A dial is under way, until its deadline.
-    Dialling { connection: ConnectionId, until: Duration },
+    /// A dial is under way, until its deadline; where the token travels in the first message, that it is granted is part of it.
+    Dialling { connection: ConnectionId, until: Duration, signs_in: bool },
     /// The connection is open.
     Open { connection: ConnectionId, since: Duration, heartbeat: Heartbeat, backlog: Backlog },
     /// The backoff's delay is running.
@@ -71,6 +73,7 @@ impl Session {
             reconnect: Reconnect::new(&config.timing, config.auto_reconnect, config.seed),
             outbox: Outbox::new(config.queue_capacity),
             subscriptions: Subscriptions::default(),
+            pending: PendingRequests::default(),
             outputs: VecDeque::new(),
             config,
         }
@@ -214,13 +217,22 @@ impl Session {
         }
     }
 
-    /// QUEUE-2: the order of what happens on opening is part of the contract. The count of redials, though, is reset
-    /// only once the connection has proved stable: see [`Reconnect::lived`].
+    /// The upgrade is granted. A token that travels in the first message is sent, and its answer awaited.
     fn opened(&mut self, now: Now, connection: ConnectionId) {
-        let State::Dialling { connection: dialled, .. } = self.state else { return };
-        if dialled != connection {
+        let State::Dialling { connection: dialled, signs_in, .. } = &mut self.state else { return };
+        if *dialled != connection {
             return;
         }
+        let Some(sign_in) = &self.config.dialect.sign_in else { return self.established(now, connection) };
+        *signs_in = true;
+        let text = sign_in.write(Some(self.tokens.spent().reveal()));
+        self.outputs.push_back(Output::Send { connection, text, kind: SendKind::SignIn });
+    }
+
+    /// The connection can be used. QUEUE-2: the order of what happens now is part of the contract. The count of redials, though, is
+    /// reset only once the connection has proved stable: see [`Reconnect::lived`].
+    fn established(&mut self, now: Now, connection: ConnectionId) {
+        self.pending = PendingRequests::default();
         let heartbeat = Heartbeat::start(now.monotonic, &self.config.timing);
         let backlog = Backlog::default();
         self.state = State::Open { connection, since: now.monotonic, heartbeat, backlog };
@@ -258,8 +270,19 @@ impl Session {
                     _ => self.seek_again(now),
                 }
             }
-            State::Dialling { connection: dialled, .. } if dialled == connection => {
-                self.dial_over(now, DialFailure::Other("closed".to_owned()));
+            State::Dialling { connection: dialled, signs_in, .. } if dialled == connection => {
+                let refusals = [
+                    Some(CloseCode::UNAUTHORIZED),
+                    Some(CloseCode::POLICY),
+                    self.config.dialect.refusal.close_code(),
+                ];
+                self.dial_over(
+                    now,
+                    match signs_in && code.is_some() && refusals.contains(&code) {
+                        true => DialFailure::Unauthorized,
+                        false => DialFailure::Other("closed".to_owned()),
+                    },
+                );
             }
             _ => self.left(now, connection),
         }
@@ -274,13 +297,35 @@ impl Session {
         }
     }
 
+    /// What comes before the client is signed in. An error is followed by a close, which says what it means for the client.
+    fn sign_in_text(&mut self, now: Now, connection: ConnectionId, text: &str) {
+        match self.config.dialect.sign_in_answer(text) {
+            SignInAnswer::Granted => self.established(now, connection),
+            SignInAnswer::Welcomed => {
+                self.established(now, connection);
+                self.text(now, connection, text);
+            }
+            SignInAnswer::Error | SignInAnswer::Unrelated => {
+                self.log("a message came before the client was signed in".to_owned());
+            }
+        }
+    }
+
     fn text(&mut self, now: Now, connection: ConnectionId, text: &str) {
+        if let State::Dialling { connection: dialled, signs_in: true, .. } = self.state
+            && dialled == connection
+        {
+            return self.sign_in_text(now, connection, text);
+        }
         let State::Open { connection: open, heartbeat, backlog, .. } = &mut self.state else { return };
         if *open != connection {
             return;
         }
-        let message = match self.config.dialect.decode_server(text) {
-            Ok(decoded) => decoded.message,
+        let message = match self.config.dialect.decode_answer(text, Some(&self.pending)) {
+            Ok(decoded) => {
+                decoded.id.iter().for_each(|reference| self.pending.answered(reference));
+                decoded.message
+            }
             Err(error) => {
                 self.log(format!("a message cannot be read: {error}"));
                 return;
@@ -309,7 +354,7 @@ impl Session {
     fn timer(&mut self, now: Now) {
         match &mut self.state {
             State::Idle { .. } => {}
-            State::Asking { connection, until } | State::Dialling { connection, until }
+            State::Asking { connection, until } | State::Dialling { connection, until, .. }
                 if now.monotonic >= *until =>
             {
                 let connection = *connection;
@@ -364,7 +409,7 @@ impl Session {
     }
 
     fn dial_with_the_newest(&mut self, connection: ConnectionId, until: Duration) {
-        self.state = State::Dialling { connection, until };
+        self.state = State::Dialling { connection, until, signs_in: false };
         self.outputs.push_back(Output::Dial { connection, token: self.tokens.spend() });
     }
 

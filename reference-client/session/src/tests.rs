@@ -5,6 +5,7 @@ mod bench;
 mod heartbeat;
 mod messages;
 mod queue;
+mod sign_in;
 mod state;
 mod subscriptions;
 mod token;

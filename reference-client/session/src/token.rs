@@ -59,6 +59,11 @@ impl Tokens {
         self.newest.clone()
     }
 
+    /// The token that was dialled with last, to sign in with.
+    pub(super) fn spent(&self) -> &Token {
+        &self.newest
+    }
+
     /// The gateway refused what was dialled with last.
     pub(super) fn refuse(&mut self) {
         self.refused = Some(self.newest.clone());

@@ -25,8 +25,8 @@ use reference_session::{
 const SIGNS: usize = 256;
 /// Requests for subscriptions that wait for a connection to write them.
 const REQUESTS: usize = 256;
-/// Commands that wait for a connection beside messages and requests: the dial, a ping, a pong, and the close.
-const OTHER_COMMANDS: usize = 4;
+/// Commands that wait for a connection beside messages and requests: the dial, the first message, a ping, a pong, and the close.
+const OTHER_COMMANDS: usize = 5;
 
 /// A command, and where its outcome is sent once the machine has handled it and its reports are delivered.
 pub(crate) struct ClientCommand {

@@ -28,6 +28,8 @@ pub(super) fn upgrade(url: &Url, token: &str, dialect: &Dialect) -> Result<Reque
         };
         url.set_query(Some(&query));
     }
+    let path = dialect.token.path_with(url.path(), &encoded);
+    url.set_path(&path);
     let mut request = url.as_str().into_client_request().map_err(|_| RequestError)?;
     let secret = |text: String| {
         let mut value = HeaderValue::try_from(text).map_err(|_| RequestError)?;
@@ -35,7 +37,7 @@ pub(super) fn upgrade(url: &Url, token: &str, dialect: &Dialect) -> Result<Reque
         Ok(value)
     };
     match &dialect.token {
-        TokenPlace::Query | TokenPlace::QueryAs(_) => {}
+        TokenPlace::Query | TokenPlace::QueryAs(_) | TokenPlace::Path | TokenPlace::Message => {}
         TokenPlace::Cookie(name) => {
             request.headers_mut().insert(COOKIE, secret(format!("{name}={encoded}"))?);
         }
@@ -74,6 +76,10 @@ mod tests {
         assert_eq!(with.uri().to_string(), "ws://h:1/ws?v=7&token=a%2Bb%2Fc%20d");
         let named = request("ws://h:1/ws", TokenPlace::QueryAs("access_token".to_owned()));
         assert_eq!(named.uri().query(), Some("access_token=a%2Bb%2Fc%20d"));
+        let path = request("ws://h:1/ws?v=7", TokenPlace::Path);
+        assert_eq!(path.uri().to_string(), "ws://h:1/ws/a%2Bb%2Fc%20d?v=7");
+        let elsewhere = request("ws://h:1/ws", TokenPlace::Message);
+        assert_eq!(elsewhere.uri().to_string(), "ws://h:1/ws");
         let without = request("ws://h:1/ws", TokenPlace::Query);
         assert_eq!(without.uri().query(), Some("token=a%2Bb%2Fc%20d"));
     }

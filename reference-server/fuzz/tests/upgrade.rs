@@ -36,6 +36,7 @@ fn upgrade_requests() {
             TokenPlace::QueryAs("t".to_owned()),
             TokenPlace::Cookie("t".to_owned()),
             TokenPlace::SubprotocolAfter("t".to_owned()),
+            TokenPlace::Path,
         ];
         for place in named.into_iter().chain([TokenPlace::Query, TokenPlace::Bearer, TokenPlace::Subprotocol])
         {

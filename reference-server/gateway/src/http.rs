@@ -6,4 +6,4 @@ mod upgrade;
 
 pub use head::{Head, HeadError};
 pub use resource::{Resource, Site};
-pub use upgrade::{Handshake, Refused, Reply, Status, Upgrade, UpgradeError, UpgradeRules, decide};
+pub use upgrade::{Handshake, Refused, Reply, Status, Upgrade, UpgradeError, UpgradeRules, decide, shake};

@@ -28,6 +28,7 @@ mod machine;
 mod rate;
 mod rooms;
 mod routing;
+mod sign_in;
 mod stats;
 
 #[cfg(test)]
@@ -42,10 +43,11 @@ pub use frame::{binary_frame, close_frame, ping_frame, text_frame};
 pub use handshakes::{HandshakeState, Handshakes};
 pub use http::{
     Handshake, Head, HeadError, Refused, Reply, Resource, Site, Status, Upgrade, UpgradeError, UpgradeRules,
-    decide,
+    decide, shake,
 };
 pub use io::{ConnectionId, Input, Now, Output};
 pub use machine::{Gateway, GatewayConfig};
 pub use rate::RateLimit;
 pub use routing::{Route, RouteError, Routed, RoutingTable};
+pub use sign_in::{Denied, FirstMessage, sign_in};
 pub use stats::ConnectionStats;

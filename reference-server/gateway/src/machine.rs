@@ -148,6 +148,10 @@ impl Gateway {
             // A connection's own rooms count, but are never refused.
             self.rooms.join(connection, room, usize::MAX);
         }
+        let answer = self.config.dialect.sign_in.as_ref().and_then(|sign_in| sign_in.write_answer(&user_id));
+        if let Some(answer) = answer {
+            self.outputs.push_back(Output::Send(connection, text_frame(&answer)));
+        }
         if self.config.dialect.welcome_type().is_some() {
             self.send(now, connection, &ServerMessage::Welcome { user_id, rooms }, None);
         }
@@ -199,9 +203,10 @@ impl Gateway {
             Err(error) => {
                 let id = match &error {
                     DecodeError::NoTarget { id, .. } => id.clone(),
-                    DecodeError::Envelope(_) | DecodeError::Unlike { .. } | DecodeError::Payload { .. } => {
-                        None
-                    }
+                    DecodeError::Envelope(_)
+                    | DecodeError::Unlike { .. }
+                    | DecodeError::Unasked { .. }
+                    | DecodeError::Payload { .. } => None,
                 };
                 self.refuse(now, connection, error.code(), &error.to_string(), id.as_deref());
             }

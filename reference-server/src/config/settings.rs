@@ -320,7 +320,7 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dev: Option<bool>,
 
-    /// How the wire is spelled: seed, enveloped, channels, bearer or subprotocol, or a JSON object with what differs from the default
+    /// How the wire is spelled: seed, enveloped, channels, bearer, subprotocol, event-data, path or first-message, or a JSON object with what differs from the default
     #[cfg_attr(feature = "cli", arg(long, value_name = "DIALECT", env = "GATEWAY_DIALECT"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dialect: Option<Dialect>,

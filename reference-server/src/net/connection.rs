@@ -14,6 +14,7 @@ use super::listen::Listen;
 use super::outbox::Outbox;
 use super::routes::{Served, serve};
 use super::seat::Seat;
+use super::sign_in::sign_in;
 use super::socket::{Ended, Received, Socket, SocketLimits};
 use super::upgrade::SignedIn;
 use crate::metrics::{End, Refusal};
@@ -50,10 +51,8 @@ pub(super) enum ConnectionEvent<S> {
 
 /// A request that asked for a WebSocket and got one.
 pub(super) struct Opened<S> {
-    stream: S,
+    socket: Socket<S>,
     signed_in: SignedIn,
-    /// What was read behind the request.
-    leftover: Vec<u8>,
 }
 
 impl<S> Opened<S> {
@@ -80,7 +79,26 @@ pub(super) async fn open<L: Listen>(
     loop {
         let (outcome, leftover) = served?;
         let read = match outcome {
-            Served::Upgraded(signed_in) => return Some(Opened { stream, signed_in, leftover }),
+            Served::Upgraded(signed_in) => {
+                let limits = SocketLimits {
+                    message_bytes: shared.config.max_message_bytes,
+                    outbox_bytes: shared.config.outbox_bytes,
+                };
+                let mut socket = Socket::new(stream, leftover, limits).await;
+                let denied = match signed_in {
+                    Some(signed_in) => return Some(Opened { socket, signed_in }),
+                    // It keeps its seat until it has signed in.
+                    None => match sign_in(&mut socket, seat.peer(), shared).await {
+                        Ok(signed_in) => return Some(Opened { socket, signed_in }),
+                        Err(code) => code,
+                    },
+                };
+                if let Some(code) = denied {
+                    socket.close(code).await;
+                }
+                socket.finish().await;
+                return None;
+            }
             Served::Ended => return None,
             Served::Answered => next_bytes(&mut stream, leftover, IDLE).await?,
         };
@@ -166,12 +184,7 @@ pub(super) async fn serve_socket<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Opened { stream, signed_in: SignedIn { claims, place }, leftover } = opened;
-    let limits = SocketLimits {
-        message_bytes: shared.config.max_message_bytes,
-        outbox_bytes: shared.config.outbox_bytes,
-    };
-    let mut socket = Socket::new(stream, leftover, limits).await;
+    let Opened { mut socket, signed_in: SignedIn { claims, place } } = opened;
     let (orders, inbox) = mpsc::channel(ORDERS);
     let outbox = socket.outbox().clone();
     if signs.send(ConnectionEvent::Opened { id, claims, outbox, orders }).await.is_err() {

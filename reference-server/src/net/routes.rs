@@ -19,8 +19,8 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// What became of a request.
 pub(super) enum Served {
-    /// A WebSocket.
-    Upgraded(SignedIn),
+    /// A WebSocket, and whose it is, where the request says that.
+    Upgraded(Option<SignedIn>),
     /// It was answered, and another may follow.
     Answered,
     /// It was answered, and the connection ends.
@@ -36,11 +36,13 @@ pub(super) async fn serve(
     may_stay: impl FnOnce() -> bool,
 ) -> io::Result<Served> {
     let config = &shared.config;
-    let resource = Resource::of(head, &Site { path: &config.path, page: config.page, dev: config.dev });
+    let token = &config.gateway.dialect.token;
+    let site = Site { path: &config.path, token, page: config.page, dev: config.dev };
+    let resource = Resource::of(head, &site);
     let answer = match resource {
         Resource::Upgrade => {
-            let signed_in = upgrade(stream, head, peer, shared).await?;
-            return Ok(signed_in.map_or(Served::Ended, Served::Upgraded));
+            let upgraded = upgrade(stream, head, peer, shared).await?;
+            return Ok(upgraded.map_or(Served::Ended, Served::Upgraded));
         }
         Resource::Health => Answer::plain(200, "OK"),
         Resource::Ready if shared.is_ready() => Answer::plain(200, "OK"),

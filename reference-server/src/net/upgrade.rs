@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use protocol::{Claims, UserId};
 use reference_gateway::{
-    Full, Handshake, Head, Refused, Reply, Upgrade, UpgradeError, UpgradeRules, close_frame, decide,
+    Full, Handshake, Head, Refused, Reply, Upgrade, UpgradeError, UpgradeRules, close_frame, decide, shake,
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -24,31 +24,33 @@ pub(super) struct SignedIn {
     pub(super) place: Place,
 }
 
-/// Upgrades, or refuses.
+/// Upgrades, or refuses. Whose the WebSocket is, is not known yet where the token travels in its first message.
 pub(super) async fn upgrade(
     stream: &mut (impl AsyncWrite + Unpin),
     head: &Head,
     peer: IpAddr,
     shared: &ServerContext,
-) -> io::Result<Option<SignedIn>> {
+) -> io::Result<Option<Option<SignedIn>>> {
     let dialect = &shared.config.gateway.dialect;
     let rules = UpgradeRules {
         allowed_origins: &shared.config.allowed_origins,
         token: &dialect.token,
         refusal: dialect.refusal,
     };
-    let unix_s = u64::try_from((shared.wall)().unix_ms() / 1000).unwrap_or_default();
-    let verify = |token: &str| shared.config.verification.verify(token, unix_s);
-    let admit = |user: &UserId| {
-        let log = |full: &Full| tracing::info!(user = ?user.as_str(), "a connection was refused: {full}");
-        shared.places.admit(user, peer).inspect_err(log)
+    let decided = if dialect.token.is_message() {
+        shake(&rules, head).map(|handshake| (handshake, None))
+    } else {
+        let decided = decide(&rules, head, |token| verify(token, shared), |user| admit(user, peer, shared));
+        decided.map(|Upgrade { handshake, claims, place }| (handshake, Some(SignedIn { claims, place })))
     };
-    match decide(&rules, head, verify, admit) {
-        Ok(Upgrade { handshake, claims, place }) => {
+    match decided {
+        Ok((handshake, signed_in)) => {
             stream.write_all(switching_protocols(&handshake).as_bytes()).await?;
             stream.flush().await?;
-            shared.metrics.opened.inc();
-            Ok(Some(SignedIn { claims, place }))
+            if signed_in.is_some() {
+                shared.metrics.opened.inc();
+            }
+            Ok(Some(signed_in))
         }
         Err(Refused { error, reply }) => {
             let cause = cause(&error);
@@ -69,8 +71,21 @@ pub(super) async fn upgrade(
     }
 }
 
-fn cause(error: &UpgradeError<AuthError>) -> Refusal {
+/// The claims of a token that is good now.
+pub(super) fn verify(token: &str, shared: &ServerContext) -> Result<Claims, AuthError> {
+    let unix_s = u64::try_from((shared.wall)().unix_ms() / 1000).unwrap_or_default();
+    shared.config.verification.verify(token, unix_s)
+}
+
+/// A place for a connection, if there is one.
+pub(super) fn admit(user: &UserId, peer: IpAddr, shared: &ServerContext) -> Result<Place, Full> {
+    let log = |full: &Full| tracing::info!(user = ?user.as_str(), "a connection was refused: {full}");
+    shared.places.admit(user, peer).inspect_err(log)
+}
+
+pub(super) fn cause(error: &UpgradeError<AuthError>) -> Refusal {
     match error {
+        UpgradeError::Late => Refusal::Timeout,
         UpgradeError::NoUpgrade | UpgradeError::Invalid => Refusal::Request,
         UpgradeError::Origin => Refusal::Origin,
         UpgradeError::NoToken | UpgradeError::Token(_) => Refusal::Token,

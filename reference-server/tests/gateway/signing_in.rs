@@ -1,10 +1,16 @@
 //! Which tokens are accepted (AUTH-1, AUTH-2, AUTH-5, AUTH-11), and how the others are refused.
 
-use jsonwebtoken::Algorithm;
-use protocol::{CloseCode, Refusal, Role, TokenPlace};
-use serde_json::json;
+use std::net::SocketAddr;
+use std::time::Duration;
 
-use crate::running::{NOW_S, SECRET, config, signed, start, token};
+use futures_util::{SinkExt, StreamExt};
+use jsonwebtoken::Algorithm;
+use protocol::{CloseCode, Dialect, Refusal, Role, TokenPlace};
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::running::{NOW_S, SECRET, config, signed, start, token, within};
 use crate::wire::{TEXT, Wire, upgrade_request};
 
 /// A good token opens a connection, whose first message is the welcome (CONN-4).
@@ -96,5 +102,63 @@ async fn the_token_has_its_place() {
         assert_eq!(head.contains("Sec-WebSocket-Protocol: bearer\r\n"), is_listed, "{head}");
         let head = Wire::connect(address).await.request(&upgrade_request("/ws", other)).await;
         assert!(head.starts_with("HTTP/1.1 401 "), "{place:?}: {head}");
+    }
+}
+
+/// What a gateway says to a client that begins so, up to and including a close.
+async fn said_after(address: SocketAddr, first: Option<Message>, count: usize) -> Vec<String> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut socket, _) = within(tokio_tungstenite::client_async("ws://gateway/ws", stream)).await.unwrap();
+    if let Some(first) = first {
+        within(socket.send(first)).await.unwrap();
+    }
+    let mut said = Vec::new();
+    while said.len() < count {
+        match within(socket.next()).await.expect("the connection is there").unwrap() {
+            Message::Text(text) => said.push(text.as_str().to_owned()),
+            Message::Close(Some(frame)) => said.push(u16::from(frame.code).to_string()),
+            other => panic!("a text or a close, not {other:?}"),
+        }
+    }
+    said
+}
+
+/// Where the token travels in the first message, that alone signs in; whatever else comes first, or nothing for as long as a handshake
+/// may take, ends in a close (AUTH-2, CONN-8).
+#[tokio::test]
+async fn the_first_message_signs_in() {
+    let mut config = config();
+    config.gateway.dialect = Dialect::builtin("first-message").unwrap();
+    let mut hasty = config.clone();
+    hasty.connect_timeout = Duration::from_millis(50);
+    let sign_in = config.gateway.dialect.sign_in.clone().unwrap();
+    let (_gateway, address) = start(config).await;
+    let good = sign_in.write(Some(&token("ann", Role::Vendor)));
+    let said = said_after(address, Some(Message::text(good)), 2).await;
+    assert_eq!(said[0], r#"{"type":"connection_ack"}"#);
+    assert!(said[1].contains("connection:established") && said[1].contains("user:ann"), "{said:?}");
+    let bad = [sign_in.write(Some("bad")), sign_in.write(None), r#"{"type":"ping"}"#.to_owned()];
+    for first in bad.map(Message::text).into_iter().chain([Message::binary(vec![0])]) {
+        assert_eq!(said_after(address, Some(first), 1).await, ["4401"]);
+    }
+    let (_hasty, address) = start(hasty).await;
+    assert_eq!(said_after(address, None, 1).await, ["4401"]);
+}
+
+/// A token in the path is one segment behind the gateway's own.
+#[tokio::test]
+async fn the_path_may_sign_in() {
+    let mut config = config();
+    config.gateway.dialect = Dialect::builtin("path").unwrap();
+    let (_gateway, address) = start(config).await;
+    let token = token("ann", Role::Customer);
+    for (path, status) in [
+        (format!("/ws/{token}"), 101),
+        ("/ws/bad".to_owned(), 401),
+        ("/ws".to_owned(), 401),
+        (format!("/ws/x/{token}"), 404),
+    ] {
+        let head = Wire::connect(address).await.request(&upgrade_request(&path, "")).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {head}");
     }
 }

@@ -42,12 +42,13 @@ pub async fn play<S: GatewayStage>(
         (name.clone(), ScriptedClient::new(name, user_id, spec.clone(), script.disturbs_probe(name)))
     });
     let rest = Rest::of(scenario);
-    let mut player = Player { setting, stage, recorder, journal, rest, probes: probes.collect() };
+    let mut player = Player { scenario, setting, stage, recorder, journal, rest, probes: probes.collect() };
     let outcome = player.run(script).await;
     Play { trace: player.journal.finish(), outcome }
 }
 
 struct Player<'a, S> {
+    scenario: &'a Scenario,
     setting: &'a Setting,
     stage: &'a mut S,
     recorder: &'a Recorder,
@@ -365,7 +366,7 @@ impl<S: GatewayStage> Player<'_, S> {
         let number = script.steps.len() + 1;
         let start = self.journal.trace().observations.len();
         let mut asked = Vec::new();
-        for (name, probe) in &self.probes {
+        for (name, probe) in &mut self.probes {
             if probe.is_plain() && self.journal.trace().is_open(&Actor(name.clone()), probe.connection()) {
                 self.journal.during(probe.ask_alive(ALIVE_PING, self.setting)).await;
                 asked.push((Actor(name.clone()), probe.connection()));
@@ -395,15 +396,15 @@ impl<S: GatewayStage> Player<'_, S> {
         settings: &Settings,
     ) -> Result<(), PlayError> {
         let spec = ClientSpec { gateway, origin: settings.allowed_origin.clone(), ..ClientSpec::default() };
-        let user_id = format!("{AFTERWARDS}-{gateway}-{}", self.setting.bindings.case);
         let name = if gateway == 1 { AFTERWARDS.to_owned() } else { format!("{AFTERWARDS}{gateway}") };
+        let user_id = self.scenario.user_id(&name, &self.setting.bindings);
         let mut probe = ScriptedClient::new(&name, user_id, spec, false);
         self.journal.during(probe.connect(self.stage, self.setting, self.recorder)).await;
         // A gateway that has as many connections as it may takes no other; that it says so is a sign of life, too.
         let may_refuse = settings.limits_connections();
         let is_served = |event: &Event| match event {
             Event::Opened => true,
-            Event::Refused { status, .. } => may_refuse && status.is_some(),
+            Event::Refused { status, code, .. } => may_refuse && (status.is_some() || code.is_some()),
             _ => false,
         };
         self.journal.quiet(Duration::ZERO).await?;

@@ -40,6 +40,7 @@ mod peer;
 mod rest;
 mod script;
 mod scripted_client;
+mod sign_in;
 mod stage;
 
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::io;
 use std::num::NonZeroUsize;
 
 use data_encoding::HEXLOWER;
-use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat, ServerMessage, Timestamp};
+use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat, PendingRequests, ServerMessage, Timestamp};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -86,7 +86,16 @@ impl Peer {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let masks = fastrand::Rng::with_seed(setup.setting.seed ^ u64::from(setup.connection));
         let stalled = setup.stalled;
-        let end = End { stream, setup, masks, partial: None, closing: None, stalled, cut_after: None };
+        let end = End {
+            stream,
+            setup,
+            masks,
+            partial: None,
+            closing: None,
+            stalled,
+            cut_after: None,
+            pending: PendingRequests::default(),
+        };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox));
         Self { orders, _task: AbortOnDropHandle::new(task) }
     }
@@ -108,6 +117,8 @@ struct End<S> {
     stalled: bool,
     /// Text messages that are read before the connection is dropped.
     cut_after: Option<u32>,
+    /// What a client's end has asked for, where answers refer to it.
+    pending: PendingRequests,
 }
 
 /// Whether the connection goes on.
@@ -194,6 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         }
         let seen = self.frame(&frame, self.setup.side == Side::Client);
         let message = seen.message.clone();
+        let reference = self.refer(&seen);
         self.note_received(seen).await;
         let is_text = frame.opcode == OpCode::Data(Data::Text);
         if is_text && let Some(left) = &mut self.cut_after {
@@ -221,7 +233,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             _ => {}
         }
         match message {
-            Some(Message::Client(message)) => self.reply(message).await?,
+            Some(Message::Client(message)) => self.reply(message, reference.as_deref()).await?,
             Some(Message::Server(ServerMessage::Ping))
                 if is_text && self.answers_ping(Heartbeat::Message) =>
             {
@@ -244,7 +256,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
     }
 
     /// What a gateway answers by itself.
-    async fn reply(&mut self, message: ClientMessage) -> io::Result<()> {
+    async fn reply(&mut self, message: ClientMessage, id: Option<&str>) -> io::Result<()> {
         let acks = self.setup.setting.dialect.acks;
         let answer = match message {
             ClientMessage::Ping if self.setup.answers_ping_messages => ServerMessage::Pong,
@@ -252,12 +264,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             ClientMessage::Unsubscribe(target) if acks => ServerMessage::Unsubscribed(target),
             _ => return Ok(()),
         };
-        let text = self.setup.setting.dialect.encode_server(&answer, self.now(), None);
+        let id = id.filter(|_| self.setup.setting.dialect.frames.is_some());
+        let text = self.setup.setting.dialect.encode_server(&answer, self.now(), id);
         self.send(RawFrame::text(text)).await
     }
 
     async fn send(&mut self, frame: RawFrame) -> io::Result<()> {
         let sent = self.frame(&frame, self.setup.side == Side::Gateway);
+        self.refer(&sent);
         let mask = (self.setup.side == Side::Client).then(|| self.masks.u32(..).to_be_bytes());
         // Recorded first: an answer must not stand before its question.
         self.note_sent(sent).await;
@@ -273,7 +287,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         chop: Option<NonZeroUsize>,
     ) -> io::Result<()> {
         if let Some(message) = &message {
-            self.note_sent(self.frame(message, false)).await;
+            let sent = self.frame(message, false);
+            self.refer(&sent);
+            self.note_sent(sent).await;
         }
         let mut bytes = Vec::new();
         for FrameSpec { frame, masked } in frames {
@@ -290,6 +306,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                         form: None,
                     }
                 };
+                self.refer(&seen);
                 self.note_sent(seen).await;
             }
             let mask = masked.then(|| self.masks.u32(..).to_be_bytes());
@@ -340,8 +357,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             Some(text) => Frame {
                 kind,
                 body: text.to_owned(),
-                message: Some(meaning(&self.setup.setting.dialect, text, from_gateway)),
-                form: from_gateway.then(|| form(&self.setup.setting.dialect, text)).flatten(),
+                message: Some(meaning(&self.setup.setting.dialect, text, from_gateway, self.pending())),
+                form: from_gateway.then(|| form(&self.setup.setting.dialect, text, self.pending())).flatten(),
             },
             None => {
                 let dialect = &self.setup.setting.dialect;
@@ -350,6 +367,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 let message = beats.then_some(Message::Server(ServerMessage::Ping));
                 Frame { kind, body: HEXLOWER.encode(&frame.payload), message, form: None }
             }
+        }
+    }
+
+    /// What answers refer to; a gateway's end has asked for nothing.
+    fn pending(&self) -> Option<&PendingRequests> {
+        (self.setup.side == Side::Client).then_some(&self.pending)
+    }
+
+    /// The reference of a message, where it has one. A client's is remembered, and forgotten once it is answered.
+    fn refer(&mut self, seen: &Frame) -> Option<String> {
+        let dialect = &self.setup.setting.dialect;
+        dialect.frames.as_ref()?;
+        match seen.message.as_ref()? {
+            Message::Client(message) => {
+                let reference = dialect.decode_client(&seen.body).ok()?.id?;
+                self.pending.sent(&reference, message);
+                Some(reference)
+            }
+            Message::Server(_) => {
+                let reference = dialect.decode_answer(&seen.body, self.pending()).ok()?.id?;
+                self.pending.answered(&reference);
+                Some(reference)
+            }
+            Message::Unreadable(_) => None,
         }
     }
 
@@ -380,9 +421,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
     }
 }
 
-fn meaning(dialect: &Dialect, text: &str, from_gateway: bool) -> Message {
+fn meaning(dialect: &Dialect, text: &str, from_gateway: bool, pending: Option<&PendingRequests>) -> Message {
     let read = if from_gateway {
-        let read = |text: &str| dialect.decode_server(text).map(|decoded| Message::Server(decoded.message));
+        let read =
+            |text: &str| dialect.decode_answer(text, pending).map(|decoded| Message::Server(decoded.message));
         // What a gateway says counts for what it is about. That its frame is wrong beside that is MSG-1, and nothing else.
         read(text).or_else(|error| without_marks(text).and_then(|text| read(&text).ok()).ok_or(error))
     } else {
@@ -402,8 +444,8 @@ fn meaning(dialect: &Dialect, text: &str, from_gateway: bool) -> Message {
 }
 
 /// How the form of a gateway's text is, in a dialect that declares one.
-fn form(dialect: &Dialect, text: &str) -> Option<Form> {
-    Some(dialect.form(text)?.map_or_else(Form::Wrong, |()| Form::Declared))
+fn form(dialect: &Dialect, text: &str, pending: Option<&PendingRequests>) -> Option<Form> {
+    Some(dialect.form(text, pending)?.map_or_else(Form::Wrong, |()| Form::Declared))
 }
 
 /// A message without its timestamp and id, where it has any.
@@ -428,7 +470,7 @@ mod tests {
     #[test]
     fn an_error_without_a_code_is_unreadable() {
         let read = |payload: &str| {
-            meaning(&Dialect::default(), &format!("{{\"type\":\"error\",\"payload\":{payload}}}"), true)
+            meaning(&Dialect::default(), &format!("{{\"type\":\"error\",\"payload\":{payload}}}"), true, None)
         };
         assert!(matches!(read(r#"{"code":"bad_room"}"#), Message::Server(ServerMessage::Error { .. })));
         for payload in [r#"{"message":"no"}"#, r#"{"code":7}"#, "null"] {
@@ -439,7 +481,7 @@ mod tests {
     /// One wrong timestamp was seven findings: what came with it did not count as having come.
     #[test]
     fn a_wrong_timestamp_hides_no_message() {
-        let read = |text: &str| meaning(&Dialect::default(), text, true);
+        let read = |text: &str| meaning(&Dialect::default(), text, true, None);
         let forbidden = |timestamp: &str| {
             format!(
                 r#"{{"type":"error","payload":{{"code":"forbidden","message":"no"}},"timestamp":{timestamp}}}"#

@@ -12,6 +12,7 @@ use tungstenite::protocol::frame::coding::Control;
 
 use super::journal::Recorder;
 use super::peer::{Peer, PeerCommand, PeerSetup};
+use super::sign_in;
 use super::stage::{Accept, Setting};
 use scenarios::frame::RawFrame;
 use scenarios::scenario::{GatewayAct, GatewaySpec, OnDial};
@@ -24,6 +25,8 @@ const ACTS: usize = 16;
 /// Dials that may be in their handshake at once; a client that goes beyond it is left waiting.
 const MAX_HANDSHAKES: usize = 256;
 
+/// Who every client is.
+const USER: &str = "user";
 /// An answer that is not HTTP.
 const GARBAGE: &[u8] = b"\x00\x01\x02 this is no HTTP\r\n\r\n";
 
@@ -119,9 +122,11 @@ impl Script {
             setting: self.setting.clone(),
         };
         let peer = Peer::start(opened.stream, opened.leftover, setup);
-        if self.spec.welcome && self.setting.dialect.welcome_type().is_some() {
+        // Where nothing else says that a client is signed in, the welcome must.
+        let must = self.setting.dialect.sign_in.as_ref().is_some_and(|sign_in| sign_in.answer.is_none());
+        if (self.spec.welcome || must) && self.setting.dialect.welcome_type().is_some() {
             let rooms = vec!["broadcast".to_owned()];
-            peer.order(self.message(&ServerMessage::Welcome { user_id: "user".to_owned(), rooms })).await;
+            peer.order(self.message(&ServerMessage::Welcome { user_id: USER.to_owned(), rooms })).await;
         }
         if let Some(code) = opened.closes {
             peer.order(PeerCommand::Close(code)).await;
@@ -195,15 +200,19 @@ impl Handshake {
         let mut transcript = Transcript::default();
         let mut stream = transcript.record(stream);
         let request = match ReceivedRequest::read(&mut stream).await {
-            Ok(request) => request,
+            Ok(request) => request.apart_from_token(&self.setting.path, &self.setting.dialect),
             Err(error) => {
                 self.note_handshake(&transcript).await;
                 self.note_failure(error.to_string()).await;
                 return None;
             }
         };
-        let query = request.parameters(&self.setting.dialect);
-        self.note(Event::Dialled { path: request.path.clone(), query }).await;
+        let mut query = request.parameters(&self.setting.dialect);
+        // A dial is whole once its token has come.
+        let sign_in = self.setting.dialect.sign_in.as_ref().filter(|_| self.answer.reads_first_message());
+        if sign_in.is_none() {
+            self.note(Event::Dialled { path: request.path.clone(), query: query.clone() }).await;
+        }
         if self.answer == OnDial::Reset {
             reset(stream.into_inner());
             self.note_handshake(&transcript).await;
@@ -211,22 +220,41 @@ impl Handshake {
             return None;
         }
         let settled = self.settle(&mut stream, &request).await;
-        let stream = stream.into_inner();
+        let mut stream = stream.into_inner();
         self.note_handshake(&transcript).await;
         match settled {
             Ok(None) => {
+                let mut leftover = request.leftover;
+                if let Some(sign_in) = sign_in {
+                    let patience = self.setting.times.patience;
+                    let first = sign_in::await_message(&mut stream, leftover);
+                    let first = tokio::time::timeout(patience, first).await.ok().flatten();
+                    let token = first.as_ref().and_then(|(text, _)| sign_in.token(text));
+                    let is_signed_in = first.as_ref().is_some_and(|(text, _)| sign_in.is_message(text));
+                    query.extend(token.map(|token| ("token".to_owned(), token)));
+                    self.note(Event::Dialled { path: request.path.clone(), query }).await;
+                    let refuses = self.answer == OnDial::Unauthorized;
+                    let granted =
+                        is_signed_in && (refuses || sign_in::grant(&mut stream, sign_in, USER).await.is_ok());
+                    if !granted {
+                        let reason = "upgraded, but its first message did not sign in".to_owned();
+                        self.note(Event::Refused { status: None, code: None, reason }).await;
+                        return None;
+                    }
+                    if refuses {
+                        let code = self.setting.dialect.refusal.close_code();
+                        self.note(Event::Refused { status: None, code, reason: String::new() }).await;
+                        sign_in::refuse(&mut stream, code).await;
+                        return None;
+                    }
+                    leftover = first.map(|(_, unread)| unread).unwrap_or_default();
+                }
                 let stalled = self.answer == OnDial::AcceptStalled;
                 let closes = match self.answer {
                     OnDial::AcceptThenClose(code) => Some(code),
                     _ => None,
                 };
-                Some(Opened {
-                    stream,
-                    leftover: request.leftover,
-                    connection: self.connection,
-                    stalled,
-                    closes,
-                })
+                Some(Opened { stream, leftover, connection: self.connection, stalled, closes })
             }
             Ok(Some(refused)) => {
                 self.note(refused).await;
@@ -246,6 +274,10 @@ impl Handshake {
         request: &ReceivedRequest,
     ) -> io::Result<Option<Event>> {
         let status = match self.answer {
+            OnDial::Unauthorized if self.setting.dialect.sign_in.is_some() => {
+                request.accept(stream, &self.setting.dialect).await?;
+                return Ok(None);
+            }
             OnDial::Accept | OnDial::AcceptStalled | OnDial::AcceptThenClose(_) => {
                 request.accept(stream, &self.setting.dialect).await?;
                 return Ok(None);

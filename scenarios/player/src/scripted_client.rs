@@ -3,12 +3,13 @@
 use std::num::NonZeroUsize;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
-use protocol::ClientMessage;
+use protocol::{ClientMessage, PendingRequests, TokenPlace};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::journal::Recorder;
 use super::peer::{Peer, PeerCommand, PeerSetup};
+use super::sign_in::{self, Said};
 use super::stage::{GatewayStage, PlayError, Setting};
 use scenarios::frame::RawFrame;
 use scenarios::scenario::{ClientSpec, FrameSpec, OddPing, ProbeAct};
@@ -34,6 +35,8 @@ pub(super) struct ScriptedClient {
     user_id: String,
     spec: ClientSpec,
     dials: u32,
+    /// The references of its newest connection.
+    references: PendingRequests,
     /// The token of its first dial, where it is every dial's.
     token: Option<String>,
     peer: Option<Peer>,
@@ -53,6 +56,7 @@ impl ScriptedClient {
             user_id,
             spec,
             dials: 0,
+            references: PendingRequests::default(),
             token: None,
             peer: None,
             is_plain: !disturbed,
@@ -89,6 +93,7 @@ impl ScriptedClient {
     ) {
         let connection = self.dials;
         self.dials += 1;
+        self.references = PendingRequests::default();
         self.peer = None;
         let actor = Actor(self.name.clone());
         let request = self.request(stage.host(self.spec.gateway), setting);
@@ -101,7 +106,12 @@ impl ScriptedClient {
         let query = request.token.iter().map(|(_, token)| ("token".to_owned(), token.clone())).collect();
         let dialled = Event::Dialled { path: request.path.clone(), query };
         recorder.record(actor.clone(), Some(connection), dialled).await;
-        let mut transcript = Transcript::default();
+        let (mut transcript, mut said) = (Transcript::default(), Said::default());
+        let first = setting
+            .dialect
+            .sign_in
+            .as_ref()
+            .map(|sign_in| sign_in.write(request.token.as_ref().map(|(_, token)| token.as_str())));
         let upgrade = async {
             let stream = stage.dial(self.spec.gateway).await?;
             let stream: Box<dyn Duplex> = match &self.network {
@@ -110,13 +120,22 @@ impl ScriptedClient {
             };
             let mut recorded = transcript.record(stream);
             let leftover = request.send(&mut recorded).await?;
-            Ok::<_, UpgradeError>((recorded.into_inner(), leftover))
+            let mut stream = recorded.into_inner();
+            let leftover = match &first {
+                Some(first) => sign_in::ask(&mut stream, leftover, first, &setting.dialect, &mut said).await,
+                None => Ok(leftover),
+            };
+            Ok::<_, UpgradeError>(leftover.map(|leftover| (stream, leftover)))
         };
         let outcome = tokio::time::timeout(patience, upgrade).await;
-        let handshake = Event::Handshake { request: transcript.written(), answer: transcript.read() };
+        let messages = first.into_iter().filter(|_| matches!(outcome, Err(_) | Ok(Ok(_))));
+        let request = messages.fold(transcript.written(), |request, message| request + &message + "\n");
+        let answer = said.texts.iter().fold(transcript.read(), |answer, text| answer + text + "\n");
+        let handshake = Event::Handshake { request, answer };
         recorder.record(actor.clone(), Some(connection), handshake).await;
         let refusal = match outcome {
-            Ok(Ok((stream, leftover))) => {
+            Ok(Ok(Err(refused))) => refused,
+            Ok(Ok(Ok((stream, leftover)))) => {
                 recorder.record(actor.clone(), Some(connection), Event::Opened).await;
                 let setup = PeerSetup {
                     side: Side::Client,
@@ -135,11 +154,15 @@ impl ScriptedClient {
                 Event::Refused { status: Some(status), code: None, reason: String::new() }
             }
             Ok(Err(error)) => Event::Refused { status: None, code: None, reason: error.to_string() },
-            Err(_) => Event::Refused {
-                status: None,
-                code: None,
-                reason: "no answer to the upgrade request".to_owned(),
-            },
+            Err(_) => {
+                let what =
+                    if setting.dialect.sign_in.is_some() { "request and first message" } else { "request" };
+                Event::Refused {
+                    status: None,
+                    code: None,
+                    reason: format!("no answer to the upgrade {what}"),
+                }
+            }
         };
         recorder.record(actor, Some(connection), refusal).await;
     }
@@ -150,18 +173,20 @@ impl ScriptedClient {
     }
 
     /// Asks for a sign of life in both ways that there are; either answer will do.
-    pub(super) async fn ask_alive(&self, payload: &[u8], setting: &Setting) {
+    pub(super) async fn ask_alive(&mut self, payload: &[u8], setting: &Setting) {
         self.ping_frame(payload).await;
         let timestamp = protocol::Timestamp::from_unix_ms((setting.unix_ms)());
-        let ping = setting.dialect.encode_client(&ClientMessage::Ping, timestamp);
+        let reference = self.references.draw();
+        let ping = setting.dialect.encode_request(&ClientMessage::Ping, timestamp, Some(&reference));
         self.order(PeerCommand::Send(RawFrame::text(ping))).await;
     }
 
     /// Carries out a step; an act on an ended connection has no effect.
     pub(super) async fn act(&mut self, act: &ProbeAct, setting: &Setting) -> Result<(), PlayError> {
         let timestamp = protocol::Timestamp::from_unix_ms((setting.unix_ms)());
-        let message = |message: ClientMessage| {
-            PeerCommand::Send(RawFrame::text(setting.dialect.encode_client(&message, timestamp)))
+        let message = |references: &mut PendingRequests, message: &ClientMessage| {
+            let text = setting.dialect.encode_request(message, timestamp, Some(&references.draw()));
+            PeerCommand::Send(RawFrame::text(text))
         };
         let is_odd = matches!(act, ProbeAct::Stall | ProbeAct::SendBytes(_) | ProbeAct::SendFrames { .. });
         self.is_plain &= !is_odd;
@@ -174,13 +199,14 @@ impl ScriptedClient {
             ProbeAct::Stall => PeerCommand::Stall(true),
             ProbeAct::Resume => PeerCommand::Stall(false),
             ProbeAct::Mute => PeerCommand::Mute,
-            ProbeAct::Ping => message(ClientMessage::Ping),
+            ProbeAct::Ping => message(&mut self.references, &ClientMessage::Ping),
             ProbeAct::Send { kind, payload, count } => {
-                let other = || ClientMessage::Other { kind: kind.clone(), payload: payload.clone() };
+                let other = ClientMessage::Other { kind: kind.clone(), payload: payload.clone() };
                 for _ in 1..*count {
-                    self.order(message(other())).await;
+                    let order = message(&mut self.references, &other);
+                    self.order(order).await;
                 }
-                message(other())
+                message(&mut self.references, &other)
             }
             ProbeAct::SendText(text) => PeerCommand::Send(RawFrame::text(text.clone())),
             ProbeAct::SendBinary(bytes) => {
@@ -191,7 +217,8 @@ impl ScriptedClient {
                 PeerCommand::Frames { frames: frames.clone(), message: None, chop: *chop }
             }
             ProbeAct::SendPing(ping) => {
-                let text = setting.dialect.encode_client(&ClientMessage::Ping, timestamp);
+                let reference = self.references.draw();
+                let text = setting.dialect.encode_request(&ClientMessage::Ping, timestamp, Some(&reference));
                 odd_ping(text, ping)?
             }
             ProbeAct::Network(act) => {
@@ -199,8 +226,12 @@ impl ScriptedClient {
                 network.expect("a scenario's steps are known").apply(act.change(&setting.times));
                 return Ok(());
             }
-            ProbeAct::Subscribe(target) => message(ClientMessage::Subscribe(target.clone())),
-            ProbeAct::Unsubscribe(target) => message(ClientMessage::Unsubscribe(target.clone())),
+            ProbeAct::Subscribe(target) => {
+                message(&mut self.references, &ClientMessage::Subscribe(target.clone()))
+            }
+            ProbeAct::Unsubscribe(target) => {
+                message(&mut self.references, &ClientMessage::Unsubscribe(target.clone()))
+            }
         };
         self.order(order).await;
         Ok(())
@@ -219,6 +250,9 @@ impl ScriptedClient {
         let now_s = (setting.unix_ms)().div_euclid(1000);
         let place = setting.dialect.token.clone();
         let encode = |token: String| match (self.spec.token.percent_encode_all, place.parameter()) {
+            // JSON has a way of its own.
+            _ if place.is_message() => token,
+            (false, None) if place == TokenPlace::Path => utf8_percent_encode(&token, IN_QUERY).to_string(),
             (true, _) => token.bytes().map(|byte| format!("%{byte:02X}")).collect(),
             (false, Some(_)) => utf8_percent_encode(&token, IN_QUERY).to_string(),
             (false, None) => utf8_percent_encode(&token, IN_HEADER).to_string(),

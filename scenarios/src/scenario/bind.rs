@@ -1,12 +1,14 @@
 //! Placeholders of one run: names in braces become the run's own values, in parsed values and not in the file's text.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::Dialect;
+use protocol::{Dialect, Role};
 use serde_json::Value;
 
 use super::file;
-use super::{Scenario, Script, step};
+use super::{ClientSpec, Scenario, Script, step};
+use crate::identity::{RoleNames, UserIds};
 
 /// Placeholders that every scenario has. No scripted client is called so.
 pub(super) const RESERVED: [&str; 4] = ["case", "subscribe", "room_key", "path"];
@@ -18,12 +20,16 @@ pub struct Bindings {
     pub case: String,
     /// How the subject spells the wire.
     pub dialect: Dialect,
+    /// What user ids are there.
+    pub users: UserIds,
+    /// What roles are called there.
+    pub roles: RoleNames,
     /// What event types are called there, where that is not what scenarios call them.
     pub event_names: BTreeMap<String, String>,
 }
 
 impl Scenario {
-    /// The scenario of one run: `{alice}` becomes the user id of the client `alice`, `{case}` the run's own word, `{subscribe}` and
+    /// The scenario of one run: `{alice}` becomes the user id of the client `alice`, in data as a number where ids are numbers, `{case}` the run's own word, `{subscribe}` and
     /// `{room_key}` what the dialect calls a request to join and the room in it, `payment:created` whatever that is called, and
     /// `as_declared` the dialect's refusal. What the dialect lacks is left out.
     pub fn bind(&self, bindings: &Bindings) -> Self {
@@ -32,24 +38,47 @@ impl Scenario {
             ("{subscribe}".to_owned(), bindings.dialect.requests.subscribe.clone()),
             ("{room_key}".to_owned(), bindings.dialect.subscribe.room.clone()),
         ];
+        let mut users = Vec::new();
         if let Script::Gateway(script) = &self.script {
             let user = |name: &String| (format!("{{{name}}}"), self.user_id(name, bindings));
-            words.extend(script.clients.keys().map(user));
+            users.extend(script.clients.keys().map(user));
         }
+        let numbers = users.iter().filter(|_| bindings.users == UserIds::Integers);
+        // Within JSON that is a text, quotes go with them.
+        words.splice(0..0, numbers.map(|(name, id)| (format!("\"{name}\""), id.clone())));
+        words.extend(users.iter().cloned());
         let rename = |text: &mut String| {
             for (placeholder, word) in &words {
                 if text.contains(placeholder.as_str()) {
                     *text = text.replace(placeholder, word);
                 }
             }
+            bindings.roles.rename_rooms(text);
             // Each text once: the name of one type may be what scenarios call another.
             if let Some(name) = bindings.event_names.get(text) {
                 text.clone_from(name);
             }
         };
         let mut value = file::to_value(self);
-        each_text(&mut value, &rename);
-        each_frame(&mut value, &|text| *text = bindings.dialect.respell(text));
+        each_datum(&mut value, false, &|text| {
+            let (_, id) = users.iter().find(|(name, _)| name == text)?;
+            Some(bindings.users.value(id))
+        });
+        let rename_key = |key: &mut String| {
+            let role = Role::ALL.into_iter().find(|role| role.as_str() == key);
+            match role.and_then(|role| bindings.roles.name(role)) {
+                Some(name) => name.clone_into(key),
+                None if key.contains('{') => rename(key),
+                None => {}
+            }
+        };
+        each_text(&mut value, &rename, &rename_key);
+        let count = Cell::new(0);
+        each_frame(&mut value, &|text| {
+            // Apart from those that clients draw themselves.
+            count.set(count.get() + 1);
+            *text = bindings.dialect.respell(text, Some(&format!("s{}", count.get())));
+        });
         let mut bound = file::from_value(self.id.clone(), value);
         bound.expectations.iter_mut().for_each(|expectation| expectation.declare(bindings.dialect.refusal));
         if let Script::Gateway(script) = &mut bound.script {
@@ -61,28 +90,67 @@ impl Scenario {
         bound.in_dialect(&bindings.dialect)
     }
 
+    /// Whether it means nothing where there are no roles: it names the room of one, publishes for one, or is about that claim.
+    pub fn needs_roles(&self) -> bool {
+        let Script::Gateway(script) = &self.script else { return false };
+        let is_claim = |spec: &ClientSpec| {
+            let ClientSpec { token, .. } = spec;
+            token.without.iter().chain(token.claims.keys()).any(|claim| claim == "role")
+        };
+        let found = Cell::new(script.clients.values().any(is_claim));
+        let look = |text: &mut String| {
+            found.set(found.get() || text.contains("role:") || text.starts_with("admin:"))
+        };
+        let look_at_key = |key: &mut String| found.set(found.get() || key == "byRole");
+        each_text(&mut file::to_value(self), &look, &look_at_key);
+        found.get()
+    }
+
     /// The user id of a scripted client in one run.
     pub fn user_id(&self, client: &str, bindings: &Bindings) -> String {
-        let owner = match &self.script {
-            Script::Gateway(script) => script.clients.get(client).and_then(|spec| spec.user.as_deref()),
-            Script::Client(_) => None,
+        let Script::Gateway(script) = &self.script else {
+            return bindings.users.id(client, 0, &bindings.case);
         };
-        format!("{}-{}", owner.unwrap_or(client), bindings.case)
+        let owner = script.clients.get(client).and_then(|spec| spec.user.as_deref()).unwrap_or(client);
+        // Clients that come after the steps are none of the script's, and their names end in another letter.
+        let after = script.clients.len() + usize::from(owner.bytes().last().unwrap_or_default());
+        let place = script.clients.keys().position(|name| name == owner).unwrap_or(after);
+        bindings.users.id(owner, place, &bindings.case)
     }
 }
 
-/// Calls `change` on each text of a value. The keys of objects that stand for data are texts too: `{room_key}` is one.
-fn each_text(value: &mut Value, change: &impl Fn(&mut String)) {
+/// Keys of what is data, in which a placeholder need not stay a text.
+const DATA: [&str; 5] = ["data", "with", "json", "payload", "claims"];
+
+/// Replaces each text of what is data by another value, where there is one for it.
+fn each_datum(value: &mut Value, is_data: bool, other: &impl Fn(&str) -> Option<Value>) {
+    match value {
+        Value::String(text) if is_data => {
+            if let Some(other) = other(text) {
+                *value = other;
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| each_datum(value, is_data, other)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                each_datum(value, is_data || DATA.contains(&key.as_str()), other);
+            }
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Calls `change` on each text of a value. The keys of objects that stand for data are texts too, of their own kind: `{room_key}` is
+/// one.
+fn each_text(value: &mut Value, change: &impl Fn(&mut String), change_key: &impl Fn(&mut String)) {
     match value {
         Value::String(text) => change(text),
-        Value::Array(values) => values.iter_mut().for_each(|value| each_text(value, change)),
+        Value::Array(values) => values.iter_mut().for_each(|value| each_text(value, change, change_key)),
         Value::Object(fields) => {
             let old = std::mem::take(fields);
             for (mut key, mut value) in old {
-                each_text(&mut value, change);
-                if key.contains('{') {
-                    change(&mut key);
-                }
+                each_text(&mut value, change, change_key);
+                change_key(&mut key);
                 fields.insert(key, value);
             }
         }

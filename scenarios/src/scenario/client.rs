@@ -68,7 +68,8 @@ pub enum OnDial {
     Reset,
     /// The upgrade is answered by something that is not HTTP.
     Garbage,
-    /// The upgrade is answered with HTTP 401.
+    /// The upgrade is answered with HTTP 401; where the token travels in the first message, the connection is closed after that, as the
+    /// dialect says.
     Unauthorized,
     /// The upgrade is answered with HTTP 403.
     Forbidden,
@@ -139,11 +140,24 @@ impl ClientScript {
         if self.client.fleet { FLEET_ANSWER } else { ANSWER }
     }
 
+    /// Whether nothing can reach the client from the beginning.
+    pub(super) fn begins_deaf(&self) -> bool {
+        let first = self.steps.first().map(|step| &step.action);
+        matches!(first, Some(ClientAction::Network(act)) if act.holds_back_all())
+    }
+
     pub(super) fn deadline(&self, times: &Times) -> Duration {
         let steps: Duration = self.steps.iter().map(|step| step.action.longest(times)).sum();
         // A fleet is started side by side, on a host that has other things to do.
         let fleet = if self.client.fleet { times.fleet.div_ceil(FLEET_STARTS) } else { 0 };
         steps + 2 * self.answer() + times.patience * (4 + fleet)
+    }
+}
+
+impl OnDial {
+    /// Whether the client gets as far as its first message, where its token travels in that: a token can be refused only then.
+    pub fn reads_first_message(self) -> bool {
+        matches!(self, Self::Accept | Self::AcceptStalled | Self::AcceptThenClose(_) | Self::Unauthorized)
     }
 }
 

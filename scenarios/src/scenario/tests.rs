@@ -1,4 +1,5 @@
 use super::*;
+use crate::UserIds;
 
 const GOOD: &str = r#"
 version = 2
@@ -41,11 +42,33 @@ fn client(scenario: &Scenario) -> &ClientScript {
 }
 
 fn bindings() -> Bindings {
-    Bindings { case: "c7".to_owned(), dialect: Dialect::default(), event_names: Default::default() }
+    Bindings {
+        case: "c7".to_owned(),
+        dialect: Dialect::default(),
+        users: Default::default(),
+        roles: Default::default(),
+        event_names: Default::default(),
+    }
 }
 
 fn parse(text: &str) -> Result<Scenario, ScenarioError> {
     Scenario::parse(ScenarioId("t".to_owned()), text)
+}
+
+/// Where user ids are numbers, a name that is all of a datum becomes a number; in rooms it stays a part of the text.
+#[test]
+fn ids_are_bound_as_what_they_are() {
+    let bindings = Bindings { users: UserIds::Integers, ..bindings() };
+    let scenario = parse(GOOD).unwrap();
+    let id = scenario.user_id("bob", &bindings);
+    assert!(id.parse::<u32>().is_ok() && scenario.user_id("alice", &bindings) == id, "bob is alice's user");
+    assert_ne!(scenario.user_id("afterwards", &bindings), id);
+    let bound = scenario.bind(&bindings);
+    let GatewayAction::Publish { publication, .. } = &gateway(&bound).steps[1].action else {
+        panic!("a publish step")
+    };
+    let event = format!(r#"{{"data":{{"seq":2,"userId":{id}}},"type":"profile:updated"}}"#);
+    assert_eq!(publication.bodies()[1], event);
 }
 
 /// A scenario reads as it is written; names in braces become the run's own.

@@ -7,6 +7,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, errors};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::identity::{RoleNames, UserIds};
+
 /// How tokens look that a gateway accepts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TokenStyle {
@@ -14,8 +16,13 @@ pub struct TokenStyle {
     pub algorithm: SigningAlgorithm,
     /// What claims are called, where that is not `userId`, `email` and `role`.
     pub names: BTreeMap<String, String>,
-    /// What every token says beside its user's claims, such as `iss` and `aud`.
+    /// What every token says beside its user's claims, such as `iss` and `aud`; and, where `{user}`, `{email}` or `{role}` stands in
+    /// it, what says that instead of a claim of its own.
     pub claims: BTreeMap<String, Value>,
+    /// What user ids are.
+    pub users: UserIds,
+    /// What roles are called.
+    pub roles: RoleNames,
 }
 
 /// An algorithm that tokens can be signed with (RFC 7518 section 3.1, RFC 8037).

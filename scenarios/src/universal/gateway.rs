@@ -88,7 +88,11 @@ fn no_other_user_receives(
         debug_assert_eq!(called(&kind), name);
         let role = script.clients.get(&actor.0).map_or(Role::Customer, |spec| spec.role);
         let own = scenario.user_id(&actor.0, bindings);
-        let owner = payload[bindings.dialect.user_key.as_str()].as_str();
+        let owner = match &payload[bindings.dialect.user_key.as_str()] {
+            Value::String(owner) => Some(owner.clone()),
+            Value::Number(owner) => Some(owner.to_string()),
+            _ => None,
+        };
         let expected = if PRIVATE.iter().any(|prefix| kind.starts_with(prefix)) {
             owner.filter(|owner| *owner != own).map(|owner| format!("{name} reaches its owner {owner} alone"))
         } else if kind.starts_with(OF_ADMINS) && role != Role::Admin {

@@ -46,8 +46,13 @@ fn times() -> Times {
 type Happening = (u64, &'static str, Option<u32>, Event);
 
 fn broken(text: &str, happenings: impl IntoIterator<Item = Happening>) -> Vec<String> {
-    let bindings =
-        Bindings { case: "c".to_owned(), dialect: Dialect::default(), event_names: Default::default() };
+    let bindings = Bindings {
+        case: "c".to_owned(),
+        dialect: Dialect::default(),
+        users: Default::default(),
+        roles: Default::default(),
+        event_names: Default::default(),
+    };
     let scenario = Scenario::parse(ScenarioId("t".to_owned()), text).unwrap().bind(&bindings);
     let observations = happenings.into_iter().map(|(at_ms, actor, connection, event)| Observation {
         at_us: at_ms * 1000,

@@ -28,6 +28,11 @@ impl FrameReader {
         self.was_masked
     }
 
+    /// What was read behind the frame that was read last.
+    pub fn into_unread(self) -> Vec<u8> {
+        self.buffer
+    }
+
     /// The next frame, or nothing at the end of the stream. Cancel safe: what was read is kept.
     ///
     /// # Errors

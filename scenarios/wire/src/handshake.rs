@@ -42,6 +42,8 @@ pub struct UpgradeRequest {
 pub struct ReceivedRequest {
     /// The path.
     pub path: String,
+    /// The token behind the path, where that is its place.
+    pub path_token: Option<String>,
     /// The query as it stands, without the question mark.
     pub query: String,
     /// The `Sec-WebSocket-Key`, where it is an upgrade.
@@ -142,7 +144,8 @@ impl UpgradeRequest {
             }
             Some((TokenPlace::Bearer, token)) => fields.push(("Authorization", format!("Bearer {token}"))),
             Some((TokenPlace::Subprotocol, token)) => fields.push(("Sec-WebSocket-Protocol", token.clone())),
-            None => {}
+            Some((place @ TokenPlace::Path, token)) => path = place.path_with(&path, token),
+            Some((TokenPlace::Message, _)) | None => {}
         }
         fields.retain(|(name, _)| !self.recipe.changes(name));
         fields.extend(self.recipe.fields.iter().map(|(name, value)| (name.as_str(), value.clone())));
@@ -166,6 +169,7 @@ impl ReceivedRequest {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         Ok(Self {
             path: path.to_owned(),
+            path_token: None,
             query: query.to_owned(),
             key: field(request.headers, "sec-websocket-key"),
             subprotocol: field(request.headers, "sec-websocket-protocol"),
@@ -173,6 +177,16 @@ impl ReceivedRequest {
             cookies: field(request.headers, "cookie"),
             leftover,
         })
+    }
+
+    /// Without the token in its path, where the dialect has it there, behind a gateway's own path.
+    #[must_use]
+    pub fn apart_from_token(mut self, path: &str, dialect: &Dialect) -> Self {
+        if let Some(token) = dialect.token.of_path(path, &self.path) {
+            self.path_token = Some(token.to_owned());
+            path.clone_into(&mut self.path);
+        }
+        self
     }
 
     /// Grants the upgrade.
@@ -204,7 +218,8 @@ impl ReceivedRequest {
         let mut parameters: Vec<_> =
             url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect();
         let token = match &dialect.token {
-            TokenPlace::Query => None,
+            TokenPlace::Query | TokenPlace::Message => None,
+            TokenPlace::Path => self.path_token.as_deref(),
             TokenPlace::QueryAs(declared) => {
                 for (name, _) in parameters.iter_mut().filter(|(name, _)| name == declared) {
                     "token".clone_into(name);

@@ -16,6 +16,7 @@ mod node_client;
 mod python;
 mod seed;
 mod shared;
+mod signing_in;
 mod starts;
 
 use std::collections::BTreeMap;

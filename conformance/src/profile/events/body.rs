@@ -8,8 +8,13 @@ pub(super) const KEY: &str = "{key}";
 pub(super) const TYPE: &str = "{type}";
 /// The event's data, which need not be a text.
 const DATA: &str = "{data}";
+/// The user whom the data names, which need not be a text.
+const USER: &str = "{user}";
+/// Where scenarios have the user in the data.
+const USER_KEY: &str = "userId";
 
-/// A JSON text in which the text `"{data}"` stands for an event's data; `{type}` and `{key}` are filled within texts.
+/// A JSON text in which the text `"{data}"` stands for an event's data, and `"{user}"` for the user in it, null where there is none;
+/// `{type}` and `{key}` are filled within texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BodyTemplate(Value);
 
@@ -63,6 +68,7 @@ fn has_text(value: &Value, suits: &impl Fn(&str) -> bool) -> bool {
 fn fill(value: &mut Value, kind: &str, data: &Value) {
     match value {
         Value::String(text) if text == DATA => *value = data.clone(),
+        Value::String(text) if text == USER => *value = data[USER_KEY].clone(),
         Value::String(text) => *text = fill_text(text, kind),
         Value::Array(items) => items.iter_mut().for_each(|item| fill(item, kind, data)),
         Value::Object(members) => members.values_mut().for_each(|member| fill(member, kind, data)),

@@ -62,6 +62,22 @@ fn events_are_shaped() {
     }
 }
 
+/// The user whom the data names may stand anywhere in a body, as what it is there.
+#[test]
+fn bodies_name_the_user() {
+    let events = parse(
+        r#"[events]
+        body = '{"type":"{type}","owner":"{user}","data":"{data}"}'
+    "#,
+    )
+    .unwrap();
+    for user in [json!("alice"), json!(1001), json!(null)] {
+        let body = json!({ "type": "profile:updated", "data": { "userId": user } });
+        let expected = json!({ "type": "profile:updated", "owner": user, "data": { "userId": user } });
+        is_sent(&events, ("profile.updated", &body.to_string()), (OWN, "profile.updated", expected));
+    }
+}
+
 /// A constant key will do where the body says which type it is, and a constant body where the key does.
 #[test]
 fn types_are_told_apart_by_key_or_body() {

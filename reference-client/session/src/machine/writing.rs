@@ -63,7 +63,9 @@ impl Session {
         message: &ClientMessage,
         kind: SendKind,
     ) {
-        let text = self.config.dialect.encode_client(message, now.wall);
+        let reference = self.pending.draw();
+        self.pending.sent(&reference, message);
+        let text = self.config.dialect.encode_request(message, now.wall, Some(&reference));
         self.outputs.push_back(Output::Send { connection, text, kind });
     }
 }

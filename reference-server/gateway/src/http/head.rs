@@ -83,6 +83,8 @@ impl Head {
                 let offered = self.field("sec-websocket-protocol");
                 offered.and_then(|offered| place.of_subprotocols(offered)).map(|(token, _)| token)
             }
+            TokenPlace::Path => self.path.rsplit_once('/').map(|(_, token)| token),
+            TokenPlace::Message => None,
         };
         found.filter(|token| !token.is_empty())
     }

@@ -1,5 +1,7 @@
 //! What a request asks for, by its path and its method (AUTH-9, CONN-9).
 
+use protocol::TokenPlace;
+
 use super::head::Head;
 
 /// What a gateway offers.
@@ -7,6 +9,8 @@ use super::head::Head;
 pub struct Site<'a> {
     /// The path that upgrades.
     pub path: &'a str,
+    /// Where the token stands: it may be behind that path.
+    pub token: &'a TokenPlace,
     /// Whether the live page is served.
     pub page: bool,
     /// Whether development mode is on.
@@ -40,7 +44,7 @@ impl Resource {
     /// What this request asks for.
     pub fn of(head: &Head, site: &Site<'_>) -> Self {
         let is_get = head.method == "GET";
-        if head.path == site.path {
+        if head.path == site.path || site.token.of_path(site.path, &head.path).is_some() {
             // Nothing upgrades by HEAD.
             return if is_get { Self::Upgrade } else { Self::NotAllowed("GET") };
         }
@@ -78,7 +82,7 @@ mod tests {
 
     fn resource(line: &str, dev: bool) -> Resource {
         let head = Head::parse(format!("{line} HTTP/1.1\r\n\r\n").as_bytes()).unwrap().unwrap();
-        Resource::of(&head, &Site { path: "/ws", page: true, dev })
+        Resource::of(&head, &Site { path: "/ws", token: &TokenPlace::Query, page: true, dev })
     }
 
     /// Only the exact path upgrades, only by GET; pages have GET and HEAD.
@@ -104,12 +108,34 @@ mod tests {
         assert_eq!(resource("POST /dev/token", true), Resource::Development);
     }
 
+    /// A token in the path is one segment behind it.
+    #[test]
+    fn a_token_may_stand_behind_the_path() {
+        let site = Site { path: "/ws", token: &TokenPlace::Path, page: true, dev: false };
+        for (path, expected) in [
+            ("/ws/a.b.c", Resource::Upgrade),
+            ("/ws", Resource::Upgrade),
+            ("/ws/x/a.b.c", Resource::Missing),
+            ("/wsx/a.b.c", Resource::Missing),
+            ("/healthz", Resource::Health),
+        ] {
+            let head = Head::parse(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes()).unwrap().unwrap();
+            assert_eq!(Resource::of(&head, &site), expected, "{path}");
+        }
+    }
+
     /// A WebSocket that is asked for at the page's path is not there; without the page, the path is nothing.
     #[test]
     fn the_page_is_no_socket() {
         let head = Head::parse(b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n").unwrap().unwrap();
-        assert_eq!(Resource::of(&head, &Site { path: "/ws", page: true, dev: false }), Resource::Missing);
+        assert_eq!(
+            Resource::of(&head, &Site { token: &TokenPlace::Query, path: "/ws", page: true, dev: false }),
+            Resource::Missing
+        );
         let head = Head::parse(b"GET / HTTP/1.1\r\n\r\n").unwrap().unwrap();
-        assert_eq!(Resource::of(&head, &Site { path: "/ws", page: false, dev: false }), Resource::Missing);
+        assert_eq!(
+            Resource::of(&head, &Site { token: &TokenPlace::Query, path: "/ws", page: false, dev: false }),
+            Resource::Missing
+        );
     }
 }

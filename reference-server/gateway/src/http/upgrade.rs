@@ -62,6 +62,9 @@ pub enum UpgradeError<E> {
     /// It comes from a page of an origin that is not allowed (AUTH-10).
     #[error("its origin is not allowed")]
     Origin,
+    /// It did not sign in within the time of a handshake (CONN-8).
+    #[error("no first message in time")]
+    Late,
     /// It has no token (AUTH-2).
     #[error("no token")]
     NoToken,
@@ -133,6 +136,27 @@ fn is_key(key: &str) -> bool {
     STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == KEY_BYTES)
 }
 
+/// Judges a request for an upgrade by its handshake and its origin alone: who is asking is not known yet.
+///
+/// # Errors
+/// At the first of them that does not hold.
+pub fn shake<'a, E>(rules: &UpgradeRules<'_>, head: &'a Head) -> Result<Handshake<'a>, Refused<'a, E>> {
+    let refused = |error, status| Refused { error, reply: Reply::Status(status) };
+    let handshake = Handshake::read(head).map_err(|status| {
+        let no_upgrade = status == Status::UPGRADE_REQUIRED;
+        refused(if no_upgrade { UpgradeError::NoUpgrade } else { UpgradeError::Invalid }, status)
+    })?;
+    match head.field("origin") {
+        Some(origin)
+            if !rules.allowed_origins.is_empty()
+                && !rules.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) =>
+        {
+            Err(refused(UpgradeError::Origin, Status::FORBIDDEN))
+        }
+        _ => Ok(handshake),
+    }
+}
+
 /// Judges a request for an upgrade: handshake, origin, token, place, in this order, so that only a connection that is granted takes a
 /// place. `verify` is given the token as it stands in the request.
 ///
@@ -144,17 +168,7 @@ pub fn decide<'a, P, E>(
     verify: impl FnOnce(&str) -> Result<Claims, E>,
     admit: impl FnOnce(&UserId) -> Result<P, Full>,
 ) -> Result<Upgrade<'a, P>, Refused<'a, E>> {
-    let refused = |error, status| Refused { error, reply: Reply::Status(status) };
-    let handshake = Handshake::read(head).map_err(|status| {
-        let no_upgrade = status == Status::UPGRADE_REQUIRED;
-        refused(if no_upgrade { UpgradeError::NoUpgrade } else { UpgradeError::Invalid }, status)
-    })?;
-    if let Some(origin) = head.field("origin")
-        && !rules.allowed_origins.is_empty()
-        && !rules.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
-    {
-        return Err(refused(UpgradeError::Origin, Status::FORBIDDEN));
-    }
+    let handshake = shake(rules, head)?;
     let offered = head.field("sec-websocket-protocol");
     let agreed = offered.and_then(|offered| rules.token.of_subprotocols(offered));
     let subprotocol = agreed.map(|(_, subprotocol)| subprotocol);
@@ -173,7 +187,8 @@ pub fn decide<'a, P, E>(
             }
         },
     })?;
-    let place = admit(&claims.user_id).map_err(|full| refused(UpgradeError::Full(full), Status::FULL))?;
+    let full = |full| Refused { error: UpgradeError::Full(full), reply: Reply::Status(Status::FULL) };
+    let place = admit(&claims.user_id).map_err(full)?;
     Ok(Upgrade { handshake, claims, place })
 }
 

@@ -66,6 +66,14 @@ pub struct LaneSpec {
 }
 
 impl NetworkAct {
+    /// Whether nothing reaches the subject any more.
+    pub(in crate::scenario) fn holds_back_all(&self) -> bool {
+        match self {
+            Self::Shape(shape) => shape.to_subject.as_ref().unwrap_or(&shape.both).black_hole,
+            Self::Sudden(_) => false,
+        }
+    }
+
     /// Whether connections are reset, which a simulation cannot do.
     pub fn resets(&self) -> bool {
         matches!(self, Self::Sudden(Sudden::Reset))

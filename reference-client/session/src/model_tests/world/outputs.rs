@@ -115,7 +115,7 @@ impl World {
         let bound = match kind {
             SendKind::Message => CAPACITY,
             SendKind::Request => WINDOW,
-            SendKind::Ping | SendKind::Pong => 1,
+            SendKind::SignIn | SendKind::Ping | SendKind::Pong => 1,
         };
         assert!(waiting(live, kind) <= bound, "IN-2: what waits is bounded");
         if kind == SendKind::Ping {

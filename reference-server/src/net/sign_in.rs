@@ -1,0 +1,53 @@
+//! Waits for the first message of a connection that has to sign in by it.
+
+use std::net::IpAddr;
+
+use protocol::CloseCode;
+use reference_gateway::{Denied, FirstMessage, sign_in as judge};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::context::ServerContext;
+use super::socket::{Received, Socket};
+use super::upgrade::{SignedIn, admit, cause, verify};
+
+/// Whose the connection is; otherwise the code that it is to be closed with, where it has not ended.
+pub(super) async fn sign_in<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut Socket<S>,
+    peer: IpAddr,
+    shared: &ServerContext,
+) -> Result<SignedIn, Option<CloseCode>> {
+    let first = tokio::time::timeout(shared.config.connect_timeout, first_message(socket)).await;
+    let said = match first {
+        Ok(None) => return Err(None),
+        Ok(Some(said)) => Some(said),
+        Err(_) => None,
+    };
+    let first = match &said {
+        Some(Received::Text(text)) => FirstMessage::Text(text.as_str()),
+        Some(_) => FirstMessage::Binary,
+        None => FirstMessage::Late,
+    };
+    let dialect = &shared.config.gateway.dialect;
+    match judge(dialect, first, |token| verify(token, shared), |user| admit(user, peer, shared)) {
+        Ok((claims, place)) => {
+            shared.metrics.opened.inc();
+            Ok(SignedIn { claims, place })
+        }
+        Err(Denied { error, code }) => {
+            shared.metrics.refuse(cause(&error));
+            tracing::info!("a connection was refused: {error}");
+            Err(Some(code))
+        }
+    }
+}
+
+/// The first message, whatever it is; none where the connection ends first.
+async fn first_message<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>) -> Option<Received> {
+    loop {
+        match socket.next().await {
+            Ok(Received::Ping | Received::Pong) => {}
+            Ok(said) => return Some(said),
+            Err(_) => return None,
+        }
+    }
+}

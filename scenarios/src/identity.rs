@@ -1,0 +1,223 @@
+//! Who scripted clients are to the gateway under test: what it has for user ids and for roles.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use protocol::Role;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+/// What user ids are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserIds {
+    /// Texts, such as `alice-c7`.
+    #[default]
+    Words,
+    /// Numbers that fit into 31 bits, in tokens and in events as JSON numbers.
+    Integers,
+    /// UUIDs of version 4 (RFC 9562), in lower case.
+    Uuids,
+}
+
+/// What roles are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoleNames {
+    /// There are none.
+    Absent,
+    /// So; one that is missing is called as scenarios call it. Rooms have these names in lower case.
+    Called(BTreeMap<Role, String>),
+}
+
+/// Cases that have integers of their own.
+const CASES: u64 = 2_000_000;
+/// Integers of one case.
+const IDS_OF_A_CASE: u64 = 1000;
+/// What the first integer is.
+const FIRST_ID: u64 = 1001;
+
+impl UserIds {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Words, Self::Integers, Self::Uuids];
+
+    /// As a profile writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Words => "words",
+            Self::Integers => "integers",
+            Self::Uuids => "uuids",
+        }
+    }
+
+    /// The id of a user in a case. `place` is the user's among those of the case: two places of a case have different integers.
+    pub(crate) fn id(self, user: &str, place: usize, case: &str) -> String {
+        match self {
+            Self::Words => format!("{user}-{case}"),
+            Self::Integers => {
+                let place = place as u64 % IDS_OF_A_CASE;
+                (hash(&case) % CASES * IDS_OF_A_CASE + FIRST_ID + place).to_string()
+            }
+            Self::Uuids => {
+                let high = hash(&(user, case, 0)) & !0xf000 | 0x4000;
+                let low = hash(&(user, case, 1)) & !(3 << 62) | 2 << 62;
+                let (time, clock) = (high >> 32, low >> 48);
+                let (middle, version, node) = (high >> 16 & 0xffff, high & 0xffff, low & 0xffff_ffff_ffff);
+                format!("{time:08x}-{middle:04x}-{version:04x}-{clock:04x}-{node:012x}")
+            }
+        }
+    }
+
+    /// An id as JSON has it.
+    pub fn value(self, id: &str) -> Value {
+        match (self, id.parse::<u64>()) {
+            (Self::Integers, Ok(number)) => json!(number),
+            _ => json!(id),
+        }
+    }
+}
+
+impl RoleNames {
+    /// What a role is called in a token; nothing where there are no roles.
+    pub fn name(&self, role: Role) -> Option<&str> {
+        match self {
+            Self::Absent => None,
+            Self::Called(names) => Some(names.get(&role).map_or(role.as_str(), String::as_str)),
+        }
+    }
+
+    /// What is wrong with the names, if anything: one is empty, or no role can be told from administrators.
+    ///
+    /// # Errors
+    /// Says which.
+    pub fn check(&self) -> Result<(), String> {
+        let name = |role| self.name(role).map(str::to_lowercase);
+        let is_empty = |role: &Role| self.name(*role).is_some_and(str::is_empty);
+        if let Some(role) = Role::ALL.into_iter().find(is_empty) {
+            return Err(format!("the name of {role} is empty"));
+        }
+        let others = [Role::Customer, Role::Vendor];
+        let like = |role: &Role| name(*role).is_some() && name(*role) == name(Role::Admin);
+        match others.into_iter().find(like) {
+            Some(role) => {
+                Err(format!("ADMIN and {role} have one name: no event would be for administrators alone"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Changes the names of rooms in a text, in lower and in upper case.
+    pub(crate) fn rename_rooms(&self, text: &mut String) {
+        const ROOM: &str = "role:";
+        if !text.contains(ROOM) {
+            return;
+        }
+        let mut renamed = String::new();
+        for (number, part) in text.split(ROOM).enumerate() {
+            if number > 0 {
+                renamed.push_str(ROOM);
+            }
+            let called = (number > 0).then(|| self.room_at(part)).flatten();
+            let (name, rest) = called.unwrap_or_else(|| (String::new(), part));
+            renamed.push_str(&name);
+            renamed.push_str(rest);
+        }
+        *text = renamed;
+    }
+
+    /// The name of the role that a text begins with, and what follows.
+    fn room_at<'a>(&self, text: &'a str) -> Option<(String, &'a str)> {
+        Role::ALL.into_iter().find_map(|role| {
+            let name = self.name(role)?;
+            let lower = text.strip_prefix(role.lower_case()).map(|rest| (name.to_lowercase(), rest));
+            lower.or_else(|| text.strip_prefix(role.as_str()).map(|rest| (name.to_uppercase(), rest)))
+        })
+    }
+}
+
+impl Default for RoleNames {
+    fn default() -> Self {
+        Self::Called(BTreeMap::new())
+    }
+}
+
+impl<'de> Deserialize<'de> for RoleNames {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WhetherOrNames)
+    }
+}
+
+/// Whether there are roles, or their names.
+struct WhetherOrNames;
+
+impl<'de> Visitor<'de> for WhetherOrNames {
+    type Value = RoleNames;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("false, where there are no roles, or a table of their names")
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, are: bool) -> Result<RoleNames, E> {
+        Ok(if are { RoleNames::default() } else { RoleNames::Absent })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RoleNames, A::Error> {
+        Deserialize::deserialize(MapAccessDeserializer::new(map)).map(RoleNames::Called)
+    }
+}
+
+/// The same in every run of this build.
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rooms have a role's name in lower case, and in upper case where a scenario has it so; other texts stay.
+    #[test]
+    fn rooms_are_renamed() {
+        let names = [(Role::Admin, "vendor"), (Role::Vendor, "Seller")];
+        let roles = RoleNames::Called(names.map(|(role, name)| (role, name.to_owned())).into());
+        assert_eq!(roles.check(), Ok(()));
+        for (text, expected) in [
+            ("role:admin", "role:vendor"),
+            (r#"{"room":"role:admin"} role:vendor"#, r#"{"room":"role:vendor"} role:seller"#),
+            (" role:ADMIN", " role:VENDOR"),
+            ("role:customer", "role:customer"),
+            ("admin role: user:admin", "admin role: user:admin"),
+        ] {
+            let mut renamed = text.to_owned();
+            roles.rename_rooms(&mut renamed);
+            assert_eq!(renamed, expected);
+        }
+        let alike = [(Role::Admin, "staff"), (Role::Vendor, "Staff")];
+        let alike = RoleNames::Called(alike.map(|(role, name)| (role, name.to_owned())).into());
+        assert!(alike.check().unwrap_err().contains("ADMIN and VENDOR"));
+        assert_eq!((RoleNames::Absent.name(Role::Admin), RoleNames::Absent.check()), (None, Ok(())));
+    }
+
+    /// Each kind has its form, one user has one id in a case, and others have others.
+    #[test]
+    fn ids_have_their_form() {
+        for ids in UserIds::ALL {
+            let of = |user: &str, place, case: &str| ids.id(user, place, case);
+            assert_eq!(of("alice", 0, "c7"), of("alice", 0, "c7"));
+            assert_ne!(of("alice", 0, "c7"), of("bob", 1, "c7"));
+            assert_ne!(of("alice", 0, "c7"), of("alice", 0, "c8"));
+        }
+        assert_eq!(UserIds::Words.id("alice", 0, "c7"), "alice-c7");
+        let number = UserIds::Integers.id("alice", 999, "c7");
+        assert!(number.parse::<i32>().is_ok() && UserIds::Integers.value(&number).is_number());
+        assert!(UserIds::Words.value("7").is_string());
+        let uuid = UserIds::Uuids.id("alice", 0, "c7");
+        let lengths: Vec<usize> = uuid.split('-').map(str::len).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12]);
+        assert!(uuid[14..].starts_with('4') && "89ab".contains(&uuid[19..20]), "{uuid}");
+    }
+}
