@@ -173,6 +173,11 @@ impl Dialect {
         }
     }
 
+    /// Whether answers are known by the requests that they refer to, so that [`PendingRequests`] must be kept.
+    pub fn has_references(&self) -> bool {
+        self.frames.as_ref().is_some_and(|frames| frames.has_references())
+    }
+
     /// Writes a client's message as one text frame.
     pub fn encode_client(&self, message: &ClientMessage, timestamp: Timestamp) -> String {
         self.encode_request(message, timestamp, None)

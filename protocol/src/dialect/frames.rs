@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::pending::PendingRequests;
-use super::template::{Part, Parts, Template, as_text};
+use super::template::{ParsedFrame, Part, Parts, Template, as_text};
 use super::{DecodeError, Decoded, Dialect, DialectError, EVENT, EventStyle};
 use crate::Timestamp;
 use crate::envelope::Envelope;
@@ -176,6 +176,7 @@ impl Frames {
         let is_plain = opened.as_ref().is_none_or(|(form, _)| *form == Form::Event);
         if pending.is_some()
             && is_plain
+            && self.has_references()
             && let Some((form, parts)) = self.open(dialect, forms, frame, None)
             && self.answers_by_reference(form)
         {
@@ -185,6 +186,11 @@ impl Frames {
         let kind = parts.text(Part::Type).filter(|_| matches!(form, Form::Event | Form::Other));
         let named = forms.iter().find(|form| kind.is_some() && dialect.name(**form) == kind.as_deref());
         named.map_or(Ok((form, parts)), |named| Err(unlike(self.template(*named))))
+    }
+
+    /// Whether any answer is known by the request that it refers to.
+    pub(super) fn has_references(&self) -> bool {
+        SERVER.into_iter().any(|form| self.answers_by_reference(form))
     }
 
     /// Whether frames of this form are known by the request that they refer to.
@@ -201,9 +207,10 @@ impl Frames {
         frame: &str,
         pending: Option<&PendingRequests>,
     ) -> Option<(Form, Parts)> {
+        let mut parsed = ParsedFrame::default();
         forms.iter().find_map(|form| {
             let template = self.template(*form);
-            let parts = template.read(frame)?;
+            let parts = template.read_once(frame, &mut parsed)?;
             let is_named = match (dialect.name(*form), parts.get(Part::Type)) {
                 (Some(name), Some(kind)) => kind == name,
                 // There is no such message.
