@@ -4,15 +4,18 @@
 //!  names and payloads of the dialect ──► Parts ◄──[ Template ]──► text frame
 //! ```
 
+mod form;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::pending::{PendingRequests, Request};
-use super::template::{Part, Parts, Template, as_text};
+use super::pending::PendingRequests;
+use super::template::{ParsedFrame, Part, Parts, Template, as_text};
 use super::{DecodeError, Decoded, Dialect, DialectError, EVENT, EventStyle};
 use crate::Timestamp;
 use crate::envelope::Envelope;
 use crate::message::{ClientMessage, ServerMessage, Target};
+use form::{CLIENT, Form, SAMPLE_REFERENCE, SERVER};
 
 /// The form of each frame. A message that has no template of its own has that of `message`, with its name as the type and its
 /// payload as the dialect has it.
@@ -58,69 +61,6 @@ pub(super) struct Ids<'a> {
     /// The same, where the connection counts.
     pub(super) reference: Option<&'a str>,
 }
-
-/// What a frame is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Ping,
-    Pong,
-    Subscribe,
-    Unsubscribe,
-    Subscribed,
-    Unsubscribed,
-    Welcome,
-    Error,
-    Event,
-    Other,
-}
-
-impl Form {
-    /// Whether it is the answer to a request.
-    fn answers(self, request: Option<&Request>) -> bool {
-        matches!(
-            (self, request),
-            (Self::Pong, Some(Request::Ping))
-                | (Self::Subscribed, Some(Request::Subscribe(_)))
-                | (Self::Unsubscribed, Some(Request::Unsubscribe(_)))
-        )
-    }
-
-    /// The request that a frame of this form can be the answer to, where it is one.
-    fn asked(self) -> PendingRequests {
-        let mut pending = PendingRequests::default();
-        let target = || Target::Room("a:room".to_owned());
-        match self {
-            Self::Pong => pending.sent(SAMPLE_REFERENCE, &ClientMessage::Ping),
-            Self::Subscribed => pending.sent(SAMPLE_REFERENCE, &ClientMessage::Subscribe(target())),
-            Self::Unsubscribed => pending.sent(SAMPLE_REFERENCE, &ClientMessage::Unsubscribe(target())),
-            _ => {}
-        }
-        pending
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Ping => "ping",
-            Self::Pong => "pong",
-            Self::Subscribe => "subscribe",
-            Self::Unsubscribe => "unsubscribe",
-            Self::Subscribed => "subscribed",
-            Self::Unsubscribed => "unsubscribed",
-            Self::Welcome => "welcome",
-            Self::Error => "error",
-            Self::Event => "event",
-            Self::Other => "message",
-        }
-    }
-}
-
-/// The reference of a frame that is written to be read again.
-const SAMPLE_REFERENCE: &str = "1";
-/// What clients send, the most particular first.
-const CLIENT: [Form; 5] = [Form::Ping, Form::Pong, Form::Subscribe, Form::Unsubscribe, Form::Other];
-/// What gateways send, the most particular first.
-const SERVER: [Form; 7] =
-    [Form::Ping, Form::Pong, Form::Error, Form::Welcome, Form::Subscribed, Form::Unsubscribed, Form::Event];
 
 impl Default for Frames {
     fn default() -> Self {
@@ -236,6 +176,7 @@ impl Frames {
         let is_plain = opened.as_ref().is_none_or(|(form, _)| *form == Form::Event);
         if pending.is_some()
             && is_plain
+            && self.has_references()
             && let Some((form, parts)) = self.open(dialect, forms, frame, None)
             && self.answers_by_reference(form)
         {
@@ -245,6 +186,11 @@ impl Frames {
         let kind = parts.text(Part::Type).filter(|_| matches!(form, Form::Event | Form::Other));
         let named = forms.iter().find(|form| kind.is_some() && dialect.name(**form) == kind.as_deref());
         named.map_or(Ok((form, parts)), |named| Err(unlike(self.template(*named))))
+    }
+
+    /// Whether any answer is known by the request that it refers to.
+    pub(super) fn has_references(&self) -> bool {
+        SERVER.into_iter().any(|form| self.answers_by_reference(form))
     }
 
     /// Whether frames of this form are known by the request that they refer to.
@@ -261,9 +207,10 @@ impl Frames {
         frame: &str,
         pending: Option<&PendingRequests>,
     ) -> Option<(Form, Parts)> {
+        let mut parsed = ParsedFrame::default();
         forms.iter().find_map(|form| {
             let template = self.template(*form);
-            let parts = template.read(frame)?;
+            let parts = template.read_once(frame, &mut parsed)?;
             let is_named = match (dialect.name(*form), parts.get(Part::Type)) {
                 (Some(name), Some(kind)) => kind == name,
                 // There is no such message.

@@ -7,6 +7,7 @@ mod parts;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use node::{Json, Misread, Node};
 pub(super) use parts::{Part, Parts, as_text};
@@ -32,6 +33,20 @@ pub struct Template {
     prefix: String,
     /// Nothing where the whole text is its prefix.
     body: Option<Node>,
+}
+
+/// The JSON of one frame, behind a prefix of so many bytes.
+#[derive(Debug, Default)]
+pub(super) struct ParsedFrame(Option<(usize, Option<Value>)>);
+
+impl ParsedFrame {
+    /// The JSON of what is left of the frame; nothing where it is none.
+    fn json(&mut self, rest: &str) -> Option<&Value> {
+        if self.0.as_ref().is_none_or(|(length, _)| *length != rest.len()) {
+            self.0 = Some((rest.len(), serde_json::from_str(rest).ok()));
+        }
+        self.0.as_ref()?.1.as_ref()
+    }
 }
 
 /// Why a text is no template.
@@ -83,11 +98,16 @@ impl Template {
 
     /// The parts of a frame that is of this form.
     pub(super) fn read(&self, frame: &str) -> Option<Parts> {
+        self.read_once(frame, &mut ParsedFrame::default())
+    }
+
+    /// As [`Self::read`], for several templates in turn: the JSON of a frame is parsed once.
+    pub(super) fn read_once(&self, frame: &str, parsed: &mut ParsedFrame) -> Option<Parts> {
         let rest = frame.trim_start().strip_prefix(&self.prefix)?;
         let mut parts = Parts::default();
         let is_like = match &self.body {
             None => rest.trim_end().is_empty(),
-            Some(body) => body.read(&serde_json::from_str(rest).ok()?, &mut parts),
+            Some(body) => body.read(parsed.json(rest)?, &mut parts),
         };
         is_like.then_some(parts)
     }

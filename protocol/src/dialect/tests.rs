@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::ErrorCode;
 
 /// An answer that is known by its reference alone answers what was asked, once; what refers to nothing is none.
 #[test]

@@ -264,7 +264,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             ClientMessage::Unsubscribe(target) if acks => ServerMessage::Unsubscribed(target),
             _ => return Ok(()),
         };
-        let id = id.filter(|_| self.setup.setting.dialect.frames.is_some());
         let text = self.setup.setting.dialect.encode_server(&answer, self.now(), id);
         self.send(RawFrame::text(text)).await
     }
@@ -378,7 +377,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
     /// The reference of a message, where it has one. A client's is remembered, and forgotten once it is answered.
     fn refer(&mut self, seen: &Frame) -> Option<String> {
         let dialect = &self.setup.setting.dialect;
-        dialect.frames.as_ref()?;
+        if !dialect.has_references() {
+            return None;
+        }
         match seen.message.as_ref()? {
             Message::Client(message) => {
                 let reference = dialect.decode_client(&seen.body).ok()?.id?;

@@ -126,7 +126,8 @@ pub(super) async fn refuse(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), c
     let code = code.unwrap_or(CloseCode::UNAUTHORIZED);
     let leave = async {
         write(stream, RawFrame::control(Control::Close, code.0.to_be_bytes()), None).await?;
-        stream.read(&mut [0; 64]).await?;
+        // What it says, or that it has gone, makes no difference.
+        let _: usize = stream.read(&mut [0; 64]).await?;
         stream.shutdown().await
     };
     // However it ends, the connection does.

@@ -99,7 +99,7 @@ impl Scenario {
         };
         let found = Cell::new(script.clients.values().any(is_claim));
         let look = |text: &mut String| {
-            found.set(found.get() || text.contains("role:") || text.starts_with("admin:"))
+            found.set(found.get() || text.contains("role:") || text.starts_with("admin:"));
         };
         let look_at_key = |key: &mut String| found.set(found.get() || key == "byRole");
         each_text(&mut file::to_value(self), &look, &look_at_key);

@@ -48,7 +48,7 @@ impl Scenario {
             match limits.message_bytes {
                 None if is_about => return Err(absent("message_bytes")),
                 Some(limit) if is_about => {
-                    script.steps.iter_mut().for_each(|step| resize(&mut step.action, limit))
+                    script.steps.iter_mut().for_each(|step| resize(&mut step.action, limit));
                 }
                 Some(limit) if longest > limit => {
                     return Err(format!(
@@ -175,13 +175,15 @@ fn renumber(value: &mut Value, another: &impl Fn(usize) -> usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::{Library, ScenarioId};
 
     fn scenario(id: &str) -> Scenario {
+        static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::builtin().unwrap());
         let id = ScenarioId(id.to_owned());
-        let library = Library::builtin().unwrap();
-        library.iter().find(|scenario| scenario.id == id).expect("there is such a scenario").clone()
+        LIBRARY.iter().find(|scenario| scenario.id == id).expect("there is such a scenario").clone()
     }
 
     fn lengths(scenario: &Scenario) -> Vec<usize> {

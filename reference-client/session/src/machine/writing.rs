@@ -64,7 +64,9 @@ impl Session {
         kind: SendKind,
     ) {
         let reference = self.pending.draw();
-        self.pending.sent(&reference, message);
+        if self.config.dialect.has_references() {
+            self.pending.sent(&reference, message);
+        }
         let text = self.config.dialect.encode_request(message, now.wall, Some(&reference));
         self.outputs.push_back(Output::Send { connection, text, kind });
     }
