@@ -242,9 +242,18 @@ fn split_value(value: &Value) -> Option<Part> {
 
 /// The first part in a text, and what stands around it.
 fn split(text: &str) -> Option<(&str, Part, &str)> {
-    let (before, rest) = text.split_once('{')?;
-    let (word, after) = rest.split_once('}')?;
+    let (before, word, after) = braced(text)?;
     Some((before, Part::named(word)?, after))
+}
+
+/// The first word in braces, and what stands around it. Other braces are text, such as those of a GraphQL query.
+fn braced(text: &str) -> Option<(&str, &str, &str)> {
+    text.match_indices('{').find_map(|(at, _)| {
+        let (word, after) = text[at + 1..].split_once('}')?;
+        let is_word =
+            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        is_word.then_some((&text[..at], word, after))
+    })
 }
 
 fn as_text(value: &Value) -> Option<String> {
@@ -282,12 +291,11 @@ impl std::str::FromStr for Template {
 fn check(value: &Value, source: &str) -> Result<(), TemplateError> {
     match value {
         Value::String(text) => {
-            let Some((_, rest)) = text.split_once('{') else { return Ok(()) };
-            let Some((word, after)) = rest.split_once('}') else { return Ok(()) };
+            let Some((_, word, after)) = braced(text) else { return Ok(()) };
             if Part::named(word).is_none() {
                 return Err(TemplateError::Unknown { word: word.to_owned(), template: source.to_owned() });
             }
-            match after.contains('{') {
+            match braced(after).is_some() {
                 true => Err(TemplateError::Several { text: text.clone(), template: source.to_owned() }),
                 false => Ok(()),
             }
@@ -395,6 +403,22 @@ mod tests {
         let users = template(r#"{"hello":"{user}"}"#);
         assert_eq!(users.read(r#"{"hello":7}"#).unwrap().text(Part::User), Some("7".to_owned()));
         assert!(users.read(r#"{"hello":[7]}"#).is_none());
+    }
+
+    /// Braces that hold more than a word are text: a GraphQL query has them.
+    #[test]
+    fn other_braces_are_text() {
+        let query = "subscription ($r: String!) { room(name: $r) { type data } }";
+        let text = format!(r#"{{"query":"{query}","variables":{{"r":"{{room}}"}}}}"#);
+        let parts = Parts::default().with(Part::Room, "user:42");
+        let frame = template(&text).write(&parts);
+        assert_eq!(frame, format!(r#"{{"query":"{query}","variables":{{"r":"user:42"}}}}"#));
+        assert_eq!(template(&text).read(&frame), Some(parts));
+        let inline = template(r#"["{ room(name: '{room}') { data } }"]"#);
+        assert_eq!(
+            inline.write(&Parts::default().with(Part::Room, "a")),
+            r#"["{ room(name: 'a') { data } }"]"#
+        );
     }
 
     /// What is no template says why.
