@@ -61,7 +61,7 @@ fn replies_are_distinguished() {
 #[test]
 fn what_is_missing_says_why() {
     let event = || received("bob", ServerMessage::Event { name: "x:y".into(), payload: json!({}) });
-    let closed = || seen("bob", Event::Closed { code: None, by: crate::trace::Side::Gateway });
+    let closed = || seen("bob", Event::Closed { code: None, by: Side::Gateway });
     let missing = |observations: Vec<Observation>| {
         pattern(r#"{ client = "bob", receives = "x:y" }"#).unwrap().missing_in(&Trace { observations })
     };
