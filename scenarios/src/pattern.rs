@@ -168,10 +168,26 @@ impl Pattern {
             && self.what.matches(&observation.event)
     }
 
-    /// What is said where nothing of a trace matches: also what came instead, where that was nearly it.
+    /// What is said where a trace has no match, or too few: also what came instead, where that was nearly it, and that nothing can come.
     pub fn missing_in(&self, trace: &Trace) -> String {
-        let nearly = self.nearly_in(trace).map(|(_, why)| format!("; {why}")).unwrap_or_default();
-        format!("no sign that {self}{nearly}")
+        let came = match trace.observations.iter().filter(|seen| self.matches(seen)).count() {
+            0 => String::new(),
+            1 => " more than once".to_owned(),
+            count => format!(" more than {count} times"),
+        };
+        let nearly = self.nearly_in(trace).map(|(_, why)| why);
+        let why: String =
+            [nearly, self.cut_off(trace)].iter().flatten().map(|why| format!("; {why}")).collect();
+        format!("no sign that {self}{came}{why}")
+    }
+
+    /// How the last connection ended on which something was to come.
+    fn cut_off(&self, trace: &Trace) -> Option<String> {
+        let client = self.client.as_ref().filter(|_| matches!(self.what, What::Receives(_)))?;
+        let last = trace.observations.iter().rev().find(|seen| {
+            seen.actor.0 == *client && matches!(seen.event, Event::Opened | Event::Closed { .. })
+        })?;
+        matches!(last.event, Event::Closed { .. }).then(|| format!("its connection was {}", last.event))
     }
 
     /// What came instead, and where: for an answer, only what came after something was asked.

@@ -35,6 +35,7 @@ pub(crate) use queues::{LOGIN_REFUSED, OTHER_QUEUE};
 pub(super) use rig::Pool;
 use rig::Rejection;
 pub use rig::Rig;
+use start::never_ready;
 
 pub(super) async fn execute(
     executor: &Executor,
@@ -60,6 +61,10 @@ pub(super) async fn execute(
         None => match Rig::set_up(executor, profile, &script, &bindings).await {
             Ok(rig) => rig,
             Err(Rejection::Judged { play, output }) => return Ok(unplayed(scenario, play, output)),
+            Err(Rejection::NotReady { reason, waited, output }) => {
+                let play = Play { trace: never_ready(&scenario, reason, waited), outcome: Ok(()) };
+                return Ok(unplayed(scenario, play, output));
+            }
             Err(Rejection::Error(error)) => return Err(error),
         },
     };

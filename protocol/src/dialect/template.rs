@@ -235,6 +235,22 @@ mod tests {
         assert!(users.read(r#"{"hello":[7]}"#).is_none());
     }
 
+    /// Braces that hold more than a word are text: a GraphQL query has them.
+    #[test]
+    fn other_braces_are_text() {
+        let query = "subscription ($r: String!) { room(name: $r) { type data } }";
+        let text = format!(r#"{{"query":"{query}","variables":{{"r":"{{room}}"}}}}"#);
+        let parts = Parts::default().with(Part::Room, "user:42");
+        let frame = template(&text).write(&parts);
+        assert_eq!(frame, format!(r#"{{"query":"{query}","variables":{{"r":"user:42"}}}}"#));
+        assert_eq!(template(&text).read(&frame), Some(parts));
+        let inline = template(r#"["{ room(name: '{room}') { data } }"]"#);
+        assert_eq!(
+            inline.write(&Parts::default().with(Part::Room, "a")),
+            r#"["{ room(name: 'a') { data } }"]"#
+        );
+    }
+
     /// What is no template says why.
     #[test]
     fn wrong_templates_are_refused() {

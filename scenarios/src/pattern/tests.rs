@@ -57,6 +57,25 @@ fn replies_are_distinguished() {
     );
 }
 
+/// What is missing says how much of it came, and that nothing can come any more.
+#[test]
+fn what_is_missing_says_why() {
+    let event = || received("bob", ServerMessage::Event { name: "x:y".into(), payload: json!({}) });
+    let closed = || seen("bob", Event::Closed { code: None, by: Side::Gateway });
+    let missing = |observations: Vec<Observation>| {
+        pattern(r#"{ client = "bob", receives = "x:y" }"#).unwrap().missing_in(&Trace { observations })
+    };
+    let nothing = "no sign that bob receives x:y";
+    assert_eq!(missing(vec![event()]), format!("{nothing} more than once"));
+    assert_eq!(missing(vec![event(), event()]), format!("{nothing} more than 2 times"));
+    assert_eq!(
+        missing(vec![seen("bob", Event::Opened), closed()]),
+        format!("{nothing}; its connection was dropped by the gateway")
+    );
+    assert_eq!(missing(vec![closed(), seen("bob", Event::Opened)]), nothing);
+    assert_eq!(missing(vec![seen("alice", Event::Opened)]), nothing);
+}
+
 /// Who fails a connection may leave the code out, and may not say another.
 #[test]
 fn a_code_may_be_left_out() {

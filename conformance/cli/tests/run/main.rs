@@ -1,18 +1,20 @@
-//! `gatecheck` as its users run it: against the reference pair on every broker, against the examples in Node.js, and on
+//! `gatecheck` as its users run it: against the reference pair on every broker, against the examples in Node.js and Python, and on
 //! what `gatecheck init` writes.
 //!
 //! Trials are named `ARM/…` after the broker, which is looked for as in the suite `broker`; `node/…` need `amqplib` and `ws` in
-//! the folder that `GATECHECK_NODE_MODULES` names, `python/…` an interpreter with `websockets` that `GATECHECK_PYTHON` names.
-//! `browser/…` need Node.js and Chromium.
+//! the folder that `GATECHECK_NODE_MODULES` names, `python/…` an interpreter with `websockets` that `GATECHECK_PYTHON` names, examples
+//! of frameworks what their `package.json` or `requirements.txt` names. `browser/…` need Node.js and Chromium.
 
 #[path = "../../../broker/tests/arms/mod.rs"]
 mod arms;
 mod browser;
 mod designs;
 mod example;
+mod frameworks;
 mod init;
 mod node;
 mod node_client;
+mod page;
 mod python;
 mod seed;
 mod shared;
@@ -44,6 +46,7 @@ fn main() {
     trials.extend(browser::trials(&runtime));
     trials.extend(designs::trials(&runtime));
     trials.extend(example::trials(&runtime));
+    trials.extend(frameworks::trials(&runtime));
     trials.extend(init::trials(&runtime));
     trials.extend(node_client::trials(&runtime));
     trials.extend(python::trials(&runtime));

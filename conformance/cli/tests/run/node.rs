@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Completion, Failed};
 use tempfile::TempDir;
+use tokio::process::Command;
 
 use crate::arms::requires;
 
@@ -38,4 +39,14 @@ pub(crate) fn copy(files: &[&str], to: &Path) -> Result<(), Failed> {
         copied.map_err(|error| format!("{file}: {error}"))?;
     }
     Ok(())
+}
+
+/// Compiles what is written in TypeScript.
+pub(crate) async fn compile(folder: &Path, compiler: &Path) -> Result<(), Failed> {
+    let done =
+        Command::new(compiler).current_dir(folder).output().await.map_err(|error| error.to_string())?;
+    if done.status.success() {
+        return Ok(());
+    }
+    Err(format!("tsc: {}", String::from_utf8_lossy(&done.stdout)).into())
 }

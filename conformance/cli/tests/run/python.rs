@@ -16,7 +16,7 @@ use crate::arms::requires;
 use crate::node::copy;
 use crate::{cases, gatecheck, holds_claims};
 
-/// An interpreter that has `websockets`.
+/// An interpreter that has the packages.
 const PYTHON: &str = "GATECHECK_PYTHON";
 /// What the printed `python3 -m venv` would make.
 const INTERPRETER: &str = "#!/bin/sh\nexec \"$GATECHECK_PYTHON\" \"$@\"\n";
@@ -43,7 +43,15 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
 
 /// Judges in a new folder whose `.venv` has `websockets`. Ignored where no interpreter has it.
 pub(crate) fn with_websockets(judge: impl FnOnce(&Path) -> Result<(), Failed>) -> Result<Completion, Failed> {
-    if let Some(reason) = missing() {
+    with_packages("websockets.asyncio.client", judge)
+}
+
+/// The same, with what can be imported by these names.
+pub(crate) fn with_packages(
+    names: &str,
+    judge: impl FnOnce(&Path) -> Result<(), Failed>,
+) -> Result<Completion, Failed> {
+    if let Some(reason) = missing(names) {
         return if requires("python") { Err(reason.into()) } else { Ok(Completion::ignored_with(reason)) };
     }
     let folder = TempDir::with_prefix("gatecheck-python-").map_err(|error| error.to_string())?;
@@ -56,13 +64,13 @@ pub(crate) fn with_websockets(judge: impl FnOnce(&Path) -> Result<(), Failed>) -
 }
 
 /// Why nothing can be judged here.
-fn missing() -> Option<String> {
+fn missing(names: &str) -> Option<String> {
     let Some(python) = env::var_os(PYTHON) else { return Some(format!("{PYTHON} is not set")) };
     let mut probe = Command::new(python);
-    probe.args(["-c", "import websockets.asyncio.client"]);
+    probe.args(["-c", &format!("import {names}")]);
     match probe.stdin(Stdio::null()).stderr(Stdio::null()).status() {
         Ok(status) if status.success() => None,
-        Ok(_) => Some(format!("{PYTHON} names an interpreter without `websockets`, 13 or newer")),
+        Ok(_) => Some(format!("{PYTHON} names an interpreter that cannot `import {names}`")),
         Err(error) => Some(format!("{PYTHON} names no interpreter: {error}")),
     }
 }

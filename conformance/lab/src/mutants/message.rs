@@ -4,7 +4,7 @@ use serde_json::json;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::Mutant;
-use super::wire::{Change, down, end, is, is_control, message, nothing, text, up, wire, with};
+use super::wire::{Change, SharedState, down, end, is, is_control, message, nothing, text, up, wire, with};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -76,6 +76,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
             wire(|_| {
                 Change::default()
                     .up(|frame| if frame.opcode == OpCode::Data(Data::Binary) { end() } else { up([frame]) })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/a-broadcast-ends-at-a-broken-connection",
+        requirement: "MSG-3",
+        about: "Whoever sends what cannot be parsed stays in its rooms, and those behind it there receive no event any more.",
+        boundary: || {
+            let broken = SharedState::<bool>::new();
+            wire(move |_| {
+                let (breaks, is_broken) = (broken.clone(), broken.clone());
+                Change::default()
+                    .up(move |frame| {
+                        let is_text = frame.opcode == OpCode::Data(Data::Text) && frame.fin;
+                        breaks.with(|broken| *broken |= is_text && message(&frame).is_none());
+                        up([frame])
+                    })
+                    .down(move |frame| {
+                        let is_lost = is(&frame, "payment:created") && is_broken.with(|broken| *broken);
+                        if is_lost { nothing() } else { down([frame]) }
+                    })
             })
         },
     },

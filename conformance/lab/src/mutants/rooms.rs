@@ -70,6 +70,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || overheard(|room| !room.starts_with("user:") && room.trim().starts_with("user:")),
     },
     Mutant {
+        id: "gateway/separators-are-replaced-after-the-check",
+        requirement: "ROOM-3",
+        about: "Colons are replaced for the layer below, where another name has the replacement from the start.",
+        boundary: || overheard(|room| room.starts_with("user.")),
+    },
+    Mutant {
         id: "gateway/role-rooms-are-no-good-names",
         requirement: "ROOM-3",
         about: "A request for another role's room is answered as one for a bad name, not as one that is forbidden.",

@@ -53,6 +53,8 @@ pub struct Rig {
 pub(super) enum Rejection {
     /// The gateway did not do what the scenario is about: start.
     Judged { play: Play, output: Vec<String> },
+    /// It neither ended nor took connections, though that is what the scenario is about.
+    NotReady { reason: String, waited: Duration, output: Vec<String> },
     /// The case cannot begin.
     Error(ExecutionError),
 }
@@ -162,10 +164,11 @@ impl Rig {
                     self.gateways.push(gateway);
                 }
                 // That it starts without a broker is what the scenario is about.
-                Err(
-                    ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output },
-                ) if script.broker == BrokerState::Down => {
+                Err(ExecutionError::Subject { reason, output }) if script.broker == BrokerState::Down => {
                     return Err(Rejection::judged(PlayError::DidNotStart(reason), output));
+                }
+                Err(ExecutionError::NotReady { reason, output }) if script.broker == BrokerState::Down => {
+                    return Err(Rejection::NotReady { reason, waited: ready.timeout, output });
                 }
                 Err(error) => return Err(error.into()),
             }

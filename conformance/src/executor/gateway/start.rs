@@ -4,6 +4,8 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use scenarios::trace::{Actor, Event, Observation, Trace};
+use scenarios::{Label, Scenario};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -56,6 +58,19 @@ pub(super) async fn start(
             }
         }
     }
+}
+
+/// The trace of a gateway that lived and was waited for in vain, where its scenario is about its start.
+pub(super) fn never_ready(scenario: &Scenario, reason: String, waited: Duration) -> Trace {
+    let waited_us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+    let observation = |at_us, event| Observation { at_us, actor: Actor::scenario(), connection: None, event };
+    let action = "the gateway takes connections while its broker is down".to_owned();
+    let begun = observation(0, Event::Step { number: 0, action });
+    let in_vain = scenario.requirements().into_iter().next().map(|requirement| {
+        let label = Label::Shows(requirement);
+        observation(waited_us, Event::InVain { step: 0, label, detail: reason, waited_us })
+    });
+    Trace { observations: [begun].into_iter().chain(in_vain).collect() }
 }
 
 /// Waits until the gateway is ready, and says why it is not where it takes too long.

@@ -119,15 +119,24 @@ impl Json {
 
 /// A text has one part at most: two could not be told apart when they are read.
 fn of_text(text: String) -> Result<Node, Misread> {
-    let found = text.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
-    let Some((before, (word, after))) = found else { return Ok(Node::Scalar(Value::String(text))) };
+    let Some((before, word, after)) = braced(&text) else { return Ok(Node::Scalar(Value::String(text))) };
     let Some(part) = Part::named(word) else { return Err(Misread::Unknown(word.to_owned())) };
-    if after.contains('{') {
+    if braced(after).is_some() {
         return Err(Misread::Several(text));
     }
     Ok(match (before, after) {
         ("", "") => Node::Part(part),
         (before, after) => Node::Text { before: before.to_owned(), part, after: after.to_owned() },
+    })
+}
+
+/// The first word in braces, and what stands around it. Other braces are text, such as those of a GraphQL query.
+fn braced(text: &str) -> Option<(&str, &str, &str)> {
+    text.match_indices('{').find_map(|(at, _)| {
+        let (word, after) = text[at + 1..].split_once('}')?;
+        let is_word =
+            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        is_word.then_some((&text[..at], word, after))
     })
 }
 

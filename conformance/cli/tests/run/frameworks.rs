@@ -1,0 +1,103 @@
+//! Gateways as the documentation of their framework teaches them: what is wrong with each is found, and nothing else: the tables in the
+//! READMEs of `conformance/examples`.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use libtest_mimic::{Failed, Trial};
+use tokio::runtime::Runtime;
+
+use crate::gatecheck;
+use crate::node::{compile, copy, with_modules};
+use crate::page::holds_page;
+use crate::python::with_packages;
+
+/// What `conformance/examples/nestjs` imports, and compiles with.
+const NESTJS: [&str; 9] = [
+    "@golevelup/nestjs-rabbitmq",
+    "@nestjs/jwt",
+    "@nestjs/platform-express",
+    "@nestjs/platform-ws",
+    "@nestjs/websockets",
+    "@types/node",
+    "@types/ws",
+    "typescript",
+    "ws",
+];
+const NESTJS_FILES: [&str; 8] = [
+    "gatecheck.toml",
+    "tsconfig.json",
+    "package.json",
+    "src/app.module.ts",
+    "src/events.gateway.ts",
+    "src/events.service.ts",
+    "src/main.ts",
+    "src/rooms.ts",
+];
+
+/// An example in Python.
+struct Example {
+    folder: &'static str,
+    files: &'static [&'static str],
+    imports: &'static str,
+}
+
+const FASTAPI: Example = Example {
+    folder: "examples/fastapi",
+    files: &["gatecheck.toml", "gateway.py"],
+    imports: "aio_pika, fastapi, jwt, uvicorn, websockets",
+};
+const CHANNELS: Example = Example {
+    folder: "examples/channels",
+    files: &["asgi.py", "auth.py", "consumers.py", "gatecheck.toml", "gateway.py", "settings.py", "urls.py"],
+    imports: "aio_pika, channels, django, jwt, uvicorn, websockets",
+};
+/// Each ends, by an exception, where it has no broker.
+const DIED: i32 = 4;
+const NOT_CONFORMANT: i32 = 1;
+
+pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
+    let nestjs = {
+        let runtime = Arc::clone(runtime);
+        Trial::ignorable_test("node/nestjs_is_found_out", move || {
+            with_modules(&NESTJS, |folder| runtime.block_on(nestjs_is_found_out(folder)))
+        })
+    };
+    let python = |name: &str, example: &'static Example| {
+        let runtime = Arc::clone(runtime);
+        Trial::ignorable_test(name, move || {
+            with_packages(example.imports, |folder| runtime.block_on(is_found_out(folder, example)))
+        })
+    };
+    vec![
+        nestjs,
+        python("python/fastapi_is_found_out", &FASTAPI),
+        python("python/channels_is_found_out", &CHANNELS),
+    ]
+}
+
+async fn nestjs_is_found_out(folder: &Path) -> Result<(), Failed> {
+    const FOLDER: &str = "examples/nestjs";
+    for file in NESTJS_FILES {
+        copy(&[&format!("{FOLDER}/{file}")], folder)?;
+    }
+    compile(&folder.join(FOLDER), &folder.join("node_modules/.bin/tsc")).await?;
+    judge(folder, FOLDER, NOT_CONFORMANT).await
+}
+
+async fn is_found_out(folder: &Path, example: &Example) -> Result<(), Failed> {
+    for file in example.files {
+        copy(&[&format!("{}/{file}", example.folder)], folder)?;
+    }
+    fs::rename(folder.join(".venv"), folder.join(example.folder).join(".venv"))
+        .map_err(|error| error.to_string())?;
+    judge(folder, example.folder, DIED).await
+}
+
+async fn judge(folder: &Path, example: &str, exit_code: i32) -> Result<(), Failed> {
+    let profile = folder.join(example).join("gatecheck.toml").display().to_string();
+    let (code, report) = gatecheck(&["gateway", "-c", &profile, "--format", "json"]).await?;
+    let own = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(example);
+    holds_page(&own, exit_code, (code, &report))
+}
