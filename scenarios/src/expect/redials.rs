@@ -115,7 +115,7 @@ impl Redial {
 
 /// The pause before a redial runs from the end of the connection, or of the attempt, to the next dial.
 pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<Option<Margin>, Finding> {
-    let law = times.law();
+    let mut law = times.law();
     let mut attempt = 0;
     let mut ended: Option<usize> = None;
     let mut opened: Option<Duration> = None;
@@ -134,7 +134,7 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<Option<Margin>, Fi
                     Reset::Open => true,
                 };
                 if lived.is_some_and(resets) {
-                    attempt = 0;
+                    (attempt, law) = (0, times.law());
                 }
                 floor = lived.and_then(|_| law.floor());
                 ended = Some(index);
@@ -158,6 +158,7 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<Option<Margin>, Fi
                 if !window.0.is_zero() {
                     narrowest = Some(narrower(narrowest, &expected, pause.saturating_sub(window.0), index));
                 }
+                law = law.after(attempt, pause, times.slack);
                 attempt += 1;
                 redials += 1;
             }

@@ -11,8 +11,10 @@ mod browser;
 mod designs;
 mod example;
 mod init;
+mod libraries;
 mod node;
 mod node_client;
+mod page;
 mod python;
 mod seed;
 mod shared;
@@ -44,6 +46,7 @@ fn main() {
     trials.extend(designs::trials(&runtime));
     trials.extend(example::trials(&runtime));
     trials.extend(init::trials(&runtime));
+    trials.extend(libraries::trials(&runtime));
     trials.extend(node_client::trials(&runtime));
     trials.extend(python::trials(&runtime));
     trials.extend(seed::trials(&runtime));

@@ -1,18 +1,17 @@
 //! What is known to be wrong with the seed's gateway and the seed's client is found under its requirement, and nothing else is blamed:
 //! the tables in their READMEs.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use libtest_mimic::{Failed, Trial};
-use serde_json::Value;
 use tokio::process::Command;
 use tokio::runtime::Runtime;
 
+use crate::gatecheck;
 use crate::node::{copy, with_modules};
-use crate::{cases, gatecheck, standings};
+use crate::page::Page;
 
 struct Seed {
     subject: &'static str,
@@ -79,30 +78,7 @@ async fn is_found_out(seed: &Seed, folder: &Path) -> Result<(), Failed> {
     }
     let profile = profile.display().to_string();
     let (code, report) = gatecheck(&[seed.subject, "-c", &profile, "--format", "json"]).await?;
-    // On a busy host some requirements may stay undecided.
-    let doubtful = cases(&report).any(|case| case["verdict"] == "inconclusive");
-    let standing = |wanted: &str| -> BTreeSet<String> {
-        let of_this = standings(&report).into_iter().filter(|(_, standing)| *standing == wanted);
-        of_this.map(|(id, _)| id.to_owned()).collect()
-    };
-    let found = standing("failed");
-    let known = known(&own)?;
-    let (open, said) = (standing("undecided"), undecided(&own)?);
-    if !doubtful && open != said {
-        return Err(format!("undecided are {open:?}, where the page says {said:?}").into());
-    }
-    let blamed: Vec<_> = found.difference(&known).collect();
-    let missed: Vec<_> = known.difference(&found).collect();
-    if !blamed.is_empty() || !doubtful && (!missed.is_empty() || code != seed.exit_code) {
-        let summary = format!("exit code {code}; blamed wrongly: {blamed:?}; not found: {missed:?}");
-        let astray: Vec<&String> = blamed.into_iter().chain(missed).collect();
-        let cases: Vec<String> = cases(&report)
-            .map(Value::to_string)
-            .filter(|case| astray.iter().any(|id| case.contains(id.as_str())))
-            .collect();
-        return Err(format!("{summary}\n{}", cases.join("\n")).into());
-    }
-    Ok(())
+    Page::of(&own)?.holds(&report, code, seed.exit_code)
 }
 
 async fn compile(folder: &Path, compiler: &Path) -> Result<(), Failed> {
@@ -112,21 +88,4 @@ async fn compile(folder: &Path, compiler: &Path) -> Result<(), Failed> {
         return Ok(());
     }
     Err(format!("tsc: {}", String::from_utf8_lossy(&done.stdout)).into())
-}
-
-/// The requirements in the table of what is undecided, where there is one.
-fn undecided(folder: &Path) -> Result<BTreeSet<String>, Failed> {
-    let text = fs::read_to_string(folder.join("README.md")).map_err(|error| error.to_string())?;
-    let row = text.lines().skip_while(|line| *line != "| undecided |").nth(2);
-    let ids = row.and_then(|row| row.strip_prefix("| ")?.strip_suffix(" |"));
-    Ok(ids.into_iter().flat_map(|ids| ids.split(", ").map(str::to_owned)).collect())
-}
-
-/// The requirements in the last column of the table.
-fn known(folder: &Path) -> Result<BTreeSet<String>, Failed> {
-    let text = fs::read_to_string(folder.join("README.md")).map_err(|error| error.to_string())?;
-    let rows =
-        text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.rsplit_once(" | "));
-    let ids = rows.skip(1).flat_map(|(_, found)| found.split(", ").map(str::to_owned));
-    Ok(ids.collect())
 }
