@@ -1,7 +1,7 @@
 //! An example's README says how its requirements stand, and a run must agree.
 //!
 //! A row of its table ends with the requirements that do not hold for what the row says. Tables of one column, such as `| shown |`, list
-//! the requirements that stand so.
+//! the requirements that stand so; those under `| dies |` are undecided, or do not hold, by what was seen before the subject died.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,8 +31,13 @@ impl Page {
             let of_this = standings(report).into_iter().filter(|(_, standing)| *standing == wanted);
             of_this.map(|(id, _)| id.to_owned()).collect()
         };
-        let (found, known) = (standing("failed"), self.failing());
-        let (open, said) = (standing("undecided"), self.listed("undecided").unwrap_or_default());
+        let (mut found, known) = (standing("failed"), self.failing());
+        let (mut open, said) = (standing("undecided"), self.listed("undecided").unwrap_or_default());
+        for id in self.listed("dies").unwrap_or_default() {
+            if !found.remove(&id) && !open.remove(&id) && !doubtful {
+                return Err(format!("{id} stands, where the page says that the subject dies").into());
+            }
+        }
         if !doubtful && open != said {
             return Err(format!("undecided are {open:?}, where the page says {said:?}").into());
         }
