@@ -6,6 +6,42 @@ export function serve<Client extends object>(hooks: Hooks<Client>): void;
 /** Thrown for what the client does not have: cases that need it are not run. */
 export class Unsupported extends Error {}
 
+/** A client over a library that dials, comes back and carries messages, and has neither statuses nor listeners of its own. */
+export class BareClient {
+  constructor(library: BareLibrary);
+  /** One over what looks like a WebSocket, is made closed, and carries JSON; `dial` opens it, and opens it again. */
+  static over(socket: SocketLike, dial: () => unknown): BareClient;
+  getStatus(): string;
+  connect(): void;
+  disconnect(): void;
+  send(message: { type: string; payload?: unknown }): unknown;
+  on(name: string, listener: Listener): void;
+  off(name: string, listener: Listener): void;
+  /** What the adapter calls as the library says so. */
+  opened(): void;
+  received(message: unknown): void;
+  failed(message?: string): void;
+  closed(): void;
+  ended(why?: { gaveUp?: boolean }): void;
+}
+
+export interface BareLibrary {
+  dial(): unknown;
+  close(): unknown;
+  send(message: { type: string; payload?: unknown; timestamp: string }): unknown;
+  /** Whether `dial` may be called while it dials, or is connected. */
+  dialsOnce?: boolean;
+}
+
+export interface SocketLike {
+  addEventListener(name: string, listener: (event: any) => void): void;
+  send(text: string): unknown;
+  close(code: number): unknown;
+}
+
+/** `url` with a token in its query. */
+export function withToken(url: string | undefined, token: string | null | undefined): string | undefined;
+
 export interface Hooks<Client> {
   /** Makes the client. */
   create(settings: Settings, judge: Judge): Client | Promise<Client>;

@@ -24,6 +24,8 @@
 // `create` gets `{ url, token, options, dialect }`, with what was not given left out, so that the client's own defaults count,
 // and `judge`: `judge.token()` asks for a token, `judge.report(message, user)` tells what an error tracker would get,
 // `judge.event(name, fields)` reports anything else of the protocol.
+//
+// A library without statuses and listeners, such as one that looks like a WebSocket, is made a client by `BareClient`.
 
 const host = globalThis.gatecheckHost ?? standardStreams();
 
@@ -32,6 +34,108 @@ const GOODBYE = 200;
 
 /** Thrown for what the client does not have: cases that need it are not run. */
 export class Unsupported extends Error {}
+
+/**
+ * A client over a library that dials, comes back and carries messages, and has neither statuses nor listeners of its own. `dial`, `close`
+ * and `send` are the library's, `dialsOnce` says that `dial` may be called at any time; the adapter calls `opened`, `received`, `failed`, `closed` and `ended` as the library says so.
+ * A dial that is asked for is the status `connecting`; what has closed and was not told to is `reconnecting`.
+ */
+export class BareClient {
+  #library;
+  #listeners = new Map();
+  #status = 'disconnected';
+
+  constructor(library) {
+    this.#library = library;
+  }
+
+  /** One over what looks like a WebSocket, is made closed, and carries JSON; `dial` opens it, and opens it again. */
+  static over(socket, dial) {
+    const send = (message) => void socket.send(JSON.stringify(message));
+    const client = new BareClient({ dial, close: () => socket.close(1000), send });
+    socket.addEventListener('open', () => client.opened());
+    socket.addEventListener('message', ({ data }) => client.received(json(data)));
+    socket.addEventListener('error', ({ message }) => client.failed(message));
+    socket.addEventListener('close', () => client.closed());
+    return client;
+  }
+
+  getStatus = () => this.#status;
+
+  connect() {
+    const again = this.#status !== 'disconnected';
+    if (again && !this.#library.dialsOnce) throw new Unsupported(); // most have no such call
+    this.#library.dial(); // what it still says of a connection before is not about this dial
+    if (!again) this.#become('connecting');
+  }
+
+  disconnect() {
+    this.ended();
+    this.#library.close();
+  }
+
+  send(message) {
+    return this.#library.send({ ...message, timestamp: new Date().toISOString() });
+  }
+
+  on(name, listener) {
+    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
+  }
+
+  off(name, listener) {
+    this.#listeners.set(name, (this.#listeners.get(name) ?? []).filter((other) => other !== listener));
+  }
+
+  opened() {
+    this.#become('connected');
+    this.#emit('connected', {});
+  }
+
+  received(message) {
+    if (typeof message?.type === 'string') this.#emit(message.type, message.payload);
+  }
+
+  failed(message) {
+    this.#emit('error', { message });
+  }
+
+  closed() {
+    if (this.#status !== 'disconnected') this.#become('reconnecting');
+  }
+
+  /** It dials no more; with `gaveUp` because its attempts are exhausted. */
+  ended({ gaveUp = false } = {}) {
+    this.#become('disconnected');
+    if (gaveUp) this.#emit('max_reconnect_attempts', {});
+  }
+
+  #become(status) {
+    const old = this.#status;
+    if (status === old) return; // each failed dial closes, too
+    this.#status = status;
+    this.#emit('status', status, old);
+  }
+
+  #emit(name, ...payload) {
+    for (const listener of this.#listeners.get(name) ?? []) listener(...payload);
+  }
+}
+
+function json(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // it is no message
+  }
+}
+
+/** `url` with a token in its query. */
+export function withToken(url, token) {
+  if (token == null) return url;
+  const dialled = new URL(url);
+  dialled.searchParams.set('token', token);
+  return dialled.href;
+}
 
 /** Serves one client until the input ends or `exit` is asked for. */
 export function serve(hooks) {

@@ -60,6 +60,17 @@ async fn first_delays_and_lists_are_judged() {
     assert!(!passes(&judged(list, at_once, &[GROWTH]).await));
 }
 
+/// Delays that begin by chance grow from where they began: one that doubles is within the range of all that chance could do.
+#[tokio::test]
+async fn delays_that_begin_by_chance_are_judged() {
+    let design = "[client.design.backoff]\ninitial = [1, 5]\nfactor = 1.3\njitter = \"none\"";
+    let by_1_3 = Behaviour { delay: |attempt, base| grown(attempt, base, 1.3), ..Behaviour::default() };
+    let report = judged(design, by_1_3, &[GROWTH]).await;
+    assert!(passes(&report), "{:?}", findings(&report));
+    let report = judged(design, Behaviour::default(), &[GROWTH]).await;
+    assert!(findings(&report)[0].starts_with("BACKOFF-1: redial "), "{:?}", findings(&report));
+}
+
 /// Unlimited attempts leave out what is about giving up, and say why; a client that gives up all the same is found out.
 #[tokio::test]
 async fn unlimited_attempts_are_judged() {

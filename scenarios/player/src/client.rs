@@ -1,5 +1,6 @@
 //! Plays a scenario about a client.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use protocol::adapter::{Configure, Message, Operation, Options, Outcome};
@@ -44,8 +45,8 @@ pub async fn play<S: ClientStage>(
         Adapter::start(requests, reports, actor, recorder.clone(), statuses)
     };
     let adapters = (1..).zip(stage.take_adapters()).map(start).collect();
-    let (longest, printed) = (script.answer(), String::new());
-    let mut player = Player { setting, stage, gateway, network, adapters, longest, journal, printed };
+    let (longest, printed, done) = (script.answer(), String::new(), BTreeSet::new());
+    let mut player = Player { setting, stage, gateway, network, adapters, longest, journal, printed, done };
     let outcome = match player.run(script, &url).await {
         // A process that died says more than a request that it left unanswered.
         Err(PlayError::Adapter(reason)) => {
@@ -70,6 +71,8 @@ struct Player<'a, S> {
     journal: Journal,
     /// What of the log has been read.
     printed: String,
+    /// Requests that have been done, by name.
+    done: BTreeSet<String>,
 }
 
 /// Whether the steps go on.
@@ -166,9 +169,13 @@ impl<S: ClientStage> Player<'_, S> {
         let answer = self.journal.during(tokio::time::timeout(longest, adapter.ask(operation))).await;
         let silent = || PlayError::Adapter(format!("the adapter did not answer `{op}` within {longest:?}"));
         match answer.map_err(|_| silent())?? {
-            Outcome::Done { value, config, .. } => Ok(Some(config.or(value).unwrap_or_default())),
+            Outcome::Done { value, config, .. } => {
+                self.done.insert(op);
+                Ok(Some(config.or(value).unwrap_or_default()))
+            }
             Outcome::Unsupported { .. } => {
-                Err(PlayError::NotRun(format!("the client does not support `{op}`{special}")))
+                let again = if self.done.contains(&op) { " once more, where it stands" } else { "" };
+                Err(PlayError::NotRun(format!("the client does not support `{op}`{special}{again}")))
             }
             Outcome::Error { error } => {
                 let event = Event::RequestFailed { op, error };

@@ -288,6 +288,11 @@ mod tests {
     fn missing_statuses_leave_the_wire() {
         let no_error = not_run("statuses = { error = false }");
         assert_eq!(ids(&no_error), [""; 0], "nothing is about that one alone");
+        let early: Vec<_> = ["asking", "dialling", "hanging"]
+            .map(|when| format!("client/state/disconnect-while-{when}"))
+            .into();
+        let no_connecting = not_run("statuses = { connecting = false }");
+        assert_eq!(ids(&no_connecting), early, "it has been `disconnected` all the time");
         let none = not_run("statuses = false");
         let left_out = ids(&none);
         for gone in ["client/state/closed-at-once-statuses", "client/queue/during-reconnection"] {

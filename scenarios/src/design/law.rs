@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::backoff::{BackoffDesign, JitterKind, Length, percent};
+use super::backoff::{BackoffDesign, JitterKind, Length, Span, percent};
 
 /// Redials over which the longest delay of a law without a cap is sought.
 const LOOKED_AT: u32 = 10;
@@ -16,12 +16,14 @@ pub struct Law<'a> {
     base: Duration,
     cap: Duration,
     jitter: f64,
+    /// Between what chance has begun the delays that were seen, where it decides once for all of them.
+    begun: Option<(Duration, Duration)>,
 }
 
 impl<'a> Law<'a> {
     /// The delays of a client of this design that is configured with this `reconnect_delay`, `max_reconnect_delay` and `jitter`.
     pub fn new(design: &'a BackoffDesign, base: Duration, cap: Duration, jitter: f64) -> Self {
-        Self { design, base, cap, jitter }
+        Self { design, base, cap, jitter, begun: None }
     }
 
     /// Shortest and longest delay before redial `attempt`, counted from 0.
@@ -58,7 +60,8 @@ impl<'a> Law<'a> {
             Some(_) => (initial, attempt - 1),
             None => (initial, attempt),
         };
-        let (short, long) = span.map_or((self.base, self.base), |span| span.of(self.base));
+        let declared = span.map_or((self.base, self.base), |span| span.of(self.base));
+        let (short, long) = self.begun.unwrap_or(declared);
         let grown = |start: Duration| {
             if start.is_zero() {
                 return start;
@@ -68,6 +71,23 @@ impl<'a> Law<'a> {
             if self.design.cap { grown.min(self.cap) } else { grown.min(FOR_EVER) }
         };
         (grown(short), grown(long))
+    }
+
+    /// The same law for the redials that follow one that came after this pause, give or take the slack: where chance decides once between
+    /// which two delays they begin, that pause says where they did.
+    pub fn after(self, attempt: u32, pause: Duration, slack: Duration) -> Self {
+        let BackoffDesign { delays, first, initial, factor, cap, jitter, .. } = self.design;
+        let is_drawn_once = matches!(initial, Some(Span::Between(_))) && *jitter == JitterKind::None;
+        let power = if first.is_some() { attempt.checked_sub(1) } else { Some(attempt) };
+        let (Some(initial), Some(power), true) = (initial, power, is_drawn_once && delays.is_empty()) else {
+            return self;
+        };
+        let (short, long) = self.begun.unwrap_or_else(|| initial.of(self.base));
+        let begun = |pause: Duration| pause.div_f64(factor.powf(f64::from(power)));
+        let least = begun(pause.saturating_sub(slack)).clamp(short, long);
+        let is_capped = *cap && pause + slack >= self.cap;
+        let most = if is_capped { long } else { begun(pause + slack).clamp(least, long) };
+        Self { begun: Some((least, most)), ..self }
     }
 
     /// The longest delay, jitter aside, among the first redials.
@@ -180,6 +200,28 @@ mod tests {
         assert_eq!(windows("jitter = \"added\"\njitter_size = 0.5")[..2], [(100, 150), (200, 300)]);
         assert_eq!(windows("jitter = \"added\"\njitter_size = \"30ms\"")[..2], [(100, 130), (200, 230)]);
         assert_eq!(windows("jitter_size = 0.1")[0], (90, 110));
+    }
+
+    /// Delays that begin by chance begin once: later ones follow from those that were seen, up to the cap.
+    #[test]
+    fn delays_that_begin_by_chance_grow_from_there() {
+        let ms = Duration::from_millis;
+        let design = design("initial = [1, 5]\nfactor = 1.3\njitter = \"none\"");
+        let law = Law::new(&design, ms(100), ms(1000), 0.2);
+        let seen = law.after(0, ms(200), ms(10));
+        assert_eq!(seen.window(0), (ms(190), ms(210)));
+        assert_eq!(seen.window(1), (ms(247), ms(273)));
+        assert_eq!(
+            seen.after(1, ms(400), ms(10)).window(0),
+            (ms(210), ms(210)),
+            "it has doubled, which is outside"
+        );
+        assert_eq!(law.after(7, ms(1000), ms(10)).window(0).1, ms(500), "the cap hides where they began");
+        let first =
+            Law { design: &self::design("first = \"0s\"\ninitial = [1, 5]\njitter = \"none\""), ..law };
+        assert_eq!(first.after(0, ms(0), ms(10)).window(1), (ms(100), ms(500)));
+        let usual = Law { design: &BackoffDesign::default(), ..law };
+        assert_eq!(usual.after(0, ms(100), ms(1)).window(1), usual.window(1), "nothing is left to chance");
     }
 
     /// A finding names the delay that it is about.

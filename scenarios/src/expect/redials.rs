@@ -120,7 +120,7 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<Option<Margin>, Fi
     let mut narrowest = None;
     for pause in &pauses {
         let earliest = pause.shortest.saturating_sub(times.slack);
-        let expected = pause.expected(times);
+        let expected = pause.expected();
         if let Some(missed) = outside(pause.took, earliest, pause.longest + times.slack) {
             let found = Finding::forbidden(expected.clone(), pause.seen(), [pause.end, pause.dial]);
             worst = Some(worse(worst, found.missed_by(missed)));
@@ -153,7 +153,7 @@ pub(crate) fn too_late(trace: &Trace, waited: Range<Duration>, times: &Times) ->
         late(&Pause { took, ..pending })
     });
     let worst = pauses.iter().max_by_key(|pause| late(pause)).filter(|pause| is_late(pause))?;
-    (came + pending >= times.patience).then(|| format!("{}; {}", worst.expected(times), worst.seen()))
+    (came + pending >= times.patience).then(|| format!("{}; {}", worst.expected(), worst.seen()))
 }
 
 /// The pause before a redial.
@@ -165,16 +165,16 @@ struct Pause {
     /// Where the client dialled.
     dial: usize,
     took: Duration,
-    /// What is declared.
     shortest: Duration,
     longest: Duration,
+    /// What is declared, in words.
+    declared: String,
 }
 
 impl Pause {
-    fn expected(&self, times: &Times) -> String {
+    fn expected(&self) -> String {
         let (shortest, longest) = (milliseconds(self.shortest), milliseconds(self.longest));
-        let declared = times.law().describe(self.attempt);
-        format!("redial {} after {shortest} to {longest}: declared are {declared}", self.attempt)
+        format!("redial {} after {shortest} to {longest}: declared are {}", self.attempt, self.declared)
     }
 
     fn seen(&self) -> String {
@@ -188,7 +188,7 @@ fn ends(event: &Event) -> bool {
 
 /// The pauses that a dial has ended, and the one that none has: `dial` and `took` of that are not known.
 fn pauses(trace: &Trace, times: &Times) -> (Vec<Pause>, Option<Pause>) {
-    let law = times.law();
+    let mut law = times.law();
     let mut attempt = 0;
     let mut opened: Option<Duration> = None;
     let mut pending: Option<Pause> = None;
@@ -205,18 +205,20 @@ fn pauses(trace: &Trace, times: &Times) -> (Vec<Pause>, Option<Pause>) {
                     Reset::Open => true,
                 };
                 if lived.is_some_and(resets) {
-                    attempt = 0;
+                    (attempt, law) = (0, times.law());
                 }
                 let (shortest, longest) = law.window(attempt);
                 let floor = lived.and_then(|_| law.floor()).unwrap_or_default();
                 let (shortest, longest) = (shortest.max(floor), longest.max(floor));
                 let (dial, took) = (index, Duration::ZERO);
-                pending = Some(Pause { attempt, end: index, dial, took, shortest, longest });
+                let declared = law.describe(attempt);
+                pending = Some(Pause { attempt, end: index, dial, took, shortest, longest, declared });
             }
             Event::Dialled { .. } => {
                 let Some(pause) = pending.take() else { continue };
                 let took = observation.at().saturating_sub(trace.observations[pause.end].at());
                 pauses.push(Pause { dial: index, took, ..pause });
+                law = law.after(attempt, took, times.slack);
                 attempt += 1;
             }
             _ => {}

@@ -77,6 +77,7 @@ static NODE: Kit = Kit {
 static PYTHON: Kit = Kit {
     files: &[
         file!("gatecheck_adapter.py", "python/gatecheck_adapter.py"),
+        file!("gatecheck_bare_client.py", "python/gatecheck_bare_client.py"),
         file!("adapter.py", "python/adapter.py"),
         file!("client.py", "python/client.py"),
         file!("requirements.txt", "python/requirements.txt"),

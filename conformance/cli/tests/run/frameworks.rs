@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::gatecheck;
 use crate::node::{compile, copy, with_modules};
-use crate::page::holds_page;
+use crate::page::Page;
 use crate::python::with_packages;
 
 /// What `conformance/examples/nestjs` imports, and compiles with.
@@ -99,5 +99,5 @@ async fn judge(folder: &Path, example: &str, exit_code: i32) -> Result<(), Faile
     let profile = folder.join(example).join("gatecheck.toml").display().to_string();
     let (code, report) = gatecheck(&["gateway", "-c", &profile, "--format", "json"]).await?;
     let own = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(example);
-    holds_page(&own, exit_code, (code, &report))
+    Page::of(&own)?.holds(&report, code, exit_code)
 }

@@ -12,6 +12,7 @@ mod designs;
 mod example;
 mod frameworks;
 mod init;
+mod libraries;
 mod node;
 mod node_client;
 mod page;
@@ -48,6 +49,7 @@ fn main() {
     trials.extend(example::trials(&runtime));
     trials.extend(frameworks::trials(&runtime));
     trials.extend(init::trials(&runtime));
+    trials.extend(libraries::trials(&runtime));
     trials.extend(node_client::trials(&runtime));
     trials.extend(python::trials(&runtime));
     trials.extend(seed::trials(&runtime));

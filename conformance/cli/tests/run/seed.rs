@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::gatecheck;
 use crate::node::{compile, copy, with_modules};
-use crate::page::holds_page;
+use crate::page::Page;
 
 struct Seed {
     subject: &'static str,
@@ -77,5 +77,5 @@ async fn is_found_out(seed: &Seed, folder: &Path) -> Result<(), Failed> {
     }
     let profile = profile.display().to_string();
     let (code, report) = gatecheck(&[seed.subject, "-c", &profile, "--format", "json"]).await?;
-    holds_page(&own, seed.exit_code, (code, &report))
+    Page::of(&own)?.holds(&report, code, seed.exit_code)
 }
