@@ -16,6 +16,7 @@ use self::client::{LogPattern, ReadPattern, ReportPattern};
 pub use self::example::Example;
 use self::message::MessagePattern;
 pub(crate) use self::message::payload;
+use crate::requirement::SubjectKind;
 use crate::trace::{Event, Key, Message, Observation, Side, Trace};
 
 /// A filter over observations: who, on which connection, and what.
@@ -55,6 +56,7 @@ enum What {
     Reports(ReportPattern),
     WantsToken,
     DialsBroker,
+    GatewayCloses,
     Log(LogPattern),
     QueueDepth,
     Topology,
@@ -80,7 +82,7 @@ pub enum PatternError {
     False(&'static str),
 }
 
-const KINDS: [&str; 20] = [
+const KINDS: [&str; 21] = [
     "dials",
     "opens",
     "refused",
@@ -95,6 +97,7 @@ const KINDS: [&str; 20] = [
     "reports",
     "wants_token",
     "dials_broker",
+    "gateway_closes",
     "log",
     "queue_depth",
     "topology",
@@ -166,6 +169,34 @@ impl Pattern {
         names.into_iter().flatten().all(|name| observation.actor.0 == *name)
             && self.connection.is_none_or(|number| observation.connection == Some(number))
             && self.what.matches(&observation.event)
+    }
+
+    /// The event that a listener is called with, where that is what must happen.
+    pub(crate) fn emits(&self) -> Option<&str> {
+        match &self.what {
+            What::Emits(EmitPattern { name, .. }) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The half of a pair that owes it: who must act next, as far as the trace says.
+    pub(crate) fn owed_by(&self, trace: &Trace) -> SubjectKind {
+        let has_come = |event: &Event| match (&self.what, event) {
+            (What::Emits(wanted), Event::Received(frame)) => {
+                frame.message.as_ref().is_some_and(|message| message.name() == wanted.name)
+            }
+            (What::Opens, Event::Refused { .. }) => true,
+            _ => false,
+        };
+        let has_come = trace.observations.iter().any(|seen| has_come(&seen.event));
+        match &self.what {
+            What::Receives(_) | What::Answers(_) | What::DialsBroker | What::GatewayCloses => SubjectKind::Gateway,
+            What::Emits(_) if has_come => SubjectKind::Client,
+            What::Emits(_) => SubjectKind::Gateway,
+            What::Opens if has_come => SubjectKind::Gateway,
+            What::Closes(_) | What::Refused(_) | What::TurnedAway => SubjectKind::Pair,
+            _ => SubjectKind::Client,
+        }
     }
 
     /// What is said where nothing of a trace matches: also what came instead, where that was nearly it.
@@ -299,6 +330,7 @@ impl What {
             | (Self::Topology, Event::Topology { .. })
             | (Self::WantsToken, Event::TokenWanted)
             | (Self::DialsBroker, Event::BrokerDialled)
+            | (Self::GatewayCloses, Event::GatewayClosed)
             | (Self::Ended, Event::Ended { .. }) => true,
             (Self::Refused(wanted), Event::Refused { status, code, .. }) => match wanted {
                 RefusedPattern::Any => true,
@@ -397,6 +429,7 @@ impl fmt::Display for Pattern {
             What::Reports(report) => write!(f, " reports {report}")?,
             What::WantsToken => f.write_str(" asks for a token")?,
             What::DialsBroker => f.write_str(" sees the gateway dial its broker")?,
+            What::GatewayCloses => f.write_str(" is given up by the gateway")?,
             What::Log(log) => write!(f, " has printed {log}")?,
             What::QueueDepth => f.write_str(" has its queue counted")?,
             What::Topology => f.write_str(" has its topology read")?,

@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod gateway;
 mod known_fields;
+mod pair;
 mod settings;
 mod step;
 
@@ -23,10 +24,11 @@ pub use error::ScenarioError;
 /// What the name of a client begins with that comes after the steps, to see whether the gateway still serves; scenarios cannot use it.
 pub const AFTERWARDS: &str = "afterwards";
 pub use gateway::{BrokerState, ClientSpec, Connect, GatewayScript, PingsAnswered};
+pub use pair::{Halves, PairClient, PairScript};
 pub use settings::{Interval, Settings};
 pub use step::{
     BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Inspection,
-    NetworkAct, OddPing, ProbeAct, Publication, Step, Wait,
+    NetworkAct, OddPing, PairAction, ProbeAct, Publication, Step, Wait,
 };
 
 use crate::expect::Expectation;
@@ -66,6 +68,8 @@ pub enum Script {
     Gateway(GatewayScript),
     /// A client is judged: the gateway is scripted.
     Client(ClientScript),
+    /// Both are judged: the broker and the network between them are scripted.
+    Pair(PairScript),
 }
 
 impl Scenario {
@@ -87,6 +91,7 @@ impl Scenario {
         match self.script {
             Script::Gateway(_) => SubjectKind::Gateway,
             Script::Client(_) => SubjectKind::Client,
+            Script::Pair(_) => SubjectKind::Pair,
         }
     }
 
@@ -103,6 +108,9 @@ impl Scenario {
                 script.steps.retain(|step| step::lacks(&step.action, dialect).is_none());
             }
             Script::Client(script) => {
+                script.steps.retain(|step| step::lacks(&step.action, dialect).is_none());
+            }
+            Script::Pair(script) => {
                 script.steps.retain(|step| step::lacks(&step.action, dialect).is_none());
             }
         }
@@ -132,6 +140,7 @@ impl Scenario {
         match &self.script {
             Script::Gateway(script) => Box::new(script.steps.iter().filter_map(|step| step.label.as_ref())),
             Script::Client(script) => Box::new(script.steps.iter().filter_map(|step| step.label.as_ref())),
+            Script::Pair(script) => Box::new(script.steps.iter().filter_map(|step| step.label.as_ref())),
         }
     }
 
@@ -143,6 +152,7 @@ impl Scenario {
         match &self.script {
             Script::Gateway(script) => last(&script.steps),
             Script::Client(script) => last(&script.steps),
+            Script::Pair(script) => last(&script.steps),
         }
     }
 
@@ -151,6 +161,7 @@ impl Scenario {
         match &self.script {
             Script::Gateway(script) => script.steps.iter().map(|step| step.action.to_string()).collect(),
             Script::Client(script) => script.steps.iter().map(|step| step.action.to_string()).collect(),
+            Script::Pair(script) => script.steps.iter().map(|step| step.action.to_string()).collect(),
         }
     }
 
@@ -161,6 +172,7 @@ impl Scenario {
                 script.steps.iter().any(|step| step.action == GatewayAction::Inspect(Inspection::Log))
             }
             Script::Client(script) => script.steps.iter().any(|step| step.action == ClientAction::ReadLog),
+            Script::Pair(_) => false,
         }
     }
 
@@ -169,6 +181,7 @@ impl Scenario {
         match &self.script {
             Script::Gateway(script) => script.deadline(times),
             Script::Client(script) => script.deadline(times),
+            Script::Pair(script) => script.deadline(times),
         }
     }
 }

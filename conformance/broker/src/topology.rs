@@ -7,6 +7,7 @@ mod pattern;
 mod queue;
 
 pub(crate) use arguments::{Overflow, QueueArguments, QueueKind, as_number};
+pub(crate) use pattern::matches;
 pub(crate) use exchange::{ALTERNATE_EXCHANGE, Binding, Destination, Exchange, ExchangeKind};
 pub(crate) use queue::{Entry, Queue, QueueId};
 

@@ -177,6 +177,9 @@ impl Row {
             Event::Refetched { .. } | Event::Read { .. } | Event::Reported { .. } | Event::TokenWanted => {
                 (note, Tone::Note, String::new(), text)
             }
+            Event::Unrouted { .. } => (note, Tone::Trouble, "no queue".to_owned(), text),
+            // The gateway's end of it, which the network may keep from the client.
+            Event::GatewayClosed => (Mark::Note { lane: gateway }, Tone::Connection, "ends its end".to_owned(), String::new()),
             Event::Topology { .. }
             | Event::QueueDepth { .. }
             | Event::Settlements(_)

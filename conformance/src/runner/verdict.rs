@@ -373,6 +373,7 @@ fn cut(
         Event::Closed { by, .. } => match subject {
             SubjectKind::Client => *by == Side::Client,
             SubjectKind::Gateway => *by == Side::Gateway,
+            SubjectKind::Pair => true,
         },
         Event::Refused { status: None, .. } => true,
         _ => false,

@@ -6,7 +6,7 @@ use protocol::Dialect;
 use serde_json::Value;
 
 use super::file;
-use super::{Scenario, Script, step};
+use super::{PairScript, Scenario, Script, step};
 
 /// Placeholders that every scenario has. No scripted client is called so.
 pub(super) const RESERVED: [&str; 4] = ["case", "subscribe", "room_key", "path"];
@@ -36,6 +36,10 @@ impl Scenario {
             let user = |name: &String| (format!("{{{name}}}"), self.user_id(name, bindings));
             words.extend(script.clients.keys().map(user));
         }
+        if let Script::Pair(_) = &self.script {
+            let user = |name: &str| (format!("{{{name}}}"), self.user_id(name, bindings));
+            words.extend(PairScript::USERS.map(user));
+        }
         let rename = |text: &mut String| {
             for (placeholder, word) in &words {
                 if text.contains(placeholder.as_str()) {
@@ -57,6 +61,11 @@ impl Scenario {
                 step::declare(&mut step.action, bindings.dialect.refusal);
             }
         }
+        if let Script::Pair(script) = &mut bound.script {
+            for step in &mut script.steps {
+                step::declare(&mut step.action, bindings.dialect.refusal);
+            }
+        }
         bound.bindings = Some(bindings.clone());
         bound.in_dialect(&bindings.dialect)
     }
@@ -65,7 +74,7 @@ impl Scenario {
     pub fn user_id(&self, client: &str, bindings: &Bindings) -> String {
         let owner = match &self.script {
             Script::Gateway(script) => script.clients.get(client).and_then(|spec| spec.user.as_deref()),
-            Script::Client(_) => None,
+            Script::Client(_) | Script::Pair(_) => None,
         };
         format!("{}-{}", owner.unwrap_or(client), bindings.case)
     }

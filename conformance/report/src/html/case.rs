@@ -142,6 +142,7 @@ impl<'a> Cases<'a> {
                         @for check in checks.iter().take(MAX_FINDINGS) {
                             @match &check.judgement {
                                 Judgement::Failed(finding) => dl.finding {
+                                    @if let Some(half) = finding.half { dt { "about" } dd { (half) } }
                                     dt { "expected" } dd { (visible(&finding.expected)) }
                                     dt { "seen" } dd.(class) { (visible(&finding.seen)) }
                                     @if let Some(missed) = finding.missed_by_us {
