@@ -12,9 +12,9 @@ mod known;
 mod run;
 mod scale;
 mod shard;
-mod understanding;
 #[cfg(test)]
 mod tests;
+mod understanding;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

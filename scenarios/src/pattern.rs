@@ -17,7 +17,7 @@ pub use self::example::Example;
 use self::message::MessagePattern;
 pub(crate) use self::message::payload;
 use crate::requirement::SubjectKind;
-use crate::trace::{Event, Key, Message, Observation, Side, Trace};
+use crate::trace::{Actor, Event, Key, Message, Observation, Side, Trace};
 
 /// A filter over observations: who, on which connection, and what.
 ///
@@ -189,11 +189,17 @@ impl Pattern {
             _ => false,
         };
         let has_come = trace.observations.iter().any(|seen| has_come(&seen.event));
+        let faults = trace.observations.iter().filter(|seen| matches!(seen.event, Event::Fault { .. }));
+        let is_cut_off = faults.last().is_some_and(|fault| fault.actor == Actor::client());
         match &self.what {
-            What::Receives(_) | What::Answers(_) | What::DialsBroker | What::GatewayCloses => SubjectKind::Gateway,
+            What::Receives(_) | What::Answers(_) | What::DialsBroker | What::GatewayCloses => {
+                SubjectKind::Gateway
+            }
             What::Emits(_) if has_come => SubjectKind::Client,
             What::Emits(_) => SubjectKind::Gateway,
             What::Opens if has_come => SubjectKind::Gateway,
+            // Where the network is at fault, the client must notice.
+            What::Closes(_) if is_cut_off => SubjectKind::Client,
             What::Closes(_) | What::Refused(_) | What::TurnedAway => SubjectKind::Pair,
             _ => SubjectKind::Client,
         }

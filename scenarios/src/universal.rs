@@ -61,7 +61,8 @@ fn of_pair(
     let Some(halves) = &script.halves else { return Vec::new() };
     let of_gateway =
         gateway::violations(scenario, &script.of_gateway(), &trace.read_in(&halves.gateway)).into_iter();
-    let of_client = client::violations(&script.of_client(), &trace.read_in(&halves.client), times).into_iter();
+    let of_client =
+        client::violations(&script.of_client(), &trace.read_in(&halves.client), times).into_iter();
     let of_gateway = of_gateway.map(|(id, finding)| (id, finding.of_half(SubjectKind::Gateway)));
     let of_client = of_client.map(|(id, finding)| (id, finding.of_half(SubjectKind::Client)));
     let between = pair::violations(script, trace, times).into_iter();

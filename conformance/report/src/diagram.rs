@@ -179,7 +179,9 @@ impl Row {
             }
             Event::Unrouted { .. } => (note, Tone::Trouble, "no queue".to_owned(), text),
             // The gateway's end of it, which the network may keep from the client.
-            Event::GatewayClosed => (Mark::Note { lane: gateway }, Tone::Connection, "ends its end".to_owned(), String::new()),
+            Event::GatewayClosed => {
+                (Mark::Note { lane: gateway }, Tone::Connection, "ends its end".to_owned(), String::new())
+            }
             Event::Topology { .. }
             | Event::QueueDepth { .. }
             | Event::Settlements(_)

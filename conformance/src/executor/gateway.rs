@@ -102,7 +102,11 @@ pub(super) async fn execute(
 
 /// Why this gateway cannot be judged by a scenario, if so: it is not started by the harness, or cannot be given the
 /// settings that the scenario needs, or its tokens cannot be made so.
-pub(super) fn cannot_be_judged(profile: &GatewayProfile, script: &GatewayScript, issuer: &Issuer) -> Option<String> {
+pub(super) fn cannot_be_judged(
+    profile: &GatewayProfile,
+    script: &GatewayScript,
+    issuer: &Issuer,
+) -> Option<String> {
     if let Some(why) = script.clients.values().find_map(|client| client.token.lacks(issuer)) {
         return Some(why.to_owned());
     }
@@ -233,11 +237,8 @@ impl Stage<'_> {
                 continue;
             }
             let bindings = found.keys.iter().map(|(key, to)| format!("{key} → {to}")).collect();
-            let event = Event::Unrouted {
-                exchange: exchange.clone(),
-                routing_key: routing_key.clone(),
-                bindings,
-            };
+            let event =
+                Event::Unrouted { exchange: exchange.clone(), routing_key: routing_key.clone(), bindings };
             self.recorder.record(Actor::broker(), None, event).await;
             // One of a burst says it of all.
             return;
@@ -364,7 +365,8 @@ impl GatewayStage for Stage<'_> {
     }
 
     async fn start_gateway(&mut self) -> Result<(), StageError> {
-        let Restart { executor, profile, script, authority } = self.restart.as_ref().ok_or_else(unavailable)?;
+        let Restart { executor, profile, script, authority } =
+            self.restart.as_ref().ok_or_else(unavailable)?;
         if self.rig.gateways.is_empty() {
             return Err(unavailable());
         }

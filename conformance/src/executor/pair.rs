@@ -114,10 +114,12 @@ pub(super) async fn execute(
         link.close().await;
     }
     let waits = Watch::waits_since(&rig.watches, began).await;
-    let mut output = subject.0.output().await;
+    // By now the adapter knows that its pipes are closed, and may say so: the gateway's words come first.
+    let words = subject.0.output().await;
     subject.0.kill().await;
     let mut rig = rig;
-    output.extend(rig.kill().await);
+    let mut output = rig.kill().await;
+    output.extend(words);
     rig.take_down().await;
     Ok(Execution { began, scenario, play: played?, waits, output, rig: None })
 }

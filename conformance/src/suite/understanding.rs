@@ -29,9 +29,10 @@ pub(super) fn unless_lacking(first: &[CaseReport], rest: Plan) -> Plan {
     };
     let Some(failed) = first.iter().find(fails) else { return rest };
     let why = format!("the halves do not understand each other: see {} ({UNDERSTANDING})", failed.id);
-    let left_out = rest.cases.iter().map(|case| {
-        CaseReport::without_play(&case.scenario, Verdict::NotRun { why: why.clone() })
-    });
+    let left_out = rest
+        .cases
+        .iter()
+        .map(|case| CaseReport::without_play(&case.scenario, Verdict::NotRun { why: why.clone() }));
     let unplayed = rest.unplayed.into_iter().chain(left_out).collect();
     Plan { cases: Vec::new(), unplayed }
 }

@@ -38,10 +38,14 @@ pub async fn play<S: GatewayStage>(
     journal: Journal,
 ) -> Play {
     let mut player = Player::new(scenario, setting, stage, recorder, journal);
-    player.probes = script.clients.iter().map(|(name, spec)| {
-        let user_id = scenario.user_id(name, &setting.bindings);
-        (name.clone(), ScriptedClient::new(name, user_id, spec.clone(), script.disturbs_probe(name)))
-    }).collect();
+    player.probes = script
+        .clients
+        .iter()
+        .map(|(name, spec)| {
+            let user_id = scenario.user_id(name, &setting.bindings);
+            (name.clone(), ScriptedClient::new(name, user_id, spec.clone(), script.disturbs_probe(name)))
+        })
+        .collect();
     let outcome = player.run(script).await;
     Play { trace: player.journal.finish(), outcome }
 }
@@ -108,7 +112,11 @@ impl<S: GatewayStage> Player<'_, S> {
         Ok(Next::Go)
     }
 
-    pub(super) async fn step(&mut self, number: usize, step: &Step<GatewayAction>) -> Result<Next, PlayError> {
+    pub(super) async fn step(
+        &mut self,
+        number: usize,
+        step: &Step<GatewayAction>,
+    ) -> Result<Next, PlayError> {
         let times = &self.setting.times;
         match &step.action {
             GatewayAction::Wait(wait) => {

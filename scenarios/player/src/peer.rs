@@ -86,7 +86,15 @@ impl Peer {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let masks = fastrand::Rng::with_seed(setup.setting.seed ^ u64::from(setup.connection));
         let stalled = setup.stalled;
-        let end = End { stream, setup, masks, fragments: Fragments::default(), closing: None, stalled, cut_after: None };
+        let end = End {
+            stream,
+            setup,
+            masks,
+            fragments: Fragments::default(),
+            closing: None,
+            stalled,
+            cut_after: None,
+        };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox));
         Self { orders, _task: AbortOnDropHandle::new(task) }
     }

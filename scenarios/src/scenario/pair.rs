@@ -64,7 +64,12 @@ pub struct Halves {
 
 impl Default for PairClient {
     fn default() -> Self {
-        Self { role: Role::Customer, token: TokenSpec::default(), listen: Vec::new(), options: Options::default() }
+        Self {
+            role: Role::Customer,
+            token: TokenSpec::default(),
+            listen: Vec::new(),
+            options: Options::default(),
+        }
     }
 }
 

@@ -49,13 +49,17 @@ impl Views<'_> {
     /// Whether a connection was left alone for so long after an observation.
     fn is_left_alone(&self, index: usize, for_us: u128) -> bool {
         let since = &self.trace.observations[index];
-        let goes_on = self.trace.observations.last().is_some_and(|last| {
-            u128::from(last.at_us.saturating_sub(since.at_us)) >= for_us
-        });
+        let goes_on = self
+            .trace
+            .observations
+            .last()
+            .is_some_and(|last| u128::from(last.at_us.saturating_sub(since.at_us)) >= for_us);
         let ends = |event: &Event| matches!(event, Event::Fault { .. } | Event::Closed { .. });
-        let mut meanwhile = self.trace.iter().skip(index).take_while(|(_, seen)| {
-            u128::from(seen.at_us.saturating_sub(since.at_us)) < for_us
-        });
+        let mut meanwhile = self
+            .trace
+            .iter()
+            .skip(index)
+            .take_while(|(_, seen)| u128::from(seen.at_us.saturating_sub(since.at_us)) < for_us);
         goes_on && !meanwhile.any(|(_, seen)| ends(&seen.event))
     }
 }
@@ -67,11 +71,7 @@ fn message(trace: &Trace, index: usize) -> Option<&Message> {
     }
 }
 
-pub(super) fn violations(
-    script: &PairScript,
-    trace: &Trace,
-    times: &Times,
-) -> Vec<(&'static str, Finding)> {
+pub(super) fn violations(script: &PairScript, trace: &Trace, times: &Times) -> Vec<(&'static str, Finding)> {
     let Some(halves) = &script.halves else { return Vec::new() };
     let (client, gateway) = (trace.read_in(&halves.client), trace.read_in(&halves.gateway));
     let views = Views { trace, client, gateway, script, halves, times };
@@ -94,7 +94,8 @@ pub(crate) fn settle(
     judged: &mut [Judged],
     violations: &mut Vec<Violation>,
 ) {
-    let order = |violation: &&Violation| OF_PAIRS.iter().position(|id| violation.requirement.to_string() == *id);
+    let order =
+        |violation: &&Violation| OF_PAIRS.iter().position(|id| violation.requirement.to_string() == *id);
     let causes = violations.iter().filter(|violation| order(violation).is_some());
     if let Some(cause) = causes.min_by_key(order).cloned() {
         for judged in judged.iter_mut() {
@@ -111,10 +112,13 @@ pub(crate) fn settle(
     }
     for judged in judged {
         if let Judgement::Failed(finding) = &mut judged.judgement {
+            let is_understanding = judged.requirement.to_string() == UNDERSTANDING;
             if finding.half.is_none() {
-                finding.half = Some(owed_by(script, trace));
+                // Which of two that do not understand each other is wrong, nobody can tell.
+                finding.half =
+                    Some(if is_understanding { SubjectKind::Pair } else { owed_by(script, trace) });
             }
-            if judged.requirement.to_string() == UNDERSTANDING && finding.property == Property::Liveness {
+            if is_understanding && finding.property == Property::Liveness {
                 requests::name_the_last(trace, finding);
             }
         }
@@ -142,3 +146,6 @@ fn owed_by(script: &PairScript, trace: &Trace) -> SubjectKind {
         _ => SubjectKind::Pair,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,7 +105,7 @@ async fn is_found_out(seed: &Seed, folder: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-async fn compile(folder: &Path, compiler: &Path) -> Result<(), Failed> {
+pub(crate) async fn compile(folder: &Path, compiler: &Path) -> Result<(), Failed> {
     let done =
         Command::new(compiler).current_dir(folder).output().await.map_err(|error| error.to_string())?;
     if done.status.success() {

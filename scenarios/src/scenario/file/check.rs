@@ -16,7 +16,8 @@ use crate::requirement::{Catalogue, Level, RequirementId, SubjectKind};
 use crate::scenario::AFTERWARDS;
 use crate::scenario::step::Waits;
 use crate::scenario::{
-    ClientScript, ClientSetup, ClientSpec, GatewayScript, OnDials, PairScript, Scenario, ScenarioId, Script, UrlSource,
+    ClientScript, ClientSetup, ClientSpec, GatewayScript, OnDials, PairScript, Scenario, ScenarioId, Script,
+    UrlSource,
 };
 
 /// Most gateways of one scenario.
@@ -163,7 +164,8 @@ impl<'a> Checker<'a> {
         };
         for (number, label) in labels {
             let (id, span) = (label.requirement(), self.step_span(number));
-            let rests_on_a_half = scenario.subject() == SubjectKind::Pair && matches!(label, Label::Requires(_));
+            let rests_on_a_half =
+                scenario.subject() == SubjectKind::Pair && matches!(label, Label::Requires(_));
             if !rests_on_a_half {
                 self.of_subject(id, scenario.subject(), span.clone())?;
             }

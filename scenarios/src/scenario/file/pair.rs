@@ -273,8 +273,7 @@ impl Checker<'_> {
                 return Err(self.error(span, "the one client here is called `client`"));
             }
         }
-        let script =
-            PairScript { settings: raw.settings, client: raw.client, steps, halves: None };
+        let script = PairScript { settings: raw.settings, client: raw.client, steps, halves: None };
         self.sound(Scenario {
             id,
             title: raw.title,

@@ -90,7 +90,11 @@ impl fmt::Display for PairAction {
             Self::Quiet(time) => write!(f, "let {time} pass"),
             Self::Client(act) => write!(f, "client: {act}"),
             Self::SetToken(_) => f.write_str("client: take a new token"),
-            Self::Network(act) => write!(f, "the network between client and gateway {}", act.between("to the gateway", "to the client")),
+            Self::Network(act) => write!(
+                f,
+                "the network between client and gateway {}",
+                act.between("to the gateway", "to the client")
+            ),
             Self::Start => f.write_str("start the gateway again"),
             Self::Publish { .. } | Self::Broker(_) | Self::Kill => match self.of_gateway() {
                 Some(action) => action.fmt(f),

@@ -13,7 +13,8 @@ use crate::trace::{Actor, Event, Message};
 /// PAIR-3: nothing that is published finds no queue while broker and gateway are up.
 pub(super) fn are_routed(views: &Views<'_>) -> Option<Finding> {
     let is_elsewhere = |actor: &Actor| *actor == Actor::client();
-    let disturbs = |event: &Event, actor: &Actor| matches!(event, Event::Fault { .. }) && !is_elsewhere(actor);
+    let disturbs =
+        |event: &Event, actor: &Actor| matches!(event, Event::Fault { .. }) && !is_elsewhere(actor);
     let mut sound = views.trace.iter().take_while(|(_, seen)| !disturbs(&seen.event, &seen.actor));
     sound.find_map(|(index, seen)| {
         matches!(seen.event, Event::Unrouted { .. }).then(|| {
@@ -45,14 +46,19 @@ fn are_read(views: &Views<'_>) -> Option<Finding> {
 fn are_listened_to(views: &Views<'_>) -> Option<Finding> {
     let wanted = wanted(views)?;
     let listens = listens(views);
-    let published = views.trace.iter().rev().find(|(_, seen)| matches!(seen.event, Event::Published { .. }))?.0;
+    let published =
+        views.trace.iter().rev().find(|(_, seen)| matches!(seen.event, Event::Published { .. }))?.0;
     views.trace.iter().skip(published).find_map(|(index, seen)| {
         let Event::Received(_) = &seen.event else { return None };
         let name = event(views.to_client(index)?)?;
         if !listens.contains(name) {
             let there: Vec<_> = listens.iter().map(|name| format!("`{name}`")).collect();
             let seen = format!("`{name}` has no listener; the client listens to {}", there.join(", "));
-            return Some(Finding::forbidden("events come under names that the client listens to", seen, [index]));
+            return Some(Finding::forbidden(
+                "events come under names that the client listens to",
+                seen,
+                [index],
+            ));
         }
         let emits = |event: &Event| matches!(event, Event::Emitted { name: emitted, .. } if emitted == name);
         let is_emitted = views.trace.iter().skip(index).any(|(_, seen)| emits(&seen.event));

@@ -25,7 +25,8 @@ fn times_fit(views: &Views<'_>) -> Option<Finding> {
     let waits = views.halves.client_timing.pong_timeout;
     let opened = views.trace.iter().find(|(_, seen)| seen.event == Event::Opened)?.0;
     (waits > patience).then(|| {
-        let expected = format!("a client that waits for a pong no longer than its gateway has patience, {patience:?}");
+        let expected =
+            format!("a client that waits for a pong no longer than its gateway has patience, {patience:?}");
         Finding::forbidden(expected, format!("its `pong_timeout` is {waits:?}"), [opened])
     })
 }
@@ -33,7 +34,9 @@ fn times_fit(views: &Views<'_>) -> Option<Finding> {
 fn pings_are_answered(views: &Views<'_>) -> Option<Finding> {
     views.trace.iter().find_map(|(index, seen)| {
         let (who, whom, waits) = match &seen.event {
-            Event::Sent(_) => (SubjectKind::Client, SubjectKind::Gateway, views.halves.client_timing.pong_timeout),
+            Event::Sent(_) => {
+                (SubjectKind::Client, SubjectKind::Gateway, views.halves.client_timing.pong_timeout)
+            }
             Event::Received(_) => {
                 (SubjectKind::Gateway, SubjectKind::Client, views.halves.gateway_timing.pong_timeout)
             }

@@ -38,7 +38,8 @@ fn is_refusal(views: &Views<'_>, index: usize, declared: Refusal) -> bool {
             matches!(status, 401 | 403) || declared == Refusal::Http(*status)
         }
         Event::Closed { code: Some(code), by: Side::Gateway } => {
-            let speaks = |event: &Event| matches!(event, Event::Received(frame) if frame.kind == FrameKind::Text);
+            let speaks =
+                |event: &Event| matches!(event, Event::Received(frame) if frame.kind == FrameKind::Text);
             let before = views.trace.iter().take(index);
             let mut own = before.filter(|(_, other)| other.connection == seen.connection);
             declared == Refusal::Close(*code) && !own.any(|(_, other)| speaks(&other.event))

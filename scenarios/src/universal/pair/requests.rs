@@ -37,7 +37,8 @@ fn welcome_is_read(views: &Views<'_>) -> Option<Finding> {
     views.halves.client.welcome_type()?;
     views.trace.iter().find_map(|(index, seen)| {
         let Event::Received(frame) = &seen.event else { return None };
-        let is_welcome = |message: Option<&Message>| message.is_some_and(|message| message.is_called("welcome"));
+        let is_welcome =
+            |message: Option<&Message>| message.is_some_and(|message| message.is_called("welcome"));
         if !is_welcome(views.to_gateway(index)) || is_welcome(views.to_client(index)) {
             return None;
         }
@@ -81,9 +82,14 @@ fn mismatch(views: &Views<'_>, request: usize, answer: usize) -> Option<Finding>
     let wanted = views.to_client(request).and_then(target);
     let named = views.to_client(answer).and_then(target);
     (named != wanted).then(|| {
-        let named = named.map_or("names nothing that the client can read".to_owned(), |name| format!("names `{name}`"));
+        let named = named
+            .map_or("names nothing that the client can read".to_owned(), |name| format!("names `{name}`"));
         let seen = format!("{asked} is answered by {answered}, which {named}");
-        Finding::forbidden("an acknowledgement by which the client knows its request", seen, [request, answer])
+        Finding::forbidden(
+            "an acknowledgement by which the client knows its request",
+            seen,
+            [request, answer],
+        )
     })
 }
 

@@ -24,7 +24,8 @@ pub(super) fn are_new(views: &Views<'_>) -> Option<Finding> {
                 let Some((_, token)) = token else { continue };
                 if let Some((first, _)) = replaced.iter().find(|(_, old)| old == token) {
                     let expected = "a dial with the token that the client was given last";
-                    let finding = Finding::forbidden(expected, "a dial with one that was replaced", [*first, index]);
+                    let finding =
+                        Finding::forbidden(expected, "a dial with one that was replaced", [*first, index]);
                     return Some(finding.of_half(SubjectKind::Client));
                 }
                 dialled.push((index, token.as_str()));
