@@ -7,19 +7,19 @@
 //!
 //! The client's offer of extensions is not passed on: compressed frames could not be read.
 
+mod watched;
+
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::{CloseCode, Dialect};
-use tokio::io::{
-    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf, split,
-};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, split};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 use tungstenite::protocol::frame::coding::{Control, OpCode};
 
+use self::watched::Watched;
 use super::fragments::Fragments;
 use super::journal::Recorder;
 use super::pair::Dial;
@@ -158,49 +158,38 @@ impl Connection {
         });
     }
 
-    /// Carries frames both ways until either end is over.
+    /// Carries frames both ways until the gateway's end is over, for the client as the network lets it be.
     async fn carry<S>(self, near: S, far: DuplexStream, [from_client, from_gateway]: [Vec<u8>; 2])
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let (mut near_read, mut near_write) = split(near);
         let (mut far_read, mut far_write) = split(far);
-        let mut log = Log { connection: self, closed: false, spoken: false };
-        let mut sent = Direction::new(Side::Client);
+        let log = Log { connection: self, closed: AtomicBool::new(false), spoken: AtomicBool::new(false) };
         let mut received = Direction::new(Side::Gateway);
         // What came with the gateway's answer has been passed on already.
         log.took(&mut received, &from_gateway).await;
-        log.took(&mut sent, &from_client).await;
-        let early = far_write.write_all(&from_client).await;
-        let mut ends = early.is_err();
-        let (mut up, mut down) = (vec![0; CHUNK_BYTES], vec![0; CHUNK_BYTES]);
-        let mut is_half = false;
-        while !ends {
-            tokio::select! {
-                biased;
-                read = far_read.read(&mut down) => {
-                    ends = !log.pass(&mut received, read, &down, &mut near_write).await;
-                }
-                read = near_read.read(&mut up), if !is_half => {
-                    if !log.pass(&mut sent, read, &up, &mut far_write).await {
-                        // The gateway sees the end when the network lets it; what it says until then goes nowhere.
-                        is_half = true;
-                        let _ = far_write.shutdown().await;
-                    }
-                }
+        let up = async {
+            let mut sent = Direction::new(Side::Client);
+            log.took(&mut sent, &from_client).await;
+            if far_write.write_all(&from_client).await.is_ok() {
+                log.pass(sent, &mut near_read, &mut far_write).await;
             }
+            // The gateway sees the end when the network lets it; what it says until then goes nowhere.
+            let _ = far_write.shutdown().await;
+            std::future::pending::<()>().await;
+        };
+        // A direction that is held up holds up the other one no more than a network would.
+        tokio::select! {
+            () = log.pass(received, &mut far_read, &mut near_write) => {}
+            () = up => {}
         }
         let _ = near_write.shutdown().await;
-        drop(rejoined(near_read, near_write));
     }
 
     async fn note(&self, event: Event) {
         self.setup.recorder.record(Actor::client(), Some(self.number), event).await;
     }
-}
-
-fn rejoined<S: AsyncRead + AsyncWrite + Unpin>(read: ReadHalf<S>, write: WriteHalf<S>) -> S {
-    read.unsplit(write)
 }
 
 /// Bytes of one direction on their way to being messages.
@@ -222,34 +211,34 @@ impl Direction {
 struct Log {
     connection: Connection,
     /// Whether its end has been noted.
-    closed: bool,
+    closed: AtomicBool,
     /// Whether the gateway has said anything.
-    spoken: bool,
+    spoken: AtomicBool,
 }
 
 impl Log {
-    /// Passes on what was read, and notes it; false where nothing more comes.
+    /// Passes on what one end says, and notes it, until it says no more.
     async fn pass(
-        &mut self,
-        direction: &mut Direction,
-        read: io::Result<usize>,
-        buffer: &[u8],
+        &self,
+        mut direction: Direction,
+        from: &mut (impl AsyncRead + Unpin),
         to: &mut (impl AsyncWrite + Unpin),
-    ) -> bool {
-        let count = read.unwrap_or(0);
-        // Noted before it is passed on, so that no answer can stand before what it answers.
-        self.took(direction, &buffer[..count]).await;
-        if count == 0 {
-            self.over(None, direction.from).await;
-            return false;
+    ) {
+        let mut buffer = vec![0; CHUNK_BYTES];
+        loop {
+            let count = from.read(&mut buffer).await.unwrap_or(0);
+            if count == 0 {
+                return self.over(None, direction.from).await;
+            }
+            // Noted before it is passed on, so that no answer can stand before what it answers.
+            self.took(&mut direction, &buffer[..count]).await;
+            // That one end takes no more is seen when it ends.
+            let _ = to.write_all(&buffer[..count]).await;
+            let _ = to.flush().await;
         }
-        // That one end takes no more is seen when it ends.
-        let _ = to.write_all(&buffer[..count]).await;
-        let _ = to.flush().await;
-        true
     }
 
-    async fn took(&mut self, direction: &mut Direction, bytes: &[u8]) {
+    async fn took(&self, direction: &mut Direction, bytes: &[u8]) {
         if direction.is_lost {
             return;
         }
@@ -267,7 +256,7 @@ impl Log {
         }
     }
 
-    async fn frame(&mut self, direction: &mut Direction, frame: RawFrame) {
+    async fn frame(&self, direction: &mut Direction, frame: RawFrame) {
         let from_gateway = direction.from == Side::Gateway;
         let masked = direction.reader.was_masked();
         if from_gateway {
@@ -281,7 +270,7 @@ impl Log {
         // Each frame means what its sender means by it.
         let dialect = if from_gateway { &setup.gateway } else { &setup.client };
         let seen = Frame::of(&frame, dialect, from_gateway);
-        self.spoken |= from_gateway && seen.kind == FrameKind::Text;
+        self.spoken.fetch_or(from_gateway && seen.kind == FrameKind::Text, Ordering::Relaxed);
         let event = if from_gateway { Event::Received(seen) } else { Event::Sent(seen) };
         self.connection.note(event).await;
         if frame.opcode == OpCode::Control(Control::Close) {
@@ -291,12 +280,12 @@ impl Log {
     }
 
     /// The connection is over for the half that says so first.
-    async fn over(&mut self, code: Option<CloseCode>, by: Side) {
-        if std::mem::replace(&mut self.closed, true) {
+    async fn over(&self, code: Option<CloseCode>, by: Side) {
+        if self.closed.swap(true, Ordering::Relaxed) {
             return;
         }
         self.connection.note(Event::Closed { code, by }).await;
-        if by == Side::Gateway && code.is_some() && !self.spoken {
+        if by == Side::Gateway && code.is_some() && !self.spoken.load(Ordering::Relaxed) {
             // A refusal that some dialects word as an upgrade followed by a close.
             let reason = "closed before any message".to_owned();
             self.connection.note(Event::Refused { status: None, code, reason }).await;
@@ -304,48 +293,5 @@ impl Log {
     }
 }
 
-/// A stream that says when its other end is over.
-struct Watched<S> {
-    stream: S,
-    /// Told once.
-    ends: Option<oneshot::Sender<()>>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let is_over = match &read {
-            Poll::Ready(Ok(())) => buffer.filled().len() == before,
-            Poll::Ready(Err(_)) => true,
-            Poll::Pending => false,
-        };
-        if is_over && let Some(ends) = self.ends.take() {
-            // A recorder that is gone needs no end.
-            let _ = ends.send(());
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
+#[cfg(test)]
+mod tests;
