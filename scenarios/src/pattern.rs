@@ -171,10 +171,11 @@ impl Pattern {
             && self.what.matches(&observation.event)
     }
 
-    /// The event that a listener is called with, where that is what must happen.
-    pub(crate) fn emits(&self) -> Option<&str> {
+    /// The event that must come to the client, or to a listener of it, where that is what must happen.
+    pub(crate) fn event(&self) -> Option<&str> {
         match &self.what {
             What::Emits(EmitPattern { name, .. }) => Some(name),
+            What::Receives(message) if !message.is_of_dialect() => message.name.as_deref(),
             _ => None,
         }
     }
@@ -189,8 +190,9 @@ impl Pattern {
             _ => false,
         };
         let has_come = trace.observations.iter().any(|seen| has_come(&seen.event));
-        let faults = trace.observations.iter().filter(|seen| matches!(seen.event, Event::Fault { .. }));
-        let is_cut_off = faults.last().is_some_and(|fault| fault.actor == Actor::client());
+        let mut faults =
+            trace.observations.iter().rev().filter(|seen| matches!(seen.event, Event::Fault { .. }));
+        let is_cut_off = faults.next().is_some_and(|fault| fault.actor == Actor::client());
         match &self.what {
             What::Receives(_) | What::Answers(_) | What::DialsBroker | What::GatewayCloses => {
                 SubjectKind::Gateway

@@ -69,7 +69,7 @@ pub enum Script {
     /// A client is judged: the gateway is scripted.
     Client(ClientScript),
     /// Both are judged: the broker and the network between them are scripted.
-    Pair(PairScript),
+    Pair(Box<PairScript>),
 }
 
 impl Scenario {

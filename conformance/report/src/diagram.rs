@@ -98,6 +98,16 @@ impl Diagram {
     }
 }
 
+impl Diagram {
+    /// The same with a lifeline for the broker, though nothing happened there.
+    pub(super) fn with_broker(mut self) -> Self {
+        if self.lanes.len() == self.gateway + 1 {
+            self.lanes.push(Actor::broker().0);
+        }
+        self
+    }
+}
+
 /// The actors' positions.
 struct Places {
     lanes: Vec<String>,

@@ -108,16 +108,15 @@ pub(super) async fn execute(
     stage.has_clients.store(true, Ordering::Relaxed);
     let playing = play_pair(&scenario, (&script, &halves), &setting, &mut stage, ends, &recorder, journal);
     let played = executor.in_time(&scenario, &refusals, playing).await;
-    let Stage { rig, link, watches, .. } = stage;
+    // From here on the adapter knows that its pipes are closed, and may say so.
+    let words = subject.0.output().await;
+    let Stage { mut rig, link, watches, .. } = stage;
     drop(watches);
     if let Some(link) = link {
         link.close().await;
     }
     let waits = Watch::waits_since(&rig.watches, began).await;
-    // By now the adapter knows that its pipes are closed, and may say so: the gateway's words come first.
-    let words = subject.0.output().await;
     subject.0.kill().await;
-    let mut rig = rig;
     let mut output = rig.kill().await;
     output.extend(words);
     rig.take_down().await;
@@ -147,7 +146,7 @@ fn described(
     };
     script.halves = Some(halves.clone());
     listen_as(partner, script, unbound);
-    let script = script.clone();
+    let script = (**script).clone();
     Ok((scenario, script, halves))
 }
 

@@ -110,7 +110,7 @@ impl<S: GatewayStage> Player<'_, S> {
         let configure = Configure {
             url: Some(url),
             token: self.token(&self.script.client.token),
-            options: self.script.client.options.clone().or(usual),
+            options: self.script.client.options.or(usual),
             dialect: self.halves.client.clone(),
         };
         let journal = &mut self.backstage.journal;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
-use scenarios::{Catalogue, Judgement, RequirementId, ScenarioId};
+use scenarios::{Catalogue, Judgement, RequirementId, ScenarioId, SubjectKind};
 
 use super::drawing::drawing;
 use super::prose;
@@ -177,6 +177,8 @@ impl<'a> Cases<'a> {
         let hits: BTreeSet<usize> =
             case.findings().flat_map(|(_, finding)| finding.at.iter().copied()).collect();
         let diagram = Diagram::new(&case.trace, &hits, max_rows);
+        let is_pair = case.subject == SubjectKind::Pair;
+        let diagram = if is_pair { diagram.with_broker() } else { diagram };
         html! {
             figure {
                 div.scroll { (drawing(&diagram, case.subject)) }

@@ -280,7 +280,7 @@ impl Checker<'_> {
             about: raw.about,
             // Two programs and the network between them are what a simulation has not.
             simulated: false,
-            script: Script::Pair(script),
+            script: Script::Pair(Box::new(script)),
             expectations: raw.expect,
             bindings: None,
         })

@@ -70,15 +70,15 @@ fn are_listened_to(views: &Views<'_>) -> Option<Finding> {
     })
 }
 
-/// The event that a step waited for a listener's call with, in vain.
+/// The event that a step waited for in vain.
 fn wanted<'a>(views: &'a Views<'_>) -> Option<&'a str> {
     let step = views.trace.observations.iter().find_map(|seen| match &seen.event {
         Event::InVain { step, .. } => step.checked_sub(1),
         _ => None,
     })?;
     match &views.script.steps.get(step)?.action {
-        PairAction::Wait(wait) => wait.pattern.emits(),
-        PairAction::Publish { until, .. } => until.iter().find_map(crate::Pattern::emits),
+        PairAction::Wait(wait) => wait.pattern.event(),
+        PairAction::Publish { until, .. } => until.iter().find_map(crate::Pattern::event),
         _ => None,
     }
 }

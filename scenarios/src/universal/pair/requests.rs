@@ -125,10 +125,10 @@ fn body(trace: &Trace, index: usize) -> &str {
 
 /// What a request or its acknowledgement names.
 fn target(message: &Message) -> Option<&str> {
-    let target = match message {
-        Message::Client(ClientMessage::Subscribe(target) | ClientMessage::Unsubscribe(target))
-        | Message::Server(ServerMessage::Subscribed(target) | ServerMessage::Unsubscribed(target)) => target,
-        _ => return None,
+    let (Message::Client(ClientMessage::Subscribe(target) | ClientMessage::Unsubscribe(target))
+    | Message::Server(ServerMessage::Subscribed(target) | ServerMessage::Unsubscribed(target))) = message
+    else {
+        return None;
     };
     // Which of the two it is called depends on the dialect's keys.
     Some(match target {
