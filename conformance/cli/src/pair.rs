@@ -50,6 +50,12 @@ pub(super) fn run(args: &PairArgs) -> Result<Exit, Failure> {
         (None, Some(gateway), Some(client)) => (read(gateway)?, Some(read(client)?)),
         _ => (Profile { dialect: args.dialect.clone(), ..Profile::reference() }, None),
     };
+    let partner = client.as_ref().unwrap_or(&profile);
+    let lacking = [("gateway", profile.gateway.is_none()), ("client", partner.client.is_none())];
+    if let Some((half, _)) = lacking.into_iter().find(|(_, lacks)| *lacks) {
+        let help = "`-c FILE` names a profile that has `[gateway]` and `[client]`; `--gateway FILE` and `--client FILE` name two";
+        return Err(Failure::usage(miette!(help = help, "the {half}'s profile has no [{half}]")));
+    }
     let beside = args.config.as_ref().map(|_| profile.folder.clone());
     let suite = Suite::new(profile).pair(client);
     judge_suite(suite, &[SubjectKind::Pair], &args.common, &args.broker.broker, beside.as_deref())

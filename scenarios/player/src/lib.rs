@@ -5,6 +5,7 @@
 //!             │                                                              │
 //!  gateway case: Probe × n ══ Stage::dial ══► gateway under test ◄── broker  │
 //!  client case:  adapter lines ──► client under test ══► ScriptedGateway     │
+//!  pair case:    adapter lines ──► client ══► Tap ══► gateway ◄── broker     │
 //!             │                                                              │
 //!             └── Recorder ──► Journal ──► Trace ◄───────────────────────────┘
 //! ```

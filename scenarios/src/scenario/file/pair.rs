@@ -293,3 +293,6 @@ impl Checker<'_> {
         self.is_of_client(pattern, &span)
     }
 }
+
+#[cfg(test)]
+mod tests;
