@@ -3,6 +3,7 @@
 mod client;
 mod gateway;
 mod instance;
+mod pair;
 mod public_key;
 
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Everything that the cases of a run have in common.
 pub struct Executor {
     profile: Profile,
+    /// The client's profile, where a pair is judged by two.
+    partner: Option<Profile>,
     broker: BrokerChoice,
     program: PathBuf,
     seed: u64,
@@ -136,6 +139,7 @@ impl Executor {
         let run = format!("{:x}-{:x}", std::process::id(), unix_ms() & 0xff_ffff);
         Self {
             profile,
+            partner: None,
             broker,
             program,
             seed,
@@ -164,6 +168,17 @@ impl Executor {
         &self.profile
     }
 
+    /// The same, with a client that another profile describes: its gateway is the pair's.
+    #[must_use]
+    pub fn with_partner(self, partner: Option<Profile>) -> Self {
+        Self { partner, ..self }
+    }
+
+    /// The profile that describes the client of a pair.
+    pub fn partner(&self) -> &Profile {
+        self.partner.as_ref().unwrap_or(&self.profile)
+    }
+
     /// How long the first gateway took to get ready, where one was started.
     pub fn first_start(&self) -> Option<Duration> {
         self.first_start.get().copied()
@@ -176,7 +191,17 @@ impl Executor {
 
     /// What the symbolic times mean.
     pub fn times(&self) -> Times {
-        times_of(&self.profile)
+        match &self.partner {
+            None => times_of(&self.profile),
+            // What a pair's steps wait for is the client's affair, and the rarer of two heartbeats.
+            Some(partner) => {
+                let mut times = times_of(partner);
+                let timing = &self.profile.timing;
+                times.timing.ping_interval = times.timing.ping_interval.max(timing.ping_interval);
+                times.timing.pong_timeout = times.timing.pong_timeout.max(timing.pong_timeout);
+                times
+            }
+        }
     }
 
     /// Whether a case may run beside others: not where it would be noticed on a gateway or in a queue that they share, and not
@@ -192,6 +217,11 @@ impl Executor {
                 }
             },
             (Script::Gateway(_), None) => true,
+            (Script::Pair(_), gateway) => {
+                let is_attached = gateway.as_ref().is_some_and(GatewayProfile::is_attached);
+                let own_queue = gateway.as_ref().is_some_and(|gateway| self.gives_names(gateway));
+                !is_attached && (self.broker == BrokerChoice::Embedded || own_queue)
+            }
         }
     }
 
@@ -242,7 +272,7 @@ impl Executor {
                     Script::Gateway(script) => beyond
                         .or_else(|| self.profile.token.lacks(unbound))
                         .or_else(|| self.profile.events.lacks(script)),
-                    Script::Client(_) => None,
+                    Script::Client(_) | Script::Pair(_) => None,
                 };
                 gateway::execute(self, gateway, (scenario, script), bindings, isolation, lacks).await
             }
@@ -250,6 +280,13 @@ impl Executor {
                 let client = self.profile.client.as_ref();
                 let client = client.ok_or(ExecutionError::NoSubject(SubjectKind::Client))?;
                 client::execute(self, client, (scenario, script), bindings).await
+            }
+            Script::Pair(_) => {
+                let gateway = self.profile.gateway.as_ref();
+                let gateway = gateway.ok_or(ExecutionError::NoSubject(SubjectKind::Gateway))?;
+                let client = self.partner().client.as_ref();
+                let client = client.ok_or(ExecutionError::NoSubject(SubjectKind::Client))?;
+                pair::execute(self, (gateway, client), unbound, bindings).await
             }
         }
     }

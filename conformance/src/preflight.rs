@@ -49,6 +49,8 @@ pub async fn check(executor: &Executor, subject: SubjectKind) -> Result<(), Setu
     match subject {
         SubjectKind::Gateway => gateway(executor).await,
         SubjectKind::Client => client(executor).await,
+        // Whether its halves understand each other is what is judged first.
+        SubjectKind::Pair => Ok(()),
     }
 }
 
@@ -145,7 +147,7 @@ struct Look {
 async fn play(executor: &Executor, subject: SubjectKind) -> Result<Look, SetupError> {
     let text = match subject {
         SubjectKind::Gateway => include_str!("preflight/gateway.toml"),
-        SubjectKind::Client => include_str!("preflight/client.toml"),
+        SubjectKind::Client | SubjectKind::Pair => include_str!("preflight/client.toml"),
     };
     let id = ScenarioId(format!("preflight/{subject}"));
     let mut scenario = Scenario::parse(id, text).expect("the look's own scenario is sound: a test reads it");
@@ -266,7 +268,7 @@ fn is_in_process(profile: &Profile, subject: SubjectKind) -> bool {
             let access = profile.gateway.as_ref().map(|gateway| &gateway.access);
             matches!(access, Some(GatewayAccess::InProcess { .. }))
         }
-        SubjectKind::Client => {
+        SubjectKind::Client | SubjectKind::Pair => {
             let access = profile.client.as_ref().map(|client| &client.access);
             matches!(access, Some(ClientAccess::InProcess(_)))
         }

@@ -14,6 +14,7 @@ mod scale;
 mod shard;
 #[cfg(test)]
 mod tests;
+mod understanding;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,6 +44,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Suite {
     profile: Profile,
+    /// The client's profile, where a pair is judged by two.
+    partner: Option<Profile>,
     subjects: Vec<SubjectKind>,
     library: Library,
     filters: Vec<String>,
@@ -86,6 +89,7 @@ impl Suite {
             subjects: has.into_iter().filter(|(_, is_there)| *is_there).map(|(subject, _)| subject).collect(),
             known: KnownFailures::Beside(profile.folder.clone()),
             profile,
+            partner: None,
             library,
             filters: Vec::new(),
             has_own_scenarios: false,
@@ -152,6 +156,13 @@ impl Suite {
     #[must_use]
     pub fn subjects(self, subjects: &[SubjectKind]) -> Self {
         Self { subjects: subjects.to_vec(), ..self }
+    }
+
+    /// Judges a client and its gateway against each other, by the scenarios about pairs. The gateway is the profile's; the client is
+    /// that of `client`, where it has a profile of its own, and the same profile's otherwise.
+    #[must_use]
+    pub fn pair(self, client: Option<Profile>) -> Self {
+        Self { partner: client, subjects: vec![SubjectKind::Pair], ..self }
     }
 
     /// Runs the cases that a pattern such as `client/backoff/**`, or a requirement such as `AUTH-2`, selects; with several, those
@@ -288,17 +299,21 @@ impl Suite {
         if self.subjects.is_empty() {
             return Err(SuiteError::NothingDescribed);
         }
+        let partner = self.partner.as_ref().unwrap_or(profile);
         let lacks = |subject: &SubjectKind| match subject {
-            SubjectKind::Gateway => profile.gateway.is_none(),
-            SubjectKind::Client => profile.client.is_none(),
+            SubjectKind::Gateway => profile.gateway.is_none().then_some(SubjectKind::Gateway),
+            SubjectKind::Client => profile.client.is_none().then_some(SubjectKind::Client),
+            SubjectKind::Pair if profile.gateway.is_none() => Some(SubjectKind::Gateway),
+            SubjectKind::Pair => partner.client.is_none().then_some(SubjectKind::Client),
         };
-        if let Some(subject) = self.subjects.iter().find(|subject| lacks(subject)) {
-            return Err(SuiteError::NoSubject(*subject));
+        if let Some(lacking) = self.subjects.iter().find_map(lacks) {
+            return Err(SuiteError::NoSubject(lacking));
         }
         let chosen = self.library.select(&self.filters)?;
         let chosen: Vec<&Scenario> =
             chosen.into_iter().filter(|scenario| self.subjects.contains(&scenario.subject())).collect();
-        let mut plan = Plan::new(chosen, self.level, &profile.without, &profile.dialect, &times_of(profile));
+        let without = profile.without.union(&partner.without).cloned().collect();
+        let mut plan = Plan::new(chosen, self.level, &without, &profile.dialect, &times_of(partner));
         if plan.is_empty() {
             return Err(SuiteError::NothingSelected);
         }

@@ -27,7 +27,7 @@ use self::sequence::Sequence;
 use self::spread::Spread;
 use crate::design::Statuses;
 use crate::pattern::Pattern;
-use crate::requirement::RequirementId;
+use crate::requirement::{RequirementId, SubjectKind};
 use crate::times::{Expr, Times};
 use crate::trace::Trace;
 
@@ -146,6 +146,9 @@ pub struct Finding {
     /// The scripted client that it is about, where it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// Which half of a pair it is about, where a pair is judged: `pair` where it is about both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub half: Option<SubjectKind>,
 }
 
 /// By how much what passed is wider than it must be.
@@ -402,7 +405,13 @@ impl Finding {
             at: at.into_iter().collect(),
             missed_by_us: None,
             client: None,
+            half: None,
         }
+    }
+
+    /// The finding as one about this half of a pair.
+    pub(crate) fn of_half(self, half: SubjectKind) -> Self {
+        Self { half: Some(half), ..self }
     }
 
     pub(crate) fn missed_by(self, time: Duration) -> Self {

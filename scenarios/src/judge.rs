@@ -107,11 +107,14 @@ pub fn judge(scenario: &Scenario, trace: &Trace, ending: &Ending, times: &Times)
             judged.extend(one(&id, Ok(None), in_vain, ending));
         }
     }
+    let mut violations = universal::violations(scenario, trace, times);
+    if let Script::Pair(script) = &scenario.script {
+        universal::pair::settle(script, trace, &mut judged, &mut violations);
+    }
     let is_found = |violation: &Violation| {
         let failed = |judged: &&Judged| matches!(judged.judgement, Judgement::Failed(_));
         judged.iter().filter(failed).any(|judged| judged.requirement == violation.requirement)
     };
-    let mut violations = universal::violations(scenario, trace, times);
     violations.retain(|violation| !is_found(violation));
     Verdicts { judged, violations }
 }
@@ -190,6 +193,7 @@ pub(crate) fn before_death(trace: &Trace, subject: SubjectKind) -> Trace {
         Event::Closed { code: None, by } => match subject {
             SubjectKind::Client => *by == Side::Client,
             SubjectKind::Gateway => *by == Side::Gateway,
+            SubjectKind::Pair => true,
         },
         Event::Refused { status: None, .. } => true,
         _ => false,

@@ -16,7 +16,8 @@ use self::client::{LogPattern, ReadPattern, ReportPattern};
 pub use self::example::Example;
 use self::message::MessagePattern;
 pub(crate) use self::message::payload;
-use crate::trace::{Event, Key, Message, Observation, Side, Trace};
+use crate::requirement::SubjectKind;
+use crate::trace::{Actor, Event, Key, Message, Observation, Side, Trace};
 
 /// A filter over observations: who, on which connection, and what.
 ///
@@ -55,6 +56,7 @@ enum What {
     Reports(ReportPattern),
     WantsToken,
     DialsBroker,
+    GatewayCloses,
     Log(LogPattern),
     QueueDepth,
     Topology,
@@ -80,7 +82,7 @@ pub enum PatternError {
     False(&'static str),
 }
 
-const KINDS: [&str; 20] = [
+const KINDS: [&str; 21] = [
     "dials",
     "opens",
     "refused",
@@ -95,6 +97,7 @@ const KINDS: [&str; 20] = [
     "reports",
     "wants_token",
     "dials_broker",
+    "gateway_closes",
     "log",
     "queue_depth",
     "topology",
@@ -166,6 +169,42 @@ impl Pattern {
         names.into_iter().flatten().all(|name| observation.actor.0 == *name)
             && self.connection.is_none_or(|number| observation.connection == Some(number))
             && self.what.matches(&observation.event)
+    }
+
+    /// The event that must come to the client, or to a listener of it, where that is what must happen.
+    pub(crate) fn event(&self) -> Option<&str> {
+        match &self.what {
+            What::Emits(EmitPattern { name, .. }) => Some(name),
+            What::Receives(message) if !message.is_of_dialect() => message.name.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The half of a pair that owes it: who must act next, as far as the trace says.
+    pub(crate) fn owed_by(&self, trace: &Trace) -> SubjectKind {
+        let has_come = |event: &Event| match (&self.what, event) {
+            (What::Emits(wanted), Event::Received(frame)) => {
+                frame.message.as_ref().is_some_and(|message| message.name() == wanted.name)
+            }
+            (What::Opens, Event::Refused { .. }) => true,
+            _ => false,
+        };
+        let has_come = trace.observations.iter().any(|seen| has_come(&seen.event));
+        let mut faults =
+            trace.observations.iter().rev().filter(|seen| matches!(seen.event, Event::Fault { .. }));
+        let is_cut_off = faults.next().is_some_and(|fault| fault.actor == Actor::client());
+        match &self.what {
+            What::Receives(_) | What::Answers(_) | What::DialsBroker | What::GatewayCloses => {
+                SubjectKind::Gateway
+            }
+            What::Emits(_) if has_come => SubjectKind::Client,
+            What::Emits(_) => SubjectKind::Gateway,
+            What::Opens if has_come => SubjectKind::Gateway,
+            // Where the network is at fault, the client must notice.
+            What::Closes(_) if is_cut_off => SubjectKind::Client,
+            What::Closes(_) | What::Refused(_) | What::TurnedAway => SubjectKind::Pair,
+            _ => SubjectKind::Client,
+        }
     }
 
     /// What is said where a trace has no match, or too few: also what came instead, where that was nearly it, and that nothing can come.
@@ -327,6 +366,7 @@ impl What {
             | (Self::Topology, Event::Topology { .. })
             | (Self::WantsToken, Event::TokenWanted)
             | (Self::DialsBroker, Event::BrokerDialled)
+            | (Self::GatewayCloses, Event::GatewayClosed)
             | (Self::Ended, Event::Ended { .. }) => true,
             (Self::Refused(wanted), Event::Refused { status, code, .. }) => match wanted {
                 RefusedPattern::Any => true,
@@ -427,6 +467,7 @@ impl fmt::Display for Pattern {
             What::Reports(report) => write!(f, " reports {report}")?,
             What::WantsToken => f.write_str(" asks for a token")?,
             What::DialsBroker => f.write_str(" sees the gateway dial its broker")?,
+            What::GatewayCloses => f.write_str(" is given up by the gateway")?,
             What::Log(log) => write!(f, " has printed {log}")?,
             What::QueueDepth => f.write_str(" has its queue counted")?,
             What::Topology => f.write_str(" has its topology read")?,

@@ -30,6 +30,8 @@ pub enum SubjectKind {
     Gateway,
     /// A client is judged; the gateway is scripted.
     Client,
+    /// A client and its gateway are judged against each other; nothing between them is scripted but the network.
+    Pair,
 }
 
 /// How much a requirement matters.
@@ -175,6 +177,7 @@ impl fmt::Display for SubjectKind {
         f.pad(match self {
             Self::Gateway => "gateway",
             Self::Client => "client",
+            Self::Pair => "pair",
         })
     }
 }
@@ -197,10 +200,10 @@ mod tests {
     fn the_builtin_catalogue_is_sound() {
         let catalogue = Catalogue::builtin();
         let mut names: Vec<_> = catalogue.iter().map(|requirement| requirement.id.clone()).collect();
-        assert_eq!(names.len(), 94);
+        assert_eq!(names.len(), 103);
         names.sort();
         names.dedup();
-        assert_eq!(names.len(), 94);
+        assert_eq!(names.len(), 103);
         assert!(names.iter().all(|id| catalogue.about(id).is_some()), "each area says what it is about");
         for area in &catalogue.areas {
             assert!(names.iter().any(|id| id.area == area.id), "{} has requirements", area.id);

@@ -7,6 +7,7 @@ mod file;
 mod gateway;
 mod known_fields;
 mod limits;
+mod pair;
 mod settings;
 mod step;
 
@@ -25,10 +26,11 @@ pub use error::ScenarioError;
 pub const AFTERWARDS: &str = "afterwards";
 pub use gateway::{BrokerState, ClientSpec, Connect, GatewayScript, PingsAnswered};
 pub use limits::Limits;
+pub use pair::{Halves, PairClient, PairScript};
 pub use settings::{Interval, Settings};
 pub use step::{
     BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Inspection,
-    NetworkAct, OddPing, ProbeAct, Publication, Step, Wait,
+    NetworkAct, OddPing, PairAction, ProbeAct, Publication, Step, Wait,
 };
 
 use crate::expect::Expectation;
@@ -68,6 +70,8 @@ pub enum Script {
     Gateway(GatewayScript),
     /// A client is judged: the gateway is scripted.
     Client(ClientScript),
+    /// Both are judged: the broker and the network between them are scripted.
+    Pair(Box<PairScript>),
 }
 
 impl Scenario {
@@ -89,6 +93,7 @@ impl Scenario {
         match self.script {
             Script::Gateway(_) => SubjectKind::Gateway,
             Script::Client(_) => SubjectKind::Client,
+            Script::Pair(_) => SubjectKind::Pair,
         }
     }
 
@@ -107,6 +112,9 @@ impl Scenario {
             }
             Script::Client(script) => {
                 script.steps.retain(|step| has_place && step::lacks(&step.action, dialect).is_none());
+            }
+            Script::Pair(script) => {
+                script.steps.retain(|step| step::lacks(&step.action, dialect).is_none());
             }
         }
         self
@@ -127,6 +135,7 @@ impl Scenario {
                 return cannot
                     .then_some("a client that signs in by a message is open only once it has been answered");
             }
+            Script::Pair(_) => return None,
         };
         script.clients.values().find_map(|client| client.token.lacks_place(&dialect.token))
     }
@@ -149,6 +158,7 @@ impl Scenario {
         match &self.script {
             Script::Gateway(script) => Box::new(script.steps.iter().filter_map(|step| step.label.as_ref())),
             Script::Client(script) => Box::new(script.steps.iter().filter_map(|step| step.label.as_ref())),
+            Script::Pair(script) => Box::new(script.steps.iter().filter_map(|step| step.label.as_ref())),
         }
     }
 
@@ -160,6 +170,7 @@ impl Scenario {
         match &self.script {
             Script::Gateway(script) => last(&script.steps),
             Script::Client(script) => last(&script.steps),
+            Script::Pair(script) => last(&script.steps),
         }
     }
 
@@ -168,6 +179,7 @@ impl Scenario {
         match &self.script {
             Script::Gateway(script) => script.steps.iter().map(|step| step.action.to_string()).collect(),
             Script::Client(script) => script.steps.iter().map(|step| step.action.to_string()).collect(),
+            Script::Pair(script) => script.steps.iter().map(|step| step.action.to_string()).collect(),
         }
     }
 
@@ -178,6 +190,7 @@ impl Scenario {
                 script.steps.iter().any(|step| step.action == GatewayAction::Inspect(Inspection::Log))
             }
             Script::Client(script) => script.steps.iter().any(|step| step.action == ClientAction::ReadLog),
+            Script::Pair(_) => false,
         }
     }
 
@@ -186,6 +199,7 @@ impl Scenario {
         match &self.script {
             Script::Gateway(script) => script.deadline(times),
             Script::Client(script) => script.deadline(times),
+            Script::Pair(script) => script.deadline(times),
         }
     }
 }

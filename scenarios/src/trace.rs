@@ -1,6 +1,7 @@
 //! What happened, as an executor recorded it: the only thing that expectations may read.
 
 mod display;
+mod meaning;
 
 use std::fmt;
 use std::time::Duration;
@@ -203,6 +204,15 @@ pub enum Event {
         /// Its exit status, for people.
         status: String,
     },
+    /// The broker had no queue for what was published.
+    Unrouted {
+        /// The exchange.
+        exchange: String,
+        /// The routing key.
+        routing_key: String,
+        /// What is bound to that exchange: `key → queue`.
+        bindings: Vec<String>,
+    },
     /// How many messages stand in the gateway's queue.
     QueueDepth {
         /// Messages ready for delivery.
@@ -212,6 +222,8 @@ pub enum Event {
     Settlements(Settlements),
     /// The gateway under test dialled its broker. Seen where a scenario disturbs what is between the two.
     BrokerDialled,
+    /// The gateway ended its end of a connection of a pair, whatever the network lets the client see of that.
+    GatewayClosed,
     /// The executor did something to the gateway or the network.
     Fault {
         /// What.

@@ -118,6 +118,9 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
     match scenario.script.clone() {
         Script::Gateway(script) => gateway::populate(&mut sim, script, context),
         Script::Client(script) => client::populate(&mut sim, script, context),
+        Script::Pair(_) => {
+            return Err(SimError::Failed("a pair is judged over real sockets alone".to_owned()));
+        }
     }
     step_to_the_end(&mut sim, &asked)?;
     let play = result.try_recv().map_err(|_| SimError::Failed("the player did not end".to_owned()))?;

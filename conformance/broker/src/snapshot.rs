@@ -41,8 +41,28 @@ pub struct ExchangeStats {
     pub durable: bool,
     /// Declared auto-delete: deleted with its last binding.
     pub auto_delete: bool,
+    /// Declared with an exchange for what it cannot route.
+    pub has_alternate: bool,
     /// Bindings that start here.
     pub bindings: usize,
+    /// The keys of these bindings, each with the queue or exchange that it leads to.
+    pub keys: Vec<(String, String)>,
+}
+
+impl ExchangeStats {
+    /// Whether a binding matches a routing key; nothing where headers decide, or what the exchange cannot route goes elsewhere.
+    pub fn routes(&self, routing_key: &str) -> Option<bool> {
+        let matches = |key: &str| match self.kind.as_str() {
+            "direct" => Some(key == routing_key),
+            "fanout" => Some(true),
+            "topic" => Some(crate::topology::matches(key, routing_key)),
+            _ => None,
+        };
+        if self.kind == "headers" || self.has_alternate {
+            return None;
+        }
+        Some(self.keys.iter().any(|(key, _)| matches(key) == Some(true)))
+    }
 }
 
 /// A queue's declaration and content.

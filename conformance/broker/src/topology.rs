@@ -8,6 +8,7 @@ mod queue;
 
 pub(crate) use arguments::{Overflow, QueueArguments, QueueKind, as_number};
 pub(crate) use exchange::{ALTERNATE_EXCHANGE, Binding, Destination, Exchange, ExchangeKind};
+pub(crate) use pattern::matches;
 pub(crate) use queue::{Entry, Queue, QueueId};
 
 use crate::config::Limits;

@@ -92,7 +92,7 @@ pub(super) fn requirements(args: &RequirementsArgs) -> Result<Exit, Failure> {
     let mut out = anstream::stdout().lock();
     let (mut holes, mut unbroken) = (0, 0);
     writeln!(out, "{:<10} {:<8} scenarios mutants", "", "").map_err(closed)?;
-    for subject in [SubjectKind::Gateway, SubjectKind::Client] {
+    for subject in [SubjectKind::Gateway, SubjectKind::Client, SubjectKind::Pair] {
         for requirement in catalogue.iter().filter(|requirement| requirement.subject == subject) {
             let shown_by =
                 scenarios.iter().filter(|scenario| scenario.requirements().contains(&requirement.id)).count();

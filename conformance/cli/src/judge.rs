@@ -21,11 +21,12 @@ use conformance::profile::{
 };
 use conformance::suite::{Shard, TimeScale};
 use run::judge;
+pub(super) use run::judge_suite;
 
 /// The broker in this process.
 const EMBEDDED: &str = "embedded";
 /// No broker at all.
-const NONE: &str = "none";
+pub(super) const NONE: &str = "none";
 /// How long a gateway that was given as a bare command may take to get ready.
 const READY: Duration = Duration::from_secs(10);
 
@@ -79,10 +80,10 @@ pub(super) struct Common {
 }
 
 #[derive(Args, Clone)]
-struct BrokerArg {
+pub(super) struct BrokerArg {
     /// The broker that feeds the gateway: `embedded`, the URL of one that runs (amqp://…), or `none`: what needs events is not run
     #[arg(long, value_name = "BROKER", default_value = EMBEDDED)]
-    broker: String,
+    pub(super) broker: String,
 }
 
 #[derive(Args)]

@@ -6,6 +6,7 @@ mod catalogue;
 mod demo;
 mod init;
 mod judge;
+mod pair;
 mod schema;
 mod selftest;
 mod simulate;
@@ -40,6 +41,8 @@ enum Command {
     Gateway(judge::GatewayArgs),
     /// Judge a client: the one in `gatecheck.toml`, or its adapter's command behind `--`
     Client(judge::ClientArgs),
+    /// Judge a client and its gateway against each other: the reference pair, or those of your profiles
+    Pair(pair::PairArgs),
     /// Create an adapter for a client, in the client's language
     Init(init::InitArgs),
     /// Check that a client's adapter keeps the adapter protocol
@@ -128,6 +131,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(args) => judge::run(&args),
         Command::Gateway(args) => judge::gateway(args),
         Command::Client(args) => judge::client(args),
+        Command::Pair(args) => pair::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Adapter(args) => adapter::run(args),
         Command::Sim(args) => simulate::run(&args),

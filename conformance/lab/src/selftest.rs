@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 use protocol::Timing;
-use scenarios::{Catalogue, Judgement, RequirementId, Scenario, ScenarioId, Times};
+use scenarios::{Catalogue, Judgement, RequirementId, Scenario, ScenarioId, SubjectKind, Times};
 use serde::Serialize;
 use sim::boundary::Boundary;
 use sim::{Options, Played};
@@ -204,7 +204,7 @@ pub async fn try_command(
     if let Some(GatewayAccess::Spawn { command, .. }) =
         profile.gateway.as_mut().map(|gateway| &mut gateway.access)
     {
-        command.words.extend(mutant.arguments.iter().map(|&word| word.to_owned()));
+        mutant.change(&mut command.words);
     }
     let executor = Arc::new(executor.with_profile(profile));
     let requirement = outcome.requirement.clone();
@@ -292,7 +292,7 @@ fn report(scenario: &Scenario, boundary: Boundary) -> CaseReport {
     simulated(scenario, boundary).map_or_else(failed, |simulated| simulated.report)
 }
 
-/// Every requirement that no mutant breaks, in the catalogue's order.
+/// Every requirement that no mutant breaks, in the catalogue's order. Mutants are halves; pairs are not mutated.
 pub fn unbroken(mutants: &[Mutant], commands: &[CommandMutant]) -> Vec<RequirementId> {
     let broken: Vec<_> = mutants
         .iter()
@@ -302,6 +302,7 @@ pub fn unbroken(mutants: &[Mutant], commands: &[CommandMutant]) -> Vec<Requireme
     let catalogue = Catalogue::builtin();
     catalogue
         .iter()
+        .filter(|rule| rule.subject != SubjectKind::Pair)
         .map(|rule| rule.id.clone())
         .filter(|id| !broken.contains(&id.to_string().as_str()))
         .collect()

@@ -14,7 +14,7 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use scenarios::trace::Actor;
-use scenarios::{Catalogue, Finding, Judgement, ScenarioId};
+use scenarios::{Catalogue, Finding, Judgement, ScenarioId, SubjectKind};
 
 use super::Repeat;
 use super::visible::visible_line;
@@ -225,6 +225,9 @@ impl Console {
     }
 
     fn finding(&self, text: &mut String, case: &CaseReport, finding: &Finding) {
+        if let Some(half) = finding.half {
+            push(text, format_args!("    about     {}", half_of_pair(half)));
+        }
         push(text, format_args!("    expected  {}", visible_line(&finding.expected)));
         push(text, format_args!("    seen      {}", visible_line(&finding.seen)));
         let lines = timeline(case, finding, self.verbose);
@@ -242,6 +245,15 @@ impl Console {
             let line = case.trace.observations[index].to_string();
             push(text, format_args!("    {mark} {FAINT}{}{FAINT:#}", visible_line(&line)));
         }
+    }
+}
+
+/// Which half of a pair something is about.
+fn half_of_pair(half: SubjectKind) -> &'static str {
+    match half {
+        SubjectKind::Gateway => "the gateway",
+        SubjectKind::Client => "the client",
+        SubjectKind::Pair => "both halves",
     }
 }
 

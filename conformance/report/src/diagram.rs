@@ -100,6 +100,16 @@ impl Diagram {
     }
 }
 
+impl Diagram {
+    /// The same with a lifeline for the broker, though nothing happened there.
+    pub(super) fn with_broker(mut self) -> Self {
+        if self.lanes.len() == self.gateway + 1 {
+            self.lanes.push(Actor::broker().0);
+        }
+        self
+    }
+}
+
 /// The actors' positions.
 struct Places {
     lanes: Vec<String>,
@@ -181,6 +191,11 @@ impl Row {
             }
             Event::Refetched { .. } | Event::Read { .. } | Event::Reported { .. } | Event::TokenWanted => {
                 (note, Tone::Note, String::new(), text)
+            }
+            Event::Unrouted { .. } => (note, Tone::Trouble, "no queue".to_owned(), text),
+            // The gateway's end of it, which the network may keep from the client.
+            Event::GatewayClosed => {
+                (Mark::Note { lane: gateway }, Tone::Connection, "ends its end".to_owned(), String::new())
             }
             Event::Topology { .. }
             | Event::QueueDepth { .. }

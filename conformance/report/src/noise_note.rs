@@ -6,7 +6,7 @@ use conformance::result::RunReport;
 
 /// What the verdicts do not take into account, where that is so: what kept the subjects waiting.
 pub(super) fn noise_note(report: &RunReport) -> Option<String> {
-    let subjects = [SubjectKind::Gateway, SubjectKind::Client];
+    let subjects = [SubjectKind::Gateway, SubjectKind::Client, SubjectKind::Pair];
     let subjects: Vec<_> =
         subjects.into_iter().filter(|subject| report.knows_host_noise_only(*subject)).collect();
     let names: Vec<_> = subjects.iter().map(ToString::to_string).collect();

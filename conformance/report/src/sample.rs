@@ -101,6 +101,7 @@ fn check(requirement: scenarios::RequirementId, verdict: &Verdict) -> Check {
                 at: vec![2],
                 missed_by_us: Some(1500),
                 client: Some("mallory".to_owned()),
+                half: None,
             })
         }
         Verdict::Blocked { by, detail } => Judgement::Blocked { by: by.clone(), detail: detail.clone() },

@@ -3,6 +3,7 @@
 use std::io;
 use std::mem;
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use player::{Accept, ClientStage, Play, PlayError, StageError, journal, play_client};
 use scenarios::Scenario;
@@ -56,7 +57,7 @@ pub(super) async fn execute(
     let mut fleet = Fleet { subjects: Vec::new(), ends: JoinSet::new(), watches: Vec::new() };
     let mut adapters = Vec::new();
     for _ in 0..clients {
-        let (subject, pipes) = start(executor, &profile.access, named)?;
+        let (subject, pipes) = start(executor, &executor.profile().folder, &profile.access, named)?;
         adapters.push(pipes);
         let (end, death) = (subject.end(), recorder.clone());
         fleet.ends.spawn(async move {
@@ -79,11 +80,12 @@ pub(super) async fn execute(
 }
 
 /// Both ends of an adapter's pipes.
-type Pipes = (Box<dyn AsyncWrite + Unpin + Send>, Box<dyn AsyncRead + Unpin + Send>);
+pub(super) type Pipes = (Box<dyn AsyncWrite + Unpin + Send>, Box<dyn AsyncRead + Unpin + Send>);
 
 /// Starts one client; `named` is the URL that its environment names.
-fn start(
+pub(super) fn start(
     executor: &Executor,
+    folder: &Path,
     access: &ClientAccess,
     named: Option<&str>,
 ) -> Result<(Instance, Pipes), ExecutionError> {
@@ -91,7 +93,6 @@ fn start(
         ClientAccess::Spawn(command) => {
             let mut command = command.clone();
             command.env.extend(named.map(|url| (ENDPOINT_VARIABLE.to_owned(), url.to_owned())));
-            let folder = &executor.profile().folder;
             let mut subject = Subject::spawn(&command, &executor.values(), folder, Streams::Piped)?;
             let pipes = subject.take_pipes();
             let (requests, reports) =
@@ -109,7 +110,7 @@ fn start(
 }
 
 /// A listening socket whose connections hold little: a client that is not read from must notice it.
-fn listen() -> io::Result<TcpListener> {
+pub(super) fn listen() -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(RECEIVE_BYTES)?;
     socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
@@ -151,7 +152,7 @@ struct Stage {
     fleet: Fleet,
 }
 
-struct Listener(TcpListener, Refusals);
+pub(super) struct Listener(pub(super) TcpListener, pub(super) Refusals);
 
 impl Accept for Listener {
     type Stream = TcpStream;

@@ -12,6 +12,7 @@ mod start;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use embedded_broker::Snapshot;
 use player::{GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway};
@@ -21,7 +22,7 @@ use scenarios::times::Times;
 use scenarios::token::Issuer;
 use scenarios::trace::{Actor, AsSent, Event, Settlements, Trace};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Execution, ExecutionError, Executor, Isolation, clock, now};
@@ -33,7 +34,7 @@ use launched::Launched;
 use queues::GatewayQueues;
 pub(crate) use queues::{LOGIN_REFUSED, OTHER_QUEUE};
 pub(super) use rig::Pool;
-use rig::Rejection;
+pub(super) use rig::Rejection;
 pub use rig::Rig;
 use start::never_ready;
 
@@ -56,7 +57,7 @@ pub(super) async fn execute(
         return Ok(unplayed(scenario, play, Vec::new()));
     }
     let shared = isolation == Isolation::AsTheProfileSays && executor.shares(&scenario);
-    let mut rig = match shared.then(|| executor.pool.take()).flatten() {
+    let rig = match shared.then(|| executor.pool.take()).flatten() {
         Some(rig) => rig,
         None => match Rig::set_up(executor, profile, &script, &bindings).await {
             Ok(rig) => rig,
@@ -78,22 +79,8 @@ pub(super) async fn execute(
         _ => link.map(BrokerLink::publishing_unconsumed),
     };
     let setting = executor.setting(bindings, rig.issuer.clone(), profile.path.clone());
-    let mut watches: Vec<_> = rig.gateways.iter().map(|gateway| tell_end(gateway, &recorder, died)).collect();
-    watches.extend(rig.proxy.as_mut().and_then(Proxy::dials).map(|dials| record_dials(dials, &recorder)));
-    let events = executor.profile.events.clone();
     let refusals = rig.refusals.clone();
-    let mut stage = Stage {
-        rig,
-        link,
-        events,
-        watches,
-        recorder: recorder.clone(),
-        queues: GatewayQueues::default(),
-        waits: script.gateways == 1,
-        is_settled: false,
-        is_cut_off: script.broker == BrokerState::Down,
-        has_clients: AtomicBool::new(false),
-    };
+    let mut stage = Stage::new(executor, &script, rig, link, &recorder);
     let playing = play_gateway(&scenario, &script, &setting, &mut stage, &recorder, journal);
     let played = executor.in_time(&scenario, &refusals, playing).await;
     let Stage { mut rig, link, watches, .. } = stage;
@@ -120,7 +107,11 @@ pub(super) async fn execute(
 
 /// Why this gateway cannot be judged by a scenario, if so: it is not started by the harness, or cannot be given the
 /// settings that the scenario needs, or its tokens cannot be made so.
-fn cannot_be_judged(profile: &GatewayProfile, script: &GatewayScript, issuer: &Issuer) -> Option<String> {
+pub(super) fn cannot_be_judged(
+    profile: &GatewayProfile,
+    script: &GatewayScript,
+    issuer: &Issuer,
+) -> Option<String> {
     if let Some(why) = script.clients.values().find_map(|client| client.token.lacks(issuer)) {
         return Some(why.to_owned());
     }
@@ -148,12 +139,12 @@ fn cannot_be_judged(profile: &GatewayProfile, script: &GatewayScript, issuer: &I
     }
 }
 
-struct Stage {
-    rig: Rig,
-    link: Option<BrokerLink>,
+pub(super) struct Stage<'a> {
+    pub(super) rig: Rig,
+    pub(super) link: Option<BrokerLink>,
     events: EventsProfile,
     /// Each records in the trace when one of the rig's gateways ends; the last one, when the gateway dials its broker.
-    watches: Vec<AbortOnDropHandle<()>>,
+    pub(super) watches: Vec<AbortOnDropHandle<()>>,
     recorder: Recorder,
     /// The queues that the gateway has been seen to consume.
     queues: GatewayQueues,
@@ -164,7 +155,18 @@ struct Stage {
     /// Whether it cannot reach its broker.
     is_cut_off: bool,
     /// Whether a client has dialled it: it may have a queue for each.
-    has_clients: AtomicBool,
+    pub(super) has_clients: AtomicBool,
+    /// Where a pair is judged: what starts another gateway, and whether it is noted that no queue takes what is published.
+    pub(super) restart: Option<Restart<'a>>,
+}
+
+/// What another gateway in the place of the first is started with.
+pub(super) struct Restart<'a> {
+    pub(super) executor: &'a Executor,
+    pub(super) profile: &'a GatewayProfile,
+    pub(super) script: &'a GatewayScript,
+    /// Where the gateway is dialled.
+    pub(super) authority: watch::Sender<String>,
 }
 
 /// It was not asked to end.
@@ -190,7 +192,32 @@ fn record_dials(mut dials: mpsc::Receiver<()>, recorder: &Recorder) -> AbortOnDr
     }))
 }
 
-impl Stage {
+impl Stage<'_> {
+    pub(super) fn new(
+        executor: &Executor,
+        script: &GatewayScript,
+        mut rig: Rig,
+        link: Option<BrokerLink>,
+        recorder: &Recorder,
+    ) -> Self {
+        let mut watches: Vec<_> =
+            rig.gateways.iter().map(|gateway| tell_end(gateway, recorder, died)).collect();
+        watches.extend(rig.proxy.as_mut().and_then(Proxy::dials).map(|dials| record_dials(dials, recorder)));
+        Self {
+            rig,
+            link,
+            events: executor.profile.events.clone(),
+            watches,
+            recorder: recorder.clone(),
+            queues: GatewayQueues::default(),
+            waits: script.gateways == 1,
+            is_settled: false,
+            is_cut_off: script.broker == BrokerState::Down,
+            has_clients: AtomicBool::new(false),
+            restart: None,
+        }
+    }
+
     fn link(&mut self) -> Result<&mut BrokerLink, StageError> {
         self.link.as_mut().ok_or_else(|| StageError::Unavailable("needs a broker".to_owned()))
     }
@@ -206,6 +233,23 @@ impl Stage {
         self.rig.gateways.first_mut().ok_or_else(unavailable)
     }
 
+    /// Notes what of these the embedded broker has no binding for. Another broker tells nobody.
+    async fn tell_unrouted(&self, messages: &[Outgoing]) {
+        let Some(snapshot) = self.rig.snapshot().await.filter(|_| self.restart.is_some()) else { return };
+        for Outgoing { exchange, routing_key, .. } in messages {
+            let Some(found) = snapshot.exchanges.get(exchange) else { continue };
+            if found.routes(routing_key) != Some(false) {
+                continue;
+            }
+            let bindings = found.keys.iter().map(|(key, to)| format!("{key} → {to}")).collect();
+            let event =
+                Event::Unrouted { exchange: exchange.clone(), routing_key: routing_key.clone(), bindings };
+            self.recorder.record(Actor::broker(), None, event).await;
+            // One of a burst says it of all.
+            return;
+        }
+    }
+
     /// From now on its end is no news.
     fn unwatch_first(&self) {
         if let Some(watch) = self.watches.first() {
@@ -218,7 +262,7 @@ fn unavailable() -> StageError {
     StageError::Unavailable("needs a gateway that gatecheck starts".to_owned())
 }
 
-impl GatewayStage for Stage {
+impl GatewayStage for Stage<'_> {
     type Stream = TcpStream;
 
     fn host(&self, gateway: usize) -> String {
@@ -253,6 +297,7 @@ impl GatewayStage for Stage {
         if let Some(snapshot) = self.rig.snapshot().await {
             self.queues.look(&self.rig.feed, &snapshot);
         }
+        self.tell_unrouted(&messages).await;
         let as_sent = messages.into_iter().zip(bodies).map(|(message, body)| {
             let Outgoing { exchange, routing_key: key, body: sent } = message;
             let is_usual = exchange == own && key == routing_key && sent == *body;
@@ -321,6 +366,31 @@ impl GatewayStage for Stage {
         self.first()?.ask_to_end()?;
         let watch = tell_end(&self.rig.gateways[0], &self.recorder, |status| Event::Ended { status });
         self.watches.push(watch);
+        Ok(())
+    }
+
+    async fn start_gateway(&mut self) -> Result<(), StageError> {
+        let Restart { executor, profile, script, authority } =
+            self.restart.as_ref().ok_or_else(unavailable)?;
+        if self.rig.gateways.is_empty() {
+            return Err(unavailable());
+        }
+        self.rig.restart(executor, profile, script).await.map_err(|error| match error {
+            ExecutionError::Harness(reason) => StageError::Failed(reason),
+            error => StageError::Precondition {
+                requires: "PAIR-6".parse().expect("a requirement"),
+                detail: error.to_string(),
+                waited: Duration::ZERO,
+            },
+        })?;
+        authority.send_replace(self.rig.authorities[0].clone());
+        let watch = tell_end(&self.rig.gateways[0], &self.recorder, died);
+        match self.watches.first_mut() {
+            Some(old) => *old = watch,
+            None => self.watches.push(watch),
+        }
+        self.consumes_anew();
+        self.is_settled = false;
         Ok(())
     }
 

@@ -29,6 +29,7 @@ fn case(id: &str, failed: &[&str]) -> CaseReport {
                     at: Vec::new(),
                     missed_by_us: None,
                     client: None,
+                    half: None,
                 })
             } else {
                 Judgement::Passed

@@ -44,7 +44,7 @@ fn event(document: &DeTable<'_>, kind: &str) -> Option<Range<usize>> {
     let events = document.get("event")?.get_ref().as_array()?;
     let types = events.iter().filter_map(|event| event.get_ref().as_table()?.get("type"));
     // The second of two that are alike is the one to change.
-    types.filter(|value| value.get_ref().as_str() == Some(kind)).last().map(Spanned::span)
+    types.rev().find(|value| value.get_ref().as_str() == Some(kind)).map(Spanned::span)
 }
 
 #[cfg(test)]

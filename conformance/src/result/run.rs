@@ -55,14 +55,19 @@ pub struct RunReport {
 impl Scope<'_> {
     /// Whether findings on this rule count.
     pub(super) fn judges(&self, rule: &Requirement) -> bool {
-        self.subjects.contains(&rule.subject) && rule.level <= self.level && !self.without.contains(&rule.id)
+        // Each half of a pair is judged by its own rules, too.
+        let is_of_half = self.subjects.contains(&SubjectKind::Pair);
+        let is_judged = is_of_half || self.subjects.contains(&rule.subject);
+        is_judged && rule.level <= self.level && !self.without.contains(&rule.id)
     }
 
     /// Whether the run says how this rule stands: a selection is about its own, and about universal rules that it violates.
     pub(super) fn reports(&self, rule: &Requirement, universal: &[Universal]) -> bool {
-        let is_selected = self.selected.is_none_or(|selected| selected.contains(&rule.id))
-            || universal.iter().any(|found| found.requirement == rule.id);
-        self.subjects.contains(&rule.subject) && rule.level <= self.level && is_selected
+        let is_found = universal.iter().any(|found| found.requirement == rule.id);
+        let is_selected = self.selected.is_none_or(|selected| selected.contains(&rule.id)) || is_found;
+        let is_of_half = is_found && self.subjects.contains(&SubjectKind::Pair);
+        let is_judged = is_of_half || self.subjects.contains(&rule.subject);
+        is_judged && rule.level <= self.level && is_selected
     }
 }
 

@@ -39,6 +39,7 @@ pub fn finding() -> Finding {
         at: Vec::new(),
         missed_by_us: None,
         client: None,
+        half: None,
     }
 }
 

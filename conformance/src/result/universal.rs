@@ -1,6 +1,6 @@
 //! Universal rules: judged on the trace of every case, whatever the case is about (SPEC, "What a verdict means", rule 3).
 
-use scenarios::universal::{OF_CLIENTS, OF_GATEWAYS};
+use scenarios::universal::{OF_CLIENTS, OF_GATEWAYS, OF_PAIRS};
 use scenarios::{Catalogue, Finding, RequirementId, ScenarioId};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub struct Universal {
 
 /// Whether this requirement is judged on every trace of its subject.
 pub fn is_universal(requirement: &RequirementId) -> bool {
-    let rules = OF_GATEWAYS.iter().chain(&OF_CLIENTS);
+    let rules = OF_GATEWAYS.iter().chain(&OF_CLIENTS).chain(&OF_PAIRS);
     rules.into_iter().any(|rule| requirement.to_string() == **rule)
 }
 

@@ -119,9 +119,9 @@ pub(super) fn weighed(
     let Play { trace, outcome } = play;
     let ending = match &outcome {
         Ok(()) => Ending::Complete,
-        Err(PlayError::SubjectDied(status)) => {
-            Ending::Died { why: format!("the {} ended during the case: {status}", scenario.subject()) }
-        }
+        Err(PlayError::SubjectDied(status)) => Ending::Died {
+            why: format!("the {} ended during the case: {status}", who_died(scenario, &trace)),
+        },
         Err(error @ (PlayError::DidNotStart(_) | PlayError::Adapter(_))) => {
             Ending::Died { why: error.to_string() }
         }
@@ -180,6 +180,15 @@ pub(super) fn weighed(
     };
     let checks = seen.into_iter().map(Seen::into_check).collect();
     Run { report: of_play(scenario, verdict, checks, universal, trace), weight }
+}
+
+/// What ended: of a pair, the half that the trace names.
+fn who_died(scenario: &Scenario, trace: &Trace) -> String {
+    let death = trace.observations.iter().find(|seen| matches!(seen.event, Event::SubjectDied { .. }));
+    match (scenario.subject(), death) {
+        (SubjectKind::Pair, Some(death)) => death.actor.to_string(),
+        (subject, _) => subject.to_string(),
+    }
 }
 
 fn of_play(
@@ -373,6 +382,7 @@ fn cut(
         Event::Closed { by, .. } => match subject {
             SubjectKind::Client => *by == Side::Client,
             SubjectKind::Gateway => *by == Side::Gateway,
+            SubjectKind::Pair => true,
         },
         Event::Refused { status: None, .. } => true,
         _ => false,

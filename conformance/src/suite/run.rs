@@ -9,6 +9,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use scenarios::{Level, Library, RequirementId, ScenarioId, SubjectKind};
 
 use super::known::{KnownFailures, rewrite};
+use super::understanding;
 use super::{Suite, SuiteError};
 use crate::amqp::{self, Identity};
 use crate::conclusion::{Conclusion, Findings};
@@ -50,11 +51,15 @@ impl Run {
             Some(scale) => scale.apply(suite.profile.clone(), &suite.subjects)?,
             None => suite.profile.clone(),
         };
+        let partner = match (suite.time_scale, suite.partner.clone()) {
+            (Some(scale), Some(partner)) => Some(scale.apply(partner, &suite.subjects)?),
+            (_, partner) => partner,
+        };
         let plan = suite.plan(&profile)?;
         let known = suite.known.read(&suite.library)?;
         let is_attached = profile.gateway.as_ref().is_some_and(GatewayProfile::is_attached);
         if is_attached
-            && suite.subjects.contains(&SubjectKind::Gateway)
+            && suite.subjects.iter().any(|subject| *subject != SubjectKind::Client)
             && suite.broker == BrokerChoice::Embedded
         {
             return Err(SuiteError::WhichBroker);
@@ -64,7 +69,8 @@ impl Run {
             KnownFailures::None | KnownFailures::Beside(_) | KnownFailures::Listed(_) => None,
         };
         let selected = suite.is_selection().then(|| plan.requirements());
-        let executor = Arc::new(Executor::new(profile, suite.broker, suite.program, suite.seed));
+        let executor = Executor::new(profile, suite.broker, suite.program, suite.seed);
+        let executor = Arc::new(executor.with_partner(partner));
         let jobs = suite.jobs.unwrap_or_else(|| usual_jobs(&executor));
         Ok(Self {
             subjects: suite.subjects,
@@ -153,15 +159,23 @@ impl Run {
         let today = self.today();
         let begun = Instant::now();
         let excuses = self.rewritten.is_none() && !self.known.is_empty();
-        let cases = runner::run(self.plan, Arc::clone(&self.executor), self.options, interruption, |case| {
+        let mut on_case = |case: &CaseReport| {
             if !excuses {
                 return on_case(case);
             }
             let mut case = case.clone();
             self.known.excuse(&mut case, today);
             on_case(&case);
-        })
-        .await;
+        };
+        let (first, rest) = understanding::split(self.plan);
+        let play = |plan| (plan, Arc::clone(&self.executor), self.options);
+        let mut cases = Vec::new();
+        if !first.is_empty() {
+            let (plan, executor, options) = play(first);
+            cases = runner::run(plan, executor, options, interruption, &mut on_case).await;
+        }
+        let (plan, executor, options) = play(understanding::unless_lacking(&cases, rest));
+        cases.extend(runner::run(plan, executor, options, interruption, &mut on_case).await);
         let took = begun.elapsed();
         let scope = Scope {
             subjects: &self.subjects,

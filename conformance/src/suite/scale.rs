@@ -59,7 +59,10 @@ impl TimeScale {
     /// # Errors
     /// When a subject does not receive its times from the harness.
     pub fn apply(self, profile: Profile, subjects: &[SubjectKind]) -> Result<Profile, ScaleError> {
-        let gateway = profile.gateway.as_ref().filter(|_| subjects.contains(&SubjectKind::Gateway));
+        let gateway = profile
+            .gateway
+            .as_ref()
+            .filter(|_| subjects.iter().any(|subject| *subject != SubjectKind::Client));
         match gateway.map(|gateway| &gateway.access) {
             Some(GatewayAccess::Attach { .. }) => return Err(ScaleError::Attached),
             Some(GatewayAccess::Spawn { command, .. }) => {

@@ -37,22 +37,25 @@ pub async fn play<S: GatewayStage>(
     recorder: &Recorder,
     journal: Journal,
 ) -> Play {
-    let probes = script.clients.iter().map(|(name, spec)| {
-        let user_id = scenario.user_id(name, &setting.bindings);
-        (name.clone(), ScriptedClient::new(name, user_id, spec.clone(), script.disturbs_probe(name)))
-    });
-    let rest = Rest::of(scenario);
-    let mut player = Player { scenario, setting, stage, recorder, journal, rest, probes: probes.collect() };
+    let mut player = Player::new(scenario, setting, stage, recorder, journal);
+    player.probes = script
+        .clients
+        .iter()
+        .map(|(name, spec)| {
+            let user_id = scenario.user_id(name, &setting.bindings);
+            (name.clone(), ScriptedClient::new(name, user_id, spec.clone(), script.disturbs_probe(name)))
+        })
+        .collect();
     let outcome = player.run(script).await;
     Play { trace: player.journal.finish(), outcome }
 }
 
-struct Player<'a, S> {
+pub(super) struct Player<'a, S> {
     scenario: &'a Scenario,
     setting: &'a Setting,
-    stage: &'a mut S,
+    pub(super) stage: &'a mut S,
     recorder: &'a Recorder,
-    journal: Journal,
+    pub(super) journal: Journal,
     /// What steps rest on that say nothing of it.
     rest: Rest,
     probes: BTreeMap<String, ScriptedClient>,
@@ -60,9 +63,23 @@ struct Player<'a, S> {
 
 /// Whether the steps go on.
 #[derive(PartialEq)]
-enum Next {
+pub(super) enum Next {
     Go,
     InVain,
+}
+
+impl<'a, S: GatewayStage> Player<'a, S> {
+    /// One without scripted clients.
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        setting: &'a Setting,
+        stage: &'a mut S,
+        recorder: &'a Recorder,
+        journal: Journal,
+    ) -> Self {
+        let rest = Rest::of(scenario);
+        Self { scenario, setting, stage, recorder, journal, rest, probes: BTreeMap::new() }
+    }
 }
 
 impl<S: GatewayStage> Player<'_, S> {
@@ -97,7 +114,11 @@ impl<S: GatewayStage> Player<'_, S> {
         Ok(Next::Go)
     }
 
-    async fn step(&mut self, number: usize, step: &Step<GatewayAction>) -> Result<Next, PlayError> {
+    pub(super) async fn step(
+        &mut self,
+        number: usize,
+        step: &Step<GatewayAction>,
+    ) -> Result<Next, PlayError> {
         let times = &self.setting.times;
         match &step.action {
             GatewayAction::Wait(wait) => {
@@ -299,7 +320,7 @@ impl<S: GatewayStage> Player<'_, S> {
     }
 
     /// A stage that lacks what a step rests on blames what the step's label says, or what the stage knows.
-    fn after_backstage(
+    pub(super) fn after_backstage(
         &mut self,
         number: usize,
         label: Option<&Label>,

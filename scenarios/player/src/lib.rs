@@ -5,6 +5,7 @@
 //!             │                                                              │
 //!  gateway case: Probe × n ══ Stage::dial ══► gateway under test ◄── broker  │
 //!  client case:  adapter lines ──► client under test ══► ScriptedGateway     │
+//!  pair case:    adapter lines ──► client ══► Tap ══► gateway ◄── broker     │
 //!             │                                                              │
 //!             └── Recorder ──► Journal ──► Trace ◄───────────────────────────┘
 //! ```
@@ -31,23 +32,28 @@
 //! ```
 
 mod adapter;
+mod adapters;
 mod client;
 mod faulty_listener;
+mod fragments;
 mod gateway;
 mod journal;
 pub mod lines;
+mod pair;
 mod peer;
 mod rest;
 mod script;
 mod scripted_client;
 mod sign_in;
 mod stage;
+mod tap;
 
 use std::time::Duration;
 
 pub use client::play as play_client;
 pub use gateway::play as play_gateway;
 pub use journal::{Clock, Journal, Recorder, journal};
+pub use pair::{Dial, PairEnds, play as play_pair};
 pub use stage::{Accept, ClientStage, GatewayStage, Play, PlayError, Setting, StageError, TopologyReport};
 
 /// How long after the last step the death of the subject still belongs to the case.

@@ -4,18 +4,18 @@ use std::io;
 use std::num::NonZeroUsize;
 
 use data_encoding::HEXLOWER;
-use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat, PendingRequests, ServerMessage, Timestamp};
-use serde_json::{Map, Value};
+use protocol::{ClientMessage, CloseCode, Heartbeat, PendingRequests, ServerMessage, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use super::fragments::Fragments;
 use super::journal::Recorder;
 use super::stage::Setting;
 use scenarios::frame::RawFrame;
 use scenarios::scenario::FrameSpec;
-use scenarios::trace::{Actor, Event, Form, Frame, FrameKind, Message, Side};
+use scenarios::trace::{Actor, Event, Frame, FrameKind, Message, Side};
 use wire::frame::FrameReader;
 
 /// Orders that wait for the peer.
@@ -90,7 +90,7 @@ impl Peer {
             stream,
             setup,
             masks,
-            partial: None,
+            fragments: Fragments::default(),
             closing: None,
             stalled,
             cut_after: None,
@@ -111,7 +111,7 @@ struct End<S> {
     setup: PeerSetup,
     masks: fastrand::Rng,
     /// A message whose last frame has not come.
-    partial: Option<RawFrame>,
+    fragments: Fragments,
     /// The close that this end began.
     closing: Option<CloseCode>,
     stalled: bool,
@@ -191,13 +191,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             return;
         }
         let masked = was_masked.then_some("a masked frame from a gateway (section 5.1)");
-        if let Some(why) = masked.or_else(|| frame.fault(self.partial.is_some())) {
+        if let Some(why) = masked.or_else(|| frame.fault(self.fragments.is_open())) {
             self.note(Event::BadFrame { why: why.to_owned() }).await;
         }
     }
 
     async fn take(&mut self, frame: RawFrame) -> io::Result<Next> {
-        let Some(frame) = self.assemble(frame) else { return Ok(Next::Go) };
+        let Some(frame) = self.fragments.take(frame) else { return Ok(Next::Go) };
         let is_broken =
             frame.opcode == OpCode::Data(Data::Text) && std::str::from_utf8(&frame.payload).is_err();
         if is_broken && self.setup.side == Side::Client {
@@ -318,55 +318,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         Ok(())
     }
 
-    /// Puts fragments together; control frames may come in between (RFC 6455 section 5.4).
-    fn assemble(&mut self, frame: RawFrame) -> Option<RawFrame> {
-        match (frame.opcode, self.partial.take()) {
-            (OpCode::Control(_), partial) => {
-                self.partial = partial;
-                Some(frame)
-            }
-            (OpCode::Data(Data::Continue), Some(mut whole)) => {
-                whole.payload.extend(frame.payload);
-                whole.fin = frame.fin;
-                self.finished(whole)
-            }
-            _ => self.finished(frame),
-        }
-    }
-
-    fn finished(&mut self, frame: RawFrame) -> Option<RawFrame> {
-        if frame.fin {
-            return Some(frame);
-        }
-        self.partial = Some(frame);
-        None
-    }
-
     /// The frame as the trace has it. `from_gateway` says which direction its text is read in.
     fn frame(&self, frame: &RawFrame, from_gateway: bool) -> Frame {
-        let (kind, text) = match frame.opcode {
-            OpCode::Data(Data::Text) => (FrameKind::Text, std::str::from_utf8(&frame.payload).ok()),
-            OpCode::Data(Data::Binary | Data::Continue) => (FrameKind::Binary, None),
-            OpCode::Control(Control::Ping) => (FrameKind::Ping, None),
-            OpCode::Control(Control::Pong) => (FrameKind::Pong, None),
-            OpCode::Control(Control::Close) => (FrameKind::Close, None),
-            OpCode::Data(Data::Reserved(_)) | OpCode::Control(Control::Reserved(_)) => (FrameKind::Raw, None),
-        };
-        match text {
-            Some(text) => Frame {
-                kind,
-                body: text.to_owned(),
-                message: Some(meaning(&self.setup.setting.dialect, text, from_gateway, self.pending())),
-                form: from_gateway.then(|| form(&self.setup.setting.dialect, text, self.pending())).flatten(),
-            },
-            None => {
-                let dialect = &self.setup.setting.dialect;
-                let beats =
-                    from_gateway && kind == FrameKind::Ping && dialect.heartbeat == Heartbeat::Control;
-                let message = beats.then_some(Message::Server(ServerMessage::Ping));
-                Frame { kind, body: HEXLOWER.encode(&frame.payload), message, form: None }
-            }
-        }
+        Frame::of(frame, &self.setup.setting.dialect, from_gateway, self.pending())
     }
 
     /// What answers refer to; a gateway's end has asked for nothing.
@@ -374,25 +328,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         (self.setup.side == Side::Client).then_some(&self.pending)
     }
 
-    /// The reference of a message, where it has one. A client's is remembered, and forgotten once it is answered.
+    /// The reference of a message, where it has one.
     fn refer(&mut self, seen: &Frame) -> Option<String> {
-        let dialect = &self.setup.setting.dialect;
-        if !dialect.has_references() {
-            return None;
-        }
-        match seen.message.as_ref()? {
-            Message::Client(message) => {
-                let reference = dialect.decode_client(&seen.body).ok()?.id?;
-                self.pending.sent(&reference, message);
-                Some(reference)
-            }
-            Message::Server(_) => {
-                let reference = dialect.decode_answer(&seen.body, self.pending()).ok()?.id?;
-                self.pending.answered(&reference);
-                Some(reference)
-            }
-            Message::Unreadable(_) => None,
-        }
+        seen.refer(&self.setup.setting.dialect, &mut self.pending)
     }
 
     /// How the connection counts when it ends without a closing handshake.
@@ -422,79 +360,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
     }
 }
 
-fn meaning(dialect: &Dialect, text: &str, from_gateway: bool, pending: Option<&PendingRequests>) -> Message {
-    let read = if from_gateway {
-        let read =
-            |text: &str| dialect.decode_answer(text, pending).map(|decoded| Message::Server(decoded.message));
-        // What a gateway says counts for what it is about. That its frame is wrong beside that is MSG-1, and nothing else.
-        read(text).or_else(|error| without_marks(text).and_then(|text| read(&text).ok()).ok_or(error))
-    } else {
-        dialect.decode_client(text).map(|decoded| Message::Client(decoded.message))
-    };
-    match read {
-        Ok(Message::Server(ServerMessage::Error { code, .. })) if code.is_empty() => {
-            Message::Unreadable("an error without a code (MSG-4)".to_owned())
-        }
-        // Only the declared heartbeat counts as one.
-        Ok(Message::Server(ServerMessage::Ping)) if dialect.heartbeat == Heartbeat::Control => {
-            Message::Unreadable("a ping message, where the heartbeat is a control frame".to_owned())
-        }
-        Ok(message) => message,
-        Err(error) => Message::Unreadable(error.to_string()),
-    }
-}
-
-/// How the form of a gateway's text is, in a dialect that declares one.
-fn form(dialect: &Dialect, text: &str, pending: Option<&PendingRequests>) -> Option<Form> {
-    Some(dialect.form(text, pending)?.map_or_else(Form::Wrong, |()| Form::Declared))
-}
-
-/// A message without its timestamp and id, where it has any.
-fn without_marks(text: &str) -> Option<String> {
-    let mut message: Map<String, Value> = serde_json::from_str(text).ok()?;
-    let marks = ["timestamp", "id"].map(|mark| message.remove(mark));
-    marks.iter().any(Option::is_some).then(|| Value::Object(message).to_string())
-}
-
 fn other(side: Side) -> Side {
     match side {
         Side::Client => Side::Gateway,
         Side::Gateway => Side::Client,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// An error that says no code is none (MSG-4).
-    #[test]
-    fn an_error_without_a_code_is_unreadable() {
-        let read = |payload: &str| {
-            meaning(&Dialect::default(), &format!("{{\"type\":\"error\",\"payload\":{payload}}}"), true, None)
-        };
-        assert!(matches!(read(r#"{"code":"bad_room"}"#), Message::Server(ServerMessage::Error { .. })));
-        for payload in [r#"{"message":"no"}"#, r#"{"code":7}"#, "null"] {
-            assert!(matches!(read(payload), Message::Unreadable(why) if why.contains("MSG-4")), "{payload}");
-        }
-    }
-
-    /// One wrong timestamp was seven findings: what came with it did not count as having come.
-    #[test]
-    fn a_wrong_timestamp_hides_no_message() {
-        let read = |text: &str| meaning(&Dialect::default(), text, true, None);
-        let forbidden = |timestamp: &str| {
-            format!(
-                r#"{{"type":"error","payload":{{"code":"forbidden","message":"no"}},"timestamp":{timestamp}}}"#
-            )
-        };
-        for timestamp in ["1795892298666", "\"yesterday\"", "null"] {
-            let Message::Server(ServerMessage::Error { code, .. }) = read(&forbidden(timestamp)) else {
-                panic!("{timestamp}: {:?}", read(&forbidden(timestamp)))
-            };
-            assert_eq!(code, "forbidden");
-        }
-        assert!(matches!(read(r#"{"type":7,"timestamp":1}"#), Message::Unreadable(_)));
-        assert!(matches!(read("[]"), Message::Unreadable(_)));
     }
 }

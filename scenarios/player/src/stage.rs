@@ -94,6 +94,11 @@ pub trait GatewayStage {
     /// Asks the gateway to end, and returns at once; its end is recorded in the trace.
     fn shut_down(&mut self) -> impl Future<Output = Result<(), StageError>> + Send;
 
+    /// Starts a gateway where one was killed, and returns once it is ready. A stage that does not offer it says so.
+    fn start_gateway(&mut self) -> impl Future<Output = Result<(), StageError>> + Send {
+        std::future::ready(Err(StageError::Unavailable("needs a gateway that gatecheck starts".to_owned())))
+    }
+
     /// Ends the gateway without warning and returns once it is gone.
     fn kill_gateway(&mut self) -> impl Future<Output = Result<(), StageError>> + Send;
 }

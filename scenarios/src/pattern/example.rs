@@ -69,6 +69,7 @@ impl Pattern {
             What::Log(log) => Example::Printed(log.example()?.to_owned()),
             What::Refused(RefusedPattern::Close(_) | RefusedPattern::AsDeclared)
             | What::DialsBroker
+            | What::GatewayCloses
             | What::QueueDepth
             | What::Topology
             | What::Answers(_)

@@ -31,6 +31,7 @@ pub(super) struct RawPattern {
     reports: Option<Switch<ReportPattern>>,
     wants_token: Option<bool>,
     dials_broker: Option<bool>,
+    gateway_closes: Option<bool>,
     log: Option<LogPattern>,
     queue_depth: Option<bool>,
     topology: Option<bool>,
@@ -141,6 +142,7 @@ impl TryFrom<RawPattern> for Pattern {
         }
         whats.extend(on("wants_token", raw.wants_token)?.map(|_| What::WantsToken));
         whats.extend(on("dials_broker", raw.dials_broker)?.map(|_| What::DialsBroker));
+        whats.extend(on("gateway_closes", raw.gateway_closes)?.map(|_| What::GatewayCloses));
         whats.extend(raw.refetches.map(What::Refetches));
         whats.extend(raw.reads.map(What::Reads));
         whats.extend(raw.log.map(What::Log));
@@ -219,6 +221,7 @@ impl From<Pattern> for RawPattern {
             What::Reports(report) => Self { reports: Some(Switch::Details(report)), ..none },
             What::WantsToken => Self { wants_token: Some(true), ..none },
             What::DialsBroker => Self { dials_broker: Some(true), ..none },
+            What::GatewayCloses => Self { gateway_closes: Some(true), ..none },
             What::Log(log) => Self { log: Some(log), ..none },
             What::QueueDepth => Self { queue_depth: Some(true), ..none },
             What::Topology => Self { topology: Some(true), ..none },

@@ -7,7 +7,7 @@ use protocol::{Dialect, Role};
 use serde_json::Value;
 
 use super::file;
-use super::{ClientSpec, Scenario, Script, step};
+use super::{ClientSpec, PairScript, Scenario, Script, step};
 use crate::identity::{RoleNames, UserIds};
 
 /// Placeholders that every scenario has. No scripted client is called so.
@@ -42,6 +42,9 @@ impl Scenario {
         if let Script::Gateway(script) = &self.script {
             let user = |name: &String| (format!("{{{name}}}"), self.user_id(name, bindings));
             users.extend(script.clients.keys().map(user));
+        }
+        if let Script::Pair(_) = &self.script {
+            users.extend(PairScript::USERS.map(|name| (format!("{{{name}}}"), self.user_id(name, bindings))));
         }
         let numbers = users.iter().filter(|_| bindings.users == UserIds::Integers);
         // Within JSON that is a text, quotes go with them.
@@ -82,6 +85,11 @@ impl Scenario {
         let mut bound = file::from_value(self.id.clone(), value);
         bound.expectations.iter_mut().for_each(|expectation| expectation.declare(bindings.dialect.refusal));
         if let Script::Gateway(script) = &mut bound.script {
+            for step in &mut script.steps {
+                step::declare(&mut step.action, bindings.dialect.refusal);
+            }
+        }
+        if let Script::Pair(script) = &mut bound.script {
             for step in &mut script.steps {
                 step::declare(&mut step.action, bindings.dialect.refusal);
             }

@@ -7,6 +7,7 @@ mod frame;
 mod gateway;
 mod hex;
 mod message;
+mod pair;
 mod scripted;
 mod target;
 
@@ -20,6 +21,7 @@ use toml::Spanned;
 use self::check::Checker;
 use self::client::RawClientStep;
 use self::gateway::RawGatewayStep;
+use self::pair::{RawPairScenario, raw_pair};
 use super::error::ScenarioError;
 use super::step::Step;
 use super::{
@@ -136,6 +138,7 @@ pub(super) fn read(id: ScenarioId, text: &str) -> Result<Scenario, ScenarioError
     match head.subject {
         SubjectKind::Gateway => checker.gateway(id, parse(&file, text)?),
         SubjectKind::Client => checker.client(id, parse(&file, text)?),
+        SubjectKind::Pair => checker.pair(id, parse::<RawPairScenario>(&file, text)?),
     }
 }
 
@@ -148,6 +151,7 @@ pub(super) fn write(scenario: &Scenario) -> String {
     let text = match &scenario.script {
         Script::Gateway(script) => toml::to_string(&raw_gateway(scenario, script)),
         Script::Client(script) => toml::to_string(&raw_client(scenario, script)),
+        Script::Pair(script) => toml::to_string(&raw_pair(scenario, script)),
     };
     text.expect("what was read from TOML has no value that TOML has not")
 }
@@ -157,6 +161,7 @@ pub(super) fn to_value(scenario: &Scenario) -> Value {
     let value = match &scenario.script {
         Script::Gateway(script) => serde_json::to_value(raw_gateway(scenario, script)),
         Script::Client(script) => serde_json::to_value(raw_client(scenario, script)),
+        Script::Pair(script) => serde_json::to_value(raw_pair(scenario, script)),
     };
     value.expect("scenarios have string keys")
 }
@@ -169,9 +174,10 @@ pub(super) fn from_value(id: ScenarioId, value: Value) -> Scenario {
     const SOUND: &str = "a scenario whose texts are replaced is still one";
     let file = format!("{id}.toml");
     let checker = Checker::new(&file, "", Places::default());
-    let scenario = match value["subject"] == "client" {
-        true => checker.client(id, serde_json::from_value(value).expect(SOUND)),
-        false => checker.gateway(id, serde_json::from_value(value).expect(SOUND)),
+    let scenario = match value["subject"].as_str() {
+        Some("client") => checker.client(id, serde_json::from_value(value).expect(SOUND)),
+        Some("pair") => checker.pair(id, serde_json::from_value(value).expect(SOUND)),
+        _ => checker.gateway(id, serde_json::from_value(value).expect(SOUND)),
     };
     scenario.expect(SOUND)
 }
@@ -274,6 +280,9 @@ mod tests {
             toml::from_str::<RawClientScenario>("zzz = 1").map(drop).map_err(unknown),
             toml::from_str::<RawGatewayStep>("zzz = 1").map(drop).map_err(unknown),
             toml::from_str::<RawClientStep>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<RawPairScenario>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<pair::RawPairStep>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<crate::scenario::PairClient>("zzz = 1").map(drop).map_err(unknown),
             toml::from_str::<ClientSpec>("zzz = 1").map(drop).map_err(unknown),
             toml::from_str::<GatewaySpec>("zzz = 1").map(drop).map_err(unknown),
             toml::from_str::<ClientSetup>("zzz = 1").map(drop).map_err(unknown),

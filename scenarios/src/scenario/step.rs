@@ -5,6 +5,7 @@ mod client_act;
 mod gateway;
 mod gateway_act;
 mod network;
+mod pair;
 mod probe;
 
 use std::fmt;
@@ -18,6 +19,8 @@ pub use self::client_act::ClientAct;
 pub use self::gateway::{BrokerAct, Forgets, GatewayAction, Inspection, Publication};
 pub use self::gateway_act::GatewayAct;
 pub use self::network::NetworkAct;
+pub(super) use self::network::{LaneSpec, Shape, Sudden};
+pub use self::pair::PairAction;
 pub use self::probe::{FrameSpec, OddPing, ProbeAct};
 use crate::label::Label;
 use crate::pattern::Pattern;

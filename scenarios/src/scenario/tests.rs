@@ -30,14 +30,14 @@ some = { client = "alice", receives = "subscribed" }
 fn gateway(scenario: &Scenario) -> &GatewayScript {
     match &scenario.script {
         Script::Gateway(script) => script,
-        Script::Client(_) => panic!("a scenario about a gateway"),
+        Script::Client(_) | Script::Pair(_) => panic!("a scenario about a gateway"),
     }
 }
 
 fn client(scenario: &Scenario) -> &ClientScript {
     match &scenario.script {
         Script::Client(script) => script,
-        Script::Gateway(_) => panic!("a scenario about a client"),
+        Script::Gateway(_) | Script::Pair(_) => panic!("a scenario about a client"),
     }
 }
 

@@ -65,10 +65,15 @@ impl fmt::Display for Event {
                 };
                 write!(f, "exchange {}, queue {}", say(exchange), say(queue))
             }
+            Self::Unrouted { exchange, routing_key, bindings } => {
+                let there = if bindings.is_empty() { "none".to_owned() } else { bindings.join(", ") };
+                write!(f, "{routing_key} is routed to no queue; the bindings of {exchange} are {there}")
+            }
             Self::QueueDepth { ready } => write!(f, "queue holds {ready}"),
             Self::Settlements(Settlements { acknowledged, rejected, unasked }) => {
                 write!(f, "{acknowledged} acknowledged, {rejected} rejected, {unasked} sent to be forgotten")
             }
+            Self::GatewayClosed => f.write_str("ended by the gateway's end"),
             Self::BrokerDialled => f.write_str("dials the broker"),
             Self::Answered { path, status, .. } => write!(f, "{path} answers {status}"),
             Self::Refetched { key } => write!(f, "fetches {}", Key(key)),

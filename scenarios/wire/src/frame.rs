@@ -52,7 +52,16 @@ impl FrameReader {
         }
     }
 
-    fn take(&mut self) -> io::Result<Option<RawFrame>> {
+    /// Takes bytes that were read elsewhere; [`FrameReader::take`] gives the frames that are whole by then.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next frame of what has been read, where it is whole.
+    ///
+    /// # Errors
+    /// When the bytes are no frames.
+    pub fn take(&mut self) -> io::Result<Option<RawFrame>> {
         let mut cursor = Cursor::new(&self.buffer);
         let invalid = |error: &dyn ToString| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
         let Some((header, length)) = FrameHeader::parse(&mut cursor).map_err(|error| invalid(&error))? else {

@@ -161,10 +161,18 @@ impl ReceivedRequest {
     /// When the stream ends early, or its bytes are not HTTP.
     pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Self> {
         let (head, leftover) = read_head(stream).await?;
+        Self::parse(&head, leftover)
+    }
+
+    /// Reads a head that was read already, and what was read behind it.
+    ///
+    /// # Errors
+    /// When it is not HTTP.
+    pub fn parse(head: &[u8], leftover: Vec<u8>) -> io::Result<Self> {
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut request = httparse::Request::new(&mut fields);
         let not_http = || io::Error::new(io::ErrorKind::InvalidData, "the request is not HTTP");
-        request.parse(&head).map_err(|_| not_http())?;
+        request.parse(head).map_err(|_| not_http())?;
         let target = request.path.ok_or_else(not_http)?;
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         Ok(Self {
@@ -250,6 +258,24 @@ fn granted(key: &str) -> String {
     )
 }
 
+/// The status of an answer's head.
+pub fn status_of(head: &[u8]) -> Option<u16> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut fields);
+    response.parse(head).ok()?;
+    response.code
+}
+
+/// A head without a field.
+pub fn without_field(head: &[u8], name: &str) -> Vec<u8> {
+    let is_field = |line: &[u8]| {
+        let key = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        key.eq_ignore_ascii_case(name.as_bytes())
+    };
+    let lines = head.split_inclusive(|byte| *byte == b'\n').filter(|line| !is_field(line));
+    lines.flatten().copied().collect()
+}
+
 /// Answers with a status and nothing else, and ends the connection.
 ///
 /// # Errors
@@ -286,7 +312,10 @@ async fn drip(
 }
 
 /// A head with its empty line, and what was read behind it.
-async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Vec<u8>, Vec<u8>)> {
+///
+/// # Errors
+/// When the stream ends before the head does, or the head is too long.
+pub async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Vec<u8>, Vec<u8>)> {
     const END: &[u8] = b"\r\n\r\n";
     let mut bytes = Vec::new();
     loop {

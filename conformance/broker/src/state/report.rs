@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::State;
 use crate::snapshot::{ExchangeStats, QueueStats, Snapshot};
 use crate::state::connection::Connection;
+use crate::topology::Destination;
 
 /// Ignored arguments, and users whose login was refused, that are counted by name.
 pub(super) const MAX_COUNTED_NAMES: usize = 100;
@@ -28,7 +29,9 @@ impl State {
                         kind: exchange.kind.to_string(),
                         durable: exchange.durable,
                         auto_delete: exchange.auto_delete,
+                        has_alternate: exchange.alternate().is_some(),
                         bindings: exchange.binding_count(),
+                        keys: exchange.keys().map(|(key, to)| (key.to_owned(), self.called(to))).collect(),
                     };
                     (name.to_string(), stats)
                 })
@@ -58,6 +61,17 @@ impl State {
             unasked: self.unasked,
             refused_logins: self.refused_logins.clone(),
             ignored_arguments: self.ignored_arguments.clone(),
+        }
+    }
+
+    /// What a binding leads to is called.
+    fn called(&self, destination: &Destination) -> String {
+        match destination {
+            Destination::Queue(id) => {
+                let queue = self.topology.queues().find(|(found, _)| found == id);
+                queue.map_or_else(String::new, |(_, queue)| queue.name.to_string())
+            }
+            Destination::Exchange(name) => name.to_string(),
         }
     }
 

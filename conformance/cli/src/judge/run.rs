@@ -29,12 +29,22 @@ pub(super) fn judge(
     broker: &str,
     beside: Option<&Path>,
 ) -> Result<Exit, Failure> {
+    judge_suite(Suite::new(profile).subjects(subjects), subjects, common, broker, beside)
+}
+
+/// The same for a suite that knows what it judges.
+pub(crate) fn judge_suite(
+    suite: Suite,
+    subjects: &[SubjectKind],
+    common: &Common,
+    broker: &str,
+    beside: Option<&Path>,
+) -> Result<Exit, Failure> {
     let known = known_failures(common, beside)?;
     let program = std::env::current_exe().map_err(|error| {
         Failure::new(Exit::Harness, miette!("cannot tell where this program is: {error}"))
     })?;
-    let suite = Suite::new(profile).subjects(subjects).program(program).broker(broker);
-    let suite = suite.known_failures(known);
+    let suite = suite.program(program).broker(broker).known_failures(known);
     let run = asked_for(suite, common).and_then(Suite::prepare).map_err(Failure::suite)?;
     let folder = common.output.as_deref().map(Folder::create).transpose().map_err(Failure::usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -106,7 +116,7 @@ fn about(run: &Run, subjects: &[SubjectKind], common: &Common, identity: Option<
         began: run.began().to_string(),
         subjects: subjects.to_vec(),
         level: common.level.into(),
-        broker: used.filter(|_| subjects.contains(&SubjectKind::Gateway)),
+        broker: used.filter(|_| subjects.iter().any(|subject| *subject != SubjectKind::Client)),
         times: executor.times(),
         seed: common.seed,
         repeat: Repeat::of(std::env::args().skip(1)),

@@ -16,6 +16,7 @@ mod libraries;
 mod node;
 mod node_client;
 mod page;
+mod pair;
 mod python;
 mod seed;
 mod shared;
@@ -51,6 +52,7 @@ fn main() {
     trials.extend(init::trials(&runtime));
     trials.extend(libraries::trials(&runtime));
     trials.extend(node_client::trials(&runtime));
+    trials.extend(pair::trials(&runtime));
     trials.extend(python::trials(&runtime));
     trials.extend(seed::trials(&runtime));
     trials.extend(shared::trials(&runtime));

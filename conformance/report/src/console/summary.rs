@@ -18,7 +18,7 @@ const MAX_REASON_CHARS: usize = 200;
 pub(super) fn write(text: &mut String, report: &RunReport, catalogue: &Catalogue) {
     let passed = report.passed("cases");
     push(text, format_args!("\n{passed} in {:.1} s", report.took.as_secs_f64()));
-    for subject in [SubjectKind::Gateway, SubjectKind::Client] {
+    for subject in [SubjectKind::Gateway, SubjectKind::Client, SubjectKind::Pair] {
         requirements(text, report, catalogue, subject);
     }
     for line in &report.design {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 use scenarios::trace::{Event, Observation};
-use scenarios::{Catalogue, Judgement, RequirementId, ScenarioId};
+use scenarios::{Catalogue, Judgement, RequirementId, ScenarioId, SubjectKind};
 
 use super::drawing::drawing;
 use super::prose;
@@ -144,6 +144,7 @@ impl<'a> Cases<'a> {
                         @for check in checks.iter().take(MAX_FINDINGS) {
                             @match &check.judgement {
                                 Judgement::Failed(finding) => dl.finding {
+                                    @if let Some(half) = finding.half { dt { "about" } dd { (half) } }
                                     dt { "expected" } dd { (visible(&finding.expected)) }
                                     dt { "seen" } dd.(class) { (visible(&finding.seen)) }
                                     @if let Some(missed) = finding.missed_by_us {
@@ -178,6 +179,8 @@ impl<'a> Cases<'a> {
         let hits: BTreeSet<usize> =
             case.findings().flat_map(|(_, finding)| finding.at.iter().copied()).collect();
         let diagram = Diagram::new(&case.trace, &hits, max_rows);
+        let is_pair = case.subject == SubjectKind::Pair;
+        let diagram = if is_pair { diagram.with_broker() } else { diagram };
         html! {
             figure {
                 div.scroll { (drawing(&diagram, case.subject)) }

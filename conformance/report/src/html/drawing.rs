@@ -66,6 +66,7 @@ fn is_judged(diagram: &Diagram, lane: usize, subject: SubjectKind) -> bool {
     match subject {
         SubjectKind::Gateway => lane == diagram.gateway,
         SubjectKind::Client => lane < diagram.gateway,
+        SubjectKind::Pair => lane <= diagram.gateway,
     }
 }
 

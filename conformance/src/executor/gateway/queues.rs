@@ -92,7 +92,7 @@ fn is_bound(queue: &QueueStats, feed: &Feed) -> bool {
     feed.exchanges.iter().any(|exchange| queue.bound_to.contains(&exchange.name))
 }
 
-impl Stage {
+impl Stage<'_> {
     /// Another broker shows queues whose names are known, and no others.
     pub(super) fn sees_queues(&self, what: &str) -> Result<(), StageError> {
         match (&self.rig.feed.queues, self.rig.embedded()) {

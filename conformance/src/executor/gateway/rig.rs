@@ -29,6 +29,8 @@ pub struct Rig {
     embedded: Option<Broker>,
     /// The broker's URL, without anything in between; none where there is no broker.
     url: Option<String>,
+    /// The same as the gateways are given it.
+    gateways_url: String,
     /// The gateways' exchanges and queues.
     pub(super) feed: Feed,
     /// Whether their names are unique to this rig, and are deleted with it.
@@ -36,21 +38,21 @@ pub struct Rig {
     /// What stands between the gateways and the broker, where a scenario wants that.
     pub(super) proxy: Option<Proxy>,
     /// Who signs the tokens that they accept.
-    pub(super) issuer: Issuer,
+    pub(in crate::executor) issuer: Issuer,
     /// The gateways that were started; none where one is attached.
     pub(super) gateways: Vec<Launched>,
     /// Each measures one of them, where this host can.
-    pub(super) watches: Vec<Watch>,
+    pub(in crate::executor) watches: Vec<Watch>,
     /// What the host refuses the broker, the proxy and the scripted clients.
-    pub(super) refusals: Refusals,
+    pub(in crate::executor) refusals: Refusals,
     /// The gateways' ports, leased while the rig exists.
     ports: Vec<Port>,
     /// Host and port of each gateway.
-    pub(super) authorities: Vec<String>,
+    pub(in crate::executor) authorities: Vec<String>,
 }
 
 /// No rig.
-pub(super) enum Rejection {
+pub(in crate::executor) enum Rejection {
     /// The gateway did not do what the scenario is about: start.
     Judged { play: Play, output: Vec<String> },
     /// It neither ended nor took connections, though that is what the scenario is about.
@@ -67,7 +69,7 @@ impl Rejection {
 
 impl Rig {
     /// Starts what the scenario needs.
-    pub(super) async fn set_up(
+    pub(in crate::executor) async fn set_up(
         executor: &Executor,
         profile: &GatewayProfile,
         script: &GatewayScript,
@@ -106,6 +108,7 @@ impl Rig {
         let mut rig = Self {
             embedded,
             url,
+            gateways_url,
             feed,
             own_names,
             proxy,
@@ -123,28 +126,25 @@ impl Rig {
             link.purge().await.map_err(|error| harness(&error))?;
             link.close().await;
         }
-        rig.start(executor, profile, script, gateways_url).await?;
+        rig.start(executor, profile, script).await?;
         Ok(rig)
     }
 
-    async fn start(
-        &mut self,
-        executor: &Executor,
-        profile: &GatewayProfile,
-        script: &GatewayScript,
-        amqp_url: String,
-    ) -> Result<(), Rejection> {
+    /// What the gateways are launched with, and how they show that they are ready; nothing where one is attached.
+    fn launch<'a>(
+        &self,
+        executor: &'a Executor,
+        profile: &'a GatewayProfile,
+        script: &'a GatewayScript,
+    ) -> Result<Option<(Launch<'a>, Ready)>, ExecutionError> {
         let ready = match &profile.access {
-            GatewayAccess::Attach { authority, .. } => {
-                self.authorities.push(authority.clone());
-                return Ok(());
-            }
+            GatewayAccess::Attach { .. } => return Ok(None),
             GatewayAccess::Spawn { ready, .. } | GatewayAccess::InProcess { ready, .. } => ready,
         };
         let mut values = executor.values();
         values.set_settings(&script.settings, script.gateways);
         executor.set_keys(&mut values, &self.issuer, &script.settings)?;
-        values.set("amqp_url", amqp_url);
+        values.set("amqp_url", self.gateways_url.as_str());
         values.set("exchange", self.feed.exchange.as_str());
         values.set("queue", self.feed.queues.named().first().cloned().unwrap_or_default());
         values.set("path", profile.path.as_str());
@@ -153,7 +153,37 @@ impl Rig {
             // It cannot be ready; that it takes connections must do.
             BrokerState::Down => Ready { path: None, ..ready.clone() },
         };
-        let launch = Launch { executor, profile, script, values };
+        Ok(Some((Launch { executor, profile, script, values }, ready)))
+    }
+
+    /// Starts another gateway in the place of the first, which has ended.
+    pub(super) async fn restart(
+        &mut self,
+        executor: &Executor,
+        profile: &GatewayProfile,
+        script: &GatewayScript,
+    ) -> Result<(), ExecutionError> {
+        let Some((launch, ready)) = self.launch(executor, profile, script)? else { return Ok(()) };
+        let (gateway, port) = start(executor, &ready, |port| launch.on(port)).await?;
+        self.authorities[0] = format!("127.0.0.1:{}", port.number());
+        self.ports[0] = port;
+        self.watches.extend(gateway.instance.id().and_then(|process| executor.probe.watch(process)));
+        self.gateways[0] = gateway;
+        Ok(())
+    }
+
+    async fn start(
+        &mut self,
+        executor: &Executor,
+        profile: &GatewayProfile,
+        script: &GatewayScript,
+    ) -> Result<(), Rejection> {
+        let Some((launch, ready)) = self.launch(executor, profile, script)? else {
+            if let GatewayAccess::Attach { authority, .. } = &profile.access {
+                self.authorities.push(authority.clone());
+            }
+            return Ok(());
+        };
         for _ in 0..script.gateways {
             match start(executor, &ready, |port| launch.on(port)).await {
                 Ok((gateway, port)) => {
@@ -180,7 +210,7 @@ impl Rig {
     }
 
     /// A connection to the broker, beside the gateways'; none where there is no broker.
-    pub(super) async fn link(&self) -> Result<Option<BrokerLink>, ExecutionError> {
+    pub(in crate::executor) async fn link(&self) -> Result<Option<BrokerLink>, ExecutionError> {
         let Some(url) = &self.url else { return Ok(None) };
         let link = BrokerLink::open(url, self.feed.clone(), CONSUMES_WITHIN).await;
         link.map(Some).map_err(|error| match error.limit() {
@@ -204,7 +234,7 @@ impl Rig {
     }
 
     /// Kills the gateways and says what they printed last.
-    pub(super) async fn kill(&mut self) -> Vec<String> {
+    pub(in crate::executor) async fn kill(&mut self) -> Vec<String> {
         for gateway in &mut self.gateways {
             gateway.instance.kill().await;
         }

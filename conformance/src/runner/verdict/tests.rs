@@ -24,6 +24,7 @@ fn finding(property: Property, missed_by_ms: Option<u64>, at: &[usize]) -> Judge
         at: at.to_vec(),
         missed_by_us: missed_by_ms.map(|ms| ms * 1000),
         client: None,
+        half: None,
     })
 }
 

@@ -16,7 +16,8 @@ use crate::requirement::{Catalogue, Level, RequirementId, SubjectKind};
 use crate::scenario::AFTERWARDS;
 use crate::scenario::step::Waits;
 use crate::scenario::{
-    ClientScript, ClientSetup, ClientSpec, GatewayScript, OnDials, Scenario, ScenarioId, Script, UrlSource,
+    ClientScript, ClientSetup, ClientSpec, GatewayScript, OnDials, PairScript, Scenario, ScenarioId, Script,
+    UrlSource,
 };
 
 /// Most gateways of one scenario.
@@ -138,7 +139,7 @@ impl<'a> Checker<'a> {
     }
 
     /// What both kinds must be.
-    fn sound(&self, scenario: Scenario) -> Result<Scenario, ScenarioError> {
+    pub(super) fn sound(&self, scenario: Scenario) -> Result<Scenario, ScenarioError> {
         if scenario.expectations.is_empty() && scenario.requirements().is_empty() {
             return Err(self.error(0..0, "the scenario expects nothing: add at least one `[[expect]]`"));
         }
@@ -159,10 +160,15 @@ impl<'a> Checker<'a> {
         let labels: Vec<(usize, &Label)> = match &scenario.script {
             Script::Gateway(script) => numbered(&script.steps),
             Script::Client(script) => numbered(&script.steps),
+            Script::Pair(script) => numbered(&script.steps),
         };
         for (number, label) in labels {
             let (id, span) = (label.requirement(), self.step_span(number));
-            self.of_subject(id, scenario.subject(), span.clone())?;
+            let rests_on_a_half =
+                scenario.subject() == SubjectKind::Pair && matches!(label, Label::Requires(_));
+            if !rests_on_a_half {
+                self.of_subject(id, scenario.subject(), span.clone())?;
+            }
             if matches!(label, Label::Requires(_)) && shown.contains(id) {
                 let message = format!(
                     "the case is about {id}, so it cannot take it for granted: write `shows = \"{id}\"`, or rest on something else"
@@ -182,7 +188,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The steps, each of which does one thing, in known words.
-    fn steps<R: RawStep>(
+    pub(super) fn steps<R: RawStep>(
         &self,
         raw: Vec<R>,
         clients: &[&str],
@@ -205,12 +211,13 @@ impl<'a> Checker<'a> {
         let clients: Vec<_> = match &scenario.script {
             Script::Gateway(script) => script.clients.keys().map(String::as_str).collect(),
             Script::Client(_) => Vec::new(),
+            Script::Pair(_) => PairScript::USERS.to_vec(),
         };
         self.known_words(part, &clients, &span)
     }
 
     /// Every word in braces stands for something.
-    fn known_words(
+    pub(super) fn known_words(
         &self,
         part: &impl Serialize,
         clients: &[&str],
@@ -289,7 +296,7 @@ impl<'a> Checker<'a> {
         Err(self.error(span, format!("{id} is about a {}, this scenario is not", rule.subject)))
     }
 
-    fn is_of_client(&self, pattern: &Pattern, span: &Range<usize>) -> Result<(), ScenarioError> {
+    pub(super) fn is_of_client(&self, pattern: &Pattern, span: &Range<usize>) -> Result<(), ScenarioError> {
         match pattern.client() {
             Some(_) => Err(self.error(
                 span.clone(),
@@ -338,15 +345,15 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn step_span(&self, number: usize) -> Range<usize> {
+    pub(super) fn step_span(&self, number: usize) -> Range<usize> {
         self.places.step.get(number).map_or(0..0, toml::Spanned::span)
     }
 
-    fn expect_span(&self, number: usize) -> Range<usize> {
+    pub(super) fn expect_span(&self, number: usize) -> Range<usize> {
         self.places.expect.get(number).map_or(0..0, toml::Spanned::span)
     }
 
-    fn error(&self, span: Range<usize>, message: impl Into<String>) -> ScenarioError {
+    pub(super) fn error(&self, span: Range<usize>, message: impl Into<String>) -> ScenarioError {
         ScenarioError::at(self.file, self.text, Some(span), message)
     }
 }

@@ -66,7 +66,7 @@ enum RawInspection {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawListen {
+pub(super) struct RawListen {
     name: String,
     listener: String,
     #[serde(default)]
@@ -167,7 +167,11 @@ impl RawClientStep {
 }
 
 impl RawListen {
-    fn act(self) -> ClientAct {
+    pub(super) fn of(name: &str, listener: &str, fails: bool) -> Self {
+        Self { name: name.to_owned(), listener: listener.to_owned(), fails }
+    }
+
+    pub(super) fn act(self) -> ClientAct {
         let Self { name, listener, fails } = self;
         ClientAct::Listen { name, listener, fails }
     }
@@ -228,8 +232,7 @@ impl RawClientStep {
             ClientAct::Subscribe(target) => Self { subscribe: Some(target.into()), ..self },
             ClientAct::Unsubscribe(target) => Self { unsubscribe: Some(target.into()), ..self },
             ClientAct::Listen { name, listener, fails } => {
-                let (name, listener) = (name.clone(), listener.clone());
-                Self { listen: Some(RawListen { name, listener, fails: *fails }), ..self }
+                Self { listen: Some(RawListen::of(name, listener, *fails)), ..self }
             }
             ClientAct::Unlisten { name, listener } => {
                 let (name, listener) = (name.clone(), listener.clone());

@@ -117,18 +117,25 @@ impl LaneSpec {
     }
 }
 
-impl fmt::Display for NetworkAct {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl NetworkAct {
+    /// What it does, where the two directions are called so.
+    pub fn between(&self, to: &str, from: &str) -> String {
         match self {
-            Self::Sudden(Sudden::Clear) => f.write_str("is whole again"),
-            Self::Sudden(Sudden::End) => f.write_str("ends connections"),
-            Self::Sudden(Sudden::Reset) => f.write_str("resets connections"),
-            Self::Shape(Shape { both, to_subject: None, from_subject: None }) => both.fmt(f),
+            Self::Sudden(Sudden::Clear) => "is whole again".to_owned(),
+            Self::Sudden(Sudden::End) => "ends connections".to_owned(),
+            Self::Sudden(Sudden::Reset) => "resets connections".to_owned(),
+            Self::Shape(Shape { both, to_subject: None, from_subject: None }) => both.to_string(),
             Self::Shape(Shape { both, to_subject, from_subject }) => {
-                let (to, from) = (to_subject.as_ref().unwrap_or(both), from_subject.as_ref().unwrap_or(both));
-                write!(f, "{to} to the subject, {from} from it")
+                let [there, back] = [to_subject, from_subject].map(|lane| lane.as_ref().unwrap_or(both));
+                format!("{there} {to}, {back} {from}")
             }
         }
+    }
+}
+
+impl fmt::Display for NetworkAct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.between("to the subject", "from it"))
     }
 }
 

@@ -70,6 +70,8 @@ fn may_pass(scenario: &Scenario, trace: &Trace, times: &Times, failure: Failure)
         Script::Client(_) => {
             is_cut_off && failure.from_step > 1 && is_shown(&awaited, trace, failure.from_step)
         }
+        // No pair is simulated.
+        Script::Pair(_) => false,
         Script::Gateway(script) if has_ended(script, trace, failure.from_step) => true,
         Script::Gateway(script) => {
             let is_asked = awaited.iter().skip(failure.from_step - 1).flatten().next().is_some();
@@ -115,6 +117,7 @@ fn awaited<'a>(scenario: &'a Scenario, times: &Times) -> Vec<Option<Awaited<'a>>
             };
             script.steps.iter().map(|found| step(&found.action)).collect()
         }
+        Script::Pair(_) => Vec::new(),
         Script::Gateway(script) => {
             let step = |action: &'a GatewayAction| match action {
                 GatewayAction::Wait(wait) => {

@@ -135,7 +135,7 @@ fn connections(pattern: &Pattern, subject: SubjectKind, trace: &Trace) -> Vec<us
         if is_meant {
             found.push(match subject {
                 SubjectKind::Client => number as usize,
-                SubjectKind::Gateway => order,
+                SubjectKind::Gateway | SubjectKind::Pair => order,
             });
         }
     }
