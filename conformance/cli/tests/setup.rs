@@ -85,7 +85,11 @@ fn another_dialect_is_reported() {
 /// Frames that cannot be read end the run at once, with the first of them and the form that they may have.
 #[test]
 fn frames_of_another_form_are_reported() {
-    let said = ["its first frame is `{\"data\":{", "none has the form", "[dialect] frames = { message = '{"];
+    let said = [
+        "its first frame is `{\"event\":\"connection:established\"",
+        "none has the form",
+        "[dialect] frames = { message = '{",
+    ];
     let server = r#"dialect = { frames = { message = '{"event":"{type}","data":"{payload}"}' } }"#;
     expect(gateway(server, SECRET), 2, &said);
 }
