@@ -40,7 +40,7 @@ enum Command {
     Gateway(judge::GatewayArgs),
     /// Judge a client: the one in `gatecheck.toml`, or its adapter's command behind `--`
     Client(judge::ClientArgs),
-    /// Create an adapter for a client, in the client's language
+    /// Write the profile of a gateway or client by watching it, or create an adapter in a client's language
     Init(init::InitArgs),
     /// Check that a client's adapter keeps the adapter protocol
     Adapter(adapter::AdapterArgs),
@@ -128,7 +128,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(args) => judge::run(&args),
         Command::Gateway(args) => judge::gateway(args),
         Command::Client(args) => judge::client(args),
-        Command::Init(args) => init::run(&args),
+        Command::Init(args) => init::run(args),
         Command::Adapter(args) => adapter::run(args),
         Command::Sim(args) => simulate::run(&args),
         Command::Selftest(args) => selftest::run(&args),

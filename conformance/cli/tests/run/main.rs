@@ -13,6 +13,7 @@ mod example;
 mod init;
 mod node;
 mod node_client;
+mod observed;
 mod python;
 mod seed;
 mod shared;
@@ -45,6 +46,7 @@ fn main() {
     trials.extend(example::trials(&runtime));
     trials.extend(init::trials(&runtime));
     trials.extend(node_client::trials(&runtime));
+    trials.extend(observed::trials(&runtime));
     trials.extend(python::trials(&runtime));
     trials.extend(seed::trials(&runtime));
     trials.extend(shared::trials(&runtime));
