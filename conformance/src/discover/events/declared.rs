@@ -42,7 +42,8 @@ impl Field<'_> {
         }
         subscriber.listen(QUIET, DELIVERS_WITHIN).await;
         let messages: Vec<Outgoing> = published.iter().map(|(.., outgoing)| outgoing.clone()).collect();
-        let frames = self.publish(&messages).await?;
+        // What goes to an exchange that is not there reaches no one.
+        let frames = self.publish(&messages).await.unwrap_or_default();
         let declared = published.into_iter().map(|(audience_said, name, marker, data, _)| {
             let of = |texts: &Vec<String>| texts.iter().any(|text| text.contains(&marker));
             let frame = frames.iter().flatten().find(|text| text.contains(&marker));
