@@ -55,7 +55,7 @@ enum InitError {
 
 pub(super) fn run(args: InitArgs) -> Result<Exit, Failure> {
     match args.what {
-        What::Gateway(args) => observe::gateway(args),
+        What::Gateway(args) => observe::gateway(&args),
         What::Client(args) => observe::client(&args),
         What::Browser(args) => adapter(Language::Browser, &args),
         What::Node(args) => adapter(Language::Node, &args),

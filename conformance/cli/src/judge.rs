@@ -208,7 +208,7 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<Exit, Failure> {
         return Err(missing(SubjectKind::Gateway));
     }
     if args.check {
-        return observe::check_gateway(profile);
+        return observe::check_gateway(&profile);
     }
     let beside = Some(profile.folder.clone());
     judge(profile, &[SubjectKind::Gateway], &args.common, &args.broker.broker, beside.as_deref())

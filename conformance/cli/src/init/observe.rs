@@ -122,7 +122,7 @@ impl Output {
     }
 }
 
-pub(crate) fn gateway(args: GatewayArgs) -> Result<Exit, Failure> {
+pub(crate) fn gateway(args: &GatewayArgs) -> Result<Exit, Failure> {
     args.output.check().map_err(Failure::usage)?;
     let subject = match &args.attach {
         Some(url) => {
@@ -152,17 +152,17 @@ pub(crate) fn gateway(args: GatewayArgs) -> Result<Exit, Failure> {
 }
 
 /// Holds a gateway against its profile.
-pub(crate) fn check_gateway(profile: Profile) -> Result<Exit, Failure> {
+pub(crate) fn check_gateway(profile: &Profile) -> Result<Exit, Failure> {
     let access = profile.gateway.as_ref().map(|gateway| &gateway.access);
     let subject = match access {
         Some(GatewayAccess::Attach { authority, jwt_secret }) => {
             GatewaySubject::Attached { authority: authority.clone(), jwt_secret: jwt_secret.clone() }
         }
-        _ => GatewaySubject::Started(Start::of(&profile, program()?).map_err(failure)?),
+        _ => GatewaySubject::Started(Start::of(profile, program()?).map_err(failure)?),
     };
     let path = profile.gateway.as_ref().map(|gateway| gateway.path.clone());
     let seen = watch(&subject, &Hints { path, profile: Some(profile.clone()) })?;
-    report(&discover::differences(&profile, &seen))
+    report(&discover::differences(profile, &seen))
 }
 
 pub(crate) fn client(args: &ClientArgs) -> Result<Exit, Failure> {
