@@ -8,7 +8,6 @@ use super::form;
 use super::heartbeat::PingKind;
 use super::observed::ObservedGateway;
 use super::spelling::{Spelling, shown};
-use super::text::is_near;
 use crate::amqp::Queues;
 use crate::profile::{GatewayAccess, Profile};
 
@@ -199,7 +198,9 @@ fn heartbeat(found: &mut Differences, profile: &Profile, seen: &ObservedGateway)
         HeartbeatKind::Message => "message",
     };
     found.unless_equal("dialect.heartbeat", word(profile.dialect.heartbeat), word(by));
-    if !is_near(Some(*period), profile.timing.ping_interval) {
+    let told = profile.timing.ping_interval;
+    // A busy host is late; what was meant otherwise differs by more.
+    if *period > told * 3 / 2 || *period < told * 3 / 4 {
         found.add(
             "timing.ping_interval",
             protocol::format_duration(profile.timing.ping_interval),

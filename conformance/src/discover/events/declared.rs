@@ -1,10 +1,14 @@
 //! The events of a profile that is checked: whom they reach.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::field::Field;
 use super::{DELIVERS_WITHIN, DeclaredEvent, QUIET, audience};
 use crate::amqp::Outgoing;
+use crate::discover::candidates::Person;
+use crate::discover::socket::Socket;
 use crate::discover::{DiscoverError, form};
 use crate::profile::{Audience, Profile};
 
@@ -33,6 +37,7 @@ impl Field<'_> {
                 ));
             }
         }
+        self.revive().await;
         let shapes = self.shapes.clone();
         let subscriber = &mut self.sockets[3];
         for (_, name, ..) in &published {
@@ -44,6 +49,10 @@ impl Field<'_> {
         let messages: Vec<Outgoing> = published.iter().map(|(.., outgoing)| outgoing.clone()).collect();
         // What goes to an exchange that is not there reaches no one.
         let frames = self.publish(&messages).await.unwrap_or_default();
+        if self.sockets.iter().any(Socket::is_over) {
+            // Who has been given up meanwhile, on a busy host, shows nothing.
+            return Ok(Vec::new());
+        }
         let declared = published.into_iter().map(|(audience_said, name, marker, data, _)| {
             let of = |texts: &Vec<String>| texts.iter().any(|text| text.contains(&marker));
             let frame = frames.iter().flatten().find(|text| text.contains(&marker));
@@ -55,5 +64,17 @@ impl Field<'_> {
             }
         });
         Ok(declared.collect())
+    }
+
+    /// Opens the connections again that have ended.
+    async fn revive(&mut self) {
+        for (person, socket) in Person::ALL.into_iter().zip(&mut self.sockets) {
+            socket.listen(Duration::ZERO, Duration::from_millis(5)).await;
+            if socket.is_over()
+                && let Ok(opened) = self.door.open(self.entry, person).await
+            {
+                *socket = opened.socket;
+            }
+        }
     }
 }
