@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 
 use gateway::Pool;
 pub use gateway::Rig;
-pub(crate) use gateway::{LOGIN_REFUSED, OTHER_QUEUE};
+pub(crate) use gateway::{LOGIN_REFUSED, OTHER_QUEUE, Port};
 use public_key::PublicKeyFile;
 
 use crate::limits::{HostLimit, Refusals};

@@ -32,6 +32,7 @@
 pub mod adapter_check;
 pub mod amqp;
 pub mod conclusion;
+pub mod discover;
 pub mod executor;
 pub mod exit;
 pub mod in_process;

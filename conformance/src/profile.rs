@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 use client::RawClient;
 pub use client::{ClientAccess, ClientProfile};
+pub(crate) use events::is_name;
 pub use events::{Audience, BodyError, EventsError, EventsProfile};
 use events::{EventShape, RawEvent};
 use gateway::RawGateway;

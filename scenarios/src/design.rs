@@ -83,6 +83,18 @@ pub enum QueuePolicy {
     None,
 }
 
+impl QueuePolicy {
+    /// The word by which a profile says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::DropOldest => "drop-oldest",
+            Self::DropNewest => "drop-newest",
+            Self::None => "none",
+        }
+    }
+}
+
 impl ClientDesign {
     /// Why it has no place for a requirement, where it has none.
     pub fn lacks(&self, id: &RequirementId) -> Option<&'static str> {

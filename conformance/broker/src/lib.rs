@@ -59,4 +59,4 @@ mod wire;
 pub use config::{BrokerConfig, Limits, Users};
 pub use listen::Listen;
 pub use server::{Broker, BrokerError, Ended};
-pub use snapshot::{ExchangeStats, QueueStats, Snapshot};
+pub use snapshot::{BindingStats, ConsumerStats, ExchangeStats, QueueStats, Snapshot};

@@ -13,6 +13,10 @@ pub struct Snapshot {
     pub exchanges: BTreeMap<String, ExchangeStats>,
     /// The queues by name.
     pub queues: BTreeMap<String, QueueStats>,
+    /// The bindings of declared exchanges, in the order of exchange and key; without the default one's.
+    pub bindings: Vec<BindingStats>,
+    /// The consumers, in the order of their start.
+    pub consumers: Vec<ConsumerStats>,
     /// Messages published since the start.
     pub published: u64,
     /// Messages that no queue took, since the start.
@@ -85,4 +89,26 @@ pub struct QueueStats {
     /// The exchanges that a binding leads from to here, directly or through other exchanges; without the default one, which
     /// every queue is bound to.
     pub bound_to: BTreeSet<String>,
+}
+
+/// A binding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindingStats {
+    /// The exchange where it starts.
+    pub exchange: String,
+    /// Its key; a pattern where the exchange is a topic exchange.
+    pub key: String,
+    /// The queue that it leads to; none where it leads to another exchange.
+    pub queue: Option<String>,
+}
+
+/// A consumer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerStats {
+    /// The queue that it consumes.
+    pub queue: String,
+    /// The most deliveries that it has unacknowledged at once; zero for no limit.
+    pub prefetch: u16,
+    /// Whether it acknowledges what it gets.
+    pub acknowledges: bool,
 }

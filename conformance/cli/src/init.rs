@@ -1,12 +1,13 @@
-//! `init`: the files of a new adapter.
+//! `init`: the files of a new adapter, or the profile of a subject that is watched.
 
 mod kits;
+pub(super) mod observe;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use miette::Diagnostic;
 
 use super::{Failure, closed};
@@ -15,9 +16,28 @@ use kits::{Kit, Language};
 
 #[derive(Args)]
 pub(super) struct InitArgs {
-    /// What the client is written in
-    #[arg(value_enum)]
-    language: Language,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Write the profile of a gateway, by watching it
+    Gateway(observe::GatewayArgs),
+    /// Write the profile of a client, by watching it behind its adapter
+    Client(observe::ClientArgs),
+    /// Write an adapter in JavaScript for a page, in Chromium without a screen
+    Browser(KitArgs),
+    /// Write an adapter in JavaScript or TypeScript for Node.js
+    Node(KitArgs),
+    /// Write an adapter in Python, with asyncio
+    Python(KitArgs),
+    /// Write an adapter in Rust
+    Rust(KitArgs),
+}
+
+#[derive(Args)]
+struct KitArgs {
     /// The folder of the files, created if need be
     #[arg(value_name = "DIR", default_value = ".")]
     folder: PathBuf,
@@ -33,9 +53,20 @@ enum InitError {
     Write { path: PathBuf, source: io::Error },
 }
 
-/// Writes the files, and says what comes next.
-pub(super) fn run(args: &InitArgs) -> Result<Exit, Failure> {
-    let kit = args.language.kit();
+pub(super) fn run(args: InitArgs) -> Result<Exit, Failure> {
+    match args.what {
+        What::Gateway(args) => observe::gateway(&args),
+        What::Client(args) => observe::client(&args),
+        What::Browser(args) => adapter(Language::Browser, &args),
+        What::Node(args) => adapter(Language::Node, &args),
+        What::Python(args) => adapter(Language::Python, &args),
+        What::Rust(args) => adapter(Language::Rust, &args),
+    }
+}
+
+/// Writes the files of an adapter, and says what comes next.
+fn adapter(language: Language, args: &KitArgs) -> Result<Exit, Failure> {
+    let kit = language.kit();
     write(kit, &args.folder).map_err(Failure::usage)?;
     announce(kit, &args.folder, &mut anstream::stdout()).map_err(closed)?;
     Ok(Exit::Conformant)
@@ -82,13 +113,12 @@ fn quoted(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::ValueEnum;
     use conformance::profile::Profile;
 
     /// Every kit's profile is sound, and starts a client.
     #[test]
     fn profiles_are_sound() {
-        for language in Language::value_variants() {
+        for language in Language::ALL {
             let mut profiles = language.kit().files.iter().filter(|file| file.name == "gatecheck.toml");
             let text = profiles.next().unwrap().text;
             let profile = Profile::parse("gatecheck.toml", text, Path::new(".")).unwrap();

@@ -12,6 +12,7 @@ use protocol::{Dialect, Timing};
 use scenarios::SubjectKind;
 
 use super::catalogue::Selection;
+use super::init::observe;
 use super::{Failure, LevelArg, warn};
 use conformance::exit::Exit;
 use conformance::interruption::Interruption;
@@ -114,6 +115,9 @@ pub(super) struct GatewayArgs {
     /// The path that answers 200 once the gateway is ready [default: its port takes connections]
     #[arg(long, value_name = "PATH", requires = "command")]
     ready: Option<String>,
+    /// Run no case: watch the gateway, and say where it differs from its profile (1 where it does)
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -128,6 +132,9 @@ pub(super) struct ClientArgs {
     /// The profile [default: gatecheck.toml in this folder, where no command is given]
     #[arg(long, short = 'c', value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Run no case: watch the client, and say where it differs from its profile (1 where it does)
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     common: Common,
     /// The command of the client's adapter
@@ -201,6 +208,9 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<Exit, Failure> {
     if profile.gateway.is_none() {
         return Err(missing(SubjectKind::Gateway));
     }
+    if args.check {
+        return observe::check_gateway(&profile);
+    }
     let beside = Some(profile.folder.clone());
     judge(profile, &[SubjectKind::Gateway], &args.common, &args.broker.broker, beside.as_deref())
 }
@@ -214,6 +224,9 @@ pub(super) fn client(args: ClientArgs) -> Result<Exit, Failure> {
     }
     if profile.client.is_none() {
         return Err(missing(SubjectKind::Client));
+    }
+    if args.check {
+        return observe::check_client(&profile);
     }
     let beside = Some(profile.folder.clone());
     judge(profile, &[SubjectKind::Client], &args.common, EMBEDDED, beside.as_deref())

@@ -43,7 +43,7 @@ enum Command {
     Client(judge::ClientArgs),
     /// Judge a client and its gateway against each other: the reference pair, or those of your profiles
     Pair(pair::PairArgs),
-    /// Create an adapter for a client, in the client's language
+    /// Write the profile of a gateway or client by watching it, or create an adapter in a client's language
     Init(init::InitArgs),
     /// Check that a client's adapter keeps the adapter protocol
     Adapter(adapter::AdapterArgs),
@@ -132,7 +132,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Gateway(args) => judge::gateway(args),
         Command::Client(args) => judge::client(args),
         Command::Pair(args) => pair::run(&args),
-        Command::Init(args) => init::run(&args),
+        Command::Init(args) => init::run(args),
         Command::Adapter(args) => adapter::run(args),
         Command::Sim(args) => simulate::run(&args),
         Command::Selftest(args) => selftest::run(&args),

@@ -31,6 +31,7 @@ use crate::noise::Watch;
 use crate::profile::{EventsProfile, GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::{self, Proxy};
 use launched::Launched;
+pub(crate) use port::Port;
 use queues::GatewayQueues;
 pub(crate) use queues::{LOGIN_REFUSED, OTHER_QUEUE};
 pub(super) use rig::Pool;

@@ -155,6 +155,14 @@ impl EventsProfile {
         }
     }
 
+    /// Whether a type that scenarios use can be published.
+    pub fn declares(&self, kind: &str) -> bool {
+        match &self.0 {
+            Form::Shape(_) => types().contains(&kind),
+            Form::Table(table) => table.declares(kind),
+        }
+    }
+
     /// A type that can be published, as scenarios call it.
     pub fn any_type(&self) -> Option<&'static str> {
         match &self.0 {
@@ -222,7 +230,7 @@ fn parsed(body: &str) -> Option<(String, Value)> {
 }
 
 /// Whether it can be written into a scenario.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let plain = |character: char| character.is_alphanumeric() || ":._-/".contains(character);
     !name.is_empty() && name.chars().all(plain)
 }

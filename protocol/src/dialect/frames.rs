@@ -383,8 +383,11 @@ impl Frames {
             },
             Form::Welcome => ServerMessage::Welcome {
                 user_id: within(Part::User, "userId").as_ref().and_then(as_text).ok_or_else(shape)?,
-                rooms: serde_json::from_value(within(Part::Rooms, "rooms").unwrap_or_default())
-                    .map_err(|_| shape())?,
+                rooms: match within(Part::Rooms, "rooms") {
+                    // A welcome of a form of its own need not list rooms.
+                    None if self.welcome.is_some() => Vec::new(),
+                    rooms => serde_json::from_value(rooms.unwrap_or_default()).map_err(|_| shape())?,
+                },
             },
             Form::Subscribed => ServerMessage::Subscribed(target()?),
             Form::Unsubscribed => ServerMessage::Unsubscribed(target()?),

@@ -150,6 +150,28 @@ impl Length {
     }
 }
 
+impl JitterKind {
+    /// The word by which a profile says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::PlusMinus => "plus_minus",
+            Self::Full => "full",
+            Self::Equal => "equal",
+            Self::Added => "added",
+            Self::None => "none",
+        }
+    }
+}
+
+impl fmt::Display for Attempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(attempts) => attempts.fmt(f),
+            Self::Unlimited(_) => f.write_str("unlimited"),
+        }
+    }
+}
+
 impl Span {
     pub(super) fn of(self, one: Duration) -> (Duration, Duration) {
         match self {

@@ -36,14 +36,15 @@ impl Codes {
         Self { first: code.0, last: code.0 }
     }
 
-    fn contains(self, code: u16) -> bool {
-        (self.first..=self.last).contains(&code)
+    /// Whether this is one of them.
+    pub fn contains(self, code: CloseCode) -> bool {
+        (self.first..=self.last).contains(&code.0)
     }
 }
 
 /// Whether a close with one of these codes is final.
 pub(super) fn is_final(codes: &[Codes], code: CloseCode) -> bool {
-    codes.iter().any(|codes| codes.contains(code.0))
+    codes.iter().any(|codes| codes.contains(code))
 }
 
 /// A code that is redialled, as those are for the client that the requirements describe.
@@ -149,7 +150,7 @@ impl TryFrom<RawCodes> for Codes {
         if codes.first > codes.last || codes.first < 1000 || codes.last > 4999 {
             return Err(format!("`{codes}`: close codes lie between 1000 and 4999, the lower one first"));
         }
-        if codes.contains(1006) {
+        if codes.contains(CloseCode(1006)) {
             return Err(format!(
                 "`{codes}` holds 1006, a connection that was lost: that one is dialled again (STATE-3)"
             ));

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use amq_protocol::types::ShortString;
+
 use super::State;
-use crate::snapshot::{ExchangeStats, QueueStats, Snapshot};
+use crate::snapshot::{BindingStats, ConsumerStats, ExchangeStats, QueueStats, Snapshot};
 use crate::state::connection::Connection;
-use crate::topology::Destination;
+use crate::topology::{Destination, QueueId};
 
 /// Ignored arguments, and users whose login was refused, that are counted by name.
 pub(super) const MAX_COUNTED_NAMES: usize = 100;
@@ -53,6 +55,8 @@ impl State {
                     (queue.name.to_string(), stats)
                 })
                 .collect(),
+            bindings: self.bindings(),
+            consumers: self.consumer_stats(),
             published: self.published,
             unroutable: self.unroutable,
             refused: self.refused,
@@ -73,6 +77,41 @@ impl State {
             }
             Destination::Exchange(name) => name.to_string(),
         }
+    }
+
+    fn bindings(&self) -> Vec<BindingStats> {
+        let names = self.queue_names();
+        let names = &names;
+        let bound = self.topology.exchanges.iter().flat_map(|(name, exchange)| {
+            exchange.bindings().map(move |(key, destination)| BindingStats {
+                exchange: name.to_string(),
+                key: key.to_string(),
+                queue: match destination {
+                    Destination::Queue(id) => names.get(id).map(ToString::to_string),
+                    Destination::Exchange(_) => None,
+                },
+            })
+        });
+        bound.collect()
+    }
+
+    fn queue_names(&self) -> BTreeMap<QueueId, &ShortString> {
+        self.topology.queues().map(|(id, queue)| (id, &queue.name)).collect()
+    }
+
+    fn consumer_stats(&self) -> Vec<ConsumerStats> {
+        let names = self.queue_names();
+        let stats = self.consumers.values().filter_map(|consumer| {
+            let connection = self.connections.get(&consumer.connection);
+            let channel = connection.and_then(|connection| connection.channels.get(&consumer.channel));
+            let of_channel = channel.map_or(0, |channel| channel.channel_prefetch);
+            Some(ConsumerStats {
+                queue: names.get(&consumer.queue)?.to_string(),
+                prefetch: if consumer.prefetch > 0 { consumer.prefetch } else { of_channel },
+                acknowledges: !consumer.no_ack,
+            })
+        });
+        stats.collect()
     }
 
     /// Counts a login that is refused. The name is a stranger's, and at most as long as a frame.

@@ -114,6 +114,13 @@ impl Exchange {
         self.bindings.is_empty()
     }
 
+    /// Each binding's key and destination.
+    pub(crate) fn bindings(&self) -> impl Iterator<Item = (&ShortString, &Destination)> {
+        self.bindings
+            .iter()
+            .flat_map(|(key, bindings)| bindings.iter().map(move |binding| (key, &binding.destination)))
+    }
+
     pub(crate) fn binding_count(&self) -> usize {
         self.bindings.values().map(Vec::len).sum()
     }

@@ -3,7 +3,7 @@
 use crate::bench::{code_of, connect, consume, next, put, table, text};
 use crate::raw::{GREETING, RawClient};
 use amq_protocol::protocol::{AMQPClass, basic, channel, tx};
-use embedded_broker::{Broker, BrokerConfig, Limits, Users};
+use embedded_broker::{BindingStats, Broker, BrokerConfig, ConsumerStats, Limits, Users};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, ErrorKind, Event};
 use libtest_mimic::Trial;
@@ -123,6 +123,14 @@ async fn a_snapshot_tells_what_there_is() {
     assert_eq!((snapshot.published, snapshot.unroutable, snapshot.refused), (4, 1, 0));
     let topic = &snapshot.exchanges["amq.topic"];
     assert_eq!((topic.kind.as_str(), topic.bindings, topic.durable), ("topic", 1, true));
+    let [binding] = &snapshot.bindings[..] else { panic!("{:?}", snapshot.bindings) };
+    let BindingStats { exchange, key, queue } = binding;
+    assert_eq!((exchange.as_str(), key.as_str(), queue.as_deref()), ("amq.topic", "#", Some("q")));
+    channel.basic_qos(7, Default::default()).await.expect("a limit");
+    let _consumer = consume(&channel, &"q".into()).await;
+    let snapshot = broker.snapshot().await.expect("the broker runs");
+    let consumer = ConsumerStats { queue: "q".to_owned(), prefetch: 7, acknowledges: true };
+    assert_eq!(snapshot.consumers, [consumer]);
     broker.shutdown().await;
 }
 

@@ -1,9 +1,7 @@
 //! The files of each language. A language more is a variant of [`Language`] and a kit.
 
-use clap::ValueEnum;
-
 /// What a client is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Language {
     /// JavaScript in a page, in Chromium without a screen
     Browser,
@@ -30,6 +28,10 @@ pub(super) struct File {
 }
 
 impl Language {
+    /// Every language.
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 4] = [Self::Browser, Self::Node, Self::Python, Self::Rust];
+
     pub(super) fn kit(self) -> &'static Kit {
         match self {
             Self::Browser => &BROWSER,

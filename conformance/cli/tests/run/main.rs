@@ -15,6 +15,7 @@ mod init;
 mod libraries;
 mod node;
 mod node_client;
+mod observed;
 mod page;
 mod pair;
 mod python;
@@ -52,6 +53,7 @@ fn main() {
     trials.extend(init::trials(&runtime));
     trials.extend(libraries::trials(&runtime));
     trials.extend(node_client::trials(&runtime));
+    trials.extend(observed::trials(&runtime));
     trials.extend(pair::trials(&runtime));
     trials.extend(python::trials(&runtime));
     trials.extend(seed::trials(&runtime));

@@ -19,7 +19,7 @@ static LEASED: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
 /// A port of the loopback interface that was free when it was chosen. Dropping it returns the lease.
 #[derive(Debug)]
-pub(super) struct Port(u16);
+pub(crate) struct Port(u16);
 
 impl Port {
     /// Chooses one. Which, is left to chance, so that several runs on one host rarely meet.
@@ -27,7 +27,7 @@ impl Port {
     /// # Errors
     /// When no free port was found.
     #[expect(clippy::disallowed_methods, reason = "which port it is decides nothing")]
-    pub(super) fn lease() -> io::Result<Self> {
+    pub(crate) fn lease() -> io::Result<Self> {
         let mut chance = fastrand::Rng::new();
         for _ in 0..TRIES {
             let number = chance.u16(RANGE);
@@ -45,7 +45,7 @@ impl Port {
         Err(io::Error::new(io::ErrorKind::AddrInUse, format!("no port of {RANGE:?} is free")))
     }
 
-    pub(super) fn number(&self) -> u16 {
+    pub(crate) fn number(&self) -> u16 {
         self.0
     }
 }

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use scenarios::scenario::Publication;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::audience::{Audience, types};
 use super::body::{BodyTemplate, KEY, fill_text};
 use super::{DEFAULT_BODY, EventsError, ExchangeProfile, Route, is_name, parsed};
+
+/// The key of an event's data by which scenarios name its owner.
+const OWNER: &str = "userId";
 
 /// One event, as a profile writes it.
 #[derive(Debug, Deserialize)]
@@ -28,6 +32,9 @@ pub(in crate::profile) struct RawEvent {
     /// The body.
     #[serde(default = "usual_body")]
     body: String,
+    /// The key of its data that names its owner.
+    #[serde(default = "usual_owner")]
+    owner_key: String,
 }
 
 /// The events of a gateway, by the names that scenarios have for them.
@@ -42,18 +49,20 @@ pub(super) struct DeclaredEvent {
     /// Filled.
     routing_key: String,
     body: BodyTemplate,
+    owner_key: String,
 }
 
 impl EventTable {
     pub(super) fn check(raw: Vec<RawEvent>) -> Result<Self, EventsError> {
         let mut events = BTreeMap::<_, DeclaredEvent>::new();
-        for RawEvent { audience, kind, exchange, routing_key, body } in raw {
+        for RawEvent { audience, kind, exchange, routing_key, body, owner_key } in raw {
             if !is_name(&kind) {
                 return Err(EventsError::Name { place: "event.type", name: kind });
             }
             let body = BodyTemplate::parse(&body)
                 .map_err(|reason| EventsError::Body { place: format!("the `body` of `{kind}`"), reason })?;
-            let event = DeclaredEvent { routing_key: fill_text(&routing_key, &kind), kind, exchange, body };
+            let routing_key = fill_text(&routing_key, &kind);
+            let event = DeclaredEvent { routing_key, kind, exchange, body, owner_key };
             if let Some(other) = events.values().find(|other| other.kind == event.kind) {
                 return Err(EventsError::SameName(other.kind.clone()));
             }
@@ -87,6 +96,11 @@ impl EventTable {
     /// The exchanges.
     pub(super) fn exchanges(&self) -> impl Iterator<Item = &ExchangeProfile> {
         self.0.values().map(|event| &event.exchange)
+    }
+
+    /// Whether a type is declared, as scenarios call it.
+    pub(super) fn declares(&self, kind: &str) -> bool {
+        self.0.contains_key(kind)
     }
 
     /// A type that is declared, as scenarios call it.
@@ -129,7 +143,7 @@ impl EventTable {
             exchange: &declared.exchange,
             routing_key: declared.routing_key.clone(),
             body: match event.filter(|_| by_kind.is_some()) {
-                Some((_, data)) => declared.body.fill(&declared.kind, &data),
+                Some((_, data)) => declared.body.fill(&declared.kind, &declared.owned(data)),
                 None => body.to_owned(),
             },
         })
@@ -137,9 +151,20 @@ impl EventTable {
 }
 
 impl DeclaredEvent {
+    /// The data of a scenario's event with its owner where this event has it.
+    fn owned(&self, mut data: Value) -> Value {
+        if self.owner_key != OWNER
+            && let Some(members) = data.as_object_mut()
+            && let Some(owner) = members.remove(OWNER)
+        {
+            members.insert(self.owner_key.clone(), owner);
+        }
+        data
+    }
+
     /// Whether a gateway could not tell them apart.
     fn comes_like(&self, other: &Self) -> bool {
-        let sample = |event: &Self| event.body.fill(&event.kind, &serde_json::Value::Null);
+        let sample = |event: &Self| event.body.fill(&event.kind, &Value::Null);
         (&self.exchange, &self.routing_key) == (&other.exchange, &other.routing_key)
             && sample(self) == sample(other)
     }
@@ -152,6 +177,10 @@ fn kind_of_key(routing_key: &str) -> Option<&'static str> {
 
 fn any_key() -> String {
     KEY.to_owned()
+}
+
+fn usual_owner() -> String {
+    OWNER.to_owned()
 }
 
 fn usual_body() -> String {

@@ -213,3 +213,13 @@ fn types_are_those_of_scenarios() {
         assert!(texts.contains(&format!("\"{kind}\"")), "{kind}");
     }
 }
+
+/// The owner of an event stands where the gateway looks for it.
+#[test]
+fn an_owner_has_the_key_of_its_event() {
+    let events =
+        parse("[[event]]\nfor = \"owner\"\ntype = \"order:changed\"\nowner_key = \"ownerId\"").unwrap();
+    let body = json!({ "type": "order:changed", "data": { "userId": "ada", "n": 1 } }).to_string();
+    let expected = json!({ "type": "order:changed", "data": { "ownerId": "ada", "n": 1 } });
+    is_sent(&events, ("profile.updated", &body), (OWN, "order.changed", expected));
+}

@@ -1,0 +1,200 @@
+//! Profiles that `gatecheck init gateway` and `init client` have written, unedited: they lead to verdicts, and `--check` finds no difference in them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use libtest_mimic::{Completion, Failed, Trial};
+use tokio::process::Command;
+use tokio::runtime::Runtime;
+
+use crate::node::{copy, with_modules};
+use crate::{gatecheck, standings};
+
+/// The reference gateway, told all that can be told.
+const REFERENCE: &[&str] = &[
+    "{gatecheck}",
+    "reference-server",
+    "--listen",
+    "127.0.0.1:{port}",
+    "--ping-interval",
+    "{ping_interval}",
+    "--pong-timeout",
+    "{pong_timeout}",
+];
+/// The share of judged requirements that a profile lets be decided.
+const DECIDED: f64 = 0.8;
+/// Fewer would say nothing: what needs an event for everybody is not judged where there is none.
+const FEWEST: usize = 20;
+
+pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
+    let node = |name: &str, source: &'static str, lines: &'static [&'static str]| {
+        let runtime = Arc::clone(runtime);
+        Trial::ignorable_test(format!("node/observed/{name}"), move || {
+            with_modules(&["ws", "amqplib"], |folder| {
+                copy(&[source], folder)?;
+                let beside = Path::new(source).parent().map(|parent| folder.join(parent));
+                let folder = beside.ok_or("a file stands in a folder")?;
+                runtime.block_on(is_decided(&folder, &["node", "gateway.mjs"], lines))
+            })
+        })
+    };
+    let reference = {
+        let runtime = Arc::clone(runtime);
+        Trial::ignorable_test("embedded/observed/the_reference_gateway", move || {
+            let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+            runtime.block_on(is_checked(folder.path())).map(|()| Completion::Completed)
+        })
+    };
+    let plain = &["path = \"/ws\"", "queue = \"ws_events\"", "PING_INTERVAL_MS = \"{ping_interval_ms}\""];
+    let other = &[
+        "path = \"/realtime\"",
+        "queue = \"*\"",
+        "names = { userId = \"sub\" }",
+        "token = \"bearer\"",
+        "refusal = \"http-403\"",
+        "heartbeat = \"message\"",
+        "user_key = \"ownerId\"",
+        "owner_key = \"ownerId\"",
+        "exchange = { name = \"alerts\", type = \"direct\" }",
+        "type = \"stock/changed\"",
+        "routing_key = \"shop.order.created\"",
+        r#"subscribe = '{"action":"{type}","channel":"{room}"}'"#,
+    ];
+    let client = {
+        let runtime = Arc::clone(runtime);
+        Trial::ignorable_test("node/observed/a_client_of_another_design", move || {
+            with_modules(&["ws"], |folder| {
+                copy(
+                    &["cli/tests/run/other-client/client.mjs", "adapters/node/gatecheck-adapter.mjs"],
+                    folder,
+                )?;
+                let own = folder.join("cli/tests/run/other-client");
+                fs::copy(
+                    folder.join("adapters/node/gatecheck-adapter.mjs"),
+                    own.join("gatecheck-adapter.mjs"),
+                )
+                .map_err(|error| error.to_string())?;
+                runtime.block_on(is_seen(&own))
+            })
+        })
+    };
+    vec![
+        reference,
+        client,
+        node("the_example", "examples/node-gateway/gateway.mjs", plain),
+        node("another_design", "cli/tests/run/other-gateway/gateway.mjs", other),
+    ]
+}
+
+/// What is written has these lines, and lets most requirements be decided.
+async fn is_decided(folder: &Path, command: &[&str], lines: &[&str]) -> Result<(), Failed> {
+    let text = written(folder, command).await?;
+    let missing: Vec<_> = lines.iter().filter(|line| !text.contains(**line)).collect();
+    if !missing.is_empty() {
+        return Err(format!("{missing:?} are not in:\n{text}").into());
+    }
+    let (code, printed) = in_folder(folder, &["gateway", "--check"]).await?;
+    if code != 0 {
+        return Err(
+            format!("the profile differs from what it was made of: exit code {code}\n{printed}").into()
+        );
+    }
+    let profile = folder.join("gatecheck.toml").display().to_string();
+    let (_, report) = gatecheck(&["gateway", "-c", &profile, "--format", "json"]).await?;
+    let standings = standings(&report);
+    let count = |names: &[&str]| standings.values().filter(|standing| names.contains(standing)).count();
+    let (decided, open) = (count(&["shown", "failed"]), count(&["undecided"]));
+    let share = decided as f64 / (decided + open).max(1) as f64;
+    if share < DECIDED || decided < FEWEST {
+        return Err(format!("{decided} decided, {open} not: {standings:?}").into());
+    }
+    Ok(())
+}
+
+/// The reference gateway's profile needs nothing to be filled in; what is changed in it is found.
+async fn is_checked(folder: &Path) -> Result<(), Failed> {
+    let text = written(folder, REFERENCE).await?;
+    let (code, printed) = in_folder(folder, &["gateway", "--check"]).await?;
+    if code != 0 {
+        return Err(format!("exit code {code}\n{printed}\n{text}").into());
+    }
+    let (code, printed) = in_folder(folder, &["init", "gateway", "--", "true"]).await?;
+    if code != 2 || !printed.contains("exists already") {
+        return Err(format!("an existing file is kept: exit code {code}, {printed}").into());
+    }
+    let changed = text
+        .replace("exchange = \"payments_events\"", "exchange = \"other\"")
+        .replace("[dialect]", "[dialect]\nrefusal = \"close-4401\"");
+    fs::write(folder.join("gatecheck.toml"), &changed).map_err(|error| error.to_string())?;
+    let (code, printed) = in_folder(folder, &["gateway", "--check"]).await?;
+    let lines = [
+        "gateway.exchange: the profile says other, observed payments_events",
+        "dialect.refusal: the profile says close-4401, observed http-401",
+    ];
+    let missing: Vec<_> = lines.iter().filter(|line| !printed.contains(**line)).collect();
+    if code != 1 || !missing.is_empty() {
+        return Err(format!("exit code {code}, without {missing:?}:\n{printed}\n{changed}").into());
+    }
+    Ok(())
+}
+
+/// What is written of a client says how it differs from the seed's; what is changed in it is found.
+async fn is_seen(folder: &Path) -> Result<(), Failed> {
+    let text = written_of(folder, "client", &["node", "client.mjs"]).await?;
+    let lines = [
+        "final_codes = [1000, 4001]",
+        "queue = \"drop-oldest\"",
+        "on_opening = \"subscriptions-first\"",
+        "before_first_connection = false",
+        "reconnecting = false",
+        "attempts = \"unlimited\"",
+        "cap = false",
+    ];
+    let missing: Vec<_> = lines.iter().filter(|line| !text.contains(**line)).collect();
+    if !missing.is_empty() {
+        return Err(format!("{missing:?} are not in:\n{text}").into());
+    }
+    let changed = text.replace("\"drop-oldest\"", "\"none\"").replace(", 4001]", "]");
+    fs::write(folder.join("gatecheck.toml"), changed).map_err(|error| error.to_string())?;
+    let (code, printed) = in_folder(folder, &["client", "--check"]).await?;
+    let lines = [
+        "client.design.queue: the profile says none, observed drop-oldest",
+        "client.design.final_codes, 4001: the profile says that it is redialled, observed that it is final",
+    ];
+    let missing: Vec<_> = lines.iter().filter(|line| !printed.contains(**line)).collect();
+    if code != 1 || !missing.is_empty() {
+        return Err(format!("exit code {code}, without {missing:?}:\n{printed}").into());
+    }
+    Ok(())
+}
+
+/// The profile that is written of a gateway's command.
+async fn written(folder: &Path, command: &[&str]) -> Result<String, Failed> {
+    written_of(folder, "gateway", command).await
+}
+
+async fn written_of(folder: &Path, subject: &str, command: &[&str]) -> Result<String, Failed> {
+    let (code, printed) = in_folder(folder, &[&["init", subject, "--"], command].concat()).await?;
+    if code != 0 {
+        return Err(format!("exit code {code}: {printed}").into());
+    }
+    fs::read_to_string(folder.join("gatecheck.toml")).map_err(|error| error.to_string().into())
+}
+
+/// Runs `gatecheck` in a folder; its exit code, and all that it prints.
+async fn in_folder(folder: &Path, arguments: &[&str]) -> Result<(i32, String), Failed> {
+    let output = Command::new(env!("CARGO_BIN_EXE_gatecheck"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|error| error.to_string())?;
+    let printed =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    Ok((output.status.code().unwrap_or(-1), printed))
+}

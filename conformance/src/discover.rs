@@ -1,0 +1,330 @@
+//! Finds out how a subject is designed, by watching it: what `gatecheck init gateway` writes into a profile, and what
+//! `gatecheck gateway --check` holds against one.
+//!
+//! ```text
+//!  command ──► subject ──► sign_in ──► talk ──► events ──► heartbeat
+//!  (process, broker)          │          │         │           │
+//!                             └──────────┴────┬────┴───────────┘
+//!                                   ObservedGateway ──► spelling ──► text (a profile)
+//!                                             └───────────────────► compare (differences from one)
+//! ```
+//!
+//! What is tried stands in `candidates`, as tables. What is observed is data; text and differences are made of it without I/O.
+
+mod candidates;
+pub mod client;
+mod compare;
+mod events;
+mod form;
+mod heartbeat;
+mod observed;
+mod sign_in;
+mod socket;
+mod spelling;
+mod subject;
+mod talk;
+mod text;
+mod topology;
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use protocol::Timing;
+use scenarios::token::{Issuer, TokenStyle};
+use tokio::time::Instant;
+
+pub use compare::{Difference, gateway as differences};
+pub use observed::{ObservedGateway, Reach};
+pub use subject::Start;
+pub use text::gateway as profile_of;
+
+use crate::process::SpawnError;
+use crate::profile::{GatewayAccess, GatewayProfile, Profile, Ready};
+use heartbeat::Watch;
+use sign_in::Door;
+use subject::Gateway;
+use talk::Talk;
+use topology::Topology;
+
+/// The longest that observing a gateway may take.
+pub const GATEWAY_WITHIN: Duration = Duration::from_secs(120);
+
+/// Says what is being tried.
+pub type Progress<'a> = dyn Fn(&str) + Sync + 'a;
+
+/// The gateway that is to be observed.
+#[derive(Debug, Clone)]
+pub enum GatewaySubject {
+    /// It is started, with a broker of its own.
+    Started(Start),
+    /// It runs already: host and port, and the secret that it verifies tokens with.
+    Attached {
+        /// Host and port.
+        authority: String,
+        /// The secret.
+        jwt_secret: String,
+    },
+}
+
+/// Why a subject cannot be observed.
+#[derive(Debug, miette::Diagnostic, thiserror::Error)]
+pub enum DiscoverError {
+    /// It cannot be started.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Spawn(#[from] SpawnError),
+    /// It did not come up.
+    #[error("the subject cannot be observed: {reason}")]
+    #[diagnostic(help(
+        "PORT, JWT_SECRET, AMQP_URL and RABBITMQ_URL are in its environment; `{{port}}`, `{{jwt_secret}}` and `{{amqp_url}}` may stand in its \
+         command{}",
+        last_words(output)
+    ))]
+    Subject {
+        /// Why.
+        reason: String,
+        /// What it printed last.
+        output: Vec<String>,
+    },
+    /// This host, or the harness itself, failed.
+    #[error("{0}")]
+    Host(String),
+    /// It took too long.
+    #[error("observing did not end within {0:?}")]
+    #[diagnostic(help("does the subject answer slowly? `--path` spares a search"))]
+    Late(Duration),
+    /// The profile describes no subject that can be observed.
+    #[error("the profile has no such subject that can be started or reached")]
+    None,
+}
+
+/// What is known beforehand.
+#[derive(Debug, Clone, Default)]
+pub struct Hints {
+    /// The path that upgrades.
+    pub path: Option<String>,
+    /// The profile that is checked.
+    pub profile: Option<Profile>,
+}
+
+impl Hints {
+    /// Who signs the tokens of a gateway that has this secret: as the profile says, where one is checked.
+    fn issuer(&self, secret: String) -> Issuer {
+        match &self.profile {
+            Some(profile) => profile.token.issuer(secret),
+            None => Issuer::new(secret, TokenStyle::default()),
+        }
+    }
+}
+
+/// The times that a subject is told where it can be: short ones.
+pub fn told() -> Timing {
+    Timing {
+        ping_interval: Duration::from_millis(400),
+        pong_timeout: Duration::from_millis(200),
+        connect_timeout: Duration::from_secs(1),
+        reconnect_delay: Duration::from_millis(20),
+        max_reconnect_delay: Duration::from_millis(300),
+        stable_after: Duration::from_millis(100),
+        ..Timing::default()
+    }
+}
+
+impl Start {
+    /// How a profile's gateway is started.
+    ///
+    /// # Errors
+    /// When it has none that is started.
+    pub fn of(profile: &Profile, program: PathBuf) -> Result<Self, DiscoverError> {
+        let gateway = profile.gateway.as_ref().ok_or(DiscoverError::None)?;
+        let GatewayAccess::Spawn { command, ready, .. } = &gateway.access else {
+            return Err(DiscoverError::None);
+        };
+        Ok(Self {
+            command: command.clone(),
+            folder: profile.folder.clone(),
+            program,
+            timing: profile.timing.clone(),
+            exchange: gateway.exchange.clone(),
+            queue: gateway.queues.named().first().cloned().unwrap_or_default(),
+            ready_within: ready.timeout,
+        })
+    }
+
+    /// How a command is started of which nothing is known.
+    pub fn bare(command: crate::profile::CommandProfile, program: PathBuf) -> Self {
+        let usual = GatewayProfile::bare();
+        Self {
+            command,
+            folder: PathBuf::from("."),
+            program,
+            timing: told(),
+            queue: usual.queues.named().first().cloned().unwrap_or_default(),
+            exchange: usual.exchange,
+            ready_within: Ready::usual().timeout,
+        }
+    }
+}
+
+/// Observes a gateway. It is ended afterwards, however that goes.
+///
+/// # Errors
+/// When it does not come up, or observing takes longer than [`GATEWAY_WITHIN`].
+pub async fn gateway(
+    subject: &GatewaySubject,
+    hints: &Hints,
+    progress: &Progress<'_>,
+) -> Result<ObservedGateway, DiscoverError> {
+    let observing = async {
+        match subject {
+            GatewaySubject::Started(start) => started(start, hints, progress).await,
+            GatewaySubject::Attached { authority, jwt_secret } => {
+                let door = Door { authority: authority.clone(), issuer: hints.issuer(jwt_secret.clone()) };
+                Ok(attached(&door, hints, progress).await)
+            }
+        }
+    };
+    let late = |_| DiscoverError::Late(GATEWAY_WITHIN);
+    tokio::time::timeout(GATEWAY_WITHIN, observing).await.map_err(late)?
+}
+
+async fn started(
+    start: &Start,
+    hints: &Hints,
+    progress: &Progress<'_>,
+) -> Result<ObservedGateway, DiscoverError> {
+    let begun = now();
+    progress("starting the gateway, with a broker of its own");
+    let gateway = Gateway::start(start).await?;
+    let door = Door { authority: gateway.authority.clone(), issuer: hints.issuer(subject::secret()) };
+    let ready_path = subject::ready_path(&door.authority).await;
+    let before = Topology::of(&gateway.snapshot().await);
+    let mut seen = ObservedGateway {
+        reach: Reach::Started {
+            command: start.command.clone(),
+            folder: start.folder.clone(),
+            took: gateway.took,
+            ignored_port: gateway.ignored_port,
+        },
+        ready_path,
+        ..say(&door, hints, Some(&before), progress).await
+    };
+    // A gateway may have a queue for each connection.
+    let watch = match &seen.sign_in.entry {
+        Some(entry) => Watch::begin(&door, entry).await,
+        None => None,
+    };
+    let topology = Topology::of(&gateway.snapshot().await);
+    if let Some(entry) = seen.sign_in.entry.clone() {
+        let observed = events::observe(&gateway, &door, &entry, &topology, &seen.talk, hints, progress).await;
+        seen.events = observed?;
+        seen.left = left(&door, &seen).await;
+        progress("heartbeat: its kind and its period");
+        if let Some(watch) = watch {
+            seen.heartbeat = watch.end().await;
+        }
+        let is_told = text_is_told(&seen, start);
+        if is_told {
+            let patience = start.timing.ping_interval * 4 + start.timing.pong_timeout * 4;
+            seen.heartbeat.gives_up_after = heartbeat::gives_up(&door, &entry, patience).await;
+        }
+        seen.topology = Some(topology);
+        let ended = gateway.ended();
+        let output = gateway.output().await;
+        gateway.stop().await;
+        if let Some(status) = ended.filter(|_| seen.events.ended.is_none()) {
+            return Err(DiscoverError::Subject {
+                reason: format!("it died while it was watched: {status}"),
+                output,
+            });
+        }
+        if !is_told
+            && hints.profile.is_none()
+            && let Some(heartbeat) = heartbeat::variables(start, &entry, &door.issuer, progress).await?
+        {
+            seen.heartbeat = heartbeat;
+        }
+    } else {
+        seen.topology = Some(topology);
+        gateway.stop().await;
+    }
+    seen.took = begun.elapsed();
+    Ok(seen)
+}
+
+async fn attached(door: &Door, hints: &Hints, progress: &Progress<'_>) -> ObservedGateway {
+    let begun = now();
+    let mut seen = say(door, hints, None, progress).await;
+    if let Some(entry) = seen.sign_in.entry.clone() {
+        let watch = Watch::begin(door, &entry).await;
+        seen.left = left(door, &seen).await;
+        progress("heartbeat: its kind and its period");
+        if let Some(watch) = watch {
+            seen.heartbeat = watch.end().await;
+        }
+    }
+    seen.took = begun.elapsed();
+    seen
+}
+
+/// Signs in, and has it speak.
+async fn say(
+    door: &Door,
+    hints: &Hints,
+    topology: Option<&Topology>,
+    progress: &Progress<'_>,
+) -> ObservedGateway {
+    let sign_in = sign_in::observe(door, hints, progress).await;
+    let room = topology.map_or_else(|| "catalog:changed".to_owned(), events::likely_room);
+    let talk = match &sign_in.entry {
+        Some(entry) => talk::observe(door, entry, &room, progress).await,
+        None => Talk::default(),
+    };
+    ObservedGateway {
+        reach: Reach::Attached(door.authority.clone()),
+        ready_path: None,
+        topology: None,
+        sign_in,
+        room,
+        talk,
+        left: None,
+        events: events::Events::default(),
+        heartbeat: heartbeat::Heartbeat::default(),
+        took: Duration::ZERO,
+    }
+}
+
+/// The answer to an unsubscription in the shape that is understood.
+async fn left(door: &Door, seen: &ObservedGateway) -> Option<String> {
+    let entry = seen.sign_in.entry.as_ref()?;
+    let acknowledged = seen.talk.acknowledged().map(|(shape, _)| shape);
+    let shape = seen.events.understood.first().copied().or_else(|| acknowledged.into_iter().next())?;
+    talk::leave(door, entry, shape, &seen.room).await
+}
+
+/// Whether it pings as often as it was told.
+fn text_is_told(seen: &ObservedGateway, start: &Start) -> bool {
+    let period = seen.heartbeat.pings.as_ref().map(|(_, period)| *period);
+    text::is_near(period, start.timing.ping_interval)
+}
+
+/// The end of what a process printed.
+fn last_words(output: &[String]) -> String {
+    const LINES: usize = 15;
+    if output.is_empty() {
+        return "\nit printed nothing".to_owned();
+    }
+    let last = &output[output.len().saturating_sub(LINES)..];
+    format!("\nit printed:\n  {}", last.join("\n  "))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a subject is watched in real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokens expire in real time")]
+fn unix_s() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

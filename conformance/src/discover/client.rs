@@ -1,0 +1,235 @@
+//! How a client behaves behind its adapter: delays, attempts, ends that are final, its queue, its statuses.
+
+mod adapter;
+mod compare;
+mod delays;
+mod gateway;
+mod text;
+mod trial;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use protocol::adapter::Options;
+use protocol::{Dialect, Timing};
+
+use super::{DiscoverError, Progress};
+use crate::profile::CommandProfile;
+pub use compare::client as differences;
+pub use delays::{Delays, Jitter};
+use gateway::{Dials, Step};
+pub use text::client as profile_of;
+use trial::Trial;
+
+/// The longest that observing a client may take.
+pub const CLIENT_WITHIN: Duration = Duration::from_secs(120);
+/// What a client is told of its delays.
+const DELAY: Duration = Duration::from_millis(60);
+const LONGEST: Duration = Duration::from_millis(500);
+const ATTEMPTS: u32 = 8;
+/// The delay where chance is watched, and how much of it.
+const JITTERED: Duration = Duration::from_millis(240);
+const JITTER: f64 = 0.5;
+/// How many messages may wait, and how many are sent.
+const CAPACITY: usize = 3;
+const SENT: usize = 5;
+/// Redials after which a client counts as one that does not give up.
+const MANY: usize = 20;
+/// How long no dial must come for a client to have given up, where its delays are short.
+const GIVES_UP: Duration = Duration::from_millis(2500);
+/// How long redials are watched.
+const RUNS_FOR: Duration = Duration::from_secs(15);
+/// How long a client may take for its first dial.
+const DIALS_WITHIN: Duration = Duration::from_secs(5);
+/// Clients at once: each is a process.
+const AT_ONCE: usize = 4;
+/// Close codes that are tried; those that refuse a token are for STATE-8, whether or not they are final.
+const CODES: [u16; 11] = [1000, 1001, 1008, 1011, 1012, 1013, 3000, 4000, 4001, 4401, 4999];
+/// HTTP statuses that are tried.
+const STATUSES: [u16; 5] = [401, 403, 404, 429, 503];
+/// The room that is subscribed to.
+const ROOM: &str = "catalog:changed";
+
+/// How a client's adapter is started.
+#[derive(Debug, Clone)]
+pub struct ClientStart {
+    /// Its command.
+    pub command: CommandProfile,
+    /// Where it is started.
+    pub folder: PathBuf,
+    /// This program, for `{gatecheck}`.
+    pub program: PathBuf,
+    /// The times that it is told otherwise.
+    pub timing: Timing,
+    /// The dialect that it is told.
+    pub dialect: Dialect,
+}
+
+/// What was observed of a client.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedClient {
+    /// Its command.
+    pub command: CommandProfile,
+    /// The delays between redials, without jitter; none where it did not come back.
+    pub delays: Option<Delays>,
+    /// How many redials there were until it gave up.
+    pub attempts: Attempts,
+    /// How chance changes its delays.
+    pub jitter: Option<Jitter>,
+    /// Whether the count of redials begins again as a connection opens.
+    pub resets_on_opening: Option<bool>,
+    /// Whether it dialled again after each close code.
+    pub codes: BTreeMap<u16, bool>,
+    /// Whether it dialled again after each HTTP status.
+    pub statuses: BTreeMap<u16, bool>,
+    /// What became of messages that were sent while there was no connection.
+    pub queue: Option<ObservedQueue>,
+    /// Whether a message is kept that is sent before the first connection.
+    pub before_first: Option<bool>,
+    /// The words of its statuses.
+    pub words: BTreeSet<String>,
+    /// How long the observation took.
+    pub took: Duration,
+}
+
+/// How many redials there were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Attempts {
+    /// So many, and then none.
+    GaveUp(u32),
+    /// More than it was told, and no end.
+    Unlimited,
+    /// Fewer than it was told, and no end yet.
+    #[default]
+    Unknown,
+}
+
+/// What became of messages that were sent while there was no connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObservedQueue {
+    /// Whether each was taken.
+    pub taken: Vec<bool>,
+    /// Those that arrived, counted from 0, in their order.
+    pub arrived: Vec<usize>,
+    /// Whether the subscription came before them.
+    pub subscription_first: Option<bool>,
+}
+
+/// Observes a client.
+///
+/// # Errors
+/// When its adapter cannot be started or configured, or observing takes longer than [`CLIENT_WITHIN`].
+pub async fn observe(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedClient, DiscoverError> {
+    let late = |_| DiscoverError::Late(CLIENT_WITHIN);
+    tokio::time::timeout(CLIENT_WITHIN, all(start, progress)).await.map_err(late)?
+}
+
+async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedClient, DiscoverError> {
+    let begun = super::now();
+    let mut seen = ObservedClient {
+        command: start.command.clone(),
+        delays: None,
+        attempts: Attempts::Unknown,
+        jitter: None,
+        resets_on_opening: None,
+        codes: BTreeMap::new(),
+        statuses: BTreeMap::new(),
+        queue: None,
+        before_first: None,
+        words: BTreeSet::new(),
+        took: Duration::ZERO,
+    };
+    let trial = Trial { start, usual: usual() };
+    progress("delays: a drop, and refusals until it gives up");
+    let dials = trial.run(&[Step::Drop, Step::Status(503)], trial.usual, &mut seen.words).await?;
+    let measured = dials.delays();
+    if !measured.is_empty() {
+        let count = u32::try_from(measured.len()).unwrap_or(u32::MAX);
+        seen.attempts = match (dials.is_quiet(&measured), count > ATTEMPTS) {
+            (true, _) => Attempts::GaveUp(count),
+            (false, true) => Attempts::Unlimited,
+            (false, false) => Attempts::Unknown,
+        };
+        let delays = Delays::of(&measured);
+        let factor = delays.factor.filter(|_| delays.cap.is_none());
+        seen.delays = Some(delays);
+        progress("delays: with jitter");
+        let ms = Some(u64::try_from(JITTERED.as_millis()).unwrap_or_default());
+        let options =
+            Options { jitter: Some(JITTER), reconnect_delay: ms, max_reconnect_delay: ms, ..trial.usual };
+        let jittered = trial.run(&[Step::Drop, Step::Status(503)], options, &mut seen.words).await?.delays();
+        let is_told = delays::near(measured[0].as_secs_f64(), DELAY.as_secs_f64());
+        let nominal = |number: usize| match is_told {
+            // Without a cap they grow beyond what it was told.
+            true => JITTERED.mul_f64(factor.unwrap_or(1.0).powi(i32::try_from(number).unwrap_or(i32::MAX))),
+            false => measured.get(number).or(measured.last()).copied().unwrap_or_default(),
+        };
+        let pairs: Vec<_> =
+            jittered.iter().enumerate().map(|(number, delay)| (*delay, nominal(number))).collect();
+        seen.jitter = Jitter::of(&pairs);
+        progress("delays: connections that open and are dropped");
+        let options = Options { stable_after: Some(5_000), max_reconnect_attempts: Some(5), ..trial.usual };
+        let reopened = trial.run(&[Step::Drop], options, &mut seen.words).await?.delays();
+        if let (Some(first), Some(fourth), true) = (reopened.first(), reopened.get(3), grows(&measured)) {
+            seen.resets_on_opening = Some(delays::near(first.as_secs_f64(), fourth.as_secs_f64()));
+        }
+    }
+    progress("ends: close codes and statuses after which it stays away");
+    let patience = measured.first().copied().unwrap_or(DELAY) * 4 + Duration::from_millis(700);
+    let ends: Vec<Step> =
+        CODES.into_iter().map(|code| Step::Close(Some(code))).chain(STATUSES.map(Step::Status)).collect();
+    for steps in ends.chunks(AT_ONCE) {
+        let redialled = join_all(steps.iter().map(|step| trial.redials(*step, patience))).await;
+        for (step, redialled) in steps.iter().zip(redialled) {
+            match step {
+                Step::Close(Some(code)) => drop(seen.codes.insert(*code, redialled?)),
+                Step::Status(status) => drop(seen.statuses.insert(*status, redialled?)),
+                Step::Open | Step::Drop | Step::Close(None) => {}
+            }
+        }
+    }
+    progress("queue: messages without a connection");
+    seen.queue = trial.queue(&mut seen.words).await?;
+    seen.before_first = trial.before_first(&mut seen.words).await?;
+    seen.took = begun.elapsed();
+    Ok(seen)
+}
+
+/// Whether delays grow at all.
+fn grows(measured: &[Duration]) -> bool {
+    measured.len() > 3 && !delays::near(measured[0].as_secs_f64(), measured[3].as_secs_f64())
+}
+
+/// What a client is told.
+fn usual() -> Options {
+    let ms = |time: Duration| Some(u64::try_from(time.as_millis()).unwrap_or_default());
+    Options {
+        reconnect_delay: ms(DELAY),
+        max_reconnect_delay: ms(LONGEST),
+        max_reconnect_attempts: Some(ATTEMPTS),
+        jitter: Some(0.0),
+        ping_interval: Some(5_000),
+        pong_timeout: Some(2_000),
+        connect_timeout: Some(2_000),
+        stable_after: Some(50),
+        queue_capacity: Some(CAPACITY),
+        ..Options::default()
+    }
+}
+
+impl Dials {
+    /// Whether no further dial was due any more.
+    fn is_quiet(&self, measured: &[Duration]) -> bool {
+        let longest = measured.iter().max().copied().unwrap_or_default();
+        let last = self.ended.last().map(tokio::time::Instant::elapsed);
+        last.is_some_and(|last| last > longest.mul_f64(1.8) && self.began.len() == measured.len() + 1)
+    }
+
+    /// The time from the end of each dial to the beginning of the next.
+    fn delays(&self) -> Vec<Duration> {
+        let pairs = self.ended.iter().zip(self.began.iter().skip(1));
+        pairs.map(|(ended, began)| began.saturating_duration_since(*ended)).collect()
+    }
+}

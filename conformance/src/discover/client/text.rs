@@ -1,0 +1,281 @@
+//! The profile of a client: what was observed, line by line. Pure.
+
+use std::time::Duration;
+
+use protocol::format_duration;
+use serde_json::{Value, json};
+
+use super::delays::{Jitter, near};
+use super::{ATTEMPTS, Attempts, CAPACITY, DELAY, LONGEST, ObservedClient, ObservedQueue};
+use crate::discover::text::Page;
+
+/// The statuses of the requirements (STATE-1).
+const WORDS: [&str; 5] = ["disconnected", "connecting", "connected", "reconnecting", "error"];
+/// Codes and statuses that refuse a token: what follows them is for STATE-3 and STATE-8.
+pub(super) const REFUSING_CODES: [u16; 2] = [1008, 4401];
+pub(super) const REFUSING_STATUS: u16 = 401;
+
+/// The profile of a client.
+pub fn client(seen: &ObservedClient) -> String {
+    let mut page = Page::default();
+    page.comment(&format!(
+        "What `gatecheck init client` observed in {:.0} s. A comment stands above each line and says what was seen; what could not be found out \
+         is a line in a comment, to be filled in.",
+        seen.took.as_secs_f64()
+    ));
+    page.table("[client]");
+    page.set("command", &json!(seen.command.words));
+    if !seen.command.env.is_empty() {
+        page.table("[client.env]");
+        for (name, value) in &seen.command.env {
+            page.set(name, &json!(value));
+        }
+    }
+    page.table("[timing]");
+    page.comment("short ones, so that a run takes seconds; a client that takes no times from its adapter needs its own here");
+    let told = crate::discover::told();
+    page.set("reconnect_delay", &duration(told.reconnect_delay));
+    page.set("max_reconnect_delay", &duration(told.max_reconnect_delay));
+    page.set("ping_interval", &duration(told.ping_interval));
+    page.set("pong_timeout", &duration(told.pong_timeout));
+    page.set("connect_timeout", &duration(told.connect_timeout));
+    page.set("stable_after", &duration(told.stable_after));
+    page.table("[client.design]");
+    ends(&mut page, seen);
+    queue(&mut page, seen);
+    statuses(&mut page, seen);
+    page.table("[client.design.backoff]");
+    backoff(&mut page, seen);
+    page.finish()
+}
+
+/// The final close codes, without those that refuse a token.
+pub(super) fn final_codes(seen: &ObservedClient) -> Vec<u16> {
+    let codes = seen.codes.iter().filter(|(code, redialled)| !**redialled && !REFUSING_CODES.contains(code));
+    codes.map(|(code, _)| *code).collect()
+}
+
+/// The final HTTP statuses beside 401.
+pub(super) fn final_statuses(seen: &ObservedClient) -> Vec<u16> {
+    let statuses =
+        seen.statuses.iter().filter(|(status, redialled)| !**redialled && **status != REFUSING_STATUS);
+    statuses.map(|(status, _)| *status).collect()
+}
+
+fn ends(page: &mut Page, seen: &ObservedClient) {
+    let word = |redialled: bool| if redialled { "came back" } else { "stayed away" };
+    let told = |ends: &std::collections::BTreeMap<u16, bool>| {
+        let lines: Vec<String> =
+            ends.iter().map(|(end, redialled)| format!("{end}: {}", word(*redialled))).collect();
+        lines.join(", ")
+    };
+    page.comment(&format!("after a close with {}", told(&seen.codes)));
+    let own = final_codes(seen);
+    if own != [1000] {
+        page.set("final_codes", &json!(own));
+    }
+    page.comment(&format!("after an answer with HTTP {}", told(&seen.statuses)));
+    let own = final_statuses(seen);
+    if !own.is_empty() {
+        page.set("final_statuses", &json!(own));
+    }
+}
+
+/// The policy that a queue shows, as a profile writes it.
+pub(super) fn policy(queue: &ObservedQueue) -> Option<&'static str> {
+    let capacity = CAPACITY;
+    let sent = queue.taken.len();
+    let first: Vec<usize> = (0..capacity).collect();
+    let last: Vec<usize> = (sent.saturating_sub(capacity)..sent).collect();
+    let all_taken = queue.taken.iter().all(|taken| *taken);
+    match (&queue.arrived[..], all_taken) {
+        ([], _) => Some("none"),
+        (arrived, false) if arrived == first => Some("refuse"),
+        (arrived, true) if arrived == first => Some("drop-newest"),
+        (arrived, true) if arrived == last => Some("drop-oldest"),
+        _ => None,
+    }
+}
+
+fn queue(page: &mut Page, seen: &ObservedClient) {
+    match &seen.queue {
+        Some(queue) => {
+            let refused = queue.taken.iter().filter(|taken| !**taken).count();
+            page.comment(&format!(
+                "{} messages were sent without a connection, where {CAPACITY} may wait: {refused} were refused, and {} arrived ({:?})",
+                queue.taken.len(),
+                queue.arrived.len(),
+                queue.arrived
+            ));
+            match policy(queue) {
+                Some("refuse") => {}
+                Some(policy) => page.set("queue", &json!(policy)),
+                None => {
+                    page.comment("that is none of the policies, or another capacity than it was told");
+                    page.line("# queue = \"refuse\"");
+                }
+            }
+            match queue.subscription_first {
+                Some(true) => {
+                    page.comment("as a connection opened, the subscription came before what waited");
+                    page.set("on_opening", &json!("subscriptions-first"));
+                }
+                Some(false) => {
+                    page.comment("as a connection opened, what waited came before the subscription");
+                }
+                None => {
+                    page.comment("whether subscriptions or what waited comes first was not seen");
+                    page.line("# on_opening = \"subscriptions-first\"");
+                }
+            }
+        }
+        None => {
+            page.comment("the adapter sent nothing: say what becomes of messages without a connection");
+            page.line("# queue = \"none\"");
+        }
+    }
+    match seen.before_first {
+        Some(true) => page.comment("a message that was sent before the first connection arrived"),
+        Some(false) => {
+            page.comment("a message that was sent before the first connection never arrived");
+            page.set("before_first_connection", &json!(false));
+        }
+        None => page.line("# before_first_connection = false"),
+    }
+}
+
+fn statuses(page: &mut Page, seen: &ObservedClient) {
+    let words: Vec<&str> = seen.words.iter().map(String::as_str).collect();
+    if words.is_empty() {
+        page.comment("it reported no status");
+        page.set("statuses", &json!(false));
+        return;
+    }
+    page.comment(&format!("it reported {}", words.join(", ")));
+    let lacking: Vec<&str> = WORDS.into_iter().filter(|word| !words.contains(word)).collect();
+    let others: Vec<&str> = words.into_iter().filter(|word| !WORDS.contains(word)).collect();
+    if others.is_empty() {
+        let none = lacking.iter().map(|word| ((*word).to_owned(), Value::Bool(false)));
+        let none: serde_json::Map<String, Value> = none.collect();
+        if !none.is_empty() {
+            page.comment("it never reported the others");
+            page.set("statuses", &Value::Object(none));
+        }
+    } else {
+        page.comment(&format!("say which of {} each of those is", lacking.join(", ")));
+        page.line(&format!("# statuses = {{ {} = \"{}\" }}", lacking.first().unwrap_or(&"error"), others[0]));
+    }
+}
+
+fn backoff(page: &mut Page, seen: &ObservedClient) {
+    let Some(delays) = &seen.delays else {
+        page.comment("it did not come back after its connection was dropped: say how it does");
+        return page.line("# factor = 2");
+    };
+    let measured: Vec<String> =
+        delays.measured.iter().take(10).map(|delay| format!("{} ms", delay.as_millis())).collect();
+    page.comment(&format!(
+        "told reconnect_delay {} ms, max_reconnect_delay {} ms, jitter 0, it redialled after {}",
+        DELAY.as_millis(),
+        LONGEST.as_millis(),
+        measured.join(", ")
+    ));
+    let first = delays.measured[0];
+    let is_told = near(first.as_secs_f64(), DELAY.as_secs_f64());
+    match delays.factor {
+        Some(factor) if !near(factor, 2.0) => page.set("factor", &json!(factor)),
+        Some(_) => {}
+        None => {
+            page.comment("no one factor leads from each to the next: list them in `delays`, or say `first` and `factor`");
+            page.line("# factor = 2");
+        }
+    }
+    if !is_told {
+        let times = first.as_secs_f64() / DELAY.as_secs_f64();
+        match times < 4.0 {
+            true => page.set("initial", &json!((times * 10.0).round() / 10.0)),
+            false => page.set(
+                "initial",
+                &duration(Duration::from_millis(u64::try_from(first.as_millis()).unwrap_or_default())),
+            ),
+        }
+    }
+    let grows = delays.factor.is_none_or(|factor| factor > 1.05);
+    match delays.cap {
+        Some(cap) if near(cap.as_secs_f64(), LONGEST.as_secs_f64()) => {
+            page.comment("the cap is what it was told");
+        }
+        Some(cap) => page
+            .comment(&format!("its longest delay was {} ms, which is not what it was told", cap.as_millis())),
+        None if grows && delays.measured.iter().any(|delay| *delay > LONGEST.mul_f64(1.3)) => {
+            page.comment("delays grew beyond what it was told");
+            page.set("cap", &json!(false));
+        }
+        None => {}
+    }
+    match seen.jitter {
+        Some(jitter) => {
+            page.comment(&format!("told jitter 0.5, its delays were {}", in_words(jitter)));
+            if jitter != Jitter::PlusMinus {
+                page.set("jitter", &json!(word(jitter)));
+            }
+        }
+        None => page.line("# jitter = \"plus_minus\""),
+    }
+    match seen.attempts {
+        Attempts::GaveUp(ATTEMPTS) => {
+            page.comment(&format!("it gave up after the {ATTEMPTS} redials that it was told"));
+        }
+        Attempts::GaveUp(attempts) => {
+            page.comment(&format!("it gave up after {attempts} redials, and was told {ATTEMPTS}"));
+            page.set("attempts", &json!(attempts));
+        }
+        Attempts::Unlimited => {
+            page.comment(&format!(
+                "it had not given up after {} redials, and was told {ATTEMPTS}",
+                delays.measured.len()
+            ));
+            page.set("attempts", &json!("unlimited"));
+        }
+        Attempts::Unknown => {
+            page.comment("whether it gives up was not seen: its delays are too long");
+            page.line("# attempts = \"unlimited\"");
+        }
+    }
+    match seen.resets_on_opening {
+        Some(true) => {
+            page.comment("where each connection opened and was dropped at once, delays did not grow");
+            page.set("reset", &json!("open"));
+        }
+        Some(false) => page.comment("where each connection opened and was dropped at once, delays grew"),
+        None => page.line("# reset = \"open\""),
+    }
+}
+
+/// The word of a profile.
+pub(super) fn word(jitter: Jitter) -> &'static str {
+    match jitter {
+        Jitter::None => "none",
+        Jitter::PlusMinus => "plus_minus",
+        Jitter::Full => "full",
+        Jitter::Equal => "equal",
+        Jitter::Added => "added",
+    }
+}
+
+fn in_words(jitter: Jitter) -> &'static str {
+    match jitter {
+        Jitter::None => "what they were without",
+        Jitter::PlusMinus => "shorter and longer",
+        Jitter::Full => "anything from nothing to the delay",
+        Jitter::Equal => "shorter, by half at most",
+        Jitter::Added => "longer only",
+    }
+}
+
+fn duration(time: Duration) -> Value {
+    json!(format_duration(time))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::*;
+use crate::discover::client::{Delays, differences};
+use crate::profile::{CommandProfile, Profile};
+
+/// A client whose delays grow by a half, which drops the oldest, and for which 4001 is final.
+fn other_design() -> ObservedClient {
+    let ms = [65, 93, 136, 202, 305, 457, 685, 1027, 1538].map(Duration::from_millis);
+    ObservedClient {
+        command: CommandProfile {
+            words: vec!["node".to_owned(), "adapter.mjs".to_owned()],
+            env: BTreeMap::new(),
+        },
+        delays: Some(Delays::of(&ms)),
+        attempts: Attempts::Unlimited,
+        jitter: Some(Jitter::None),
+        resets_on_opening: Some(true),
+        codes: BTreeMap::from([(1000, false), (1001, true), (1008, false), (4001, false)]),
+        statuses: BTreeMap::from([(401, false), (403, false), (503, true)]),
+        queue: Some(ObservedQueue {
+            taken: vec![true; 5],
+            arrived: vec![2, 3, 4],
+            subscription_first: Some(true),
+        }),
+        before_first: Some(false),
+        words: BTreeSet::from(["connected", "connecting", "disconnected"].map(str::to_owned)),
+        took: Duration::from_secs(30),
+    }
+}
+
+/// The text is a profile that says what was seen, and from which nothing differs that was seen.
+#[test]
+fn the_text_is_a_profile() {
+    let text = client(&other_design());
+    for line in [
+        "final_codes = [1000, 4001]",
+        "final_statuses = [403]",
+        "queue = \"drop-oldest\"",
+        "on_opening = \"subscriptions-first\"",
+        "before_first_connection = false",
+        "statuses = { error = false, reconnecting = false }",
+        "factor = 1.5",
+        "cap = false",
+        "jitter = \"none\"",
+        "attempts = \"unlimited\"",
+        "reset = \"open\"",
+    ] {
+        assert!(text.lines().any(|written| written == line), "{line}: {text}");
+    }
+    let read = |text: &str| Profile::parse("gatecheck.toml", text, Path::new("."));
+    let profile = read(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(differences(&profile, &other_design()), []);
+    let changed = read(&text.replace("1.5", "2").replace("drop-oldest", "none")).unwrap();
+    let found = differences(&changed, &other_design());
+    let keys: Vec<&str> = found.iter().map(|difference| difference.key.as_str()).collect();
+    assert_eq!(keys, ["client.design.queue", "client.design.backoff.factor"]);
+}
+
+/// What was not seen is to be filled in, and differs from nothing.
+#[test]
+fn what_was_not_seen_is_to_be_filled_in() {
+    let seen = ObservedClient {
+        delays: None,
+        attempts: Attempts::Unknown,
+        jitter: None,
+        queue: None,
+        before_first: None,
+        codes: BTreeMap::new(),
+        statuses: BTreeMap::new(),
+        ..other_design()
+    };
+    let text = client(&seen);
+    assert!(text.contains("# queue = ") && text.contains("# factor = "), "{text}");
+    let profile = Profile::parse("gatecheck.toml", &text, Path::new("."));
+    assert_eq!(differences(&profile.unwrap_or_else(|error| panic!("{error}\n{text}")), &seen), []);
+}

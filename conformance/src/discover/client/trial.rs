@@ -1,0 +1,136 @@
+//! Trials: each has a client of its own, and a gateway that follows a plan.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use protocol::adapter::{Message, Operation, Options, Outcome};
+use protocol::{ClientMessage, Target};
+use serde_json::json;
+
+use super::adapter::Adapter;
+use super::gateway::{Dials, Gateway, Step};
+use super::{ClientStart, DIALS_WITHIN, GIVES_UP, MANY, ObservedQueue, ROOM, RUNS_FOR, SENT};
+use crate::discover::DiscoverError;
+use crate::limits::HostLimit;
+
+/// What each trial has in common.
+pub(super) struct Trial<'a> {
+    pub(super) start: &'a ClientStart,
+    pub(super) usual: Options,
+}
+
+impl Trial<'_> {
+    async fn gateway(&self, steps: &[Step]) -> Result<Gateway, DiscoverError> {
+        let gateway = Gateway::start(steps.to_vec(), self.start.dialect.clone()).await;
+        gateway
+            .map_err(|error| DiscoverError::Host(HostLimit::explain("cannot listen for the client", &error)))
+    }
+
+    /// Has a client dial until it gives up, or has dialled often.
+    pub(super) async fn run(
+        &self,
+        steps: &[Step],
+        options: Options,
+        words: &mut BTreeSet<String>,
+    ) -> Result<Dials, DiscoverError> {
+        let mut gateway = self.gateway(steps).await?;
+        let mut adapter = Adapter::start(self.start, gateway.url(), options).await?;
+        adapter.ask(Operation::Connect).await;
+        if gateway.until(DIALS_WITHIN, |dials| !dials.began.is_empty()).await {
+            tokio::select! {
+                () = gateway.quiet(GIVES_UP, MANY + 1) => {}
+                () = adapter.listen(RUNS_FOR) => {}
+            }
+        }
+        let dials = gateway.dials();
+        words.extend(adapter.stop().await);
+        Ok(dials)
+    }
+
+    /// Whether a client dials again after such an end.
+    pub(super) async fn redials(&self, step: Step, patience: Duration) -> Result<bool, DiscoverError> {
+        let mut gateway = self.gateway(&[step, Step::Open]).await?;
+        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        adapter.ask(Operation::Connect).await;
+        gateway.until(DIALS_WITHIN, |dials| !dials.ended.is_empty()).await;
+        let redialled = gateway.until(patience, |dials| dials.began.len() > 1).await;
+        adapter.stop().await;
+        Ok(redialled)
+    }
+
+    /// What becomes of messages while there is no connection; none where the adapter cannot send.
+    pub(super) async fn queue(
+        &self,
+        words: &mut BTreeSet<String>,
+    ) -> Result<Option<ObservedQueue>, DiscoverError> {
+        let mut gateway = self.gateway(&[Step::Drop, Step::Status(503)]).await?;
+        let options = Options { max_reconnect_attempts: Some(100), ..self.usual };
+        let mut adapter = Adapter::start(self.start, gateway.url(), options).await?;
+        adapter.ask(Operation::Connect).await;
+        gateway.until(DIALS_WITHIN, |dials| !dials.began.is_empty()).await;
+        adapter.ask(Operation::Subscribe { target: Target::EventType(ROOM.to_owned()) }).await;
+        gateway.until(DIALS_WITHIN, |dials| dials.began.len() > 1).await;
+        let mut seen = ObservedQueue::default();
+        for number in 0..SENT {
+            match adapter.ask(message(number)).await {
+                Some(Outcome::Done { .. }) => seen.taken.push(true),
+                Some(Outcome::Error { .. }) => seen.taken.push(false),
+                Some(Outcome::Unsupported { .. }) | None => {
+                    words.extend(adapter.stop().await);
+                    return Ok(None);
+                }
+            }
+        }
+        let before = gateway.dials().began.len();
+        gateway.plan(vec![Step::Open]);
+        let marked = |dials: &Dials| dials.texts.iter().any(|(number, _)| *number >= before);
+        gateway.until(DIALS_WITHIN, marked).await;
+        adapter.listen(Duration::from_millis(400)).await;
+        let dials = gateway.dials();
+        let texts: Vec<&str> = dials
+            .texts
+            .iter()
+            .filter(|(number, _)| *number >= before)
+            .map(|(_, text)| text.as_str())
+            .collect();
+        seen.arrived = texts
+            .iter()
+            .filter_map(|text| (0..SENT).find(|number| text.contains(&marker(*number))))
+            .collect();
+        let subscribed = texts.iter().position(|text| {
+            let read = self.start.dialect.decode_client(text).map(|read| read.message);
+            matches!(read, Ok(ClientMessage::Subscribe(_))) || text.contains(ROOM)
+        });
+        let first = texts.iter().position(|text| text.contains("gcm-"));
+        seen.subscription_first = subscribed.zip(first).map(|(subscribed, first)| subscribed < first);
+        words.extend(adapter.stop().await);
+        Ok(Some(seen))
+    }
+
+    /// Whether a message is kept that is sent before the first connection.
+    pub(super) async fn before_first(
+        &self,
+        words: &mut BTreeSet<String>,
+    ) -> Result<Option<bool>, DiscoverError> {
+        let mut gateway = self.gateway(&[Step::Open]).await?;
+        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        let answer = adapter.ask(message(0)).await;
+        adapter.ask(Operation::Connect).await;
+        let arrives = |dials: &Dials| dials.texts.iter().any(|(_, text)| text.contains(&marker(0)));
+        let arrived = gateway.until(Duration::from_secs(1), arrives).await;
+        words.extend(adapter.stop().await);
+        Ok(match answer {
+            Some(Outcome::Done { .. } | Outcome::Error { .. }) => Some(arrived),
+            Some(Outcome::Unsupported { .. }) | None => None,
+        })
+    }
+}
+
+fn message(number: usize) -> Operation {
+    let payload = json!({ "marker": marker(number) });
+    Operation::Send { message: Message { kind: "note".to_owned(), payload } }
+}
+
+fn marker(number: usize) -> String {
+    format!("gcm-{number}-x")
+}

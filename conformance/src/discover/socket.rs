@@ -1,0 +1,260 @@
+//! One connection to a gateway that is observed: it keeps RFC 6455, and says all that it sees.
+
+use std::time::Duration;
+
+use protocol::TokenPlace;
+use scenarios::frame::RawFrame;
+use scenarios::request::RequestSpec;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tokio_util::task::AbortOnDropHandle;
+use wire::frame::FrameReader;
+use wire::handshake::{UpgradeError, UpgradeRequest};
+
+use super::{form, now};
+
+/// How long the answer to an upgrade is waited for.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+/// Most of what is seen in one go, and of what waits to be looked at.
+const MAX_SEEN: usize = 2000;
+/// The name of a ping is no longer than this.
+const MAX_PING: usize = 40;
+/// Orders that wait.
+const ORDERS: usize = 16;
+/// Longest message that is put together.
+const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// What came from the gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seen {
+    Text(String),
+    Binary,
+    Ping,
+    Pong,
+    /// Its close, with its code.
+    Close(Option<u16>),
+    /// The connection ended without a close.
+    End,
+}
+
+/// How an attempt to open a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refused {
+    /// By this HTTP status.
+    Status(u16),
+    /// It opened, and was closed with this code.
+    Close(Option<u16>),
+    /// Without an answer.
+    Dropped(String),
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "HTTP {status}"),
+            Self::Close(Some(code)) => write!(f, "a close with {code}"),
+            Self::Close(None) => f.write_str("the end of the connection"),
+            Self::Dropped(reason) => write!(f, "no answer ({reason})"),
+        }
+    }
+}
+
+/// An open connection. It answers pings whether or not it is looked at.
+pub(super) struct Socket {
+    orders: mpsc::Sender<Order>,
+    seen: mpsc::Receiver<Seen>,
+    is_over: bool,
+    _task: AbortOnDropHandle<()>,
+}
+
+enum Order {
+    Send(String),
+    /// Answers no ping any more.
+    Mute,
+}
+
+impl Socket {
+    /// Dials, and asks for the upgrade.
+    pub(super) async fn dial(
+        authority: &str,
+        path: &str,
+        token: Option<(TokenPlace, String)>,
+    ) -> Result<Self, Refused> {
+        let dropped = |reason: &dyn ToString| Refused::Dropped(reason.to_string());
+        let request = UpgradeRequest {
+            host: authority.to_owned(),
+            path: path.to_owned(),
+            token,
+            upgrade: true,
+            origin: None,
+            half: false,
+            drip: None,
+            recipe: RequestSpec::default(),
+        };
+        let opening = async {
+            let mut stream = TcpStream::connect(authority).await.map_err(|error| dropped(&error))?;
+            match request.send(&mut stream).await {
+                Ok(leftover) => Ok((stream, leftover)),
+                Err(UpgradeError::Status { status }) => Err(Refused::Status(status)),
+                Err(error) => Err(dropped(&error)),
+            }
+        };
+        let opened = timeout(ANSWERS_WITHIN, opening).await;
+        let (stream, leftover) = opened.map_err(|_| dropped(&"it takes too long"))??;
+        let (orders, inbox) = mpsc::channel(ORDERS);
+        let (found, seen) = mpsc::channel(MAX_SEEN);
+        let end = End { stream, masks: fastrand::Rng::with_seed(1), partial: None, answers: true };
+        let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox, found));
+        Ok(Self { orders, seen, is_over: false, _task: AbortOnDropHandle::new(task) })
+    }
+
+    /// Whether its end has been seen.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Sends a text; one that cannot be sent is noticed when nothing comes back.
+    pub(super) async fn send(&mut self, text: &str) {
+        let _ = self.orders.send(Order::Send(text.to_owned())).await;
+    }
+
+    /// Answers no ping any more.
+    pub(super) async fn mute(&mut self) {
+        let _ = self.orders.send(Order::Mute).await;
+    }
+
+    /// What comes until `quiet` has passed without anything, or `most` altogether.
+    pub(super) async fn listen(&mut self, quiet: Duration, most: Duration) -> Vec<Seen> {
+        let end = now() + most;
+        let mut seen = Vec::new();
+        while seen.len() < MAX_SEEN
+            && let Some(next) = self.next((now() + quiet).min(end)).await
+        {
+            seen.push(next);
+        }
+        seen
+    }
+
+    /// The texts among what comes.
+    pub(super) async fn texts(&mut self, quiet: Duration, most: Duration) -> Vec<String> {
+        let texts = self.listen(quiet, most).await.into_iter().filter_map(|seen| match seen {
+            Seen::Text(text) => Some(text),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    /// The next that comes by then.
+    pub(super) async fn next(&mut self, by: Instant) -> Option<Seen> {
+        if self.is_over {
+            return None;
+        }
+        let seen = timeout_at(by, self.seen.recv()).await.ok()?.unwrap_or(Seen::End);
+        self.is_over = matches!(seen, Seen::Close(_) | Seen::End);
+        Some(seen)
+    }
+}
+
+/// Whether a text is a gateway's ping.
+pub(super) fn is_ping(text: &str) -> bool {
+    let kind = form::kind(text).unwrap_or_else(|| text.to_owned()).to_lowercase();
+    (kind.contains("ping") || kind.contains("heartbeat")) && !kind.contains("pong") && kind.len() < MAX_PING
+}
+
+/// The end of a connection.
+struct End {
+    stream: TcpStream,
+    masks: fastrand::Rng,
+    partial: Option<RawFrame>,
+    answers: bool,
+}
+
+impl End {
+    /// Reads, and obeys, until the connection is over or no one looks any more.
+    async fn run(
+        mut self,
+        mut reader: FrameReader,
+        mut inbox: mpsc::Receiver<Order>,
+        found: mpsc::Sender<Seen>,
+    ) {
+        loop {
+            let frame = tokio::select! {
+                order = inbox.recv() => {
+                    match order {
+                        Some(Order::Send(text)) => self.write(RawFrame::text(text)).await,
+                        Some(Order::Mute) => self.answers = false,
+                        None => return,
+                    }
+                    continue;
+                }
+                frame = reader.next(&mut self.stream) => frame,
+            };
+            let seen = match frame {
+                Ok(Some(frame)) => self.take(frame).await,
+                Ok(None) | Err(_) => Some(Seen::End),
+            };
+            let is_over = matches!(seen, Some(Seen::Close(_) | Seen::End));
+            let is_unseen = match seen {
+                Some(seen) => found.send(seen).await.is_err(),
+                None => false,
+            };
+            if is_unseen || is_over {
+                return;
+            }
+        }
+    }
+
+    async fn take(&mut self, frame: RawFrame) -> Option<Seen> {
+        match frame.opcode {
+            OpCode::Control(Control::Ping) => {
+                if self.answers {
+                    self.write(RawFrame::control(Control::Pong, frame.payload)).await;
+                }
+                Some(Seen::Ping)
+            }
+            OpCode::Control(Control::Pong) => Some(Seen::Pong),
+            OpCode::Control(Control::Close) => {
+                let code = frame.payload.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
+                self.write(RawFrame::control(Control::Close, frame.payload)).await;
+                Some(Seen::Close(code))
+            }
+            _ => {
+                let whole = match self.partial.take() {
+                    Some(mut whole) => {
+                        whole.payload.extend(frame.payload);
+                        whole.fin = frame.fin;
+                        whole
+                    }
+                    None => frame,
+                };
+                if whole.payload.len() > MAX_MESSAGE_BYTES {
+                    return Some(Seen::End);
+                }
+                if !whole.fin {
+                    self.partial = Some(whole);
+                    return None;
+                }
+                Some(match whole.opcode {
+                    OpCode::Data(Data::Text) => {
+                        let text = String::from_utf8_lossy(&whole.payload).into_owned();
+                        if self.answers && is_ping(&text) {
+                            // Whoever pings by a message expects one like it.
+                            self.write(RawFrame::text(text.replacen("ping", "pong", 1))).await;
+                        }
+                        Seen::Text(text)
+                    }
+                    _ => Seen::Binary,
+                })
+            }
+        }
+    }
+
+    async fn write(&mut self, frame: RawFrame) {
+        let bytes = frame.encode(Some(self.masks.u32(..).to_be_bytes()));
+        // A gateway that reads no more has a reason, which it may have sent.
+        let _ = timeout(ANSWERS_WITHIN, self.stream.write_all(&bytes)).await;
+    }
+}

@@ -1,0 +1,345 @@
+//! The dialect that fits what was seen. Pure: each frame that was seen is read by the dialect that comes out of it.
+
+mod requests;
+
+use std::collections::BTreeMap;
+
+use protocol::{
+    CloseCode, Dialect, EventStyle, Frames, Heartbeat as HeartbeatKind, Refusal, ServerMessage, Template,
+    Welcome,
+};
+use serde_json::Value;
+
+use super::candidates::{Person, Place};
+use super::form::{self, EnvelopeForm, Known, generalized};
+use super::heartbeat::PingKind;
+use super::observed::ObservedGateway;
+use super::sign_in::Entry;
+use super::socket::Refused;
+
+/// Most of a frame that is shown.
+const SHOWN: usize = 160;
+
+/// How a gateway spells the wire.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Spelling {
+    /// The dialect.
+    pub dialect: Dialect,
+    /// What was seen, for each key of it that something was seen of.
+    pub seen: BTreeMap<&'static str, String>,
+    /// What was seen, and cannot be said by a dialect; or was not seen.
+    pub open: Vec<String>,
+}
+
+/// A message that is to be read: where its name and its template stand, and what it must be read as.
+#[derive(Clone, Copy)]
+struct Slot {
+    name: fn(&mut Dialect, &str),
+    template: fn(&mut Frames) -> &mut Option<Template>,
+}
+
+const WELCOME: Slot = Slot {
+    name: |dialect, name| {
+        dialect.welcome = match name {
+            "connection:established" => Welcome::Sent(true),
+            name => Welcome::Named(name.to_owned()),
+        };
+    },
+    template: |frames| &mut frames.welcome,
+};
+const PONG: Slot =
+    Slot { name: |dialect, name| name.clone_into(&mut dialect.pong), template: |frames| &mut frames.pong };
+const ERROR: Slot =
+    Slot { name: |dialect, name| name.clone_into(&mut dialect.error), template: |frames| &mut frames.error };
+const SUBSCRIBED: Slot = Slot {
+    name: |dialect, name| name.clone_into(&mut dialect.requests.subscribed),
+    template: |frames| &mut frames.subscribed,
+};
+const UNSUBSCRIBED: Slot = Slot {
+    name: |dialect, name| name.clone_into(&mut dialect.requests.unsubscribed),
+    template: |frames| &mut frames.unsubscribed,
+};
+
+impl Spelling {
+    /// What fits.
+    pub(super) fn of(seen: &ObservedGateway) -> Self {
+        let mut spelling = Self::default();
+        spelling.envelope(seen);
+        if let Some(entry) = &seen.sign_in.entry {
+            spelling.token(seen, entry);
+            spelling.welcome(seen, entry);
+        }
+        spelling.requests(seen);
+        spelling.pong(seen);
+        spelling.error(seen);
+        spelling.heartbeat(seen);
+        if let Some(key) = seen.events.owner_key {
+            key.clone_into(&mut spelling.dialect.user_key);
+            spelling.note("user_key", format!("an event with its owner in `{key}` reached the owner alone"));
+        }
+        spelling
+    }
+
+    fn note(&mut self, key: &'static str, text: String) {
+        self.seen.insert(key, text);
+    }
+
+    /// The form of most frames, and of events.
+    fn envelope(&mut self, seen: &ObservedGateway) {
+        let event = seen.events.events.first();
+        let known = |event: &'_ super::events::ObservedEvent| event.frame.clone();
+        let texts: Vec<String> =
+            event.map(known).into_iter().chain(seen.talk.first.iter().cloned()).collect();
+        let others = seen.talk.pong.iter().filter_map(|pong| pong.answer.clone());
+        let acks = seen.talk.acknowledged().map(|(_, answer)| answer.to_owned());
+        let errors = seen.talk.error().map(str::to_owned);
+        let texts: Vec<String> = texts.into_iter().chain(others).chain(acks).chain(errors).collect();
+        let of_event =
+            event.map(|event| Known { event: Some((&event.name, &event.data)), ..Known::default() });
+        let frames = texts.iter().enumerate().map(|(number, text)| {
+            let known = if number == 0 { of_event.clone().unwrap_or_default() } else { Known::default() };
+            (text.as_str(), known)
+        });
+        let Some(envelope) = EnvelopeForm::of(frames) else { return };
+        if !envelope.is_seed() {
+            self.set_frames(|frames, template| frames.message = template, &envelope.template());
+            let first = event.map(super::events::ObservedEvent::shown);
+            let first = first.or_else(|| Some(shown(texts.first()?))).unwrap_or_default();
+            self.note("frames", format!("its frames are like {first}"));
+        }
+        if let Some(event) = event {
+            self.event(event);
+        }
+    }
+
+    fn event(&mut self, event: &super::events::ObservedEvent) {
+        let is_read = |dialect: &Dialect| match dialect.decode_server(&event.frame).map(|read| read.message) {
+            Ok(ServerMessage::Event { name, payload }) => name == event.name && payload == event.data,
+            _ => false,
+        };
+        self.note("events", format!("an event came as {}", event.shown()));
+        if is_read(&self.dialect) {
+            return;
+        }
+        let mut enveloped = self.dialect.clone();
+        enveloped.events = EventStyle::Enveloped;
+        if is_read(&enveloped) {
+            self.dialect = enveloped;
+            return;
+        }
+        let known = Known { event: Some((&event.name, &event.data)), ..Known::default() };
+        let mut own = self.clone();
+        if let Some(template) = generalized(&event.frame, &known) {
+            own.set_frames(|frames, template| frames.event = Some(template), &template);
+        }
+        if own.dialect.check().is_ok() && is_read(&own.dialect) {
+            *self = own;
+        } else {
+            self.open.push(format!(
+                "an event came as {}, which no template here reads with its data",
+                event.shown()
+            ));
+        }
+    }
+
+    fn token(&mut self, seen: &ObservedGateway, entry: &Entry) {
+        match &entry.place {
+            Place::Request(place) => {
+                self.dialect.token = place.clone();
+                let also = if entry.is_confirmed { ", and its first message named the user" } else { "" };
+                self.note("token", format!("a token there was accepted{also}"));
+            }
+            Place::FirstMessage(message) => {
+                self.open.push(format!("it signs in by a first message: {message}"));
+            }
+            Place::Path => self.open.push("it takes the token as the last segment of the path".to_owned()),
+        }
+        let refusals = &seen.sign_in.refusals;
+        let lines: Vec<String> = refusals
+            .iter()
+            .map(|(kind, refused)| match refused {
+                Some(refused) => format!("{kind}: {refused}"),
+                None => format!("{kind}: ACCEPTED"),
+            })
+            .collect();
+        let first = ["wrong secret", "expired"].iter().find_map(|kind| refusals.get(kind)?.as_ref());
+        let refusal = match first {
+            Some(Refused::Status(status)) if (400..500).contains(status) => Some(Refusal::Http(*status)),
+            Some(Refused::Close(Some(code))) => Some(Refusal::Close(CloseCode(*code))),
+            Some(_) | None => None,
+        };
+        match refusal {
+            Some(refusal) => {
+                self.dialect.refusal = refusal;
+                self.note("refusal", lines.join("; "));
+            }
+            None if lines.is_empty() => {}
+            None => self.open.push(format!("how a token is refused was not seen ({})", lines.join("; "))),
+        }
+    }
+
+    fn welcome(&mut self, seen: &ObservedGateway, entry: &Entry) {
+        let id = Person::Owner.id(entry.claims.kind);
+        let as_text = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+        let named = seen.talk.first.iter().find(|text| text.contains(&as_text));
+        let Some(first) = named.or(seen.talk.first.first()) else {
+            self.dialect.welcome = Welcome::Sent(false);
+            self.note("welcome", "a new connection begins with silence".to_owned());
+            return;
+        };
+        let known = Known { user: Some(&id), ..Known::default() };
+        let is_read = |message: &ServerMessage| matches!(message, ServerMessage::Welcome { user_id, .. } if *user_id == as_text);
+        match self.fit(WELCOME, first, &known, &is_read) {
+            true => self.note("welcome", format!("first came {}", shown(first))),
+            false => {
+                self.dialect.welcome = Welcome::Sent(false);
+                self.note("welcome", format!("first came {}, which names no user by its id", shown(first)));
+            }
+        }
+    }
+
+    fn pong(&mut self, seen: &ObservedGateway) {
+        let Some((sent, answer)) =
+            seen.talk.pong.as_ref().and_then(|pong| Some((&pong.sent, pong.answer.as_ref()?)))
+        else {
+            self.open.push(
+                "no ping message was answered (HB-4): `ping` and `pong` are as the seed has them".to_owned(),
+            );
+            return;
+        };
+        let before = self.clone();
+        if let Some(name) = form::kind(sent) {
+            self.dialect.ping = name;
+        }
+        let is_pong = |message: &ServerMessage| *message == ServerMessage::Pong;
+        if self.fit(PONG, answer, &Known::default(), &is_pong) {
+            let general =
+                self.dialect.encode_client(&protocol::ClientMessage::Ping, protocol::Timestamp::EPOCH);
+            let is_general = form::parsed(&general).map(|(_, value)| without_extras(value))
+                == form::parsed(sent).map(|(_, value)| value);
+            if !is_general {
+                let template = form::kind(sent).map_or_else(
+                    || sent.clone(),
+                    |kind| sent.replacen(&format!("\"{kind}\""), "\"{type}\"", 1),
+                );
+                self.set_frames(|frames, template| frames.ping = Some(template), &template);
+            }
+            if self.dialect.check().is_ok() {
+                self.note("pong", format!("{sent} was answered by {}", shown(answer)));
+                return;
+            }
+        }
+        *self = before;
+        self.open.push(format!(
+            "{sent} was answered by {}, which cannot be told from other messages",
+            shown(answer)
+        ));
+    }
+
+    fn error(&mut self, seen: &ObservedGateway) {
+        match seen.talk.error() {
+            Some(error) => {
+                let is_error = |message: &ServerMessage| matches!(message, ServerMessage::Error { .. });
+                if self.fit(ERROR, error, &Known::default(), &is_error) {
+                    self.note("error", format!("junk was answered by {}", shown(error)));
+                } else {
+                    self.open.push(format!(
+                        "junk was answered by {}, which cannot be told from other messages",
+                        shown(error)
+                    ));
+                }
+            }
+            None => {
+                let closed = seen.talk.junk.iter().find_map(|junk| junk.closed.map(|code| (junk, code)));
+                self.open.push(match closed {
+                    Some((junk, Some(code))) => format!(
+                        "`{}` was answered by a close with {code}, and nothing by an error",
+                        junk.sent
+                    ),
+                    Some((junk, None)) => {
+                        format!("`{}` ended the connection, and nothing was answered by an error", junk.sent)
+                    }
+                    None => "nothing that it cannot understand was answered by an error (MSG-4)".to_owned(),
+                });
+            }
+        }
+    }
+
+    fn heartbeat(&mut self, seen: &ObservedGateway) {
+        match &seen.heartbeat.pings {
+            Some((PingKind::Control, _)) => self.note("heartbeat", "pings came as control frames".to_owned()),
+            Some((PingKind::Message(text), _)) => {
+                self.dialect.heartbeat = HeartbeatKind::Message;
+                self.note("heartbeat", format!("pings came as {}", shown(text)));
+                let is_read =
+                    self.dialect.decode_server(text).is_ok_and(|read| read.message == ServerMessage::Ping);
+                if !is_read {
+                    self.open.push(format!(
+                        "the ping {} has another form than the pings that it answers",
+                        shown(text)
+                    ));
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Makes the dialect read a frame as what it is: by its name, or else by a template of its own. Nothing is changed where
+    /// neither does.
+    fn fit(
+        &mut self,
+        slot: Slot,
+        frame: &str,
+        known: &Known<'_>,
+        is_right: &dyn Fn(&ServerMessage) -> bool,
+    ) -> bool {
+        let reads = |dialect: &Dialect| {
+            dialect.check().is_ok() && dialect.decode_server(frame).is_ok_and(|read| is_right(&read.message))
+        };
+        let mut named = self.clone();
+        if let Some(kind) = form::kind(frame) {
+            (slot.name)(&mut named.dialect, &kind);
+        }
+        if reads(&named.dialect) {
+            *self = named;
+            return true;
+        }
+        let Some(template) = generalized(frame, known) else { return false };
+        // A frame of another envelope says by itself what it is.
+        let literal = form::kind(frame)
+            .map(|kind| template.replacen("\"{type}\"", &Value::String(kind).to_string(), 1));
+        for template in [Some(template), literal].into_iter().flatten() {
+            let mut own = named.clone();
+            own.set_frames(|frames, template| *(slot.template)(frames) = Some(template), &template);
+            if reads(&own.dialect) {
+                own.seen
+                    .entry("frames")
+                    .or_insert_with(|| "some of its frames have a form of their own".to_owned());
+                *self = own;
+                return true;
+            }
+        }
+        false
+    }
+
+    fn set_frames(&mut self, set: impl Fn(&mut Frames, Template), template: &str) {
+        if let Ok(template) = template.parse() {
+            set(self.dialect.frames.get_or_insert_with(Box::default), template);
+        }
+    }
+}
+
+/// A frame without its time, which was not sent.
+pub(super) fn without_extras(mut value: Value) -> Value {
+    if let Value::Object(members) = &mut value {
+        members
+            .retain(|_, member| member.as_str().is_none_or(|text| protocol::Timestamp::parse(text).is_err()));
+    }
+    value
+}
+
+/// A frame as a comment shows it: on one line.
+pub(super) fn shown(text: &str) -> String {
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
+    if plain.chars().count() < text.chars().count() { format!("{plain}…") } else { plain }
+}

@@ -1,0 +1,194 @@
+//! What a gateway says of itself and in answer: its welcome, pongs, errors, and acknowledgements of each shape of request.
+
+use std::time::Duration;
+
+use super::Progress;
+use super::candidates::{JUNK, PINGS, Person, SUBSCRIBES, VERBS};
+use super::form::{is_error, kind};
+use super::sign_in::{Door, Entry, Opened};
+use super::socket::{Seen, Socket};
+
+/// How long an answer may take.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(250);
+/// How long a gateway may be silent before its answer is complete.
+const QUIET: Duration = Duration::from_millis(60);
+
+/// An answer to something that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// What was sent.
+    pub sent: String,
+    /// The text that came back; none where the connection was closed.
+    pub answer: Option<String>,
+    /// The code of the close that came back, where one did.
+    pub closed: Option<Option<u16>>,
+}
+
+/// A shape of request to join, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The request, with `{room}`.
+    pub shape: &'static str,
+    /// Its answer.
+    pub answer: RequestAnswer,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestAnswer {
+    /// An answer that names the room.
+    Acknowledged(String),
+    /// An answer that does not name it, and refuses nothing.
+    Answered(String),
+    /// An error.
+    Refused,
+    /// The end of the connection.
+    Closed,
+    /// Nothing.
+    Silence,
+}
+
+/// What was heard.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Talk {
+    /// What comes first on a connection.
+    pub first: Vec<String>,
+    /// The answer to a ping message.
+    pub pong: Option<Exchange>,
+    /// Answers to what no gateway understands.
+    pub junk: Vec<Exchange>,
+    /// Each shape of request that was tried.
+    pub requests: Vec<Request>,
+}
+
+impl Talk {
+    /// The first answer that refuses junk by a message. What is called otherwise than an error may be one all the same.
+    pub(super) fn error(&self) -> Option<&str> {
+        let answers = || self.junk.iter().filter_map(|exchange| exchange.answer.as_deref());
+        answers().find(|answer| is_error(answer)).or_else(|| answers().next())
+    }
+
+    /// Whether an answer refuses something: what answers junk refuses that.
+    fn refuses(&self, answer: &str) -> bool {
+        let is_of_junk = || {
+            let of_junk = self.junk.iter().filter_map(|exchange| kind(exchange.answer.as_deref()?));
+            let own = kind(answer);
+            own.is_some() && of_junk.into_iter().any(|kind| Some(kind) == own)
+        };
+        is_error(answer) || is_of_junk()
+    }
+
+    /// Whether messages of its first shape are acknowledged.
+    pub(super) fn acknowledged(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.requests.iter().filter_map(|request| match &request.answer {
+            RequestAnswer::Acknowledged(answer) => Some((request.shape, answer.as_str())),
+            _ => None,
+        })
+    }
+}
+
+/// Listens, and tries each question.
+pub(super) async fn observe(door: &Door, entry: &Entry, room: &str, progress: &Progress<'_>) -> Talk {
+    let mut talk = Talk::default();
+    progress("frames: the first ones");
+    let Some((mut socket, first)) = opened(door, entry).await else { return talk };
+    talk.first = first;
+    progress("frames: answers to what no gateway understands");
+    for junk in JUNK {
+        if !reopen(&mut socket, door, entry).await {
+            return talk;
+        }
+        let exchange = ask(&mut socket, junk).await;
+        if exchange.answer.is_some() || exchange.closed.is_some() {
+            talk.junk.push(exchange);
+        }
+    }
+    progress("frames: a ping message");
+    for ping in PINGS {
+        if !reopen(&mut socket, door, entry).await {
+            return talk;
+        }
+        let exchange = ask(&mut socket, ping).await;
+        if exchange.answer.as_deref().is_some_and(|answer| !talk.refuses(answer)) {
+            talk.pong = Some(exchange);
+            break;
+        }
+    }
+    progress("frames: answers to each shape of request");
+    for shape in SUBSCRIBES {
+        if !reopen(&mut socket, door, entry).await {
+            return talk;
+        }
+        let exchange = ask(&mut socket, &shape.replace("{room}", room)).await;
+        let answer = match (exchange.answer, exchange.closed) {
+            (Some(answer), _) if talk.refuses(&answer) => RequestAnswer::Refused,
+            (Some(answer), _) if answer.contains(room) => RequestAnswer::Acknowledged(answer),
+            (Some(answer), _) => RequestAnswer::Answered(answer),
+            (None, Some(_)) => RequestAnswer::Closed,
+            (None, None) => RequestAnswer::Silence,
+        };
+        talk.requests.push(Request { shape, answer });
+    }
+    talk
+}
+
+/// The answer to an unsubscription in the shape of a subscription that was understood.
+pub(super) async fn leave(door: &Door, entry: &Entry, shape: &str, room: &str) -> Option<String> {
+    let (mut socket, _) = opened(door, entry).await?;
+    ask(&mut socket, &shape.replace("{room}", room)).await;
+    let answer = ask(&mut socket, &leaving(shape)?.replace("{room}", room)).await.answer;
+    answer.filter(|answer| !is_error(answer))
+}
+
+/// The request to leave that belongs to one to join.
+pub(super) fn leaving(shape: &str) -> Option<String> {
+    let (join, leave) = VERBS.iter().find(|(join, _)| shape.contains(&format!("\"{join}\"")))?;
+    Some(shape.replacen(&format!("\"{join}\""), &format!("\"{leave}\""), 1))
+}
+
+async fn opened(door: &Door, entry: &Entry) -> Option<(Socket, Vec<String>)> {
+    let Opened { socket, said } = door.open(entry, Person::Owner).await.ok()?;
+    Some((socket, said))
+}
+
+/// A connection that is still open, a new one where the last has ended.
+async fn reopen(socket: &mut Socket, door: &Door, entry: &Entry) -> bool {
+    if !socket.is_over() {
+        return true;
+    }
+    match opened(door, entry).await {
+        Some((new, _)) => {
+            *socket = new;
+            true
+        }
+        None => false,
+    }
+}
+
+/// Sends a text, and takes the first that comes back. What came before is none of it.
+async fn ask(socket: &mut Socket, text: &str) -> Exchange {
+    socket.listen(Duration::ZERO, Duration::from_millis(1)).await;
+    socket.send(text).await;
+    let mut exchange = Exchange { sent: text.to_owned(), answer: None, closed: None };
+    let end = super::now() + ANSWERS_WITHIN;
+    while let Some(seen) = socket.next(end).await {
+        match seen {
+            Seen::Text(answer) => {
+                exchange.answer = Some(answer);
+                break;
+            }
+            Seen::Close(code) => {
+                exchange.closed = Some(code);
+                break;
+            }
+            Seen::End => {
+                exchange.closed = Some(None);
+                break;
+            }
+            Seen::Binary | Seen::Ping | Seen::Pong => {}
+        }
+    }
+    // An answer of several messages is no answer to the next question.
+    socket.listen(QUIET.min(ANSWERS_WITHIN), QUIET).await;
+    exchange
+}

@@ -1,0 +1,296 @@
+//! `[gateway]`, `[token]` and `[timing]`.
+
+use std::time::Duration;
+
+use protocol::format_duration;
+use serde_json::{Value, json};
+
+use super::Page;
+use crate::discover::candidates::{ClaimForm, IdKind, Place};
+use crate::discover::heartbeat::PingKind;
+use crate::discover::observed::{ObservedGateway, Reach};
+use crate::discover::told;
+use crate::discover::topology::{ObservedQueue, Topology};
+
+/// How near to each other two times are that count as equal, as a share.
+const NEAR: f64 = 0.15;
+/// Most pings that are missed before a client is given up, where that is how a timeout is counted.
+const MAX_PERIODS: u32 = 4;
+/// What a measured time is rounded up to.
+const ROUNDED_MS: u128 = 50;
+
+pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
+    page.table("[gateway]");
+    match &seen.reach {
+        Reach::Started { command, took, ignored_port, .. } => {
+            page.comment(&format!("its port was open {:.1} s after its start", took.as_secs_f64()));
+            if let Some(port) = ignored_port {
+                page.comment(&format!(
+                    "it listened on {port} whatever it was given: cases run side by side, so it must take `{{port}}` from an argument or \
+                     from its environment"
+                ));
+            }
+            page.set("command", &json!(command.words));
+        }
+        Reach::Attached(authority) => {
+            let path = seen.sign_in.entry.as_ref().map_or("/ws", |entry| entry.path.as_str());
+            page.comment("it ran already");
+            page.set("attach", &json!(format!("ws://{authority}{path}")));
+            page.comment(
+                "the secret that it verifies tokens with; the command line had it, and a file may be shared",
+            );
+            page.line("jwt_secret = \"FILL IN\"");
+        }
+    }
+    if let Some(path) = seen.ready_path {
+        page.comment(&format!("{path} answered 200"));
+        page.set("ready", &json!({ "path": path }));
+    }
+    path(page, seen);
+    match &seen.topology {
+        Some(topology) => broker(page, topology),
+        None => {
+            page.comment(
+                "what it has at its broker was not observed: name its exchange and its queue, or `*` for any",
+            );
+            page.line("# exchange = \"…\"");
+            page.line("# queue = \"*\"");
+        }
+    }
+    if let Reach::Started { command, .. } = &seen.reach
+        && !command.env.is_empty()
+    {
+        page.table("[gateway.env]");
+        page.comment("what it was started with; leave out what it does not read");
+        let mut env: Vec<(&str, &str)> =
+            command.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let heartbeat = &seen.heartbeat;
+        let variables = [
+            (heartbeat.interval_variable, "{ping_interval_ms}"),
+            (heartbeat.timeout_variable, "{pong_timeout_ms}"),
+        ];
+        env.extend(variables.into_iter().filter_map(|(name, value)| Some((name?, value))));
+        for (name, value) in env {
+            page.set(name, &json!(value));
+        }
+    }
+}
+
+fn path(page: &mut Page, seen: &ObservedGateway) {
+    let unsigned = seen.sign_in.unsigned.iter().map(|(path, refused)| match refused {
+        Some(refused) => format!("{path}: {refused}"),
+        None => format!("{path}: LET IN"),
+    });
+    let unsigned: Vec<String> = unsigned.collect();
+    page.comment(&format!("without a token: {}", unsigned.join("; ")));
+    match &seen.sign_in.entry {
+        Some(entry) => {
+            let plain = seen.sign_in.plain_get.map(|status| format!("a plain GET there: HTTP {status}"));
+            let elsewhere = seen.sign_in.elsewhere.as_ref();
+            let elsewhere = elsewhere.map(|refused| format!("a path that is none: {refused}"));
+            let also: Vec<String> = plain.into_iter().chain(elsewhere).collect();
+            if !also.is_empty() {
+                page.comment(&also.join("; "));
+            }
+            page.set("path", &json!(entry.path));
+        }
+        None => {
+            page.comment("no token was accepted on any of them: say which path upgrades, and see `[dialect]` `token` and `[token]`");
+            page.line("# path = \"/ws\"");
+        }
+    }
+}
+
+fn broker(page: &mut Page, topology: &Topology) {
+    for (user, times) in &topology.refused_logins {
+        page.comment(&format!(
+            "the broker refused the login of `{user}`, {times} times: is `{{amqp_url}}` handed over whole?"
+        ));
+    }
+    for (name, kind) in &topology.exchanges {
+        let keys: Vec<String> = topology
+            .bindings
+            .iter()
+            .filter(|(exchange, _, _)| exchange == name)
+            .map(|(_, key, queue)| format!("`{key}` to {}", called(queue)))
+            .collect();
+        let bound = if keys.is_empty() { "nothing bound".to_owned() } else { keys.join(", ") };
+        page.comment(&format!("exchange {name} ({kind}): {bound}"));
+    }
+    match topology.exchange() {
+        Some(exchange) => page.set("exchange", &json!(exchange)),
+        None => {
+            page.comment("no queue was consumed that is bound to an exchange: name the exchange that events come through");
+            page.line("# exchange = \"…\"");
+        }
+    }
+    for queue in &topology.queues {
+        page.comment(&described(queue));
+    }
+    let consumed: Vec<&ObservedQueue> = topology.consumed().collect();
+    let has_names =
+        consumed.iter().all(|queue| queue.is_durable && !queue.is_exclusive && !queue.is_server_named);
+    match (&consumed[..], has_names) {
+        ([], _) => {
+            page.comment("it consumed no queue: `*` stands for any that is bound to its exchange");
+            page.line("# queue = \"*\"");
+        }
+        ([one], true) => page.set("queue", &json!(one.name)),
+        (several, true) => {
+            let names: Vec<&str> = several.iter().map(|queue| queue.name.as_str()).collect();
+            page.set("queues", &json!(names));
+        }
+        (_, false) => page.set("queue", &json!("*")),
+    }
+}
+
+fn called(queue: &str) -> &str {
+    if queue.starts_with("amq.gen") { "a queue without a name" } else { queue }
+}
+
+fn described(queue: &ObservedQueue) -> String {
+    let mut words = vec![queue.kind.clone()];
+    let is = |is: bool, word: &str| is.then(|| word.to_owned());
+    words.extend(is(queue.is_durable, "durable"));
+    words.extend(is(queue.is_exclusive, "exclusive"));
+    words.push(match queue.consumer {
+        Some((0, acknowledges)) => format!("no prefetch limit, {}", acknowledging(acknowledges)),
+        Some((prefetch, acknowledges)) => format!("prefetch {prefetch}, {}", acknowledging(acknowledges)),
+        None => "not consumed".to_owned(),
+    });
+    format!("queue {}: {}", called(&queue.name), words.join(", "))
+}
+
+fn acknowledging(acknowledges: bool) -> &'static str {
+    if acknowledges { "acknowledges" } else { "acknowledges nothing (no-ack)" }
+}
+
+pub(super) fn token(page: &mut Page, seen: &ObservedGateway) {
+    let Some(entry) = &seen.sign_in.entry else { return };
+    page.table("[token]");
+    let ClaimForm { claim, kind } = entry.claims;
+    let how =
+        if entry.is_confirmed { "its first message named that user" } else { "no message named the user" };
+    page.comment(&format!("accepted: HS256, with {} in `{claim}`; {how}", of_kind(kind)));
+    for ClaimForm { claim, kind } in &seen.sign_in.also {
+        page.comment(&format!("accepted as well: {} in `{claim}`", of_kind(*kind)));
+    }
+    if claim != "userId" {
+        page.set("names", &json!({ "userId": claim }));
+    }
+    if kind != IdKind::Word {
+        page.comment(&format!(
+            "it accepts {} as the id of a user only: say so here once profiles can",
+            of_kind(kind)
+        ));
+    }
+    if !matches!(entry.place, Place::Request(_)) {
+        page.comment("where the token travels is said in `[dialect]` once profiles can: see there");
+    }
+    if let Some(role) =
+        seen.events.events.iter().find(|event| event.audience == Some(crate::profile::Audience::Role))
+    {
+        page.comment(&format!("`role` of an administrator: \"ADMIN\", which got `{}`", role.name));
+    } else {
+        page.comment("no event came to \"ADMIN\" alone: whether that is what an administrator's `role` says was not seen");
+    }
+}
+
+fn of_kind(kind: IdKind) -> &'static str {
+    match kind {
+        IdKind::Word => "a word",
+        IdKind::Integer => "an integer",
+        IdKind::Uuid => "a UUID",
+    }
+}
+
+pub(super) fn timing(page: &mut Page, seen: &ObservedGateway) {
+    page.table("[timing]");
+    let heartbeat = &seen.heartbeat;
+    let told_interval = told().ping_interval;
+    let is_told = is_near(heartbeat.pings.as_ref().map(|(_, period)| *period), told_interval);
+    match (&heartbeat.pings, heartbeat.interval_variable) {
+        (Some((kind, period)), Some(variable)) => {
+            page.comment(&format!("{} came every {period:.1?} as `{variable}` said", by(kind)));
+            page.set("ping_interval", &duration(told_interval));
+        }
+        (Some((kind, period)), None) => {
+            let whose = if is_told { ", as it was told" } else { ", whatever it was told" };
+            page.comment(&format!("{} came every {period:.1?}{whose}", by(kind)));
+            page.set("ping_interval", &duration(if is_told { told_interval } else { rounded(*period) }));
+        }
+        (None, _) => {
+            page.comment(&format!(
+                "no ping was seen in {:.0?}: say how often it pings, and hand over `{{ping_interval_ms}}` where it can be told, so that a run \
+                 takes seconds",
+                heartbeat.watched_for
+            ));
+            page.line("# ping_interval = \"30s\"");
+        }
+    }
+    let interval = heartbeat.pings.as_ref().map(|(_, period)| *period);
+    match (heartbeat.gives_up_after, heartbeat.timeout_variable) {
+        (Some(after), Some(variable)) => {
+            page.comment(&format!(
+                "without pongs the connection ended {after:.1?} after a ping, as `{variable}` said"
+            ));
+            page.set("pong_timeout", &duration(told().pong_timeout));
+        }
+        (Some(after), None) => {
+            page.comment(&format!("without pongs the connection ended {after:.1?} after the first ping"));
+            let timeout = if is_near(Some(after), told().pong_timeout) && is_told {
+                told().pong_timeout
+            } else if let Some(periods) = periods(after, interval) {
+                page.comment(&match periods {
+                    1 => "that is at the next ping: it has no timeout of its own".to_owned(),
+                    periods => format!("those are {periods} periods: it has no timeout of its own"),
+                });
+                let is_set = heartbeat.interval_variable.is_some() || is_told;
+                if is_set { told_interval * periods } else { rounded(after) }
+            } else {
+                rounded(after)
+            };
+            page.set("pong_timeout", &duration(timeout));
+        }
+        (None, _) => {
+            page.comment("that a client without pongs is given up was not seen: say after how long it is");
+            page.line("# pong_timeout = \"10s\"");
+        }
+    }
+    if let Reach::Started { command, .. } = &seen.reach
+        && (command.uses("connect_timeout") || command.uses("connect_timeout_ms"))
+    {
+        page.comment("it is told this; short, so that a run takes seconds");
+        page.set("connect_timeout", &duration(told().connect_timeout));
+    }
+}
+
+fn by(kind: &PingKind) -> &'static str {
+    match kind {
+        PingKind::Control => "pings (control frames)",
+        PingKind::Message(_) => "pings (messages)",
+    }
+}
+
+/// How many periods a time is, where it is a whole number of them.
+fn periods(time: Duration, period: Option<Duration>) -> Option<u32> {
+    (1..=MAX_PERIODS).find(|count| is_near(Some(time), period.unwrap_or_default() * *count))
+}
+
+fn duration(time: Duration) -> Value {
+    json!(format_duration(time))
+}
+
+/// Whether a time is near another.
+pub(in crate::discover) fn is_near(time: Option<Duration>, other: Duration) -> bool {
+    time.is_some_and(|time| {
+        let (time, other) = (time.as_secs_f64(), other.as_secs_f64());
+        (time - other).abs() <= NEAR * other.max(0.001)
+    })
+}
+
+/// A measured time, rounded up: a host is late rather than early.
+fn rounded(time: Duration) -> Duration {
+    let ms = time.as_millis().div_ceil(ROUNDED_MS) * ROUNDED_MS;
+    Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
+}

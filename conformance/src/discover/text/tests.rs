@@ -1,0 +1,157 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use protocol::{Dialect, TokenPlace, Welcome};
+use serde_json::json;
+
+use super::*;
+use crate::amqp::Queues;
+use crate::discover::candidates::{ClaimForm, IdKind, Person, Place};
+use crate::discover::events::{Events, ObservedEvent};
+use crate::discover::heartbeat::{Heartbeat, PingKind};
+use crate::discover::observed::Reach;
+use crate::discover::sign_in::{Entry, SignIn};
+use crate::discover::socket::Refused;
+use crate::discover::talk::{Exchange, Request, RequestAnswer, Talk};
+use crate::discover::topology::{ObservedQueue, Topology};
+use crate::profile::{Audience, CommandProfile, Profile};
+
+const SHAPE: &str = r#"{"action":"subscribe","channel":"{room}"}"#;
+
+/// What is seen of a gateway with `{action, body}` frames, a server-named queue, and integer ids in `sub`.
+fn other_design() -> ObservedGateway {
+    let claims = ClaimForm { claim: "sub", kind: IdKind::Integer };
+    let entry = Entry {
+        path: "/socket".to_owned(),
+        place: Place::Request(TokenPlace::Bearer),
+        claims,
+        is_confirmed: true,
+    };
+    let id = Person::Owner.id(IdKind::Integer);
+    let data = json!({ "id": "gcm-1-x", "userId": id });
+    let answer = |text: &str| Some(text.to_owned());
+    let event = ObservedEvent {
+        exchange: "events".to_owned(),
+        exchange_kind: "topic".to_owned(),
+        routing_key: "orders.order.created".to_owned(),
+        body: r#"{"pattern":"orders.order.created","data":"{data}"}"#.to_owned(),
+        name: "order:created".to_owned(),
+        audience: Some(Audience::Owner),
+        reached: [true, false, true, false],
+        frame: json!({ "action": "order:created", "body": data }).to_string(),
+        data,
+    };
+    ObservedGateway {
+        reach: Reach::Started {
+            command: CommandProfile {
+                words: vec!["node".to_owned(), "main.js".to_owned()],
+                env: BTreeMap::from([("PORT".to_owned(), "{port}".to_owned())]),
+            },
+            folder: ".".into(),
+            took: Duration::from_millis(400),
+            ignored_port: None,
+        },
+        ready_path: Some("/health"),
+        topology: Some(Topology {
+            exchanges: BTreeMap::from([("events".to_owned(), "topic".to_owned())]),
+            queues: vec![ObservedQueue {
+                name: "amq.gen-1".to_owned(),
+                kind: "classic".to_owned(),
+                is_server_named: true,
+                is_exclusive: true,
+                is_durable: false,
+                consumer: Some((20, true)),
+            }],
+            bindings: vec![("events".to_owned(), "orders.#".to_owned(), "amq.gen-1".to_owned())],
+            refused_logins: BTreeMap::new(),
+        }),
+        sign_in: SignIn {
+            entry: Some(entry),
+            also: Vec::new(),
+            unsigned: BTreeMap::from([("/socket".to_owned(), Some(Refused::Status(403)))]),
+            refusals: BTreeMap::from([("expired", Some(Refused::Status(403)))]),
+            elsewhere: Some(Refused::Status(404)),
+            plain_get: Some(400),
+        },
+        room: "order:updated".to_owned(),
+        talk: Talk {
+            first: vec![json!({ "action": "hello", "body": { "user": id } }).to_string()],
+            pong: Some(Exchange {
+                sent: r#"{"action":"ping"}"#.to_owned(),
+                answer: answer(r#"{"action":"pong"}"#),
+                closed: None,
+            }),
+            junk: vec![Exchange {
+                sent: "[]".to_owned(),
+                answer: answer(r#"{"action":"error","body":{"code":"bad","message":"no"}}"#),
+                closed: None,
+            }],
+            requests: vec![Request {
+                shape: SHAPE,
+                answer: RequestAnswer::Acknowledged(
+                    r#"{"action":"joined","channel":"order:updated"}"#.to_owned(),
+                ),
+            }],
+        },
+        left: answer(r#"{"action":"left","channel":"order:updated"}"#),
+        events: Events { events: vec![event], tried: 9, owner_key: Some("userId"), ..Events::default() },
+        heartbeat: Heartbeat {
+            pings: Some((PingKind::Control, Duration::from_millis(301))),
+            interval_variable: Some("PING_INTERVAL_MS"),
+            gives_up_after: Some(Duration::from_millis(302)),
+            ..Heartbeat::default()
+        },
+        took: Duration::from_secs(21),
+    }
+}
+
+/// The whole text, as a reader sees it.
+#[test]
+fn every_line_says_what_was_seen() {
+    assert_eq!(gateway(&other_design()), include_str!("other-design.toml"));
+}
+
+/// The text is a profile, and says what was seen.
+#[test]
+fn the_text_is_a_profile() {
+    let text = gateway(&other_design());
+    let profile = Profile::parse("gatecheck.toml", &text, Path::new("."))
+        .unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let declared = profile.gateway.unwrap();
+    assert_eq!((declared.path.as_str(), declared.exchange.as_str()), ("/socket", "events"));
+    assert_eq!(declared.queues, Queues::Any);
+    assert_eq!(profile.dialect.token, TokenPlace::Bearer);
+    assert_eq!(profile.dialect.welcome, Welcome::Named("hello".to_owned()));
+    let read = |text: &str| format!("{:?}", profile.dialect.decode_server(text).map(|read| read.message));
+    assert!(read(r#"{"action":"joined","channel":"a"}"#).contains("Subscribed"));
+    assert!(read(r#"{"action":"left","channel":"a"}"#).contains("Unsubscribed"));
+    assert!(read(r#"{"action":"order:created","body":{"id":1}}"#).contains("Event"));
+    let subscribe = protocol::ClientMessage::Subscribe(protocol::Target::Room("a".to_owned()));
+    assert_eq!(
+        profile.dialect.encode_client(&subscribe, protocol::Timestamp::EPOCH),
+        r#"{"action":"subscribe","channel":"a"}"#
+    );
+}
+
+/// A gateway of which nothing was seen is a profile, too, which says what to fill in.
+#[test]
+fn what_was_not_seen_is_to_be_filled_in() {
+    let seen = ObservedGateway {
+        ready_path: None,
+        topology: None,
+        sign_in: SignIn::default(),
+        talk: Talk::default(),
+        left: None,
+        events: Events::default(),
+        heartbeat: Heartbeat::default(),
+        ..other_design()
+    };
+    let text = gateway(&seen);
+    let profile = Profile::parse("gatecheck.toml", &text, Path::new("."))
+        .unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(profile.dialect, Dialect { acks: false, ..Dialect::default() });
+    for line in ["# path = ", "# queue = ", "# ping_interval = ", "# [[event]]"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+}
