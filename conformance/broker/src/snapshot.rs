@@ -1,6 +1,7 @@
 //! What a broker holds at one moment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// A broker's state between two inputs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,23 +50,26 @@ pub struct ExchangeStats {
     pub has_alternate: bool,
     /// Bindings that start here.
     pub bindings: usize,
-    /// The keys of these bindings, each with the queue or exchange that it leads to.
-    pub keys: Vec<(String, String)>,
 }
 
-impl ExchangeStats {
-    /// Whether a binding matches a routing key; nothing where headers decide, or what the exchange cannot route goes elsewhere.
-    pub fn routes(&self, routing_key: &str) -> Option<bool> {
-        let matches = |key: &str| match self.kind.as_str() {
-            "direct" => Some(key == routing_key),
-            "fanout" => Some(true),
-            "topic" => Some(crate::topology::matches(key, routing_key)),
-            _ => None,
+impl Snapshot {
+    /// The bindings that start at an exchange.
+    pub fn bindings_of(&self, exchange: &str) -> impl Iterator<Item = &BindingStats> {
+        self.bindings.iter().filter(move |binding| binding.exchange == exchange)
+    }
+
+    /// Whether a binding of an exchange matches a routing key; nothing where headers decide, or what the exchange cannot route goes
+    /// elsewhere, or there is no such exchange.
+    pub fn routes(&self, exchange: &str, routing_key: &str) -> Option<bool> {
+        let ExchangeStats { kind, has_alternate, .. } = self.exchanges.get(exchange)?;
+        let matches: &dyn Fn(&str) -> bool = match kind.as_str() {
+            _ if *has_alternate => return None,
+            "direct" => &|key| key == routing_key,
+            "fanout" => &|_| true,
+            "topic" => &|key| crate::topology::matches(key, routing_key),
+            _ => return None,
         };
-        if self.kind == "headers" || self.has_alternate {
-            return None;
-        }
-        Some(self.keys.iter().any(|(key, _)| matches(key) == Some(true)))
+        Some(self.bindings_of(exchange).any(|binding| matches(&binding.key)))
     }
 }
 
@@ -100,6 +104,12 @@ pub struct BindingStats {
     pub key: String,
     /// The queue that it leads to; none where it leads to another exchange.
     pub queue: Option<String>,
+}
+
+impl fmt::Display for BindingStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} → {}", self.key, self.queue.as_deref().unwrap_or("another exchange"))
+    }
 }
 
 /// A consumer.

@@ -238,11 +238,10 @@ impl Stage<'_> {
     async fn tell_unrouted(&self, messages: &[Outgoing]) {
         let Some(snapshot) = self.rig.snapshot().await.filter(|_| self.restart.is_some()) else { return };
         for Outgoing { exchange, routing_key, .. } in messages {
-            let Some(found) = snapshot.exchanges.get(exchange) else { continue };
-            if found.routes(routing_key) != Some(false) {
+            if snapshot.routes(exchange, routing_key) != Some(false) {
                 continue;
             }
-            let bindings = found.keys.iter().map(|(key, to)| format!("{key} → {to}")).collect();
+            let bindings = snapshot.bindings_of(exchange).map(ToString::to_string).collect();
             let event =
                 Event::Unrouted { exchange: exchange.clone(), routing_key: routing_key.clone(), bindings };
             self.recorder.record(Actor::broker(), None, event).await;

@@ -132,7 +132,7 @@ pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<Option<Margin>, Fi
     }
     match pauses.is_empty() {
         true => {
-            let ended = trace.iter().filter(|(_, seen)| ends(&seen.event)).map(|(at, _)| at).last();
+            let ended = trace.iter().rev().find(|(_, seen)| ends(&seen.event)).map(|(at, _)| at);
             Err(Finding::owed("redials after the declared delays", "no redial", ended))
         }
         false => worst.map_or(Ok(narrowest), Err),

@@ -33,7 +33,6 @@ impl State {
                         auto_delete: exchange.auto_delete,
                         has_alternate: exchange.alternate().is_some(),
                         bindings: exchange.binding_count(),
-                        keys: exchange.keys().map(|(key, to)| (key.to_owned(), self.called(to))).collect(),
                     };
                     (name.to_string(), stats)
                 })
@@ -65,17 +64,6 @@ impl State {
             unasked: self.unasked,
             refused_logins: self.refused_logins.clone(),
             ignored_arguments: self.ignored_arguments.clone(),
-        }
-    }
-
-    /// What a binding leads to is called.
-    fn called(&self, destination: &Destination) -> String {
-        match destination {
-            Destination::Queue(id) => {
-                let queue = self.topology.queues().find(|(found, _)| found == id);
-                queue.map_or_else(String::new, |(_, queue)| queue.name.to_string())
-            }
-            Destination::Exchange(name) => name.to_string(),
         }
     }
 

@@ -125,13 +125,6 @@ impl Exchange {
         self.bindings.values().map(Vec::len).sum()
     }
 
-    /// The bindings, each by its key and where it leads.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = (&str, &Destination)> {
-        self.bindings.iter().flat_map(|(key, bindings)| {
-            bindings.iter().map(move |binding| (key.as_str(), &binding.destination))
-        })
-    }
-
     /// The exchange that takes what this one cannot route.
     pub(crate) fn alternate(&self) -> Option<ShortString> {
         match self.arguments.inner().get(ALTERNATE_EXCHANGE) {
