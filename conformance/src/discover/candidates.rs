@@ -1,7 +1,8 @@
 //! What is tried, as tables: where a token may travel, how it may name its user, what a request may look like. What a profile learns
 //! to say becomes a row here.
 
-use protocol::TokenPlace;
+use protocol::{Dialect, TokenPlace};
+use scenarios::UserIds;
 use serde_json::{Value, json};
 
 /// Paths that gateways of all kinds upgrade on.
@@ -14,12 +15,20 @@ pub(super) const READY_PATHS: [&str; 6] = ["/readyz", "/ready", "/healthz", "/he
 /// Where a token may travel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// In the request for the upgrade, as a profile says it.
+    /// In the request for the upgrade.
     Request(TokenPlace),
-    /// In the first message, which is this text with `{token}` in it. No profile says that yet.
-    FirstMessage(&'static str),
-    /// As the last segment of the path. No profile says that yet.
-    Path,
+    /// In the first message, which is this text with `{token}` in it.
+    FirstMessage(String),
+}
+
+impl Place {
+    /// The place that a dialect declares.
+    pub(super) fn declared(dialect: &Dialect) -> Self {
+        match &dialect.sign_in {
+            Some(sign_in) => Self::FirstMessage(sign_in.message.to_string()),
+            None => Self::Request(dialect.token.clone()),
+        }
+    }
 }
 
 /// Every place that is tried, the usual ones first.
@@ -37,8 +46,9 @@ pub(super) fn places() -> Vec<Place> {
         TokenPlace::Cookie(named("access_token")),
         TokenPlace::SubprotocolAfter(named("access_token")),
         TokenPlace::SubprotocolAfter(named("jwt")),
+        TokenPlace::Path,
     ];
-    request.into_iter().map(Place::Request).chain([Place::Path]).collect()
+    request.into_iter().map(Place::Request).collect()
 }
 
 /// First messages that sign in.
@@ -55,36 +65,25 @@ pub(super) const FIRST_MESSAGES: [&str; 10] = [
     r#"{"op":"auth","token":"{token}"}"#,
 ];
 
-/// What a user's id is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IdKind {
-    /// A text, such as `ada`.
-    Word,
-    /// A whole number.
-    Integer,
-    /// A UUID.
-    Uuid,
-}
-
 /// How a token names its user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimForm {
     /// The claim.
     pub claim: &'static str,
     /// What stands in it.
-    pub kind: IdKind,
+    pub kind: UserIds,
 }
 
 /// Each form that is tried, the seed's first.
 pub(super) const CLAIM_FORMS: [ClaimForm; 8] = [
-    ClaimForm { claim: "userId", kind: IdKind::Word },
-    ClaimForm { claim: "sub", kind: IdKind::Word },
-    ClaimForm { claim: "userId", kind: IdKind::Integer },
-    ClaimForm { claim: "sub", kind: IdKind::Integer },
-    ClaimForm { claim: "userId", kind: IdKind::Uuid },
-    ClaimForm { claim: "sub", kind: IdKind::Uuid },
-    ClaimForm { claim: "id", kind: IdKind::Word },
-    ClaimForm { claim: "user_id", kind: IdKind::Word },
+    ClaimForm { claim: "userId", kind: UserIds::Words },
+    ClaimForm { claim: "sub", kind: UserIds::Words },
+    ClaimForm { claim: "userId", kind: UserIds::Integers },
+    ClaimForm { claim: "sub", kind: UserIds::Integers },
+    ClaimForm { claim: "userId", kind: UserIds::Uuids },
+    ClaimForm { claim: "sub", kind: UserIds::Uuids },
+    ClaimForm { claim: "id", kind: UserIds::Words },
+    ClaimForm { claim: "user_id", kind: UserIds::Words },
 ];
 
 /// Who signs in.
@@ -104,12 +103,12 @@ impl Person {
     pub(super) const ALL: [Self; 4] = [Self::Owner, Self::Other, Self::Admin, Self::Subscriber];
 
     /// Their id.
-    pub(super) fn id(self, kind: IdKind) -> Value {
+    pub(super) fn id(self, kind: UserIds) -> Value {
         let number = Self::ALL.iter().position(|person| *person == self).unwrap_or_default() + 41;
         match kind {
-            IdKind::Word => json!(["gc-ada", "gc-ben", "gc-eve", "gc-sue"][number - 41]),
-            IdKind::Integer => json!(710_000 + number),
-            IdKind::Uuid => json!(format!("8f14e45f-ceea-467f-a8b1-0000000000{number}")),
+            UserIds::Words => json!(["gc-ada", "gc-ben", "gc-eve", "gc-sue"][number - 41]),
+            UserIds::Integers => json!(710_000 + number),
+            UserIds::Uuids => json!(format!("8f14e45f-ceea-467f-a8b1-0000000000{number}")),
         }
     }
 }

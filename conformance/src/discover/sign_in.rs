@@ -84,7 +84,6 @@ impl Door {
         let token = raw.unwrap_or_else(|| self.token(person, entry.claims, spec));
         let (path, in_request) = match &entry.place {
             Place::Request(place) => (entry.path.clone(), Some((place.clone(), token.clone()))),
-            Place::Path => (format!("{}/{token}", entry.path.trim_end_matches('/')), None),
             Place::FirstMessage(_) => (entry.path.clone(), None),
         };
         let mut socket = Socket::dial(&self.authority, &path, in_request).await?;
@@ -123,7 +122,7 @@ pub(super) async fn observe(door: &Door, hints: &Hints, progress: &Progress<'_>)
         Some(path) => vec![path.clone()],
         None => PATHS.map(str::to_owned).to_vec(),
     };
-    let declared = hints.profile.as_ref().map(|profile| Place::Request(profile.dialect.token.clone()));
+    let declared = hints.profile.as_ref().map(|profile| Place::declared(&profile.dialect));
     progress("signing in: without a token");
     for path in &paths {
         let outcome = door.without_token(path).await;
@@ -172,7 +171,7 @@ async fn on_path(
     lets_anybody_in: bool,
 ) -> Option<(Entry, Vec<ClaimForm>)> {
     let mut accepted: Vec<Entry> = Vec::new();
-    let first_messages = FIRST_MESSAGES.map(Place::FirstMessage);
+    let first_messages = FIRST_MESSAGES.map(|text| Place::FirstMessage(text.to_owned()));
     let places = declared
         .cloned()
         .into_iter()

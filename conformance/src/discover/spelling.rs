@@ -5,8 +5,8 @@ mod requests;
 use std::collections::BTreeMap;
 
 use protocol::{
-    CloseCode, Dialect, EventStyle, Frames, Heartbeat as HeartbeatKind, Refusal, ServerMessage, Template,
-    Welcome,
+    CloseCode, Dialect, EventStyle, Frames, Heartbeat as HeartbeatKind, Refusal, ServerMessage, SignIn,
+    Template, TokenPlace, Welcome,
 };
 use serde_json::Value;
 
@@ -149,10 +149,7 @@ impl Spelling {
                 let also = if entry.is_confirmed { ", and its first message named the user" } else { "" };
                 self.note("token", format!("a token there was accepted{also}"));
             }
-            Place::FirstMessage(message) => {
-                self.open.push(format!("it signs in by a first message: {message}"));
-            }
-            Place::Path => self.open.push("it takes the token as the last segment of the path".to_owned()),
+            Place::FirstMessage(message) => self.first_message(seen, entry, message),
         }
         let refusals = &seen.sign_in.refusals;
         let lines: Vec<String> = refusals
@@ -164,7 +161,9 @@ impl Spelling {
             .collect();
         let first = ["wrong secret", "expired"].iter().find_map(|kind| refusals.get(kind)?.as_ref());
         let refusal = match first {
-            Some(Refused::Status(status)) if (400..500).contains(status) => Some(Refusal::Http(*status)),
+            Some(Refused::Status(status)) if (400..500).contains(status) && self.dialect.sign_in.is_none() => {
+                Some(Refusal::Http(*status))
+            }
             Some(Refused::Close(Some(code))) => Some(Refusal::Close(CloseCode(*code))),
             Some(_) | None => None,
         };
@@ -173,16 +172,38 @@ impl Spelling {
                 self.dialect.refusal = refusal;
                 self.note("refusal", lines.join("; "));
             }
+            // Behind the upgrade there is no status.
+            None if self.dialect.sign_in.is_some() => {
+                self.dialect.refusal = Refusal::Close(CloseCode::POLICY);
+                self.open.push(format!("by which close a token is refused was not seen ({})", lines.join("; ")));
+            }
             None if lines.is_empty() => {}
             None => self.open.push(format!("how a token is refused was not seen ({})", lines.join("; "))),
         }
+    }
+
+    /// A token in the first message; what grants it is the welcome, or else what came first.
+    fn first_message(&mut self, seen: &ObservedGateway, entry: &Entry, message: &str) {
+        self.dialect.token = TokenPlace::Message;
+        self.note("token", format!("{message} was accepted as the first message"));
+        let Ok(message) = message.parse() else { return };
+        let id = Person::Owner.id(entry.claims.kind);
+        let as_text = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+        let answer = seen.talk.first.first().filter(|first| !first.contains(&as_text));
+        let answer = answer.and_then(|first| first.parse::<Template>().ok());
+        if let Some(answer) = &answer {
+            self.note("sign_in", format!("it was answered by {}", shown(&answer.to_string())));
+        }
+        self.dialect.sign_in = Some(Box::new(SignIn { message, answer }));
     }
 
     fn welcome(&mut self, seen: &ObservedGateway, entry: &Entry) {
         let id = Person::Owner.id(entry.claims.kind);
         let as_text = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
         let named = seen.talk.first.iter().find(|text| text.contains(&as_text));
-        let Some(first) = named.or(seen.talk.first.first()) else {
+        // What grants a first message is no welcome.
+        let granted = usize::from(self.dialect.sign_in.as_ref().is_some_and(|found| found.answer.is_some()));
+        let Some(first) = named.or(seen.talk.first.get(granted)) else {
             self.dialect.welcome = Welcome::Sent(false);
             self.note("welcome", "a new connection begins with silence".to_owned());
             return;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use protocol::format_duration;
+use scenarios::UserIds;
 use serde_json::{Value, json};
 
 use super::Page;
-use crate::discover::candidates::{ClaimForm, IdKind, Place};
+use crate::discover::candidates::ClaimForm;
 use crate::discover::heartbeat::PingKind;
 use crate::discover::observed::{ObservedGateway, Reach};
 use crate::discover::told;
@@ -178,14 +179,8 @@ pub(super) fn token(page: &mut Page, seen: &ObservedGateway) {
     if claim != "userId" {
         page.set("names", &json!({ "userId": claim }));
     }
-    if kind != IdKind::Word {
-        page.comment(&format!(
-            "it accepts {} as the id of a user only: say so here once profiles can",
-            of_kind(kind)
-        ));
-    }
-    if !matches!(entry.place, Place::Request(_)) {
-        page.comment("where the token travels is said in `[dialect]` once profiles can: see there");
+    if kind != UserIds::default() {
+        page.set("users", &json!(kind));
     }
     if let Some(role) =
         seen.events.events.iter().find(|event| event.audience == Some(crate::profile::Audience::Role))
@@ -196,11 +191,11 @@ pub(super) fn token(page: &mut Page, seen: &ObservedGateway) {
     }
 }
 
-fn of_kind(kind: IdKind) -> &'static str {
+fn of_kind(kind: UserIds) -> &'static str {
     match kind {
-        IdKind::Word => "a word",
-        IdKind::Integer => "an integer",
-        IdKind::Uuid => "a UUID",
+        UserIds::Words => "a word",
+        UserIds::Integers => "an integer",
+        UserIds::Uuids => "a UUID",
     }
 }
 

@@ -3,11 +3,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use protocol::{Dialect, TokenPlace, Welcome};
+use scenarios::UserIds;
 use serde_json::json;
 
 use super::*;
 use crate::amqp::Queues;
-use crate::discover::candidates::{ClaimForm, IdKind, Person, Place};
+use crate::discover::candidates::{ClaimForm, Person, Place};
 use crate::discover::events::{Events, ObservedEvent};
 use crate::discover::heartbeat::{Heartbeat, PingKind};
 use crate::discover::observed::Reach;
@@ -21,14 +22,14 @@ const SHAPE: &str = r#"{"action":"subscribe","channel":"{room}"}"#;
 
 /// What is seen of a gateway with `{action, body}` frames, a server-named queue, and integer ids in `sub`.
 fn other_design() -> ObservedGateway {
-    let claims = ClaimForm { claim: "sub", kind: IdKind::Integer };
+    let claims = ClaimForm { claim: "sub", kind: UserIds::Integers };
     let entry = Entry {
         path: "/socket".to_owned(),
         place: Place::Request(TokenPlace::Bearer),
         claims,
         is_confirmed: true,
     };
-    let id = Person::Owner.id(IdKind::Integer);
+    let id = Person::Owner.id(UserIds::Integers);
     let data = json!({ "id": "gcm-1-x", "userId": id });
     let answer = |text: &str| Some(text.to_owned());
     let event = ObservedEvent {
@@ -132,6 +133,29 @@ fn the_text_is_a_profile() {
         profile.dialect.encode_client(&subscribe, protocol::Timestamp::EPOCH),
         r#"{"action":"subscribe","channel":"a"}"#
     );
+}
+
+/// A token in the first message is written as such: what answered it, and by which close a bad one is refused.
+#[test]
+fn a_first_message_is_written() {
+    let mut seen = other_design();
+    let message = r#"{"action":"auth","body":{"token":"{token}"}}"#;
+    seen.sign_in.entry.as_mut().unwrap().place = Place::FirstMessage(message.to_owned());
+    seen.sign_in.refusals = BTreeMap::from([("expired", Some(Refused::Close(Some(4401))))]);
+    for (first, answer) in [(None, None), (Some(r#"{"action":"ok"}"#), Some(r#"{"action":"ok"}"#))] {
+        let mut seen = seen.clone();
+        seen.talk.first.splice(0..0, first.map(str::to_owned));
+        let text = gateway(&seen);
+        let profile = Profile::parse("gatecheck.toml", &text, Path::new("."))
+            .unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let sign_in = profile.dialect.sign_in.unwrap();
+        assert_eq!(sign_in.message.to_string(), message);
+        assert_eq!(sign_in.answer.map(|answer| answer.to_string()).as_deref(), answer);
+        assert_eq!(profile.dialect.refusal.to_string(), "close-4401");
+        assert_eq!(profile.dialect.welcome, Welcome::Named("hello".to_owned()), "{text}");
+    }
+    seen.sign_in.refusals = BTreeMap::from([("expired", Some(Refused::Dropped("silence".to_owned())))]);
+    assert!(gateway(&seen).contains("by which close a token is refused was not seen (expired: no answer"));
 }
 
 /// A gateway of which nothing was seen is a profile, too, which says what to fill in.
