@@ -181,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::frame::RawFrame;
-    use crate::scenario::{ClientAction, GatewayAct, GatewayAction, ProbeAct, Script};
+    use crate::scenario::{ClientAction, GatewayAct, GatewayAction, Script, ScriptedClientAct};
 
     /// Every built-in scenario reads, and its texts are fit to print.
     #[test]
@@ -278,13 +278,13 @@ mod tests {
             };
             for step in &script.steps {
                 let is_odd = match &step.action {
-                    GatewayAction::Probe(_, ProbeAct::SendFrames { frames, .. }) => {
+                    GatewayAction::ScriptedClient(_, ScriptedClientAct::SendFrames { frames, .. }) => {
                         frames.iter().filter(|odd| odd.masked).any(|odd| carries(&odd.frame))
                     }
-                    GatewayAction::Probe(_, ProbeAct::SendText(text)) => {
+                    GatewayAction::ScriptedClient(_, ScriptedClientAct::SendText(text)) => {
                         serde_json::from_str::<serde_json::Value>(text).is_err()
                     }
-                    GatewayAction::Probe(_, ProbeAct::SendBinary(_)) => true,
+                    GatewayAction::ScriptedClient(_, ScriptedClientAct::SendBinary(_)) => true,
                     _ => false,
                 };
                 let is_about_msg_3 = scenario.requirements().iter().any(|id| id.to_string() == "MSG-3");

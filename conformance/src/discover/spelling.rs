@@ -161,7 +161,9 @@ impl Spelling {
             .collect();
         let first = ["wrong secret", "expired"].iter().find_map(|kind| refusals.get(kind)?.as_ref());
         let refusal = match first {
-            Some(Refused::Status(status)) if (400..500).contains(status) && self.dialect.sign_in.is_none() => {
+            Some(Refused::Status(status))
+                if (400..500).contains(status) && self.dialect.sign_in.is_none() =>
+            {
                 Some(Refusal::Http(*status))
             }
             Some(Refused::Close(Some(code))) => Some(Refusal::Close(CloseCode(*code))),
@@ -175,7 +177,8 @@ impl Spelling {
             // Behind the upgrade there is no status.
             None if self.dialect.sign_in.is_some() => {
                 self.dialect.refusal = Refusal::Close(CloseCode::POLICY);
-                self.open.push(format!("by which close a token is refused was not seen ({})", lines.join("; ")));
+                self.open
+                    .push(format!("by which close a token is refused was not seen ({})", lines.join("; ")));
             }
             None if lines.is_empty() => {}
             None => self.open.push(format!("how a token is refused was not seen ({})", lines.join("; "))),

@@ -14,7 +14,7 @@ use scenarios::label::Label;
 use scenarios::pattern::Pattern;
 use scenarios::scenario::{
     AFTERWARDS, BrokerAct, BrokerState, ClientSpec, Connect, GatewayAction, GatewayScript, Inspection,
-    ProbeAct, Publication, Scenario, Settings, Step,
+    Publication, Scenario, ScriptedClientAct, Settings, Step,
 };
 use scenarios::trace::{Actor, Event, FrameKind, Message, Observation};
 use wire::page;
@@ -38,12 +38,15 @@ pub async fn play<S: GatewayStage>(
     journal: Journal,
 ) -> Play {
     let mut player = Player::new(scenario, setting, stage, recorder, journal);
-    player.probes = script
+    player.clients = script
         .clients
         .iter()
         .map(|(name, spec)| {
             let user_id = scenario.user_id(name, &setting.bindings);
-            (name.clone(), ScriptedClient::new(name, user_id, spec.clone(), script.disturbs_probe(name)))
+            (
+                name.clone(),
+                ScriptedClient::new(name, user_id, spec.clone(), script.disturbs_scripted_client(name)),
+            )
         })
         .collect();
     let outcome = player.run(script).await;
@@ -58,7 +61,7 @@ pub(super) struct Player<'a, S> {
     pub(super) journal: Journal,
     /// What steps rest on that say nothing of it.
     rest: Rest,
-    probes: BTreeMap<String, ScriptedClient>,
+    clients: BTreeMap<String, ScriptedClient>,
 }
 
 /// Whether the steps go on.
@@ -78,7 +81,7 @@ impl<'a, S: GatewayStage> Player<'a, S> {
         journal: Journal,
     ) -> Self {
         let rest = Rest::of(scenario);
-        Self { scenario, setting, stage, recorder, journal, rest, probes: BTreeMap::new() }
+        Self { scenario, setting, stage, recorder, journal, rest, clients: BTreeMap::new() }
     }
 }
 
@@ -129,10 +132,10 @@ impl<S: GatewayStage> Player<'_, S> {
                 return Ok(self.in_vain(number, step.label.as_ref(), &wait.pattern, window));
             }
             GatewayAction::Quiet(time) => self.journal.quiet(time.duration(times)).await?,
-            GatewayAction::Probe(client, ProbeAct::Connect) => {
+            GatewayAction::ScriptedClient(client, ScriptedClientAct::Connect) => {
                 return self.connect(client, number, step.label.as_ref()).await;
             }
-            GatewayAction::Probe(client, act) => self.act(client, act).await?,
+            GatewayAction::ScriptedClient(client, act) => self.act(client, act).await?,
             GatewayAction::Get { client, path } => self.get(client, path).await,
             GatewayAction::Publish { publication, until } if !until.is_empty() => {
                 return self.publish_until(number, publication, until, step.label.as_ref()).await;
@@ -170,13 +173,13 @@ impl<S: GatewayStage> Player<'_, S> {
         number: usize,
         label: Option<&Label>,
     ) -> Result<Next, PlayError> {
-        let probe = self.probes.get_mut(client).expect("scenarios name their clients");
+        let scripted = self.clients.get_mut(client).expect("scenarios name their clients");
         let start = self.journal.trace().observations.len();
-        self.journal.during(probe.connect(self.stage, self.setting, self.recorder)).await;
-        let connection = probe.connection();
+        self.journal.during(scripted.connect(self.stage, self.setting, self.recorder)).await;
+        let connection = scripted.connection();
         let actor = Actor(client.to_owned());
-        let is_welcome = probe.is_welcome();
-        probe.ping_frame(SETTLING_PING).await;
+        let is_welcome = scripted.is_welcome();
+        scripted.ping_frame(SETTLING_PING).await;
         let own = |seen: &Observation| seen.actor == actor && seen.connection == connection;
         let ended = |event: &Event| matches!(event, Event::Refused { .. } | Event::Closed { .. });
         let settled = |seen: &Observation| {
@@ -226,20 +229,20 @@ impl<S: GatewayStage> Player<'_, S> {
     }
 
     /// Lets a client act. Where the gateway is asked for something, it is given time to answer.
-    async fn act(&mut self, client: &str, act: &ProbeAct) -> Result<(), PlayError> {
+    async fn act(&mut self, client: &str, act: &ScriptedClientAct) -> Result<(), PlayError> {
         let start = self.journal.trace().observations.len();
-        let probe = self.probes.get_mut(client).expect("scenarios name their clients");
-        if let ProbeAct::Network(change) = act {
+        let scripted = self.clients.get_mut(client).expect("scenarios name their clients");
+        if let ScriptedClientAct::Network(change) = act {
             let what = format!("the network {change}");
-            self.journal.write(Actor(client.to_owned()), probe.connection(), Event::Fault { what });
+            self.journal.write(Actor(client.to_owned()), scripted.connection(), Event::Fault { what });
         }
-        self.journal.during(probe.act(act, self.setting)).await?;
-        if !matches!(act, ProbeAct::Subscribe(_) | ProbeAct::Unsubscribe(_)) {
+        self.journal.during(scripted.act(act, self.setting)).await?;
+        if !matches!(act, ScriptedClientAct::Subscribe(_) | ScriptedClientAct::Unsubscribe(_)) {
             return Ok(());
         }
         let acks = self.setting.dialect.acks;
         if !acks {
-            self.journal.during(probe.act(&ProbeAct::Ping, self.setting)).await?;
+            self.journal.during(scripted.act(&ScriptedClientAct::Ping, self.setting)).await?;
         }
         let answered = |seen: &Observation| {
             let Event::Received(frame) = &seen.event else { return false };
@@ -257,7 +260,7 @@ impl<S: GatewayStage> Player<'_, S> {
 
     /// Asks for a page. That there is none is an observation, not an error.
     async fn get(&mut self, client: &str, path: &str) {
-        let gateway = self.probes[client].gateway();
+        let gateway = self.clients[client].gateway();
         let (host, patience) = (self.stage.host(gateway), self.setting.times.patience);
         let ask = async {
             let stream = self.stage.dial(gateway).await?;
@@ -387,10 +390,12 @@ impl<S: GatewayStage> Player<'_, S> {
         let number = script.steps.len() + 1;
         let start = self.journal.trace().observations.len();
         let mut asked = Vec::new();
-        for (name, probe) in &mut self.probes {
-            if probe.is_plain() && self.journal.trace().is_open(&Actor(name.clone()), probe.connection()) {
-                self.journal.during(probe.ask_alive(ALIVE_PING, self.setting)).await;
-                asked.push((Actor(name.clone()), probe.connection()));
+        for (name, scripted) in &mut self.clients {
+            if scripted.is_plain()
+                && self.journal.trace().is_open(&Actor(name.clone()), scripted.connection())
+            {
+                self.journal.during(scripted.ask_alive(ALIVE_PING, self.setting)).await;
+                asked.push((Actor(name.clone()), scripted.connection()));
             }
         }
         let patience = self.setting.times.patience;
@@ -419,8 +424,8 @@ impl<S: GatewayStage> Player<'_, S> {
         let spec = ClientSpec { gateway, origin: settings.allowed_origin.clone(), ..ClientSpec::default() };
         let name = if gateway == 1 { AFTERWARDS.to_owned() } else { format!("{AFTERWARDS}{gateway}") };
         let user_id = self.scenario.user_id(&name, &self.setting.bindings);
-        let mut probe = ScriptedClient::new(&name, user_id, spec, false);
-        self.journal.during(probe.connect(self.stage, self.setting, self.recorder)).await;
+        let mut scripted = ScriptedClient::new(&name, user_id, spec, false);
+        self.journal.during(scripted.connect(self.stage, self.setting, self.recorder)).await;
         // A gateway that has as many connections as it may takes no other; that it says so is a sign of life, too.
         let may_refuse = settings.limits_connections();
         let is_served = |event: &Event| match event {
@@ -435,7 +440,7 @@ impl<S: GatewayStage> Player<'_, S> {
                 ("a new client could not connect".to_owned(), self.setting.times.patience);
             self.journal.in_vain(number, self.rest.on("AUTH-1"), detail, patience);
         }
-        self.probes.insert(name, probe);
+        self.clients.insert(name, scripted);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!             ┌───────────── player: steps, one after the other ─────────────┐
 //!             │                                                              │
-//!  gateway case: Probe × n ══ Stage::dial ══► gateway under test ◄── broker  │
+//!  gateway case: clients × n ══ Stage::dial ══► gateway under test ◄── broker │
 //!  client case:  adapter lines ──► client under test ══► ScriptedGateway     │
 //!  pair case:    adapter lines ──► client ══► Tap ══► gateway ◄── broker     │
 //!             │                                                              │

@@ -12,7 +12,7 @@ use super::peer::{Peer, PeerCommand, PeerSetup};
 use super::sign_in::{self, Said};
 use super::stage::{GatewayStage, PlayError, Setting};
 use scenarios::frame::RawFrame;
-use scenarios::scenario::{ClientSpec, FrameSpec, OddPing, ProbeAct};
+use scenarios::scenario::{ClientSpec, FrameSpec, OddPing, ScriptedClientAct};
 use scenarios::token::Bearer;
 use scenarios::trace::{Actor, Event, Side};
 use wire::handshake::{UpgradeError, UpgradeRequest};
@@ -182,25 +182,28 @@ impl ScriptedClient {
     }
 
     /// Carries out a step; an act on an ended connection has no effect.
-    pub(super) async fn act(&mut self, act: &ProbeAct, setting: &Setting) -> Result<(), PlayError> {
+    pub(super) async fn act(&mut self, act: &ScriptedClientAct, setting: &Setting) -> Result<(), PlayError> {
         let timestamp = protocol::Timestamp::from_unix_ms((setting.unix_ms)());
         let message = |references: &mut PendingRequests, message: &ClientMessage| {
             let text = setting.dialect.encode_request(message, timestamp, Some(&references.draw()));
             PeerCommand::Send(RawFrame::text(text))
         };
-        let is_odd = matches!(act, ProbeAct::Stall | ProbeAct::SendBytes(_) | ProbeAct::SendFrames { .. });
+        let is_odd = matches!(
+            act,
+            ScriptedClientAct::Stall | ScriptedClientAct::SendBytes(_) | ScriptedClientAct::SendFrames { .. }
+        );
         self.is_plain &= !is_odd;
         let order = match act {
-            ProbeAct::Connect => {
-                return Err(PlayError::Harness("a probe cannot connect without a stage".to_owned()));
+            ScriptedClientAct::Connect => {
+                return Err(PlayError::Harness("a scripted client cannot connect without a stage".to_owned()));
             }
-            ProbeAct::Close(code) => PeerCommand::Close(*code),
-            ProbeAct::Drop => PeerCommand::Drop,
-            ProbeAct::Stall => PeerCommand::Stall(true),
-            ProbeAct::Resume => PeerCommand::Stall(false),
-            ProbeAct::Mute => PeerCommand::Mute,
-            ProbeAct::Ping => message(&mut self.references, &ClientMessage::Ping),
-            ProbeAct::Send { kind, payload, count } => {
+            ScriptedClientAct::Close(code) => PeerCommand::Close(*code),
+            ScriptedClientAct::Drop => PeerCommand::Drop,
+            ScriptedClientAct::Stall => PeerCommand::Stall(true),
+            ScriptedClientAct::Resume => PeerCommand::Stall(false),
+            ScriptedClientAct::Mute => PeerCommand::Mute,
+            ScriptedClientAct::Ping => message(&mut self.references, &ClientMessage::Ping),
+            ScriptedClientAct::Send { kind, payload, count } => {
                 let other = ClientMessage::Other { kind: kind.clone(), payload: payload.clone() };
                 for _ in 1..*count {
                     let order = message(&mut self.references, &other);
@@ -208,28 +211,28 @@ impl ScriptedClient {
                 }
                 message(&mut self.references, &other)
             }
-            ProbeAct::SendText(text) => PeerCommand::Send(RawFrame::text(text.clone())),
-            ProbeAct::SendBinary(bytes) => {
+            ScriptedClientAct::SendText(text) => PeerCommand::Send(RawFrame::text(text.clone())),
+            ScriptedClientAct::SendBinary(bytes) => {
                 PeerCommand::Send(RawFrame::whole(OpCode::Data(Data::Binary), bytes.clone()))
             }
-            ProbeAct::SendBytes(bytes) => PeerCommand::Bytes(bytes.clone()),
-            ProbeAct::SendFrames { frames, chop } => {
+            ScriptedClientAct::SendBytes(bytes) => PeerCommand::Bytes(bytes.clone()),
+            ScriptedClientAct::SendFrames { frames, chop } => {
                 PeerCommand::Frames { frames: frames.clone(), message: None, chop: *chop }
             }
-            ProbeAct::SendPing(ping) => {
+            ScriptedClientAct::SendPing(ping) => {
                 let reference = self.references.draw();
                 let text = setting.dialect.encode_request(&ClientMessage::Ping, timestamp, Some(&reference));
                 odd_ping(text, ping)?
             }
-            ProbeAct::Network(act) => {
+            ScriptedClientAct::Network(act) => {
                 let network = self.network.as_ref();
                 network.expect("a scenario's steps are known").apply(act.change(&setting.times));
                 return Ok(());
             }
-            ProbeAct::Subscribe(target) => {
+            ScriptedClientAct::Subscribe(target) => {
                 message(&mut self.references, &ClientMessage::Subscribe(target.clone()))
             }
-            ProbeAct::Unsubscribe(target) => {
+            ScriptedClientAct::Unsubscribe(target) => {
                 message(&mut self.references, &ClientMessage::Unsubscribe(target.clone()))
             }
         };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::is_default;
 use super::settings::Settings;
-use super::step::{GatewayAction, Inspection, ProbeAct, Step};
+use super::step::{GatewayAction, Inspection, ScriptedClientAct, Step};
 use crate::request::RequestSpec;
 use crate::times::{Expr, Times};
 use crate::token::TokenSpec;
@@ -146,7 +146,7 @@ impl GatewayScript {
             | GatewayAction::Broker(_)
             | GatewayAction::ShutDown
             | GatewayAction::Kill => true,
-            GatewayAction::Wait(_) | GatewayAction::Quiet(_) | GatewayAction::Probe(..) => false,
+            GatewayAction::Wait(_) | GatewayAction::Quiet(_) | GatewayAction::ScriptedClient(..) => false,
         })
     }
 
@@ -174,8 +174,8 @@ impl GatewayScript {
     }
 
     /// Whether anything happens between a scripted client and its gateway.
-    pub fn disturbs_probe(&self, name: &str) -> bool {
-        let disturbs = |action: &GatewayAction| matches!(action, GatewayAction::Probe(client, ProbeAct::Network(_)) if client == name);
+    pub fn disturbs_scripted_client(&self, name: &str) -> bool {
+        let disturbs = |action: &GatewayAction| matches!(action, GatewayAction::ScriptedClient(client, ScriptedClientAct::Network(_)) if client == name);
         self.steps.iter().any(|step| disturbs(&step.action))
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::file;
-use super::step::{FrameSpec, GatewayAction, ProbeAct, Step};
+use super::step::{FrameSpec, GatewayAction, ScriptedClientAct, Step};
 use super::{Scenario, Script};
 
 /// What one connection may do, where a gateway's limits may differ; nothing where there is none.
@@ -97,15 +97,15 @@ fn absent(limit: &str) -> String {
 }
 
 fn is_request(step: &Step<GatewayAction>) -> bool {
-    matches!(step.action, GatewayAction::Probe(_, ProbeAct::Subscribe(_)))
+    matches!(step.action, GatewayAction::ScriptedClient(_, ScriptedClientAct::Subscribe(_)))
 }
 
 /// How long a message is that a step sends.
 fn message_bytes(action: &GatewayAction) -> usize {
     match action {
-        GatewayAction::Probe(_, ProbeAct::SendPing(ping)) => ping.bytes.unwrap_or_default(),
-        GatewayAction::Probe(_, ProbeAct::SendFrames { frames, .. }) => total(frames),
-        GatewayAction::Probe(_, ProbeAct::SendBinary(bytes)) => bytes.len(),
+        GatewayAction::ScriptedClient(_, ScriptedClientAct::SendPing(ping)) => ping.bytes.unwrap_or_default(),
+        GatewayAction::ScriptedClient(_, ScriptedClientAct::SendFrames { frames, .. }) => total(frames),
+        GatewayAction::ScriptedClient(_, ScriptedClientAct::SendBinary(bytes)) => bytes.len(),
         _ => 0,
     }
 }
@@ -116,10 +116,10 @@ fn total(frames: &[FrameSpec]) -> usize {
 
 fn resize(action: &mut GatewayAction, limit: usize) {
     match action {
-        GatewayAction::Probe(_, ProbeAct::SendPing(ping)) => {
+        GatewayAction::ScriptedClient(_, ScriptedClientAct::SendPing(ping)) => {
             ping.bytes = ping.bytes.map(|bytes| scaled(bytes, limit));
         }
-        GatewayAction::Probe(_, ProbeAct::SendFrames { frames, .. }) => {
+        GatewayAction::ScriptedClient(_, ScriptedClientAct::SendFrames { frames, .. }) => {
             let (before, after) = (total(frames), scaled(total(frames), limit));
             if before == after {
                 return;

@@ -6,7 +6,7 @@ mod gateway;
 mod gateway_act;
 mod network;
 mod pair;
-mod probe;
+mod scripted_client;
 
 use std::fmt;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub use self::gateway_act::GatewayAct;
 pub use self::network::NetworkAct;
 pub(super) use self::network::{LaneSpec, Shape, Sudden};
 pub use self::pair::PairAction;
-pub use self::probe::{FrameSpec, OddPing, ProbeAct};
+pub use self::scripted_client::{FrameSpec, OddPing, ScriptedClientAct};
 use crate::label::Label;
 use crate::pattern::Pattern;
 use crate::times::{Expr, Times};

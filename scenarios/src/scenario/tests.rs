@@ -97,7 +97,9 @@ fn a_word_of_a_dialect_may_hold_a_quotation_mark() {
     let mut dialect = Dialect::default();
     dialect.requests.subscribe = "say \"join\"\n".to_owned();
     let bound = parse(&text).unwrap().bind(&Bindings { dialect, ..bindings() });
-    let GatewayAction::Probe(_, ProbeAct::SendText(text)) = &gateway(&bound).steps[0].action else {
+    let GatewayAction::ScriptedClient(_, ScriptedClientAct::SendText(text)) =
+        &gateway(&bound).steps[0].action
+    else {
         panic!("a text")
     };
     assert_eq!(text, "{\"type\":\"say \"join\"\n\"}");
@@ -259,7 +261,7 @@ fn frames_are_sent_as_they_are_written() {
     let scenario = parse(FRAMES).unwrap();
     assert_eq!(gateway(&scenario).clients["alice"].request.without, ["Host"]);
     let bytes = |step: usize| match &gateway(&scenario).steps[step].action {
-        GatewayAction::Probe(_, ProbeAct::SendFrames { frames, .. }) => {
+        GatewayAction::ScriptedClient(_, ScriptedClientAct::SendFrames { frames, .. }) => {
             frames.iter().map(|odd| odd.frame.clone().encode(None)).collect::<Vec<_>>()
         }
         other => panic!("{other} sends no frames"),

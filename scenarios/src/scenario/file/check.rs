@@ -52,7 +52,7 @@ impl<'a> Checker<'a> {
                     return Err(self.error(span, "a gateway has no consumers: name a `client`"));
                 }
             }
-            if let crate::scenario::GatewayAction::Probe(name, _)
+            if let crate::scenario::GatewayAction::ScriptedClient(name, _)
             | crate::scenario::GatewayAction::Get { client: name, .. } = &step.action
             {
                 self.client_exists(Some(name), &raw.clients, &span)?;

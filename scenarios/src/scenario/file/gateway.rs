@@ -14,7 +14,7 @@ use super::{Keys, RawStep, Unlabelled, label};
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
 use crate::scenario::step::{
-    BrokerAct, GatewayAction, Inspection, NetworkAct, OddPing, ProbeAct, Publication, Step, Wait,
+    BrokerAct, GatewayAction, Inspection, NetworkAct, OddPing, Publication, ScriptedClientAct, Step, Wait,
 };
 use crate::times::Expr;
 
@@ -91,7 +91,7 @@ impl RawStep for RawGatewayStep {
         }
         let can_fail = waits
             || matches!(action, GatewayAction::Publish { .. } | GatewayAction::Inspect(_))
-            || matches!(action, GatewayAction::Probe(_, ProbeAct::Connect));
+            || matches!(action, GatewayAction::ScriptedClient(_, ScriptedClientAct::Connect));
         if label.is_some() && !can_fail {
             return Err(format!(
                 "`{action}` rests on nothing: `requires` and `shows` belong to steps that can fail"
@@ -142,41 +142,47 @@ impl RawGatewayStep {
         }
         let act = self.probe_act()?.ok_or("the step does nothing")?;
         let client = self.client.take().ok_or("say which `client` does that")?;
-        Ok(GatewayAction::Probe(client, act))
+        Ok(GatewayAction::ScriptedClient(client, act))
     }
 
-    fn probe_act(&mut self) -> Result<Option<ProbeAct>, String> {
+    fn probe_act(&mut self) -> Result<Option<ScriptedClientAct>, String> {
         if let Some(act) = self.act.take() {
             return Ok(Some(match act {
-                Simple::Connect => ProbeAct::Connect,
-                Simple::Close => ProbeAct::Close(self.code.take().unwrap_or(CloseCode::NORMAL)),
-                Simple::Drop => ProbeAct::Drop,
-                Simple::Stall => ProbeAct::Stall,
-                Simple::Resume => ProbeAct::Resume,
-                Simple::Mute => ProbeAct::Mute,
-                Simple::Ping => ProbeAct::Ping,
+                Simple::Connect => ScriptedClientAct::Connect,
+                Simple::Close => ScriptedClientAct::Close(self.code.take().unwrap_or(CloseCode::NORMAL)),
+                Simple::Drop => ScriptedClientAct::Drop,
+                Simple::Stall => ScriptedClientAct::Stall,
+                Simple::Resume => ScriptedClientAct::Resume,
+                Simple::Mute => ScriptedClientAct::Mute,
+                Simple::Ping => ScriptedClientAct::Ping,
                 Simple::Shutdown | Simple::Kill => return Ok(None),
             }));
         }
         if let Some(message) = self.send.take() {
             let (kind, count) = (message.kind.clone(), message.count);
-            return Ok(Some(ProbeAct::Send { kind, payload: message.padded()?, count }));
+            return Ok(Some(ScriptedClientAct::Send { kind, payload: message.padded()?, count }));
         }
         if let Some(form) = self.send_frame.take() {
-            return Ok(Some(ProbeAct::SendFrames { frames: frames(vec![form])?, chop: self.chop.take() }));
+            return Ok(Some(ScriptedClientAct::SendFrames {
+                frames: frames(vec![form])?,
+                chop: self.chop.take(),
+            }));
         }
         if let Some(forms) = self.send_frames.take() {
-            return Ok(Some(ProbeAct::SendFrames { frames: frames(forms)?, chop: self.chop.take() }));
+            return Ok(Some(ScriptedClientAct::SendFrames {
+                frames: frames(forms)?,
+                chop: self.chop.take(),
+            }));
         }
         if let Some(ping) = self.send_ping.take() {
-            return Ok(Some(ProbeAct::SendPing(OddPing { chop: self.chop.take(), ..ping })));
+            return Ok(Some(ScriptedClientAct::SendPing(OddPing { chop: self.chop.take(), ..ping })));
         }
-        let simple = (self.send_text.take().map(ProbeAct::SendText))
-            .or_else(|| self.send_binary.take().map(|Hex(bytes)| ProbeAct::SendBinary(bytes)))
-            .or_else(|| self.send_bytes.take().map(|Hex(bytes)| ProbeAct::SendBytes(bytes)))
-            .or_else(|| self.subscribe.take().map(|target| ProbeAct::Subscribe(target.into())))
-            .or_else(|| self.unsubscribe.take().map(|target| ProbeAct::Unsubscribe(target.into())))
-            .or_else(|| self.network.take().map(ProbeAct::Network));
+        let simple = (self.send_text.take().map(ScriptedClientAct::SendText))
+            .or_else(|| self.send_binary.take().map(|Hex(bytes)| ScriptedClientAct::SendBinary(bytes)))
+            .or_else(|| self.send_bytes.take().map(|Hex(bytes)| ScriptedClientAct::SendBytes(bytes)))
+            .or_else(|| self.subscribe.take().map(|target| ScriptedClientAct::Subscribe(target.into())))
+            .or_else(|| self.unsubscribe.take().map(|target| ScriptedClientAct::Unsubscribe(target.into())))
+            .or_else(|| self.network.take().map(ScriptedClientAct::Network));
         Ok(simple)
     }
 }
@@ -190,7 +196,9 @@ impl From<&Step<GatewayAction>> for RawGatewayStep {
                 Self { wait: Some(pattern.clone()), times: times.clone(), within: within.clone(), ..none }
             }
             GatewayAction::Quiet(time) => Self { quiet: Some(time.clone()), ..none },
-            GatewayAction::Probe(client, act) => Self { client: Some(client.clone()), ..none.with(act) },
+            GatewayAction::ScriptedClient(client, act) => {
+                Self { client: Some(client.clone()), ..none.with(act) }
+            }
             GatewayAction::Publish { publication, until } => {
                 let until = (!until.is_empty()).then(|| until.clone());
                 match publication {
@@ -215,29 +223,31 @@ impl From<&Step<GatewayAction>> for RawGatewayStep {
 }
 
 impl RawGatewayStep {
-    fn with(self, act: &ProbeAct) -> Self {
+    fn with(self, act: &ScriptedClientAct) -> Self {
         let does = |act| Some(act);
         match act {
-            ProbeAct::Connect => Self { act: does(Simple::Connect), ..self },
-            ProbeAct::Close(code) => Self { act: does(Simple::Close), code: Some(*code), ..self },
-            ProbeAct::Drop => Self { act: does(Simple::Drop), ..self },
-            ProbeAct::Stall => Self { act: does(Simple::Stall), ..self },
-            ProbeAct::Resume => Self { act: does(Simple::Resume), ..self },
-            ProbeAct::Mute => Self { act: does(Simple::Mute), ..self },
-            ProbeAct::Ping => Self { act: does(Simple::Ping), ..self },
-            ProbeAct::Send { kind, payload, count } => {
+            ScriptedClientAct::Connect => Self { act: does(Simple::Connect), ..self },
+            ScriptedClientAct::Close(code) => Self { act: does(Simple::Close), code: Some(*code), ..self },
+            ScriptedClientAct::Drop => Self { act: does(Simple::Drop), ..self },
+            ScriptedClientAct::Stall => Self { act: does(Simple::Stall), ..self },
+            ScriptedClientAct::Resume => Self { act: does(Simple::Resume), ..self },
+            ScriptedClientAct::Mute => Self { act: does(Simple::Mute), ..self },
+            ScriptedClientAct::Ping => Self { act: does(Simple::Ping), ..self },
+            ScriptedClientAct::Send { kind, payload, count } => {
                 Self { send: Some(RawMessage::of(kind, payload, *count)), ..self }
             }
-            ProbeAct::SendText(text) => Self { send_text: Some(text.clone()), ..self },
-            ProbeAct::SendBinary(bytes) => Self { send_binary: Some(Hex(bytes.clone())), ..self },
-            ProbeAct::SendBytes(bytes) => Self { send_bytes: Some(Hex(bytes.clone())), ..self },
-            ProbeAct::SendFrames { frames, chop } => {
+            ScriptedClientAct::SendText(text) => Self { send_text: Some(text.clone()), ..self },
+            ScriptedClientAct::SendBinary(bytes) => Self { send_binary: Some(Hex(bytes.clone())), ..self },
+            ScriptedClientAct::SendBytes(bytes) => Self { send_bytes: Some(Hex(bytes.clone())), ..self },
+            ScriptedClientAct::SendFrames { frames, chop } => {
                 Self { send_frames: Some(frames.iter().map(Into::into).collect()), chop: *chop, ..self }
             }
-            ProbeAct::SendPing(ping) => Self { send_ping: Some(ping.clone()), chop: ping.chop, ..self },
-            ProbeAct::Subscribe(target) => Self { subscribe: Some(target.into()), ..self },
-            ProbeAct::Unsubscribe(target) => Self { unsubscribe: Some(target.into()), ..self },
-            ProbeAct::Network(act) => Self { network: Some(act.clone()), ..self },
+            ScriptedClientAct::SendPing(ping) => {
+                Self { send_ping: Some(ping.clone()), chop: ping.chop, ..self }
+            }
+            ScriptedClientAct::Subscribe(target) => Self { subscribe: Some(target.into()), ..self },
+            ScriptedClientAct::Unsubscribe(target) => Self { unsubscribe: Some(target.into()), ..self },
+            ScriptedClientAct::Network(act) => Self { network: Some(act.clone()), ..self },
         }
     }
 }

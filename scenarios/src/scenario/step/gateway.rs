@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{NetworkAct, ProbeAct, Wait, Waits};
+use super::{NetworkAct, ScriptedClientAct, Wait, Waits};
 use crate::pattern::Pattern;
 use crate::scenario::BrokerState;
 use crate::times::{Expr, Times};
@@ -19,7 +19,7 @@ pub enum GatewayAction {
     /// Lets time pass.
     Quiet(Expr),
     /// A scripted client acts on a gateway under test.
-    Probe(String, ProbeAct),
+    ScriptedClient(String, ScriptedClientAct),
     /// Messages are published and confirmed.
     Publish {
         /// What.
@@ -131,7 +131,9 @@ impl GatewayAction {
         match self {
             Self::Wait(wait) => wait.window(times),
             Self::Quiet(time) => time.duration(times),
-            Self::Probe(_, ProbeAct::Connect) => times.patience + times.timing.connect_timeout,
+            Self::ScriptedClient(_, ScriptedClientAct::Connect) => {
+                times.patience + times.timing.connect_timeout
+            }
             _ => times.patience,
         }
     }
@@ -142,7 +144,7 @@ impl GatewayAction {
             Self::Broker(BrokerAct::Network(act)) if act.holds_back().is_none() => {
                 Some("a simulated broker can hold deliveries back, and do nothing else to its network")
             }
-            Self::Probe(_, ProbeAct::Network(act)) if act.resets() => {
+            Self::ScriptedClient(_, ScriptedClientAct::Network(act)) if act.resets() => {
                 Some("a simulated connection cannot be reset")
             }
             _ => None,
@@ -173,7 +175,7 @@ impl fmt::Display for GatewayAction {
         match self {
             Self::Wait(wait) => wait.fmt(f),
             Self::Quiet(time) => write!(f, "let {time} pass"),
-            Self::Probe(client, act) => write!(f, "{client}: {act}"),
+            Self::ScriptedClient(client, act) => write!(f, "{client}: {act}"),
             Self::Publish { publication, until } => {
                 write!(f, "publish {}", publication.routing_key())?;
                 if let Publication::Events { count: 2.., .. } = publication {

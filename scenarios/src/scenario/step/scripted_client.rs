@@ -15,7 +15,7 @@ const MAX_NAMED_FRAMES: usize = 4;
 
 /// What a scripted client does.
 #[derive(Debug, Clone, PartialEq)]
-pub enum ProbeAct {
+pub enum ScriptedClientAct {
     /// Dials.
     Connect,
     /// Begins the closing handshake.
@@ -87,7 +87,7 @@ pub struct OddPing {
     pub chop: Option<NonZeroUsize>,
 }
 
-impl fmt::Display for ProbeAct {
+impl fmt::Display for ScriptedClientAct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect => f.write_str("connect"),
