@@ -7,6 +7,26 @@
 //!  listener ──sockets, in turn──────────────────────────────► connections ──┘
 //! ```
 //!
+//! ```no_run
+//! use std::future::pending;
+//! use std::sync::Arc;
+//! use std::time::UNIX_EPOCH;
+//!
+//! use protocol::Timestamp;
+//! use reference_server::broker::NoBroker;
+//! use reference_server::{Config, Server, TcpListen};
+//! use tokio::net::TcpListener;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::with_secret("a secret of at least 32 bytes, not this one");
+//! let listener = TcpListen(TcpListener::bind(config.listen).await?);
+//! let clock = Arc::new(|| Timestamp::from_unix_ms(UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as i64));
+//! Server::new(config, listener, NoBroker, clock).run(pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The command line is the feature `cli`, on by default; a library that embeds the gateway does without.
 //!
 //! [`reference_gateway`] decides what happens, [`net`] makes it happen on any [`net::Listen`], [`broker`] is where events come from.

@@ -12,6 +12,30 @@
 //!
 //! Feed it with [`Gateway::handle`], then drain [`Gateway::poll`] to the end. Time comes in as `now`; come back with
 //! [`Input::Timer`] when [`Gateway::deadline`] has passed. Each shard has its own machine and knows its own connections only.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use protocol::{Claims, Dialect, Role, Timestamp, UserId};
+//! use reference_gateway::{ConnectionId, Gateway, GatewayConfig, Input, Now, Output, RateLimit};
+//!
+//! let mut gateway = Gateway::new(GatewayConfig {
+//!     dialect: Dialect::default(),
+//!     ping_interval: Duration::from_secs(30),
+//!     pong_timeout: Duration::from_secs(10),
+//!     max_rooms: 100,
+//!     message_rate: RateLimit { per_second: 100 },
+//!     leeway_s: 0,
+//! });
+//! let ada = ConnectionId(1);
+//! let (user_id, email) = (UserId::new("ada"), "ada@example.org".to_owned());
+//! let claims = Claims { user_id, email, role: Role::Customer, expires_at: 3600, not_before: None };
+//! let now = Now { monotonic: Duration::ZERO, wall: Timestamp::EPOCH };
+//! gateway.handle(now, Input::Opened(ada, claims));
+//! assert!(matches!(gateway.poll(), Some(Output::Send(to, _welcome)) if to == ada));
+//! assert_eq!(gateway.poll(), None);
+//! assert_eq!(gateway.deadline(), Some(Duration::from_secs(30)), "the first ping");
+//! ```
 
 mod admission;
 mod backlog;

@@ -79,7 +79,7 @@ impl Gateway {
     }
 
     /// The connections, and their rooms.
-    pub fn census(&self) -> ConnectionStats {
+    pub fn stats(&self) -> ConnectionStats {
         ConnectionStats::of(self.sessions.values().map(|session| &session.claims), self.rooms.sizes())
     }
 

@@ -152,7 +152,7 @@ fn heartbeats_drop_dead_peers() {
         gateway.handle(at(31), pong);
         gateway.handle(at(40), Input::Timer);
         assert_eq!(drain(&mut gateway), [Output::Drop(ConnectionId(2))]);
-        assert_eq!(gateway.census().connections.total, 1);
+        assert_eq!(gateway.stats().connections.total, 1);
     }
 }
 
@@ -212,7 +212,7 @@ fn a_connection_ends_with_its_token() {
     assert_eq!(drain(&mut gateway), []);
     gateway.handle(moment(7), Input::Timer);
     assert_eq!(drain(&mut gateway), [Output::Close(ConnectionId(1), CloseCode::UNAUTHORIZED)]);
-    assert_eq!(gateway.census().connections.total, 1);
+    assert_eq!(gateway.stats().connections.total, 1);
 }
 
 /// Frames beyond the rate are refused once a second and not acted on; who persists is closed (MSG-6).
@@ -227,7 +227,7 @@ fn a_flood_is_refused_and_ended() {
         error_code(&say(&mut gateway, 1, r#"{"type":"subscribe","payload":{"room":"r"}}"#)),
         "rate_limited"
     );
-    assert!(!gateway.census().rooms.contains_key("r"));
+    assert!(!gateway.stats().rooms.contains_key("r"));
     let mut outputs = Vec::new();
     for _ in 0..2 * MESSAGE_RATE {
         outputs.extend(take(&mut gateway, Input::Ping(ConnectionId(1))));

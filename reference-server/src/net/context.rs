@@ -22,7 +22,7 @@ pub(super) struct ServerContext {
 /// A shard's report (CONN-9).
 #[derive(Debug, Default)]
 pub(super) struct ShardReport {
-    pub(super) census: ConnectionStats,
+    pub(super) stats: ConnectionStats,
     /// Rooms with members.
     pub(super) room_count: usize,
     /// Bytes that wait to be written.
@@ -52,7 +52,7 @@ impl ServerContext {
 
 impl ShardReport {
     fn add(&mut self, other: Self) {
-        self.census.add(other.census);
+        self.stats.add(other.stats);
         self.room_count += other.room_count;
         self.outbox_bytes += other.outbox_bytes;
     }

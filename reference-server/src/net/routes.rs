@@ -72,11 +72,11 @@ fn page(shared: &ServerContext) -> Answer {
 }
 
 async fn stats(shared: &ServerContext) -> String {
-    let ShardReport { census, .. } = shared.report().await;
+    let ShardReport { stats, .. } = shared.report().await;
     let metrics = &shared.metrics;
     let body = json!({
-        "connections": census.connections,
-        "rooms": census.rooms,
+        "connections": stats.connections,
+        "rooms": stats.rooms,
         "messages": { "in": metrics.messages_in.get(), "out": metrics.messages_out.get() },
         "ready": shared.is_ready(),
     });
@@ -84,9 +84,9 @@ async fn stats(shared: &ServerContext) -> String {
 }
 
 async fn metrics(shared: &ServerContext) -> String {
-    let ShardReport { census, outbox_bytes, room_count } = shared.report().await;
+    let ShardReport { stats, outbox_bytes, room_count } = shared.report().await;
     let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-    shared.metrics.connections.set(gauge(census.connections.total));
+    shared.metrics.connections.set(gauge(stats.connections.total));
     shared.metrics.rooms.set(gauge(room_count));
     shared.metrics.outbox_bytes.set(gauge(outbox_bytes));
     shared.metrics.encode()

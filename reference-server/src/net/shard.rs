@@ -278,9 +278,9 @@ impl<L: Listen> Shard<L> {
     }
 
     fn report(&self) -> ShardReport {
-        let census = self.gateway.census();
+        let stats = self.gateway.stats();
         let outbox_bytes = self.members.values().map(|member| member.outbox.bytes()).sum();
-        ShardReport { room_count: census.rooms.len(), census, outbox_bytes }
+        ShardReport { room_count: stats.rooms.len(), stats, outbox_bytes }
     }
 
     fn now(&self) -> Now {

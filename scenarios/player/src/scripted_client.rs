@@ -195,7 +195,9 @@ impl ScriptedClient {
         self.is_plain &= !is_odd;
         let order = match act {
             ScriptedClientAct::Connect => {
-                return Err(PlayError::Harness("a scripted client cannot connect without a stage".to_owned()));
+                return Err(PlayError::Harness(
+                    "a scripted client cannot connect without a stage".to_owned(),
+                ));
             }
             ScriptedClientAct::Close(code) => PeerCommand::Close(*code),
             ScriptedClientAct::Drop => PeerCommand::Drop,

@@ -64,5 +64,5 @@ fn slow_readers_are_shed() {
         }
     }
     assert_eq!((shed, read), (vec![1, 2, 3], 100));
-    assert_eq!(gateway.census().connections.total, 1, "nothing of theirs is left");
+    assert_eq!(gateway.stats().connections.total, 1, "nothing of theirs is left");
 }
