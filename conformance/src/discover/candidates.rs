@@ -75,7 +75,7 @@ pub struct ClaimForm {
 }
 
 /// Each form that is tried, the seed's first.
-pub(super) const CLAIM_FORMS: [ClaimForm; 8] = [
+pub(super) const CLAIM_FORMS: [ClaimForm; 10] = [
     ClaimForm { claim: "userId", kind: UserIds::Words },
     ClaimForm { claim: "sub", kind: UserIds::Words },
     ClaimForm { claim: "userId", kind: UserIds::Integers },
@@ -84,6 +84,8 @@ pub(super) const CLAIM_FORMS: [ClaimForm; 8] = [
     ClaimForm { claim: "sub", kind: UserIds::Uuids },
     ClaimForm { claim: "id", kind: UserIds::Words },
     ClaimForm { claim: "user_id", kind: UserIds::Words },
+    ClaimForm { claim: "uid", kind: UserIds::Words },
+    ClaimForm { claim: "uid", kind: UserIds::Integers },
 ];
 
 /// Who signs in.

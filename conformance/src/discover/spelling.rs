@@ -226,9 +226,8 @@ impl Spelling {
         let Some((sent, answer)) =
             seen.talk.pong.as_ref().and_then(|pong| Some((&pong.sent, pong.answer.as_ref()?)))
         else {
-            self.open.push(
-                "no ping message was answered (HB-4): `ping` and `pong` are as the seed has them".to_owned(),
-            );
+            self.open
+                .push("no ping message was answered: `ping` and `pong` are as the seed has them".to_owned());
             return;
         };
         let before = self.clone();

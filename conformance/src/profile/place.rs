@@ -10,10 +10,15 @@ use toml::de::{DeTable, DeValue};
 pub(super) fn named(text: &str, section: &str, message: &str) -> Option<Range<usize>> {
     let document = DeTable::parse(text).ok()?.into_inner();
     let own = document.get(section).and_then(|table| table.get_ref().as_table());
-    words(message).find_map(|word| {
-        let path = word.trim_matches(['[', ']']);
-        let in_section = || own.and_then(|table| key(table, path));
-        key(&document, path).or_else(in_section).or_else(|| event(&document, path))
+    // The part of an event is named before the event.
+    let part =
+        words(message).zip(words(message).skip(1)).find_map(|(part, kind)| event_part(&document, kind, part));
+    part.or_else(|| {
+        words(message).find_map(|word| {
+            let path = word.trim_matches(['[', ']']);
+            let in_section = || own.and_then(|table| key(table, path));
+            key(&document, path).or_else(in_section).or_else(|| event(&document, path))
+        })
     })
 }
 
@@ -41,10 +46,17 @@ fn key(table: &DeTable<'_>, path: &str) -> Option<Range<usize>> {
 
 /// The `type` of the event that is called so.
 fn event(document: &DeTable<'_>, kind: &str) -> Option<Range<usize>> {
-    let events = document.get("event")?.get_ref().as_array()?;
-    let types = events.iter().filter_map(|event| event.get_ref().as_table()?.get("type"));
+    event_part(document, kind, "type")
+}
+
+/// A key of the event that is called so.
+fn event_part(document: &DeTable<'_>, kind: &str, part: &str) -> Option<Range<usize>> {
+    let events = document.get("event")?.get_ref().as_array()?.iter();
+    let is_called =
+        |event: &&DeTable<'_>| event.get("type").and_then(|value| value.get_ref().as_str()) == Some(kind);
     // The second of two that are alike is the one to change.
-    types.rev().find(|value| value.get_ref().as_str() == Some(kind)).map(Spanned::span)
+    let event = events.filter_map(|event| event.get_ref().as_table()).rev().find(is_called)?;
+    event.get(part).map(Spanned::span)
 }
 
 #[cfg(test)]
@@ -52,7 +64,7 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "[gateway]\npath = \"ws\"\nenv = { A = \"{b}\" }\n[timing]\nping_interval = \"0s\"\n\
-                        [[event]]\ntype = \"a:b\"\n[[event]]\ntype = \"c:d\"\n";
+                        [[event]]\ntype = \"a:b\"\n[[event]]\ntype = \"c:d\"\nbody = \"{\"\n";
 
     /// Keys, tables and events have places; what is not there has none.
     #[test]
@@ -65,6 +77,7 @@ mod tests {
             ("`ping_interval` is zero", Some("\"0s\"")),
             ("`[timing]` is wrong", Some("timing")),
             ("two events are called \"c:d\"", Some("\"c:d\"")),
+            ("the `body` of `c:d` is no JSON", Some("\"{\"")),
             ("the gateway is wrong", None),
             ("`client.path` is wrong", None),
         ] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
-use protocol::{Dialect, Heartbeat, PendingRequests, ServerMessage};
+use protocol::{Dialect, Heartbeat, PendingRequests, ServerMessage, SignInAnswer};
 use serde_json::{Map, Value};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -124,6 +124,10 @@ fn meaning(dialect: &Dialect, text: &str, from_gateway: bool, pending: Option<&P
 
 /// How the form of a gateway's text is, in a dialect that declares one.
 fn form(dialect: &Dialect, text: &str, pending: Option<&PendingRequests>) -> Option<Form> {
+    // What answers a first message has a form of its own, whatever the others have.
+    if dialect.sign_in.is_some() && dialect.sign_in_answer(text) == SignInAnswer::Granted {
+        return Some(Form::Declared);
+    }
     Some(dialect.form(text, pending)?.map_or_else(Form::Wrong, |()| Form::Declared))
 }
 
@@ -148,6 +152,15 @@ mod tests {
         for payload in [r#"{"message":"no"}"#, r#"{"code":7}"#, "null"] {
             assert!(matches!(read(payload), Message::Unreadable(why) if why.contains("MSG-4")), "{payload}");
         }
+    }
+
+    /// What answers a first message is as declared, without a timestamp; other frames need theirs.
+    #[test]
+    fn the_answer_to_a_first_message_has_its_form() {
+        let dialect = Dialect::builtin("first-message").unwrap();
+        let of = |text: &str| Frame::of(&RawFrame::text(text), &dialect, true, None).form;
+        assert_eq!(of(r#"{"type":"connection_ack"}"#), Some(Form::Declared));
+        assert_eq!(of(r#"{"type":"pong"}"#), None);
     }
 
     /// One wrong timestamp was seven findings: what came with it did not count as having come.

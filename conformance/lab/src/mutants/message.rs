@@ -127,6 +127,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/old-http-upgrades",
+        requirement: "MSG-8",
+        about: "A request of HTTP/1.0 is upgraded (RFC 6455 section 4.2.1).",
+        boundary: || wire(|_| Change::default().request(|head| head.replacen("HTTP/1.0", "HTTP/1.1", 1))),
+    },
+    Mutant {
         id: "gateway/masks-are-optional",
         requirement: "MSG-7",
         about: "Frames without a mask are read like any others (RFC 6455 section 5.1).",

@@ -14,6 +14,12 @@ impl Spelling {
             false => seen.events.understood.clone(),
             true => acknowledged.iter().map(|(shape, _)| *shape).collect(),
         };
+        if seen.sign_in.entry.is_none() {
+            self.open.push(
+                "nothing was asked, since nothing was signed in: see `acks` and `subscribe`".to_owned(),
+            );
+            return;
+        }
         let Some(shape) = shapes.first().copied() else {
             self.open.push(
                 "no request to subscribe was acknowledged, and none led to an event: see `subscribe`"

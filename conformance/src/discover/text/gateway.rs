@@ -80,7 +80,7 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
 fn path(page: &mut Page, seen: &ObservedGateway) {
     let unsigned = seen.sign_in.unsigned.iter().map(|(path, refused)| match refused {
         Some(refused) => format!("{path}: {refused}"),
-        None => format!("{path}: LET IN"),
+        None => format!("{path}: it opens"),
     });
     let unsigned: Vec<String> = unsigned.collect();
     page.comment(&format!("without a token: {}", unsigned.join("; ")));
@@ -97,7 +97,11 @@ fn path(page: &mut Page, seen: &ObservedGateway) {
         }
         None => {
             page.comment("no token was accepted on any of them: say which path upgrades, and see `[dialect]` `token` and `[token]`");
-            page.line("# path = \"/ws\"");
+            let mut open = seen.sign_in.unsigned.iter().filter(|(_, refused)| refused.is_none());
+            match (open.next(), open.next()) {
+                (Some((path, _)), None) => page.set("path", &json!(path)),
+                _ => page.line("# path = \"/ws\""),
+            }
         }
     }
 }

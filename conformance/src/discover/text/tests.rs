@@ -174,7 +174,7 @@ fn what_was_not_seen_is_to_be_filled_in() {
     let text = gateway(&seen);
     let profile = Profile::parse("gatecheck.toml", &text, Path::new("."))
         .unwrap_or_else(|error| panic!("{error}\n{text}"));
-    assert_eq!(profile.dialect, Dialect { acks: false, ..Dialect::default() });
+    assert_eq!(profile.dialect, Dialect::default());
     for line in ["# path = ", "# queue = ", "# ping_interval = ", "# [[event]]"] {
         assert!(text.contains(line), "{line}: {text}");
     }
