@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::design::ClientDesign;
-use crate::trace::{Actor, Event, Frame, FrameKind, Message, Observation, Side};
+use crate::trace::{Actor, AsSent, Event, Frame, FrameKind, Message, Observation, Side};
 
 /// Times with a short slack: 10 ms delays, doubling to 80 ms, no jitter.
 fn times() -> Times {
@@ -251,6 +251,23 @@ fn published_order_is_kept() {
     let lost = trace([published(1), published(2), received(1)]);
     let doubled = trace([published(1), received(1), received(1)]);
     let once = "each_published = { client = \"client\", types = [\"x\"], once = true }";
+    // A profile may word an event otherwise: what really went out is what must come.
+    let worded = |owner: &str| {
+        let as_sent = Some(AsSent {
+            exchange: "e".into(),
+            routing_key: "k".into(),
+            body: json!({ "data": { "owner_id": owner } }).to_string(),
+        });
+        let body = json!({ "type": "x", "data": { "userId": "a" } });
+        (0, None, Event::Published { routing_key: "x".into(), body, queues: None, as_sent })
+    };
+    let payload = json!({ "owner_id": "a" });
+    let message = Message::Server(ServerMessage::Event { name: "x".into(), payload });
+    let came = (1, Some(0), Event::Received(Frame { message: Some(message), ..frame(FrameKind::Text, "") }));
+    assert!(
+        holds(order, &trace([worded("a"), came.clone()])) && holds(each, &trace([worded("a"), came.clone()]))
+    );
+    assert!(!holds(each, &trace([worded("b"), came])), "another owner");
     assert!(holds(order, &lost) && !holds(each, &lost) && !holds(once, &lost));
     assert!(holds(order, &doubled) && holds(each, &doubled) && !holds(once, &doubled));
     assert!(holds(each, &trace([published(1), published(2), received(2), received(1)])));

@@ -49,24 +49,21 @@ pub(crate) fn ill_formed(index: usize, frame: &Frame) -> Option<Finding> {
 /// Which published event each received one is: nothing where none is left that it can be.
 fn matched(trace: &Trace, client: &str, types: &[String]) -> Matched {
     let is_wanted = |kind: &str| types.iter().any(|wanted| wanted == kind);
-    let mut left: Vec<Option<(&str, &Value)>> = trace
+    let mut left: Vec<Option<PublishedEvent>> = trace
         .iter()
-        .filter_map(|(_, observation)| match &observation.event {
-            Event::Published { body, .. } => Some((body["type"].as_str()?, &body["data"])),
-            _ => None,
-        })
-        .filter(|(kind, _)| is_wanted(kind))
+        .filter_map(|(_, observation)| PublishedEvent::of(&observation.event))
+        .filter(|event| is_wanted(event.kind))
         .map(Some)
         .collect();
     let published = left.len();
     let mut find = |name: &str, payload: &Value| {
-        let same = |is: &dyn Fn(&Value) -> bool| {
-            left.iter().position(|event| event.is_some_and(|(kind, data)| kind == name && is(data)))
+        let same = |is: &dyn Fn(&PublishedEvent) -> bool| {
+            left.iter().position(|event| event.as_ref().is_some_and(|event| event.kind == name && is(event)))
         };
         // A payload that was changed on its way is still the event of its number: that it was changed is BRIDGE-2.
         let number = payload.get("seq");
-        let place = same(&|data| data == payload)
-            .or_else(|| number.and_then(|number| same(&|data| data.get("seq") == Some(number))));
+        let place = same(&|event| event.carries(payload))
+            .or_else(|| number.and_then(|number| same(&|event| event.data.get("seq") == Some(number))));
         place.inspect(|place| left[*place] = None)
     };
     let received = received(trace, client)
@@ -82,6 +79,38 @@ fn matched(trace: &Trace, client: &str, types: &[String]) -> Matched {
         })
         .collect();
     Matched { published, received }
+}
+
+/// An event at the broker.
+struct PublishedEvent<'a> {
+    kind: &'a str,
+    /// As scenarios have it.
+    data: &'a Value,
+    /// The body that was really sent, where a profile words events otherwise.
+    sent: Option<Value>,
+}
+
+impl<'a> PublishedEvent<'a> {
+    fn of(event: &'a Event) -> Option<Self> {
+        let Event::Published { body, as_sent, .. } = event else { return None };
+        let sent = as_sent.as_ref().and_then(|sent| serde_json::from_str(&sent.body).ok());
+        Some(Self { kind: body["type"].as_str()?, data: &body["data"], sent })
+    }
+
+    /// Whether a payload is its data: as scenarios have it, or as it really went out, in whatever place of the body.
+    fn carries(&self, payload: &Value) -> bool {
+        self.data == payload || self.sent.as_ref().is_some_and(|sent| has(sent, payload))
+    }
+}
+
+/// Whether a value stands in another.
+fn has(whole: &Value, part: &Value) -> bool {
+    whole == part
+        || match whole {
+            Value::Array(items) => items.iter().any(|item| has(item, part)),
+            Value::Object(members) => members.values().any(|member| has(member, part)),
+            _ => false,
+        }
 }
 
 struct Matched {

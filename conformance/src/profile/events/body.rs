@@ -43,6 +43,11 @@ impl BodyTemplate {
         has_text(&self.0, &|text| [KEY, TYPE].iter().any(|placeholder| text.contains(placeholder)))
     }
 
+    /// Whether it is an event's data and nothing else.
+    pub(super) fn is_data_alone(&self) -> bool {
+        self.0.as_str() == Some(DATA)
+    }
+
     /// The body of an event.
     pub(super) fn fill(&self, kind: &str, data: &Value) -> String {
         let mut body = self.0.clone();

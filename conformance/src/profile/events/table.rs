@@ -117,8 +117,12 @@ impl EventTable {
                 None => (kind_of_key(routing_key)?.to_owned(), true),
             },
         };
-        if self.0.contains_key(kind.as_str()) {
-            return None;
+        if let Some(event) = self.0.get(kind.as_str()) {
+            let is_data = |body: &str| parsed(body).is_none() && serde_json::from_str::<Value>(body).is_ok();
+            let is_event = matches!(publication, Publication::Body { body, .. } if event.body.is_data_alone() && is_data(body));
+            return is_event.then(|| {
+                "the body of the profile's event is its data alone: JSON that is no event cannot be told from one".to_owned()
+            });
         }
         match Audience::of(&kind) {
             Some((audience, place)) => {

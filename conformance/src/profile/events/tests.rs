@@ -223,3 +223,19 @@ fn an_owner_has_the_key_of_its_event() {
     let expected = json!({ "type": "order:changed", "data": { "ownerId": "ada", "n": 1 } });
     is_sent(&events, ("profile.updated", &body), (OWN, "order.changed", expected));
 }
+
+/// Where the body is the data alone, JSON that is no event cannot be published as one; what is no JSON can.
+#[test]
+fn data_alone_may_be_anything() {
+    let events = |body: &str| {
+        parse(&format!("[[event]]\nfor = \"everybody\"\ntype = \"a\"\nbody = '{body}'")).unwrap()
+    };
+    let lacks = |body: &str, published: &str| {
+        let publication =
+            Publication::Body { body: published.to_owned(), routing_key: "payment.created".to_owned() };
+        events(body).lacks_of(&publication)
+    };
+    assert!(lacks("\"{data}\"", "{\"type\": 7}").is_some());
+    assert_eq!(lacks("\"{data}\"", "this is not JSON"), None);
+    assert_eq!(lacks("{\"data\":\"{data}\"}", "{\"type\": 7}"), None);
+}
