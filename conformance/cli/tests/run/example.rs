@@ -90,7 +90,11 @@ fn check(report: &Value) -> Result<(), Failed> {
     for (id, expected) in KNOWN {
         let found = standings.get(id).copied().unwrap_or("no verdict");
         if found != expected && !(doubtful && found == "undecided") {
-            return Err(format!("{id} is {found}, not {expected}").into());
+            let about: Vec<_> = cases(report)
+                .filter(|case| case["verdict"] != "pass" && case.to_string().contains(id))
+                .map(Value::to_string)
+                .collect();
+            return Err(format!("{id} is {found}, not {expected}:\n{}", about.join("\n")).into());
         }
     }
     Ok(())
