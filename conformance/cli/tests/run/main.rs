@@ -35,7 +35,10 @@ use tokio::process::Command;
 use tokio::runtime::Runtime;
 
 fn main() {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Trials wait much more than they work.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads = arguments.test_threads.or(Some(cores + 1));
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
     let arms = Arc::new(Arms::default());
     let mut trials = Vec::new();
