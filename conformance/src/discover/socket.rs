@@ -241,7 +241,7 @@ impl End {
                     OpCode::Data(Data::Text) => {
                         let text = String::from_utf8_lossy(&whole.payload).into_owned();
                         if self.answers && is_ping(&text) {
-                            // Whoever pings by a message expects one like it.
+                            // A ping message is answered by one of the same form.
                             self.write(RawFrame::text(text.replacen("ping", "pong", 1))).await;
                         }
                         Seen::Text(text)

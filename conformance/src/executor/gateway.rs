@@ -234,8 +234,8 @@ impl Stage<'_> {
         self.rig.gateways.first_mut().ok_or_else(unavailable)
     }
 
-    /// Notes what of these the embedded broker has no binding for. Another broker tells nobody.
-    async fn tell_unrouted(&self, messages: &[Outgoing]) {
+    /// Records the first of these messages for which the embedded broker has no binding; other brokers do not report bindings.
+    async fn record_unrouted(&self, messages: &[Outgoing]) {
         let Some(snapshot) = self.rig.snapshot().await.filter(|_| self.restart.is_some()) else { return };
         for Outgoing { exchange, routing_key, .. } in messages {
             if snapshot.routes(exchange, routing_key) != Some(false) {
@@ -297,7 +297,7 @@ impl GatewayStage for Stage<'_> {
         if let Some(snapshot) = self.rig.snapshot().await {
             self.queues.look(&self.rig.feed, &snapshot);
         }
-        self.tell_unrouted(&messages).await;
+        self.record_unrouted(&messages).await;
         let as_sent = messages.into_iter().zip(bodies).map(|(message, body)| {
             let Outgoing { exchange, routing_key: key, body: sent } = message;
             let is_usual = exchange == own && key == routing_key && sent == *body;

@@ -82,7 +82,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         id: "gateway/a-broadcast-ends-at-a-broken-connection",
         requirement: "MSG-3",
-        about: "Whoever sends what cannot be parsed stays in its rooms, and those behind it there receive no event any more.",
+        about: "A client that sends what cannot be parsed stays in its rooms, and members that joined after it receive no more events.",
         boundary: || {
             let broken = SharedState::<bool>::new();
             wire(move |_| {
