@@ -220,6 +220,22 @@ fn raw_client(scenario: &Scenario, script: &ClientScript) -> RawClientScenario {
 )]
 struct Unlabelled;
 
+/// The step, where its label is as it must be: one that waits has one, one that cannot fail has none.
+fn labelled<A: std::fmt::Display>(
+    action: A,
+    label: Option<Label>,
+    waits: bool,
+    can_fail: bool,
+) -> Result<Step<A>, String> {
+    match &label {
+        None if waits => Err(Unlabelled.to_string()),
+        Some(_) if !can_fail => {
+            Err(format!("`{action}` rests on nothing: `requires` and `shows` belong to steps that can fail"))
+        }
+        _ => Ok(Step { action, label }),
+    }
+}
+
 fn label(requires: Option<RequirementId>, shows: Option<RequirementId>) -> Result<Option<Label>, String> {
     match (requires, shows) {
         (Some(_), Some(_)) => Err("a step `requires` a requirement or `shows` one".to_owned()),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::message::RawMessage;
 use super::scripted::RawScripted;
 use super::target::RawTarget;
-use super::{Keys, RawStep, Unlabelled, label};
+use super::{Keys, RawStep, label, labelled};
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
 use crate::scenario::known_fields::known_fields;
@@ -103,16 +103,8 @@ impl RawStep for RawClientStep {
         let keys = Keys::of(&self);
         let action = self.action()?;
         keys.check_used(&Keys::of(&self))?;
-        match (&action, label.is_some()) {
-            (ClientAction::Wait(_), false) => return Err(Unlabelled.to_string()),
-            (ClientAction::Wait(_), true) | (_, false) => {}
-            (action, true) => {
-                return Err(format!(
-                    "`{action}` rests on nothing: `requires` and `shows` belong to steps that can fail"
-                ));
-            }
-        }
-        Ok(Step { action, label })
+        let waits = matches!(action, ClientAction::Wait(_));
+        labelled(action, label, waits, waits)
     }
 }
 

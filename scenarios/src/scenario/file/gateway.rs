@@ -10,7 +10,7 @@ use super::frame::{RawFrameForm, frames};
 use super::hex::Hex;
 use super::message::RawMessage;
 use super::target::RawTarget;
-use super::{Keys, RawStep, Unlabelled, label};
+use super::{Keys, RawStep, label, labelled};
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
 use crate::scenario::step::{
@@ -86,18 +86,10 @@ impl RawStep for RawGatewayStep {
             GatewayAction::Publish { until, .. } => !until.is_empty(),
             _ => false,
         };
-        if label.is_none() && waits {
-            return Err(Unlabelled.to_string());
-        }
         let can_fail = waits
             || matches!(action, GatewayAction::Publish { .. } | GatewayAction::Inspect(_))
             || matches!(action, GatewayAction::ScriptedClient(_, ScriptedClientAct::Connect));
-        if label.is_some() && !can_fail {
-            return Err(format!(
-                "`{action}` rests on nothing: `requires` and `shows` belong to steps that can fail"
-            ));
-        }
-        Ok(Step { action, label })
+        labelled(action, label, waits, can_fail)
     }
 }
 

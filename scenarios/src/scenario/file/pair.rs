@@ -7,7 +7,7 @@ use super::client::RawListen;
 use super::event::RawEvent;
 use super::message::RawMessage;
 use super::target::RawTarget;
-use super::{Keys, RawStep, Unlabelled, VERSION, label, unlabel};
+use super::{Keys, RawStep, VERSION, label, labelled, unlabel};
 use crate::expect::Expectation;
 use crate::pattern::Pattern;
 use crate::requirement::{RequirementId, SubjectKind};
@@ -112,15 +112,8 @@ impl RawStep for RawPairStep {
             PairAction::Publish { until, .. } => !until.is_empty(),
             _ => false,
         };
-        if label.is_none() && waits {
-            return Err(Unlabelled.to_string());
-        }
-        if label.is_some() && !waits && !matches!(action, PairAction::Publish { .. }) {
-            return Err(format!(
-                "`{action}` rests on nothing: `requires` and `shows` belong to steps that can fail"
-            ));
-        }
-        Ok(Step { action, label })
+        let can_fail = waits || matches!(action, PairAction::Publish { .. });
+        labelled(action, label, waits, can_fail)
     }
 }
 
