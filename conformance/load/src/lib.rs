@@ -1,0 +1,12 @@
+//! Load on any gateway that a profile describes: what it carries, what it loses, what that costs.
+//!
+//! ```text
+//!  Workload ──► generator ──► ledger, histograms ──► Measures ──► report, thresholds
+//!                                                       │
+//!                                                       ├── compare: two builds, interleaved, paired
+//!                                                       └── history: stored results, change points
+//! ```
+
+pub mod measure;
+
+pub use measure::{Better, Measure, Measures};
