@@ -1,0 +1,188 @@
+//! One dial of a scripted gateway: the request, its treatment, and signing in where the first message does that.
+
+use std::io;
+
+use protocol::SignIn;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::{Opened, USER};
+use crate::journal::Recorder;
+use crate::sign_in;
+use crate::stage::Setting;
+use scenarios::scenario::OnDial;
+use scenarios::trace::{Actor, Event};
+use wire::handshake::{ReceivedRequest, answer_status};
+use wire::transcript::Transcript;
+
+/// An answer that is not HTTP.
+const GARBAGE: &[u8] = b"\x00\x01\x02 this is no HTTP\r\n\r\n";
+
+/// One dial until it is open or over.
+pub(super) struct Handshake {
+    /// Which dial it is.
+    pub(super) connection: u32,
+    /// How it is treated.
+    pub(super) answer: OnDial,
+    /// The dialect and the times.
+    pub(super) setting: Setting,
+    /// Where what happens is written.
+    pub(super) recorder: Recorder,
+}
+
+impl Handshake {
+    /// Reads the request and treats it. Returns the connection where it is open.
+    pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S, reset: fn(S)) -> Option<Opened<S>> {
+        let mut transcript = Transcript::default();
+        let mut stream = transcript.record(stream);
+        let request = match ReceivedRequest::read(&mut stream).await {
+            Ok(request) => request.apart_from_token(&self.setting.path, &self.setting.dialect),
+            Err(error) => {
+                self.note_handshake(&transcript).await;
+                self.note_failure(error.to_string()).await;
+                return None;
+            }
+        };
+        // A dial is whole once its token has come.
+        let sign_in = self.setting.dialect.sign_in.as_ref().filter(|_| self.answer.reads_first_message());
+        if sign_in.is_none() {
+            self.note_dial(&request, None).await;
+        }
+        if self.answer == OnDial::Reset {
+            reset(stream.into_inner());
+            self.note_handshake(&transcript).await;
+            self.note_failure("reset by the gateway".to_owned()).await;
+            return None;
+        }
+        let settled = self.settle(&mut stream, &request).await;
+        let mut stream = stream.into_inner();
+        self.note_handshake(&transcript).await;
+        match settled {
+            Ok(None) => {
+                let leftover = match sign_in {
+                    Some(sign_in) => self.sign_in(&mut stream, request, sign_in).await?,
+                    None => request.leftover,
+                };
+                let stalled = self.answer == OnDial::AcceptStalled;
+                let closes = match self.answer {
+                    OnDial::AcceptThenClose(code) => Some(code),
+                    _ => None,
+                };
+                Some(Opened { stream, leftover, connection: self.connection, stalled, closes })
+            }
+            Ok(Some(refused)) => {
+                self.note(refused).await;
+                None
+            }
+            Err(error) => {
+                self.note_failure(error.to_string()).await;
+                None
+            }
+        }
+    }
+
+    /// Reads the first message and grants or refuses it. Returns what was read behind it where the client is signed in.
+    async fn sign_in<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &mut S,
+        mut request: ReceivedRequest,
+        sign_in: &SignIn,
+    ) -> Option<Vec<u8>> {
+        let first = sign_in::await_message(stream, std::mem::take(&mut request.leftover));
+        let first = tokio::time::timeout(self.setting.times.patience, first).await.ok().flatten();
+        let token = first.as_ref().and_then(|(text, _)| sign_in.token(text));
+        self.note_dial(&request, token).await;
+        let Some((_, unread)) = first.filter(|(text, _)| sign_in.is_message(text)) else {
+            self.note_failure("upgraded, but its first message did not sign in".to_owned()).await;
+            return None;
+        };
+        if self.answer == OnDial::Unauthorized {
+            let code = self.setting.dialect.refusal.close_code();
+            self.note(Event::Refused { status: None, code, reason: String::new() }).await;
+            sign_in::refuse(stream, code).await;
+            return None;
+        }
+        if let Err(error) = sign_in::grant(stream, sign_in, USER).await {
+            self.note_failure(format!("upgraded, but lost while it was signed in: {error}")).await;
+            return None;
+        }
+        Some(unread)
+    }
+
+    /// Treats the request; nothing where it was granted, otherwise how it was refused.
+    async fn settle<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &mut S,
+        request: &ReceivedRequest,
+    ) -> io::Result<Option<Event>> {
+        let status = match self.answer {
+            OnDial::Unauthorized if self.setting.dialect.sign_in.is_some() => {
+                request.accept(stream, &self.setting.dialect).await?;
+                return Ok(None);
+            }
+            OnDial::Accept | OnDial::AcceptStalled | OnDial::AcceptThenClose(_) => {
+                request.accept(stream, &self.setting.dialect).await?;
+                return Ok(None);
+            }
+            OnDial::AcceptWrongly => {
+                request.accept_wrongly(stream).await?;
+                return Ok(Some(Event::Refused {
+                    status: None,
+                    code: None,
+                    reason: "granted with a wrong Sec-WebSocket-Accept".to_owned(),
+                }));
+            }
+            OnDial::Garbage => {
+                stream.write_all(GARBAGE).await?;
+                stream.shutdown().await?;
+                return Ok(Some(Event::Refused {
+                    status: None,
+                    code: None,
+                    reason: "answered with what is not HTTP".to_owned(),
+                }));
+            }
+            OnDial::Refuse | OnDial::Reset => {
+                stream.shutdown().await?;
+                return Ok(Some(Event::Refused {
+                    status: None,
+                    code: None,
+                    reason: "dropped by the gateway".to_owned(),
+                }));
+            }
+            OnDial::Hang => {
+                // Until the client gives up.
+                while stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
+                return Ok(Some(Event::Refused {
+                    status: None,
+                    code: None,
+                    reason: "given up by the client".to_owned(),
+                }));
+            }
+            OnDial::Unauthorized => 401,
+            OnDial::Forbidden => 403,
+            OnDial::Unavailable => 503,
+        };
+        answer_status(stream, status).await?;
+        Ok(Some(Event::Refused { status: Some(status), code: None, reason: String::new() }))
+    }
+
+    async fn note_dial(&self, request: &ReceivedRequest, first_message_token: Option<String>) {
+        let mut query = request.parameters(&self.setting.dialect);
+        query.extend(first_message_token.map(|token| ("token".to_owned(), token)));
+        self.note(Event::Dialled { path: request.path.clone(), query }).await;
+    }
+
+    async fn note(&self, event: Event) {
+        self.recorder.record(Actor::client(), Some(self.connection), event).await;
+    }
+
+    async fn note_failure(&self, reason: String) {
+        self.note(Event::Refused { status: None, code: None, reason }).await;
+    }
+
+    async fn note_handshake(&self, transcript: &Transcript) {
+        if self.setting.keeps_handshakes {
+            let (request, answer) = (transcript.read(), transcript.written());
+            self.note(Event::Handshake { request, answer }).await;
+        }
+    }
+}
