@@ -16,6 +16,8 @@ impl CloseCode {
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the peer broke the framing rules.
     pub const PROTOCOL_ERROR: Self = Self(1002);
+    /// What a close frame without a code means (RFC 6455 section 7.1.5). It never stands in one.
+    pub const NO_STATUS: Self = Self(1005);
     /// 1007: a text message was not UTF-8.
     pub const INVALID_DATA: Self = Self(1007);
     /// 1008: policy, such as a persistent breach of the rate limit (MSG-6) or, in some dialects, a refused token.
@@ -34,6 +36,9 @@ impl CloseCode {
 
 impl fmt::Display for CloseCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match *self {
+            Self::NO_STATUS => f.write_str("1005, which is no code"),
+            Self(code) => code.fmt(f),
+        }
     }
 }

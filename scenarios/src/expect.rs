@@ -20,7 +20,7 @@ use protocol::{Dialect, Refusal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::broker::Settled;
+use self::broker::{HandedOn, Settled};
 use self::redials::Redial;
 use self::scope::Scope;
 use self::sequence::Sequence;
@@ -108,6 +108,8 @@ enum Kind {
     QueueReady(u32),
     /// At the last count deliveries had been settled so.
     Settled(Settled),
+    /// What is published reaches a client that reads before it is acknowledged.
+    HandedOnFirst(HandedOn),
 }
 
 /// How many.
@@ -267,6 +269,7 @@ impl Expectation {
             Kind::WellFormed { client }
             | Kind::PublishedOrder { client, .. }
             | Kind::EachPublished { client, .. } => Some(client),
+            Kind::HandedOnFirst(handed_on) => Some(&handed_on.client),
             _ => None,
         }
     }
@@ -306,6 +309,7 @@ impl Kind {
             Self::Spread(spread) => return spread.check(trace, times).map(Some),
             Self::QueueReady(wanted) => broker::queue_ready(trace, *wanted),
             Self::Settled(settled) => settled.check(trace),
+            Self::HandedOnFirst(handed_on) => handed_on.check(trace),
         };
         looked.map(|()| None)
     }
@@ -344,7 +348,8 @@ impl Kind {
             | Self::Sequence(_)
             | Self::Spread(_)
             | Self::QueueReady(_)
-            | Self::Settled(_) => Vec::new(),
+            | Self::Settled(_)
+            | Self::HandedOnFirst(_) => Vec::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One frame of WebSocket, whether or not RFC 6455 allows it (section 5).
 
+use protocol::CloseCode;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -33,6 +34,21 @@ impl RawFrame {
     /// A control frame.
     pub fn control(control: Control, payload: impl Into<Vec<u8>>) -> Self {
         Self::whole(OpCode::Control(control), payload)
+    }
+
+    /// A close with this code, or without one.
+    pub fn close(code: CloseCode) -> Self {
+        let payload = if code == CloseCode::NO_STATUS { Vec::new() } else { code.0.to_be_bytes().to_vec() };
+        Self::control(Control::Close, payload)
+    }
+
+    /// The code of a close (section 7.1.5); none where it is broken.
+    pub fn close_code(&self) -> Option<CloseCode> {
+        match &self.payload[..] {
+            [] => Some(CloseCode::NO_STATUS),
+            [_] => None,
+            [high, low, ..] => Some(CloseCode(u16::from_be_bytes([*high, *low]))),
+        }
     }
 
     /// What RFC 6455 does not allow in it, apart from its mask; `continues` says whether a message has begun and not ended.

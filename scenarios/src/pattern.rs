@@ -135,7 +135,7 @@ struct DialPattern {
 #[serde(deny_unknown_fields)]
 struct ClosePattern {
     code: Option<CloseCode>,
-    /// This code, or none: who fails a connection should say why, and need not (RFC 6455 section 7.1.7).
+    /// This code, or none, be it without a close or in one: who fails a connection should say why, and need not (RFC 6455 section 7.1.7).
     code_or_none: Option<CloseCode>,
     by: Option<Side>,
 }
@@ -377,7 +377,9 @@ impl What {
             },
             (Self::Closes(pattern), Event::Closed { code, by }) => {
                 pattern.code.is_none_or(|wanted| Some(wanted) == *code)
-                    && pattern.code_or_none.is_none_or(|wanted| code.is_none_or(|code| code == wanted))
+                    && pattern.code_or_none.is_none_or(|wanted| {
+                        code.is_none_or(|code| [wanted, CloseCode::NO_STATUS].contains(&code))
+                    })
                     && pattern.by.is_none_or(|wanted| wanted == *by)
             }
             (Self::Receives(pattern), Event::Received(frame))

@@ -115,7 +115,7 @@ pub enum Event {
     },
     /// The connection ended.
     Closed {
-        /// The code of the first close frame, if there was one.
+        /// The code of the first close frame, if there was one: 1005 where it has none (RFC 6455 section 7.1.5).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<CloseCode>,
         /// Who ended it.
@@ -269,6 +269,13 @@ pub struct Settlements {
     pub rejected: u64,
     /// Deliveries to consumers that acknowledge none.
     pub unasked: u64,
+}
+
+impl Settlements {
+    /// How many deliveries are settled, in whatever way.
+    pub fn total(self) -> u64 {
+        self.acknowledged + self.rejected + self.unasked
+    }
 }
 
 /// What a client was asked for.

@@ -86,6 +86,12 @@ struct Publisher {
     published: u64,
 }
 
+/// How deliveries were settled.
+fn settlements(snapshot: &Snapshot) -> Settlements {
+    let Snapshot { acknowledged, rejected, unasked, .. } = *snapshot;
+    Settlements { acknowledged, rejected, unasked }
+}
+
 /// Connections from within the simulation.
 struct Lines(mpsc::Receiver<DuplexStream>);
 
@@ -176,8 +182,13 @@ impl Broker {
 
     /// Counts how deliveries were settled.
     pub(crate) async fn settlements(&self) -> Result<Settlements, BrokerError> {
-        let Snapshot { acknowledged, rejected, unasked, .. } = self.broker.snapshot().await?;
-        Ok(Settlements { acknowledged, rejected, unasked })
+        Ok(settlements(&self.broker.snapshot().await?))
+    }
+
+    /// Waits until more deliveries than this are settled, and counts them then.
+    pub(crate) async fn settled_beyond(&self, count: u64) -> Result<Settlements, BrokerError> {
+        let settled = self.broker.until(move |snapshot| settlements(snapshot).total() > count).await?;
+        Ok(settlements(&settled))
     }
 
     /// How many queues are consumed.

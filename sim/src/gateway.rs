@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use player::{GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};
 use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit};
@@ -191,6 +192,13 @@ impl GatewayStage for Stage {
 
     async fn settlements(&mut self) -> Result<Settlements, StageError> {
         Ok(self.broker.settlements().await?)
+    }
+
+    async fn settled_beyond(&mut self, count: u64, patience: Duration) -> Result<Settlements, StageError> {
+        match timeout(patience, self.broker.settled_beyond(count)).await {
+            Ok(settlements) => Ok(settlements?),
+            Err(_) => Err(StageError::unsettled(patience)),
+        }
     }
 
     async fn act_on_broker_link(&mut self, act: &NetworkAct, _times: &Times) -> Result<(), StageError> {

@@ -329,9 +329,20 @@ impl GatewayStage for Stage<'_> {
 
     async fn settlements(&mut self) -> Result<Settlements, StageError> {
         let lacking = || StageError::Unavailable("needs the embedded broker, which counts them".to_owned());
-        let Snapshot { acknowledged, rejected, unasked, .. } =
-            self.rig.snapshot().await.ok_or_else(lacking)?;
-        Ok(Settlements { acknowledged, rejected, unasked })
+        Ok(settlements(&self.rig.snapshot().await.ok_or_else(lacking)?))
+    }
+
+    async fn settled_beyond(&mut self, count: u64, patience: Duration) -> Result<Settlements, StageError> {
+        let lacking = || StageError::Unavailable("needs the embedded broker, which counts them".to_owned());
+        let broker = self.rig.embedded().ok_or_else(lacking)?;
+        let settled = broker.until(move |snapshot| settlements(snapshot).total() > count);
+        match tokio::time::timeout(patience, settled).await {
+            Ok(snapshot) => {
+                let snapshot = snapshot.map_err(|error| StageError::Failed(error.to_string()))?;
+                Ok(settlements(&snapshot))
+            }
+            Err(_) => Err(StageError::unsettled(patience)),
+        }
     }
 
     async fn forget(&mut self) -> Result<(), StageError> {
@@ -402,4 +413,10 @@ impl GatewayStage for Stage<'_> {
         }
         self.first()?.kill().await
     }
+}
+
+/// What the broker counts of settled deliveries.
+fn settlements(snapshot: &Snapshot) -> Settlements {
+    let Snapshot { acknowledged, rejected, unasked, .. } = *snapshot;
+    Settlements { acknowledged, rejected, unasked }
 }

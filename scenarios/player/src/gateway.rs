@@ -290,6 +290,16 @@ impl<S: GatewayStage> Player<'_, S> {
                 let settlements = self.journal.during(self.stage.settlements()).await?;
                 self.journal.write(Actor::broker(), None, Event::Settlements(settlements));
             }
+            Inspection::Acknowledgement => {
+                let last = self.journal.trace().iter().rev().find_map(|(_, seen)| match seen.event {
+                    Event::Settlements(settlements) => Some(settlements.total()),
+                    _ => None,
+                });
+                let (count, patience) = (last.unwrap_or_default(), self.setting.times.patience);
+                let settled = self.stage.settled_beyond(count, patience);
+                let settlements = self.journal.during(settled).await?;
+                self.journal.write(Actor::broker(), None, Event::Settlements(settlements));
+            }
             Inspection::Log => {
                 let text = self.journal.during(self.stage.log()).await?;
                 self.journal.write(Actor::gateway(), None, Event::Log { text });
@@ -374,14 +384,16 @@ impl<S: GatewayStage> Player<'_, S> {
     async fn publish(&mut self, publication: &Publication) -> Result<(), StageError> {
         let routing_key = publication.routing_key();
         let bodies = publication.bodies();
+        // What a client receives meanwhile stands behind what was published.
+        let place = self.journal.place();
         let as_sent = self.journal.during(self.stage.publish(&bodies, &routing_key)).await?;
         let as_sent = as_sent.into_iter().chain(std::iter::repeat(None));
         let queues = self.journal.during(self.stage.consumed_queues()).await;
-        for (body, as_sent) in bodies.into_iter().zip(as_sent) {
+        let published = bodies.into_iter().zip(as_sent).map(|(body, as_sent)| {
             let body = serde_json::from_str(&body).unwrap_or_else(|_| Value::String(body.clone()));
-            let event = Event::Published { routing_key: routing_key.clone(), body, queues, as_sent };
-            self.journal.write(Actor::broker(), None, event);
-        }
+            Event::Published { routing_key: routing_key.clone(), body, queues, as_sent }
+        });
+        self.journal.write_at(place, &Actor::broker(), published);
         Ok(())
     }
 

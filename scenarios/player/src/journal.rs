@@ -32,6 +32,13 @@ pub struct Journal {
     trace: Trace,
 }
 
+/// A place in the trace.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    index: usize,
+    at: Duration,
+}
+
 /// A journal and the recorder that fills it.
 pub fn journal(clock: Clock) -> (Recorder, Journal) {
     let (to, from) = mpsc::channel(CAPACITY);
@@ -56,6 +63,20 @@ impl Journal {
     pub(super) fn write(&mut self, actor: Actor, connection: Option<u32>, event: Event) {
         self.drain();
         self.trace.observations.push(observation(&self.clock, actor, connection, event));
+    }
+
+    /// Where and when the trace stands now.
+    pub(super) fn place(&mut self) -> Place {
+        self.drain();
+        Place { index: self.trace.observations.len(), at: (self.clock)() }
+    }
+
+    /// Writes what began at an earlier place, and is known by now.
+    pub(super) fn write_at(&mut self, place: Place, actor: &Actor, events: impl Iterator<Item = Event>) {
+        let clock: Clock = Arc::new(move || place.at);
+        let seen = events.map(|event| observation(&clock, actor.clone(), None, event));
+        let seen: Vec<_> = seen.collect();
+        self.trace.observations.splice(place.index..place.index, seen);
     }
 
     /// Awaits something while the trace goes on.

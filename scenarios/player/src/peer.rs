@@ -171,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             PeerCommand::Frames { frames, message, chop } => self.send_odd(frames, message, chop).await?,
             PeerCommand::Close(code) => {
                 self.closing = Some(code);
-                self.send(RawFrame::control(Control::Close, code.0.to_be_bytes())).await?;
+                self.send(RawFrame::close(code)).await?;
             }
             PeerCommand::Drop => return Ok(Next::Over { code: None, by: self.setup.side }),
             PeerCommand::Stall(stalled) => self.stalled = stalled,
@@ -220,7 +220,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 self.send(RawFrame::control(Control::Pong, frame.payload)).await?;
             }
             OpCode::Control(Control::Close) => {
-                let code = frame.payload.first_chunk().map(|bytes| CloseCode(u16::from_be_bytes(*bytes)));
+                let code = frame.close_code();
                 return match self.closing {
                     Some(ours) => Ok(Next::Over { code: Some(ours), by: self.setup.side }),
                     None => {

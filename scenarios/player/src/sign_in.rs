@@ -50,7 +50,7 @@ pub(super) async fn ask(
                 let _ = write(stream, RawFrame::control(Control::Pong, frame.payload), Some(MASK)).await;
             }
             OpCode::Control(Control::Close) => {
-                let code = frame.payload.first_chunk().map(|bytes| CloseCode(u16::from_be_bytes(*bytes)));
+                let code = frame.close_code();
                 // The connection is over either way.
                 let _ = write(stream, RawFrame::control(Control::Close, frame.payload), Some(MASK)).await;
                 let reason = error.map_or_else(
@@ -125,7 +125,7 @@ pub(super) async fn grant(
 pub(super) async fn refuse(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), code: Option<CloseCode>) {
     let code = code.unwrap_or(CloseCode::UNAUTHORIZED);
     let leave = async {
-        write(stream, RawFrame::control(Control::Close, code.0.to_be_bytes()), None).await?;
+        write(stream, RawFrame::close(code), None).await?;
         // What it says, or that it has gone, makes no difference.
         let _: usize = stream.read(&mut [0; 64]).await?;
         stream.shutdown().await

@@ -75,6 +75,13 @@ pub trait GatewayStage {
     /// Counts how deliveries were settled, where the broker reports it.
     fn settlements(&mut self) -> impl Future<Output = Result<Settlements, StageError>> + Send;
 
+    /// Waits until more deliveries than this are settled, and counts them then.
+    fn settled_beyond(
+        &mut self,
+        count: u64,
+        patience: Duration,
+    ) -> impl Future<Output = Result<Settlements, StageError>> + Send;
+
     /// Cuts the gateways off from the broker, or lets them reach it again. Events can be published all the while.
     fn set_broker(&mut self, state: BrokerState) -> impl Future<Output = Result<(), StageError>> + Send;
 
@@ -101,6 +108,17 @@ pub trait GatewayStage {
 
     /// Ends the gateway without warning and returns once it is gone.
     fn kill_gateway(&mut self) -> impl Future<Output = Result<(), StageError>> + Send;
+}
+
+impl StageError {
+    /// No further delivery was settled in time (BRIDGE-7).
+    pub fn unsettled(waited: Duration) -> Self {
+        Self::Precondition {
+            requires: "BRIDGE-7".parse().expect("the catalogue has it"),
+            detail: "no further delivery was acknowledged".to_owned(),
+            waited,
+        }
+    }
 }
 
 /// What the broker says of the gateway's exchange and queue.

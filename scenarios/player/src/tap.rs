@@ -283,8 +283,7 @@ impl Log {
         let event = if from_gateway { Event::Received(seen) } else { Event::Sent(seen) };
         self.connection.note(event).await;
         if frame.opcode == OpCode::Control(Control::Close) {
-            let code = frame.payload.get(..2).map(|code| CloseCode(u16::from_be_bytes([code[0], code[1]])));
-            self.over(code, direction.from).await;
+            self.over(frame.close_code(), direction.from).await;
         }
     }
 

@@ -1,9 +1,14 @@
-//! What the broker knows of the gateway (BRIDGE-1, BRIDGE-7, BRIDGE-8).
+//! What the broker knows of the gateway (BRIDGE-1, BRIDGE-7, BRIDGE-8, BRIDGE-19).
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Finding;
-use crate::trace::{Event, Settlements, Trace};
+use crate::trace::{Event, Message, Settlements, Trace};
+
+/// By how much an acknowledgement may come before what it is for: both leave a gateway at once, on two ways to this process.
+const TOGETHER: Duration = Duration::from_millis(10);
 
 /// How deliveries must have been settled; what is not named does not matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +41,70 @@ impl Settled {
             }
         }
         Ok(())
+    }
+}
+
+/// Which events must be handed on before they are acknowledged. Each is published alone: what follows it, up to the next, is about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HandedOn {
+    /// A client that reads.
+    pub(super) client: String,
+    /// The type of the events.
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// How long before an event reached the client it was acknowledged.
+struct Lead {
+    acknowledged: usize,
+    received: usize,
+    by: Duration,
+}
+
+impl HandedOn {
+    /// One event may be late for whatever reason: more than half of them must be.
+    pub(super) fn check(&self, trace: &Trace) -> Result<(), Finding> {
+        let Self { client, kind } = self;
+        let expected = format!("{kind} reaches {client} before the broker has its acknowledgement");
+        let published: Vec<usize> = trace
+            .iter()
+            .filter(|(_, seen)| matches!(&seen.event, Event::Published { body, .. } if body["type"] == **kind))
+            .map(|(index, _)| index)
+            .collect();
+        let ends = published.iter().skip(1).copied().chain([trace.observations.len()]);
+        let mut leads: Vec<Lead> =
+            published.iter().zip(ends).filter_map(|(from, to)| self.lead(trace, *from, to)).collect();
+        if leads.is_empty() {
+            return Err(Finding::owed(expected, "no event was both acknowledged and received", []));
+        }
+        leads.sort_by_key(|lead| lead.by);
+        let count = leads.len();
+        let early = leads.iter().filter(|lead| lead.by > TOGETHER).count();
+        let Lead { acknowledged, received, by } = leads[(count - 1) / 2];
+        if by <= TOGETHER {
+            return Ok(());
+        }
+        let seen = format!(
+            "{early} of {count} were acknowledged first, half of them by {} ms and more",
+            by.as_millis()
+        );
+        Err(Finding::forbidden(expected, seen, [acknowledged, received]).missed_by(by - TOGETHER))
+    }
+
+    fn lead(&self, trace: &Trace, from: usize, to: usize) -> Option<Lead> {
+        let span = || trace.iter().take(to).skip(from + 1);
+        let first = |is: &dyn Fn(&str, &Event) -> bool| {
+            span().find(|(_, seen)| is(&seen.actor.0, &seen.event)).map(|(index, _)| index)
+        };
+        let is_event = |message: &Option<Message>| message.as_ref().is_some_and(|it| it.is_called(&self.kind));
+        let acknowledged = first(&|_, event| matches!(event, Event::Settlements(_)))?;
+        let received = first(&|actor, event| {
+            actor == self.client && matches!(event, Event::Received(frame) if is_event(&frame.message))
+        })?;
+        let at = |index: usize| trace.observations[index].at();
+        let by = at(received).saturating_sub(at(acknowledged));
+        Some(Lead { acknowledged, received, by })
     }
 }
 

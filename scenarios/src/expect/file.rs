@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::broker::Settled;
+use super::broker::{HandedOn, Settled};
 use super::redials::Redial;
 use super::scope::Scope;
 use super::sequence::Sequence;
@@ -43,6 +43,7 @@ pub(super) struct RawExpectation {
     no_tokens: Option<bool>,
     queue_ready: Option<u32>,
     settled: Option<Settled>,
+    handed_on_first: Option<HandedOn>,
     sequence: Option<Sequence>,
     spread: Option<Spread>,
 }
@@ -91,7 +92,7 @@ struct RawEach {
 
 const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `redial`, `statuses`, `legal_transitions`, \
                      `one_connection`, `well_formed`, `published_order`, `each_published`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`, \
-                     `settled`, `sequence`, `spread`";
+                     `settled`, `handed_on_first`, `sequence`, `spread`";
 
 impl TryFrom<RawExpectation> for Expectation {
     type Error = String;
@@ -169,6 +170,7 @@ impl TryFrom<RawExpectation> for Expectation {
         }));
         kinds.extend(raw.queue_ready.map(Kind::QueueReady));
         kinds.extend(raw.settled.map(Kind::Settled));
+        kinds.extend(raw.handed_on_first.map(Kind::HandedOnFirst));
         kinds.extend(raw.sequence.map(Kind::Sequence));
         kinds.extend(raw.spread.map(Kind::Spread));
 
@@ -249,6 +251,7 @@ impl From<Expectation> for RawExpectation {
             Kind::Spread(spread) => raw.spread = Some(spread),
             Kind::QueueReady(ready) => raw.queue_ready = Some(ready),
             Kind::Settled(settled) => raw.settled = Some(settled),
+            Kind::HandedOnFirst(handed_on) => raw.handed_on_first = Some(handed_on),
         }
         raw
     }
@@ -298,6 +301,7 @@ impl RawExpectation {
             no_tokens: None,
             queue_ready: None,
             settled: None,
+            handed_on_first: None,
             sequence: None,
             spread: None,
         }

@@ -158,7 +158,12 @@ impl GatewayScript {
             || self.ends_gateway()
             || !self.settings.placeholders().is_empty()
             || self.steps.iter().any(|step| {
-                matches!(step.action, GatewayAction::Inspect(Inspection::Log | Inspection::Settlements))
+                matches!(
+                    step.action,
+                    GatewayAction::Inspect(
+                        Inspection::Log | Inspection::Settlements | Inspection::Acknowledgement
+                    )
+                )
             })
     }
 

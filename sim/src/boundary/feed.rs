@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use reference_server::broker::{EventSource, SourceEvent, Tag};
+use tokio::time::Instant;
 
 use super::senses::Senses;
 use crate::source::{SimSource, Terms};
@@ -30,6 +31,11 @@ pub trait Feed: Send {
         None
     }
 
+    /// How long an event is kept that the broker has an acknowledgement for. Usually it is acknowledged by the gateway.
+    fn acknowledges_before(&self) -> Option<Duration> {
+        None
+    }
+
     /// What becomes of a rejection.
     fn reject(&mut self) -> Rejection {
         Rejection::Passed
@@ -52,12 +58,14 @@ pub(crate) struct FedThrough {
     source: Option<SimSource>,
     feed: Option<Box<dyn Feed>>,
     ready: VecDeque<SourceEvent>,
+    /// Until when what is ready is kept.
+    kept_until: Option<Instant>,
     senses: Senses,
 }
 
 impl FedThrough {
     pub(crate) fn new(source: SimSource, feed: Option<Box<dyn Feed>>, senses: Senses) -> Self {
-        Self { source: Some(source), feed, ready: VecDeque::new(), senses }
+        Self { source: Some(source), feed, ready: VecDeque::new(), kept_until: None, senses }
     }
 
     fn source(&mut self) -> &mut SimSource {
@@ -77,10 +85,25 @@ impl FedThrough {
 impl EventSource for FedThrough {
     async fn next(&mut self) -> SourceEvent {
         loop {
+            if !self.ready.is_empty()
+                && let Some(until) = self.kept_until
+            {
+                tokio::time::sleep_until(until).await;
+                self.kept_until = None;
+            }
             if let Some(event) = self.ready.pop_front() {
                 return event;
             }
             let event = self.heard().await;
+            let before = self.feed.as_ref().and_then(|feed| feed.acknowledges_before());
+            if let (Some(before), SourceEvent::Delivery { tag, .. }) = (before, &event) {
+                // Not cancelled between: what acknowledges in process does not wait.
+                self.kept_until = Some(Instant::now() + before);
+                let tag = *tag;
+                self.ready.push_back(event);
+                self.source().acknowledge_up_to(tag).await;
+                continue;
+            }
             match &mut self.feed {
                 None => return event,
                 Some(feed) => self.ready.extend(feed.event(event)),

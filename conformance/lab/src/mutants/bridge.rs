@@ -122,8 +122,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
-        id: "gateway/consumes-without-acknowledgements",
+        id: "gateway/acknowledges-before-it-hands-on",
         requirement: "BRIDGE-7",
+        about: "A delivery is acknowledged as it comes, and its event waits for a worker.",
+        boundary: || {
+            feed(|| {
+                Feeding::default().acknowledges_before(Duration::from_millis(30)).acknowledge(|_| None)
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/consumes-without-acknowledgements",
+        requirement: "BRIDGE-19",
         about: "Messages are consumed with `no-ack`: what the broker has sent, it has forgotten.",
         boundary: || feed(|| Feeding::default().terms(Terms { acknowledges: false, ..Terms::default() })),
     },

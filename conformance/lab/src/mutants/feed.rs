@@ -17,6 +17,7 @@ pub(super) struct Change {
     terms: Terms,
     lingers: Option<Duration>,
     rejection: Option<Rejection>,
+    acknowledges_before: Option<Duration>,
 }
 
 /// Changes every source.
@@ -38,6 +39,10 @@ impl Change {
         Self { lingers: Some(lingers), ..self }
     }
 
+    pub(super) fn acknowledges_before(self, before: Duration) -> Self {
+        Self { acknowledges_before: Some(before), ..self }
+    }
+
     pub(super) fn reject(self, rejection: Rejection) -> Self {
         Self { rejection: Some(rejection), ..self }
     }
@@ -55,6 +60,10 @@ impl Feed for Change {
 
     fn lingers(&self) -> Option<Duration> {
         self.lingers
+    }
+
+    fn acknowledges_before(&self) -> Option<Duration> {
+        self.acknowledges_before
     }
 
     fn reject(&mut self) -> Rejection {

@@ -95,6 +95,8 @@ pub enum Inspection {
     Queue,
     /// How the deliveries of all queues were settled; only the embedded broker reports it.
     Settlements,
+    /// Waits until one more delivery is settled than at the last count, and counts then; only the embedded broker reports it.
+    Acknowledgement,
     /// What the gateway or client under test has printed.
     Log,
 }
@@ -187,6 +189,7 @@ impl fmt::Display for GatewayAction {
             Self::Inspect(Inspection::Topology) => f.write_str("read the broker's topology"),
             Self::Inspect(Inspection::Queue) => f.write_str("count the gateway's queue"),
             Self::Inspect(Inspection::Settlements) => f.write_str("count what was acknowledged and rejected"),
+            Self::Inspect(Inspection::Acknowledgement) => f.write_str("wait for an acknowledgement"),
             Self::Inspect(Inspection::Log) => f.write_str("read the log"),
             Self::Get { client, path } => write!(f, "{client}: get {path}"),
             Self::Broker(BrokerAct::State(BrokerState::Up)) => f.write_str("let the broker come back"),
