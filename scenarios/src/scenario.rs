@@ -137,7 +137,15 @@ impl Scenario {
             }
             Script::Pair(_) => return None,
         };
+        if script.is_about_signing_in() && dialect.sign_in.is_none() {
+            return Some("the token travels in the request: no message signs in");
+        }
         script.clients.values().find_map(|client| client.token.lacks_place(&dialect.token))
+    }
+
+    /// Whether it needs a dialect in which a message signs in.
+    pub fn is_about_signing_in(&self) -> bool {
+        matches!(&self.script, Script::Gateway(script) if script.is_about_signing_in())
     }
 
     /// The requirements that the scenario shows, by its expectations or by its waits, each once, in order.

@@ -27,6 +27,9 @@ const TCP_CAPACITY: usize = 1024;
 /// A few ticks and latencies; nothing else is late here.
 const SLACK: Duration = Duration::from_millis(20);
 
+/// The dialect in which a message signs in.
+const SIGN_IN: &str = "first-message";
+
 /// How a scenario is simulated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -34,7 +37,7 @@ pub struct Options {
     pub seed: u64,
     /// What the reference pair is configured with; virtual time makes the true defaults cheap.
     pub timing: Timing,
-    /// How it spells the wire.
+    /// How it spells the wire. Cases about signing in by a message are played in one that has that.
     pub dialect: Dialect,
 }
 
@@ -76,9 +79,13 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
     if !scenario.simulated {
         return Err(SimError::NotSimulated(scenario.id.to_string()));
     }
+    let mut dialect = options.dialect.clone();
+    if scenario.is_about_signing_in() && dialect.sign_in.is_none() {
+        dialect = Dialect::builtin(SIGN_IN).expect("it is built in");
+    }
     let bindings = Bindings {
         case: format!("s{}", options.seed),
-        dialect: options.dialect.clone(),
+        dialect: dialect.clone(),
         users: Default::default(),
         roles: Default::default(),
         event_names: BTreeMap::new(),
@@ -94,7 +101,7 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
     let setting = Setting {
         bindings,
         times: times.clone(),
-        dialect: options.dialect.clone(),
+        dialect,
         issuer: Issuer::with_secret(SECRET),
         path: "/ws".to_owned(),
         unix_ms: Arc::new(unix_ms),

@@ -179,6 +179,11 @@ impl<S: GatewayStage> Player<'_, S> {
         let connection = scripted.connection();
         let actor = Actor(client.to_owned());
         let is_welcome = scripted.is_welcome();
+        if !scripted.signs_in() {
+            // One that says nothing is told nothing that could be waited for.
+            self.journal.quiet(Duration::ZERO).await?;
+            return Ok(Next::Go);
+        }
         scripted.ping_frame(SETTLING_PING).await;
         let own = |seen: &Observation| seen.actor == actor && seen.connection == connection;
         let ended = |event: &Event| matches!(event, Event::Refused { .. } | Event::Closed { .. });
@@ -236,8 +241,22 @@ impl<S: GatewayStage> Player<'_, S> {
             let what = format!("the network {change}");
             self.journal.write(Actor(client.to_owned()), scripted.connection(), Event::Fault { what });
         }
+        let asks = matches!(act, ScriptedClientAct::Subscribe(_) | ScriptedClientAct::Unsubscribe(_));
+        let is_stranger = !scripted.signs_in();
+        let sign_in;
+        let act = match act {
+            ScriptedClientAct::SignIn(other) => {
+                let whose = other.as_deref().unwrap_or(client);
+                let bearer = self.clients.get_mut(whose).expect("scenarios name their clients");
+                sign_in = ScriptedClientAct::SendText(bearer.sign_in_message(self.setting)?);
+                &sign_in
+            }
+            act => act,
+        };
+        let scripted = self.clients.get_mut(client).expect("scenarios name their clients");
         self.journal.during(scripted.act(act, self.setting)).await?;
-        if !matches!(act, ScriptedClientAct::Subscribe(_) | ScriptedClientAct::Unsubscribe(_)) {
+        // What a stranger asks for need not be answered.
+        if !asks || is_stranger {
             return Ok(());
         }
         let acks = self.setting.dialect.acks;

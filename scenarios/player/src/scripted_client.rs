@@ -14,7 +14,7 @@ use super::stage::{GatewayStage, PlayError, Setting};
 use scenarios::frame::RawFrame;
 use scenarios::scenario::{ClientSpec, FrameSpec, OddPing, ScriptedClientAct};
 use scenarios::token::Bearer;
-use scenarios::trace::{Actor, Event, Side};
+use scenarios::trace::{Actor, Event, Frame, Side};
 use wire::handshake::{UpgradeError, UpgradeRequest};
 use wire::link::Network;
 use wire::transcript::Transcript;
@@ -96,7 +96,11 @@ impl ScriptedClient {
         self.references = PendingRequests::default();
         self.peer = None;
         let actor = Actor(self.name.clone());
-        let request = self.request(stage.host(self.spec.gateway), setting);
+        let mut request = self.request(stage.host(self.spec.gateway), setting);
+        if !self.spec.signs_in {
+            request.token = None;
+            self.is_plain = false;
+        }
         // A request that is not finished is for the gateway to give up.
         let patience = match self.spec.is_unfinished() {
             true => setting.times.timing.connect_timeout + setting.times.patience,
@@ -111,6 +115,7 @@ impl ScriptedClient {
             .dialect
             .sign_in
             .as_ref()
+            .filter(|_| self.spec.signs_in)
             .map(|sign_in| sign_in.write(request.token.as_ref().map(|(_, token)| token.as_str())));
         let upgrade = async {
             let stream = stage.dial(self.spec.gateway).await?;
@@ -128,11 +133,17 @@ impl ScriptedClient {
             Ok::<_, UpgradeError>(leftover.map(|leftover| (stream, leftover)))
         };
         let outcome = tokio::time::timeout(patience, upgrade).await;
-        let messages = first.into_iter().filter(|_| matches!(outcome, Err(_) | Ok(Ok(_))));
+        let messages = first.into_iter().filter(|_| said.has_asked);
         let request = messages.fold(transcript.written(), |request, message| request + &message + "\n");
         let answer = said.texts.iter().fold(transcript.read(), |answer, text| answer + text + "\n");
         let handshake = Event::Handshake { request, answer };
         recorder.record(actor.clone(), Some(connection), handshake).await;
+        if !matches!(outcome, Ok(Ok(Ok(_)))) {
+            for text in said.told_a_stranger(&setting.dialect) {
+                let frame = Frame::of(&RawFrame::text(text), &setting.dialect, true, None);
+                recorder.record(actor.clone(), Some(connection), Event::Received(frame)).await;
+            }
+        }
         let refusal = match outcome {
             Ok(Ok(Err(refused))) => refused,
             Ok(Ok(Ok((stream, leftover)))) => {
@@ -155,13 +166,8 @@ impl ScriptedClient {
             }
             Ok(Err(error)) => Event::Refused { status: None, code: None, reason: error.to_string() },
             Err(_) => {
-                let what =
-                    if setting.dialect.sign_in.is_some() { "request and first message" } else { "request" };
-                Event::Refused {
-                    status: None,
-                    code: None,
-                    reason: format!("no answer to the upgrade {what}"),
-                }
+                let what = if said.has_asked { "first message" } else { "upgrade request" };
+                Event::Refused { status: None, code: None, reason: format!("no answer to the {what}") }
             }
         };
         recorder.record(actor, Some(connection), refusal).await;
@@ -231,6 +237,9 @@ impl ScriptedClient {
                 network.expect("a scenario's steps are known").apply(act.change(&setting.times));
                 return Ok(());
             }
+            ScriptedClientAct::SignIn(_) => {
+                return Err(PlayError::Harness("the player writes what signs in".to_owned()));
+            }
             ScriptedClientAct::Subscribe(target) => {
                 message(&mut self.references, &ClientMessage::Subscribe(target.clone()))
             }
@@ -240,6 +249,20 @@ impl ScriptedClient {
         };
         self.order(order).await;
         Ok(())
+    }
+
+    /// The message that signs in with its token.
+    pub(super) fn sign_in_message(&mut self, setting: &Setting) -> Result<String, PlayError> {
+        let sign_in = setting.dialect.sign_in.as_ref().ok_or_else(|| {
+            PlayError::Harness("the token travels in the request: no message signs in".to_owned())
+        })?;
+        let token = self.request(String::new(), setting).token;
+        Ok(sign_in.write(token.as_ref().map(|(_, token)| token.as_str())))
+    }
+
+    /// Whether it signs in by itself.
+    pub(super) fn signs_in(&self) -> bool {
+        self.spec.signs_in
     }
 
     async fn order(&self, order: PeerCommand) -> bool {

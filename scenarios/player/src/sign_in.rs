@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::{CloseCode, Dialect, SignIn, SignInAnswer};
+use protocol::{CloseCode, Dialect, ServerMessage, SignIn, SignInAnswer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -20,6 +20,8 @@ const MAX_FRAMES: usize = 64;
 /// What a client that waits to be signed in has been told, as it came.
 #[derive(Debug, Default)]
 pub(super) struct Said {
+    /// Whether it has asked.
+    pub(super) has_asked: bool,
     /// The texts.
     pub(super) texts: Vec<String>,
     /// What is to be read again once it is signed in.
@@ -39,6 +41,7 @@ pub(super) async fn ask(
     let lost = |error: std::io::Error| refused(None, &error.to_string());
     // A write error does not end reading: the gateway may have said why before it closed.
     let _ = write(stream, RawFrame::text(message), Some(MASK)).await;
+    said.has_asked = true;
     let mut reader = FrameReader::after(leftover);
     let mut error = None;
     for _ in 0..MAX_FRAMES {
@@ -80,6 +83,21 @@ pub(super) async fn ask(
 }
 
 impl Said {
+    /// What a client that is refused has been told beside errors, and the one text that may ask it to sign in.
+    pub(super) fn told_a_stranger<'a>(&'a self, dialect: &'a Dialect) -> impl Iterator<Item = &'a str> {
+        let is_about_itself = |text: &&str| {
+            let message = dialect.decode_server(text).map(|decoded| decoded.message);
+            matches!(message, Ok(ServerMessage::Event { .. }) | Err(_))
+        };
+        let unrelated = self
+            .texts
+            .iter()
+            .map(String::as_str)
+            .filter(|text| dialect.sign_in_answer(text) == SignInAnswer::Unrelated);
+        let mut may_ask = true;
+        unrelated.filter(move |text| !(std::mem::take(&mut may_ask) && is_about_itself(text)))
+    }
+
     /// As it came.
     fn keep(&mut self, frame: RawFrame, was_masked: bool) {
         self.leftover.extend(frame.encode(was_masked.then_some(MASK)));

@@ -65,6 +65,8 @@ pub struct ClientSpec {
     /// Whether it sends half of its request, and then nothing.
     #[serde(skip_serializing_if = "is_default")]
     pub half_request: bool,
+    /// Whether it signs in at once, where that takes a message. One that does not says nothing by itself.
+    pub signs_in: bool,
     /// How long after each byte of its request the next one is sent, where it is sent byte by byte.
     #[serde(skip_serializing_if = "is_default")]
     pub drip_request: Option<Expr>,
@@ -126,6 +128,7 @@ impl ClientSpec {
             && self.origin.is_none()
             && !self.is_unfinished()
             && !self.may_be_refused
+            && self.signs_in
             && self.request == RequestSpec::default()
     }
 
@@ -136,6 +139,21 @@ impl ClientSpec {
 }
 
 impl GatewayScript {
+    /// Whether it is about signing in by a message: there is no such thing where the token travels in the request.
+    pub(crate) fn is_about_signing_in(&self) -> bool {
+        let is_by_itself =
+            |act: &GatewayAction| matches!(act, GatewayAction::ScriptedClient(_, ScriptedClientAct::SignIn(_)));
+        self.clients.values().any(|client| !client.signs_in)
+            || self.steps.iter().any(|step| is_by_itself(&step.action))
+    }
+
+    /// Whether a client signs in as another besides.
+    pub(crate) fn signs_in_as_another(&self, client: &str) -> bool {
+        self.steps.iter().any(|step| {
+            matches!(&step.action, GatewayAction::ScriptedClient(name, ScriptedClientAct::SignIn(Some(_))) if name == client)
+        })
+    }
+
     /// Whether another case on the same gateway would notice: it publishes, or looks at what all connections share, or does
     /// something to the gateway itself.
     pub fn is_noticed(&self) -> bool {
@@ -206,6 +224,7 @@ impl Default for ClientSpec {
             origin: None,
             may_be_refused: false,
             half_request: false,
+            signs_in: true,
             drip_request: None,
         }
     }

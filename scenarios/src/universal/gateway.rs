@@ -61,7 +61,7 @@ fn frames_are_right(trace: &Trace) -> Option<Finding> {
 }
 
 /// BRIDGE-4: a private event reaches its owner, and one for administrators no other role. A client that has asked to join such a
-/// room is the affair of ROOM-3.
+/// room is the affair of ROOM-3; one that signs in as another besides, that of its own case.
 fn no_other_user_receives(
     scenario: &Scenario,
     script: &GatewayScript,
@@ -102,6 +102,7 @@ fn no_other_user_receives(
         };
         if let Some(expected) = expected
             && !has_asked_for_a_private_room(trace, actor)
+            && !script.signs_in_as_another(&actor.0)
         {
             return Some(Finding::forbidden(expected, format!("{actor} receives it"), [index]));
         }

@@ -6,11 +6,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::Role;
 use scenarios::token::{Alg, Bearer, Issuer, Signature, TokenSpec};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sim::boundary::Boundary;
 
 use super::Mutant;
-use super::wire::{Change, SharedState, wire};
+use super::wire::{Change, SharedState, is, text, up, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -30,6 +30,23 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "AUTH-2",
         about: "Without a token there is nothing to verify, and so nothing fails.",
         boundary: || retoken(|token| if token.is_empty() { Some(good(token)) } else { None }),
+    },
+    Mutant {
+        id: "gateway/serves-before-it-signs-in",
+        requirement: "AUTH-2",
+        about: "What a client may do is asked of its rooms, which it can join before it has signed in.",
+        boundary: || {
+            wire(|_| {
+                let mut signed_in = false;
+                Change::default().up(move |frame| {
+                    let is_first = !std::mem::replace(&mut signed_in, true);
+                    match is_first && is(&frame, "subscribe") {
+                        true => up([text(&sign_in("somebody")), frame]),
+                        false => up([frame]),
+                    }
+                })
+            })
+        },
     },
     Mutant {
         id: "gateway/expired-token-admitted",
@@ -190,11 +207,19 @@ fn retoken(change: impl Fn(&str) -> Option<String> + Clone + Send + Sync + 'stat
     })
 }
 
+/// The first message of a client that signs in as this user.
+fn sign_in(user: &str) -> Value {
+    json!({ "type": "connection_init", "payload": { "token": good_for(user) } })
+}
+
 /// A good token for the user that the given one names.
 fn good(token: &str) -> String {
-    let user = claim(token, "userId");
+    good_for(claim(token, "userId").as_str().unwrap_or("somebody"))
+}
+
+fn good_for(user_id: &str) -> String {
     let bearer = Bearer {
-        user_id: user.as_str().unwrap_or("somebody"),
+        user_id,
         email: "somebody@example.org",
         role: Role::Customer,
     };

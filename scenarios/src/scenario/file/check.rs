@@ -16,8 +16,8 @@ use crate::requirement::{Catalogue, Level, RequirementId, SubjectKind};
 use crate::scenario::AFTERWARDS;
 use crate::scenario::step::Waits;
 use crate::scenario::{
-    ClientScript, ClientSetup, ClientSpec, GatewayScript, OnDials, PairScript, Scenario, ScenarioId, Script,
-    UrlSource,
+    ClientScript, ClientSetup, ClientSpec, GatewayAction, GatewayScript, OnDials, PairScript, Scenario,
+    ScenarioId, Script, ScriptedClientAct, UrlSource,
 };
 
 /// Most gateways of one scenario.
@@ -52,10 +52,13 @@ impl<'a> Checker<'a> {
                     return Err(self.error(span, "a gateway has no consumers: name a `client`"));
                 }
             }
-            if let crate::scenario::GatewayAction::ScriptedClient(name, _)
-            | crate::scenario::GatewayAction::Get { client: name, .. } = &step.action
+            if let GatewayAction::ScriptedClient(name, _)
+            | GatewayAction::Get { client: name, .. } = &step.action
             {
                 self.client_exists(Some(name), &raw.clients, &span)?;
+            }
+            if let GatewayAction::ScriptedClient(_, ScriptedClientAct::SignIn(other)) = &step.action {
+                self.client_exists(other.as_deref(), &raw.clients, &span)?;
             }
             if raw.simulated
                 && let Some(why) = step.action.is_beyond_simulation()

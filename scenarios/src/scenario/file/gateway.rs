@@ -36,6 +36,7 @@ pub(super) struct RawGatewayStep {
     chop: Option<NonZeroUsize>,
     subscribe: Option<RawTarget>,
     unsubscribe: Option<RawTarget>,
+    sign_in_as: Option<String>,
     network: Option<NetworkAct>,
     get: Option<String>,
     publish: Option<RawEvent>,
@@ -53,7 +54,7 @@ pub(super) struct RawGatewayStep {
 
 /// Acts that need no details.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 enum Simple {
     Connect,
     Close,
@@ -62,6 +63,7 @@ enum Simple {
     Resume,
     Mute,
     Ping,
+    SignIn,
     Shutdown,
     Kill,
 }
@@ -147,6 +149,7 @@ impl RawGatewayStep {
                 Simple::Resume => ScriptedClientAct::Resume,
                 Simple::Mute => ScriptedClientAct::Mute,
                 Simple::Ping => ScriptedClientAct::Ping,
+                Simple::SignIn => ScriptedClientAct::SignIn(None),
                 Simple::Shutdown | Simple::Kill => return Ok(None),
             }));
         }
@@ -174,6 +177,7 @@ impl RawGatewayStep {
             .or_else(|| self.send_bytes.take().map(|Hex(bytes)| ScriptedClientAct::SendBytes(bytes)))
             .or_else(|| self.subscribe.take().map(|target| ScriptedClientAct::Subscribe(target.into())))
             .or_else(|| self.unsubscribe.take().map(|target| ScriptedClientAct::Unsubscribe(target.into())))
+            .or_else(|| self.sign_in_as.take().map(|other| ScriptedClientAct::SignIn(Some(other))))
             .or_else(|| self.network.take().map(ScriptedClientAct::Network));
         Ok(simple)
     }
@@ -239,6 +243,8 @@ impl RawGatewayStep {
             }
             ScriptedClientAct::Subscribe(target) => Self { subscribe: Some(target.into()), ..self },
             ScriptedClientAct::Unsubscribe(target) => Self { unsubscribe: Some(target.into()), ..self },
+            ScriptedClientAct::SignIn(None) => Self { act: does(Simple::SignIn), ..self },
+            ScriptedClientAct::SignIn(Some(other)) => Self { sign_in_as: Some(other.clone()), ..self },
             ScriptedClientAct::Network(act) => Self { network: Some(act.clone()), ..self },
         }
     }

@@ -58,6 +58,8 @@ pub enum ScriptedClientAct {
     Subscribe(Target),
     /// Asks to leave, and lets the gateway answer.
     Unsubscribe(Target),
+    /// Sends the message that signs in, with its own token or that of another client.
+    SignIn(Option<String>),
     /// The network between it and the gateway acts.
     Network(NetworkAct),
 }
@@ -119,6 +121,8 @@ impl fmt::Display for ScriptedClientAct {
             }
             Self::Subscribe(target) => write!(f, "subscribe to {target}"),
             Self::Unsubscribe(target) => write!(f, "unsubscribe from {target}"),
+            Self::SignIn(None) => f.write_str("sign in"),
+            Self::SignIn(Some(other)) => write!(f, "sign in as {other}"),
             Self::Network(act) => write!(f, "the network {act}"),
         }
     }
