@@ -258,7 +258,8 @@ impl Executor {
         let unbound = scenario;
         let TokenStyle { users, roles, .. } = self.profile.token.style.clone();
         let case = format!("c{number}-{}", self.run);
-        let bindings = Bindings { case, dialect, users, roles, event_names };
+        let seed_rooms = self.profile.events.has_seed_rooms();
+        let bindings = Bindings { case, dialect, users, roles, event_names, seed_rooms };
         let limits = self.profile.gateway.as_ref().map(|gateway| gateway.limits).unwrap_or_default();
         let (scenario, beyond) = match unbound.within(&limits) {
             Ok(limited) => (limited.bind(&bindings), None),

@@ -4,6 +4,7 @@ mod client;
 mod events;
 mod gateway;
 mod place;
+mod syntax;
 mod token;
 mod words;
 
@@ -123,7 +124,7 @@ struct RawProfile {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table with `without`")]
 struct RawClaims {
     #[serde(default)]
     without: Vec<RequirementId>,
@@ -170,8 +171,8 @@ impl Profile {
                 source_code: NamedSource::new(file, text.to_owned()).with_language("toml"),
                 span: span.map(SourceSpan::from),
             };
-        let raw: RawProfile =
-            toml::from_str(text).map_err(|error| invalid(error.message().to_owned(), None, error.span()))?;
+        let raw: RawProfile = toml::from_str(text)
+            .map_err(|error| invalid(syntax::explained(text, &error), None, error.span()))?;
         let of_section = |section: &str, message: String| {
             let span = place::named(text, section, &message);
             invalid(message, None, span)

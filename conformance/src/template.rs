@@ -125,13 +125,18 @@ pub fn uses(text: &str, name: &str) -> bool {
 /// Checks that every placeholder in a text exists. Braces around anything but a plain word are left alone, so that
 /// JSON can be passed.
 pub fn check(text: &str) -> Result<(), TemplateError> {
+    check_among(text, &NAMES)
+}
+
+/// As [`check`], where there are other names.
+pub fn check_among(text: &str, names: &[&str]) -> Result<(), TemplateError> {
     for part in text.split('{').skip(1) {
         let Some((name, _)) = part.split_once('}') else { continue };
         let word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-        if word && !NAMES.contains(&name) {
+        if word && !names.contains(&name) {
             return Err(TemplateError {
                 name: name.to_owned(),
-                hint: format!("there are: {}", NAMES.join(", ")),
+                hint: format!("there are: {}", names.join(", ")),
             });
         }
     }

@@ -2,6 +2,7 @@
 
 mod builtin;
 mod error;
+mod error_codes;
 mod frames;
 mod pending;
 mod refusal;
@@ -18,6 +19,7 @@ use crate::{CloseCode, Timestamp};
 use frames::Ids;
 
 pub use error::{DecodeError, DialectError};
+pub use error_codes::ErrorCodes;
 pub use frames::Frames;
 pub use pending::PendingRequests;
 pub use refusal::Refusal;
@@ -47,6 +49,8 @@ pub struct Dialect {
     pub pong: String,
     /// The type of an error message.
     pub error: String,
+    /// The codes of error messages.
+    pub errors: ErrorCodes,
     /// How the gateway pings its clients.
     pub heartbeat: Heartbeat,
     /// Where the token travels.
@@ -75,7 +79,7 @@ pub enum EventStyle {
 
 /// The types of requests, and of what acknowledges them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table with `subscribe`, `unsubscribe`, `subscribed` or `unsubscribed`")]
 pub struct RequestNames {
     /// Asks to join.
     pub subscribe: String,
@@ -89,7 +93,7 @@ pub struct RequestNames {
 
 /// The keys that name what a subscription is for. Where both are the same key, what it names is read as a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table with `event_type` or `room`")]
 pub struct SubscriptionKeys {
     /// The key of an event type.
     pub event_type: String,
@@ -99,7 +103,7 @@ pub struct SubscriptionKeys {
 
 /// The first message of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "`welcome` is `true`, `false`, or the type of the first message")]
 pub enum Welcome {
     /// `true`: its type is `connection:established`; `false`: there is none.
     Sent(bool),
@@ -152,6 +156,9 @@ impl Dialect {
         ];
         if let Some((key, _)) = keys.iter().find(|(_, name)| name.is_empty()) {
             return Err(DialectError::Empty { key });
+        }
+        if let Some(code) = self.errors.is_empty_for() {
+            return Err(DialectError::EmptyCode { code });
         }
         let RequestNames { subscribe, unsubscribe, subscribed, unsubscribed } = &self.requests;
         let mut names: Vec<&str> =
@@ -261,12 +268,19 @@ impl Dialect {
                 (self.requests.unsubscribed.as_str(), self.acknowledge.payload(target))
             }
             ServerMessage::Error { code, message } => {
-                (self.error.as_str(), json!({ "code": code, "message": message }))
+                (self.error.as_str(), self.error_payload(code, message))
             }
             ServerMessage::Event { name, payload } => return self.encode_event(name, payload, timestamp),
         };
         let id = id.map(str::to_owned);
         Envelope { kind: kind.to_owned(), payload, timestamp: Some(timestamp), id }.encode()
+    }
+
+    fn error_payload(&self, code: &str, message: &str) -> Value {
+        match self.errors.spelled(code) {
+            Some(code) => json!({ "code": code, "message": message }),
+            None => json!({ "message": message }),
+        }
     }
 
     /// Writes an event as one text frame. `data` is anything that serializes, so that a gateway can pass the broker's
@@ -316,7 +330,7 @@ impl Dialect {
             name if name == self.ping => ServerMessage::Ping,
             name if name == self.pong => ServerMessage::Pong,
             name if name == self.error => ServerMessage::Error {
-                code: text_of(&payload, "code").unwrap_or_default(),
+                code: payload.get("code").and_then(template::as_text).unwrap_or_default(),
                 message: text_of(&payload, "message").unwrap_or_default(),
             },
             name if Some(name) == self.welcome_type() => ServerMessage::Welcome {
@@ -377,6 +391,7 @@ impl Default for Dialect {
             ping: "ping".to_owned(),
             pong: "pong".to_owned(),
             error: "error".to_owned(),
+            errors: ErrorCodes::default(),
             heartbeat: Heartbeat::Control,
             token: TokenPlace::Query,
             sign_in: None,

@@ -109,6 +109,17 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// Every code.
+    pub const ALL: [Self; 7] = [
+        Self::BadMessage,
+        Self::BadRoom,
+        Self::Forbidden,
+        Self::RateLimited,
+        Self::TooManyRooms,
+        Self::Unauthorized,
+        Self::UnknownType,
+    ];
+
     /// The code as the wire has it.
     pub fn as_str(self) -> &'static str {
         match self {

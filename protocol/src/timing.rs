@@ -18,7 +18,7 @@ pub const URL_VARIABLE: &str = "NX_WS_URL";
 ///
 /// In files each duration is text with a unit (`300ms`); a missing key keeps its default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of times, such as `ping_interval`")]
 #[schemars(!deny_unknown_fields, !default)]
 pub struct Timing {
     /// Delay before the first redial (default 1 s).

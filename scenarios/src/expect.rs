@@ -16,7 +16,7 @@ pub(crate) mod wire;
 use std::ops::Range;
 use std::time::Duration;
 
-use protocol::{Dialect, Refusal};
+use protocol::Dialect;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -243,10 +243,10 @@ impl Expectation {
         !self.patterns().iter().any(|pattern| lacks(pattern.status()))
     }
 
-    /// Says what a refusal looks like that is as declared.
-    pub(crate) fn declare(&mut self, refusal: Refusal) {
+    /// Says what a refusal looks like that is as declared, and what error codes are called.
+    pub(crate) fn declare(&mut self, dialect: &Dialect) {
         let scope = self.scope.after.iter_mut().chain(&mut self.scope.before);
-        scope.chain(self.kind.patterns_mut()).for_each(|pattern| pattern.declare(refusal));
+        scope.chain(self.kind.patterns_mut()).for_each(|pattern| pattern.declare(dialect));
     }
 
     /// Every pattern in it.

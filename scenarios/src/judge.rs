@@ -7,6 +7,7 @@
 //!  the subject died, or the play was cut             only what was forbidden and occurred
 //! ```
 
+use protocol::Role;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -98,7 +99,7 @@ pub fn judge(scenario: &Scenario, trace: &Trace, ending: &Ending, times: &Times)
     let steps = &trace.of_steps();
     let mut judged: Vec<_> = missing.into_iter().collect();
     for expectation in &scenario.expectations {
-        let checked = expectation.check(steps, times);
+        let checked = expectation.check(steps, times).map_err(|finding| with_role(scenario, finding));
         judged.extend(one(&expectation.requirement, checked, in_vain, ending));
     }
     // A wait that came true is evidence too, also where no expectation asks for more.
@@ -179,6 +180,19 @@ fn one(
         },
     };
     Some(Judged { requirement, judgement, margin })
+}
+
+/// A finding about a client that is no customer says so: its role may be the point.
+fn with_role(scenario: &Scenario, finding: Finding) -> Finding {
+    let Script::Gateway(script) = &scenario.script else { return finding };
+    let named = finding.client.as_deref().and_then(|client| Some((client, script.clients.get(client)?.role)));
+    match named {
+        None | Some((_, Role::Customer)) => finding,
+        Some((client, role)) => {
+            let expected = format!("{} ({client} is {})", finding.expected, role.as_str());
+            Finding { expected, ..finding }
+        }
+    }
 }
 
 /// How long before its death was noticed the subject's connections may have ended by it, in microseconds.

@@ -75,7 +75,7 @@ pub enum PatternError {
         found: usize,
     },
     /// A message pattern without any condition.
-    #[error("a message pattern names at least one of `type`, `any` and `frame`")]
+    #[error("a message pattern names at least one of `type`, `any`, `event` and `frame`")]
     EmptyMessage,
     /// A switch set to false: say `never` instead.
     #[error("`{0} = false` matches nothing: leave it out, or use `never`")]
@@ -266,8 +266,14 @@ impl Pattern {
         }
     }
 
-    /// Says what a refusal looks like that is as declared.
-    pub(crate) fn declare(&mut self, refusal: Refusal) {
+    /// Says what a dialect declares: what a refusal looks like, and what error codes are called.
+    pub(crate) fn declare(&mut self, dialect: &Dialect) {
+        if let What::Receives(message) = &mut self.what
+            && let Some(code) = message.code.take()
+        {
+            message.code = dialect.errors.spelled(&code).map(str::to_owned);
+        }
+        let refusal = dialect.refusal;
         if let What::Refused(wanted @ RefusedPattern::AsDeclared) = &mut self.what {
             *wanted = match refusal {
                 Refusal::Http(status) => RefusedPattern::Status(status),

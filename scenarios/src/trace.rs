@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(crate) use self::display::Key;
+pub(crate) use self::display::{Key, Shortened};
 use crate::label::Label;
 
 /// Everything that was observed in one case, in the order in which the recorder saw it.

@@ -27,8 +27,8 @@ const TCP_CAPACITY: usize = 1024;
 /// A few ticks and latencies; nothing else is late here.
 const SLACK: Duration = Duration::from_millis(20);
 
-/// The dialect in which a message signs in.
-const SIGN_IN: &str = "first-message";
+/// The dialect in which cases about signing in by a message are played.
+pub const SIGN_IN: &str = "first-message";
 
 /// How a scenario is simulated.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +89,7 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
         users: Default::default(),
         roles: Default::default(),
         event_names: BTreeMap::new(),
+        seed_rooms: true,
     };
     let scenario = scenario.bind(&bindings);
     let times = Times {

@@ -151,6 +151,16 @@ fn explain_scenario(scenario: &Scenario) -> String {
     lines.extend((1..).zip(scenario.actions()).map(|(number, action)| format!("{number:>3}. {action}")));
     let shows: Vec<_> = scenario.requirements().iter().map(ToString::to_string).collect();
     lines.push(format!("\nShows {}. Its file:\n", shows.join(", ")));
-    lines.push(scenario.to_toml());
-    lines.join("\n")
+    lines.extend(scenario.to_toml().lines().map(shortened));
+    lines.join("\n") + "\n"
+}
+
+/// A line of a file, of which a long one is padding.
+fn shortened(line: &str) -> String {
+    /// Characters that are shown.
+    const SHOWN: usize = 300;
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…  # {} characters in all", &line[..end], line.chars().count()),
+        None => line.to_owned(),
+    }
 }

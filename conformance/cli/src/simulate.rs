@@ -52,7 +52,16 @@ pub(super) fn run(args: &SimArgs) -> Result<Exit, Failure> {
     let level: Level = args.level.into();
     // The simulation plays the reference pair, whose design is the usual one.
     let times = times_of(&Profile::reference());
-    let plan = Plan::new(chosen, level, &BTreeSet::new(), &Dialect::default(), &times);
+    // So is its dialect, but for cases about signing in by a message, which there is in another.
+    let (by_message, usual): (Vec<_>, Vec<_>) =
+        chosen.into_iter().partition(|scenario| scenario.is_about_signing_in());
+    let plan = |chosen, dialect: &str| {
+        let dialect = Dialect::builtin(dialect).expect("it is built in");
+        Plan::new(chosen, level, &BTreeSet::new(), &dialect, &times)
+    };
+    let (mut plan, more) = (plan(usual, "seed"), plan(by_message, sim::SIGN_IN));
+    plan.cases.extend(more.cases);
+    plan.unplayed.extend(more.unplayed);
     let (cases, elsewhere): (Vec<_>, Vec<_>) = plan.cases.iter().partition(|case| case.scenario.simulated);
     if cases.is_empty() {
         let help = "scenarios with `simulated = false` need real sockets: `gatecheck run` plays them";

@@ -30,7 +30,7 @@ pub enum ClientAccess {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table, such as `[client]` with a `command`")]
 pub(super) struct RawClient {
     #[serde(deserialize_with = "words::required")]
     command: Vec<String>,

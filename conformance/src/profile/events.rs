@@ -89,7 +89,7 @@ pub enum EventsError {
 
 /// An exchange, as a profile writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table with `name` and `type`")]
 pub(super) struct ExchangeProfile {
     /// What it is called; `gateway.exchange` where nothing is said.
     name: Option<String>,
@@ -129,6 +129,11 @@ impl EventsProfile {
                 Ok(Self(Form::Shape(shape)))
             }
         }
+    }
+
+    /// Whether events are the seed's, and so its rooms.
+    pub fn has_seed_rooms(&self) -> bool {
+        matches!(self.0, Form::Shape(_))
     }
 
     /// What event types are called, where that is not what scenarios call them.

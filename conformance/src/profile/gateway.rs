@@ -66,7 +66,7 @@ pub struct Ready {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table, such as `[gateway]` with a `command`")]
 pub(super) struct RawGateway {
     #[serde(default, deserialize_with = "words::optional")]
     command: Option<Vec<String>>,
@@ -88,7 +88,7 @@ pub(super) struct RawGateway {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of limits")]
 struct RawLimits {
     message_bytes: Option<RawLimit>,
     rooms: Option<RawLimit>,
@@ -110,7 +110,7 @@ enum RawProcess {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table, such as `{ path = \"/readyz\" }`")]
 struct RawReady {
     path: Option<String>,
     timeout: Option<String>,

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{GatewayAccess, GatewayProfile, ProfileError, ValueError};
+use crate::template::{self, TemplateError};
 
 /// Tokens of one profile.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,7 +22,7 @@ pub struct TokenProfile {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, such as `[token]` with `claims`")]
 pub(super) struct RawToken {
     algorithm: SigningAlgorithm,
     users: UserIds,
@@ -71,6 +72,11 @@ impl RawToken {
         if let Some(claim) = self.names.keys().find(|claim| !CLAIMS.contains(&claim.as_str())) {
             let help = "there are `userId`, `email` and `role`; `token.claims` adds others";
             return Err(value(format!("`token.names` has no claim `{claim}`"), Some(help)));
+        }
+        for (claim, said) in &self.claims {
+            check_places(said).map_err(|TemplateError { name, hint }| {
+                value(format!("`token.claims.{claim}`: there is no placeholder `{{{name}}}`"), Some(&hint))
+            })?;
         }
         self.roles.check().map_err(|message| value(format!("`token.roles`: {message}"), None))?;
         let read = |key: &str, path: &PathBuf| {
@@ -125,6 +131,16 @@ impl RawToken {
             roles: self.roles,
         };
         Ok(TokenProfile { style, pair })
+    }
+}
+
+/// Checks the placeholders of what a claim says, however deep they stand.
+fn check_places(said: &Value) -> Result<(), TemplateError> {
+    match said {
+        Value::String(text) => template::check_among(text, &TokenStyle::PLACEHOLDERS),
+        Value::Array(items) => items.iter().try_for_each(check_places),
+        Value::Object(members) => members.values().try_for_each(check_places),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
     }
 }
 

@@ -61,6 +61,12 @@ pub enum DialectError {
         /// The key.
         key: &'static str,
     },
+    /// An error's code is empty.
+    #[error("dialect.errors.{code} is empty: write what it is called, or `errors = false` where errors say no code")]
+    EmptyCode {
+        /// The code.
+        code: ErrorCode,
+    },
     /// There is no built-in dialect of this name.
     #[error("there is no dialect `{name}`; there are {}", Dialect::BUILTIN.join(", "))]
     Unknown {

@@ -21,7 +21,7 @@ use form::{CLIENT, Form, SERVER};
 /// The form of each frame. A message that has no template of its own has that of `message`, with its name as the type and its
 /// payload as the dialect has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of templates, such as `message`, `event` and `error`")]
 pub struct Frames {
     /// Whatever has none of its own.
     pub message: Template,
@@ -220,8 +220,12 @@ impl Frames {
             }
             ServerMessage::Error { code, message } => (
                 Form::Error,
-                json!({ "code": code, "message": message }),
-                Parts::default().with(Part::Code, code.as_str()).with(Part::Message, message.as_str()),
+                dialect.error_payload(code, message),
+                match dialect.errors.spelled(code) {
+                    Some(code) => Parts::default().with(Part::Code, code),
+                    None => Parts::default(),
+                }
+                .with(Part::Message, message.as_str()),
             ),
             ServerMessage::Event { name, payload } => {
                 return self.write_event(dialect, name, payload.clone(), timestamp);
@@ -325,7 +329,7 @@ impl Frames {
             Form::Ping => ServerMessage::Ping,
             Form::Pong => ServerMessage::Pong,
             Form::Error => ServerMessage::Error {
-                code: text(Part::Code, "code").unwrap_or_default(),
+                code: within(Part::Code, "code").as_ref().and_then(as_text).unwrap_or_default(),
                 message: text(Part::Message, "message").unwrap_or_default(),
             },
             Form::Welcome => ServerMessage::Welcome {

@@ -8,7 +8,7 @@ use crate::message::ServerMessage;
 
 /// What a client says first, and what grants it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table with `message` and `answer`")]
 pub struct SignIn {
     /// The client's first message, with a place for `{token}`.
     pub message: Template,

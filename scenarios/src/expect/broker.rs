@@ -36,12 +36,42 @@ impl Settled {
                 return Err(Finding::owed(expected, "deliveries were not counted", []));
             };
             let found = if how == "rejected" { rejected } else { unasked };
+            if found < wanted && how == "rejected" {
+                let (at, bodies): (Vec<_>, Vec<_>) = otherwise_settled(trace).into_iter().unzip();
+                let which = if bodies.is_empty() { String::new() } else { format!("; not {}", bodies.join(", not ")) };
+                return Err(Finding::forbidden(expected, format!("{found}{which}"), at.into_iter().chain([index])));
+            }
             if found != wanted {
                 return Err(Finding::forbidden(expected, found, [index]));
             }
         }
         Ok(())
     }
+}
+
+/// What was published and, by the count that follows it, settled without being rejected; no event of a scenario's own.
+fn otherwise_settled(trace: &Trace) -> Vec<(usize, String)> {
+    let mut before = Settlements::default();
+    let mut published = None;
+    let mut found = Vec::new();
+    for (index, seen) in trace.iter() {
+        match &seen.event {
+            Event::Published { body, as_sent, .. } => {
+                let sent = as_sent.as_ref().map_or_else(|| body.to_string(), |sent| sent.body.clone());
+                published = (!body["type"].is_string()).then_some((index, sent));
+            }
+            Event::Settlements(after) => {
+                if let Some(published) = published.take()
+                    && after.rejected == before.rejected
+                {
+                    found.push(published);
+                }
+                before = *after;
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Which events must be handed on before they are acknowledged. Each is published alone: what follows it, up to the next, is about it.

@@ -175,7 +175,10 @@ impl TryFrom<RawMessage> for MessagePattern {
         match raw {
             RawMessage::Name(name) => Ok(Self { name: Some(name), ..Self::default() }),
             RawMessage::Details(pattern)
-                if pattern.name.is_none() && pattern.any.is_empty() && pattern.frame.is_none() =>
+                if pattern.name.is_none()
+                    && pattern.any.is_empty()
+                    && !pattern.event
+                    && pattern.frame.is_none() =>
             {
                 Err(PatternError::EmptyMessage)
             }

@@ -20,6 +20,9 @@ pub(super) struct MessagePattern {
     /// Any of these names.
     #[serde(default)]
     pub(super) any: Vec<String>,
+    /// Any event, whatever its type.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) event: bool,
     /// A frame of this kind, whatever it says.
     pub(super) frame: Option<FrameKind>,
     /// The frame's text, or its bytes in hexadecimal.
@@ -57,6 +60,7 @@ impl MessagePattern {
         };
         let needs_message = self.name.is_some() || !self.any.is_empty();
         self.frame.is_none_or(|kind| kind == frame.kind)
+            && (!self.event || matches!(frame.message, Some(Message::Server(ServerMessage::Event { .. }))))
             && self.body.as_ref().is_none_or(|body| *body == frame.body)
             && (!needs_message || frame.message.as_ref().is_some_and(named))
             && self.target.as_ref().is_none_or(|wanted| target(frame.message.as_ref()) == Some(wanted))
@@ -105,6 +109,7 @@ impl fmt::Display for MessagePattern {
             (Some(name), _) => f.write_str(name)?,
             (None, _) if !self.any.is_empty() => f.write_str(&self.any.join(" or "))?,
             (None, Some(kind)) => write!(f, "a {} frame", format!("{kind:?}").to_lowercase())?,
+            (None, None) if self.event => f.write_str("an event")?,
             (None, None) => f.write_str("anything")?,
         }
         self.target

@@ -11,7 +11,7 @@ mod scripted_client;
 use std::fmt;
 use std::time::Duration;
 
-use protocol::{Dialect, Refusal};
+use protocol::Dialect;
 
 pub(super) use self::client::ANSWER;
 pub use self::client::ClientAction;
@@ -60,8 +60,8 @@ pub(super) fn lacks(action: &impl Waits, dialect: &Dialect) -> Option<&'static s
 }
 
 /// Says what `as_declared` means in what a step waits for.
-pub(super) fn declare(action: &mut impl Waits, refusal: Refusal) {
-    action.patterns_mut().into_iter().for_each(|pattern| pattern.declare(refusal));
+pub(super) fn declare(action: &mut impl Waits, dialect: &Dialect) {
+    action.patterns_mut().into_iter().for_each(|pattern| pattern.declare(dialect));
 }
 
 impl Wait {

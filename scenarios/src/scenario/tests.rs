@@ -48,6 +48,7 @@ fn bindings() -> Bindings {
         users: Default::default(),
         roles: Default::default(),
         event_names: Default::default(),
+        seed_rooms: true,
     }
 }
 

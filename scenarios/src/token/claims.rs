@@ -7,6 +7,11 @@ use super::TokenStyle;
 /// What stands for a claim within others.
 const PLACES: [(&str, &str); 3] = [("userId", "{user}"), ("email", "{email}"), ("role", "{role}")];
 
+impl TokenStyle {
+    /// The placeholders of `claims`, without their braces.
+    pub const PLACEHOLDERS: [&'static str; 3] = ["user", "email", "role"];
+}
+
 /// The claims of a token. What a style has a place for stands there alone, and not at all where there is nothing to say.
 pub(super) fn styled(mut claims: Map<String, Value>, style: &TokenStyle) -> Map<String, Value> {
     let mut styled: Map<String, Value> = style.claims.clone().into_iter().collect();

@@ -90,7 +90,7 @@ impl fmt::Display for Event {
 }
 
 /// A text of which a line shows the beginning.
-struct Shortened<'a>(&'a str);
+pub(crate) struct Shortened<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shortened<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

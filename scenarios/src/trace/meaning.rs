@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
-use protocol::{Dialect, Heartbeat, PendingRequests, ServerMessage, SignInAnswer};
+use protocol::{Dialect, ErrorCodes, Heartbeat, PendingRequests, ServerMessage, SignInAnswer};
 use serde_json::{Map, Value};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -110,7 +110,7 @@ fn meaning(dialect: &Dialect, text: &str, from_gateway: bool, pending: Option<&P
         dialect.decode_client(text).map(|decoded| Message::Client(decoded.message))
     };
     match read {
-        Ok(Message::Server(ServerMessage::Error { code, .. })) if code.is_empty() => {
+        Ok(Message::Server(ServerMessage::Error { code, .. })) if code.is_empty() && dialect.errors != ErrorCodes::None => {
             Message::Unreadable("an error without a code (MSG-4)".to_owned())
         }
         // Only the declared heartbeat counts as one.

@@ -10,7 +10,7 @@ use super::{DEFAULT_BODY, EventsError, ExchangeProfile, Route, is_name, parsed};
 
 /// The shape of what is published.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, such as `[events]` with a `body`")]
 pub(in crate::profile) struct EventShape {
     /// The exchange.
     pub(super) exchange: ExchangeProfile,

@@ -15,7 +15,7 @@ const OWNER: &str = "userId";
 
 /// One event, as a profile writes it.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table, such as `[[event]]` with `for` and `type`")]
 pub(in crate::profile) struct RawEvent {
     /// Whom it is for.
     #[serde(rename = "for")]

@@ -10,6 +10,7 @@ use super::{NetworkAct, ScriptedClientAct, Wait, Waits};
 use crate::pattern::Pattern;
 use crate::scenario::BrokerState;
 use crate::times::{Expr, Times};
+use crate::trace::Shortened;
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq)]
@@ -179,9 +180,11 @@ impl fmt::Display for GatewayAction {
             Self::Quiet(time) => write!(f, "let {time} pass"),
             Self::ScriptedClient(client, act) => write!(f, "{client}: {act}"),
             Self::Publish { publication, until } => {
-                write!(f, "publish {}", publication.routing_key())?;
-                if let Publication::Events { count: 2.., .. } = publication {
-                    write!(f, " ({})", publication.bodies().len())?;
+                match publication {
+                    Publication::Events { kind, count: 1, .. } => write!(f, "publish {kind}")?,
+                    Publication::Events { kind, count, .. } => write!(f, "publish {kind} ({count})")?,
+                    // Under which key, the profile decides: the trace has it.
+                    Publication::Body { body, .. } => write!(f, "publish the body {}", Shortened(body))?,
                 }
                 let patterns: Vec<_> = until.iter().map(ToString::to_string).collect();
                 if patterns.is_empty() { Ok(()) } else { write!(f, " until {}", patterns.join(" and ")) }

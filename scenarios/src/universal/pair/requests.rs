@@ -74,7 +74,8 @@ fn are_answered(views: &Views<'_>) -> Option<Finding> {
 fn mismatch(views: &Views<'_>, request: usize, answer: usize) -> Option<Finding> {
     let [asked, answered] = [request, answer].map(|index| body(views.trace, index));
     if let Some(Message::Server(ServerMessage::Error { code, .. })) = views.to_gateway(answer) {
-        return (code != FORBIDDEN).then(|| {
+        let forbidden = views.halves.gateway.errors.spelled(FORBIDDEN).unwrap_or_default();
+        return (code != forbidden).then(|| {
             let seen = format!("{asked} is answered by the error `{code}`");
             Finding::forbidden("the gateway understands the client's request", seen, [request, answer])
         });
