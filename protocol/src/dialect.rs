@@ -79,7 +79,11 @@ pub enum EventStyle {
 
 /// The types of requests, and of what acknowledges them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, expecting = "a table with `subscribe`, `unsubscribe`, `subscribed` or `unsubscribed`")]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table with `subscribe`, `unsubscribe`, `subscribed` or `unsubscribed`"
+)]
 pub struct RequestNames {
     /// Asks to join.
     pub subscribe: String,
@@ -330,7 +334,7 @@ impl Dialect {
             name if name == self.ping => ServerMessage::Ping,
             name if name == self.pong => ServerMessage::Pong,
             name if name == self.error => ServerMessage::Error {
-                code: payload.get("code").and_then(template::as_text).unwrap_or_default(),
+                code: payload.get("code").and_then(|code| self.errors.read(code)).unwrap_or_default(),
                 message: text_of(&payload, "message").unwrap_or_default(),
             },
             name if Some(name) == self.welcome_type() => ServerMessage::Welcome {

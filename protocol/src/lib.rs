@@ -38,8 +38,8 @@ pub use backoff::Backoff;
 pub use claims::{Claims, ClaimsError, Role, TimeError, UserId};
 pub use close::CloseCode;
 pub use dialect::{
-    DecodeError, Decoded, Dialect, DialectError, ErrorCodes, EventStyle, Frames, Heartbeat, PendingRequests, Refusal,
-    RequestNames, SignIn, SignInAnswer, SubscriptionKeys, Template, TemplateError, TokenPlace,
+    DecodeError, Decoded, Dialect, DialectError, ErrorCodes, EventStyle, Frames, Heartbeat, PendingRequests,
+    Refusal, RequestNames, SignIn, SignInAnswer, SubscriptionKeys, Template, TemplateError, TokenPlace,
     TokenPlaceError, Welcome,
 };
 pub use duration::{DurationError, format_duration, parse_duration};

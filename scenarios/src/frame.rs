@@ -132,6 +132,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// A close without a code is a close, with the code that stands for none (RFC 6455 section 7.1.5).
+    #[test]
+    fn a_close_need_not_have_a_code() {
+        for code in [CloseCode::NORMAL, CloseCode::NO_STATUS, CloseCode::UNAUTHORIZED] {
+            let close = RawFrame::close(code);
+            assert_eq!((close.close_code(), close.fault(false)), (Some(code), None));
+        }
+        assert!(RawFrame::close(CloseCode::NO_STATUS).payload.is_empty());
+        assert_eq!(RawFrame::control(Control::Close, [3]).close_code(), None);
+    }
+
     proptest! {
         /// Fragments are one message: together they carry what was cut, one begins it and one ends it.
         #[test]

@@ -360,7 +360,7 @@ fn acknowledges(name: &str) -> bool {
 impl What {
     fn matches(&self, event: &Event) -> bool {
         match (self, event) {
-            (Self::Dials(pattern), Event::Dialled { path, query }) => {
+            (Self::Dials(pattern), Event::Dialled { path, query, .. }) => {
                 pattern.path.as_ref().is_none_or(|wanted| wanted == path)
                     && pattern.query.iter().all(|(key, value)| {
                         let mut values = query.iter().filter(|(name, _)| name == key);

@@ -80,8 +80,11 @@ pub enum Event {
     Dialled {
         /// The path asked for.
         path: String,
-        /// The query, percent-decoded, in order.
+        /// The query, percent-decoded, in order; the token is `token` in it, whatever it is called, and wherever it travels.
         query: Vec<(String, String)>,
+        /// Where the token travels, where that is not the query.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_in: Option<String>,
     },
     /// What was said until an upgrade was granted or refused: requests and answers as they were, the long ones cut.
     Handshake {

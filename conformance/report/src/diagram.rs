@@ -146,8 +146,9 @@ impl Row {
             Event::Step { number, action } => (Mark::Band, Tone::Step, format!("{number}"), action.clone()),
             Event::InVain { .. } => (Mark::Band, Tone::Trouble, String::new(), text),
             Event::StepsEnded => (Mark::Band, Tone::Step, String::new(), text),
-            Event::Dialled { path, query } => {
-                let keys: Vec<_> = query.iter().map(|(key, _)| key.as_str()).collect();
+            Event::Dialled { path, query, token_in } => {
+                let is_there = |key: &&str| token_in.is_none() || *key != "token";
+                let keys: Vec<_> = query.iter().map(|(key, _)| key.as_str()).filter(is_there).collect();
                 let with = if keys.is_empty() { String::new() } else { format!("?{}", keys.join("&")) };
                 (there, Tone::Connection, "dial".to_owned(), format!("{path}{with}"))
             }
@@ -310,7 +311,7 @@ mod tests {
     /// A crowd shares a lifeline, so that the diagram has room on a page.
     #[test]
     fn a_crowd_shares_a_lifeline() {
-        let dialled = || Event::Dialled { path: "/ws".to_owned(), query: Vec::new() };
+        let dialled = || Event::Dialled { path: "/ws".to_owned(), query: Vec::new(), token_in: None };
         let observations =
             (0..100).map(|number| seen(number, &format!("client-{number}"), dialled())).collect();
         let diagram = Diagram::new(&Trace { observations }, &BTreeSet::new(), 1000);

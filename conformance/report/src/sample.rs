@@ -121,7 +121,11 @@ fn trace() -> Trace {
         ("scenario", Event::Step { number: 1, action: HOSTILE.to_owned() }),
         (
             "mallory",
-            Event::Dialled { path: HOSTILE.to_owned(), query: vec![(HOSTILE.to_owned(), String::new())] },
+            Event::Dialled {
+                path: HOSTILE.to_owned(),
+                query: vec![(HOSTILE.to_owned(), String::new())],
+                token_in: None,
+            },
         ),
         ("mallory", Event::Received(frame(FrameKind::Text))),
         (

@@ -62,7 +62,9 @@ pub enum DialectError {
         key: &'static str,
     },
     /// An error's code is empty.
-    #[error("dialect.errors.{code} is empty: write what it is called, or `errors = false` where errors say no code")]
+    #[error(
+        "dialect.errors.{code} is empty: write what it is called, or `errors = false` where errors say no code"
+    )]
     EmptyCode {
         /// The code.
         code: ErrorCode,

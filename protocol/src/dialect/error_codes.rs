@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::message::ErrorCode;
 
@@ -31,7 +32,18 @@ impl ErrorCodes {
         }
     }
 
-    /// Whether each code has a name.
+    /// What stands in the place of a code. A number is none where no code is declared to be called so.
+    pub(super) fn read(&self, code: &Value) -> Option<String> {
+        let is_declared =
+            |name: &String| matches!(self, Self::Named(names) if names.values().any(|known| known == name));
+        match code {
+            Value::String(code) => Some(code.clone()),
+            Value::Number(number) => Some(number.to_string()).filter(is_declared),
+            _ => None,
+        }
+    }
+
+    /// The first code that has an empty name.
     pub(super) fn is_empty_for(&self) -> Option<ErrorCode> {
         let Self::Named(names) = self else { return None };
         names.iter().find(|(_, name)| name.is_empty()).map(|(code, _)| *code)
@@ -48,7 +60,9 @@ impl Serialize for ErrorCodes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::None => serializer.serialize_bool(false),
-            Self::Named(names) => serializer.collect_map(names.iter().map(|(code, name)| (code.as_str(), name))),
+            Self::Named(names) => {
+                serializer.collect_map(names.iter().map(|(code, name)| (code.as_str(), name)))
+            }
         }
     }
 }
@@ -87,7 +101,6 @@ impl<'de> Visitor<'de> for NamesOrNone {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{Dialect, ServerMessage, Timestamp};
 
     /// A gateway's codes are written as it has them; codes that it does not name stay as they are.
@@ -118,5 +131,21 @@ mod tests {
         assert!(unknown.contains("no error code `bad_chanel`") && unknown.contains("bad_room"), "{unknown}");
         assert!(read(r#"{"errors":7}"#).contains("a table of error codes"));
         assert!(read(r#"{"errors":{"forbidden":""}}"#).contains("dialect.errors.forbidden is empty"));
+    }
+
+    /// A number is a code where it is declared, by its digits, and nowhere else (MSG-4).
+    #[test]
+    fn a_number_is_a_code_where_it_is_declared() {
+        let code = |dialect: &str, code: &str| {
+            let dialect: Dialect = dialect.parse().unwrap();
+            let frame = format!(r#"{{"type":"error","payload":{{"code":{code},"message":"no"}}}}"#);
+            match dialect.decode_server(&frame).unwrap().message {
+                ServerMessage::Error { code, .. } => code,
+                other => panic!("{other:?}"),
+            }
+        };
+        let declared = r#"{"errors":{"bad_room":"4004"}}"#;
+        assert_eq!((code(declared, "4004"), code(declared, "7")), ("4004".to_owned(), String::new()));
+        assert_eq!(code("seed", "7"), "");
     }
 }

@@ -21,7 +21,11 @@ use form::{CLIENT, Form, SERVER};
 /// The form of each frame. A message that has no template of its own has that of `message`, with its name as the type and its
 /// payload as the dialect has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, expecting = "a table of templates, such as `message`, `event` and `error`")]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table of templates, such as `message`, `event` and `error`"
+)]
 pub struct Frames {
     /// Whatever has none of its own.
     pub message: Template,
@@ -329,7 +333,10 @@ impl Frames {
             Form::Ping => ServerMessage::Ping,
             Form::Pong => ServerMessage::Pong,
             Form::Error => ServerMessage::Error {
-                code: within(Part::Code, "code").as_ref().and_then(as_text).unwrap_or_default(),
+                code: within(Part::Code, "code")
+                    .as_ref()
+                    .and_then(|code| dialect.errors.read(code))
+                    .unwrap_or_default(),
                 message: text(Part::Message, "message").unwrap_or_default(),
             },
             Form::Welcome => ServerMessage::Welcome {

@@ -123,6 +123,21 @@ impl From<TokenPlace> for String {
     }
 }
 
+impl TokenPlace {
+    /// Where it is, for people, where that is not the query.
+    pub fn besides_query(&self) -> Option<String> {
+        let place = match self {
+            Self::Query | Self::QueryAs(_) => return None,
+            Self::Bearer => "in `Authorization`",
+            Self::Cookie(_) => "in a cookie",
+            Self::Subprotocol | Self::SubprotocolAfter(_) => "in `Sec-WebSocket-Protocol`",
+            Self::Path => "in the path",
+            Self::Message => "in the first message",
+        };
+        Some(place.to_owned())
+    }
+}
+
 impl fmt::Display for TokenPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -108,7 +108,8 @@ impl ScriptedClient {
         };
         // Wherever the dialect has it, the trace knows the token: it must not turn up elsewhere (AUTH-8).
         let query = request.token.iter().map(|(_, token)| ("token".to_owned(), token.clone())).collect();
-        let dialled = Event::Dialled { path: request.path.clone(), query };
+        let token_in = setting.dialect.token.besides_query();
+        let dialled = Event::Dialled { path: request.path.clone(), query, token_in };
         recorder.record(actor.clone(), Some(connection), dialled).await;
         let (mut transcript, mut said) = (Transcript::default(), Said::default());
         let first = setting

@@ -212,4 +212,29 @@ mod tests {
         let (ended, _) = signed_in(&[error]).await;
         assert!(matches!(ended, Err(Event::Refused { code: None, .. })));
     }
+
+    /// A close without a code is a refusal, and no drop (RFC 6455 section 7.1.5).
+    #[tokio::test]
+    async fn a_close_without_a_code_refuses() {
+        let (refused, _) = signed_in(&[RawFrame::control(Control::Close, Vec::new())]).await;
+        assert!(matches!(refused, Err(Event::Refused { code: Some(CloseCode::NO_STATUS), .. })));
+    }
+
+    /// One text may ask a stranger to sign in; whatever else it is told is not an error, it has been told (AUTH-2).
+    #[test]
+    fn what_a_stranger_is_told_is_kept() {
+        let dialect = Dialect::builtin("first-message").unwrap();
+        let hello = r#"{"type":"hello"}"#;
+        let event = r#"{"type":"payment:created","payload":{}}"#;
+        let welcome = r#"{"type":"connection:established","payload":{"userId":"a","rooms":[]}}"#;
+        let error = r#"{"type":"error","payload":{"code":"unauthorized","message":"no"}}"#;
+        let told = |texts: &[&str]| {
+            let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+            let said = Said { texts, ..Said::default() };
+            said.told_a_stranger(&dialect).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert!(told(&[hello, error]).is_empty());
+        assert_eq!(told(&[hello, event, error]), [event]);
+        assert_eq!(told(&[welcome]), [welcome]);
+    }
 }

@@ -120,7 +120,8 @@ impl Connection {
         let (head, leftover) = read_head(near).await?;
         let request = ReceivedRequest::parse(&head, Vec::new())?;
         let query = request.parameters(&self.setup.client);
-        self.note(Event::Dialled { path: request.path.clone(), query }).await;
+        let token_in = self.setup.client.token.besides_query();
+        self.note(Event::Dialled { path: request.path.clone(), query, token_in }).await;
         let (ends, ended) = oneshot::channel();
         let watched = Watched { stream: dial.dial().await?, ends: Some(ends) };
         let mut far = self.setup.network.pass(watched, |watched| D::reset(watched.stream));

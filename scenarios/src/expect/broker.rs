@@ -38,8 +38,16 @@ impl Settled {
             let found = if how == "rejected" { rejected } else { unasked };
             if found < wanted && how == "rejected" {
                 let (at, bodies): (Vec<_>, Vec<_>) = otherwise_settled(trace).into_iter().unzip();
-                let which = if bodies.is_empty() { String::new() } else { format!("; not {}", bodies.join(", not ")) };
-                return Err(Finding::forbidden(expected, format!("{found}{which}"), at.into_iter().chain([index])));
+                let which = if bodies.is_empty() {
+                    String::new()
+                } else {
+                    format!("; not {}", bodies.join(", not "))
+                };
+                return Err(Finding::forbidden(
+                    expected,
+                    format!("{found}{which}"),
+                    at.into_iter().chain([index]),
+                ));
             }
             if found != wanted {
                 return Err(Finding::forbidden(expected, found, [index]));
@@ -99,7 +107,9 @@ impl HandedOn {
         let expected = format!("{kind} reaches {client} before the broker has its acknowledgement");
         let published: Vec<usize> = trace
             .iter()
-            .filter(|(_, seen)| matches!(&seen.event, Event::Published { body, .. } if body["type"] == **kind))
+            .filter(
+                |(_, seen)| matches!(&seen.event, Event::Published { body, .. } if body["type"] == **kind),
+            )
             .map(|(index, _)| index)
             .collect();
         let ends = published.iter().skip(1).copied().chain([trace.observations.len()]);
@@ -127,7 +137,8 @@ impl HandedOn {
         let first = |is: &dyn Fn(&str, &Event) -> bool| {
             span().find(|(_, seen)| is(&seen.actor.0, &seen.event)).map(|(index, _)| index)
         };
-        let is_event = |message: &Option<Message>| message.as_ref().is_some_and(|it| it.is_called(&self.kind));
+        let is_event =
+            |message: &Option<Message>| message.as_ref().is_some_and(|it| it.is_called(&self.kind));
         let acknowledged = first(&|_, event| matches!(event, Event::Settlements(_)))?;
         let received = first(&|actor, event| {
             actor == self.client && matches!(event, Event::Received(frame) if is_event(&frame.message))
@@ -166,5 +177,84 @@ pub(super) fn queue_ready(trace: &Trace, wanted: u32) -> Result<(), Finding> {
         None => Err(Finding::owed(expected, "the queue was not counted", [])),
         Some((_, ready)) if ready == wanted => Ok(()),
         Some((index, ready)) => Err(Finding::forbidden(expected, ready, [index])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::trace::{Actor, Frame, FrameKind, Observation};
+    use protocol::ServerMessage;
+
+    /// Events that are published alone, each acknowledged and received so many milliseconds later.
+    fn trace(events: &[(u64, u64)]) -> Trace {
+        let mut observations = Vec::new();
+        for (turn, (acknowledged, received)) in (1..).zip(events) {
+            let mut see = |ms: u64, actor: &str, event| {
+                observations.push(Observation {
+                    at_us: (turn * 1000 + ms) * 1000,
+                    actor: Actor(actor.to_owned()),
+                    connection: None,
+                    event,
+                });
+            };
+            let body = json!({ "type": "a", "data": { "turn": turn } });
+            see(0, "broker", Event::Published { routing_key: "a".into(), body, queues: None, as_sent: None });
+            let settled = Settlements { acknowledged: turn, ..Settlements::default() };
+            let event = ServerMessage::Event { name: "a".into(), payload: json!({}) };
+            let frame = Frame {
+                kind: FrameKind::Text,
+                body: String::new(),
+                message: Some(Message::Server(event)),
+                form: None,
+            };
+            let both = [
+                (*acknowledged, "broker", Event::Settlements(settled)),
+                (*received, "alice", Event::Received(frame)),
+            ];
+            let mut both = both;
+            both.sort_by_key(|(ms, ..)| *ms);
+            both.into_iter().for_each(|(ms, actor, event)| see(ms, actor, event));
+        }
+        Trace { observations }
+    }
+
+    fn check(events: &[(u64, u64)]) -> Result<(), Finding> {
+        HandedOn { client: "alice".into(), kind: "a".into() }.check(&trace(events))
+    }
+
+    /// BRIDGE-7: what is acknowledged first is found where that is the rule, whatever one event does, and by how much is said.
+    #[test]
+    fn acknowledging_first_is_found() {
+        assert_eq!(check(&[(5, 2), (5, 2), (5, 2)]), Ok(()));
+        assert_eq!(check(&[(1, 9), (1, 9), (1, 9)]), Ok(()), "both leave together");
+        assert_eq!(check(&[(1, 90), (5, 2), (5, 2)]), Ok(()), "one event may be late");
+        let early = check(&[(1, 31), (2, 35), (5, 2)]).unwrap_err();
+        assert!(early.seen.starts_with("2 of 3") && early.missed_by_us == Some(20_000), "{early:?}");
+        let nothing = HandedOn { client: "bob".into(), kind: "a".into() }.check(&trace(&[(1, 2)]));
+        assert_eq!(nothing.unwrap_err().property, crate::expect::Property::Liveness);
+    }
+
+    /// BRIDGE-8: the body that was not rejected is named.
+    #[test]
+    fn what_was_not_rejected_is_named() {
+        let see = |event| Observation { at_us: 0, actor: Actor::broker(), connection: None, event };
+        let publish = |body: &str| {
+            see(Event::Published {
+                routing_key: String::new(),
+                body: json!(body),
+                queues: None,
+                as_sent: None,
+            })
+        };
+        let settled = |acknowledged, rejected| {
+            see(Event::Settlements(Settlements { acknowledged, rejected, unasked: 0 }))
+        };
+        let observations = vec![publish("one"), settled(0, 1), publish("two"), settled(1, 1)];
+        let wanted = Settled { rejected: Some(2), unasked: None };
+        let finding = wanted.check(&Trace { observations }).unwrap_err();
+        assert_eq!((finding.seen.as_str(), finding.at), ("1; not \"two\"", vec![2, 3]));
     }
 }

@@ -277,7 +277,7 @@ mod tests {
         };
         let dial = |at_us, connection, client| {
             let query = vec![("token".to_owned(), format!("t-{client}"))];
-            observe(at_us, connection, Event::Dialled { path: "/ws".to_owned(), query })
+            observe(at_us, connection, Event::Dialled { path: "/ws".to_owned(), query, token_in: None })
         };
         let pauses: Vec<f64> = pauses.into_iter().collect();
         let fleet = pauses.len();

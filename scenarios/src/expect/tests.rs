@@ -50,7 +50,7 @@ fn holds(text: &str, trace: &Trace) -> bool {
 }
 
 fn dial() -> Event {
-    Event::Dialled { path: "/ws".into(), query: Vec::new() }
+    Event::Dialled { path: "/ws".into(), query: Vec::new(), token_in: None }
 }
 
 fn refused() -> Event {
@@ -314,7 +314,8 @@ fn unusable_expectations_are_refused() {
 fn a_disclosed_token_is_found() {
     const SIGNATURE: &str = "c2lnbmF0dXJlLW9mLWEtdG9rZW4";
     let query = vec![("token".to_owned(), format!("aGVhZGVy.cGF5bG9hZA.{SIGNATURE}"))];
-    let dialled = || (0, Some(0), Event::Dialled { path: "/ws".into(), query: query.clone() });
+    let dialled =
+        || (0, Some(0), Event::Dialled { path: "/ws".into(), query: query.clone(), token_in: None });
     let log = |text: &str| (1, None, Event::Log { text: text.to_owned() });
     let page =
         |body: &str| (1, None, Event::Answered { path: "/stats".into(), status: 200, body: body.to_owned() });
@@ -393,7 +394,7 @@ fn a_fleet_returns_once_and_spread() {
     let returned = |pauses: &[u64]| {
         let dial = |at, connection: usize, client: usize| {
             let query = vec![("token".to_owned(), format!("t-{client}"))];
-            (at, u32::try_from(connection).ok(), Event::Dialled { path: "/ws".into(), query })
+            (at, u32::try_from(connection).ok(), Event::Dialled { path: "/ws".into(), query, token_in: None })
         };
         let mut events: Vec<_> = (0..20).map(|client| dial(0, client, client)).collect();
         events.extend((0..20).map(|connection| (100, Some(connection), closed())));

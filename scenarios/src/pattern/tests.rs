@@ -82,6 +82,7 @@ fn a_code_may_be_left_out() {
     let failing = pattern("{ closes = { code_or_none = 1002 } }").unwrap();
     let closed = |code| seen("a", Event::Closed { code, by: Side::Gateway });
     assert!(failing.matches(&closed(Some(CloseCode(1002)))) && failing.matches(&closed(None)));
+    assert!(failing.matches(&closed(Some(CloseCode::NO_STATUS))), "a close without a code says none, too");
     assert!(!failing.matches(&closed(Some(CloseCode(1000)))));
 }
 
@@ -156,7 +157,7 @@ fn client_reports_are_distinguished() {
 fn a_doubled_parameter_does_not_match() {
     let dial = |query: &[(&str, &str)]| {
         let query = query.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        seen("client", Event::Dialled { path: "/ws".into(), query })
+        seen("client", Event::Dialled { path: "/ws".into(), query, token_in: None })
     };
     let wanted = pattern(r#"{ dials = { path = "/ws", query = { token = "t" } } }"#).unwrap();
     assert!(wanted.matches(&dial(&[("v", "1"), ("token", "t")])));

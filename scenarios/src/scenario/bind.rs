@@ -189,7 +189,8 @@ fn each_page(value: &mut Value, change: &impl Fn(&mut Value)) {
 
 /// Leaves out the rooms that no subscription names.
 fn forget_rooms(page: &mut Value) {
-    let is_own = |room: &String| room == "broadcast" || room.starts_with("user:") || room.starts_with("role:");
+    let is_own =
+        |room: &String| room == "broadcast" || room.starts_with("user:") || room.starts_with("role:");
     if let Some(Value::Object(rooms)) = page.get_mut("rooms") {
         rooms.retain(|room, _| !is_own(room));
         if rooms.is_empty() {

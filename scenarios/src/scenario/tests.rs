@@ -333,6 +333,57 @@ fn a_refusal_is_as_declared() {
     assert_eq!(expected("close-4401"), "alice is refused by a close with 4401 before any message");
 }
 
+/// An error's code is called as the dialect has it; where errors say none, any error will do.
+#[test]
+fn error_codes_are_as_declared() {
+    let text = GOOD.replacen(
+        "receives = \"subscribed\" }",
+        "receives = { type = \"error\", code = \"bad_room\" } }",
+        1,
+    );
+    let scenario = parse(&text).unwrap();
+    let expected = |errors: serde_json::Value| {
+        let dialect: Dialect = serde_json::from_value(serde_json::json!({ "errors": errors })).unwrap();
+        let bound = scenario.bind(&Bindings { dialect, ..bindings() });
+        bound.expectations[0].patterns()[0].to_string()
+    };
+    assert_eq!(expected(true.into()), "alice receives error bad_room");
+    assert_eq!(
+        expected(serde_json::json!({ "bad_room": "bad_channel" })),
+        "alice receives error bad_channel"
+    );
+    assert_eq!(expected(false.into()), "alice receives error");
+}
+
+/// CONN-9: a page lists the rooms that a profile names; what those of a user or of everybody are called, it may not say.
+#[test]
+fn pages_list_the_rooms_that_are_named() {
+    let page = "answers = { json = { total = 2, rooms = { broadcast = 2, \"catalog:changed\" = 1, \"user:{alice}\" = 1 } } } }";
+    let text = GOOD.replacen("receives = \"subscribed\" }", page, 1);
+    let event_names: std::collections::BTreeMap<_, _> =
+        [("catalog:changed".to_owned(), "ticker.eur".to_owned())].into();
+    let of = |seed_rooms| {
+        let bindings = Bindings { seed_rooms, event_names: event_names.clone(), ..bindings() };
+        parse(&text).unwrap().bind(&bindings).expectations[0].patterns()[0].to_string()
+    };
+    let usual = of(true);
+    assert!(usual.contains(r#""broadcast":2"#) && usual.contains(r#""ticker.eur":1"#), "{usual}");
+    assert_eq!(of(false), r#"alice gets a page that says {"rooms":{"ticker.eur":1},"total":2}"#);
+}
+
+/// What is about signing in by a message means nothing where the token travels in the request.
+#[test]
+fn signing_in_by_a_message_needs_one() {
+    let text = GOOD.replacen("[[step]]", "[[step]]\nclient = \"alice\"\ndo = \"sign_in\"\n\n[[step]]", 1);
+    let scenario = parse(&text).unwrap();
+    assert!(scenario.is_about_signing_in() && !parse(GOOD).unwrap().is_about_signing_in());
+    assert!(scenario.lacks(&Dialect::default()).unwrap().contains("no message signs in"));
+    assert_eq!(scenario.lacks(&Dialect::builtin("first-message").unwrap()), None);
+    assert_eq!(parse(&scenario.to_toml()).unwrap(), scenario);
+    let nobody = text.replace("do = \"sign_in\"", "sign_in_as = \"nobody\"");
+    assert!(parse(&nobody).is_err());
+}
+
 /// A gateway may be set up in a way of its own; what cannot be is reported.
 #[test]
 fn a_setting_names_its_placeholder() {

@@ -25,9 +25,15 @@ impl fmt::Display for Event {
                 write!(f, "{detail}, in {:.3} s ({label})", *waited_us as f64 / 1e6)
             }
             Self::StepsEnded => f.write_str("the steps are over"),
-            Self::Dialled { path, query } => {
+            Self::Dialled { path, query, token_in } => {
                 write!(f, "dials {path}")?;
-                let parameters = query.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>();
+                let parameters: Vec<_> = query
+                    .iter()
+                    .map(|(key, _)| match token_in {
+                        Some(place) if key == "token" => format!("a token {place}"),
+                        _ => key.clone(),
+                    })
+                    .collect();
                 if parameters.is_empty() { Ok(()) } else { write!(f, " with {}", parameters.join(", ")) }
             }
             Self::Handshake { request, answer } => {

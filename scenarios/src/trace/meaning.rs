@@ -110,7 +110,9 @@ fn meaning(dialect: &Dialect, text: &str, from_gateway: bool, pending: Option<&P
         dialect.decode_client(text).map(|decoded| Message::Client(decoded.message))
     };
     match read {
-        Ok(Message::Server(ServerMessage::Error { code, .. })) if code.is_empty() && dialect.errors != ErrorCodes::None => {
+        Ok(Message::Server(ServerMessage::Error { code, .. }))
+            if code.is_empty() && dialect.errors != ErrorCodes::None =>
+        {
             Message::Unreadable("an error without a code (MSG-4)".to_owned())
         }
         // Only the declared heartbeat counts as one.

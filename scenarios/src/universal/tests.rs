@@ -156,7 +156,7 @@ fn tokens_do_not_leak() {
     let token = "header.claims.a-signature-that-is-long%enough";
     let dialled = |actor| {
         let query = vec![("token".to_owned(), token.to_owned())];
-        (0, actor, Some(0), Event::Dialled { path: "/ws".to_owned(), query })
+        (0, actor, Some(0), Event::Dialled { path: "/ws".to_owned(), query, token_in: None })
     };
     let log = |text: &str| (1, "gateway", None, Event::Log { text: text.to_owned() });
     let spelled = "GET /ws?token=header.claims.a-signature-that-is-long%25enough";

@@ -218,11 +218,7 @@ fn good(token: &str) -> String {
 }
 
 fn good_for(user_id: &str) -> String {
-    let bearer = Bearer {
-        user_id,
-        email: "somebody@example.org",
-        role: Role::Customer,
-    };
+    let bearer = Bearer { user_id, email: "somebody@example.org", role: Role::Customer };
     let token = TokenSpec::default().mint(&bearer, &Issuer::with_secret(sim::SECRET), now_s());
     token.expect("a recipe that omits nothing makes a token")
 }

@@ -126,9 +126,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "BRIDGE-7",
         about: "A delivery is acknowledged as it comes, and its event waits for a worker.",
         boundary: || {
-            feed(|| {
-                Feeding::default().acknowledges_before(Duration::from_millis(30)).acknowledge(|_| None)
-            })
+            feed(|| Feeding::default().acknowledges_before(Duration::from_millis(30)).acknowledge(|_| None))
         },
     },
     Mutant {

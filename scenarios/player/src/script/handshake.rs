@@ -31,7 +31,11 @@ pub(super) struct Handshake {
 
 impl Handshake {
     /// Reads the request and treats it. Returns the connection where it is open.
-    pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(self, stream: S, reset: fn(S)) -> Option<Opened<S>> {
+    pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+        self,
+        stream: S,
+        reset: fn(S),
+    ) -> Option<Opened<S>> {
         let mut transcript = Transcript::default();
         let mut stream = transcript.record(stream);
         let request = match ReceivedRequest::read(&mut stream).await {
@@ -168,7 +172,8 @@ impl Handshake {
     async fn note_dial(&self, request: &ReceivedRequest, first_message_token: Option<String>) {
         let mut query = request.parameters(&self.setting.dialect);
         query.extend(first_message_token.map(|token| ("token".to_owned(), token)));
-        self.note(Event::Dialled { path: request.path.clone(), query }).await;
+        let token_in = self.setting.dialect.token.besides_query();
+        self.note(Event::Dialled { path: request.path.clone(), query, token_in }).await;
     }
 
     async fn note(&self, event: Event) {

@@ -52,8 +52,8 @@ impl<'a> Checker<'a> {
                     return Err(self.error(span, "a gateway has no consumers: name a `client`"));
                 }
             }
-            if let GatewayAction::ScriptedClient(name, _)
-            | GatewayAction::Get { client: name, .. } = &step.action
+            if let GatewayAction::ScriptedClient(name, _) | GatewayAction::Get { client: name, .. } =
+                &step.action
             {
                 self.client_exists(Some(name), &raw.clients, &span)?;
             }

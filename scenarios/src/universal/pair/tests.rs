@@ -61,7 +61,11 @@ fn control(kind: Control) -> Event {
 }
 
 fn dialled(token: &str) -> Event {
-    Event::Dialled { path: "/ws".to_owned(), query: vec![("token".to_owned(), token.to_owned())] }
+    Event::Dialled {
+        path: "/ws".to_owned(),
+        query: vec![("token".to_owned(), token.to_owned())],
+        token_in: None,
+    }
 }
 
 fn trace(events: Vec<(u64, u32, Event)>) -> Trace {
