@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, mpsc};
 
 use player::{GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};
-use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit};
+use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit, RoutingTable};
 use reference_server::auth::Key;
 use reference_server::{Config, Server};
 use scenarios::scenario::{BrokerState, GatewayScript, Interval, NetworkAct, Settings};
@@ -101,6 +101,7 @@ fn config(setting: &Setting, settings: &Settings) -> Config {
     let limit = |limit: Option<u32>| limit.map(|limit| limit as usize);
     Config {
         path: setting.path.clone(),
+        routing: RoutingTable::usual(&setting.dialect.user_key),
         allowed_origins: settings.allowed_origin.iter().cloned().collect(),
         connect_timeout: timing.connect_timeout,
         connection_limits: ConnectionLimits {

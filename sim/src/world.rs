@@ -82,6 +82,8 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
         users: Default::default(),
         roles: Default::default(),
         event_names: BTreeMap::new(),
+        audiences: Default::default(),
+        owner_keys: BTreeMap::new(),
     };
     let scenario = scenario.bind(&bindings);
     let times = Times {

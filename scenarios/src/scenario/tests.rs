@@ -48,6 +48,8 @@ fn bindings() -> Bindings {
         users: Default::default(),
         roles: Default::default(),
         event_names: Default::default(),
+        audiences: Default::default(),
+        owner_keys: Default::default(),
     }
 }
 

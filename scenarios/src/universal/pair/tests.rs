@@ -83,6 +83,8 @@ fn scenario(halves: Halves) -> Scenario {
         users: Default::default(),
         roles: Default::default(),
         event_names: [].into(),
+        audiences: Default::default(),
+        owner_keys: [].into(),
     };
     let mut scenario = Scenario::parse(ScenarioId("pair/t".to_owned()), SCENARIO).unwrap().bind(&bindings);
     let Script::Pair(script) = &mut scenario.script else { panic!("a pair's") };
