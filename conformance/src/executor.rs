@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use player::{Clock, Play, Setting};
 use scenarios::scenario::{Bindings, Script, Settings};
 use scenarios::token::{Issuer, TokenStyle};
-use scenarios::{Scenario, SubjectKind, Times};
+use scenarios::{NotPlayed, Scenario, SubjectKind, Times};
 use tokio::sync::Semaphore;
 
 use gateway::Pool;
@@ -259,7 +259,8 @@ impl Executor {
         let TokenStyle { users, roles, .. } = self.profile.token.style.clone();
         let case = format!("c{number}-{}", self.run);
         let seed_rooms = self.profile.events.has_seed_rooms();
-        let bindings = Bindings { case, dialect, users, roles, event_names, seed_rooms };
+        let (audiences, owner_keys) = (self.profile.events.audiences(), self.profile.events.owner_keys());
+        let bindings = Bindings { case, dialect, users, roles, event_names, seed_rooms, audiences, owner_keys };
         let limits = self.profile.gateway.as_ref().map(|gateway| gateway.limits).unwrap_or_default();
         let (scenario, beyond) = match unbound.within(&limits) {
             Ok(limited) => (limited.bind(&bindings), None),
@@ -269,12 +270,7 @@ impl Executor {
             Script::Gateway(script) => {
                 let gateway = self.profile.gateway.as_ref();
                 let gateway = gateway.ok_or(ExecutionError::NoSubject(SubjectKind::Gateway))?;
-                let lacks = match &unbound.script {
-                    Script::Gateway(script) => beyond
-                        .or_else(|| self.profile.token.lacks(unbound))
-                        .or_else(|| self.profile.events.lacks(script)),
-                    Script::Client(_) | Script::Pair(_) => None,
-                };
+                let lacks = beyond.map(NotPlayed::by_design).or_else(|| self.lacks(unbound, &bindings));
                 gateway::execute(self, gateway, (scenario, script), bindings, isolation, lacks).await
             }
             Script::Client(script) => {
@@ -290,6 +286,14 @@ impl Executor {
                 pair::execute(self, (gateway, client), unbound, bindings).await
             }
         }
+    }
+
+    /// What the profile has no events, or no roles, for.
+    fn lacks(&self, scenario: &Scenario, bindings: &Bindings) -> Option<NotPlayed> {
+        let Script::Gateway(script) = &scenario.script else { return None };
+        let roles = self.profile.token.lacks(scenario).map(NotPlayed::by_design);
+        let events = || scenario.addressed(&bindings.audiences).err();
+        roles.or_else(events).or_else(|| self.profile.events.lacks(script).map(NotPlayed::undeclared))
     }
 
     /// Lets a case take as long as its steps may, and a little more. What it waits for before it begins, such as its turn to start a

@@ -183,7 +183,7 @@ impl Profile {
         };
         raw.timing.check().map_err(|error| of_section("timing", error.to_string()))?;
         raw.dialect.check().map_err(|error| of_section("dialect", error.to_string()))?;
-        let events = EventsProfile::check(raw.events, raw.event)
+        let events = EventsProfile::check(raw.events, raw.event, &raw.dialect.user_key)
             .map_err(|error| of_section("event", error.to_string()))?;
         let catalogue = Catalogue::builtin();
         for id in &raw.claims.without {

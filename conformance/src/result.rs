@@ -15,6 +15,7 @@ pub mod sample;
 pub mod shape;
 mod status;
 mod universal;
+mod unplayed;
 mod verdict;
 
 pub use case::{CaseReport, Check};
@@ -22,4 +23,5 @@ pub use death::Death;
 pub use run::{RunReport, Scope};
 pub use status::{Reason, RequirementReport, RequirementStatus, Why};
 pub use universal::{Universal, UniversalFinding, is_universal};
+pub use unplayed::Unplayed;
 pub use verdict::Verdict;

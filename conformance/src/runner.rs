@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use protocol::Dialect;
 use scenarios::trace::Observation;
-use scenarios::{Catalogue, Level, RequirementId, Scenario, Times};
+use scenarios::{Catalogue, Level, NotPlayed, RequirementId, Scenario, Times};
 use tokio::task::{Id, JoinSet};
 
 use crate::executor::{Execution, ExecutionError, Executor, Isolation};
@@ -79,15 +79,17 @@ impl Plan {
             let designed = match scenario.as_designed(times) {
                 Ok(designed) => designed,
                 Err(why) => {
-                    plan.unplayed.push(CaseReport::without_play(scenario, Verdict::NotRun { why }));
+                    let verdict = Verdict::not_run(NotPlayed::by_design(why));
+                    plan.unplayed.push(CaseReport::without_play(scenario, verdict));
                     continue;
                 }
             };
             let spoken = designed.clone().in_dialect(dialect).requirements();
             let judged: BTreeSet<_> = claimed.iter().filter(|id| spoken.contains(id)).cloned().collect();
             if judged.is_empty() {
-                let why = scenario.lacks(dialect).unwrap_or("the dialect lacks what it expects").to_owned();
-                plan.unplayed.push(CaseReport::without_play(scenario, Verdict::NotRun { why }));
+                let why = scenario.lacks(dialect).unwrap_or("the dialect lacks what it expects");
+                let verdict = Verdict::not_run(NotPlayed::by_design(why));
+                plan.unplayed.push(CaseReport::without_play(scenario, verdict));
             } else {
                 let claimed = Arc::clone(&all_claimed);
                 plan.cases.push(Case { scenario: designed, claimed, judged });

@@ -291,7 +291,10 @@ impl Suite {
 
     /// Whether not everything is run.
     fn is_selection(&self) -> bool {
-        !self.filters.is_empty() || self.has_own_scenarios || self.shard.is_some()
+        !self.filters.is_empty()
+            || self.has_own_scenarios
+            || self.shard.is_some()
+            || self.broker == BrokerChoice::None
     }
 
     /// The cases that are selected, of this shard, as often as asked for.

@@ -19,6 +19,7 @@ use std::time::Duration;
 use protocol::Dialect;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use self::broker::{HandedOn, Settled};
 use self::redials::Redial;
@@ -26,7 +27,7 @@ use self::scope::Scope;
 use self::sequence::Sequence;
 use self::spread::Spread;
 use crate::design::Statuses;
-use crate::pattern::Pattern;
+use crate::pattern::{EVENT, Pattern};
 use crate::requirement::{RequirementId, SubjectKind};
 use crate::times::{Expr, Times};
 use crate::trace::Trace;
@@ -51,25 +52,13 @@ enum Kind {
     /// No match.
     Never(Pattern),
     /// So many matches.
-    Count {
-        pattern: Pattern,
-        times: Bounds,
-    },
+    Count { pattern: Pattern, times: Bounds },
     /// A match of each, one after the other.
     Order(Vec<Pattern>),
     /// After each `from`, or the oldest of those that one `to` follows, the first `to` comes within these bounds.
-    Interval {
-        from: Pattern,
-        to: Pattern,
-        min: Option<Expr>,
-        max: Option<Expr>,
-        oldest: bool,
-    },
+    Interval { from: Pattern, to: Pattern, min: Option<Expr>, max: Option<Expr>, oldest: bool },
     /// Matches come at this distance from each other.
-    Every {
-        pattern: Pattern,
-        period: Expr,
-    },
+    Every { pattern: Pattern, period: Expr },
     /// The pauses before redials are those that are declared.
     Backoff,
     /// One redial counts as it must.
@@ -81,18 +70,15 @@ enum Kind {
     /// Never two connections at once.
     OneConnection,
     /// Every message to this client is a JSON text frame with a type and a time.
-    WellFormed {
-        client: String,
-    },
+    WellFormed { client: String },
     /// This client sees events of these types in the order in which they were published, all of them.
-    PublishedOrder {
-        client: String,
-        types: Vec<String>,
-    },
+    PublishedOrder { client: String, types: Vec<String> },
     EachPublished {
         client: String,
         types: Vec<String>,
         once: bool,
+        /// What those that count have in their data.
+        with: Option<Value>,
     },
     /// Every ping frame is answered by a pong frame with the same payload.
     PongsMatch,
@@ -245,8 +231,29 @@ impl Expectation {
 
     /// Says what a refusal looks like that is as declared, and what error codes are called.
     pub(crate) fn declare(&mut self, dialect: &Dialect) {
-        let scope = self.scope.after.iter_mut().chain(&mut self.scope.before);
-        scope.chain(self.kind.patterns_mut()).for_each(|pattern| pattern.declare(dialect));
+        self.patterns_mut().for_each(|pattern| pattern.declare(dialect));
+    }
+
+    /// Whether it is about events that are for certain clients, apart from its patterns.
+    pub(crate) fn is_addressed(&self) -> bool {
+        matches!(&self.kind, Kind::PublishedOrder { types, .. } | Kind::EachPublished { types, .. }
+            if types.iter().any(|kind| kind == EVENT))
+    }
+
+    /// Has it look for events of this type, with this in their data, where it is about such events.
+    pub(crate) fn address(&mut self, kind: &str, marks: &Value) {
+        let (Kind::PublishedOrder { types, .. } | Kind::EachPublished { types, .. }) = &mut self.kind else {
+            return;
+        };
+        types.iter_mut().filter(|name| *name == EVENT).for_each(|name| kind.clone_into(name));
+        if let Kind::EachPublished { with, .. } = &mut self.kind {
+            *with = Some(marks.clone());
+        }
+    }
+
+    /// Every pattern in it, to be changed.
+    pub(crate) fn patterns_mut(&mut self) -> impl Iterator<Item = &mut Pattern> {
+        self.scope.after.iter_mut().chain(&mut self.scope.before).chain(self.kind.patterns_mut())
     }
 
     /// Every pattern in it.
@@ -260,6 +267,22 @@ impl Expectation {
         match &self.kind {
             Kind::Never(pattern) => Some(pattern),
             _ => None,
+        }
+    }
+
+    /// As [`Self::forbidden`], to be changed.
+    pub(crate) fn forbidden_mut(&mut self) -> Option<&mut Pattern> {
+        match &mut self.kind {
+            Kind::Never(pattern) => Some(pattern),
+            _ => None,
+        }
+    }
+
+    /// Has events name their owner by another key.
+    pub(crate) fn rename_owner(&mut self, rename: &impl Fn(Option<&str>, &mut Value)) {
+        self.patterns_mut().for_each(|pattern| pattern.rename_owner(rename));
+        if let Kind::EachPublished { types, with: Some(with), .. } = &mut self.kind {
+            rename(types.first().map(String::as_str), with);
         }
     }
 
@@ -301,7 +324,9 @@ impl Kind {
             Self::OneConnection => connections::one_at_a_time(trace),
             Self::WellFormed { client } => wire::well_formed(trace, client),
             Self::PublishedOrder { client, types } => wire::published_order(trace, client, types),
-            Self::EachPublished { client, types, once } => wire::each_published(trace, client, types, *once),
+            Self::EachPublished { client, types, once, with } => {
+                wire::each_published(trace, client, (types, with.as_ref()), *once)
+            }
             Self::PongsMatch => wire::pongs_match(trace, times),
             Self::Topology => broker::topology(trace),
             Self::NoTokens => secrecy::no_tokens(trace),

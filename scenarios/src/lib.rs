@@ -18,9 +18,11 @@
 //! # Ok::<(), scenarios::LibraryError>(())
 //! ```
 
+mod audience;
 pub mod design;
 pub mod expect;
 pub mod frame;
+mod gap;
 mod identity;
 pub mod judge;
 pub mod label;
@@ -36,8 +38,10 @@ pub mod token;
 pub mod trace;
 pub mod universal;
 
+pub use audience::{Audience, Audiences};
 pub use design::ClientDesign;
 pub use expect::{Expectation, Finding, Margin, Property};
+pub use gap::{Gap, NotPlayed};
 pub use identity::{RoleNames, UserIds};
 pub use judge::{Ending, Judged, Judgement, Verdicts, judge};
 pub use label::Label;

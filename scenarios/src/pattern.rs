@@ -1,5 +1,6 @@
 //! What a step waits for and an expectation counts: a filter over observations.
 
+mod addressed;
 mod client;
 mod example;
 mod file;
@@ -12,6 +13,7 @@ use protocol::{CloseCode, Dialect, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use self::addressed::{EVENT, merge};
 use self::client::{LogPattern, ReadPattern, ReportPattern};
 pub use self::example::Example;
 use self::message::MessagePattern;
@@ -421,7 +423,7 @@ impl What {
 }
 
 /// Whether `found` has everything that `wanted` has; objects may have more, lists may not.
-fn contains(found: &Value, wanted: &Value) -> bool {
+pub(crate) fn contains(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
         (Value::Object(found), Value::Object(wanted)) => {
             wanted.iter().all(|(key, value)| found.get(key).is_some_and(|inner| contains(inner, value)))

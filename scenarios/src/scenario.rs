@@ -1,5 +1,6 @@
 //! One scenario: who does what, when, and which requirements that shows.
 
+mod addressed;
 mod bind;
 mod client;
 mod error;

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use player::{GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};
-use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit};
+use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit, RoutingTable};
 use reference_server::auth::Key;
 use reference_server::{Config, Server};
 use scenarios::scenario::{BrokerState, GatewayScript, Interval, NetworkAct, Settings};
@@ -102,6 +102,7 @@ fn config(setting: &Setting, settings: &Settings) -> Config {
     let limit = |limit: Option<u32>| limit.map(|limit| limit as usize);
     Config {
         path: setting.path.clone(),
+        routing: RoutingTable::usual(&setting.dialect.user_key),
         allowed_origins: settings.allowed_origin.iter().cloned().collect(),
         connect_timeout: timing.connect_timeout,
         connection_limits: ConnectionLimits {

@@ -90,6 +90,8 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
         roles: Default::default(),
         event_names: BTreeMap::new(),
         seed_rooms: true,
+        audiences: Default::default(),
+        owner_keys: BTreeMap::new(),
     };
     let scenario = scenario.bind(&bindings);
     let times = Times {

@@ -87,7 +87,10 @@ fn report(
     let mut reports = Vec::new();
     for case in elsewhere {
         let why = "needs real sockets".to_owned();
-        reports.push(CaseReport::without_play(&case.scenario, Verdict::NotRun { why }));
+        reports.push(CaseReport::without_play(
+            &case.scenario,
+            Verdict::NotRun { why, gap: scenarios::Gap::Run },
+        ));
     }
     for case in cases {
         let report = simulate(case, options);

@@ -119,7 +119,7 @@ async fn what_needs_a_process_is_not_run() {
     let serves = |start| serve(start, "0s", pending());
     let report = cases(Suite::gateway(serves), &expected.map(|(id, _)| id)).run().await.unwrap();
     for (id, reason) in expected {
-        let Verdict::NotRun { why } = verdict(&report, id) else {
+        let Verdict::NotRun { why, .. } = verdict(&report, id) else {
             panic!("{id}: {:?}", verdict(&report, id));
         };
         assert!(why.contains(reason), "{id}: {why}");

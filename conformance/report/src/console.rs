@@ -271,7 +271,7 @@ fn doubts(text: &mut String, case: &CaseReport) {
 fn not_run(text: &mut String, report: &RunReport) {
     let mut reasons: BTreeMap<&str, Vec<&CaseReport>> = BTreeMap::new();
     for case in &report.cases {
-        if let Verdict::NotRun { why } = &case.verdict {
+        if let Verdict::NotRun { why, .. } = &case.verdict {
             reasons.entry(why).or_default().push(case);
         }
     }

@@ -147,6 +147,7 @@ fn lead(report: &RunReport) -> String {
     let cases =
         |fits: &dyn Fn(&Verdict) -> bool| report.cases.iter().filter(|case| fits(&case.verdict)).count();
     let failed = report.count(RequirementStatus::Failed);
+    let unjudged = if report.is_selection { 0 } else { report.unjudged().count() };
     let reasons = [
         (failed, "requirement", if failed == 1 { "does not hold" } else { "do not hold" }),
         (
@@ -171,6 +172,7 @@ fn lead(report: &RunReport) -> String {
             "requirement",
             if report.count(RequirementStatus::Undecided) == 1 { "is undecided" } else { "are undecided" },
         ),
+        (unjudged, "core requirement", if unjudged == 1 { "is not judged" } else { "are not judged" }),
     ];
     let reasons: Vec<_> = reasons
         .iter()
@@ -206,8 +208,9 @@ fn proportions(report: &RunReport) -> Markup {
 }
 
 /// The requirement statuses, in the order in which they are shown.
-const STANDINGS: [RequirementStatus; 6] = [
+const STANDINGS: [RequirementStatus; 7] = [
     RequirementStatus::Shown,
+    RequirementStatus::ShownInPart,
     RequirementStatus::Failed,
     RequirementStatus::KnownFailure,
     RequirementStatus::Undecided,
@@ -218,6 +221,7 @@ const STANDINGS: [RequirementStatus; 6] = [
 fn word(standing: RequirementStatus) -> &'static str {
     match standing {
         RequirementStatus::Shown => "pass",
+        RequirementStatus::ShownInPart => "in part",
         RequirementStatus::Failed => "fail",
         RequirementStatus::KnownFailure => "known failure",
         RequirementStatus::Undecided => "undecided",
@@ -230,6 +234,7 @@ fn word(standing: RequirementStatus) -> &'static str {
 fn sign(standing: RequirementStatus) -> &'static str {
     match standing {
         RequirementStatus::Shown => "✓",
+        RequirementStatus::ShownInPart => "◔",
         RequirementStatus::Failed => "✗",
         RequirementStatus::KnownFailure => "◐",
         RequirementStatus::Undecided => "?",
@@ -241,6 +246,7 @@ fn sign(standing: RequirementStatus) -> &'static str {
 fn class_of(standing: RequirementStatus) -> &'static str {
     match standing {
         RequirementStatus::Shown => "good",
+        RequirementStatus::ShownInPart => "part",
         RequirementStatus::Failed => "bad",
         RequirementStatus::KnownFailure => "known",
         RequirementStatus::Undecided => "doubt",

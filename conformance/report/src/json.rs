@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::About;
 use conformance::amqp::Identity;
 use conformance::result::{
-    CaseReport, Death, Reason, RequirementReport, RequirementStatus, RunReport, Universal,
+    CaseReport, Death, Reason, RequirementReport, RequirementStatus, RunReport, Universal, Unplayed,
 };
 use scenarios::{Catalogue, Level, RequirementId, Source, SubjectKind, Times};
 
@@ -85,6 +85,7 @@ pub struct BrokerUsed {
 #[derive(Serialize, JsonSchema)]
 struct Summary {
     shown: usize,
+    shown_in_part: usize,
     failed: usize,
     known_failure: usize,
     undecided: usize,
@@ -106,6 +107,11 @@ struct RequirementLine<'a> {
     /// Why it is undecided, where it is.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     reasons: &'a [Reason],
+    /// How many cases of it ran to where they say something of it.
+    ran: usize,
+    /// Its cases that were not run, though the design has a place for them.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    not_run: &'a [Unplayed],
     /// The rule.
     text: String,
 }
@@ -159,6 +165,7 @@ impl Summary {
     fn of(report: &RunReport) -> Self {
         Self {
             shown: report.count(RequirementStatus::Shown),
+            shown_in_part: report.count(RequirementStatus::ShownInPart),
             failed: report.count(RequirementStatus::Failed),
             known_failure: report.count(RequirementStatus::KnownFailure),
             undecided: report.count(RequirementStatus::Undecided),
@@ -171,10 +178,19 @@ impl Summary {
 impl<'a> RequirementLine<'a> {
     fn of(report: &'a RunReport) -> Vec<Self> {
         let catalogue = Catalogue::builtin();
-        let line = |RequirementReport { id, standing, reasons }: &'a RequirementReport| {
+        let line = |RequirementReport { id, standing, reasons, ran, unplayed }: &'a RequirementReport| {
             let rule = catalogue.get(id)?;
             let (level, source, text) = (rule.level, rule.source, rule.text.clone());
-            Some(Self { id: id.clone(), level, source, standing: *standing, reasons, text })
+            Some(Self {
+                id: id.clone(),
+                level,
+                source,
+                standing: *standing,
+                reasons,
+                ran: *ran,
+                not_run: unplayed,
+                text,
+            })
         };
         report.requirements.iter().filter_map(line).collect()
     }

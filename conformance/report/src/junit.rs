@@ -52,6 +52,15 @@ pub fn junit(report: &RunReport, about: &About) -> String {
         }
         add(&mut document, suite, report);
     }
+    if !report.is_selection && report.unjudged().next().is_some() {
+        let mut suite = TestSuite::new("requirements that are not judged");
+        for found in report.unjudged() {
+            let mut test = TestCase::new(found.id.to_string(), skipped(found.remedy()));
+            test.set_classname("not judged").set_time(Duration::ZERO);
+            suite.add_test_case(test);
+        }
+        add(&mut document, suite, report);
+    }
     if !report.expired.is_empty() {
         // They fail the run, and so must be seen to fail.
         let mut suite = TestSuite::new("known-failing.toml");

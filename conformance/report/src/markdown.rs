@@ -82,6 +82,12 @@ pub fn markdown(report: &RunReport, about: &About) -> String {
         }
         more(&mut text, others.len());
     }
+    for found in report.unjudged() {
+        push(&mut text, format_args!("- **{}** not judged: {}", found.id, cell(&found.remedy())));
+    }
+    for found in report.requirements.iter().filter(|found| found.standing == RequirementStatus::ShownInPart) {
+        push(&mut text, format_args!("- {} shown in part: {}", found.id, cell(&found.part())));
+    }
     for (standing, words) in [
         (RequirementStatus::KnownFailure, "known failures"),
         (RequirementStatus::NotClaimed, "not claimed"),

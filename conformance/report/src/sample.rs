@@ -29,7 +29,10 @@ pub(super) fn run() -> (RunReport, About) {
         ("gateway/rooms/bad-names", Verdict::UnexpectedPass { entry: hostile() }),
         ("gateway/rooms/private-role", Verdict::Blocked { by: id("CONN-3"), detail: hostile() }),
         ("gateway/auth/exact-path", Verdict::NotClaimed),
-        ("client/backoff/doubles-to-the-cap", Verdict::NotRun { why: hostile() }),
+        (
+            "client/backoff/doubles-to-the-cap",
+            Verdict::NotRun { why: hostile(), gap: scenarios::Gap::Undeclared },
+        ),
         ("client/dial/token-in-query", Verdict::Inconclusive { stall_ms: 70 }),
         ("gateway/bridge/created-reaches-all", Verdict::SubjectError { detail: hostile() }),
         ("gateway/messages/ping", Verdict::HarnessError { detail: hostile() }),

@@ -6,10 +6,10 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use player::{Accept, ClientStage, Play, PlayError, StageError, journal, play_client};
-use scenarios::Scenario;
 use scenarios::scenario::{Bindings, ClientScript, UrlSource};
 use scenarios::token::Issuer;
 use scenarios::trace::{Actor, Event, Trace};
+use scenarios::{NotPlayed, Scenario};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -47,7 +47,8 @@ pub(super) async fn execute(
     let by_environment = script.client.url == UrlSource::Environment;
     if by_environment && let ClientAccess::InProcess(_) = &profile.access {
         let why = "needs a client that is a process of its own: its environment names the gateway".to_owned();
-        let play = Play { trace: Trace::default(), outcome: Err(PlayError::NotRun(why)) };
+        let play =
+            Play { trace: Trace::default(), outcome: Err(PlayError::NotRun(NotPlayed::in_this_run(why))) };
         let (waits, output) = (Vec::new(), Vec::new());
         return Ok(Execution { began: now(), scenario, play, waits, output, rig: None });
     }

@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use embedded_broker::Snapshot;
 use player::{GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway};
-use scenarios::Scenario;
 use scenarios::scenario::{Bindings, BrokerState, GatewayScript, NetworkAct};
 use scenarios::times::Times;
 use scenarios::token::Issuer;
 use scenarios::trace::{Actor, AsSent, Event, Settlements, Trace};
+use scenarios::{NotPlayed, Scenario};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
@@ -45,7 +45,7 @@ pub(super) async fn execute(
     (scenario, script): (Scenario, GatewayScript),
     bindings: Bindings,
     isolation: Isolation,
-    lacks: Option<String>,
+    lacks: Option<NotPlayed>,
 ) -> Result<Execution, ExecutionError> {
     let unplayed = |scenario, play, output| {
         let (began, waits, rig) = (now(), Vec::new(), None);
@@ -112,30 +112,33 @@ pub(super) fn cannot_be_judged(
     profile: &GatewayProfile,
     script: &GatewayScript,
     issuer: &Issuer,
-) -> Option<String> {
+) -> Option<NotPlayed> {
     if let Some(why) = script.clients.values().find_map(|client| client.token.lacks(issuer)) {
-        return Some(why.to_owned());
+        return Some(NotPlayed::by_design(why));
     }
     let elsewhere = script.clients.values().filter(|client| client.path.is_some());
     if elsewhere.into_iter().any(|client| client.path_on(&profile.path) == profile.path) {
-        return Some(format!("`{}` is the gateway's own path", profile.path));
+        return Some(NotPlayed::by_design(format!("`{}` is the gateway's own path", profile.path)));
     }
     match &profile.access {
         GatewayAccess::Attach { .. } => {
-            script.needs_own_gateway().then(|| "needs a gateway that gatecheck starts".to_owned())
+            let why = "needs a gateway that gatecheck starts";
+            script.needs_own_gateway().then(|| NotPlayed::in_this_run(why))
         }
         GatewayAccess::InProcess { .. } => {
-            (script.gateways > 1).then(|| "needs several gateways, each a process of its own".to_owned())
+            let why = "needs several gateways, each a process of its own";
+            (script.gateways > 1).then(|| NotPlayed::in_this_run(why))
         }
         // Whose queue is its own cannot be waited for at the broker.
         GatewayAccess::Spawn { ready: Ready { path: None, .. }, .. } if script.gateways > 1 => {
-            Some("needs `ready.path`: events are lost on a gateway that does not consume yet".to_owned())
+            let why = "needs `ready.path`: events are lost on a gateway that does not consume yet";
+            Some(NotPlayed::undeclared(why))
         }
         GatewayAccess::Spawn { command, .. } => {
             let needed = script.settings.placeholders().into_iter();
             let missing =
                 needed.filter(|names| !names.iter().any(|name| command.uses(name))).flatten().next()?;
-            Some(format!("needs `{{{missing}}}` in the command or its environment"))
+            Some(NotPlayed::undeclared(format!("needs `{{{missing}}}` in the command or its environment")))
         }
     }
 }

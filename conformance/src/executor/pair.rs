@@ -4,9 +4,9 @@ use std::io;
 use std::sync::atomic::Ordering;
 
 use player::{Dial, PairEnds, Play, PlayError, journal, play_pair};
-use scenarios::Scenario;
 use scenarios::scenario::{Bindings, ClientAct, Halves, PairAction, PairScript, Script};
 use scenarios::trace::{Actor, Event, Trace};
+use scenarios::{NotPlayed, Scenario};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -55,10 +55,12 @@ pub(super) async fn execute(
     let of_gateway = script.of_gateway();
     let issuer = executor.profile.token.issuer("");
     let lacks_event = match &unbound.script {
-        Script::Pair(script) => executor.profile.events.lacks(&script.of_gateway()),
+        Script::Pair(script) => {
+            executor.profile.events.lacks(&script.of_gateway()).map(NotPlayed::undeclared)
+        }
         Script::Gateway(_) | Script::Client(_) => None,
     };
-    let lacks_token = || tokens(&script).find_map(|recipe| recipe.lacks(&issuer)).map(str::to_owned);
+    let lacks_token = || tokens(&script).find_map(|recipe| recipe.lacks(&issuer)).map(NotPlayed::by_design);
     let cannot = || cannot_be_judged(gateway, &of_gateway, &issuer);
     if let Some(why) = lacks_event.or_else(lacks_token).or_else(cannot) {
         let play = Play { trace: Trace::default(), outcome: Err(PlayError::NotRun(why)) };

@@ -1,6 +1,5 @@
 //! How events come to a gateway: `[events]` is one shape for all of them, `[[event]]` describes each. The default is the seed's.
 
-mod audience;
 mod body;
 mod shape;
 mod table;
@@ -9,13 +8,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use protocol::Dialect;
+pub use scenarios::Audience;
+use scenarios::Audiences;
 use scenarios::scenario::{GatewayAction, GatewayScript, Publication};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::amqp::{Exchange, ExchangeType, Outgoing};
-pub use audience::Audience;
-use audience::types;
 pub use body::BodyError;
 pub(super) use shape::EventShape;
 use table::EventTable;
@@ -23,7 +23,11 @@ pub(super) use table::RawEvent;
 
 /// How events come to a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventsProfile(Form);
+pub struct EventsProfile {
+    form: Form,
+    /// The key of an event's data that names its owner, where an event has none of its own: `dialect.user_key`.
+    user_key: String,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
@@ -74,6 +78,9 @@ pub enum EventsError {
         /// The first that is not used.
         kind: String,
     },
+    /// Audiences that no event has together.
+    #[error("an event is not for {0:?} and {1:?}: beside [\"owner\", \"role\"] it has one audience")]
+    TwoAudiences(&'static str, &'static str),
     /// One exchange is declared in two ways.
     #[error("`[[event]]`: the exchange `{0}` has two types")]
     TwoTypes(String),
@@ -110,7 +117,7 @@ const DEFAULT_BODY: &str = r#"{"type":"{type}","data":"{data}"}"#;
 
 impl Default for EventsProfile {
     fn default() -> Self {
-        Self(Form::Shape(EventShape::default()))
+        Self { form: Form::Shape(EventShape::default()), user_key: Dialect::default().user_key }
     }
 }
 
@@ -119,16 +126,18 @@ impl EventsProfile {
     pub(super) fn check(
         shape: Option<EventShape>,
         table: Option<Vec<RawEvent>>,
+        user_key: &str,
     ) -> Result<Self, EventsError> {
-        match (shape, table) {
-            (Some(_), Some(_)) => Err(EventsError::TwoForms),
-            (None, Some(table)) => Ok(Self(Form::Table(EventTable::check(table)?))),
+        let form = match (shape, table) {
+            (Some(_), Some(_)) => return Err(EventsError::TwoForms),
+            (None, Some(table)) => Form::Table(EventTable::check(table)?),
             (shape, None) => {
                 let shape = shape.unwrap_or_default();
                 shape.check()?;
-                Ok(Self(Form::Shape(shape)))
+                Form::Shape(shape)
             }
-        }
+        };
+        Ok(Self { form, user_key: user_key.to_owned() })
     }
 
     /// Whether events are the seed's, and so its rooms.
@@ -138,9 +147,25 @@ impl EventsProfile {
 
     /// What event types are called, where that is not what scenarios call them.
     pub fn names(&self) -> BTreeMap<String, String> {
-        match &self.0 {
+        match &self.form {
             Form::Shape(shape) => shape.names.clone(),
             Form::Table(table) => table.names(),
+        }
+    }
+
+    /// Which events there are, and for whom.
+    pub fn audiences(&self) -> Audiences {
+        match &self.form {
+            Form::Shape(_) => Audiences::default(),
+            Form::Table(table) => table.audiences(),
+        }
+    }
+
+    /// The keys of events' data that name their owners, by the types that scenarios use, where an event has one of its own.
+    pub fn owner_keys(&self) -> BTreeMap<String, String> {
+        match &self.form {
+            Form::Shape(_) => BTreeMap::new(),
+            Form::Table(table) => table.owner_keys(),
         }
     }
 
@@ -154,7 +179,7 @@ impl EventsProfile {
 
     /// As [`Self::lacks`], of one publication.
     pub fn lacks_of(&self, publication: &Publication) -> Option<String> {
-        match &self.0 {
+        match &self.form {
             Form::Shape(_) => None,
             Form::Table(table) => table.lacks(publication),
         }
@@ -162,7 +187,7 @@ impl EventsProfile {
 
     /// Whether a type that scenarios use can be published.
     pub fn declares(&self, kind: &str) -> bool {
-        match &self.0 {
+        match &self.form {
             Form::Shape(_) => types().contains(&kind),
             Form::Table(table) => table.declares(kind),
         }
@@ -170,7 +195,7 @@ impl EventsProfile {
 
     /// A type that can be published, as scenarios call it.
     pub fn any_type(&self) -> Option<&'static str> {
-        match &self.0 {
+        match &self.form {
             Form::Shape(_) => types().first().copied(),
             Form::Table(table) => table.any_type(),
         }
@@ -181,7 +206,7 @@ impl EventsProfile {
     /// # Errors
     /// When one has two types.
     pub fn exchanges(&self, own: &str) -> Result<Vec<Exchange>, EventsError> {
-        let described: Vec<&ExchangeProfile> = match &self.0 {
+        let described: Vec<&ExchangeProfile> = match &self.form {
             Form::Shape(shape) => vec![&shape.exchange],
             Form::Table(table) => table.exchanges().collect(),
         };
@@ -199,7 +224,7 @@ impl EventsProfile {
 
     /// Whether all events come through the gateway's own exchange, whatever that is called.
     pub fn uses_own_exchange_only(&self) -> bool {
-        match &self.0 {
+        match &self.form {
             Form::Shape(shape) => shape.exchange.name.is_none(),
             Form::Table(table) => table.exchanges().all(|exchange| exchange.name.is_none()),
         }
@@ -208,9 +233,9 @@ impl EventsProfile {
     /// How what a scenario publishes is published, where the gateway's own exchange is called so; scenarios are bound to
     /// [`Self::names`] already.
     pub fn outgoing(&self, own: &str, routing_key: &str, body: &str) -> Outgoing {
-        let route = match &self.0 {
-            Form::Shape(shape) => Some(shape.route(routing_key, body)),
-            Form::Table(table) => table.route(routing_key, body),
+        let route = match &self.form {
+            Form::Shape(shape) => Some(shape.route(routing_key, body, &self.user_key)),
+            Form::Table(table) => table.route(routing_key, body, &self.user_key),
         };
         match route {
             Some(Route { exchange, routing_key, body }) => {
@@ -238,4 +263,11 @@ fn parsed(body: &str) -> Option<(String, Value)> {
 pub(crate) fn is_name(name: &str) -> bool {
     let plain = |character: char| character.is_alphanumeric() || ":._-/".contains(character);
     !name.is_empty() && name.chars().all(plain)
+}
+
+/// The event types that scenarios use, as they call them, in alphabetical order.
+fn types() -> Vec<&'static str> {
+    let mut types: Vec<_> = Audience::ALL.into_iter().flat_map(Audience::types).copied().collect();
+    types.sort_unstable();
+    types
 }

@@ -183,29 +183,42 @@ impl RunReport {
         }
     }
 
-    /// Whether something that was judged stayed undecided.
+    /// The requirements of the core level of which no case ran, though the profile claims them: it does not declare what they need.
+    pub fn unjudged(&self) -> impl Iterator<Item = &RequirementReport> {
+        let catalogue = Catalogue::builtin();
+        self.requirements.iter().filter(move |found| {
+            let is_core = catalogue.get(&found.id).is_some_and(|rule| rule.level == Level::Core);
+            is_core && found.standing == RequirementStatus::NotShown && found.is_undeclared()
+        })
+    }
+
+    /// Whether something that was judged stayed undecided, or something was not judged that must be.
     fn is_incomplete(&self) -> bool {
         self.count(RequirementStatus::Undecided) > 0
+            || (!self.is_selection && self.unjudged().next().is_some())
             || self.cases.iter().any(|case| matches!(case.verdict, Verdict::Blocked { .. }))
     }
 
     /// What stayed undecided, in words.
     fn open(&self) -> String {
-        match self.count(RequirementStatus::Undecided) {
-            0 => {
-                let blocked = self.count_cases(|verdict| matches!(verdict, Verdict::Blocked { .. }));
-                format!("{} blocked", counted(blocked, "case"))
-            }
-            undecided => format!("{} undecided", counted(undecided, "requirement")),
-        }
+        let undecided = self.count(RequirementStatus::Undecided);
+        let unjudged = self.unjudged().count();
+        let blocked = self.count_cases(|verdict| matches!(verdict, Verdict::Blocked { .. }));
+        let undecided = (undecided > 0).then(|| format!("{} undecided", counted(undecided, "requirement")));
+        let unjudged =
+            (unjudged > 0).then(|| format!("{} not judged", counted(unjudged, "core requirement")));
+        let parts: Vec<_> = undecided.into_iter().chain(unjudged).collect();
+        if parts.is_empty() { format!("{} blocked", counted(blocked, "case")) } else { parts.join(", ") }
     }
 
     /// What the run does not show, in words, where there is something.
     fn not_shown(&self) -> String {
-        match self.count(RequirementStatus::NotShown) {
-            0 => String::new(),
-            not_shown => format!("; {} not shown", counted(not_shown, "requirement")),
-        }
+        let words =
+            [(RequirementStatus::ShownInPart, "shown in part"), (RequirementStatus::NotShown, "not shown")];
+        let counts = words.map(|(standing, words)| (self.count(standing), words));
+        let parts = counts.into_iter().filter(|(count, _)| *count > 0);
+        let parts = parts.map(|(count, words)| format!("; {} {words}", counted(count, "requirement")));
+        parts.collect()
     }
 
     /// How many cases passed, and what became of the others.
@@ -270,7 +283,7 @@ mod tests {
         let violates =
             || CaseReport { universal: vec![UniversalFinding::sample("STATE-2", Vec::new())], ..passes() };
         assert_eq!(report(vec![passes()]).exit(), Exit::Conformant);
-        let left_out = || case("n", Verdict::NotRun { why: String::new() }, &[]);
+        let left_out = || case("n", Verdict::NotRun { why: String::new(), gap: Gap::Run }, &[]);
         assert_eq!(report(vec![left_out()]).exit(), Exit::Usage, "what judges nothing is no gate");
         assert_eq!(report(vec![left_out(), passes()]).exit(), Exit::Conformant);
         assert_eq!(report(vec![passes(), is_blocked()]).exit(), Exit::Incomplete);
@@ -294,10 +307,11 @@ mod tests {
         assert_eq!(allowed.exit(), Exit::Conformant);
         assert!(!allowed.sentence().1.contains("conformant"), "{}", allowed.sentence().1);
         // Its own case was not run, since it leans on what is not judged.
-        let leaning = case("n", Verdict::NotRun { why: String::new() }, &[("SUB-1", blocked("CONN-3"))]);
+        let leaning =
+            case("n", Verdict::NotRun { why: String::new(), gap: Gap::Run }, &[("SUB-1", blocked("CONN-3"))]);
         assert_eq!(report(vec![leaning, passes()]).exit(), Exit::Incomplete);
         // What the profile has no placeholder for is not undecided, and yet counted.
-        let untold = case("n", Verdict::NotRun { why: String::new() }, &[]);
+        let untold = case("n", Verdict::NotRun { why: String::new(), gap: Gap::Run }, &[]);
         let report = report(vec![untold, passes()]);
         assert_eq!(report.exit(), Exit::Conformant);
         let not_shown = report.count(RequirementStatus::NotShown);

@@ -7,20 +7,21 @@
 //!    blocked, died, cut off, inconclusive              undecided, with the reasons
 //!    passed, and another case took it for granted
 //!      and did not see it                              undecided, with the reason
-//!    passed                                            shown
+//!    passed                                            shown; in part where the profile or the run kept others from being run
 //!    none of its cases got to say anything             not shown; undecided where they lean on what is not judged
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use scenarios::{Catalogue, Judgement, RequirementId, ScenarioId};
+use scenarios::{Catalogue, Gap, Judgement, RequirementId, ScenarioId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::case::{CaseReport, Check};
 use super::run::Scope;
 use super::universal::Universal;
+use super::unplayed::Unplayed;
 use super::verdict::Verdict;
 
 /// What a run says of a requirement.
@@ -29,6 +30,8 @@ use super::verdict::Verdict;
 pub enum RequirementStatus {
     /// Every case of it passed, and no other case says otherwise.
     Shown,
+    /// The cases of it that ran passed; others were not run.
+    ShownInPart,
     /// A case says that it does not hold, or a universal rule was violated.
     Failed,
     /// A case says that it does not hold or did not get far enough, and every such case is listed as known to.
@@ -50,6 +53,10 @@ pub struct RequirementReport {
     pub standing: RequirementStatus,
     /// Why it is undecided, where it is.
     pub reasons: Vec<Reason>,
+    /// How many cases of it ran to where they say something of it.
+    pub ran: usize,
+    /// Those that were not run, though the design has a place for them.
+    pub unplayed: Vec<Unplayed>,
 }
 
 /// Why a requirement is undecided.
@@ -147,12 +154,12 @@ pub(super) fn standings(
     let rules = catalogue.iter().filter(|rule| scope.reports(rule, universal));
     rules
         .map(|rule| {
-            let (standing, reasons) = match evidence.remove(&rule.id) {
-                _ if scope.without.contains(&rule.id) => (RequirementStatus::NotClaimed, Vec::new()),
-                Some(evidence) => evidence.standing(),
-                None => (RequirementStatus::NotShown, Vec::new()),
-            };
-            RequirementReport { id: rule.id.clone(), standing, reasons }
+            let evidence = evidence.remove(&rule.id).unwrap_or_default();
+            if scope.without.contains(&rule.id) {
+                let standing = RequirementStatus::NotClaimed;
+                return Evidence::default().report(&rule.id, standing);
+            }
+            evidence.concluded(&rule.id)
         })
         .collect()
 }
@@ -182,13 +189,16 @@ struct Evidence {
     not_seen: Vec<Reason>,
     /// Cases that lean on what is not judged: they say nothing, and others may.
     unclaimed: Vec<Reason>,
+    ran: usize,
+    unplayed: Vec<Unplayed>,
 }
 
 impl Evidence {
     fn take(&mut self, case: &CaseReport, id: &RequirementId) {
         let mut checks = case.checks_on(id).peekable();
-        if checks.peek().is_none() {
-            self.take_unchecked(case);
+        match checks.peek() {
+            None => self.take_unchecked(case),
+            Some(_) => self.ran += 1,
         }
         for check in checks {
             self.take_check(case, check);
@@ -204,6 +214,9 @@ impl Evidence {
             Verdict::NotRun { .. } if case.interrupted => self.doubt(case, Why::Interrupted),
             Verdict::SubjectError { .. } | Verdict::HarnessError { .. } | Verdict::Inconclusive { .. } => {
                 self.doubt(case, stopped(case, ""));
+            }
+            Verdict::NotRun { why, gap: gap @ (Gap::Undeclared | Gap::Run) } => {
+                self.unplayed.push(Unplayed { case: case.id.clone(), gap: *gap, why: why.clone() });
             }
             // Not judged in this case: not claimed, or not to be had from this subject.
             Verdict::Pass
@@ -260,23 +273,32 @@ impl Evidence {
         }
     }
 
-    fn standing(mut self) -> (RequirementStatus, Vec<Reason>) {
-        if self.failed {
-            return (RequirementStatus::Failed, Vec::new());
+    fn concluded(mut self, id: &RequirementId) -> RequirementReport {
+        let standing = if self.failed {
+            RequirementStatus::Failed
+        } else if self.is_known {
+            RequirementStatus::KnownFailure
+        } else {
+            self.reasons.append(&mut self.not_seen);
+            if !self.passed {
+                self.reasons.append(&mut self.unclaimed);
+            }
+            match (self.reasons.is_empty(), self.passed) {
+                (false, _) => RequirementStatus::Undecided,
+                (true, true) if !self.unplayed.is_empty() => RequirementStatus::ShownInPart,
+                (true, true) => RequirementStatus::Shown,
+                (true, false) => RequirementStatus::NotShown,
+            }
+        };
+        if standing != RequirementStatus::Undecided {
+            self.reasons.clear();
         }
-        if self.is_known {
-            return (RequirementStatus::KnownFailure, Vec::new());
-        }
-        let mut reasons = self.reasons;
-        reasons.append(&mut self.not_seen);
-        if !self.passed {
-            reasons.append(&mut self.unclaimed);
-        }
-        match (reasons.is_empty(), self.passed) {
-            (false, _) => (RequirementStatus::Undecided, reasons),
-            (true, true) => (RequirementStatus::Shown, reasons),
-            (true, false) => (RequirementStatus::NotShown, reasons),
-        }
+        self.report(id, standing)
+    }
+
+    fn report(self, id: &RequirementId, standing: RequirementStatus) -> RequirementReport {
+        let Self { reasons, ran, unplayed, .. } = self;
+        RequirementReport { id: id.clone(), standing, reasons, ran, unplayed }
     }
 }
 

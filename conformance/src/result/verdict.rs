@@ -1,6 +1,6 @@
 //! The verdict on a case.
 
-use scenarios::RequirementId;
+use scenarios::{Gap, NotPlayed, RequirementId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -40,6 +40,8 @@ pub enum Verdict {
     NotRun {
         /// What.
         why: String,
+        /// Of which kind that is.
+        gap: Gap,
     },
     /// This host kept the case waiting so long that it says nothing.
     Inconclusive {
@@ -59,6 +61,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// That a case is not played.
+    pub fn not_run(NotPlayed { gap, why }: NotPlayed) -> Self {
+        Self::NotRun { why, gap }
+    }
+
     /// Its name, for people.
     pub fn name(&self) -> &'static str {
         match self {
@@ -86,7 +93,7 @@ impl Verdict {
             }
             Self::UnexpectedPass { entry } => Some(format!("it passes now: take {entry} off the list")),
             Self::Blocked { by, detail } => Some(format!("takes {by} for granted: {detail}")),
-            Self::NotRun { why } => Some(why.clone()),
+            Self::NotRun { why, .. } => Some(why.clone()),
             Self::Inconclusive { stall_ms } => Some(format!("this host stalled for {stall_ms} ms")),
             Self::SubjectError { detail } | Self::HarnessError { detail } => Some(detail.clone()),
         }

@@ -16,8 +16,8 @@ use std::time::Duration;
 use player::{Play, PlayError};
 use scenarios::trace::{Event, Observation, Side, Trace};
 use scenarios::{
-    Ending, Finding, Judged, Judgement, Margin, Property, RequirementId, Scenario, SubjectKind, Times,
-    Verdicts, Violation, judge,
+    Ending, Finding, Judged, Judgement, Margin, NotPlayed, Property, RequirementId, Scenario, SubjectKind,
+    Times, Verdicts, Violation, judge,
 };
 
 use crate::noise::{CaseNoise, Noise, Span};
@@ -163,7 +163,8 @@ pub(super) fn weighed(
         }
         // What ends for reasons of the profile or the harness says nothing of the subject.
         (Err(PlayError::NotRun(why)), _) => {
-            return Run::certain(of_play(scenario, Verdict::NotRun { why }, Vec::new(), universal, trace));
+            let verdict = Verdict::not_run(why);
+            return Run::certain(of_play(scenario, verdict, Vec::new(), universal, trace));
         }
         (Err(PlayError::Harness(detail)), _) => {
             let verdict = Verdict::HarnessError { detail };
@@ -239,7 +240,7 @@ impl Conditions<'_> {
         if let Some((seen, by, detail)) = seen.iter().find_map(Seen::block) {
             if self.claimed.is_some_and(|claimed| !claimed.contains(&by)) {
                 let why = format!("takes {by} for granted, which is not claimed or not of this level");
-                return (Verdict::NotRun { why }, Weight::Certain);
+                return (Verdict::not_run(NotPlayed::by_design(why)), Weight::Certain);
             }
             let explained = match self.company {
                 _ if seen.cut.is_some() => true,

@@ -1,7 +1,7 @@
 //! A pair whose halves do not understand each other has one fault, and every other case would fail by it: what shows whether they
 //! do is played first.
 
-use scenarios::{RequirementId, SubjectKind};
+use scenarios::{NotPlayed, RequirementId, SubjectKind};
 
 use crate::result::{CaseReport, Verdict};
 use crate::runner::Plan;
@@ -29,10 +29,9 @@ pub(super) fn unless_lacking(first: &[CaseReport], rest: Plan) -> Plan {
     };
     let Some(failed) = first.iter().find(fails) else { return rest };
     let why = format!("the halves do not understand each other: see {} ({UNDERSTANDING})", failed.id);
-    let left_out = rest
-        .cases
-        .iter()
-        .map(|case| CaseReport::without_play(&case.scenario, Verdict::NotRun { why: why.clone() }));
+    let left_out = rest.cases.iter().map(|case| {
+        CaseReport::without_play(&case.scenario, Verdict::not_run(NotPlayed::in_this_run(why.clone())))
+    });
     let unplayed = rest.unplayed.into_iter().chain(left_out).collect();
     Plan { cases: Vec::new(), unplayed }
 }

@@ -133,22 +133,29 @@ impl Route {
 }
 
 impl Default for RoutingTable {
-    /// Payments go to all clients and to their owner; profiles and sessions to their owner; `admin:` to administrators.
     fn default() -> Self {
+        Self::usual("userId")
+    }
+}
+
+impl RoutingTable {
+    /// Payments go to all clients and to their owner, whom `owner_key` of their data names; profiles and sessions to their owner;
+    /// `admin:` to administrators.
+    pub fn usual(owner_key: &str) -> Self {
         let row = |event: &str, rooms: &[&str]| Route {
             event: event.to_owned(),
             rooms: rooms.iter().map(|room| (*room).to_owned()).collect(),
             rename: None,
         };
-        const OWNER: &str = "user:{data.userId}";
+        let owner = format!("user:{{data.{owner_key}}}");
         Self {
             rows: vec![
                 row("payment:created", &["broadcast"]),
-                row("payment:updated", &["broadcast", OWNER]),
-                row("payment:completed", &["broadcast", OWNER]),
-                row("payment:failed", &["broadcast", OWNER]),
-                row("profile:*", &[OWNER]),
-                row("session:*", &[OWNER]),
+                row("payment:updated", &["broadcast", &owner]),
+                row("payment:completed", &["broadcast", &owner]),
+                row("payment:failed", &["broadcast", &owner]),
+                row("profile:*", &[&owner]),
+                row("session:*", &[&owner]),
                 row("admin:*", &["role:admin"]),
             ],
         }

@@ -60,7 +60,7 @@ impl Settings {
             tls: self.tls()?,
             rabbitmq: self.rabbitmq()?,
             routing: match &self.routes {
-                None => defaults.routing,
+                None => RoutingTable::usual(&dialect.user_key),
                 Some(rows) => self.routing(rows)?,
             },
             gateway: GatewayConfig {

@@ -1,5 +1,6 @@
 //! The clients under test of a case, one or a fleet: each asked through its adapter.
 
+use scenarios::NotPlayed;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -84,7 +85,8 @@ impl Adapters {
             }
             Outcome::Unsupported { .. } => {
                 let again = if self.done.contains(&op) { " once more, where it stands" } else { "" };
-                Err(PlayError::NotRun(format!("the client does not support `{op}`{special}{again}")))
+                let why = format!("the client does not support `{op}`{special}{again}");
+                Err(PlayError::NotRun(NotPlayed::by_design(why)))
             }
             Outcome::Error { error } => {
                 let event = Event::RequestFailed { op, error };

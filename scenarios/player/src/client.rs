@@ -1,5 +1,6 @@
 //! Plays a scenario about a client.
 
+use scenarios::NotPlayed;
 use std::time::Duration;
 
 use protocol::adapter::{Configure, Operation, Options};
@@ -136,7 +137,7 @@ impl<S: ClientStage> Player<'_, S> {
     /// Reads what has been printed since the last time.
     async fn read_log(&mut self) -> Result<(), PlayError> {
         let log = self.journal.during(self.stage.log()).await.map_err(|error| match error {
-            StageError::Unavailable(reason) => PlayError::NotRun(reason),
+            StageError::Unavailable(reason) => PlayError::NotRun(NotPlayed::in_this_run(reason)),
             other => PlayError::Harness(other.to_string()),
         })?;
         // If the beginning of the log was dropped, all that is left is new.

@@ -1,5 +1,6 @@
 //! Plays a scenario about a gateway.
 
+use scenarios::NotPlayed;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -137,7 +138,7 @@ impl<S: GatewayStage> Player<'_, S> {
             }
             GatewayAction::ScriptedClient(client, act) => self.act(client, act).await?,
             GatewayAction::Get { client, path } => self.get(client, path).await,
-            GatewayAction::Publish { publication, until } if !until.is_empty() => {
+            GatewayAction::Publish { publication, until, .. } if !until.is_empty() => {
                 return self.publish_until(number, publication, until, step.label.as_ref()).await;
             }
             GatewayAction::Publish { publication, .. } => {
@@ -365,7 +366,7 @@ impl<S: GatewayStage> Player<'_, S> {
                 self.journal.in_vain(number, label, detail, waited);
                 Ok(Next::InVain)
             }
-            Err(StageError::Unavailable(reason)) => Err(PlayError::NotRun(reason)),
+            Err(StageError::Unavailable(reason)) => Err(PlayError::NotRun(NotPlayed::in_this_run(reason))),
             Err(StageError::Failed(reason)) => Err(PlayError::Harness(reason)),
         }
     }

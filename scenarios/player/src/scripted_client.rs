@@ -1,5 +1,6 @@
 //! A scripted client: dials the gateway under test and follows the scenario.
 
+use scenarios::NotPlayed;
 use std::num::NonZeroUsize;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -311,9 +312,8 @@ fn odd_ping(mut text: String, ping: &OddPing) -> Result<PeerCommand, PlayError> 
     if let Some(bytes) = ping.bytes {
         // Blanks behind JSON mean nothing; behind a text they make it another one.
         if !text.ends_with(['}', ']']) {
-            return Err(PlayError::NotRun(
-                "a ping of this dialect is a text that cannot be made longer".to_owned(),
-            ));
+            let why = "a ping of this dialect is a text that cannot be made longer";
+            return Err(PlayError::NotRun(NotPlayed::by_design(why)));
         }
         let padding = bytes.checked_sub(text.len()).ok_or_else(|| {
             PlayError::Harness(format!(

@@ -1,5 +1,6 @@
 //! What an executor supplies, and what it gets back.
 
+use scenarios::NotPlayed;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -204,7 +205,7 @@ pub struct Play {
 pub enum PlayError {
     /// The stage, or the client under test, does not offer what a step needs.
     #[error("{0}")]
-    NotRun(String),
+    NotRun(NotPlayed),
     /// The subject ended by itself.
     #[error("{0}")]
     SubjectDied(String),

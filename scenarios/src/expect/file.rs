@@ -1,6 +1,7 @@
 //! The file's form of an expectation: one requirement, one kind, and where in the trace to look.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::broker::{HandedOn, Settled};
 use super::redials::Redial;
@@ -88,6 +89,8 @@ struct RawEach {
     types: Vec<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     once: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    with: Option<Value>,
 }
 
 const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `redial`, `statuses`, `legal_transitions`, \
@@ -163,11 +166,8 @@ impl TryFrom<RawExpectation> for Expectation {
         kinds.extend(
             raw.published_order.map(|RawOrder { client, types }| Kind::PublishedOrder { client, types }),
         );
-        kinds.extend(raw.each_published.map(|RawEach { client, types, once }| Kind::EachPublished {
-            client,
-            types,
-            once,
-        }));
+        let each = |RawEach { client, types, once, with }| Kind::EachPublished { client, types, once, with };
+        kinds.extend(raw.each_published.map(each));
         kinds.extend(raw.queue_ready.map(Kind::QueueReady));
         kinds.extend(raw.settled.map(Kind::Settled));
         kinds.extend(raw.handed_on_first.map(Kind::HandedOnFirst));
@@ -241,8 +241,8 @@ impl From<Expectation> for RawExpectation {
             Kind::OneConnection => raw.one_connection = Some(true),
             Kind::WellFormed { client } => raw.well_formed = Some(RawClient { client }),
             Kind::PublishedOrder { client, types } => raw.published_order = Some(RawOrder { client, types }),
-            Kind::EachPublished { client, types, once } => {
-                raw.each_published = Some(RawEach { client, types, once });
+            Kind::EachPublished { client, types, once, with } => {
+                raw.each_published = Some(RawEach { client, types, once, with });
             }
             Kind::PongsMatch => raw.pongs_match = Some(true),
             Kind::Topology => raw.topology = Some(true),

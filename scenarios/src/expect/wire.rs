@@ -4,7 +4,7 @@ use protocol::Envelope;
 use serde_json::Value;
 
 use super::Finding;
-use crate::pattern::payload;
+use crate::pattern::{contains, payload};
 use crate::times::Times;
 use crate::trace::{Event, Form, Frame, FrameKind, Trace};
 
@@ -47,12 +47,13 @@ pub(crate) fn ill_formed(index: usize, frame: &Frame) -> Option<Finding> {
 }
 
 /// Which published event each received one is: nothing where none is left that it can be.
-fn matched(trace: &Trace, client: &str, types: &[String]) -> Matched {
+fn matched(trace: &Trace, client: &str, (types, with): (&[String], Option<&Value>)) -> Matched {
     let is_wanted = |kind: &str| types.iter().any(|wanted| wanted == kind);
+    let has_part = |data: &Value| with.is_none_or(|with| contains(data, with));
     let mut left: Vec<Option<PublishedEvent>> = trace
         .iter()
         .filter_map(|(_, observation)| PublishedEvent::of(&observation.event))
-        .filter(|event| is_wanted(event.kind))
+        .filter(|event| is_wanted(event.kind) && has_part(event.data))
         .map(Some)
         .collect();
     let published = left.len();
@@ -71,7 +72,7 @@ fn matched(trace: &Trace, client: &str, types: &[String]) -> Matched {
             let message = frame.message.as_ref()?;
             Some((index, message.name(), payload(Some(message))?))
         })
-        .filter(|(_, name, _)| is_wanted(name))
+        .filter(|(_, name, payload)| is_wanted(name) && has_part(payload))
         .map(|(index, name, payload)| Received {
             index,
             text: format!("{name} {payload}"),
@@ -127,7 +128,7 @@ struct Received {
 
 /// No event comes after one that was published after it. Whether all of them come is not judged here, but one must.
 pub(super) fn published_order(trace: &Trace, client: &str, types: &[String]) -> Result<(), Finding> {
-    let Matched { published, received } = matched(trace, client, types);
+    let Matched { published, received } = matched(trace, client, (types, None));
     let expected = format!("{client} receives {published} events in the order in which they were published");
     let mut newest: Option<(usize, &Received)> = None;
     for event in &received {
@@ -148,10 +149,10 @@ pub(super) fn published_order(trace: &Trace, client: &str, types: &[String]) -> 
 pub(super) fn each_published(
     trace: &Trace,
     client: &str,
-    types: &[String],
+    wanted: (&[String], Option<&Value>),
     once: bool,
 ) -> Result<(), Finding> {
-    let Matched { published, received } = matched(trace, client, types);
+    let Matched { published, received } = matched(trace, client, wanted);
     let expected = format!("{client} receives each of {published} events{}", if once { " once" } else { "" });
     if once && let Some(odd) = received.iter().find(|event| event.place.is_none()) {
         let seen = format!("{}, which came before or was not published", odd.text);

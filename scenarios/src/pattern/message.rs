@@ -37,6 +37,12 @@ pub(super) struct MessagePattern {
     pub(super) data: Option<Value>,
     /// A part of the payload of an event.
     pub(super) with: Option<Value>,
+    /// A key that the payload of an event must not have. Set where a scenario is bound; files do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lacking: Option<String>,
+    /// A room that an acknowledgement must not be about. Set where a scenario is bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) other_target: Option<String>,
 }
 
 impl MessagePattern {
@@ -70,6 +76,10 @@ impl MessagePattern {
             && self.with.as_ref().is_none_or(|wanted| {
                 payload(frame.message.as_ref()).is_some_and(|found| contains(found, wanted))
             })
+            && self.lacking.as_ref().is_none_or(|key| {
+                payload(frame.message.as_ref()).is_none_or(|found| found.get(key).is_none())
+            })
+            && self.other_target.as_ref().is_none_or(|room| target(frame.message.as_ref()) != Some(room))
     }
 }
 

@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::{Dialect, Role};
 use serde_json::Value;
 
+use super::addressed::OWNER;
 use super::file;
+use super::step::{GatewayAction, Publication, Waits};
 use super::{ClientSpec, PairScript, Scenario, Script, step};
+use crate::audience::Audiences;
 use crate::identity::{RoleNames, UserIds};
 
 /// Placeholders that every scenario has. No scripted client is called so.
@@ -29,13 +32,65 @@ pub struct Bindings {
     /// Whether the rooms of everybody, of a user and of a role are called as the seed calls them. What they are called elsewhere, no
     /// profile says: a page is not expected to list them.
     pub seed_rooms: bool,
+    /// Which events there are, and for whom.
+    pub audiences: Audiences,
+    /// The key of an event's data that names its owner, by the type that scenarios use, where that is not the dialect's.
+    pub owner_keys: BTreeMap<String, String>,
+}
+
+impl Bindings {
+    /// The key of an event's data that names its owner.
+    pub(crate) fn owner_key(&self, kind: Option<&str>) -> &str {
+        let own = kind.and_then(|kind| self.owner_keys.get(kind));
+        own.unwrap_or(&self.dialect.user_key)
+    }
 }
 
 impl Scenario {
     /// The scenario of one run: `{alice}` becomes the user id of the client `alice`, in data as a number where ids are numbers, `{case}` the run's own word, `{subscribe}` and
     /// `{room_key}` what the dialect calls a request to join and the room in it, `payment:created` whatever that is called, and
     /// `as_declared` the dialect's refusal. What the dialect lacks is left out.
+    /// Where the events are not there that it needs, it stands as if they were: it cannot be played then.
     pub fn bind(&self, bindings: &Bindings) -> Self {
+        let addressed = self.addressed(&bindings.audiences);
+        let addressed =
+            addressed.or_else(|_| self.addressed(&Audiences::default())).unwrap_or_else(|_| self.clone());
+        addressed.owned(bindings).bound(bindings)
+    }
+
+    /// The scenario with the owner in an event's data where the subject has it.
+    fn owned(mut self, bindings: &Bindings) -> Self {
+        let Script::Gateway(script) = &mut self.script else { return self };
+        let rename = |kind: Option<&str>, data: &mut Value| {
+            if let Some(members) = data.as_object_mut()
+                && let Some(owner) = members.remove(OWNER)
+            {
+                members.insert(bindings.owner_key(kind).to_owned(), owner);
+            }
+        };
+        for step in &mut script.steps {
+            match &mut step.action {
+                GatewayAction::Publish { publication: Publication::Events { kind, data, .. }, .. } => {
+                    rename(Some(kind), data);
+                }
+                GatewayAction::Publish { publication: Publication::Body { body, .. }, .. } => {
+                    if let Ok(mut event) = serde_json::from_str::<Value>(body)
+                        && let Some(kind) = event["type"].as_str().map(str::to_owned)
+                        && event["data"].get(OWNER).is_some()
+                    {
+                        rename(Some(&kind), &mut event["data"]);
+                        *body = event.to_string();
+                    }
+                }
+                _ => {}
+            }
+            step.action.patterns_mut().into_iter().for_each(|pattern| pattern.rename_owner(&rename));
+        }
+        self.expectations.iter_mut().for_each(|expectation| expectation.rename_owner(&rename));
+        self
+    }
+
+    fn bound(&self, bindings: &Bindings) -> Self {
         let mut words = vec![
             ("{case}".to_owned(), bindings.case.clone()),
             ("{subscribe}".to_owned(), bindings.dialect.requests.subscribe.clone()),

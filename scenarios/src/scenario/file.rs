@@ -156,6 +156,12 @@ pub(super) fn write(scenario: &Scenario) -> String {
     text.expect("what was read from TOML has no value that TOML has not")
 }
 
+/// What the steps of a script say, as one text.
+pub(super) fn steps_text(script: &GatewayScript) -> String {
+    let steps: Vec<RawGatewayStep> = script.steps.iter().map(Into::into).collect();
+    serde_json::to_string(&steps).expect("steps have string keys")
+}
+
 /// The scenario as a tree of values.
 pub(super) fn to_value(scenario: &Scenario) -> Value {
     let value = match &scenario.script {

@@ -49,6 +49,8 @@ fn bindings() -> Bindings {
         roles: Default::default(),
         event_names: Default::default(),
         seed_rooms: true,
+        audiences: Default::default(),
+        owner_keys: Default::default(),
     }
 }
 

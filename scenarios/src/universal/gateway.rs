@@ -88,13 +88,17 @@ fn no_other_user_receives(
         debug_assert_eq!(called(&kind), name);
         let role = script.clients.get(&actor.0).map_or(Role::Customer, |spec| spec.role);
         let own = scenario.user_id(&actor.0, bindings);
-        let owner = match &payload[bindings.dialect.user_key.as_str()] {
+        let owner = match &payload[bindings.owner_key(Some(&kind))] {
             Value::String(owner) => Some(owner.clone()),
             Value::Number(owner) => Some(owner.to_string()),
             _ => None,
         };
         let expected = if PRIVATE.iter().any(|prefix| kind.starts_with(prefix)) {
-            owner.filter(|owner| *owner != own).map(|owner| format!("{name} reaches its owner {owner} alone"))
+            let is_shared = bindings.audiences.is_shared(&kind);
+            let others = if is_shared { " and administrators" } else { "" };
+            owner
+                .filter(|owner| *owner != own && !(is_shared && role == Role::Admin))
+                .map(|owner| format!("{name} reaches its owner {owner}{others} alone"))
         } else if kind.starts_with(OF_ADMINS) && role != Role::Admin {
             Some(format!("{name} reaches administrators alone"))
         } else {

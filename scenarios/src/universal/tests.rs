@@ -53,6 +53,8 @@ fn broken(text: &str, happenings: impl IntoIterator<Item = Happening>) -> Vec<St
         roles: Default::default(),
         event_names: Default::default(),
         seed_rooms: true,
+        audiences: Default::default(),
+        owner_keys: Default::default(),
     };
     let scenario = Scenario::parse(ScenarioId("t".to_owned()), text).unwrap().bind(&bindings);
     let observations = happenings.into_iter().map(|(at_ms, actor, connection, event)| Observation {

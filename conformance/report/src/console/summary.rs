@@ -1,5 +1,6 @@
 //! The end of the report for people: the figures, what does not hold, what is undecided and why, and the verdict.
 
+use anstyle::Style;
 use scenarios::{Catalogue, RequirementId, SubjectKind};
 
 use super::{BAD, DOUBT, FAINT, GOOD, STRONG, push};
@@ -58,16 +59,36 @@ fn requirements(text: &mut String, report: &RunReport, catalogue: &Catalogue, su
         push(text, format_args!("    {BAD}{id:<10}{BAD:#} {}", shortened(rule, MAX_RULE_CHARS)));
     }
     undecided(text, report, |id| of_subject(&id));
+    unplayed(text, report, |id| of_subject(&id));
     for (standing, style, words) in [
         (RequirementStatus::KnownFailure, FAINT, "known failures"),
         (RequirementStatus::NotClaimed, FAINT, "not claimed"),
         (RequirementStatus::NotShown, FAINT, "not shown by this run"),
     ] {
-        let names: Vec<_> = report.standing(standing).filter(of_subject).map(ToString::to_string).collect();
+        let unjudged: Vec<_> = report.unjudged().map(|found| &found.id).collect();
+        let names = report.standing(standing).filter(of_subject).filter(|id| !unjudged.contains(id));
+        let names: Vec<_> = names.map(ToString::to_string).collect();
         if !names.is_empty() {
             push(text, format_args!("  {style}{} {words}{style:#}: {}", names.len(), names.join(", ")));
         }
     }
+}
+
+/// What is not judged that must be, and what is shown in part, a line each.
+fn unplayed(text: &mut String, report: &RunReport, of_subject: impl Fn(&RequirementId) -> bool) {
+    let mut list = |style: Style, words: &str, lines: Vec<(&RequirementId, String)>| {
+        if !lines.is_empty() {
+            push(text, format_args!("  {style}{} {words}{style:#}:", lines.len()));
+        }
+        for (id, line) in lines {
+            push(text, format_args!("    {style}{id:<10}{style:#} {}", visible_line(&line)));
+        }
+    };
+    let unjudged = report.unjudged().filter(|found| of_subject(&found.id));
+    list(DOUBT, "of the core level not judged", unjudged.map(|found| (&found.id, found.remedy())).collect());
+    let in_part = report.requirements.iter().filter(|found| found.standing == RequirementStatus::ShownInPart);
+    let in_part = in_part.filter(|found| of_subject(&found.id));
+    list(FAINT, "shown in part", in_part.map(|found| (&found.id, found.part())).collect());
 }
 
 /// Each undecided requirement with its reason; those that have one in common are named together.

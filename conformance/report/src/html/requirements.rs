@@ -6,12 +6,13 @@ use scenarios::Catalogue;
 use super::case::link;
 use super::{class_of, prose, sign, word};
 use crate::visible::visible;
-use conformance::result::{RequirementReport, RunReport};
+use conformance::result::{RequirementReport, RequirementStatus, RunReport};
 
 /// Most reasons that are given for one requirement.
 const MAX_REASONS: usize = 3;
 
 pub(super) fn rules(report: &RunReport, catalogue: &Catalogue) -> Markup {
+    let unjudged: Vec<_> = report.unjudged().map(|found| &found.id).collect();
     html! {
         section #rules {
             div.title { h2 { "The rules in words" } }
@@ -19,7 +20,7 @@ pub(super) fn rules(report: &RunReport, catalogue: &Catalogue) -> Markup {
                 table.rules {
                     thead { tr { th { "rule" } th { "stands" } th { "text" } th { "cases" } } }
                     tbody {
-                        @for RequirementReport { id, standing, reasons } in &report.requirements {
+                        @for found @ RequirementReport { id, standing, reasons, .. } in &report.requirements {
                             @if let Some(rule) = catalogue.get(id) {
                                 tr id={ "rule-" (id) } {
                                     th scope="row" { (id) }
@@ -31,6 +32,12 @@ pub(super) fn rules(report: &RunReport, catalogue: &Catalogue) -> Markup {
                                         }
                                         @if reasons.len() > MAX_REASONS {
                                             p.note.faint { "… and " (reasons.len() - MAX_REASONS) " more" }
+                                        }
+                                        @if *standing == RequirementStatus::ShownInPart {
+                                            p.note.faint { (visible(&found.part())) }
+                                        }
+                                        @if unjudged.contains(&id) {
+                                            p.callout.doubt { "not judged: " (visible(&found.remedy())) }
                                         }
                                     }
                                     td.links {

@@ -1,6 +1,7 @@
 //! The rig for a gateway case: a broker, and the gateways that it feeds. Each case has its own rig, unless the profile lets
 //! gateways be shared: then the next case reuses a rig whose case has passed.
 
+use scenarios::NotPlayed;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -204,7 +205,7 @@ impl Rig {
             }
         }
         match self.gateways.iter().find_map(|gateway| gateway.lacks(&script.settings)) {
-            Some(why) => Err(Rejection::judged(PlayError::NotRun(why), Vec::new())),
+            Some(why) => Err(Rejection::judged(PlayError::NotRun(NotPlayed::undeclared(why)), Vec::new())),
             None => Ok(()),
         }
     }

@@ -10,11 +10,9 @@ pub(super) const TYPE: &str = "{type}";
 const DATA: &str = "{data}";
 /// The user whom the data names, which need not be a text.
 const USER: &str = "{user}";
-/// Where scenarios have the user in the data.
-const USER_KEY: &str = "userId";
 
 /// A JSON text in which the text `"{data}"` stands for an event's data, and `"{user}"` for the user in it, null where there is none;
-/// `{type}` and `{key}` are filled within texts.
+/// `{type}`, `{key}` and `{user}` are filled within texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BodyTemplate(Value);
 
@@ -44,14 +42,23 @@ impl BodyTemplate {
     }
 
     /// Whether it is an event's data and nothing else.
-    pub(super) fn is_data_alone(&self) -> bool {
+    fn is_data_alone(&self) -> bool {
         self.0.as_str() == Some(DATA)
     }
 
-    /// The body of an event.
-    pub(super) fn fill(&self, kind: &str, data: &Value) -> String {
+    /// What is no event by this template: where any JSON may be one, a body that is JSON is cut short.
+    pub(super) fn poisoned(&self, body: &str) -> String {
+        let mut body = body.to_owned();
+        if self.is_data_alone() && serde_json::from_str::<Value>(&body).is_ok() {
+            body.pop();
+        }
+        body
+    }
+
+    /// The body of an event whose owner stands under `owner_key` in its data.
+    pub(super) fn fill(&self, kind: &str, data: &Value, owner_key: &str) -> String {
         let mut body = self.0.clone();
-        fill(&mut body, kind, data);
+        fill(&mut body, kind, (data, &data[owner_key]));
         body.to_string()
     }
 }
@@ -70,13 +77,19 @@ fn has_text(value: &Value, suits: &impl Fn(&str) -> bool) -> bool {
     }
 }
 
-fn fill(value: &mut Value, kind: &str, data: &Value) {
+fn fill(value: &mut Value, kind: &str, (data, user): (&Value, &Value)) {
     match value {
         Value::String(text) if text == DATA => *value = data.clone(),
-        Value::String(text) if text == USER => *value = data[USER_KEY].clone(),
-        Value::String(text) => *text = fill_text(text, kind),
-        Value::Array(items) => items.iter_mut().for_each(|item| fill(item, kind, data)),
-        Value::Object(members) => members.values_mut().for_each(|member| fill(member, kind, data)),
+        Value::String(text) if text == USER => *value = user.clone(),
+        Value::String(text) => {
+            *text = fill_text(text, kind);
+            if text.contains(USER) {
+                let user = user.as_str().map_or_else(|| user.to_string(), str::to_owned);
+                *text = text.replace(USER, &user);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| fill(item, kind, (data, user))),
+        Value::Object(members) => members.values_mut().for_each(|member| fill(member, kind, (data, user))),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

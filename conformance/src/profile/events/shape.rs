@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::audience::types;
 use super::body::{BodyTemplate, KEY};
-use super::{DEFAULT_BODY, EventsError, ExchangeProfile, Route, is_name, parsed};
+use super::{DEFAULT_BODY, EventsError, ExchangeProfile, Route, is_name, parsed, types};
 
 /// The shape of what is published.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -57,21 +56,28 @@ impl EventShape {
         }
     }
 
+    fn unshaped(&self, body: &str) -> String {
+        match self.template() {
+            Ok(template) if parsed(body).is_none() => template.poisoned(body),
+            _ => body.to_owned(),
+        }
+    }
+
     fn template(&self) -> Result<BodyTemplate, EventsError> {
         BodyTemplate::parse(&self.body)
             .map_err(|reason| EventsError::Body { place: "`events.body`".to_owned(), reason })
     }
 
     /// How what scenarios publish is published. What is no event, and is meant to be none, keeps its body.
-    pub(super) fn route(&self, routing_key: &str, body: &str) -> Route<'_> {
+    pub(super) fn route(&self, routing_key: &str, body: &str, user_key: &str) -> Route<'_> {
         let shaped = || {
             let (kind, data) = parsed(body).filter(|_| self.body != DEFAULT_BODY)?;
-            Some(self.template().ok()?.fill(&kind, &data))
+            Some(self.template().ok()?.fill(&kind, &data, user_key))
         };
         Route {
             exchange: &self.exchange,
             routing_key: self.routing_key.replace(KEY, routing_key),
-            body: shaped().unwrap_or_else(|| body.to_owned()),
+            body: shaped().unwrap_or_else(|| self.unshaped(body)),
         }
     }
 }

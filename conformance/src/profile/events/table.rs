@@ -6,12 +6,8 @@ use scenarios::scenario::Publication;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::audience::{Audience, types};
 use super::body::{BodyTemplate, KEY, fill_text};
-use super::{DEFAULT_BODY, EventsError, ExchangeProfile, Route, is_name, parsed};
-
-/// The key of an event's data by which scenarios name its owner.
-const OWNER: &str = "userId";
+use super::{Audience, Audiences, DEFAULT_BODY, EventsError, ExchangeProfile, Route, is_name, parsed, types};
 
 /// One event, as a profile writes it.
 #[derive(Debug, Deserialize)]
@@ -19,7 +15,7 @@ const OWNER: &str = "userId";
 pub(in crate::profile) struct RawEvent {
     /// Whom it is for.
     #[serde(rename = "for")]
-    audience: Audience,
+    audience: RawAudience,
     /// What clients see.
     #[serde(rename = "type")]
     kind: String,
@@ -32,9 +28,33 @@ pub(in crate::profile) struct RawEvent {
     /// The body.
     #[serde(default = "usual_body")]
     body: String,
-    /// The key of its data that names its owner.
-    #[serde(default = "usual_owner")]
-    owner_key: String,
+    /// The key of its data that names its owner, where that is not `dialect.user_key`.
+    #[serde(default)]
+    owner_key: Option<String>,
+}
+
+/// Whom an event is for, as a profile writes it.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "`for` is one of \"everybody\", \"owner\", \"named\", \"role\", \"subscribers\", or [\"owner\", \"role\"]"
+)]
+enum RawAudience {
+    One(Audience),
+    Both([Audience; 2]),
+}
+
+impl RawAudience {
+    /// The audience, and whether administrators are of it as well.
+    fn check(&self) -> Result<(Audience, bool), EventsError> {
+        match self {
+            Self::One(audience) => Ok((*audience, false)),
+            Self::Both([Audience::Owner, Audience::Role] | [Audience::Role, Audience::Owner]) => {
+                Ok((Audience::Owner, true))
+            }
+            Self::Both([one, other]) => Err(EventsError::TwoAudiences(one.word(), other.word())),
+        }
+    }
 }
 
 /// The events of a gateway, by the names that scenarios have for them.
@@ -49,7 +69,9 @@ pub(super) struct DeclaredEvent {
     /// Filled.
     routing_key: String,
     body: BodyTemplate,
-    owner_key: String,
+    owner_key: Option<String>,
+    /// Whether it is for administrators as well as for its owner.
+    is_shared: bool,
 }
 
 impl EventTable {
@@ -62,7 +84,8 @@ impl EventTable {
             let body = BodyTemplate::parse(&body)
                 .map_err(|reason| EventsError::Body { place: format!("the `body` of `{kind}`"), reason })?;
             let routing_key = fill_text(&routing_key, &kind);
-            let event = DeclaredEvent { routing_key, kind, exchange, body, owner_key };
+            let (audience, is_shared) = audience.check()?;
+            let event = DeclaredEvent { routing_key, kind, exchange, body, owner_key, is_shared };
             if let Some(other) = events.values().find(|other| other.kind == event.kind) {
                 return Err(EventsError::SameName(other.kind.clone()));
             }
@@ -93,6 +116,19 @@ impl EventTable {
         named.filter(|(kind, name)| kind != name).map(|(kind, name)| (kind.to_owned(), name)).collect()
     }
 
+    /// Which events there are, and for whom.
+    pub(super) fn audiences(&self) -> Audiences {
+        let shared = self.0.iter().filter(|(_, event)| event.is_shared).map(|(kind, _)| *kind);
+        Audiences::new(self.0.keys().copied(), shared)
+    }
+
+    /// The keys of their data that name their owners, where they have their own.
+    pub(super) fn owner_keys(&self) -> BTreeMap<String, String> {
+        let own =
+            self.0.iter().filter_map(|(kind, event)| Some(((*kind).to_owned(), event.owner_key.clone()?)));
+        own.collect()
+    }
+
     /// The exchanges.
     pub(super) fn exchanges(&self) -> impl Iterator<Item = &ExchangeProfile> {
         self.0.values().map(|event| &event.exchange)
@@ -112,17 +148,12 @@ impl EventTable {
     pub(super) fn lacks(&self, publication: &Publication) -> Option<String> {
         let (kind, is_body) = match publication {
             Publication::Events { kind, .. } => (kind.clone(), false),
-            Publication::Body { body, routing_key } => match parsed(body) {
-                Some((kind, _)) => (kind, true),
-                None => (kind_of_key(routing_key)?.to_owned(), true),
-            },
+            // What is no event comes as one would, whichever there is.
+            Publication::Body { body, .. } => (parsed(body)?.0, true),
+            Publication::Addressed { .. } => return None,
         };
-        if let Some(event) = self.0.get(kind.as_str()) {
-            let is_data = |body: &str| parsed(body).is_none() && serde_json::from_str::<Value>(body).is_ok();
-            let is_event = matches!(publication, Publication::Body { body, .. } if event.body.is_data_alone() && is_data(body));
-            return is_event.then(|| {
-                "the body of the profile's event is its data alone: JSON that is no event cannot be told from one".to_owned()
-            });
+        if self.0.contains_key(kind.as_str()) {
+            return None;
         }
         match Audience::of(&kind) {
             Some((audience, place)) => {
@@ -135,7 +166,7 @@ impl EventTable {
     }
 
     /// How what scenarios publish is published, once it has the names that clients see. What is no event comes as one would.
-    pub(super) fn route(&self, routing_key: &str, body: &str) -> Option<Route<'_>> {
+    pub(super) fn route(&self, routing_key: &str, body: &str, user_key: &str) -> Option<Route<'_>> {
         let event = parsed(body);
         // Within a text, the name that scenarios use is not replaced.
         let called =
@@ -147,28 +178,20 @@ impl EventTable {
             exchange: &declared.exchange,
             routing_key: declared.routing_key.clone(),
             body: match event.filter(|_| by_kind.is_some()) {
-                Some((_, data)) => declared.body.fill(&declared.kind, &declared.owned(data)),
-                None => body.to_owned(),
+                Some((_, data)) => {
+                    let owner_key = declared.owner_key.as_deref().unwrap_or(user_key);
+                    declared.body.fill(&declared.kind, &data, owner_key)
+                }
+                None => declared.body.poisoned(body),
             },
         })
     }
 }
 
 impl DeclaredEvent {
-    /// The data of a scenario's event with its owner where this event has it.
-    fn owned(&self, mut data: Value) -> Value {
-        if self.owner_key != OWNER
-            && let Some(members) = data.as_object_mut()
-            && let Some(owner) = members.remove(OWNER)
-        {
-            members.insert(self.owner_key.clone(), owner);
-        }
-        data
-    }
-
     /// Whether a gateway could not tell them apart.
     fn comes_like(&self, other: &Self) -> bool {
-        let sample = |event: &Self| event.body.fill(&event.kind, &Value::Null);
+        let sample = |event: &Self| event.body.fill(&event.kind, &Value::Null, "");
         (&self.exchange, &self.routing_key) == (&other.exchange, &other.routing_key)
             && sample(self) == sample(other)
     }
@@ -181,10 +204,6 @@ fn kind_of_key(routing_key: &str) -> Option<&'static str> {
 
 fn any_key() -> String {
     KEY.to_owned()
-}
-
-fn usual_owner() -> String {
-    OWNER.to_owned()
 }
 
 fn usual_body() -> String {

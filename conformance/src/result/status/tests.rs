@@ -58,7 +58,7 @@ fn a_requirement_is_shown_only_by_all_of_its_cases() {
     let interrupted = CaseReport {
         interrupted: true,
         requirements: vec!["SUB-1".parse().unwrap()],
-        ..case("b", Verdict::NotRun { why: "interrupted".to_owned() }, &[])
+        ..case("b", Verdict::NotRun { why: "interrupted".to_owned(), gap: Gap::Run }, &[])
     };
     let stopped =
         |verdict| CaseReport { requirements: vec!["SUB-1".parse().unwrap()], ..case("b", verdict, &[]) };
@@ -105,7 +105,7 @@ fn what_is_taken_for_granted_in_vain_is_not_shown() {
 fn what_is_not_judged_decides_nothing() {
     let leans = || {
         let why = "takes TOKEN-3 for granted, which is not claimed or not of this level".to_owned();
-        case("b", Verdict::NotRun { why }, &[("SUB-1", blocked("TOKEN-3"))])
+        case("b", Verdict::NotRun { why, gap: Gap::Run }, &[("SUB-1", blocked("TOKEN-3"))])
     };
     let alone = report(vec![leans()]);
     let (found, reasons) = standing(&alone, "SUB-1").unwrap();
@@ -115,7 +115,7 @@ fn what_is_not_judged_decides_nothing() {
     assert_eq!(stands(&shown, "SUB-1"), Some(RequirementStatus::Shown));
     let untold = CaseReport {
         requirements: vec!["SUB-1".parse().unwrap()],
-        ..case("b", Verdict::NotRun { why: "needs `{port}`".to_owned() }, &[])
+        ..case("b", Verdict::NotRun { why: "needs `{port}`".to_owned(), gap: Gap::Run }, &[])
     };
     assert_eq!(stands(&report(vec![untold]), "SUB-1"), Some(RequirementStatus::NotShown));
 }

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::message::{check_count, pad};
+use crate::pattern::Pattern;
 use crate::scenario::is_default;
-use crate::scenario::step::{GatewayAct, Publication};
+use crate::scenario::step::{GatewayAct, GatewayAction, Publication};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,4 +45,70 @@ impl RawEvent {
         pad(&mut data, padding)?;
         Ok((kind, data, count))
     }
+}
+
+/// What is published to a gateway: an event of a type, or whatever the gateway has for certain clients.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPublish {
+    #[serde(rename = "type", default, skip_serializing_if = "is_default")]
+    kind: Option<String>,
+    /// The clients.
+    #[serde(default, skip_serializing_if = "is_default")]
+    to: Option<Vec<String>>,
+    #[serde(default = "empty")]
+    data: Value,
+    #[serde(default = "super::one")]
+    count: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    padding: usize,
+    /// Another routing key than that of the event.
+    #[serde(default, skip_serializing_if = "is_default")]
+    routing_key: Option<String>,
+    /// Whether it is left out where the gateway has no such event.
+    #[serde(default, skip_serializing_if = "is_default")]
+    optional: bool,
+}
+
+impl RawPublish {
+    pub(super) fn of(publication: &Publication, optional: bool) -> Option<Self> {
+        let (kind, to, data, count, routing_key) = match publication {
+            Publication::Events { kind, data, count } => (Some(kind.clone()), None, data, *count, None),
+            Publication::Addressed { to, data, count, routing_key } => {
+                (None, Some(to.clone()), data, *count, routing_key.clone())
+            }
+            Publication::Body { .. } => return None,
+        };
+        Some(Self { kind, to, data: data.clone(), count, padding: 0, routing_key, optional })
+    }
+
+    pub(super) fn action(self, until: Vec<Pattern>) -> Result<GatewayAction, String> {
+        let Self { kind, to, data, count, padding, routing_key, optional } = self;
+        if routing_key.is_some() && (to.is_none() || count > 1) {
+            return Err("`routing_key` goes with `to`, and one event".to_owned());
+        }
+        if optional && !until.is_empty() {
+            return Err("`optional` does not go with `until`, which waits for what is published".to_owned());
+        }
+        let publication = match (kind, to) {
+            (Some(kind), None) => RawEvent { kind, data, count, padding }.publication()?,
+            (None, Some(to)) if optional || to.is_empty() => {
+                return Err("`to` names at least one client, and is not `optional`".to_owned());
+            }
+            (None, Some(to)) => {
+                let kind = String::new();
+                let (_, data, count) = RawEvent { kind, data, count, padding }.padded()?;
+                if !data.is_object() {
+                    return Err("what is published `to` clients has a table as its data".to_owned());
+                }
+                Publication::Addressed { to, data, count, routing_key }
+            }
+            _ => return Err("`publish` has a `type`, or the clients that it is for: `to`".to_owned()),
+        };
+        Ok(GatewayAction::Publish { publication, until, optional })
+    }
+}
+
+fn empty() -> Value {
+    Value::Object(Default::default())
 }

@@ -5,16 +5,18 @@ use std::num::NonZeroUsize;
 use protocol::CloseCode;
 use serde::{Deserialize, Serialize};
 
-use super::event::RawEvent;
+use super::event::RawPublish;
 use super::frame::{RawFrameForm, frames};
 use super::hex::Hex;
 use super::message::RawMessage;
 use super::target::RawTarget;
 use super::{Keys, RawStep, label, labelled};
+use crate::label::Label;
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
 use crate::scenario::step::{
     BrokerAct, GatewayAction, Inspection, NetworkAct, OddPing, Publication, ScriptedClientAct, Step, Wait,
+    Waits,
 };
 use crate::times::Expr;
 
@@ -39,7 +41,7 @@ pub(super) struct RawGatewayStep {
     sign_in_as: Option<String>,
     network: Option<NetworkAct>,
     get: Option<String>,
-    publish: Option<RawEvent>,
+    publish: Option<RawPublish>,
     publish_body: Option<RawBody>,
     until: Option<Vec<Pattern>>,
     inspect: Option<Inspection>,
@@ -83,12 +85,20 @@ impl RawStep for RawGatewayStep {
         let keys = Keys::of(&self);
         let action = self.action()?;
         keys.check_used(&Keys::of(&self))?;
-        let waits = match &action {
-            GatewayAction::Wait(_) => true,
-            GatewayAction::Publish { until, .. } => !until.is_empty(),
-            _ => false,
-        };
-        let can_fail = waits
+        let patterns = action.patterns();
+        if let Some(wrong) = patterns.iter().find_map(|pattern| pattern.misaddressed()) {
+            return Err(wrong.to_owned());
+        }
+        // What such a wait rests on follows from what the event is.
+        let is_addressed = patterns.iter().any(|pattern| pattern.is_addressed());
+        if is_addressed && matches!(label, Some(Label::Requires(_))) {
+            return Err(
+                "leave `requires` out: what an `event` rests on follows from whom the gateway's is for"
+                    .to_owned(),
+            );
+        }
+        let waits = !patterns.is_empty() && !is_addressed;
+        let can_fail = !patterns.is_empty()
             || matches!(action, GatewayAction::Publish { .. } | GatewayAction::Inspect(_))
             || matches!(action, GatewayAction::ScriptedClient(_, ScriptedClientAct::Connect));
         labelled(action, label, waits, can_fail)
@@ -107,11 +117,11 @@ impl RawGatewayStep {
         }
         if let Some(event) = self.publish.take() {
             let until = self.until.take().unwrap_or_default();
-            return Ok(GatewayAction::Publish { publication: event.publication()?, until });
+            return event.action(until);
         }
         if let Some(RawBody { body, routing_key }) = self.publish_body.take() {
             let publication = Publication::Body { body, routing_key };
-            return Ok(GatewayAction::Publish { publication, until: Vec::new() });
+            return Ok(GatewayAction::Publish { publication, until: Vec::new(), optional: false });
         }
         if let Some(inspection) = self.inspect.take() {
             return Ok(GatewayAction::Inspect(inspection));
@@ -195,17 +205,15 @@ impl From<&Step<GatewayAction>> for RawGatewayStep {
             GatewayAction::ScriptedClient(client, act) => {
                 Self { client: Some(client.clone()), ..none.with(act) }
             }
-            GatewayAction::Publish { publication, until } => {
+            GatewayAction::Publish { publication, until, optional } => {
                 let until = (!until.is_empty()).then(|| until.clone());
-                match publication {
-                    Publication::Events { kind, data, count } => {
-                        Self { publish: Some(RawEvent::of(kind, data, *count)), until, ..none }
-                    }
+                let publish_body = match publication {
+                    Publication::Events { .. } | Publication::Addressed { .. } => None,
                     Publication::Body { body, routing_key } => {
-                        let raw = RawBody { body: body.clone(), routing_key: routing_key.clone() };
-                        Self { publish_body: Some(raw), until, ..none }
+                        Some(RawBody { body: body.clone(), routing_key: routing_key.clone() })
                     }
-                }
+                };
+                Self { publish: RawPublish::of(publication, *optional), publish_body, until, ..none }
             }
             GatewayAction::Inspect(inspection) => Self { inspect: Some(*inspection), ..none },
             GatewayAction::Get { client, path } => {

@@ -199,7 +199,7 @@ impl From<&Step<PairAction>> for RawPairStep {
                 let publish = match publication {
                     Publication::Events { kind, data, count } => Some(RawEvent::of(kind, data, *count)),
                     // No step of a pair publishes anything else.
-                    Publication::Body { .. } => None,
+                    Publication::Body { .. } | Publication::Addressed { .. } => None,
                 };
                 let until = (!until.is_empty()).then(|| until.clone());
                 Self { publish, until, ..none }

@@ -27,6 +27,8 @@ pub enum GatewayAction {
         publication: Publication,
         /// They are published repeatedly until each of these has matched, for gateways that do not show otherwise that they consume.
         until: Vec<Pattern>,
+        /// Whether they are left out where the gateway has no such event, as long as something else is published in that way.
+        optional: bool,
     },
     /// The broker is asked what it knows.
     Inspect(Inspection),
@@ -56,6 +58,17 @@ pub enum Publication {
         data: Value,
         /// How many; more than one are numbered by a `seq` in their data.
         count: u32,
+    },
+    /// An event for each of certain clients, whatever the gateway has for them: see [`crate::Scenario::addressed`].
+    Addressed {
+        /// The clients.
+        to: Vec<String>,
+        /// Its data.
+        data: Value,
+        /// How many for each.
+        count: u32,
+        /// Another routing key than its own.
+        routing_key: Option<String>,
     },
     /// Whatever this is.
     Body {
@@ -107,6 +120,8 @@ impl Publication {
     pub fn bodies(&self) -> Vec<String> {
         match self {
             Self::Body { body, .. } => vec![body.clone()],
+            // A bound scenario has none.
+            Self::Addressed { .. } => Vec::new(),
             Self::Events { kind, data, count: 1 } => vec![json!({ "type": kind, "data": data }).to_string()],
             Self::Events { kind, data, count } => {
                 let body = |number: u32| {
@@ -123,12 +138,21 @@ impl Publication {
     pub fn routing_key(&self) -> String {
         match self {
             Self::Events { kind, .. } => kind.replace(':', "."),
+            Self::Addressed { to, .. } => format!("an event for {}", to.join(", ")),
             Self::Body { routing_key, .. } => routing_key.clone(),
         }
     }
 }
 
 impl GatewayAction {
+    /// The clients for whom it publishes whatever the gateway has for them.
+    pub(in crate::scenario) fn addressees(&self) -> &[String] {
+        match self {
+            Self::Publish { publication: Publication::Addressed { to, .. }, .. } => to,
+            _ => &[],
+        }
+    }
+
     /// Longest time that the step can take.
     pub(in crate::scenario) fn longest(&self, times: &Times) -> Duration {
         match self {
@@ -179,10 +203,14 @@ impl fmt::Display for GatewayAction {
             Self::Wait(wait) => wait.fmt(f),
             Self::Quiet(time) => write!(f, "let {time} pass"),
             Self::ScriptedClient(client, act) => write!(f, "{client}: {act}"),
-            Self::Publish { publication, until } => {
+            Self::Publish { publication, until, .. } => {
                 match publication {
                     Publication::Events { kind, count: 1, .. } => write!(f, "publish {kind}")?,
                     Publication::Events { kind, count, .. } => write!(f, "publish {kind} ({count})")?,
+                    Publication::Addressed { to, count: 1, .. } => write!(f, "publish an event for {}", to.join(", "))?,
+                    Publication::Addressed { to, count, .. } => {
+                        write!(f, "publish {count} events for {}", to.join(", "))?;
+                    }
                     // Under which key, the profile decides: the trace has it.
                     Publication::Body { body, .. } => write!(f, "publish the body {}", Shortened(body))?,
                 }

@@ -41,7 +41,9 @@ impl PairAction {
     /// The same as a step of a scenario about a gateway, where it is one.
     pub fn of_gateway(&self) -> Option<GatewayAction> {
         match self.clone() {
-            Self::Publish { publication, until } => Some(GatewayAction::Publish { publication, until }),
+            Self::Publish { publication, until } => {
+                Some(GatewayAction::Publish { publication, until, optional: false })
+            }
             Self::Broker(act) => Some(GatewayAction::Broker(act)),
             Self::Kill => Some(GatewayAction::Kill),
             Self::Wait(_)

@@ -88,6 +88,8 @@ fn scenario(halves: Halves) -> Scenario {
         roles: Default::default(),
         event_names: [].into(),
         seed_rooms: true,
+        audiences: Default::default(),
+        owner_keys: [].into(),
     };
     let mut scenario = Scenario::parse(ScenarioId("pair/t".to_owned()), SCENARIO).unwrap().bind(&bindings);
     let Script::Pair(script) = &mut scenario.script else { panic!("a pair's") };

@@ -1,0 +1,58 @@
+//! Cases of a requirement that were not run, and what that leaves of it.
+
+use std::fmt::Write as _;
+
+use scenarios::{Gap, ScenarioId};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::status::RequirementReport;
+use crate::words::counted;
+
+/// A case of a requirement that was not run, though the design has a place for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Unplayed {
+    /// Which.
+    pub case: ScenarioId,
+    /// Of which kind the reason is.
+    pub gap: Gap,
+    /// What there is not that it needs.
+    pub why: String,
+}
+
+impl RequirementReport {
+    /// How much of a requirement is shown that is shown in part: `1 of 5 cases; not run: …`.
+    pub fn part(&self) -> String {
+        let total = self.ran + self.unplayed.len();
+        format!("{} of {}; not run: {}", self.ran, counted(total, "case"), self.reasons_of_unplayed())
+    }
+
+    /// Whether no case of it ran, because the profile does not declare what they need.
+    pub fn is_undeclared(&self) -> bool {
+        self.ran == 0 && self.unplayed.iter().any(|unplayed| unplayed.gap == Gap::Undeclared)
+    }
+
+    /// What the profile would have to declare for a requirement of which no case ran.
+    pub fn remedy(&self) -> String {
+        let Self { id, .. } = self;
+        format!("{}; declare it, or say `claims.without = [\"{id}\"]`", self.reasons_of_unplayed())
+    }
+
+    /// Why its cases were not run, each reason once.
+    fn reasons_of_unplayed(&self) -> String {
+        let mut reasons = Vec::<(&str, usize)>::new();
+        for Unplayed { why, .. } in &self.unplayed {
+            match reasons.iter_mut().find(|(known, _)| known == why) {
+                Some((_, count)) => *count += 1,
+                None => reasons.push((why, 1)),
+            }
+        }
+        let mut words = String::new();
+        for (why, count) in reasons {
+            let separator = if words.is_empty() { "" } else { "; " };
+            let times = if count == 1 { String::new() } else { format!(" ({count})") };
+            let _ = write!(words, "{separator}{why}{times}");
+        }
+        words
+    }
+}

@@ -1,0 +1,163 @@
+//! By which of its events a gateway reaches a client.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::Role;
+
+use super::super::file;
+use super::super::step::{GatewayAction, Publication};
+use super::super::{ClientSpec, GatewayScript};
+use crate::audience::{Audience, Audiences};
+use crate::gap::NotPlayed;
+
+/// By which event a client is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Means {
+    /// One for everybody.
+    Everybody(&'static str),
+    /// One for its user, who is that of another client where one is named.
+    Owner { kind: &'static str, user: Option<String> },
+    /// One for administrators, as it is one.
+    Role(&'static str),
+    /// One for the room of its name, which it joins.
+    Subscribers(&'static str),
+    /// None: others are, and it answers a ping after they have been.
+    None,
+}
+
+/// What a profile would have to declare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// An event for an audience: the first, the second.
+    Event(Audience, usize),
+    /// An event of a type that no profile can declare.
+    Type(String),
+    /// An event for clients, whatever its audience.
+    Any,
+}
+
+impl Means {
+    pub(super) fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Everybody(kind) | Self::Role(kind) | Self::Subscribers(kind) | Self::Owner { kind, .. } => {
+                Some(kind)
+            }
+            Self::None => None,
+        }
+    }
+
+    pub(super) fn audience(&self) -> Option<Audience> {
+        self.kind().and_then(Audience::of).map(|(audience, _)| audience)
+    }
+}
+
+impl Missing {
+    /// All of it in one sentence. A gateway need not have several events for one audience; that it has none for one, its profile says
+    /// by `claims.without`.
+    pub(super) fn gap(missing: impl IntoIterator<Item = Self>, audiences: &Audiences) -> NotPlayed {
+        let mut parts = Vec::new();
+        let mut is_undeclared = false;
+        for part in missing {
+            is_undeclared |= match &part {
+                Self::Event(audience, _) => audiences.of(*audience).next().is_none(),
+                Self::Type(_) | Self::Any => true,
+            };
+            let part = part.to_string();
+            if !parts.contains(&part) {
+                parts.push(part);
+            }
+        }
+        let why = format!("the profile declares {}", parts.join(", and "));
+        if is_undeclared { NotPlayed::undeclared(why) } else { NotPlayed::by_design(why) }
+    }
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Event(audience, place) => {
+                let which = ["", " second", " third", " fourth"][*place];
+                write!(f, "no{which} event for {audience}")
+            }
+            Self::Type(kind) => write!(f, "no event `{kind}`"),
+            Self::Any => f.write_str(
+                "no event that shows what has arrived: one for everybody or for its owner, or one for a room's subscribers beside what the case is about",
+            ),
+        }
+    }
+}
+
+/// The events that a script publishes by their types and the gateway does not have. Of optional ones one is enough.
+pub(super) fn missing(script: &GatewayScript, audiences: &Audiences) -> Vec<Missing> {
+    let mut missing = BTreeSet::new();
+    let mut optional = Vec::new();
+    for step in &script.steps {
+        let GatewayAction::Publish {
+            publication: Publication::Events { kind, .. },
+            optional: is_optional,
+            ..
+        } = &step.action
+        else {
+            continue;
+        };
+        if *is_optional {
+            optional.push(kind);
+        } else if !audiences.declares(kind) {
+            missing.insert(kind);
+        }
+    }
+    if optional.iter().all(|kind| !audiences.declares(kind)) {
+        missing.extend(optional.first());
+    }
+    let named = |kind: &String| match Audience::of(kind) {
+        Some((audience, place)) => Missing::Event(audience, place),
+        None => Missing::Type(kind.clone()),
+    };
+    missing.into_iter().filter(|kind| Audience::of(kind).is_some()).map(named).collect()
+}
+
+/// How each client is reached for whom something is published; nothing where nothing is.
+pub(super) fn means(
+    script: &GatewayScript,
+    needs_roles: bool,
+    audiences: &Audiences,
+) -> Result<BTreeMap<String, Means>, Missing> {
+    let addressees: BTreeSet<&String> =
+        script.steps.iter().flat_map(|step| step.action.addressees()).collect();
+    let named = named_types(script);
+    let takes_any_role = !needs_roles && script.clients.values().all(|spec| spec.role == Role::Customer);
+    let means = |name: &String, spec: &ClientSpec| {
+        let everybody = audiences.of(Audience::Everybody).next().map(Means::Everybody);
+        let own = || {
+            let other = audiences.of(Audience::Owner).find(|kind| !named.contains(*kind));
+            let kind = other.or_else(|| audiences.of(Audience::Owner).next())?;
+            Some(Means::Owner { kind, user: spec.user.clone() })
+        };
+        let of_role = || {
+            let kind = audiences.of(Audience::Role).next()?;
+            (takes_any_role || spec.role == Role::Admin).then_some(Means::Role(kind))
+        };
+        let subscribed = || {
+            let kind = audiences.of(Audience::Subscribers).find(|kind| !named.contains(*kind))?;
+            Some(Means::Subscribers(kind))
+        };
+        let means = everybody.or_else(own).or_else(of_role).or_else(subscribed).unwrap_or(Means::None);
+        (name.clone(), means)
+    };
+    let clients = addressees.into_iter().map(|name| means(name, &script.clients[name]));
+    let clients: BTreeMap<String, Means> = clients.collect();
+    let reaches = |name: &String| clients[name] != Means::None;
+    let all = script.steps.iter().filter(|step| !step.action.addressees().is_empty());
+    // Somebody must show that what was published has been handed on.
+    if all.into_iter().any(|step| !step.action.addressees().iter().any(reaches)) {
+        return Err(Missing::Any);
+    }
+    Ok(clients)
+}
+
+/// The types that a script names: in what it publishes, asks for and waits for.
+fn named_types(script: &GatewayScript) -> BTreeSet<&'static str> {
+    let text = file::steps_text(script);
+    let all = Audience::ALL.into_iter().flat_map(Audience::types).copied();
+    all.filter(|kind| text.contains(kind)).collect()
+}
