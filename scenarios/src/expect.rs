@@ -27,7 +27,7 @@ use self::scope::Scope;
 use self::sequence::Sequence;
 use self::spread::Spread;
 use crate::design::Statuses;
-use crate::pattern::{EVENT, Pattern};
+use crate::pattern::{EVENT, Pattern, merge};
 use crate::requirement::{RequirementId, SubjectKind};
 use crate::times::{Expr, Times};
 use crate::trace::Trace;
@@ -247,7 +247,7 @@ impl Expectation {
         };
         types.iter_mut().filter(|name| *name == EVENT).for_each(|name| kind.clone_into(name));
         if let Kind::EachPublished { with, .. } = &mut self.kind {
-            *with = Some(marks.clone());
+            merge(with.get_or_insert_with(|| Value::Object(Default::default())), marks);
         }
     }
 

@@ -97,7 +97,7 @@ const DIRECT: Design = Design {
         (CREATED, "pass"),
         (TOPOLOGY, "pass"),
         (ACKNOWLEDGED, "pass"),
-        (OF_USERS, "not_run"),
+        (OF_USERS, "pass"),
         (OF_ROLES, "not_run"),
     ],
     shows: "the profile declares no event for a role",

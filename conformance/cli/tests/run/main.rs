@@ -7,6 +7,7 @@
 
 #[path = "../../../broker/tests/arms/mod.rs"]
 mod arms;
+mod audiences;
 mod browser;
 mod designs;
 mod example;
@@ -49,6 +50,7 @@ fn main() {
                 runtime.block_on(conforms(&arms, arm))
             }));
     }
+    trials.extend(audiences::trials(&runtime));
     trials.extend(browser::trials(&runtime));
     trials.extend(designs::trials(&runtime));
     trials.extend(example::trials(&runtime));

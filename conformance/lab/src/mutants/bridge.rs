@@ -66,6 +66,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/sessions-end-twice",
+        requirement: "BRIDGE-5",
+        about: "An event for a user goes to the user's room, and once more to each of the user's sessions.",
+        boundary: || {
+            wire(|_| {
+                Change::default().down(|frame| {
+                    if is(&frame, "session:ended") { down([frame.clone(), frame]) } else { down([frame]) }
+                })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/events-overtake",
         requirement: "BRIDGE-6",
         about: "Events are handled side by side, and the quicker one comes first.",

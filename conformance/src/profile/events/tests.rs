@@ -186,7 +186,7 @@ fn undeclared_events_are_named() {
     let poison =
         |key: &str| lacks(&format!("publish_body = {{ body = \"no JSON\", routing_key = \"{key}\" }}"));
     assert_eq!(poison("payment.created"), None);
-    assert_eq!(poison("stock.changed"), published("stock:changed"));
+    assert_eq!(poison("stock.changed"), None, "what is no event comes as one would, whichever there is");
 }
 
 #[test]
@@ -214,28 +214,44 @@ fn types_are_those_of_scenarios() {
     }
 }
 
-/// The owner of an event stands where the gateway looks for it.
+/// The owner of an event stands where the gateway looks for it: in what is published, and in what is looked for.
 #[test]
 fn an_owner_has_the_key_of_its_event() {
-    let events =
-        parse("[[event]]\nfor = \"owner\"\ntype = \"order:changed\"\nowner_key = \"ownerId\"").unwrap();
-    let body = json!({ "type": "order:changed", "data": { "userId": "ada", "n": 1 } }).to_string();
-    let expected = json!({ "type": "order:changed", "data": { "ownerId": "ada", "n": 1 } });
+    let text = "[dialect]\nuser_key = \"owner_id\"\n[[event]]\nfor = \"owner\"\ntype = \"order:changed\"\nowner_key = \"ownerId\"\n\
+                body = '{\"to\":[\"user:{user}\"],\"whom\":\"{user}\",\"data\":\"{data}\"}'\n\
+                [[event]]\nfor = \"named\"\ntype = \"order:gone\"\nbody = '{\"to\":\"{user}\",\"data\":\"{data}\"}'";
+    let events = parse(text).unwrap();
+    assert_eq!(events.owner_keys(), BTreeMap::from([("profile:updated".to_owned(), "ownerId".to_owned())]));
+    let body = json!({ "type": "order:changed", "data": { "ownerId": 7 } }).to_string();
+    let expected = json!({ "to": ["user:7"], "whom": 7, "data": { "ownerId": 7 } });
     is_sent(&events, ("profile.updated", &body), (OWN, "order.changed", expected));
+    let body = json!({ "type": "order:gone", "data": { "owner_id": "ada" } }).to_string();
+    let expected = json!({ "to": "ada", "data": { "owner_id": "ada" } });
+    is_sent(&events, ("session.ended", &body), (OWN, "order.gone", expected));
 }
 
-/// Where the body is the data alone, JSON that is no event cannot be published as one; what is no JSON can.
+/// An event may be for its owner and for administrators, and for no other two.
 #[test]
-fn data_alone_may_be_anything() {
-    let events = |body: &str| {
-        parse(&format!("[[event]]\nfor = \"everybody\"\ntype = \"a\"\nbody = '{body}'")).unwrap()
+fn an_event_may_have_two_audiences() {
+    let text = |audience: &str| format!("[[event]]\nfor = {audience}\ntype = \"order:changed\"");
+    for audience in ["[\"owner\", \"role\"]", "[\"role\", \"owner\"]"] {
+        let audiences = parse(&text(audience)).unwrap().audiences();
+        assert!(audiences.declares("profile:updated") && audiences.is_shared("profile:updated"));
+        assert!(!audiences.declares("admin:alert"));
+    }
+    assert!(!parse(&text("\"owner\"")).unwrap().audiences().is_shared("profile:updated"));
+    error(&text("[\"owner\", \"everybody\"]"), "an event is not for \"owner\" and \"everybody\"");
+    error(&text("\"nobody\""), "`for` is one of");
+}
+
+/// Where the body is the data alone, JSON is an event whatever it says: what is meant to be none is no JSON.
+#[test]
+fn poison_is_none_by_the_declared_body() {
+    let poison = |body: &str, published: &str| {
+        let text = format!("[[event]]\nfor = \"everybody\"\ntype = \"a\"\nbody = '{body}'");
+        sent(&parse(&text).unwrap(), "payment.created", published).2
     };
-    let lacks = |body: &str, published: &str| {
-        let publication =
-            Publication::Body { body: published.to_owned(), routing_key: "payment.created".to_owned() };
-        events(body).lacks_of(&publication)
-    };
-    assert!(lacks("\"{data}\"", "{\"type\": 7}").is_some());
-    assert_eq!(lacks("\"{data}\"", "this is not JSON"), None);
-    assert_eq!(lacks("{\"data\":\"{data}\"}", "{\"type\": 7}"), None);
+    assert_eq!(poison("\"{data}\"", "{\"type\": 7}"), "{\"type\": 7");
+    assert_eq!(poison("\"{data}\"", "this is not JSON"), "this is not JSON");
+    assert_eq!(poison("{\"data\":\"{data}\"}", "{\"type\": 7}"), "{\"type\": 7}");
 }

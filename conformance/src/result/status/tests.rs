@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use scenarios::{Level, SubjectKind};
+use scenarios::{Gap, Level, SubjectKind};
 
 use super::*;
 use crate::result::RunReport;
@@ -138,4 +138,41 @@ fn universal_rules_fail_their_requirement() {
     universal.iter_mut().for_each(|found| found.known = true);
     let known = RunReport::of(cases, universal, &scope, Duration::ZERO);
     assert_eq!(stands(&known, "STATE-2"), Some(RequirementStatus::KnownFailure));
+}
+
+/// A requirement of which cases were not run is shown in part; what the design has no place for does not count.
+#[test]
+fn what_was_not_run_is_not_shown() {
+    let not_run = |id: &str, gap| {
+        let verdict = Verdict::NotRun { why: format!("needs {id}"), gap };
+        CaseReport { requirements: vec!["SUB-1".parse().unwrap()], ..case(id, verdict, &[]) }
+    };
+    let passes = || case("p", Verdict::Pass, &[("SUB-1", Judgement::Passed)]);
+    let found = |cases| {
+        let report = report(cases);
+        report.requirements.into_iter().find(|found| found.id.to_string() == "SUB-1").unwrap()
+    };
+    assert_eq!(found(vec![passes(), not_run("a", Gap::Design)]).standing, RequirementStatus::Shown);
+    let part = found(vec![passes(), not_run("a", Gap::Undeclared), not_run("b", Gap::Run)]);
+    assert_eq!(part.standing, RequirementStatus::ShownInPart);
+    assert_eq!(part.part(), "1 of 3 cases; not run: needs a; needs b");
+}
+
+/// A core requirement of which no case ran is no conformance, unless the design has no place for it, or the run was without.
+#[test]
+fn core_requirements_are_judged() {
+    let not_run = |gap| {
+        let verdict = Verdict::NotRun { why: "the profile declares none".to_owned(), gap };
+        CaseReport { requirements: vec!["SUB-1".parse().unwrap()], ..case("a", verdict, &[]) }
+    };
+    let passes = || case("p", Verdict::Pass, &[("PING-1", Judgement::Passed)]);
+    let exit = |gap| report(vec![passes(), not_run(gap)]).exit();
+    assert_eq!([exit(Gap::Design), exit(Gap::Run)], [crate::exit::Exit::Conformant; 2]);
+    let open = report(vec![passes(), not_run(Gap::Undeclared)]);
+    assert_eq!(open.exit(), crate::exit::Exit::Incomplete);
+    assert!(open.sentence().1.starts_with("incomplete: 1 core requirement not judged; "), "{}", open.sentence().1);
+    let remedies: Vec<_> = open.unjudged().map(|found| found.remedy()).collect();
+    assert_eq!(remedies, ["the profile declares none; declare it, or say `claims.without = [\"SUB-1\"]`"]);
+    let selection = RunReport { is_selection: true, ..open };
+    assert_eq!(selection.exit(), crate::exit::Exit::Conformant);
 }
