@@ -38,7 +38,8 @@ pub use backoff::Backoff;
 pub use claims::{Claims, ClaimsError, Role, TimeError, UserId};
 pub use close::CloseCode;
 pub use dialect::{
-    DecodeError, Decoded, Dialect, DialectError, EventStyle, Frames, Heartbeat, PendingRequests, Refusal,
+    DecodeError, Decoded, Dialect, DialectError, ErrorCloses, EventStyle, Frames, Heartbeat, Opener, Opening,
+    PendingRequests, Refusal,
     RequestNames, SignIn, SignInAnswer, SubscriptionKeys, Template, TemplateError, TokenPlace,
     TokenPlaceError, Welcome,
 };

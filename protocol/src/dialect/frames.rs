@@ -61,6 +61,8 @@ pub(super) struct Ids<'a> {
     pub(super) id: Option<&'a str>,
     /// The same, where the connection counts.
     pub(super) reference: Option<&'a str>,
+    /// The reference of the subscription that it belongs to.
+    pub(super) subscription: Option<&'a str>,
 }
 
 impl Default for Frames {
@@ -132,12 +134,30 @@ impl Frames {
         let (form, parts) = opened.ok_or_else(|| unlike(&self.message))?;
         let kind = parts.text(Part::Type).filter(|_| matches!(form, Form::Event | Form::Other));
         let named = forms.iter().find(|form| kind.is_some() && dialect.name(**form) == kind.as_deref());
-        named.map_or(Ok((form, parts)), |named| Err(unlike(self.template(*named))))
+        if let Some(named) = named {
+            return Err(unlike(self.template(*named)));
+        }
+        // A request to leave that refers to nothing names no room; whatever else does is no answer.
+        match pending.zip(parts.text(Part::Subscription)) {
+            Some((pending, reference))
+                if form != Form::Unsubscribe && pending.subscription(&reference).is_none() =>
+            {
+                Err(DecodeError::Unasked { reference })
+            }
+            _ => Ok((form, parts)),
+        }
     }
 
-    /// Whether any answer is known by the request that it refers to.
+    /// Whether any message is known by an earlier request that it refers to.
     pub(super) fn has_references(&self) -> bool {
-        SERVER.into_iter().any(|form| self.answers_by_reference(form))
+        let refers = |form| self.template(form).has(Part::Subscription);
+        SERVER.into_iter().any(|form| self.answers_by_reference(form) || refers(form))
+            || CLIENT.into_iter().any(refers)
+    }
+
+    /// Whether an event says to which subscription it belongs.
+    pub(super) fn names_subscriptions(&self) -> bool {
+        self.template(Form::Event).has(Part::Subscription)
     }
 
     /// Whether frames of this form are known by the request that they refer to.
@@ -224,10 +244,10 @@ impl Frames {
                 Parts::default().with(Part::Code, code.as_str()).with(Part::Message, message.as_str()),
             ),
             ServerMessage::Event { name, payload } => {
-                return self.write_event(dialect, name, payload.clone(), timestamp);
+                return self.write_event(dialect, name, payload.clone(), timestamp, None);
             }
         };
-        self.write(dialect, form, payload, parts, Some(timestamp), Ids { id, reference: id })
+        self.write(dialect, form, payload, parts, Some(timestamp), Ids { id, reference: id, subscription: None })
     }
 
     pub(super) fn write_event(
@@ -236,13 +256,18 @@ impl Frames {
         name: &str,
         data: Value,
         timestamp: Timestamp,
+        subscription: Option<(&str, &str)>,
     ) -> String {
         let (kind, payload) = match (dialect.events, &self.event) {
             (EventStyle::Enveloped, None) => (EVENT, json!({ "eventType": name, "data": data })),
             (EventStyle::Typed | EventStyle::Enveloped, _) => (name, data),
         };
-        let parts = Parts::default().with(Part::Type, kind);
-        self.write(dialect, Form::Event, payload, parts, Some(timestamp), Ids::default())
+        let mut parts = Parts::default().with(Part::Type, kind);
+        if let Some((_, room)) = subscription {
+            parts = parts.with(Part::Room, room);
+        }
+        let ids = Ids { subscription: subscription.map(|(reference, _)| reference), ..Ids::default() };
+        self.write(dialect, Form::Event, payload, parts, Some(timestamp), ids)
     }
 
     fn write(
@@ -264,7 +289,8 @@ impl Frames {
         if !payload.is_null() {
             parts = parts.with(Part::Payload, payload);
         }
-        for (part, id) in [(Part::Id, ids.id), (Part::Ref, ids.reference)] {
+        let Ids { id, reference, subscription } = ids;
+        for (part, id) in [(Part::Id, id), (Part::Ref, reference), (Part::Subscription, subscription)] {
             if let Some(id) = id {
                 parts = parts.with(part, id);
             }
@@ -276,10 +302,21 @@ impl Frames {
         &self,
         dialect: &Dialect,
         frame: &str,
+        pending: Option<&PendingRequests>,
     ) -> Result<Decoded<ClientMessage>, DecodeError> {
-        let (form, parts) = self.read(dialect, &CLIENT, frame, None)?;
+        let (form, parts) = self.read(dialect, &CLIENT, frame, pending)?;
         let target = || match self.target(form, &parts, dialect) {
             Some(name) => name,
+            // What it refers to says what it is about.
+            None if !self.template(form).has(Part::Payload) && self.template(form).has(Part::Subscription) => {
+                let reference = parts.text(Part::Subscription);
+                let asked = reference.and_then(|reference| pending?.subscription(&reference).cloned());
+                asked.ok_or_else(|| DecodeError::NoTarget {
+                    kind: kind(dialect, form, &parts),
+                    key: "{subscription}".to_owned(),
+                    id: parts.text(Part::Id),
+                })
+            }
             None => dialect.subscribe.target(
                 &payload(&parts),
                 &kind(dialect, form, &parts),
@@ -370,7 +407,7 @@ impl Frames {
     /// room names none afterwards.
     pub(super) fn respell(&self, dialect: &Dialect, envelope: &Envelope, reference: Option<&str>) -> String {
         let Envelope { kind, payload, timestamp, id } = envelope;
-        let ids = Ids { id: id.as_deref(), reference };
+        let ids = Ids { id: id.as_deref(), reference, subscription: None };
         let plain = Dialect { frames: None, ..dialect.clone() };
         match plain.decode_client(&envelope.encode()) {
             Ok(Decoded { message, .. }) => self.write_client(dialect, &message, *timestamp, ids),

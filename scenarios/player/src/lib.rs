@@ -40,6 +40,7 @@ mod gateway;
 mod journal;
 pub mod lines;
 mod pair;
+mod opening;
 mod peer;
 mod rest;
 mod script;
