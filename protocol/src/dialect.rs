@@ -54,7 +54,7 @@ pub struct Dialect {
     /// The type of an error message.
     pub error: String,
     /// Whether there are error messages at all.
-    pub errors: bool,
+    pub error_messages: bool,
     /// What closes the connection, where others answer by an error.
     #[serde(skip_serializing_if = "ErrorCloses::is_empty")]
     pub closes: ErrorCloses,
@@ -380,7 +380,7 @@ impl Default for Dialect {
             ping: "ping".to_owned(),
             pong: "pong".to_owned(),
             error: "error".to_owned(),
-            errors: true,
+            error_messages: true,
             closes: ErrorCloses::default(),
             heartbeat: Heartbeat::Control,
             token: TokenPlace::Query,

@@ -1,6 +1,6 @@
 //! `sim`: scenarios in the simulation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
@@ -52,7 +52,7 @@ pub(super) fn run(args: &SimArgs) -> Result<Exit, Failure> {
     let level: Level = args.level.into();
     // The simulation plays the reference pair, whose design is the usual one.
     let times = times_of(&Profile::reference());
-    let plan = Plan::new(chosen, level, &BTreeSet::new(), &Dialect::default(), &times);
+    let plan = Plan::new(chosen, level, &BTreeSet::new(), &BTreeMap::new(), &Dialect::default(), &times);
     let (cases, elsewhere): (Vec<_>, Vec<_>) = plan.cases.iter().partition(|case| case.scenario.simulated);
     if cases.is_empty() {
         let help = "scenarios with `simulated = false` need real sockets: `gatecheck run` plays them";

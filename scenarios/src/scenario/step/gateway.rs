@@ -126,6 +126,12 @@ impl Publication {
 }
 
 impl GatewayAction {
+    /// Whether a client sends what no gateway needs to understand.
+    pub(in crate::scenario) fn is_not_understood(&self) -> bool {
+        use ScriptedClientAct::{Send, SendBinary, SendText};
+        matches!(self, Self::ScriptedClient(_, Send { .. } | SendText(_) | SendBinary(_)))
+    }
+
     /// Longest time that the step can take.
     pub(in crate::scenario) fn longest(&self, times: &Times) -> Duration {
         match self {
