@@ -338,7 +338,8 @@ mod tests {
         let library = Library::builtin().unwrap();
         let (times, none) = (times(), BTreeMap::new());
         let all = library.select(&[]).unwrap();
-        let hardened = Plan::new(all.clone(), Level::Hardened, &BTreeSet::new(), &none, &Dialect::default(), &times);
+        let hardened =
+            Plan::new(all.clone(), Level::Hardened, &BTreeSet::new(), &none, &Dialect::default(), &times);
         assert_eq!((hardened.cases.len(), hardened.unplayed.len()), (all.len(), 0));
         let core = Plan::new(all.clone(), Level::Core, &BTreeSet::new(), &none, &Dialect::default(), &times);
         assert!(core.len() < hardened.len());

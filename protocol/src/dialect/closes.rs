@@ -44,7 +44,9 @@ impl Dialect {
         }
         match TokenPlace::is_token(name) {
             true => Ok(()),
-            false => wrong("`dialect.subprotocol` is one name without blanks, such as `graphql-transport-ws`"),
+            false => {
+                wrong("`dialect.subprotocol` is one name without blanks, such as `graphql-transport-ws`")
+            }
         }
     }
 }

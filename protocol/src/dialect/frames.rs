@@ -52,6 +52,9 @@ pub struct Frames {
     /// Its answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pong: Option<Template>,
+    /// What else a gateway may send that is part of its protocol and says nothing here. It counts as an event of no one's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<Template>,
 }
 
 /// What a message is known by.
@@ -79,6 +82,7 @@ impl Default for Frames {
             unsubscribed: None,
             ping: None,
             pong: None,
+            ignored: Vec::new(),
         }
     }
 }
@@ -131,7 +135,8 @@ impl Frames {
         {
             return Err(DecodeError::Unasked { reference: parts.text(Part::Ref).unwrap_or_default() });
         }
-        let (form, parts) = opened.ok_or_else(|| unlike(&self.message))?;
+        let (form, parts) =
+            opened.or_else(|| self.ignored(forms, frame)).ok_or_else(|| unlike(&self.message))?;
         let kind = parts.text(Part::Type).filter(|_| matches!(form, Form::Event | Form::Other));
         let named = forms.iter().find(|form| kind.is_some() && dialect.name(**form) == kind.as_deref());
         if let Some(named) = named {
@@ -146,6 +151,13 @@ impl Frames {
             }
             _ => Ok((form, parts)),
         }
+    }
+
+    /// A gateway's frame that says nothing, under the name of its template.
+    fn ignored(&self, forms: &[Form], frame: &str) -> Option<(Form, Parts)> {
+        let template = self.ignored.iter().find(|template| template.read(frame).is_some())?;
+        let parts = Parts::default().with(Part::Type, template.to_string());
+        forms.contains(&Form::Event).then_some((Form::Event, parts))
     }
 
     /// Whether any message is known by an earlier request that it refers to.
@@ -247,7 +259,14 @@ impl Frames {
                 return self.write_event(dialect, name, payload.clone(), timestamp, None);
             }
         };
-        self.write(dialect, form, payload, parts, Some(timestamp), Ids { id, reference: id, subscription: None })
+        self.write(
+            dialect,
+            form,
+            payload,
+            parts,
+            Some(timestamp),
+            Ids { id, reference: id, subscription: None },
+        )
     }
 
     pub(super) fn write_event(
@@ -308,7 +327,9 @@ impl Frames {
         let target = || match self.target(form, &parts, dialect) {
             Some(name) => name,
             // What it refers to says what it is about.
-            None if !self.template(form).has(Part::Payload) && self.template(form).has(Part::Subscription) => {
+            None if !self.template(form).has(Part::Payload)
+                && self.template(form).has(Part::Subscription) =>
+            {
                 let reference = parts.text(Part::Subscription);
                 let asked = reference.and_then(|reference| pending?.subscription(&reference).cloned());
                 asked.ok_or_else(|| DecodeError::NoTarget {

@@ -44,7 +44,12 @@ impl SubscriptionKeys {
         Value::Object(Map::from_iter([(key.clone(), Value::String(target.name().to_owned()))]))
     }
 
-    pub(super) fn target(&self, payload: &Value, kind: &str, id: &Option<String>) -> Result<Target, DecodeError> {
+    pub(super) fn target(
+        &self,
+        payload: &Value,
+        kind: &str,
+        id: &Option<String>,
+    ) -> Result<Target, DecodeError> {
         if let Some(room) = text_of(payload, &self.room) {
             return Ok(Target::Room(room));
         }

@@ -47,7 +47,8 @@ impl Opening {
             return pending.write(dialect, &ClientMessage::Subscribe(Target::Room(room)), timestamp);
         }
         let reference = pending.draw();
-        let parts = Parts::default().with(Part::User, user_id).with(Part::Role, role).with(Part::Ref, reference);
+        let parts =
+            Parts::default().with(Part::User, user_id).with(Part::Role, role).with(Part::Ref, reference);
         let text = self.send.as_ref().map(|send| send.write(&parts)).unwrap_or_default();
         // A subscription that is written out is one no less.
         if let Ok(decoded) = dialect.decode_client(&text)
@@ -95,6 +96,15 @@ impl Dialect {
         self.opening.iter().find_map(|opening| {
             let parts = opening.send.as_ref()?.read(text)?;
             Some(opening.answer.as_ref()?.write(&parts))
+        })
+    }
+
+    /// Whether clients ask for this as they open, whoever they are.
+    pub fn opens_with(&self, target: &Target) -> bool {
+        let mut rooms = self.opening.iter().filter_map(|opening| opening.subscribe.as_deref());
+        rooms.any(|room| match room.find('{') {
+            Some(at) => target.name().starts_with(&room[..at]),
+            None => target.name() == room,
         })
     }
 

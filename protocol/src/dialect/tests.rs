@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::ErrorCode;
+use crate::message::{ErrorCode, Target};
+
+mod protocols;
 
 /// An answer that is known by its reference alone answers what was asked, once; what refers to nothing is none.
 #[test]

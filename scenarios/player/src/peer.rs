@@ -222,7 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             _ => None,
         };
         let reference = self.refer(&seen);
-        self.note_received(seen).await;
+        self.note_received(self.apart_from_opening(seen)).await;
         let is_text = frame.opcode == OpCode::Data(Data::Text);
         if is_text && let Some(left) = &mut self.cut_after {
             *left -= 1;
@@ -263,6 +263,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             _ => {}
         }
         Ok(Next::Go)
+    }
+
+    /// What a client under test asks for as it opens is none of the requests that scenarios are about.
+    fn apart_from_opening(&self, mut seen: Frame) -> Frame {
+        let dialect = &self.setup.setting.dialect;
+        if let (Side::Gateway, Some(Message::Client(ClientMessage::Subscribe(target)))) =
+            (self.setup.side, &seen.message)
+            && dialect.opens_with(target)
+        {
+            let payload = Value::from(target.name());
+            seen.message =
+                Some(Message::Client(ClientMessage::Other { kind: "opening".to_owned(), payload }));
+        }
+        seen
     }
 
     /// Whether it answers a ping of this kind. Only those of the declared heartbeat are counted: there may be others beside them.

@@ -262,10 +262,11 @@ impl ScriptedClient {
 
     /// What it sends as soon as it is connected.
     fn opening(&self, setting: &Setting) -> Opened {
-        let role = setting.bindings.roles.name(self.spec.role).map_or_else(
-            || self.spec.role.lower_case().to_owned(),
-            str::to_lowercase,
-        );
+        let role = setting
+            .bindings
+            .roles
+            .name(self.spec.role)
+            .map_or_else(|| self.spec.role.lower_case().to_owned(), str::to_lowercase);
         let opener = Opener { user_id: &self.user_id, role: &role };
         Opened::new(&setting.dialect, opener, protocol::Timestamp::from_unix_ms((setting.unix_ms)()))
     }

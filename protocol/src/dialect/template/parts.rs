@@ -49,7 +49,7 @@ impl Part {
     }
 
     pub(super) fn listed() -> String {
-        Self::ALL.map(|(_, name)| format!("`{{{name}}}`")).join(", ")
+        Self::ALL.map(|(_, name)| format!("`{{{name}}}`")).join(", ") + ", `{payload_as_text}`"
     }
 
     /// Any of these parts, for people.

@@ -8,8 +8,12 @@ use crate::{Admission, ConnectionLimits};
 
 const GOOD: &str = "GET /ws?token=ann HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, upgrade\r\nUpgrade: WebSocket\r\n\
                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-const RULES: UpgradeRules<'_> =
-    UpgradeRules { allowed_origins: &[], token: &TokenPlace::Query, subprotocol: None, refusal: Refusal::Http(401) };
+const RULES: UpgradeRules<'_> = UpgradeRules {
+    allowed_origins: &[],
+    token: &TokenPlace::Query,
+    subprotocol: None,
+    refusal: Refusal::Http(401),
+};
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 fn head(request: &str) -> Head {
