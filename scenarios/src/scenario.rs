@@ -137,8 +137,8 @@ impl Scenario {
             }
             Script::Pair(_) => return None,
         };
-        let closes =
-            !dialect.closes.is_empty() && script.steps.iter().any(|step| step.action.is_not_understood());
+        let closes = !dialect.closes.is_empty()
+            && script.steps.iter().any(|step| step.action.is_not_understood(dialect));
         let closed =
             "the dialect closes a connection whose message it does not understand (`dialect.closes`)";
         let elsewhere = script.clients.values().find_map(|client| client.token.lacks_place(&dialect.token));

@@ -11,6 +11,8 @@ const NAME = /^[A-Za-z0-9:_.-]{1,128}$/;
 const MAX_CHANNELS = 100; // Phoenix's `max_channels_per_transport`
 const REDIAL_MS = 200;
 
+let ending = false;
+let consumer; // the connection to the broker, while there is one
 const topics = new Map(); // topic -> the sockets that have joined it
 
 function verify(url) {
@@ -21,7 +23,8 @@ function verify(url) {
 }
 
 const server = createServer((request, response) => {
-  response.writeHead(request.url === '/healthz' ? 200 : 404).end();
+  const ready = request.url === '/readyz' && consumer !== undefined;
+  response.writeHead(ready || request.url === '/healthz' ? 200 : request.url === '/readyz' ? 503 : 404).end();
 });
 const wss = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024 });
 
@@ -100,7 +103,10 @@ function broadcast(message) {
 async function consume() {
   const connection = await amqp.connect(RABBITMQ_URL);
   connection.on('error', () => {}); // `close` follows
-  connection.on('close', again);
+  connection.on('close', () => {
+    consumer = undefined;
+    if (!ending) again();
+  });
   const channel = await connection.createChannel();
   channel.on('error', () => {});
   await channel.prefetch(100);
@@ -116,14 +122,18 @@ async function consume() {
       channel.nack(message, false, false);
     }
   });
+  consumer = connection;
 }
 
-const again = () => setTimeout(() => consume().catch(again), REDIAL_MS);
+const again = () => void setTimeout(() => consume().catch(again), REDIAL_MS);
 
-await consume();
+again();
 server.listen(Number(PORT));
-process.on('SIGTERM', () => {
+
+process.on('SIGTERM', async () => {
+  ending = true;
   server.close();
+  await consumer?.close().catch(() => {}); // what is not acknowledged waits for the next gateway
   for (const ws of wss.clients) ws.close(1001);
   setTimeout(() => process.exit(0), 500);
 });

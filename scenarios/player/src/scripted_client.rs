@@ -141,6 +141,7 @@ impl ScriptedClient {
         let answer = said.fold(transcript.read(), |answer, text| answer + text + "\n");
         let handshake = Event::Handshake { request, answer };
         recorder.record(actor.clone(), Some(connection), handshake).await;
+        let opens = !opened.sent().is_empty();
         self.references = opened.pending;
         let refusal = match outcome {
             Ok(Ok(Err(refused))) => refused,
@@ -165,17 +166,12 @@ impl ScriptedClient {
             }
             Ok(Err(error)) => Event::Refused { status: None, code: None, reason: error.to_string() },
             Err(_) => {
-                let dialect = &setting.dialect;
-                let what = match (dialect.sign_in.is_some(), dialect.opening.is_empty()) {
-                    (false, true) => "request",
-                    (true, true) => "request and first message",
-                    (_, false) => "request and what is sent first",
+                let what = match (setting.dialect.sign_in.is_some(), opens) {
+                    (false, false) => "upgrade request",
+                    (true, false) => "upgrade request and first message",
+                    (_, true) => "frames that it sends first",
                 };
-                Event::Refused {
-                    status: None,
-                    code: None,
-                    reason: format!("no answer to the upgrade {what}"),
-                }
+                Event::Refused { status: None, code: None, reason: format!("no answer to the {what}") }
             }
         };
         recorder.record(actor, Some(connection), refusal).await;
