@@ -52,6 +52,8 @@ pub struct Profile {
     pub dialect: Dialect,
     /// Requirements that it does not claim.
     pub without: BTreeSet<RequirementId>,
+    /// Requirements that its protocol has no place for, with the reason.
+    pub no_place: BTreeMap<RequirementId, String>,
     /// Where commands are started.
     pub folder: PathBuf,
 }
@@ -128,6 +130,8 @@ struct RawProfile {
 struct RawClaims {
     #[serde(default)]
     without: Vec<RequirementId>,
+    #[serde(default)]
+    no_place: BTreeMap<RequirementId, String>,
 }
 
 impl Profile {
@@ -186,14 +190,20 @@ impl Profile {
         let events = EventsProfile::check(raw.events, raw.event, &raw.dialect.user_key)
             .map_err(|error| of_section("event", error.to_string()))?;
         let catalogue = Catalogue::builtin();
-        for id in &raw.claims.without {
+        let without = raw.claims.without.iter().map(|id| ("without", id));
+        let no_place = raw.claims.no_place.keys().map(|id| ("no_place", id));
+        for (key, id) in without.chain(no_place) {
             if catalogue.get(id).is_none() {
                 let near = catalogue.nearest(&id.to_string()).map(|near| format!("did you mean {near}?"));
                 return Err(value(
-                    format!("`claims.without` names {id}, which is no requirement"),
+                    format!("`claims.{key}` names {id}, which is no requirement"),
                     near.as_deref(),
                 ));
             }
+        }
+        if let Some((id, _)) = raw.claims.no_place.iter().find(|(_, why)| why.trim().is_empty()) {
+            let help = "write why, in a few words: the report shows it";
+            return Err(value(format!("`claims.no_place.{id}` gives no reason"), Some(help)));
         }
         let signed = raw.token.algorithm();
         let gateway = raw.gateway.map(|raw| raw.check(signed, &value)).transpose()?;
@@ -208,6 +218,7 @@ impl Profile {
             timing: raw.timing,
             dialect: raw.dialect,
             without: raw.claims.without.into_iter().collect(),
+            no_place: raw.claims.no_place,
             folder: folder.to_owned(),
         })
     }
@@ -308,6 +319,8 @@ mod tests {
                 "or `false` where there is no limit",
             ),
             ("[claims]\nwithout = [\"AUTH-99\"]", "AUTH-99"),
+            ("[claims.no_place]\nAUTH-99 = \"x\"", "`claims.no_place` names AUTH-99"),
+            ("[claims.no_place]\nROOM-5 = \"\"", "`claims.no_place.ROOM-5` gives no reason"),
             ("[dialect]\nevents = \"wrapped\"", "unknown variant `wrapped`"),
             ("[token]\nalgorithm = \"HS1\"", "unknown variant `HS1`"),
             ("[token]\nnames = { name = \"n\" }", "no claim `name`"),

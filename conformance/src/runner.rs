@@ -4,7 +4,7 @@ mod trial;
 mod verdict;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,19 +50,22 @@ pub struct Options {
 }
 
 impl Plan {
-    /// Leaves out what is not of the level, what the subject does not claim, what its dialect lacks, and what its design has no place
-    /// for.
+    /// Leaves out what is not of the level, what the subject does not claim, what its protocol has no place for, for the reason that it
+    /// gives, what its dialect lacks, and what its design has no place for.
     pub fn new(
         scenarios: Vec<&Scenario>,
         level: Level,
         without: &BTreeSet<RequirementId>,
+        no_place: &BTreeMap<RequirementId, String>,
         dialect: &Dialect,
         times: &Times,
     ) -> Self {
         let catalogue = Catalogue::builtin();
         let of_level = |id: &RequirementId| catalogue.get(id).is_some_and(|rule| rule.level <= level);
         let all = catalogue.iter().map(|rule| &rule.id);
-        let is_claimed = |id: &RequirementId| !without.contains(id) && times.design.lacks(id).is_none();
+        let is_claimed = |id: &RequirementId| {
+            !without.contains(id) && !no_place.contains_key(id) && times.design.lacks(id).is_none()
+        };
         let all = all.filter(|id| of_level(id) && is_claimed(id)).cloned();
         let all_claimed = Arc::new(all.collect::<BTreeSet<_>>());
         let mut plan = Self { cases: Vec::new(), unplayed: Vec::new() };
@@ -76,6 +79,11 @@ impl Plan {
                 plan.unplayed.push(CaseReport::without_play(scenario, Verdict::NotClaimed));
                 continue;
             }
+            if let Some(why) = claimed.iter().map(|id| no_place.get(id)).collect::<Option<Vec<_>>>() {
+                let why = why.first().map(|why| why.as_str()).unwrap_or_default().to_owned();
+                plan.unplayed.push(CaseReport::without_play(scenario, Verdict::NotRun { why }));
+                continue;
+            }
             let designed = match scenario.as_designed(times) {
                 Ok(designed) => designed,
                 Err(why) => {
@@ -85,7 +93,8 @@ impl Plan {
                 }
             };
             let spoken = designed.clone().in_dialect(dialect).requirements();
-            let judged: BTreeSet<_> = claimed.iter().filter(|id| spoken.contains(id)).cloned().collect();
+            let is_judged = |id: &&RequirementId| spoken.contains(id) && !no_place.contains_key(*id);
+            let judged: BTreeSet<_> = claimed.iter().filter(is_judged).cloned().collect();
             if judged.is_empty() {
                 let why = scenario.lacks(dialect).unwrap_or("the dialect lacks what it expects");
                 let verdict = Verdict::not_run(NotPlayed::by_design(why));
@@ -329,21 +338,32 @@ mod tests {
     #[test]
     fn level_and_claims_decide() {
         let library = Library::builtin().unwrap();
-        let times = times();
+        let (times, none) = (times(), BTreeMap::new());
         let all = library.select(&[]).unwrap();
-        let hardened = Plan::new(all.clone(), Level::Hardened, &BTreeSet::new(), &Dialect::default(), &times);
+        let hardened =
+            Plan::new(all.clone(), Level::Hardened, &BTreeSet::new(), &none, &Dialect::default(), &times);
         assert_eq!((hardened.cases.len(), hardened.unplayed.len()), (all.len(), 0));
-        let core = Plan::new(all.clone(), Level::Core, &BTreeSet::new(), &Dialect::default(), &times);
+        let core = Plan::new(all.clone(), Level::Core, &BTreeSet::new(), &none, &Dialect::default(), &times);
         assert!(core.len() < hardened.len());
         let without = BTreeSet::from(["AUTH-9".parse().unwrap()]);
-        let claimed = Plan::new(all.clone(), Level::Hardened, &without, &Dialect::default(), &times);
+        let claimed = Plan::new(all.clone(), Level::Hardened, &without, &none, &Dialect::default(), &times);
         assert_eq!(claimed.len(), hardened.len());
         assert!(claimed.unplayed.iter().any(|case| case.id.0 == "gateway/auth/exact-path"));
         let silent = Dialect::builtin("bearer").unwrap();
-        let spoken = Plan::new(all, Level::Hardened, &BTreeSet::new(), &silent, &times);
+        let spoken = Plan::new(all, Level::Hardened, &BTreeSet::new(), &none, &silent, &times);
         let not_run = |case: &CaseReport| {
             case.id.0 == "gateway/connections/welcome" && matches!(case.verdict, Verdict::NotRun { .. })
         };
         assert!(spoken.unplayed.iter().any(not_run), "what a dialect lacks is reported, not failed");
+        let no_place = BTreeMap::from([("CONN-4".parse().unwrap(), "nothing comes first".to_owned())]);
+        let all = library.select(&[]).unwrap();
+        let placed =
+            Plan::new(all, Level::Hardened, &BTreeSet::new(), &no_place, &Dialect::default(), &times);
+        let is_told = |case: &CaseReport| {
+            case.id.0 == "gateway/connections/welcome"
+                && matches!(&case.verdict, Verdict::NotRun { why } if why == "nothing comes first")
+        };
+        assert!(placed.unplayed.iter().any(is_told), "what the protocol has no place for has its reason");
+        assert!(!placed.requirements().contains(&"CONN-4".parse().unwrap()));
     }
 }

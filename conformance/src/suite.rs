@@ -316,7 +316,10 @@ impl Suite {
         let chosen: Vec<&Scenario> =
             chosen.into_iter().filter(|scenario| self.subjects.contains(&scenario.subject())).collect();
         let without = profile.without.union(&partner.without).cloned().collect();
-        let mut plan = Plan::new(chosen, self.level, &without, &profile.dialect, &times_of(partner));
+        let places = profile.no_place.iter().chain(&partner.no_place);
+        let no_place = places.map(|(id, why)| (id.clone(), why.clone())).collect();
+        let times = times_of(partner);
+        let mut plan = Plan::new(chosen, self.level, &without, &no_place, &profile.dialect, &times);
         if plan.is_empty() {
             return Err(SuiteError::NothingSelected);
         }

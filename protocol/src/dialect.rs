@@ -1,9 +1,12 @@
 //! How a particular implementation spells the messages: names and shapes as data, so that no code knows a product.
 
 mod builtin;
+mod closes;
 mod error;
 mod error_codes;
 mod frames;
+mod names;
+mod opening;
 mod pending;
 mod refusal;
 mod sign_in;
@@ -11,16 +14,19 @@ mod template;
 mod token_place;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::envelope::Envelope;
-use crate::message::{ClientMessage, ServerMessage, Target};
+use crate::message::{ClientMessage, ServerMessage};
 use crate::{CloseCode, Timestamp};
 use frames::Ids;
 
+pub use closes::ErrorCloses;
 pub use error::{DecodeError, DialectError};
 pub use error_codes::ErrorCodes;
 pub use frames::Frames;
+pub use names::{RequestNames, SubscriptionKeys};
+pub use opening::{Opener, Opening};
 pub use pending::PendingRequests;
 pub use refusal::Refusal;
 pub use sign_in::{SignIn, SignInAnswer};
@@ -51,13 +57,24 @@ pub struct Dialect {
     pub error: String,
     /// The codes of error messages.
     pub errors: ErrorCodes,
+    /// Whether there are error messages at all.
+    pub error_messages: bool,
+    /// What closes the connection, where others answer by an error.
+    #[serde(skip_serializing_if = "ErrorCloses::is_empty")]
+    pub closes: ErrorCloses,
     /// How the gateway pings its clients.
     pub heartbeat: Heartbeat,
     /// Where the token travels.
     pub token: TokenPlace,
+    /// The `Sec-WebSocket-Protocol` that clients offer and the gateway agrees to, beside a token that travels elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subprotocol: Option<String>,
     /// How a client signs in whose token travels in its first message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sign_in: Option<Box<SignIn>>,
+    /// What a client sends as soon as it is connected, or signed in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub opening: Vec<Opening>,
     /// How a refused token looks.
     pub refusal: Refusal,
     /// The payload key that names an event's owner.
@@ -75,34 +92,6 @@ pub enum EventStyle {
     Typed,
     /// `{"type":"event","payload":{"eventType":"payment:updated","data":D}}`
     Enveloped,
-}
-
-/// The types of requests, and of what acknowledges them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    deny_unknown_fields,
-    default,
-    expecting = "a table with `subscribe`, `unsubscribe`, `subscribed` or `unsubscribed`"
-)]
-pub struct RequestNames {
-    /// Asks to join.
-    pub subscribe: String,
-    /// Asks to leave.
-    pub unsubscribe: String,
-    /// Grants a `subscribe`.
-    pub subscribed: String,
-    /// Grants an `unsubscribe`.
-    pub unsubscribed: String,
-}
-
-/// The keys that name what a subscription is for. Where both are the same key, what it names is read as a room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, expecting = "a table with `event_type` or `room`")]
-pub struct SubscriptionKeys {
-    /// The key of an event type.
-    pub event_type: String,
-    /// The key of a room.
-    pub room: String,
 }
 
 /// The first message of a connection.
@@ -144,6 +133,8 @@ impl Dialect {
     /// Names the first key or name that cannot be used.
     pub fn check(&self) -> Result<(), DialectError> {
         self.check_sign_in()?;
+        self.check_subprotocol()?;
+        self.check_opening()?;
         let keys = [
             ("ping", &self.ping),
             ("pong", &self.pong),
@@ -184,25 +175,33 @@ impl Dialect {
         }
     }
 
-    /// Whether answers are known by the requests that they refer to, so that [`PendingRequests`] must be kept.
+    /// Whether messages are known by the requests that they refer to, so that [`PendingRequests`] must be kept.
     pub fn has_references(&self) -> bool {
         self.frames.as_ref().is_some_and(|frames| frames.has_references())
     }
 
-    /// Writes a client's message as one text frame.
-    pub fn encode_client(&self, message: &ClientMessage, timestamp: Timestamp) -> String {
-        self.encode_request(message, timestamp, None)
+    /// Whether an event says to which subscription it belongs, so that it is another frame for each connection.
+    pub fn names_subscriptions(&self) -> bool {
+        self.frames.as_ref().is_some_and(|frames| frames.names_subscriptions())
     }
 
-    /// As [`Self::encode_client`], under a reference, which only templates have a place for.
+    /// Writes a client's message as one text frame.
+    pub fn encode_client(&self, message: &ClientMessage, timestamp: Timestamp) -> String {
+        self.encode_request(message, timestamp, None, None)
+    }
+
+    /// As [`Self::encode_client`], under a reference and with that of the subscription which it is about; only templates have places for
+    /// these.
     pub fn encode_request(
         &self,
         message: &ClientMessage,
         timestamp: Timestamp,
         reference: Option<&str>,
+        subscription: Option<&str>,
     ) -> String {
         if let Some(frames) = &self.frames {
-            return frames.write_client(self, message, Some(timestamp), Ids { id: None, reference });
+            let ids = Ids { id: None, reference, subscription };
+            return frames.write_client(self, message, Some(timestamp), ids);
         }
         let (kind, payload) = match message {
             ClientMessage::Ping => (self.ping.as_str(), Value::Null),
@@ -223,8 +222,20 @@ impl Dialect {
     /// # Errors
     /// When it is not a message, or a subscription that names nothing; the error's [`DecodeError::code`] is the answer.
     pub fn decode_client(&self, text: &str) -> Result<Decoded<ClientMessage>, DecodeError> {
+        self.decode_request(text, None)
+    }
+
+    /// As [`Self::decode_client`]; what refers to a subscription is about one of these.
+    ///
+    /// # Errors
+    /// As [`Self::decode_client`], and when it refers to none.
+    pub fn decode_request(
+        &self,
+        text: &str,
+        pending: Option<&PendingRequests>,
+    ) -> Result<Decoded<ClientMessage>, DecodeError> {
         if let Some(frames) = &self.frames {
-            return frames.read_client(self, text);
+            return frames.read_client(self, text, pending);
         }
         let Envelope { kind, payload, id, .. } = Envelope::decode(text)?;
         let message = match kind.as_str() {
@@ -287,12 +298,26 @@ impl Dialect {
         }
     }
 
+    /// Writes an event as it comes by a subscription: its reference and its room, which only templates have places for.
+    pub fn encode_event_by(
+        &self,
+        name: &str,
+        data: &Value,
+        timestamp: Timestamp,
+        subscription: Option<(&str, &str)>,
+    ) -> String {
+        match &self.frames {
+            Some(frames) => frames.write_event(self, name, data.clone(), timestamp, subscription),
+            None => self.encode_event(name, data, timestamp),
+        }
+    }
+
     /// Writes an event as one text frame. `data` is anything that serializes, so that a gateway can pass the broker's
     /// bytes through as raw JSON without building a tree.
     pub fn encode_event(&self, name: &str, data: &impl Serialize, timestamp: Timestamp) -> String {
         if let Some(frames) = &self.frames {
             let data = serde_json::to_value(data).expect("event data has string keys");
-            return frames.write_event(self, name, data, timestamp);
+            return frames.write_event(self, name, data, timestamp, None);
         }
         let text = match self.events {
             EventStyle::Typed => {
@@ -357,32 +382,6 @@ impl Dialect {
     }
 }
 
-impl SubscriptionKeys {
-    /// One key for both.
-    pub fn single(key: &str) -> Self {
-        Self { event_type: key.to_owned(), room: key.to_owned() }
-    }
-
-    fn payload(&self, target: &Target) -> Value {
-        let key = match target {
-            Target::EventType(_) => &self.event_type,
-            Target::Room(_) => &self.room,
-        };
-        Value::Object(Map::from_iter([(key.clone(), Value::String(target.name().to_owned()))]))
-    }
-
-    fn target(&self, payload: &Value, kind: &str, id: &Option<String>) -> Result<Target, DecodeError> {
-        if let Some(room) = text_of(payload, &self.room) {
-            return Ok(Target::Room(room));
-        }
-        text_of(payload, &self.event_type).map(Target::EventType).ok_or_else(|| DecodeError::NoTarget {
-            kind: kind.to_owned(),
-            key: self.event_type.clone(),
-            id: id.clone(),
-        })
-    }
-}
-
 impl Default for Dialect {
     fn default() -> Self {
         Self {
@@ -396,31 +395,17 @@ impl Default for Dialect {
             pong: "pong".to_owned(),
             error: "error".to_owned(),
             errors: ErrorCodes::default(),
+            error_messages: true,
+            closes: ErrorCloses::default(),
             heartbeat: Heartbeat::Control,
             token: TokenPlace::Query,
+            subprotocol: None,
             sign_in: None,
+            opening: Vec::new(),
             refusal: Refusal::UNAUTHORIZED,
             user_key: "userId".to_owned(),
             frames: None,
         }
-    }
-}
-
-impl Default for RequestNames {
-    fn default() -> Self {
-        let name = str::to_owned;
-        Self {
-            subscribe: name("subscribe"),
-            unsubscribe: name("unsubscribe"),
-            subscribed: name("subscribed"),
-            unsubscribed: name("unsubscribed"),
-        }
-    }
-}
-
-impl Default for SubscriptionKeys {
-    fn default() -> Self {
-        Self { event_type: "eventType".to_owned(), room: "room".to_owned() }
     }
 }
 

@@ -43,7 +43,7 @@ fn every_message_is_pinned() {
     for Named { name, spelling, client, server } in dialects {
         spelling.check().unwrap();
         for Vector { message, id, text, .. } in client {
-            assert_eq!(spelling.encode_request(&message, timestamp, id.as_deref()), text, "{name}");
+            assert_eq!(spelling.encode_request(&message, timestamp, id.as_deref(), None), text, "{name}");
             assert_eq!(spelling.decode_client(&text).unwrap().message, message, "{name}: {text}");
         }
         for Vector { message, id, answers, text } in server {

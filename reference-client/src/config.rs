@@ -65,6 +65,9 @@ pub enum ConfigError {
     /// The dialect cannot be spoken.
     #[error(transparent)]
     Dialect(#[from] DialectError),
+    /// The dialect asks for what this client does not do.
+    #[error("dialect.opening: this client sends nothing as it opens: subscribe to what is wanted")]
+    Opening,
 }
 
 impl ClientConfig {
@@ -103,6 +106,9 @@ impl ClientConfig {
     pub fn check(self) -> Result<Self, ConfigError> {
         self.timing.check()?;
         self.dialect.check()?;
+        if !self.dialect.opening.is_empty() {
+            return Err(ConfigError::Opening);
+        }
         if let Some(proxy) =
             self.proxy.as_ref().filter(|url| url.scheme() != "http" || url.host_str().is_none())
         {

@@ -208,18 +208,21 @@ impl Expectation {
         named || self.patterns().iter().any(|pattern| pattern.status() == Some(status))
     }
 
-    /// Takes what a client lacks out of a sequence. Answers whether something is left to expect.
+    /// Takes what a client lacks out of a sequence, in which one status then is announced once, not twice in a row (STATE-1). Answers
+    /// whether something is left to expect.
     pub(crate) fn forget(&mut self, statuses: &Statuses) -> bool {
         let lacks = |status: Option<&str>| status.is_some_and(|status| statuses.lacks(status));
         match &mut self.kind {
             Kind::Statuses(wanted) => {
                 wanted.retain(|status| !statuses.lacks(status));
+                wanted.dedup();
                 return !wanted.is_empty();
             }
             // Between what is left all that leads through the missing ones is one transition.
             Kind::LegalTransitions => return statuses.lacking().count() < 4,
             Kind::Order(patterns) => {
                 patterns.retain(|pattern| !lacks(pattern.status()));
+                patterns.dedup_by(|next, pattern| next.status().is_some() && next == pattern);
                 if patterns.len() < 2 {
                     return false;
                 }

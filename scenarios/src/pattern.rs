@@ -344,6 +344,8 @@ impl Pattern {
         let mut names = message.name.iter().chain(&message.any).map(String::as_str);
         if !dialect.acks && names.clone().any(acknowledges) {
             Some("the dialect has no acknowledgements")
+        } else if !dialect.error_messages && names.clone().any(|name| name == "error") {
+            Some("the dialect has no error messages")
         } else if dialect.welcome_type().is_none() && names.any(|name| name == "welcome") {
             Some("the dialect has no welcome")
         } else {

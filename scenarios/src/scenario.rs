@@ -141,7 +141,12 @@ impl Scenario {
         if script.is_about_signing_in() && dialect.sign_in.is_none() {
             return Some("the token travels in the request: no message signs in");
         }
-        script.clients.values().find_map(|client| client.token.lacks_place(&dialect.token))
+        let closes = !dialect.closes.is_empty()
+            && script.steps.iter().any(|step| step.action.is_not_understood(dialect));
+        let closed =
+            "the dialect closes a connection whose message it does not understand (`dialect.closes`)";
+        let elsewhere = script.clients.values().find_map(|client| client.token.lacks_place(&dialect.token));
+        elsewhere.or_else(|| closes.then_some(closed))
     }
 
     /// Whether it needs a dialect in which a message signs in.

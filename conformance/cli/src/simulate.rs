@@ -1,6 +1,6 @@
 //! `sim`: scenarios in the simulation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
@@ -57,7 +57,7 @@ pub(super) fn run(args: &SimArgs) -> Result<Exit, Failure> {
         chosen.into_iter().partition(|scenario| scenario.is_about_signing_in());
     let plan = |chosen, dialect: &str| {
         let dialect = Dialect::builtin(dialect).expect("it is built in");
-        Plan::new(chosen, level, &BTreeSet::new(), &dialect, &times)
+        Plan::new(chosen, level, &BTreeSet::new(), &BTreeMap::new(), &dialect, &times)
     };
     let (mut plan, more) = (plan(usual, "seed"), plan(by_message, sim::SIGN_IN));
     plan.cases.extend(more.cases);

@@ -24,7 +24,7 @@ const roots = {
     async *room({ name }, { user }) {
       const own = [`user:${user.userId}`, `role:${user.role.toLowerCase()}`];
       if (/^(user|role):/.test(name) && !own.includes(name)) {
-        throw new GraphQLError('forbidden', { extensions: { code: 'FORBIDDEN' } });
+        throw new GraphQLError('forbidden', { extensions: { code: 'forbidden' } });
       }
       for await (const [event] of on(bus, name)) yield { room: event };
     },

@@ -88,6 +88,7 @@ impl Socket {
             host: authority.to_owned(),
             path: path.to_owned(),
             token,
+            subprotocol: None,
             upgrade: true,
             origin: None,
             half: false,

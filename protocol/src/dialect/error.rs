@@ -105,6 +105,26 @@ pub enum DialectError {
         /// What it needs one of.
         parts: String,
     },
+    /// A template refers to a subscription, which has no reference.
+    #[error(
+        "dialect.frames.{key} has `{{subscription}}`, the reference of a subscription: write `{{ref}}` where dialect.frames.subscribe gives it"
+    )]
+    Unreferred {
+        /// The key of the template.
+        key: &'static str,
+    },
+    /// What is said of a subprotocol does not fit.
+    #[error("{reason}")]
+    Subprotocol {
+        /// What is wrong, and what to write.
+        reason: &'static str,
+    },
+    /// What a client sends first is not enough, or too much.
+    #[error("dialect.opening: {reason}")]
+    Opening {
+        /// What is wrong, and what to write.
+        reason: &'static str,
+    },
     /// What is said of a token in the first message is not enough, or does not fit.
     #[error("{reason}")]
     SignIn {

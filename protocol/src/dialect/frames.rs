@@ -56,6 +56,9 @@ pub struct Frames {
     /// Its answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pong: Option<Template>,
+    /// What else a gateway may send that is part of its protocol and says nothing here. It counts as an event of no one's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<Template>,
 }
 
 /// What a message is known by.
@@ -65,6 +68,8 @@ pub(super) struct Ids<'a> {
     pub(super) id: Option<&'a str>,
     /// The same, where the connection counts.
     pub(super) reference: Option<&'a str>,
+    /// The reference of the subscription that it belongs to.
+    pub(super) subscription: Option<&'a str>,
 }
 
 impl Default for Frames {
@@ -81,6 +86,7 @@ impl Default for Frames {
             unsubscribed: None,
             ping: None,
             pong: None,
+            ignored: Vec::new(),
         }
     }
 }
@@ -133,15 +139,41 @@ impl Frames {
         {
             return Err(DecodeError::Unasked { reference: parts.text(Part::Ref).unwrap_or_default() });
         }
-        let (form, parts) = opened.ok_or_else(|| unlike(&self.message))?;
+        let (form, parts) =
+            opened.or_else(|| self.ignored(forms, frame)).ok_or_else(|| unlike(&self.message))?;
         let kind = parts.text(Part::Type).filter(|_| matches!(form, Form::Event | Form::Other));
         let named = forms.iter().find(|form| kind.is_some() && dialect.name(**form) == kind.as_deref());
-        named.map_or(Ok((form, parts)), |named| Err(unlike(self.template(*named))))
+        if let Some(named) = named {
+            return Err(unlike(self.template(*named)));
+        }
+        // A request to leave that refers to nothing names no room; whatever else does is no answer.
+        match pending.zip(parts.text(Part::Subscription)) {
+            Some((pending, reference))
+                if form != Form::Unsubscribe && pending.subscription(&reference).is_none() =>
+            {
+                Err(DecodeError::Unasked { reference })
+            }
+            _ => Ok((form, parts)),
+        }
     }
 
-    /// Whether any answer is known by the request that it refers to.
+    /// A gateway's frame that says nothing, under the name of its template.
+    fn ignored(&self, forms: &[Form], frame: &str) -> Option<(Form, Parts)> {
+        let template = self.ignored.iter().find(|template| template.read(frame).is_some())?;
+        let parts = Parts::default().with(Part::Type, template.to_string());
+        forms.contains(&Form::Event).then_some((Form::Event, parts))
+    }
+
+    /// Whether any message is known by an earlier request that it refers to.
     pub(super) fn has_references(&self) -> bool {
-        SERVER.into_iter().any(|form| self.answers_by_reference(form))
+        let refers = |form| self.template(form).has(Part::Subscription);
+        SERVER.into_iter().any(|form| self.answers_by_reference(form) || refers(form))
+            || CLIENT.into_iter().any(refers)
+    }
+
+    /// Whether an event says to which subscription it belongs.
+    pub(super) fn names_subscriptions(&self) -> bool {
+        self.template(Form::Event).has(Part::Subscription)
     }
 
     /// Whether frames of this form are known by the request that they refer to.
@@ -232,10 +264,17 @@ impl Frames {
                 .with(Part::Message, message.as_str()),
             ),
             ServerMessage::Event { name, payload } => {
-                return self.write_event(dialect, name, payload.clone(), timestamp);
+                return self.write_event(dialect, name, payload.clone(), timestamp, None);
             }
         };
-        self.write(dialect, form, payload, parts, Some(timestamp), Ids { id, reference: id })
+        self.write(
+            dialect,
+            form,
+            payload,
+            parts,
+            Some(timestamp),
+            Ids { id, reference: id, subscription: None },
+        )
     }
 
     pub(super) fn write_event(
@@ -244,13 +283,18 @@ impl Frames {
         name: &str,
         data: Value,
         timestamp: Timestamp,
+        subscription: Option<(&str, &str)>,
     ) -> String {
         let (kind, payload) = match (dialect.events, &self.event) {
             (EventStyle::Enveloped, None) => (EVENT, json!({ "eventType": name, "data": data })),
             (EventStyle::Typed | EventStyle::Enveloped, _) => (name, data),
         };
-        let parts = Parts::default().with(Part::Type, kind);
-        self.write(dialect, Form::Event, payload, parts, Some(timestamp), Ids::default())
+        let mut parts = Parts::default().with(Part::Type, kind);
+        if let Some((_, room)) = subscription {
+            parts = parts.with(Part::Room, room);
+        }
+        let ids = Ids { subscription: subscription.map(|(reference, _)| reference), ..Ids::default() };
+        self.write(dialect, Form::Event, payload, parts, Some(timestamp), ids)
     }
 
     fn write(
@@ -272,7 +316,8 @@ impl Frames {
         if !payload.is_null() {
             parts = parts.with(Part::Payload, payload);
         }
-        for (part, id) in [(Part::Id, ids.id), (Part::Ref, ids.reference)] {
+        let Ids { id, reference, subscription } = ids;
+        for (part, id) in [(Part::Id, id), (Part::Ref, reference), (Part::Subscription, subscription)] {
             if let Some(id) = id {
                 parts = parts.with(part, id);
             }
@@ -284,10 +329,23 @@ impl Frames {
         &self,
         dialect: &Dialect,
         frame: &str,
+        pending: Option<&PendingRequests>,
     ) -> Result<Decoded<ClientMessage>, DecodeError> {
-        let (form, parts) = self.read(dialect, &CLIENT, frame, None)?;
+        let (form, parts) = self.read(dialect, &CLIENT, frame, pending)?;
         let target = || match self.target(form, &parts, dialect) {
             Some(name) => name,
+            // What it refers to says what it is about.
+            None if !self.template(form).has(Part::Payload)
+                && self.template(form).has(Part::Subscription) =>
+            {
+                let reference = parts.text(Part::Subscription);
+                let asked = reference.and_then(|reference| pending?.subscription(&reference).cloned());
+                asked.ok_or_else(|| DecodeError::NoTarget {
+                    kind: kind(dialect, form, &parts),
+                    key: "{subscription}".to_owned(),
+                    id: parts.text(Part::Id),
+                })
+            }
             None => dialect.subscribe.target(
                 &payload(&parts),
                 &kind(dialect, form, &parts),
@@ -381,7 +439,7 @@ impl Frames {
     /// room names none afterwards.
     pub(super) fn respell(&self, dialect: &Dialect, envelope: &Envelope, reference: Option<&str>) -> String {
         let Envelope { kind, payload, timestamp, id } = envelope;
-        let ids = Ids { id: id.as_deref(), reference };
+        let ids = Ids { id: id.as_deref(), reference, subscription: None };
         let plain = Dialect { frames: None, ..dialect.clone() };
         match plain.decode_client(&envelope.encode()) {
             Ok(Decoded { message, .. }) => self.write_client(dialect, &message, *timestamp, ids),

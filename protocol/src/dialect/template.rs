@@ -15,9 +15,10 @@ pub(super) use parts::{Part, Parts, as_text};
 /// A JSON text, or a text without any, in which `{type}`, `{payload}` and the like stand for the parts of a message.
 ///
 /// What precedes the JSON stands as it is (`42["{type}","{payload}"]`). A text that is one word in braces stands for the part itself,
-/// whatever JSON it is; within a longer text (`"room:{room}"`) a part is a text. Members
+/// whatever JSON it is; within a longer text (`"room:{room}"`) a part is a text. `{payload_as_text}` is the payload as a text that is JSON
+/// itself. Members
 /// are written in the order of the template. What a frame has beside its template is ignored. A
-/// member for `{payload}`, `{timestamp}`, `{id}`, `{ref}`, `{room}` or `{token}` may be missing where it is read, and is left out where there is
+/// member for `{payload}`, `{timestamp}`, `{id}`, `{ref}`, `{subscription}`, `{room}` or `{token}` may be missing where it is read, and is left out where there is
 /// nothing to write.
 ///
 /// ```

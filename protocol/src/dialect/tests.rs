@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::ErrorCode;
+use crate::message::{ErrorCode, Target};
+
+mod protocols;
 
 /// An answer that is known by its reference alone answers what was asked, once; what refers to nothing is none.
 #[test]
@@ -21,7 +23,7 @@ fn answers_are_known_by_what_they_refer_to() {
     let (join, leave) = (ClientMessage::Subscribe(room.clone()), ClientMessage::Unsubscribe(room.clone()));
     for (request, text) in [(&join, r#"["1","join",["a"]]"#), (&leave, r#"["2","leave",["a"]]"#)] {
         let reference = pending.draw();
-        assert_eq!(dialect.encode_request(request, Timestamp::EPOCH, Some(&reference)), text);
+        assert_eq!(dialect.encode_request(request, Timestamp::EPOCH, Some(&reference), None), text);
         pending.sent(&reference, request);
     }
     let read =

@@ -65,6 +65,12 @@ impl TokenPlace {
         }
     }
 
+    /// Whether a name is a token of RFC 9110, section 5.6.2: whatever else would break the request.
+    pub(super) fn is_token(name: &str) -> bool {
+        let is_part = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        !name.is_empty() && name.bytes().all(is_part)
+    }
+
     /// Whether the upgrade request has no token.
     pub fn is_message(&self) -> bool {
         *self == Self::Message
@@ -96,9 +102,7 @@ impl TryFrom<String> for TokenPlace {
     type Error = TokenPlaceError;
 
     fn try_from(text: String) -> Result<Self, TokenPlaceError> {
-        // A name is a token of RFC 9110, section 5.6.2: whatever else would break the request.
-        let is_part = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        let named = |name: &str| !name.is_empty() && name.bytes().all(is_part);
+        let named = Self::is_token;
         match text.split_once(':') {
             None => match text.as_str() {
                 "query" => Ok(Self::Query),

@@ -36,6 +36,10 @@ pub(super) fn upgrade(url: &Url, token: &str, dialect: &Dialect) -> Result<Reque
         value.set_sensitive(true);
         Ok(value)
     };
+    if let Some(name) = &dialect.subprotocol {
+        let offered = HeaderValue::try_from(name).map_err(|_| RequestError)?;
+        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, offered);
+    }
     match &dialect.token {
         TokenPlace::Query | TokenPlace::QueryAs(_) | TokenPlace::Path | TokenPlace::Message => {}
         TokenPlace::Cookie(name) => {

@@ -187,6 +187,9 @@ impl Gateway {
     }
 
     fn text(&mut self, now: Now, connection: ConnectionId, text: &str) {
+        if let Some(answer) = self.config.dialect.answer_to_opening(text) {
+            return self.outputs.push_back(Output::Send(connection, text_frame(&answer)));
+        }
         match self.config.dialect.decode_client(text) {
             Ok(Decoded { message, id }) => match message {
                 ClientMessage::Ping => self.send(now, connection, &ServerMessage::Pong, id.as_deref()),
@@ -272,7 +275,18 @@ impl Gateway {
         message: &str,
         id: Option<&str>,
     ) {
-        if self.sessions.contains_key(&connection) {
+        if !self.sessions.contains_key(&connection) {
+            return;
+        }
+        let closes = match code {
+            ErrorCode::BadMessage => self.config.dialect.closes.bad_message,
+            ErrorCode::UnknownType => self.config.dialect.closes.unknown_type,
+            _ => None,
+        };
+        if let Some(code) = closes {
+            return self.end(connection, code);
+        }
+        if self.config.dialect.error_messages {
             let (code, message) = (code.to_string(), message.to_owned());
             self.send(now, connection, &ServerMessage::Error { code, message }, id);
         }

@@ -35,6 +35,9 @@ impl Settings {
         let defaults = Config::with_secret("");
         let dialect = self.dialect.clone().unwrap_or_default();
         dialect.check()?;
+        if dialect.names_subscriptions() {
+            return Err(ConfigError::NamesSubscriptions);
+        }
         let listen = match &self.listen {
             None => defaults.listen,
             Some(text) => text

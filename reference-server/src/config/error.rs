@@ -82,6 +82,11 @@ pub enum ConfigError {
     /// The dialect cannot be spoken.
     #[error(transparent)]
     Dialect(#[from] DialectError),
+    /// The dialect asks for another frame for each connection.
+    #[error(
+        "dialect.frames has `{{subscription}}`, and this gateway writes each event once, for all its connections: leave it out"
+    )]
+    NamesSubscriptions,
     /// A row of the routing table cannot be used.
     #[error(transparent)]
     Route(#[from] RouteError),
@@ -93,7 +98,7 @@ impl ConfigError {
         match self {
             Self::Duration { name, .. } | Self::Value { name, .. } => Some(name),
             Self::Algorithm(_) | Self::Keyless(_) => Some("algorithms"),
-            Self::Dialect(_) => Some("dialect"),
+            Self::Dialect(_) | Self::NamesSubscriptions => Some("dialect"),
             Self::Route(_) => Some("route"),
             Self::Read { .. }
             | Self::Syntax { .. }

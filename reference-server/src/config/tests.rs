@@ -18,6 +18,13 @@ fn config(flags: &[&str], file: &str) -> Result<Config, ConfigError> {
     settings(&[flags, &["--jwt-secret", "s"]].concat(), file)?.check()
 }
 
+/// A dialect whose events say to which subscription they belong.
+const SUBSCRIPTIONS: &str = r#"
+[dialect.frames]
+subscribe = '{"id":"{ref}","type":"subscribe","payload":"{payload}"}'
+event = '{"id":"{subscription}","type":"{type}","payload":"{payload}"}'
+"#;
+
 /// Flags win over the file, the file over the defaults.
 #[test]
 fn later_ones_win() {
@@ -76,6 +83,7 @@ fn mistakes_are_named() {
         ("[[key]]\nkid = \"a\"\npublic_key_file = \"/nowhere\"", "cannot read /nowhere"),
         ("[[key]]\nkid = \"a\"", "`key` is a; it has one of"),
         ("[dialect]\npong = \"ping\"", "two different messages"),
+        (SUBSCRIPTIONS, "writes each event once"),
         ("[[route]]\nevent = \"a*b\"\nrooms = []", "a `*` stands at the end only"),
     ] {
         let error = config(&[], file).unwrap_err().to_string();

@@ -35,6 +35,7 @@ pub(super) async fn upgrade(
     let rules = UpgradeRules {
         allowed_origins: &shared.config.allowed_origins,
         token: &dialect.token,
+        subprotocol: dialect.subprotocol.as_deref(),
         refusal: dialect.refusal,
     };
     let decided = if dialect.token.is_message() {

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 
 use data_encoding::HEXLOWER;
 use protocol::{ClientMessage, CloseCode, Heartbeat, PendingRequests, ServerMessage, Timestamp};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -32,6 +33,8 @@ pub(super) struct Peer {
 pub(super) enum PeerCommand {
     /// Sends a frame.
     Send(RawFrame),
+    /// Sends an event, by the subscription that it belongs to where the dialect says that.
+    Event { name: String, data: Value },
     /// Writes bytes as they are.
     Bytes(Vec<u8>),
     /// Writes frames as they are.
@@ -75,6 +78,8 @@ pub(super) struct PeerSetup {
     pub(super) recorder: Recorder,
     /// The dialect, and the clock for timestamps.
     pub(super) setting: Setting,
+    /// What a client's end asked for while it was opened.
+    pub(super) pending: PendingRequests,
 }
 
 impl Peer {
@@ -86,6 +91,7 @@ impl Peer {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let masks = fastrand::Rng::with_seed(setup.setting.seed ^ u64::from(setup.connection));
         let stalled = setup.stalled;
+        let pending = setup.pending.clone();
         let end = End {
             stream,
             setup,
@@ -94,7 +100,7 @@ impl Peer {
             closing: None,
             stalled,
             cut_after: None,
-            pending: PendingRequests::default(),
+            pending,
         };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox));
         Self { orders, _task: AbortOnDropHandle::new(task) }
@@ -117,7 +123,7 @@ struct End<S> {
     stalled: bool,
     /// Text messages that are read before the connection is dropped.
     cut_after: Option<u32>,
-    /// What a client's end has asked for, where answers refer to it.
+    /// What the client's end has asked for, where messages refer to it.
     pending: PendingRequests,
 }
 
@@ -162,6 +168,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
     async fn obey(&mut self, order: PeerCommand) -> io::Result<Next> {
         match order {
             PeerCommand::Send(frame) => self.send(frame).await?,
+            PeerCommand::Event { name, data } => {
+                let subscription = self.pending.subscription_for(&name);
+                let dialect = &self.setup.setting.dialect;
+                let text = dialect.encode_event_by(&name, &data, self.now(), subscription);
+                self.send(RawFrame::text(text)).await?;
+            }
             PeerCommand::Bytes(bytes) => {
                 let frame =
                     Frame { kind: FrameKind::Raw, body: HEXLOWER.encode(&bytes), message: None, form: None };
@@ -205,8 +217,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         }
         let seen = self.frame(&frame, self.setup.side == Side::Client);
         let message = seen.message.clone();
+        let answer = match (self.setup.side, seen.kind) {
+            (Side::Gateway, FrameKind::Text) => self.setup.setting.dialect.answer_to_opening(&seen.body),
+            _ => None,
+        };
         let reference = self.refer(&seen);
-        self.note_received(seen).await;
+        self.note_received(self.apart_from_opening(seen)).await;
         let is_text = frame.opcode == OpCode::Data(Data::Text);
         if is_text && let Some(left) = &mut self.cut_after {
             *left -= 1;
@@ -232,6 +248,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             }
             _ => {}
         }
+        if let Some(answer) = answer {
+            self.send(RawFrame::text(answer)).await?;
+            return Ok(Next::Go);
+        }
         match message {
             Some(Message::Client(message)) => self.reply(message, reference.as_deref()).await?,
             Some(Message::Server(ServerMessage::Ping))
@@ -243,6 +263,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             _ => {}
         }
         Ok(Next::Go)
+    }
+
+    /// What a client under test asks for as it opens is none of the requests that scenarios are about.
+    fn apart_from_opening(&self, mut seen: Frame) -> Frame {
+        let dialect = &self.setup.setting.dialect;
+        if let (Side::Gateway, Some(Message::Client(ClientMessage::Subscribe(target)))) =
+            (self.setup.side, &seen.message)
+            && dialect.opens_with(target)
+        {
+            let payload = Value::from(target.name());
+            seen.message =
+                Some(Message::Client(ClientMessage::Other { kind: "opening".to_owned(), payload }));
+        }
+        seen
     }
 
     /// Whether it answers a ping of this kind. Only those of the declared heartbeat are counted: there may be others beside them.
@@ -320,12 +354,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
 
     /// The frame as the trace has it. `from_gateway` says which direction its text is read in.
     fn frame(&self, frame: &RawFrame, from_gateway: bool) -> Frame {
-        Frame::of(frame, &self.setup.setting.dialect, from_gateway, self.pending())
+        Frame::of(frame, &self.setup.setting.dialect, from_gateway, self.pending(from_gateway))
     }
 
-    /// What answers refer to; a gateway's end has asked for nothing.
-    fn pending(&self) -> Option<&PendingRequests> {
-        (self.setup.side == Side::Client).then_some(&self.pending)
+    /// What a frame refers to; what a gateway's end says is its own affair.
+    fn pending(&self, from_gateway: bool) -> Option<&PendingRequests> {
+        (self.setup.side == Side::Client || !from_gateway).then_some(&self.pending)
     }
 
     /// The reference of a message, where it has one.

@@ -2,7 +2,7 @@
 
 mod handshake;
 
-use protocol::{CloseCode, ServerMessage};
+use protocol::{CloseCode, PendingRequests, ServerMessage};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
@@ -116,6 +116,7 @@ impl Script {
             stalled: opened.stalled,
             recorder: self.recorder.clone(),
             setting: self.setting.clone(),
+            pending: PendingRequests::default(),
         };
         let peer = Peer::start(opened.stream, opened.leftover, setup);
         // Where nothing else says that a client is signed in, the welcome must.
@@ -142,8 +143,7 @@ impl Script {
                 for number in 1..=count {
                     let mut payload = data.clone();
                     payload["seq"] = json!(number);
-                    let order = self.message(&ServerMessage::Event { name: name.clone(), payload });
-                    self.order(order).await;
+                    self.order(PeerCommand::Event { name: name.clone(), data: payload }).await;
                 }
                 return;
             }
@@ -160,9 +160,7 @@ impl Script {
             GatewayAct::Drop => PeerCommand::Drop,
             GatewayAct::Stall(stalled) => PeerCommand::Stall(stalled),
             GatewayAct::CutAfter(count) => PeerCommand::CutAfter(count),
-            GatewayAct::Event { name, data, .. } => {
-                self.message(&ServerMessage::Event { name, payload: data })
-            }
+            GatewayAct::Event { name, data, .. } => PeerCommand::Event { name, data },
             GatewayAct::SendBytes(bytes) => PeerCommand::Bytes(bytes),
             GatewayAct::SendText(text) => PeerCommand::Send(RawFrame::text(text)),
             GatewayAct::Ping(payload) => PeerCommand::Send(RawFrame::control(Control::Ping, payload)),

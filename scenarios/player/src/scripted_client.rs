@@ -4,11 +4,12 @@ use scenarios::NotPlayed;
 use std::num::NonZeroUsize;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
-use protocol::{ClientMessage, PendingRequests, TokenPlace};
+use protocol::{ClientMessage, Opener, PendingRequests, TokenPlace};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::journal::Recorder;
+use super::opening::{self, Opened};
 use super::peer::{Peer, PeerCommand, PeerSetup};
 use super::sign_in::{self, Said};
 use super::stage::{GatewayStage, PlayError, Setting};
@@ -113,6 +114,7 @@ impl ScriptedClient {
         let dialled = Event::Dialled { path: request.path.clone(), query, token_in };
         recorder.record(actor.clone(), Some(connection), dialled).await;
         let (mut transcript, mut said) = (Transcript::default(), Said::default());
+        let mut opened = self.opening(setting);
         let first = setting
             .dialect
             .sign_in
@@ -132,12 +134,18 @@ impl ScriptedClient {
                 Some(first) => sign_in::ask(&mut stream, leftover, first, &setting.dialect, &mut said).await,
                 None => Ok(leftover),
             };
+            let leftover = match leftover {
+                Ok(leftover) => opening::open(&mut stream, leftover, &mut opened, &setting.dialect).await,
+                refused => refused,
+            };
             Ok::<_, UpgradeError>(leftover.map(|leftover| (stream, leftover)))
         };
         let outcome = tokio::time::timeout(patience, upgrade).await;
         let messages = first.into_iter().filter(|_| said.has_asked);
         let request = messages.fold(transcript.written(), |request, message| request + &message + "\n");
-        let answer = said.texts.iter().fold(transcript.read(), |answer, text| answer + text + "\n");
+        let request = opened.sent().iter().fold(request, |request, text| request + text + "\n");
+        let told = said.texts.iter().chain(opened.texts());
+        let answer = told.fold(transcript.read(), |answer, text| answer + text + "\n");
         let handshake = Event::Handshake { request, answer };
         recorder.record(actor.clone(), Some(connection), handshake).await;
         if !matches!(outcome, Ok(Ok(Ok(_)))) {
@@ -146,6 +154,8 @@ impl ScriptedClient {
                 recorder.record(actor.clone(), Some(connection), Event::Received(frame)).await;
             }
         }
+        let opens = !opened.sent().is_empty();
+        self.references = opened.pending;
         let refusal = match outcome {
             Ok(Ok(Err(refused))) => refused,
             Ok(Ok(Ok((stream, leftover)))) => {
@@ -159,6 +169,7 @@ impl ScriptedClient {
                     stalled: false,
                     recorder: recorder.clone(),
                     setting: setting.clone(),
+                    pending: self.references.clone(),
                 };
                 self.peer = Some(Peer::start(stream, leftover, setup));
                 return;
@@ -168,7 +179,11 @@ impl ScriptedClient {
             }
             Ok(Err(error)) => Event::Refused { status: None, code: None, reason: error.to_string() },
             Err(_) => {
-                let what = if said.has_asked { "first message" } else { "upgrade request" };
+                let what = match (said.has_asked, opens) {
+                    (_, true) => "frames that it sends first",
+                    (true, false) => "first message",
+                    (false, false) => "upgrade request",
+                };
                 Event::Refused { status: None, code: None, reason: format!("no answer to the {what}") }
             }
         };
@@ -184,8 +199,7 @@ impl ScriptedClient {
     pub(super) async fn ask_alive(&mut self, payload: &[u8], setting: &Setting) {
         self.ping_frame(payload).await;
         let timestamp = protocol::Timestamp::from_unix_ms((setting.unix_ms)());
-        let reference = self.references.draw();
-        let ping = setting.dialect.encode_request(&ClientMessage::Ping, timestamp, Some(&reference));
+        let ping = self.references.write(&setting.dialect, &ClientMessage::Ping, timestamp);
         self.order(PeerCommand::Send(RawFrame::text(ping))).await;
     }
 
@@ -193,8 +207,7 @@ impl ScriptedClient {
     pub(super) async fn act(&mut self, act: &ScriptedClientAct, setting: &Setting) -> Result<(), PlayError> {
         let timestamp = protocol::Timestamp::from_unix_ms((setting.unix_ms)());
         let message = |references: &mut PendingRequests, message: &ClientMessage| {
-            let text = setting.dialect.encode_request(message, timestamp, Some(&references.draw()));
-            PeerCommand::Send(RawFrame::text(text))
+            PeerCommand::Send(RawFrame::text(references.write(&setting.dialect, message, timestamp)))
         };
         let is_odd = matches!(
             act,
@@ -230,8 +243,7 @@ impl ScriptedClient {
                 PeerCommand::Frames { frames: frames.clone(), message: None, chop: *chop }
             }
             ScriptedClientAct::SendPing(ping) => {
-                let reference = self.references.draw();
-                let text = setting.dialect.encode_request(&ClientMessage::Ping, timestamp, Some(&reference));
+                let text = self.references.write(&setting.dialect, &ClientMessage::Ping, timestamp);
                 odd_ping(text, ping)?
             }
             ScriptedClientAct::Network(act) => {
@@ -274,6 +286,17 @@ impl ScriptedClient {
         }
     }
 
+    /// What it sends as soon as it is connected.
+    fn opening(&self, setting: &Setting) -> Opened {
+        let role = setting
+            .bindings
+            .roles
+            .name(self.spec.role)
+            .map_or_else(|| self.spec.role.lower_case().to_owned(), str::to_lowercase);
+        let opener = Opener { user_id: &self.user_id, role: &role };
+        Opened::new(&setting.dialect, opener, protocol::Timestamp::from_unix_ms((setting.unix_ms)()))
+    }
+
     fn request(&mut self, host: String, setting: &Setting) -> UpgradeRequest {
         let email = format!("{}@example.org", self.user_id);
         let bearer = Bearer { user_id: &self.user_id, email: &email, role: self.spec.role };
@@ -298,6 +321,7 @@ impl ScriptedClient {
             host,
             path,
             token,
+            subprotocol: setting.dialect.subprotocol.clone(),
             upgrade: self.spec.upgrade,
             origin: self.spec.origin.clone(),
             half: self.spec.half_request,

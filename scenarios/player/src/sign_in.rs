@@ -17,14 +17,16 @@ const LEAVING: Duration = Duration::from_secs(1);
 /// Most frames that an end reads meanwhile.
 const MAX_FRAMES: usize = 64;
 
-/// What a client that waits to be signed in has been told, as it came.
+/// What a client has been told before its connection counts as open, as it came.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     /// Whether it has asked.
     pub(super) has_asked: bool,
     /// The texts.
     pub(super) texts: Vec<String>,
-    /// What is to be read again once it is signed in.
+    /// The newest error.
+    error: Option<String>,
+    /// What is to be read again once it is open.
     leftover: Vec<u8>,
 }
 
@@ -37,49 +39,33 @@ pub(super) async fn ask(
     dialect: &Dialect,
     said: &mut Said,
 ) -> Result<Vec<u8>, Event> {
-    let refused = |code, reason: &str| Event::Refused { status: None, code, reason: reason.to_owned() };
-    let lost = |error: std::io::Error| refused(None, &error.to_string());
-    // A write error does not end reading: the gateway may have said why before it closed.
-    let _ = write(stream, RawFrame::text(message), Some(MASK)).await;
+    say(stream, message).await;
     said.has_asked = true;
     let mut reader = FrameReader::after(leftover);
-    let mut error = None;
     for _ in 0..MAX_FRAMES {
-        let Some(frame) = reader.next(stream).await.map_err(lost)? else {
-            return Err(refused(None, "the connection ended before the client was signed in"));
-        };
-        match frame.opcode {
-            OpCode::Control(Control::Ping) => {
-                let _ = write(stream, RawFrame::control(Control::Pong, frame.payload), Some(MASK)).await;
-            }
-            OpCode::Control(Control::Close) => {
-                let code = frame.close_code();
-                // The connection is over either way.
-                let _ = write(stream, RawFrame::control(Control::Close, frame.payload), Some(MASK)).await;
-                let reason = error.map_or_else(
-                    || "closed before the client was signed in".to_owned(),
-                    |error: String| format!("closed after {error}"),
-                );
-                return Err(refused(code, &reason));
-            }
-            OpCode::Data(Data::Text) if frame.fin => {
-                let text = String::from_utf8_lossy(&frame.payload).into_owned();
-                let answer = dialect.sign_in_answer(&text);
-                said.texts.push(text.clone());
-                if answer == SignInAnswer::Error {
-                    error = Some(text);
-                } else if answer != SignInAnswer::Granted {
-                    said.keep(frame, reader.was_masked());
-                }
-                if matches!(answer, SignInAnswer::Granted | SignInAnswer::Welcomed) {
-                    said.leftover.extend(reader.into_unread());
-                    return Ok(std::mem::take(&mut said.leftover));
-                }
-            }
-            _ => said.keep(frame, reader.was_masked()),
+        let frame = said.next(stream, &mut reader, "the client was signed in").await?;
+        let text = String::from_utf8_lossy(&frame.payload).into_owned();
+        let answer = dialect.sign_in_answer(&text);
+        if answer == SignInAnswer::Error {
+            said.error = Some(text);
+        } else if answer != SignInAnswer::Granted {
+            said.keep(frame, reader.was_masked());
+        }
+        if matches!(answer, SignInAnswer::Granted | SignInAnswer::Welcomed) {
+            return Ok(said.left(reader));
         }
     }
     Err(refused(None, "too much came before the client was signed in"))
+}
+
+/// Sends a text. A write error does not end reading: the gateway may have said why before it closed.
+pub(super) async fn say(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
+    let _ = write(stream, RawFrame::text(text), Some(MASK)).await;
+}
+
+/// A connection that is none.
+pub(super) fn refused(code: Option<CloseCode>, reason: &str) -> Event {
+    Event::Refused { status: None, code, reason: reason.to_owned() }
 }
 
 impl Said {
@@ -98,8 +84,50 @@ impl Said {
         unrelated.filter(move |text| !(std::mem::take(&mut may_ask) && is_about_itself(text)))
     }
 
+    /// The next text. Pings are answered, other frames kept; the end of the connection, before what was to come, is an error.
+    pub(super) async fn next(
+        &mut self,
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        reader: &mut FrameReader,
+        before: &str,
+    ) -> Result<RawFrame, Event> {
+        for _ in 0..MAX_FRAMES {
+            let frame = reader.next(stream).await.map_err(|error| refused(None, &error.to_string()))?;
+            let Some(frame) = frame else {
+                return Err(refused(None, &format!("the connection ended before {before}")));
+            };
+            match frame.opcode {
+                OpCode::Control(Control::Ping) => {
+                    let _ = write(stream, RawFrame::control(Control::Pong, frame.payload), Some(MASK)).await;
+                }
+                OpCode::Control(Control::Close) => {
+                    let code = frame.close_code();
+                    // The connection is over either way.
+                    let _ = write(stream, RawFrame::control(Control::Close, frame.payload), Some(MASK)).await;
+                    let reason = self.error.as_ref().map_or_else(
+                        || format!("closed before {before}"),
+                        |error| format!("closed after {error}"),
+                    );
+                    return Err(refused(code, &reason));
+                }
+                OpCode::Data(Data::Text) if frame.fin => {
+                    self.texts.push(String::from_utf8_lossy(&frame.payload).into_owned());
+                    return Ok(frame);
+                }
+                _ => self.keep(frame, reader.was_masked()),
+            }
+        }
+        Err(refused(None, &format!("too much came before {before}")))
+    }
+
+    /// What was kept, and what has not been read.
+    pub(super) fn left(&mut self, reader: FrameReader) -> Vec<u8> {
+        self.leftover.extend(reader.into_unread());
+        std::mem::take(&mut self.leftover)
+    }
+
     /// As it came.
-    fn keep(&mut self, frame: RawFrame, was_masked: bool) {
+    pub(super) fn keep(&mut self, frame: RawFrame, was_masked: bool) {
         self.leftover.extend(frame.encode(was_masked.then_some(MASK)));
     }
 }

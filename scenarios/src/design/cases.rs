@@ -286,6 +286,14 @@ mod tests {
     /// What looks at a missing status alone has no case; what looks at the wire as well has what is left.
     #[test]
     fn missing_statuses_leave_the_wire() {
+        let library = Library::builtin().unwrap();
+        let restart = library.iter().find(|scenario| scenario.id.0 == "client/state/restart").unwrap();
+        let designed = restart.as_designed(&times("statuses = { error = false }")).unwrap();
+        let order =
+            designed.expectations.iter().find(|one| one.requirement.to_string() == "STATE-3").unwrap();
+        let seen: Vec<_> =
+            order.patterns().iter().filter_map(|pattern| pattern.status().map(str::to_owned)).collect();
+        assert_eq!(seen, ["connected", "reconnecting", "connected"], "each is announced once");
         let no_error = not_run("statuses = { error = false }");
         assert_eq!(ids(&no_error), [""; 0], "nothing is about that one alone");
         let early: Vec<_> = ["asking", "dialling", "hanging"]

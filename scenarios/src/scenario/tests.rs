@@ -476,3 +476,29 @@ fn impossible_clients_are_slips() {
         assert!(error.to_string().contains(says), "{to}: {error}");
     }
 }
+
+/// Where what is no message closes the connection, a case whose client sends such a one is not run; a ping in whatever frames is one.
+#[test]
+fn what_closes_is_left_out() {
+    let library = Library::builtin().unwrap();
+    let dialect = |text: &str| text.parse::<Dialect>().unwrap();
+    let left_out = |dialect: &Dialect, id: &str| {
+        let case = library.iter().find(|case| case.id.0 == id).unwrap();
+        case.lacks(dialect).is_some_and(|why| why.contains("dialect.closes"))
+    };
+    let same_ping = dialect(r#"{"closes":{"bad_message":4400}}"#);
+    let other_ping =
+        dialect(r#"{"closes":{"bad_message":4400},"frames":{"message":"[\"{type}\",\"{payload}\"]"}}"#);
+    for (id, with_same, with_other) in [
+        ("gateway/messages/garbage", true, true),
+        ("gateway/rfc6455/fragmentation/nothing-to-continue", false, true),
+        ("gateway/rfc6455/opcodes/data", false, true),
+        ("gateway/rfc6455/utf8/boundaries", false, true),
+        ("gateway/rfc6455/fragmentation/pings-between", false, false),
+        ("gateway/rooms/private", false, false),
+    ] {
+        assert_eq!(left_out(&same_ping, id), with_same, "{id}");
+        assert_eq!(left_out(&other_ping, id), with_other, "{id}");
+        assert!(!left_out(&Dialect::default(), id), "{id}");
+    }
+}

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
-use protocol::{Dialect, ErrorCodes, Heartbeat, PendingRequests, ServerMessage, SignInAnswer};
+use protocol::{
+    ClientMessage, Dialect, ErrorCodes, Heartbeat, PendingRequests, ServerMessage, SignInAnswer,
+};
 use serde_json::{Map, Value};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -63,9 +65,13 @@ impl Frame {
         }
         match self.message.as_ref()? {
             Message::Client(message) => {
-                let reference = dialect.decode_client(&self.body).ok()?.id?;
-                pending.sent(&reference, message);
-                Some(reference)
+                let reference = dialect.decode_request(&self.body, Some(pending)).ok()?.id;
+                match (&reference, message) {
+                    (Some(reference), message) => pending.sent(reference, message),
+                    (None, ClientMessage::Unsubscribe(target)) => pending.unsubscribed(target),
+                    (None, _) => {}
+                }
+                reference
             }
             Message::Server(_) => {
                 let reference = dialect.decode_answer(&self.body, Some(pending)).ok()?.id?;
@@ -107,7 +113,7 @@ fn meaning(dialect: &Dialect, text: &str, from_gateway: bool, pending: Option<&P
         // What a gateway says counts for what it is about. That its frame is wrong beside that is MSG-1, and nothing else.
         read(text).or_else(|error| without_marks(text).and_then(|text| read(&text).ok()).ok_or(error))
     } else {
-        dialect.decode_client(text).map(|decoded| Message::Client(decoded.message))
+        dialect.decode_request(text, pending).map(|decoded| Message::Client(decoded.message))
     };
     match read {
         Ok(Message::Server(ServerMessage::Error { code, .. }))

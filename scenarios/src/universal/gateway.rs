@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{Role, ServerMessage};
+use protocol::{ClientMessage, Role, ServerMessage};
 use serde_json::Value;
 
 use crate::expect::{Finding, secrecy, wire};
@@ -168,6 +168,14 @@ fn requests_are_answered_once(trace: &Trace, bindings: Option<&Bindings>) -> Opt
     let is_request = |frame: &Frame| {
         frame.kind == FrameKind::Raw
             || frame.kind == FrameKind::Binary
+            // Where the dialect has a form for it, its words need not stand there.
+            || matches!(
+                frame.message,
+                Some(
+                    Message::Client(ClientMessage::Subscribe(_) | ClientMessage::Unsubscribe(_))
+                        | Message::Unreadable(_)
+                )
+            )
             || words.is_none_or(|words| {
                 frame.body.contains(&words.subscribe) || frame.body.contains(&words.unsubscribe)
             })

@@ -260,4 +260,12 @@ fn requests_are_acknowledged_once() {
     };
     assert!(broken(GATEWAY, [asks(), replied(), asks(), replied()]).is_empty());
     assert_eq!(broken(GATEWAY, [asks(), replied(), replied()]), ["ROOM-6"]);
+    // A request in a form of its own names no type.
+    let joins = || {
+        let room = protocol::Target::Room("catalog:changed".to_owned());
+        let message = Message::Client(protocol::ClientMessage::Subscribe(room));
+        (0, "alice", Some(0), Event::Sent(text(r#"["4","catalog:changed","join"]"#, Some(message))))
+    };
+    assert!(broken(GATEWAY, [joins(), replied()]).is_empty());
+    assert_eq!(broken(GATEWAY, [joins(), replied(), replied()]), ["ROOM-6"]);
 }

@@ -25,6 +25,8 @@ pub struct UpgradeRequest {
     pub path: String,
     /// The token as it stands in the request, with its place.
     pub token: Option<(TokenPlace, String)>,
+    /// The `Sec-WebSocket-Protocol` that is offered, where the token does not stand there.
+    pub subprotocol: Option<String>,
     /// Whether an upgrade is asked for at all; otherwise it is a plain GET.
     pub upgrade: bool,
     /// The page that it claims to come from.
@@ -135,6 +137,9 @@ impl UpgradeRequest {
         if let Some(origin) = &self.origin {
             fields.push(("Origin", origin.clone()));
         }
+        if let Some(name) = &self.subprotocol {
+            fields.push(("Sec-WebSocket-Protocol", name.clone()));
+        }
         match &self.token {
             Some((TokenPlace::Query, token)) => path += &format!("?token={token}"),
             Some((TokenPlace::QueryAs(name), token)) => path += &format!("?{name}={token}"),
@@ -205,7 +210,7 @@ impl ReceivedRequest {
         let no_key = || io::Error::new(io::ErrorKind::InvalidData, "the request asks for no upgrade");
         let mut head = granted(self.key.as_ref().ok_or_else(no_key)?);
         let offered = self.subprotocol.as_deref();
-        if let Some((_, subprotocol)) = offered.and_then(|offered| dialect.token.of_subprotocols(offered)) {
+        if let Some(subprotocol) = offered.and_then(|offered| dialect.agreed_subprotocol(offered)) {
             head += &format!("Sec-WebSocket-Protocol: {subprotocol}\r\n");
         }
         stream.write_all((head + "\r\n").as_bytes()).await
@@ -367,6 +372,7 @@ mod tests {
             host: "h".into(),
             path: "/ws".into(),
             token: Some((place, "a%20b".into())),
+            subprotocol: None,
             upgrade: true,
             origin: None,
             half: false,
@@ -476,6 +482,7 @@ mod tests {
             host: "h".into(),
             path: "/ws".into(),
             token: None,
+            subprotocol: None,
             upgrade: true,
             origin: None,
             half: false,

@@ -43,6 +43,7 @@ impl Reader {
             host: gateway.authority().to_owned(),
             path: "/ws".to_owned(),
             token: token.map(|token| (TokenPlace::Query, token)),
+            subprotocol: None,
             upgrade: true,
             origin: None,
             half: false,

@@ -36,6 +36,10 @@ const NESTJS_FILES: [&str; 8] = [
     "src/rooms.ts",
 ];
 
+/// What `conformance/examples/graphql-transport-ws` and `phoenix-gateway` import.
+const GRAPHQL: [&str; 5] = ["amqplib", "graphql", "graphql-ws", "jsonwebtoken", "ws"];
+const PHOENIX: [&str; 4] = ["amqplib", "jsonwebtoken", "phoenix", "ws"];
+
 /// An example in Python.
 struct Example {
     folder: &'static str,
@@ -70,8 +74,21 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
             with_packages(example.imports, |folder| runtime.block_on(is_found_out(folder, example)))
         })
     };
+    let node = |name: &str, packages: &'static [&str], example: &'static str, exit_code| {
+        let runtime = Arc::clone(runtime);
+        Trial::ignorable_test(name, move || {
+            with_modules(packages, |folder| {
+                for file in ["gatecheck.toml", "gateway.mjs"] {
+                    copy(&[&format!("{example}/{file}")], folder)?;
+                }
+                runtime.block_on(judge(folder, example, exit_code))
+            })
+        })
+    };
     vec![
         nestjs,
+        node("node/graphql_transport_ws_is_found_out", &GRAPHQL, "examples/graphql-transport-ws", DIED),
+        node("node/phoenix_channels_are_found_out", &PHOENIX, "examples/phoenix-gateway", NOT_CONFORMANT),
         python("python/fastapi_is_found_out", &FASTAPI),
         python("python/channels_is_found_out", &CHANNELS),
     ]

@@ -26,11 +26,12 @@ const RECONNECTING_WEBSOCKET: Library = Library { name: "reconnecting-websocket"
 /// It dies of what is no JSON.
 const PHOENIX: Library = Library { name: "phoenix", exit_code: 4 };
 const PARTYSOCKET: Library = Library { name: "partysocket", exit_code: 1 };
+const GRAPHQL_WS: Library = Library { name: "graphql-ws", exit_code: 1 };
 const RXJS: Library = Library { name: "rxjs", exit_code: 1 };
 const WEBSOCKETS: Library = Library { name: "websockets", exit_code: 1 };
 
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
-    let node = [&RECONNECTING_WEBSOCKET, &PARTYSOCKET, &RXJS, &PHOENIX].map(|library| {
+    let node = [&RECONNECTING_WEBSOCKET, &PARTYSOCKET, &RXJS, &PHOENIX, &GRAPHQL_WS].map(|library| {
         let runtime = Arc::clone(runtime);
         Trial::ignorable_test(format!("node/library/{}", library.name), move || {
             with_modules(&["ws", library.name], |folder| {

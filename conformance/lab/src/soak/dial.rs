@@ -98,6 +98,7 @@ impl Dialer {
             host: self.authority.to_string(),
             path: "/ws".to_owned(),
             token: token.map(|token| (TokenPlace::Query, token)),
+            subprotocol: None,
             upgrade: true,
             origin: None,
             half: false,

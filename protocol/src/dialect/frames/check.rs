@@ -44,7 +44,9 @@ impl Frames {
     fn check_parts(&self, form: Form) -> Result<(), DialectError> {
         let needed: &[&[Part]] = match form {
             Form::Ping | Form::Pong => &[],
-            Form::Subscribe | Form::Unsubscribe => &[&[Part::Room, Part::Payload]],
+            Form::Subscribe => &[&[Part::Room, Part::Payload]],
+            // What was asked says what is left.
+            Form::Unsubscribe => &[&[Part::Room, Part::Payload, Part::Subscription]],
             // What was asked says what is answered.
             Form::Subscribed | Form::Unsubscribed => &[&[Part::Room, Part::Payload, Part::Ref]],
             Form::Welcome => &[&[Part::User, Part::Payload]],
@@ -56,6 +58,9 @@ impl Frames {
             let reason =
                 "`{token}` stands in `dialect.sign_in.message`, and in no template of `dialect.frames`";
             return Err(DialectError::SignIn { reason });
+        }
+        if template.has(Part::Subscription) && !self.template(Form::Subscribe).has(Part::Ref) {
+            return Err(DialectError::Unreferred { key: self.key(form) });
         }
         let lacking = needed.iter().find(|parts| !parts.iter().any(|part| template.has(*part)));
         lacking.map_or(Ok(()), |parts| {
@@ -80,5 +85,6 @@ impl Dialect {
             .with(Part::Timestamp, Timestamp::EPOCH.to_string())
             .with(Part::Id, "1")
             .with(Part::Ref, SAMPLE_REFERENCE)
+            .with(Part::Subscription, SAMPLE_REFERENCE)
     }
 }

@@ -29,7 +29,7 @@ impl Form {
         )
     }
 
-    /// The request that a frame of this form can be the answer to, where it is one.
+    /// The request that a frame of this form can be the answer to, or the subscription that it can belong to.
     pub(super) fn asked(self) -> PendingRequests {
         let mut pending = PendingRequests::default();
         let target = || Target::Room("a:room".to_owned());
@@ -37,6 +37,7 @@ impl Form {
             Self::Pong => pending.sent(SAMPLE_REFERENCE, &ClientMessage::Ping),
             Self::Subscribed => pending.sent(SAMPLE_REFERENCE, &ClientMessage::Subscribe(target())),
             Self::Unsubscribed => pending.sent(SAMPLE_REFERENCE, &ClientMessage::Unsubscribe(target())),
+            Self::Event => pending.subscribed(SAMPLE_REFERENCE, &target()),
             _ => {}
         }
         pending

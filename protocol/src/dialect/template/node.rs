@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use super::parts::{Part, Parts};
 
+/// What stands for the payload as a text that is JSON itself.
+const ENCODED_PAYLOAD: &str = "payload_as_text";
+
 /// A value of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Node {
@@ -18,6 +21,8 @@ pub(super) enum Node {
         part: Part,
         after: String,
     },
+    /// The payload as a text that is JSON itself.
+    EncodedPayload,
     /// No part.
     Scalar(Value),
     Array(Vec<Node>),
@@ -29,6 +34,7 @@ impl Node {
     pub(super) fn has(&self, part: Part) -> bool {
         match self {
             Self::Part(found) | Self::Text { part: found, .. } => *found == part,
+            Self::EncodedPayload => part == Part::Payload,
             Self::Scalar(_) => false,
             Self::Array(items) => items.iter().any(|item| item.has(part)),
             Self::Object(members) => members.iter().any(|(_, member)| member.has(part)),
@@ -39,6 +45,7 @@ impl Node {
     pub(super) fn write(&self, parts: &Parts) -> Option<String> {
         Some(match self {
             Self::Part(part) => parts.get(*part)?.to_string(),
+            Self::EncodedPayload => Value::String(parts.get(Part::Payload)?.to_string()).to_string(),
             Self::Text { before, part, after } => {
                 Value::String(format!("{before}{}{after}", parts.text(*part)?)).to_string()
             }
@@ -67,6 +74,10 @@ impl Node {
                     .and_then(|value| value.strip_prefix(before.as_str())?.strip_suffix(after.as_str()));
                 inner.is_some_and(|inner| parts.read(*part, Value::String(inner.to_owned())))
             }
+            (Self::EncodedPayload, value) => {
+                let inner = value.as_str().and_then(|text| serde_json::from_str(text).ok());
+                inner.is_some_and(|inner| parts.read(Part::Payload, inner))
+            }
             (Self::Scalar(wanted), value) => wanted == value,
             (Self::Array(wanted), Value::Array(items)) => {
                 wanted.len() == items.len()
@@ -85,7 +96,7 @@ impl Node {
     }
 
     fn may_be_missing(&self) -> bool {
-        matches!(self, Self::Part(part) if part.may_be_missing())
+        matches!(self, Self::EncodedPayload) || matches!(self, Self::Part(part) if part.may_be_missing())
     }
 }
 
@@ -120,6 +131,9 @@ impl Json {
 /// A text has one part at most: two could not be told apart when they are read.
 fn of_text(text: String) -> Result<Node, Misread> {
     let Some((before, word, after)) = braced(&text) else { return Ok(Node::Scalar(Value::String(text))) };
+    if (before, word, after) == ("", ENCODED_PAYLOAD, "") {
+        return Ok(Node::EncodedPayload);
+    }
     let Some(part) = Part::named(word) else { return Err(Misread::Unknown(word.to_owned())) };
     if braced(after).is_some() {
         return Err(Misread::Several(text));

@@ -18,6 +18,9 @@ pub(in crate::dialect) enum Part {
     Code,
     Message,
     Token,
+    Role,
+    /// The reference of the subscription that a message belongs to.
+    Subscription,
 }
 
 /// The parts of one message, each as the JSON that stands for it.
@@ -25,7 +28,7 @@ pub(in crate::dialect) enum Part {
 pub(in crate::dialect) struct Parts(BTreeMap<Part, Value>);
 
 impl Part {
-    const ALL: [(Self, &'static str); 11] = [
+    const ALL: [(Self, &'static str); 13] = [
         (Self::Type, "type"),
         (Self::Payload, "payload"),
         (Self::Room, "room"),
@@ -37,6 +40,8 @@ impl Part {
         (Self::Code, "code"),
         (Self::Message, "message"),
         (Self::Token, "token"),
+        (Self::Role, "role"),
+        (Self::Subscription, "subscription"),
     ];
 
     pub(super) fn named(word: &str) -> Option<Self> {
@@ -44,7 +49,7 @@ impl Part {
     }
 
     pub(super) fn listed() -> String {
-        Self::ALL.map(|(_, name)| format!("`{{{name}}}`")).join(", ")
+        Self::ALL.map(|(_, name)| format!("`{{{name}}}`")).join(", ") + ", `{payload_as_text}`"
     }
 
     /// Any of these parts, for people.
@@ -55,7 +60,16 @@ impl Part {
 
     /// Whether a frame without it is still one of the template.
     pub(super) fn may_be_missing(self) -> bool {
-        matches!(self, Self::Payload | Self::Timestamp | Self::Id | Self::Ref | Self::Room | Self::Token)
+        matches!(
+            self,
+            Self::Payload
+                | Self::Timestamp
+                | Self::Id
+                | Self::Ref
+                | Self::Room
+                | Self::Token
+                | Self::Subscription
+        )
     }
 
     /// Whether a value can be this part.
@@ -63,8 +77,8 @@ impl Part {
         match self {
             Self::Payload => true,
             Self::Rooms => value.is_array(),
-            Self::Type | Self::Message | Self::Timestamp | Self::Token => value.is_string(),
-            Self::Room | Self::Id | Self::Ref | Self::User | Self::Code => {
+            Self::Type | Self::Message | Self::Timestamp | Self::Token | Self::Role => value.is_string(),
+            Self::Room | Self::Id | Self::Ref | Self::User | Self::Code | Self::Subscription => {
                 value.is_string() || value.is_number()
             }
         }

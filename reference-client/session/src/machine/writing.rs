@@ -63,11 +63,7 @@ impl Session {
         message: &ClientMessage,
         kind: SendKind,
     ) {
-        let reference = self.pending.draw();
-        if self.config.dialect.has_references() {
-            self.pending.sent(&reference, message);
-        }
-        let text = self.config.dialect.encode_request(message, now.wall, Some(&reference));
+        let text = self.pending.write(&self.config.dialect, message, now.wall);
         self.outputs.push_back(Output::Send { connection, text, kind });
     }
 }

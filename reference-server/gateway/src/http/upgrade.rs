@@ -17,6 +17,8 @@ pub struct UpgradeRules<'a> {
     pub allowed_origins: &'a [String],
     /// Where the token stands.
     pub token: &'a TokenPlace,
+    /// The subprotocol that is agreed to, where the token's place says nothing of one.
+    pub subprotocol: Option<&'a str>,
     /// How a refused token is answered.
     pub refusal: Refusal,
 }
@@ -153,7 +155,14 @@ pub fn shake<'a, E>(rules: &UpgradeRules<'_>, head: &'a Head) -> Result<Handshak
         {
             Err(refused(UpgradeError::Origin, Status::FORBIDDEN))
         }
-        _ => Ok(handshake),
+        _ => {
+            let offered = head.field("sec-websocket-protocol");
+            let subprotocol = offered.and_then(|offered| match rules.subprotocol {
+                Some(name) => offered.split(',').map(str::trim).find(|offer| *offer == name),
+                None => rules.token.of_subprotocols(offered).map(|(_, agreed)| agreed),
+            });
+            Ok(Handshake { subprotocol, ..handshake })
+        }
     }
 }
 
@@ -169,10 +178,6 @@ pub fn decide<'a, P, E>(
     admit: impl FnOnce(&UserId) -> Result<P, Full>,
 ) -> Result<Upgrade<'a, P>, Refused<'a, E>> {
     let handshake = shake(rules, head)?;
-    let offered = head.field("sec-websocket-protocol");
-    let agreed = offered.and_then(|offered| rules.token.of_subprotocols(offered));
-    let subprotocol = agreed.map(|(_, subprotocol)| subprotocol);
-    let handshake = Handshake { subprotocol, ..handshake };
     let signed_in = match head.token(rules.token) {
         Some(token) => verify(token).map_err(UpgradeError::Token),
         None => Err(UpgradeError::NoToken),

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use protocol::{ClientMessage, Dialect};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use super::{NetworkAct, ScriptedClientAct, Wait, Waits};
+use super::{FrameSpec, NetworkAct, ScriptedClientAct, Wait, Waits};
 use crate::pattern::Pattern;
 use crate::scenario::BrokerState;
 use crate::times::{Expr, Times};
@@ -144,12 +146,52 @@ impl Publication {
     }
 }
 
+/// The messages that frames make, each put together as far as it goes.
+fn messages(frames: &[FrameSpec]) -> Vec<Vec<u8>> {
+    let mut messages: Vec<(Vec<u8>, bool)> = Vec::new();
+    for FrameSpec { frame, .. } in frames {
+        match (frame.opcode, messages.last_mut()) {
+            (OpCode::Data(Data::Continue), Some((message, is_open @ true))) => {
+                message.extend(&frame.payload);
+                *is_open = !frame.fin;
+            }
+            (OpCode::Data(Data::Text | Data::Binary | Data::Continue), _) => {
+                messages.push((frame.payload.to_vec(), !frame.fin));
+            }
+            _ => {}
+        }
+    }
+    messages.into_iter().map(|(message, _)| message).collect()
+}
+
+fn is_known(message: &ClientMessage) -> bool {
+    !matches!(message, ClientMessage::Other { .. })
+}
+
 impl GatewayAction {
     /// The clients for whom it publishes whatever the gateway has for them.
     pub(in crate::scenario) fn addressees(&self) -> &[String] {
         match self {
             Self::Publish { publication: Publication::Addressed { to, .. }, .. } => to,
             _ => &[],
+        }
+    }
+
+    /// Whether a client sends what is no message of the dialect, or none that a gateway needs to understand.
+    pub(in crate::scenario) fn is_not_understood(&self, dialect: &Dialect) -> bool {
+        let Self::ScriptedClient(_, act) = self else { return false };
+        match act {
+            ScriptedClientAct::Send { .. }
+            | ScriptedClientAct::SendText(_)
+            | ScriptedClientAct::SendBinary(_) => true,
+            ScriptedClientAct::SendFrames { frames, .. } => {
+                messages(frames).iter().any(|message| match str::from_utf8(message) {
+                    Ok(text) => !matches!(dialect.decode_client(text), Ok(read) if is_known(&read.message)),
+                    // What is no text is an error before it is no message.
+                    Err(_) => false,
+                })
+            }
+            _ => false,
         }
     }
 

@@ -8,8 +8,12 @@ use crate::{Admission, ConnectionLimits};
 
 const GOOD: &str = "GET /ws?token=ann HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, upgrade\r\nUpgrade: WebSocket\r\n\
                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-const RULES: UpgradeRules<'_> =
-    UpgradeRules { allowed_origins: &[], token: &TokenPlace::Query, refusal: Refusal::Http(401) };
+const RULES: UpgradeRules<'_> = UpgradeRules {
+    allowed_origins: &[],
+    token: &TokenPlace::Query,
+    subprotocol: None,
+    refusal: Refusal::Http(401),
+};
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 fn head(request: &str) -> Head {
@@ -106,6 +110,11 @@ fn a_bad_token_can_get_a_close() {
         let rules = UpgradeRules { token: &token, ..RULES };
         let upgrade = decide(&rules, &head, verify, |user| free.admit(user, HERE)).unwrap();
         assert_eq!((upgrade.claims.user_id.as_str(), upgrade.handshake.subprotocol), (user, subprotocol));
+    }
+    for (declared, agreed) in [("bob", Some("bob")), ("alice", None)] {
+        let rules = UpgradeRules { subprotocol: Some(declared), ..RULES };
+        let shaken = shake::<&str>(&rules, &head).unwrap();
+        assert_eq!(shaken.subprotocol, agreed, "a declared one is agreed to before anyone signs in");
     }
 }
 

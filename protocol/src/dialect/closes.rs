@@ -1,0 +1,86 @@
+//! Errors that close the connection instead of being answered by a message, and the subprotocol by which some gateways know the protocol.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Dialect, DialectError, TokenPlace};
+use crate::CloseCode;
+
+/// The close codes of what others answer by an error message.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ErrorCloses {
+    /// Of a frame that is no message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bad_message: Option<CloseCode>,
+    /// Of a message whose type means nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_type: Option<CloseCode>,
+}
+
+impl ErrorCloses {
+    /// Whether nothing closes.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Dialect {
+    /// The subprotocol that is agreed to where a request offers this list.
+    pub fn agreed_subprotocol<'a>(&self, offered: &'a str) -> Option<&'a str> {
+        match &self.subprotocol {
+            Some(name) => offered.split(',').map(str::trim).find(|offer| offer == name),
+            None => self.token.of_subprotocols(offered).map(|(_, agreed)| agreed),
+        }
+    }
+
+    /// A name that a request can have, beside a token that does not stand in the same field.
+    pub(super) fn check_subprotocol(&self) -> Result<(), DialectError> {
+        let Some(name) = &self.subprotocol else { return Ok(()) };
+        let wrong = |reason| Err(DialectError::Subprotocol { reason });
+        if matches!(self.token, TokenPlace::Subprotocol | TokenPlace::SubprotocolAfter(_)) {
+            return wrong(
+                "`dialect.subprotocol` is for a token that travels elsewhere: one that follows the name of a protocol is `token = \"subprotocol:NAME\"`",
+            );
+        }
+        match TokenPlace::is_token(name) {
+            true => Ok(()),
+            false => {
+                wrong("`dialect.subprotocol` is one name without blanks, such as `graphql-transport-ws`")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dialect(text: &str) -> Result<Dialect, String> {
+        text.parse::<Dialect>().map_err(|error| error.to_string())
+    }
+
+    /// The declared name is agreed to wherever it stands in the list, and nothing else; without one, what the token's place says.
+    #[test]
+    fn the_declared_subprotocol_is_agreed_to() {
+        let named = dialect(r#"{"subprotocol":"v2.chat"}"#).unwrap();
+        assert_eq!(named.agreed_subprotocol("json, v2.chat ,x"), Some("v2.chat"));
+        assert_eq!(named.agreed_subprotocol("json"), None);
+        let token = dialect(r#"{"token":"subprotocol:bearer"}"#).unwrap();
+        assert_eq!(token.agreed_subprotocol("bearer, a.b"), Some("bearer"));
+        assert_eq!(dialect("{}").unwrap().agreed_subprotocol("bearer, a.b"), None);
+    }
+
+    /// What cannot be offered, or leaves no room for the token, is refused.
+    #[test]
+    fn a_subprotocol_that_cannot_be_is_refused() {
+        for (text, says) in [
+            (r#"{"subprotocol":"a","token":"subprotocol:bearer"}"#, "travels elsewhere"),
+            (r#"{"subprotocol":"a b"}"#, "one name without blanks"),
+            (r#"{"subprotocol":""}"#, "one name without blanks"),
+            (r#"{"closes":{"forbidden":4403}}"#, "unknown field `forbidden`"),
+        ] {
+            let error = dialect(text).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}
