@@ -80,8 +80,9 @@ impl Plan {
                 continue;
             }
             if let Some(why) = claimed.iter().map(|id| no_place.get(id)).collect::<Option<Vec<_>>>() {
-                let why = why.first().map(|why| why.as_str()).unwrap_or_default().to_owned();
-                plan.unplayed.push(CaseReport::without_play(scenario, Verdict::NotRun { why }));
+                let why = why.first().map(|why| why.as_str()).unwrap_or_default();
+                let verdict = Verdict::not_run(NotPlayed::by_design(why));
+                plan.unplayed.push(CaseReport::without_play(scenario, verdict));
                 continue;
             }
             let designed = match scenario.as_designed(times) {
@@ -361,7 +362,7 @@ mod tests {
             Plan::new(all, Level::Hardened, &BTreeSet::new(), &no_place, &Dialect::default(), &times);
         let is_told = |case: &CaseReport| {
             case.id.0 == "gateway/connections/welcome"
-                && matches!(&case.verdict, Verdict::NotRun { why } if why == "nothing comes first")
+                && matches!(&case.verdict, Verdict::NotRun { why, .. } if why == "nothing comes first")
         };
         assert!(placed.unplayed.iter().any(is_told), "what the protocol has no place for has its reason");
         assert!(!placed.requirements().contains(&"CONN-4".parse().unwrap()));

@@ -142,7 +142,7 @@ impl EventsProfile {
 
     /// Whether events are the seed's, and so its rooms.
     pub fn has_seed_rooms(&self) -> bool {
-        matches!(self.0, Form::Shape(_))
+        matches!(self.form, Form::Shape(_))
     }
 
     /// What event types are called, where that is not what scenarios call them.
