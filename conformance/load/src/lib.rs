@@ -8,5 +8,7 @@
 //! ```
 
 pub mod measure;
+pub mod run;
 
 pub use measure::{Better, Measure, Measures};
+pub use run::Run;
