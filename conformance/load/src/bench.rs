@@ -37,6 +37,8 @@ pub struct BenchConfig {
     pub workload: Workload,
     /// The gateway, and how it speaks.
     pub profile: Profile,
+    /// What it is called in the result, where that is not its command or address.
+    pub subject: Option<String>,
     /// What feeds it.
     pub broker: BrokerChoice,
     /// This program, which a profile may start as `{gatecheck}`.
@@ -155,7 +157,8 @@ pub async fn run(
         () = &mut stop => return Err(BenchError::Interrupted),
         standing = executor.stand(clients) => standing?,
     };
-    let scene = Scene { config: &config, standing: &standing, subject: executor.subject() };
+    let subject = config.subject.clone().unwrap_or_else(|| executor.subject());
+    let scene = Scene { config: &config, standing: &standing, subject };
     let outcome = Course::run(&scene, stop, &mut on_progress).await;
     let outcome = match outcome {
         Err(BenchError::Subject { reason, output }) if output.is_empty() => {
@@ -252,6 +255,7 @@ mod tests {
         let config = |name: &str, broker| BenchConfig {
             workload: Workload::find(name, &Overrides::default()).unwrap(),
             profile: Profile::parse("p", profile, Path::new(".")).unwrap(),
+            subject: None,
             broker,
             program: PathBuf::new(),
             seed: 1,

@@ -14,10 +14,12 @@ pub mod latencies;
 pub mod ledger;
 pub mod marker;
 pub mod measure;
+pub mod merge;
 pub mod plan;
 mod publisher;
 pub mod quantity;
 pub mod run;
+pub mod show;
 pub mod threshold;
 pub mod workload;
 

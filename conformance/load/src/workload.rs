@@ -263,7 +263,10 @@ mod tests {
             ("clients = 1\n[idle]\nduration = \"1s\"\n[[audience]]\nto = \"everybody\"", "has no events"),
             ("clients = 1\nthresholds = [\"p98 < 1ms\"]", "there is no measure `p98`"),
             ("clients = 1\n[[audience]]\nto = \"nobody\"", "unknown variant `nobody`"),
-            ("clients = 1\n[burst]\nevents = 100000001", "up to 10000000 events"),
+            (
+                "clients = 1\n[burst]\nevents = 100000001\n[[audience]]\nto = \"everybody\"",
+                "up to 10000000 events",
+            ),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.to_string().contains(says), "{text}: {error}");
