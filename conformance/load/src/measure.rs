@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The figures of one run, or of one block of a comparison. A measure that the workload does not have is absent.
 pub type Measures = BTreeMap<Measure, f64>;
 
 /// One figure. Its name, as in files and thresholds, is in snake case; its unit is fixed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// Events that reached clients, each client counted, in each second of the measured time.
@@ -108,6 +109,11 @@ impl Measure {
             Self::DeliveriesPerSecond | Self::EventsPerSecond | Self::SignInsPerSecond => "/s",
             Self::Lost | Self::Duplicated | Self::Cpu => "",
         }
+    }
+
+    /// Whether it is a latency of events.
+    pub fn is_latency(self) -> bool {
+        matches!(self, Self::P50 | Self::P90 | Self::P99 | Self::P999 | Self::Max)
     }
 
     /// Which way it is better.
