@@ -51,8 +51,12 @@ pub struct Config {
     pub max_handshakes: usize,
     /// Largest message from a client (MSG-5).
     pub max_message_bytes: usize,
+    /// Frames that a client may send on the wire, fragments included (MSG-6).
+    pub frame_rate: RateLimit,
     /// Bytes that may wait for one connection (BRIDGE-12).
     pub outbox_bytes: usize,
+    /// Bytes that may wait for all connections together (BRIDGE-12).
+    pub outbox_budget_bytes: usize,
     /// Threads that serve connections.
     pub shards: usize,
     /// Whether the live page is served at `/`.
@@ -107,12 +111,16 @@ pub struct Flags {
 const PREFETCH: u16 = 1024;
 /// Bytes that may wait for one connection.
 const OUTBOX_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that may wait for all connections together.
+const OUTBOX_BUDGET_BYTES: usize = 256 * 1024 * 1024;
 /// Longest time that connections may take to close on shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// Connections of one shard that may be in their handshake at once.
 const MAX_HANDSHAKES: usize = 1024;
-/// Frames that a client may send each second.
+/// Messages and control frames that a client may send each second.
 const MESSAGE_RATE: RateLimit = RateLimit { per_second: 100 };
+/// Frames on the wire for each message that a client may send: one may come in fragments.
+const FRAMES_PER_MESSAGE: u32 = 20;
 
 impl Flags {
     /// What file, environment and flags say together, not yet checked.
@@ -153,13 +161,21 @@ impl Config {
             connection_limits: ConnectionLimits::default(),
             max_handshakes: MAX_HANDSHAKES,
             max_message_bytes: MAX_MESSAGE_BYTES,
+            frame_rate: frames_of(MESSAGE_RATE),
             outbox_bytes: OUTBOX_BYTES,
+            outbox_budget_bytes: OUTBOX_BUDGET_BYTES,
             shards: std::thread::available_parallelism().map_or(1, usize::from),
             page: true,
             dev: false,
             watch: WatchConfig { log: "info".to_owned(), log_format: LogFormat::Text, sentry_dsn: None },
         }
     }
+}
+
+/// The frames of a client that may send so many messages, where nothing else is said; never fewer than by default.
+fn frames_of(messages: RateLimit) -> RateLimit {
+    let messages = messages.per_second.max(MESSAGE_RATE.per_second);
+    RateLimit { per_second: messages.saturating_mul(FRAMES_PER_MESSAGE) }
 }
 
 impl std::fmt::Debug for WatchConfig {

@@ -4,6 +4,7 @@ mod admission;
 mod answer;
 mod body;
 mod bridge;
+mod budget;
 mod connection;
 mod context;
 mod dev;
@@ -17,6 +18,7 @@ mod server;
 mod shard;
 mod sign_in;
 mod socket;
+mod tap;
 mod tls;
 mod upgrade;
 

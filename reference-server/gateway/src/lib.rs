@@ -44,6 +44,7 @@ mod delivery;
 mod event;
 mod expiry;
 mod frame;
+mod frame_meter;
 mod handshakes;
 mod heartbeat;
 mod http;
@@ -64,6 +65,7 @@ pub use bridge::{Bridge, Broadcast, Joined};
 pub use delivery::{Deliveries, Delivery};
 pub use event::{Event, EventError};
 pub use frame::{binary_frame, close_frame, ping_frame, text_frame};
+pub use frame_meter::FrameMeter;
 pub use handshakes::{HandshakeState, Handshakes};
 pub use http::{
     Handshake, Head, HeadError, Refused, Reply, Resource, Site, Status, Upgrade, UpgradeError, UpgradeRules,

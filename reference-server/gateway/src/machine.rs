@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
+use protocol::limits::MAX_ID_BYTES;
 use protocol::{
     Claims, ClientMessage, CloseCode, DecodeError, Decoded, Dialect, ErrorCode, Heartbeat, RoomName,
     ServerMessage, Target, may_join,
@@ -16,6 +17,9 @@ use super::io::{ConnectionId, Input, Now, Output};
 use super::rate::{Meter, RateLimit, Verdict};
 use super::rooms::{Joined, Rooms};
 use super::stats::ConnectionStats;
+
+/// Longest text of an error that a peer receives.
+const MAX_REASON_BYTES: usize = 512;
 
 /// The machine's configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -188,6 +192,12 @@ impl Gateway {
 
     fn text(&mut self, now: Now, connection: ConnectionId, text: &str) {
         match self.config.dialect.decode_client(text) {
+            Ok(Decoded { id: Some(id), .. }) | Err(DecodeError::NoTarget { id: Some(id), .. })
+                if id.len() > MAX_ID_BYTES =>
+            {
+                let message = format!("an id has at most {MAX_ID_BYTES} bytes");
+                self.refuse(now, connection, ErrorCode::BadMessage, &message, None);
+            }
             Ok(Decoded { message, id }) => match message {
                 ClientMessage::Ping => self.send(now, connection, &ServerMessage::Pong, id.as_deref()),
                 ClientMessage::Pong => self.heartbeats.pong(connection),
@@ -273,7 +283,9 @@ impl Gateway {
         id: Option<&str>,
     ) {
         if self.sessions.contains_key(&connection) {
-            let (code, message) = (code.to_string(), message.to_owned());
+            // Some reasons quote the message.
+            let end = message.floor_char_boundary(MAX_REASON_BYTES);
+            let (code, message) = (code.to_string(), message[..end].to_owned());
             self.send(now, connection, &ServerMessage::Error { code, message }, id);
         }
     }

@@ -7,7 +7,7 @@ use protocol::{format_duration, parse_duration};
 use super::error::ConfigError;
 use super::file::HIDDEN;
 use super::settings::Settings;
-use super::{Config, LogFormat, PREFETCH, TlsFiles, WatchConfig};
+use super::{Config, LogFormat, PREFETCH, TlsFiles, WatchConfig, frames_of};
 use crate::broker::{QueueKind, RabbitMqConfig};
 use reference_gateway::{
     ConnectionLimits, GatewayConfig, RateLimit, Resource, Route, RouteError, RoutingTable,
@@ -101,7 +101,18 @@ impl Settings {
                 self.max_message_bytes,
                 defaults.max_message_bytes,
             )?,
+            frame_rate: match (self.frame_rate, self.message_rate) {
+                (None, None) => defaults.frame_rate,
+                (None, Some(per_second)) => frames_of(RateLimit { per_second }),
+                (Some(0), _) => return Err(value("frame_rate", "0", "it must be at least 1")),
+                (Some(per_second), _) => RateLimit { per_second },
+            },
             outbox_bytes: at_least_one("outbox_bytes", self.outbox_bytes, defaults.outbox_bytes)?,
+            outbox_budget_bytes: match self.outbox_budget_bytes {
+                None => defaults.outbox_budget_bytes,
+                Some(0) => return Err(value("outbox_budget_bytes", "0", "it must be at least 1")),
+                Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+            },
             shards: at_least_one("shards", self.shards, defaults.shards)?,
             page: !self.no_page.unwrap_or(false),
             dev: self.dev.unwrap_or(defaults.dev),
@@ -138,8 +149,10 @@ impl Settings {
             max_handshakes: Some(small(config.max_handshakes)),
             max_message_bytes: Some(small(config.max_message_bytes)),
             message_rate: Some(config.gateway.message_rate.per_second),
+            frame_rate: Some(config.frame_rate.per_second),
             max_rooms: Some(small(config.gateway.max_rooms)),
             outbox_bytes: Some(small(config.outbox_bytes)),
+            outbox_budget_bytes: Some(config.outbox_budget_bytes as u64),
             shards: Some(small(config.shards)),
             no_page: Some(!config.page),
             dev: Some(config.dev),

@@ -249,6 +249,13 @@ pub struct Settings {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message_rate: Option<u32>,
+    /// Frames that a client may send each second, fragments of messages included; beyond that it is closed with 1008; with a higher `message_rate` 20 times that [default: 2000]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "N", env = "GATEWAY_FRAME_RATE", help_heading = "Limits")
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) frame_rate: Option<u32>,
     /// Most rooms of one connection [default: 100]
     #[cfg_attr(
         feature = "cli",
@@ -263,6 +270,13 @@ pub struct Settings {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) outbox_bytes: Option<u32>,
+    /// Bytes that may wait for all connections together; beyond that the fullest is closed first, with 1013. Frames that connections share count once [default: 268435456]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "BYTES", env = "GATEWAY_OUTBOX_BUDGET_BYTES", help_heading = "Limits")
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) outbox_budget_bytes: Option<u64>,
     /// Threads that serve connections [default: one for each core]
     #[cfg_attr(
         feature = "cli",

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, WriteHalf};
 use tokio::sync::mpsc;
 
 use super::answer::Answer;
+use super::budget::ShardOutboxes;
 use super::context::ServerContext;
 use super::head::{ReadHeadError, read_head};
 use super::listen::Listen;
@@ -68,6 +69,7 @@ pub(super) async fn open<L: Listen>(
     incoming: L::Incoming,
     mut seat: Seat,
     shared: &ServerContext,
+    outboxes: ShardOutboxes,
 ) -> Option<Opened<L::Stream>> {
     let mut left = MAX_PAGES;
     let opening = async {
@@ -83,8 +85,9 @@ pub(super) async fn open<L: Listen>(
                 let limits = SocketLimits {
                     message_bytes: shared.config.max_message_bytes,
                     outbox_bytes: shared.config.outbox_bytes,
+                    frame_rate: shared.config.frame_rate,
                 };
-                let mut socket = Socket::new(stream, leftover, limits).await;
+                let mut socket = Socket::new(stream, leftover, limits, outboxes).await;
                 let denied = match signed_in {
                     Some(signed_in) => return Some(Opened { socket, signed_in }),
                     // It keeps its seat until it has signed in.
@@ -224,6 +227,7 @@ where
             biased;
             order = orders.recv() => {
                 match order {
+                    Some(ConnectionCommand::Close(CloseCode::POLICY)) => socket.cut_off(CloseCode::POLICY),
                     Some(ConnectionCommand::Close(code)) => socket.close(code).await,
                     Some(ConnectionCommand::Shed) => socket.shed(),
                     // The machine has given the connection up.
@@ -241,6 +245,7 @@ where
             Err(ended) => {
                 match ended {
                     Ended::Slow => shared.metrics.end(End::Slow),
+                    Ended::Flood => shared.metrics.end(End::Flood),
                     Ended::Broken => shared.metrics.end(End::Broken),
                     Ended::Closed => {}
                 }

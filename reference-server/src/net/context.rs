@@ -1,10 +1,13 @@
 //! What all shards share, and what each says of itself.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::WallClock;
 use super::admission::Places;
+use super::budget::OutboxBudget;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use reference_gateway::ConnectionStats;
@@ -15,6 +18,8 @@ pub(super) struct ServerContext {
     pub(super) wall: WallClock,
     pub(super) metrics: Metrics,
     pub(super) places: Places,
+    /// For what waits in all outboxes.
+    pub(super) budget: Arc<OutboxBudget>,
     /// Asks each shard for its report.
     pub(super) reporters: Vec<mpsc::Sender<oneshot::Sender<ShardReport>>>,
 }

@@ -8,12 +8,13 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::answer::Answer;
+use super::budget::ShardOutboxes;
 use super::connection::request;
 use super::listen::Listen;
 use super::server::ACCEPT_AGAIN;
 use super::socket::{Received, Socket, SocketLimits};
 use super::upgrade::switching_protocols;
-use reference_gateway::{Handshake, binary_frame, text_frame};
+use reference_gateway::{Handshake, RateLimit, binary_frame, text_frame};
 
 /// Connections at once; further ones wait.
 const MAX_CONNECTIONS: usize = 256;
@@ -30,8 +31,9 @@ pub struct EchoServer<L> {
 impl<L: Listen> EchoServer<L> {
     /// An echo server that takes messages of at most so many bytes.
     pub fn new(listener: L, message_bytes: usize) -> Self {
+        let frame_rate = RateLimit { per_second: u32::MAX };
         // Room for an echo that waits while the next one is read; who lets more pile up is shed.
-        let limits = SocketLimits { message_bytes, outbox_bytes: 3 * message_bytes };
+        let limits = SocketLimits { message_bytes, outbox_bytes: 3 * message_bytes, frame_rate };
         Self { listener, limits }
     }
 
@@ -61,7 +63,7 @@ async fn echo<L: Listen>(incoming: L::Incoming, limits: SocketLimits) {
     else {
         return;
     };
-    let mut socket = Socket::new(stream, leftover, limits).await;
+    let mut socket = Socket::new(stream, leftover, limits, ShardOutboxes::unlimited()).await;
     while let Ok(said) = socket.next().await {
         let frame = match said {
             Received::Text(text) => text_frame(&text),

@@ -89,5 +89,6 @@ async fn metrics(shared: &ServerContext) -> String {
     shared.metrics.connections.set(gauge(stats.connections.total));
     shared.metrics.rooms.set(gauge(room_count));
     shared.metrics.outbox_bytes.set(gauge(outbox_bytes));
+    shared.metrics.held_bytes.set(gauge(shared.budget.bytes()));
     shared.metrics.encode()
 }

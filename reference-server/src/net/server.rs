@@ -13,6 +13,7 @@ use tokio::task::LocalSet;
 use super::WallClock;
 use super::admission::Places;
 use super::bridge::BridgeDriver;
+use super::budget::OutboxBudget;
 use super::context::{ServerContext, ShardReport};
 use super::listen::Listen;
 use super::shard::{Shard, ShardCommand};
@@ -58,9 +59,11 @@ struct Running<I> {
 impl<L: Listen, S: EventSource> Server<L, S> {
     /// A gateway on this listener, fed by this source.
     pub fn new(config: Config, listener: L, source: S, wall: WallClock) -> Self {
-        let (reporters, questions) = (0..config.shards.max(1)).map(|_| mpsc::channel(QUESTIONS)).unzip();
+        let shards = config.shards.max(1);
+        let (reporters, questions) = (0..shards).map(|_| mpsc::channel(QUESTIONS)).unzip();
         let places = Places::new(config.connection_limits);
-        let shared = ServerContext { config, wall, metrics: Metrics::default(), places, reporters };
+        let budget = Arc::new(OutboxBudget::new(config.outbox_budget_bytes, shards));
+        let shared = ServerContext { config, wall, metrics: Metrics::default(), places, budget, reporters };
         Self { shared: Arc::new(shared), questions, listener, source }
     }
 
@@ -81,7 +84,7 @@ impl<L: Listen, S: EventSource> Server<L, S> {
         let Self { shared, questions, mut listener, source } = self;
         let alone = questions.len() == 1;
         let start = |(number, questions)| match alone {
-            true => Ok(start_here::<L>(shared.clone(), questions)),
+            true => Ok(start_here::<L>(number, shared.clone(), questions)),
             false => start_thread::<L>(number, shared.clone(), questions),
         };
         let shards = questions.into_iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
@@ -134,11 +137,16 @@ async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<ShardCommand
 pub(super) const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// A shard inside this runtime.
-fn start_here<L: Listen>(shared: Arc<ServerContext>, questions: Questions) -> Running<L::Incoming> {
+fn start_here<L: Listen>(
+    number: usize,
+    shared: Arc<ServerContext>,
+    questions: Questions,
+) -> Running<L::Incoming> {
     let (mail, inbox) = mpsc::channel(MAIL);
     let (done, ended) = oneshot::channel();
     tokio::task::spawn_local(async move {
-        let well = AssertUnwindSafe(Shard::<L>::run(shared, inbox, questions)).catch_unwind().await.is_ok();
+        let well =
+            AssertUnwindSafe(Shard::<L>::run(number, shared, inbox, questions)).catch_unwind().await.is_ok();
         // The receiver may have been dropped: the server has ended already.
         let _ = done.send(well);
     });
@@ -159,7 +167,7 @@ fn start_thread<L: Listen>(
         .name(format!("shard-{number}"))
         .spawn(move || {
             // A panic drops `done`, which the server treats as the end of the shard.
-            LocalSet::new().block_on(&runtime, Shard::<L>::run(shared, inbox, questions));
+            LocalSet::new().block_on(&runtime, Shard::<L>::run(number, shared, inbox, questions));
             let _ = done.send(true);
         })
         .map_err(ServerError::Start)?;

@@ -13,6 +13,7 @@ use tokio::task::coop::unconstrained;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
+use super::budget::ShardOutboxes;
 use super::connection::{ConnectionCommand, ConnectionEvent, Opened, open, serve_socket};
 use super::context::{ServerContext, ShardReport, now};
 use super::listen::Listen;
@@ -37,11 +38,15 @@ pub(super) enum ShardCommand<I> {
 
 /// The connections of one thread.
 pub(super) struct Shard<L: Listen> {
+    number: usize,
     shared: Arc<ServerContext>,
     gateway: Gateway,
     members: BTreeMap<ConnectionId, Member<L::Stream>>,
     /// Members whose outbox has something new.
     dirty: Vec<ConnectionId>,
+    outboxes: ShardOutboxes,
+    /// Most bytes that waited in one outbox since it was last looked which is the fullest.
+    fullest: usize,
     /// Connections that are no WebSocket yet.
     opening: JoinSet<Handshake<L::Stream>>,
     seats: Seats,
@@ -63,6 +68,7 @@ impl<L: Listen> Shard<L> {
     /// Serves until the mailbox closes, then closes every connection; returns when all are closed or the grace time is over.
     /// Must run inside a `LocalSet`.
     pub(super) async fn run(
+        number: usize,
         shared: Arc<ServerContext>,
         mut mail: mpsc::Receiver<ShardCommand<L::Incoming>>,
         mut reports: mpsc::Receiver<oneshot::Sender<ShardReport>>,
@@ -70,6 +76,9 @@ impl<L: Listen> Shard<L> {
         let (signs, mut signed) = mpsc::channel(SIGNS);
         let seats = Seats::new(shared.config.max_handshakes);
         let mut shard = Self {
+            number,
+            outboxes: ShardOutboxes::new(shared.budget.clone()),
+            fullest: 0,
             gateway: Gateway::new(shared.config.gateway.clone()),
             shared,
             members: BTreeMap::new(),
@@ -81,6 +90,7 @@ impl<L: Listen> Shard<L> {
             origin: now(),
             signs,
         };
+        let budget = shard.shared.budget.clone();
         let mut acks = Vec::new();
         loop {
             let deadline = shard.gateway.deadline();
@@ -102,6 +112,7 @@ impl<L: Listen> Shard<L> {
                     }
                 }
                 () = until(shard.origin, deadline) => shard.handle(Input::Timer),
+                () = budget.looked_for(number) => {}
                 Some(ended) = shard.opening.join_next() => shard.serve(ended),
                 Some(ended) = shard.tasks.join_next() => drop(Self::check(ended)),
                 Some(reply) = reports.recv() => {
@@ -110,6 +121,7 @@ impl<L: Listen> Shard<L> {
                 }
             }
             shard.flush().await;
+            shard.keep_budget();
             for (ack, received) in acks.drain(..) {
                 shard.shared.metrics.took(received.elapsed());
                 // The receiver may have been dropped: the bridge may be ending.
@@ -126,9 +138,10 @@ impl<L: Listen> Shard<L> {
         };
         let id = self.next;
         self.next = ConnectionId(id.0 + 1);
-        let shared = self.shared.clone();
-        self.opening
-            .spawn_local(async move { open::<L>(incoming, seat, &shared).await.map(|opened| (id, opened)) });
+        let (shared, outboxes) = (self.shared.clone(), self.outboxes.clone());
+        self.opening.spawn_local(async move {
+            open::<L>(incoming, seat, &shared, outboxes).await.map(|opened| (id, opened))
+        });
     }
 
     /// Serves what came out of a handshake.
@@ -144,7 +157,8 @@ impl<L: Listen> Shard<L> {
     fn deliver(&mut self, deliveries: Vec<Arc<Delivery>>) {
         for delivery in deliveries {
             let events = delivery.events;
-            let receivers = self.handle_counting(Input::Deliver(delivery));
+            // The bridge has counted its frames, once for all shards.
+            let receivers = self.handle_counting(Input::Deliver(delivery), |_, frames| frames);
             self.shared.metrics.deliveries.inc_by(receivers * events);
             self.shared.metrics.messages_out.inc_by(receivers * events);
         }
@@ -170,20 +184,21 @@ impl<L: Listen> Shard<L> {
     fn handle(&mut self, input: Input) {
         // Heartbeats do not count as messages, be they frames or messages.
         let is_message = !matches!(input, Input::Timer);
-        let sent = self.handle_counting(input);
+        let sent = self.handle_counting(input, |outboxes, frames| outboxes.hold(frames));
         if is_message {
             self.shared.metrics.messages_out.inc_by(sent);
         }
     }
 
     /// Carries out the machine's outputs, and returns to how many connections something was sent.
-    fn handle_counting(&mut self, input: Input) -> u64 {
+    fn handle_counting(&mut self, input: Input, held: impl Fn(&ShardOutboxes, Bytes) -> Bytes) -> u64 {
         self.gateway.handle(self.now(), input);
         let mut sent = 0;
         while let Some(output) = self.gateway.poll() {
             match output {
                 Output::Send(id, frames) => {
                     sent += 1;
+                    let frames = held(&self.outboxes, frames);
                     self.append(id, frames);
                 }
                 Output::Close(id, code) => {
@@ -198,7 +213,10 @@ impl<L: Listen> Shard<L> {
                     tracing::info!("a connection reads too slowly and is closed");
                     self.shared.metrics.end(End::Slow);
                     self.order(id, ConnectionCommand::Shed);
-                    self.members.remove(&id);
+                    if let Some(member) = self.members.remove(&id) {
+                        // At once: it frees what waits, for which others may be about to be shed.
+                        member.outbox.shed();
+                    }
                 }
                 Output::Drop(id) => {
                     self.shared.metrics.end(End::Dead);
@@ -238,11 +256,42 @@ impl<L: Listen> Shard<L> {
         unconstrained(async {
             for id in self.dirty.drain(..) {
                 if let Some(member) = self.members.get(&id) {
-                    member.outbox.flush();
+                    self.fullest = self.fullest.max(member.outbox.flush());
                 }
             }
         })
         .await;
+    }
+
+    /// Sheds the fullest outboxes while more is held in all outboxes of the gateway than may be (BRIDGE-12).
+    fn keep_budget(&mut self) {
+        let budget = self.shared.budget.clone();
+        if self.outboxes.is_empty() {
+            self.fullest = 0;
+        }
+        self.outboxes.publish(self.number);
+        budget.set_fullest(self.number, self.fullest);
+        if !budget.is_over() {
+            return;
+        }
+        let waiting = self.members.iter().map(|(id, member)| (member.outbox.bytes(), *id));
+        let mut waiting: Vec<_> = waiting.filter(|(bytes, _)| *bytes > 0).collect();
+        waiting.sort_unstable();
+        while let Some((bytes, id)) = waiting.pop() {
+            self.fullest = bytes;
+            budget.set_fullest(self.number, bytes);
+            if budget.is_relieved() || !budget.is_fullest(bytes) {
+                return;
+            }
+            tracing::info!("too much waits in all outboxes: the fullest is given up");
+            self.shared.metrics.budget_sheds.inc();
+            self.handle(Input::Slow(id));
+            self.outboxes.publish(self.number);
+        }
+        // What is held has been begun to be written, or is another shard's.
+        self.fullest = 0;
+        budget.set_fullest(self.number, 0);
+        budget.is_fullest(0);
     }
 
     /// Closes every connection (CONN-6), and waits for them within the grace time.

@@ -35,6 +35,7 @@ pub(crate) fn config() -> Config {
     config.gateway.ping_interval = Duration::from_secs(60);
     config.gateway.pong_timeout = Duration::from_secs(60);
     config.gateway.message_rate = RateLimit { per_second: u32::MAX };
+    config.frame_rate = RateLimit { per_second: u32::MAX };
     config
 }
 

@@ -81,6 +81,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         within(self.stream.write_all(bytes)).await.unwrap();
     }
 
+    /// Whether these bytes could be written: the connection may have ended.
+    pub(crate) async fn try_write(&mut self, bytes: &[u8]) -> bool {
+        within(self.stream.write_all(bytes)).await.is_ok()
+    }
+
     pub(crate) async fn send(&mut self, opcode: u8, payload: &[u8]) {
         self.write(&masked(0x80 | opcode, payload)).await;
     }
