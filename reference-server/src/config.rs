@@ -16,6 +16,7 @@ use protocol::{Dialect, Timing};
 
 use crate::auth::TokenVerifier;
 use crate::broker::RabbitMqConfig;
+use crate::net::TrustedProxies;
 use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit, RoutingTable};
 
 pub use error::ConfigError;
@@ -27,6 +28,8 @@ pub use settings::Settings;
 pub struct Config {
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// The address of the status pages, where they have one of their own: `/stats` and `/metrics` are served there alone.
+    pub admin_listen: Option<SocketAddr>,
     /// The path that upgrades.
     pub path: String,
     /// The origins that pages may connect from; with none, any (AUTH-10).
@@ -47,6 +50,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// How many connections there may be (CONN-7).
     pub connection_limits: ConnectionLimits,
+    /// Proxies that are trusted to say whom they speak for.
+    pub trusted_proxies: TrustedProxies,
     /// Connections of one shard that may be in their handshake at once.
     pub max_handshakes: usize,
     /// Largest message from a client (MSG-5).
@@ -142,6 +147,7 @@ impl Config {
         let timing = Timing::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            admin_listen: None,
             path: "/ws".to_owned(),
             allowed_origins: Vec::new(),
             tls: None,
@@ -159,6 +165,7 @@ impl Config {
             connect_timeout: timing.connect_timeout,
             shutdown_grace: SHUTDOWN_GRACE,
             connection_limits: ConnectionLimits::default(),
+            trusted_proxies: TrustedProxies::default(),
             max_handshakes: MAX_HANDSHAKES,
             max_message_bytes: MAX_MESSAGE_BYTES,
             frame_rate: frames_of(MESSAGE_RATE),

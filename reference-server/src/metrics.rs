@@ -65,6 +65,8 @@ pub enum Refusal {
     Request,
     /// Its handshake took too long (CONN-8).
     Timeout,
+    /// It sent nothing while others waited for its place.
+    Silent,
 }
 
 /// Why the gateway ended a connection.
@@ -92,6 +94,7 @@ impl EncodeLabelValue for Refusal {
             Self::Capacity => "capacity",
             Self::Request => "request",
             Self::Timeout => "timeout",
+            Self::Silent => "silent",
         };
         cause.encode(encoder)
     }

@@ -1,5 +1,6 @@
 //! Makes happen what the machine decides, on sockets that a [`Listen`] supplies.
 
+mod admin;
 mod admission;
 mod answer;
 mod body;
@@ -12,6 +13,7 @@ mod echo;
 mod head;
 mod listen;
 mod outbox;
+mod proxy;
 mod routes;
 mod seat;
 mod server;
@@ -25,6 +27,8 @@ mod upgrade;
 pub use echo::EchoServer;
 pub use head::{ReadHeadError, read_head};
 pub use listen::{Listen, TcpListen};
+pub use proxy::{RangeError, TrustedProxies};
+pub use seat::Arrival;
 pub use server::{Server, ServerError};
 pub use tls::{TlsError, TlsIdentity, TlsListen};
 pub use upgrade::switching_protocols;

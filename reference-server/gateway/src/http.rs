@@ -1,5 +1,6 @@
 //! HTTP without a socket: a request's head, what it asks for, and whether it becomes a WebSocket.
 
+mod forwarded;
 mod head;
 mod resource;
 mod upgrade;

@@ -19,7 +19,7 @@ use super::rooms::{Joined, Rooms};
 use super::stats::ConnectionStats;
 
 /// Longest text of an error that a peer receives.
-const MAX_REASON_BYTES: usize = 512;
+const MAX_REASON_CHARS: usize = 200;
 
 /// The machine's configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -284,8 +284,7 @@ impl Gateway {
     ) {
         if self.sessions.contains_key(&connection) {
             // Some reasons quote the message.
-            let end = message.floor_char_boundary(MAX_REASON_BYTES);
-            let (code, message) = (code.to_string(), message[..end].to_owned());
+            let (code, message) = (code.to_string(), message.chars().take(MAX_REASON_CHARS).collect());
             self.send(now, connection, &ServerMessage::Error { code, message }, id);
         }
     }

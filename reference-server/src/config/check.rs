@@ -1,5 +1,6 @@
 //! From settings as they are written to a configuration that can be used.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use protocol::{format_duration, parse_duration};
@@ -9,6 +10,7 @@ use super::file::HIDDEN;
 use super::settings::Settings;
 use super::{Config, LogFormat, PREFETCH, TlsFiles, WatchConfig, frames_of};
 use crate::broker::{QueueKind, RabbitMqConfig};
+use crate::net::TrustedProxies;
 use reference_gateway::{
     ConnectionLimits, GatewayConfig, RateLimit, Resource, Route, RouteError, RoutingTable,
 };
@@ -35,12 +37,7 @@ impl Settings {
         let defaults = Config::with_secret("");
         let dialect = self.dialect.clone().unwrap_or_default();
         dialect.check()?;
-        let listen = match &self.listen {
-            None => defaults.listen,
-            Some(text) => text
-                .parse()
-                .map_err(|_| value("listen", text, "write an address and a port, such as 127.0.0.1:3000"))?,
-        };
+        let listen = address("listen", self.listen.as_deref())?.unwrap_or(defaults.listen);
         let path = self.path.clone().unwrap_or(defaults.path);
         if !path.starts_with('/') {
             return Err(value("path", &path, "a path begins with `/`"));
@@ -55,6 +52,7 @@ impl Settings {
         }
         Ok(Config {
             listen,
+            admin_listen: address("admin_listen", self.admin_listen.as_deref())?,
             path,
             allowed_origins: self.allowed_origins()?,
             tls: self.tls()?,
@@ -95,6 +93,7 @@ impl Settings {
                 per_user: limit("max_connections_per_user", self.max_connections_per_user)?,
                 per_address: limit("max_connections_per_address", self.max_connections_per_address)?,
             },
+            trusted_proxies: self.trusted_proxies()?,
             max_handshakes: at_least_one("max_handshakes", self.max_handshakes, defaults.max_handshakes)?,
             max_message_bytes: at_least_one(
                 "max_message_bytes",
@@ -207,6 +206,15 @@ impl Settings {
         Ok(origins.into_iter().cloned().collect())
     }
 
+    fn trusted_proxies(&self) -> Result<TrustedProxies, ConfigError> {
+        let texts =
+            || self.trusted_proxies.iter().flatten().map(String::as_str).filter(|text| !text.is_empty());
+        TrustedProxies::parse(texts()).map_err(|_| {
+            let wrong = texts().find(|text| TrustedProxies::parse([*text]).is_err()).unwrap_or_default();
+            value("trusted_proxies", wrong, "write addresses and ranges, such as 10.0.0.7,10.1.0.0/16,::1")
+        })
+    }
+
     fn tls(&self) -> Result<Option<TlsFiles>, ConfigError> {
         match (&self.tls_cert, &self.tls_key) {
             (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert: cert.clone(), key: key.clone() })),
@@ -267,6 +275,11 @@ impl LogFormat {
 /// A size as settings write it.
 fn small(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
+}
+
+fn address(name: &'static str, text: Option<&str>) -> Result<Option<SocketAddr>, ConfigError> {
+    let hint = "write an address and a port, such as 127.0.0.1:3000";
+    text.map(|text| text.parse().map_err(|_| value(name, text, hint))).transpose()
 }
 
 pub(super) fn value(name: &'static str, value: &str, hint: &'static str) -> ConfigError {

@@ -20,6 +20,10 @@ pub struct Settings {
     #[cfg_attr(feature = "cli", arg(long, value_name = "ADDR", env = "GATEWAY_LISTEN"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) listen: Option<String>,
+    /// Where `/stats` and `/metrics` are served instead, and `/healthz` and `/readyz` as well: an address that clients cannot reach; without it, all are on the clients' port
+    #[cfg_attr(feature = "cli", arg(long, value_name = "ADDR", env = "GATEWAY_ADMIN_LISTEN"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) admin_listen: Option<String>,
     /// The path that upgrades [default: /ws]
     #[cfg_attr(feature = "cli", arg(long, value_name = "PATH", env = "GATEWAY_PATH"))]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -221,14 +225,27 @@ pub struct Settings {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_connections_per_user: Option<u32>,
-    /// Most connections from one address; behind a load balancer that is everybody [default: no limit]
+    /// Proxies whose word counts on whom they speak for (PROXY protocol v2, `Forwarded`, `X-Forwarded-For`): addresses and ranges, such as `10.0.0.7,10.1.0.0/16`; without it, none
+    #[cfg_attr(
+        feature = "cli",
+        arg(
+            long,
+            value_name = "ADDRESSES",
+            env = "GATEWAY_TRUSTED_PROXIES",
+            value_delimiter = ',',
+            help_heading = "Limits"
+        )
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) trusted_proxies: Option<Vec<String>>,
+    /// Most connections from one address, or one /64 of IPv6; behind a load balancer that is not in `trusted_proxies`, that is everybody [default: no limit]
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "N", env = "GATEWAY_MAX_CONNECTIONS_PER_ADDRESS", help_heading = "Limits")
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_connections_per_address: Option<u32>,
-    /// Connections that may be in their handshake at once, for each shard [default: 1024]
+    /// Connections that may be in their handshake at once, for each shard; others wait, and get 503 after `connect_timeout` [default: 1024]
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "N", env = "GATEWAY_MAX_HANDSHAKES", help_heading = "Limits")

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -11,6 +12,8 @@ use super::answer::Answer;
 use super::budget::ShardOutboxes;
 use super::connection::request;
 use super::listen::Listen;
+use super::proxy::TrustedProxies;
+use super::seat::Arrival;
 use super::server::ACCEPT_AGAIN;
 use super::socket::{Received, Socket, SocketLimits};
 use super::upgrade::switching_protocols;
@@ -49,7 +52,7 @@ impl<L: Listen> EchoServer<L> {
                 biased;
                 Some(_) = connections.join_next() => {}
                 accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
-                    Ok((incoming, _)) => drop(connections.spawn_local(echo::<L>(incoming, self.limits))),
+                    Ok((incoming, peer)) => drop(connections.spawn_local(echo::<L>(incoming, peer, self.limits))),
                     Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
                 },
             }
@@ -58,8 +61,9 @@ impl<L: Listen> EchoServer<L> {
 }
 
 /// Serves one connection. How it ends is between the two of them.
-async fn echo<L: Listen>(incoming: L::Incoming, limits: SocketLimits) {
-    let Ok(Ok(Some((stream, leftover)))) = tokio::time::timeout(CONNECT_TIMEOUT, open::<L>(incoming)).await
+async fn echo<L: Listen>(incoming: L::Incoming, peer: IpAddr, limits: SocketLimits) {
+    let Ok(Ok(Some((stream, leftover)))) =
+        tokio::time::timeout(CONNECT_TIMEOUT, open::<L>(incoming, peer)).await
     else {
         return;
     };
@@ -79,8 +83,8 @@ async fn echo<L: Listen>(incoming: L::Incoming, limits: SocketLimits) {
     socket.finish().await;
 }
 
-async fn open<L: Listen>(incoming: L::Incoming) -> io::Result<Option<(L::Stream, Vec<u8>)>> {
-    let mut stream = L::open(incoming).await?;
+async fn open<L: Listen>(incoming: L::Incoming, peer: IpAddr) -> io::Result<Option<(L::Stream, Vec<u8>)>> {
+    let mut stream = L::open(incoming, &Arrival::new(peer, TrustedProxies::default())).await?;
     let Some(head) = request(&mut stream, Vec::new()).await? else { return Ok(None) };
     match Handshake::read(&head) {
         Ok(handshake) => {

@@ -44,18 +44,15 @@ pub(super) async fn serve(
             let upgraded = upgrade(stream, head, peer, shared).await?;
             return Ok(upgraded.map_or(Served::Ended, Served::Upgraded));
         }
-        Resource::Health => Answer::plain(200, "OK"),
-        Resource::Ready if shared.is_ready() => Answer::plain(200, "OK"),
-        Resource::Ready => Answer::plain(503, "No Broker"),
-        Resource::Stats => Answer::ok("application/json", stats(shared).await),
-        Resource::Metrics => Answer::ok(OPEN_METRICS, metrics(shared).await),
+        // Where they have a listener of their own, they are there alone.
+        Resource::Stats | Resource::Metrics if config.admin_listen.is_some() => missing(shared),
+        Resource::Health | Resource::Ready | Resource::Stats | Resource::Metrics => {
+            status_page(resource, shared).await
+        }
         Resource::Page => page(shared),
         Resource::Development => dev::answer(stream, head, shared).await?,
         Resource::NotAllowed(allowed) => Answer::plain(405, "Method Not Allowed").with("Allow", allowed),
-        Resource::Missing => {
-            shared.metrics.refuse(Refusal::Request);
-            Answer::plain(404, "Not Found")
-        }
+        Resource::Missing => missing(shared),
     };
     let answer = if head.method == "HEAD" { answer.without_content() } else { answer };
     if resource.is_polled() && head.is_persistent() && may_stay() {
@@ -64,6 +61,23 @@ pub(super) async fn serve(
     }
     answer.send(stream).await?;
     Ok(Served::Ended)
+}
+
+/// A status page.
+pub(super) async fn status_page(page: Resource, shared: &ServerContext) -> Answer {
+    match page {
+        Resource::Health => Answer::plain(200, "OK"),
+        Resource::Ready if shared.is_ready() => Answer::plain(200, "OK"),
+        Resource::Ready => Answer::plain(503, "No Broker"),
+        Resource::Stats => Answer::ok("application/json", stats(shared).await),
+        Resource::Metrics => Answer::ok(OPEN_METRICS, metrics(shared).await),
+        _ => missing(shared),
+    }
+}
+
+fn missing(shared: &ServerContext) -> Answer {
+    shared.metrics.refuse(Refusal::Request);
+    Answer::plain(404, "Not Found")
 }
 
 fn page(shared: &ServerContext) -> Answer {

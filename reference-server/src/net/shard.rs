@@ -8,20 +8,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use protocol::CloseCode;
 use tokio::io::WriteHalf;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::coop::unconstrained;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::budget::ShardOutboxes;
-use super::connection::{ConnectionCommand, ConnectionEvent, Opened, open, serve_socket};
+use super::connection::{ConnectionCommand, ConnectionEvent, Opened, open, refuse, serve_socket};
 use super::context::{ServerContext, ShardReport, now};
 use super::listen::Listen;
 use super::outbox::Outbox;
 use super::seat::Seats;
-use crate::metrics::{End, Refusal};
+use crate::metrics::End;
 use crate::report;
-use reference_gateway::{ConnectionId, Delivery, Gateway, Input, Now, Output};
+use reference_gateway::{ConnectionId, Delivery, Gateway, HandshakeId, HandshakeOutput, Input, Now, Output};
 
 /// Signs from connections that wait for the machine; a connection that is faster waits.
 const SIGNS: usize = 1024;
@@ -30,10 +30,19 @@ const BATCH: usize = 256;
 
 /// What reaches a shard from outside.
 pub(super) enum ShardCommand<I> {
-    /// A connection to serve, and where it comes from.
-    Connection(I, IpAddr),
+    /// A connection to serve.
+    Connection(Guest<I>),
     /// Events to deliver, and when the broker delivered them; `ack` fires once they are in the outboxes.
     Events { deliveries: Vec<Arc<Delivery>>, received: Instant, ack: oneshot::Sender<()> },
+}
+
+/// A connection that was accepted.
+pub(super) struct Guest<I> {
+    pub(super) incoming: I,
+    /// Where it comes from.
+    pub(super) peer: IpAddr,
+    /// Its place in the lobby; while there is none, the listener accepts no more.
+    pub(super) permit: OwnedSemaphorePermit,
 }
 
 /// The connections of one thread.
@@ -50,6 +59,8 @@ pub(super) struct Shard<L: Listen> {
     /// Connections that are no WebSocket yet.
     opening: JoinSet<Handshake<L::Stream>>,
     seats: Seats,
+    /// Connections that wait for a seat.
+    lobby: BTreeMap<HandshakeId, Guest<L::Incoming>>,
     tasks: JoinSet<()>,
     next: ConnectionId,
     origin: Instant,
@@ -74,7 +85,8 @@ impl<L: Listen> Shard<L> {
         mut reports: mpsc::Receiver<oneshot::Sender<ShardReport>>,
     ) {
         let (signs, mut signed) = mpsc::channel(SIGNS);
-        let seats = Seats::new(shared.config.max_handshakes);
+        let config = &shared.config;
+        let seats = Seats::new(config.max_handshakes, config.connect_timeout, config.trusted_proxies.clone());
         let mut shard = Self {
             number,
             outboxes: ShardOutboxes::new(shared.budget.clone()),
@@ -85,6 +97,7 @@ impl<L: Listen> Shard<L> {
             dirty: Vec::new(),
             opening: JoinSet::new(),
             seats,
+            lobby: BTreeMap::new(),
             tasks: JoinSet::new(),
             next: ConnectionId(0),
             origin: now(),
@@ -97,7 +110,7 @@ impl<L: Listen> Shard<L> {
             tokio::select! {
                 biased;
                 arrived = mail.recv() => match arrived {
-                    Some(ShardCommand::Connection(incoming, peer)) => shard.adopt(incoming, peer),
+                    Some(ShardCommand::Connection(guest)) => shard.adopt(guest),
                     Some(ShardCommand::Events { deliveries, received, ack }) => {
                         shard.deliver(deliveries);
                         acks.push((ack, received));
@@ -113,6 +126,7 @@ impl<L: Listen> Shard<L> {
                 }
                 () = until(shard.origin, deadline) => shard.handle(Input::Timer),
                 () = budget.looked_for(number) => {}
+                () = shard.seats.due() => shard.seats.settle(),
                 Some(ended) = shard.opening.join_next() => shard.serve(ended),
                 Some(ended) = shard.tasks.join_next() => drop(Self::check(ended)),
                 Some(reply) = reports.recv() => {
@@ -120,6 +134,7 @@ impl<L: Listen> Shard<L> {
                     let _ = reply.send(shard.report());
                 }
             }
+            shard.usher();
             shard.flush().await;
             shard.keep_budget();
             for (ack, received) in acks.drain(..) {
@@ -131,17 +146,42 @@ impl<L: Listen> Shard<L> {
         shard.drain(&mut signed, &mut reports).await;
     }
 
-    fn adopt(&mut self, incoming: L::Incoming, peer: IpAddr) {
-        let Some(seat) = self.seats.take(peer) else {
-            tracing::debug!(%peer, "too many handshakes at once");
-            return self.shared.metrics.refuse(Refusal::Capacity);
-        };
-        let id = self.next;
-        self.next = ConnectionId(id.0 + 1);
-        let (shared, outboxes) = (self.shared.clone(), self.outboxes.clone());
-        self.opening.spawn_local(async move {
-            open::<L>(incoming, seat, &shared, outboxes).await.map(|opened| (id, opened))
-        });
+    fn adopt(&mut self, guest: Guest<L::Incoming>) {
+        let id = self.seats.arrive(guest.peer);
+        self.lobby.insert(id, guest);
+    }
+
+    /// Serves those who have a seat now, and answers those who waited in vain.
+    fn usher(&mut self) {
+        while let Some(output) = self.seats.poll() {
+            match output {
+                HandshakeOutput::Admit(handshake) => {
+                    let Some(guest) = self.lobby.remove(&handshake) else { continue };
+                    let id = self.next;
+                    self.next = ConnectionId(id.0 + 1);
+                    let seat = self.seats.seat(handshake, guest.peer);
+                    let (shared, outboxes) = (self.shared.clone(), self.outboxes.clone());
+                    self.opening.spawn_local(async move {
+                        let Guest { incoming, permit, .. } = guest;
+                        let opened = open::<L>(incoming, seat, &shared, outboxes).await;
+                        drop(permit);
+                        opened.map(|opened| (id, opened))
+                    });
+                }
+                HandshakeOutput::TurnAway(handshake) => {
+                    let Some(guest) = self.lobby.remove(&handshake) else { continue };
+                    tracing::debug!(peer = %guest.peer, "too many handshakes at once");
+                    let (shared, arrival) = (self.shared.clone(), self.seats.without_seat(guest.peer));
+                    self.opening.spawn_local(async move {
+                        refuse::<L>(guest.incoming, &arrival, &shared).await;
+                        drop(guest.permit);
+                        None
+                    });
+                }
+                // Their own tasks end them.
+                HandshakeOutput::EvictSilent(_) | HandshakeOutput::Evict(_) => {}
+            }
+        }
     }
 
     /// Serves what came out of a handshake.

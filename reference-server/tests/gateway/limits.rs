@@ -77,19 +77,6 @@ async fn a_flood_of_empty_fragments_is_cut_off() {
     }
 }
 
-/// A handshake that is not finished takes one of the places for handshakes, and no more than those.
-#[tokio::test]
-async fn handshakes_are_limited() {
-    // A quarter of them is for one address, so one of four is all that these connections get.
-    let (_gateway, address) = start(Config { max_handshakes: 4, ..config() }).await;
-    let mut slow = Wire::connect(address).await;
-    slow.write(b"GET /ws HT").await;
-    assert_eq!(Wire::connect(address).await.frame().await, None, "dropped without an answer");
-    slow.write(b"TP/1.1\r\n\r\n").await;
-    assert_eq!(slow.status_line().await.as_deref(), Some("HTTP/1.1 426 Upgrade Required"));
-    let _client = Client::sign_in(address, "ann").await;
-}
-
 /// Where origins are listed, pages from elsewhere are refused; what sends no origin is no page.
 #[tokio::test]
 async fn other_origins_are_refused() {

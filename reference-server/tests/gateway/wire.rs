@@ -115,6 +115,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
+    /// Waits for the end of the connection; whether that is an orderly one.
+    pub(crate) async fn ends_in_order(&mut self) -> bool {
+        loop {
+            match within(self.stream.read_buf(&mut self.received)).await {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
     /// The code of the close that comes next.
     pub(crate) async fn close_code(&mut self) -> u16 {
         let frame = self.frame().await.expect("a close");
