@@ -74,10 +74,12 @@ impl Listen for TcpListen {
             arrival.speaks();
         }
         // Proxies send their header at once; what begins like one and is none is refused.
-        if length > 4 && SIGNATURE.starts_with(&first[..length]) && arrival.is_from_proxy() {
-            if let Some(client) = read_header(&mut stream).await? {
-                arrival.is_for(client);
-            }
+        if length > 4
+            && SIGNATURE.starts_with(&first[..length])
+            && arrival.is_from_proxy()
+            && let Some(client) = read_header(&mut stream).await?
+        {
+            arrival.is_for(client);
         }
         Ok(stream)
     }

@@ -224,7 +224,7 @@ impl<L: Listen> Shard<L> {
     fn handle(&mut self, input: Input) {
         // Heartbeats do not count as messages, be they frames or messages.
         let is_message = !matches!(input, Input::Timer);
-        let sent = self.handle_counting(input, |outboxes, frames| outboxes.hold(frames));
+        let sent = self.handle_counting(input, ShardOutboxes::hold);
         if is_message {
             self.shared.metrics.messages_out.inc_by(sent);
         }
