@@ -6,6 +6,7 @@ mod file;
 mod keys;
 mod place;
 mod settings;
+mod stats_token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit, RoutingTable
 pub use error::ConfigError;
 pub use place::Place;
 pub use settings::Settings;
+pub use stats_token::StatsToken;
 
 /// A configuration that can be used.
 #[derive(Debug, Clone)]
@@ -30,6 +32,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The address of the status pages, where they have one of their own: `/stats` and `/metrics` are served there alone.
     pub admin_listen: Option<SocketAddr>,
+    /// Names by which `/` and `/stats` may be asked for, beside addresses and names of the local network.
+    pub allowed_hosts: Vec<String>,
+    /// What a request for `/stats` or `/metrics` on the clients' port must have.
+    pub stats_token: Option<StatsToken>,
     /// The path that upgrades.
     pub path: String,
     /// The origins that pages may connect from; with none, any (AUTH-10).
@@ -148,6 +154,8 @@ impl Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
             admin_listen: None,
+            allowed_hosts: Vec::new(),
+            stats_token: None,
             path: "/ws".to_owned(),
             allowed_origins: Vec::new(),
             tls: None,

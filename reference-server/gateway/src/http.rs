@@ -2,6 +2,7 @@
 
 mod forwarded;
 mod head;
+mod host;
 mod resource;
 mod upgrade;
 

@@ -78,4 +78,4 @@ pub use network::Network;
 pub use rate::RateLimit;
 pub use routing::{Route, RouteError, Routed, RoutingTable};
 pub use sign_in::{Denied, FirstMessage, sign_in};
-pub use stats::ConnectionStats;
+pub use stats::{ConnectionStats, MAX_LISTED};

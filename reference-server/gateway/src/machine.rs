@@ -16,7 +16,7 @@ use super::heartbeat::{Due, Heartbeats};
 use super::io::{ConnectionId, Input, Now, Output};
 use super::rate::{Meter, RateLimit, Verdict};
 use super::rooms::{Joined, Rooms};
-use super::stats::ConnectionStats;
+use super::stats::{ConnectionStats, Counts};
 
 /// Longest text of an error that a peer receives.
 const MAX_REASON_CHARS: usize = 200;
@@ -44,6 +44,7 @@ pub struct Gateway {
     config: GatewayConfig,
     sessions: BTreeMap<ConnectionId, Session>,
     rooms: Rooms,
+    counts: Counts,
     heartbeats: Heartbeats,
     expiries: Expiries,
     outputs: VecDeque<Output>,
@@ -65,6 +66,7 @@ impl Gateway {
             config,
             sessions: BTreeMap::new(),
             rooms: Rooms::default(),
+            counts: Counts::default(),
             heartbeats,
             expiries: Expiries::default(),
             outputs: VecDeque::new(),
@@ -84,7 +86,13 @@ impl Gateway {
 
     /// The connections, and their rooms.
     pub fn stats(&self) -> ConnectionStats {
-        ConnectionStats::of(self.sessions.values().map(|session| &session.claims), self.rooms.sizes())
+        let rooms = self.rooms.sizes().map(|(room, members)| (room.as_str(), members));
+        self.counts.stats(self.sessions.len(), self.rooms.count(), rooms)
+    }
+
+    /// How many connections there are, and how many rooms with members.
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.sessions.len(), self.rooms.count())
     }
 
     /// Whether there is no connection, no membership and no timer.
@@ -144,6 +152,7 @@ impl Gateway {
         let own = RoomName::on_connect(&claims);
         let user_id = claims.user_id.to_string();
         let expires_at = claims.expires_at.saturating_add(self.config.leeway_s);
+        self.counts.opened(&claims);
         self.sessions.insert(connection, Session { claims, meter: Meter::default() });
         self.heartbeats.start(connection, now.monotonic);
         self.expiries.start(connection, expires_at, now);
@@ -162,7 +171,9 @@ impl Gateway {
     }
 
     fn closed(&mut self, connection: ConnectionId) {
-        self.sessions.remove(&connection);
+        if let Some(Session { claims, .. }) = self.sessions.remove(&connection) {
+            self.counts.closed(&claims);
+        }
         self.rooms.leave_all(connection);
         self.heartbeats.stop(connection);
         self.expiries.stop(connection);

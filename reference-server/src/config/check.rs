@@ -8,7 +8,7 @@ use protocol::{format_duration, parse_duration};
 use super::error::ConfigError;
 use super::file::HIDDEN;
 use super::settings::Settings;
-use super::{Config, LogFormat, PREFETCH, TlsFiles, WatchConfig, frames_of};
+use super::{Config, LogFormat, PREFETCH, StatsToken, TlsFiles, WatchConfig, frames_of};
 use crate::broker::{QueueKind, RabbitMqConfig};
 use crate::net::TrustedProxies;
 use reference_gateway::{
@@ -53,6 +53,8 @@ impl Settings {
         Ok(Config {
             listen,
             admin_listen: address("admin_listen", self.admin_listen.as_deref())?,
+            allowed_hosts: self.allowed_hosts()?,
+            stats_token: self.stats_token.as_deref().map(StatsToken::new),
             path,
             allowed_origins: self.allowed_origins()?,
             tls: self.tls()?,
@@ -172,6 +174,7 @@ impl Settings {
         let secrets = [
             ("jwt_secret", self.jwt_secret.as_deref()),
             ("jwt_secret_previous", self.jwt_secret_previous.as_deref()),
+            ("stats_token", self.stats_token.as_deref()),
             ("sentry_dsn", self.sentry_dsn.as_deref()),
             ("amqp_url", password.as_deref()),
         ];
@@ -213,6 +216,14 @@ impl Settings {
             let wrong = texts().find(|text| TrustedProxies::parse([*text]).is_err()).unwrap_or_default();
             value("trusted_proxies", wrong, "write addresses and ranges, such as 10.0.0.7,10.1.0.0/16,::1")
         })
+    }
+
+    fn allowed_hosts(&self) -> Result<Vec<String>, ConfigError> {
+        let hosts = || self.allowed_hosts.iter().flatten().filter(|host| !host.is_empty());
+        match hosts().find(|host| host.contains(['/', ':', '*'])) {
+            None => Ok(hosts().cloned().collect()),
+            Some(host) => Err(value("allowed_hosts", host, "write names alone, such as gate.example.org")),
+        }
     }
 
     fn tls(&self) -> Result<Option<TlsFiles>, ConfigError> {

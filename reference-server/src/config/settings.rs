@@ -24,6 +24,20 @@ pub struct Settings {
     #[cfg_attr(feature = "cli", arg(long, value_name = "ADDR", env = "GATEWAY_ADMIN_LISTEN"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) admin_listen: Option<String>,
+    /// Names by which `/` and `/stats` may be asked for, beside addresses and names of the local network: other names can be made to mean this machine by anybody's pages
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "NAMES", env = "GATEWAY_ALLOWED_HOSTS", value_delimiter = ',')
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) allowed_hosts: Option<Vec<String>>,
+    /// The bearer token that `/stats` and `/metrics` ask for on the clients' port; without it, none
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "TOKEN", env = "GATEWAY_STATS_TOKEN", hide_env_values = true)
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stats_token: Option<String>,
     /// The path that upgrades [default: /ws]
     #[cfg_attr(feature = "cli", arg(long, value_name = "PATH", env = "GATEWAY_PATH"))]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::answer::Answer;
 use super::connection::request;
 use super::context::ServerContext;
-use super::routes::status_page;
+use super::routes::{misdirected, status_page};
 use super::server::ACCEPT_AGAIN;
 use reference_gateway::Resource;
 
@@ -46,6 +46,9 @@ async fn answer(mut stream: TcpStream, shared: &ServerContext) {
         let one = async {
             let head = request(&mut stream, std::mem::take(&mut read)).await.ok()??;
             let answer = match Resource::status_page(&head.path) {
+                Some(Resource::Stats) if !head.is_for_this_host(&shared.config.allowed_hosts) => {
+                    misdirected()
+                }
                 Some(page) if matches!(head.method.as_str(), "GET" | "HEAD") => {
                     status_page(page, shared).await
                 }

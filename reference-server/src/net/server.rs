@@ -8,7 +8,7 @@ use std::thread;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use super::WallClock;
@@ -16,7 +16,7 @@ use super::admin;
 use super::admission::Places;
 use super::bridge::BridgeDriver;
 use super::budget::OutboxBudget;
-use super::context::{ServerContext, ShardReport};
+use super::context::{ReportRequest, ServerContext};
 use super::listen::Listen;
 use super::shard::{Guest, Shard, ShardCommand};
 use crate::broker::EventSource;
@@ -44,7 +44,7 @@ pub struct Server<L, S> {
 }
 
 /// What a shard is asked about itself.
-type Questions = mpsc::Receiver<oneshot::Sender<ShardReport>>;
+type Questions = mpsc::Receiver<ReportRequest>;
 
 /// Why a gateway stopped that was not asked to.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,8 @@ impl<L: Listen, S: EventSource> Server<L, S> {
         let (reporters, questions) = (0..shards).map(|_| mpsc::channel(QUESTIONS)).unzip();
         let places = Places::new(config.connection_limits);
         let budget = Arc::new(OutboxBudget::new(config.outbox_budget_bytes, shards));
-        let shared = ServerContext { config, wall, metrics: Metrics::default(), places, budget, reporters };
+        let (metrics, stats_page) = (Metrics::default(), Mutex::default());
+        let shared = ServerContext { config, wall, metrics, places, budget, reporters, stats_page };
         Self { shared: Arc::new(shared), questions, listener, admin: None, source }
     }
 

@@ -15,13 +15,15 @@ use tokio::time::Instant;
 
 use super::budget::ShardOutboxes;
 use super::connection::{ConnectionCommand, ConnectionEvent, Opened, open, refuse, serve_socket};
-use super::context::{ServerContext, ShardReport, now};
+use super::context::{ReportRequest, ServerContext, ShardReport, now};
 use super::listen::Listen;
 use super::outbox::Outbox;
 use super::seat::Seats;
 use crate::metrics::End;
 use crate::report;
-use reference_gateway::{ConnectionId, Delivery, Gateway, HandshakeId, HandshakeOutput, Input, Now, Output};
+use reference_gateway::{
+    ConnectionId, ConnectionStats, Delivery, Gateway, HandshakeId, HandshakeOutput, Input, Now, Output,
+};
 
 /// Signs from connections that wait for the machine; a connection that is faster waits.
 const SIGNS: usize = 1024;
@@ -82,7 +84,7 @@ impl<L: Listen> Shard<L> {
         number: usize,
         shared: Arc<ServerContext>,
         mut mail: mpsc::Receiver<ShardCommand<L::Incoming>>,
-        mut reports: mpsc::Receiver<oneshot::Sender<ShardReport>>,
+        mut reports: mpsc::Receiver<ReportRequest>,
     ) {
         let (signs, mut signed) = mpsc::channel(SIGNS);
         let config = &shared.config;
@@ -129,10 +131,7 @@ impl<L: Listen> Shard<L> {
                 () = shard.seats.due() => shard.seats.settle(),
                 Some(ended) = shard.opening.join_next() => shard.serve(ended),
                 Some(ended) = shard.tasks.join_next() => drop(Self::check(ended)),
-                Some(reply) = reports.recv() => {
-                    // The receiver may have been dropped.
-                    let _ = reply.send(shard.report());
-                }
+                Some(asked) = reports.recv() => shard.report(asked),
             }
             shard.usher();
             shard.flush().await;
@@ -338,7 +337,7 @@ impl<L: Listen> Shard<L> {
     async fn drain(
         mut self,
         signed: &mut mpsc::Receiver<ConnectionEvent<L::Stream>>,
-        reports: &mut mpsc::Receiver<oneshot::Sender<ShardReport>>,
+        reports: &mut mpsc::Receiver<ReportRequest>,
     ) {
         // A connection in its handshake, or idle between pages, has no session to close.
         self.opening.abort_all();
@@ -350,10 +349,7 @@ impl<L: Listen> Shard<L> {
                 tokio::select! {
                     biased;
                     Some(sign) = signed.recv() => self.take(sign),
-                    Some(reply) = reports.recv() => {
-                        // The receiver may have been dropped.
-                        let _ = reply.send(self.report());
-                    }
+                    Some(asked) = reports.recv() => self.report(asked),
                     ended = self.tasks.join_next() => match ended {
                         Some(ended) => drop(Self::check(ended)),
                         None => return,
@@ -366,10 +362,14 @@ impl<L: Listen> Shard<L> {
         }
     }
 
-    fn report(&self) -> ShardReport {
-        let stats = self.gateway.stats();
+    fn report(&self, ReportRequest { with_names, reply }: ReportRequest) {
+        let begun = now();
+        let stats = if with_names { self.gateway.stats() } else { ConnectionStats::default() };
+        let (connections, room_count) = self.gateway.sizes();
         let outbox_bytes = self.members.values().map(|member| member.outbox.bytes()).sum();
-        ShardReport { room_count: stats.rooms.len(), stats, outbox_bytes }
+        let took = now() - begun;
+        // The receiver may have been dropped.
+        let _ = reply.send(ShardReport { stats, connections, room_count, outbox_bytes, took });
     }
 
     fn now(&self) -> Now {
