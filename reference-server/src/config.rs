@@ -6,6 +6,7 @@ mod file;
 mod keys;
 mod place;
 mod settings;
+mod stats_token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,17 +17,25 @@ use protocol::{Dialect, Timing};
 
 use crate::auth::TokenVerifier;
 use crate::broker::RabbitMqConfig;
+use crate::net::TrustedProxies;
 use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit, RoutingTable};
 
 pub use error::ConfigError;
 pub use place::Place;
 pub use settings::Settings;
+pub use stats_token::StatsToken;
 
 /// A configuration that can be used.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// The address of the status pages, where they have one of their own: `/stats` and `/metrics` are served there alone.
+    pub admin_listen: Option<SocketAddr>,
+    /// Names by which `/` and `/stats` may be asked for, beside addresses and names of the local network.
+    pub allowed_hosts: Vec<String>,
+    /// What a request for `/stats` or `/metrics` on the clients' port must have.
+    pub stats_token: Option<StatsToken>,
     /// The path that upgrades.
     pub path: String,
     /// The origins that pages may connect from; with none, any (AUTH-10).
@@ -47,12 +56,18 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// How many connections there may be (CONN-7).
     pub connection_limits: ConnectionLimits,
+    /// Proxies that are trusted to say whom they speak for.
+    pub trusted_proxies: TrustedProxies,
     /// Connections of one shard that may be in their handshake at once.
     pub max_handshakes: usize,
     /// Largest message from a client (MSG-5).
     pub max_message_bytes: usize,
+    /// Frames that a client may send on the wire, fragments included (MSG-6).
+    pub frame_rate: RateLimit,
     /// Bytes that may wait for one connection (BRIDGE-12).
     pub outbox_bytes: usize,
+    /// Bytes that may wait for all connections together (BRIDGE-12).
+    pub outbox_budget_bytes: usize,
     /// Threads that serve connections.
     pub shards: usize,
     /// Whether the live page is served at `/`.
@@ -107,12 +122,16 @@ pub struct Flags {
 const PREFETCH: u16 = 1024;
 /// Bytes that may wait for one connection.
 const OUTBOX_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that may wait for all connections together.
+const OUTBOX_BUDGET_BYTES: usize = 256 * 1024 * 1024;
 /// Longest time that connections may take to close on shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// Connections of one shard that may be in their handshake at once.
 const MAX_HANDSHAKES: usize = 1024;
-/// Frames that a client may send each second.
+/// Messages and control frames that a client may send each second.
 const MESSAGE_RATE: RateLimit = RateLimit { per_second: 100 };
+/// Frames on the wire for each message that a client may send: one may come in fragments.
+const FRAMES_PER_MESSAGE: u32 = 20;
 
 impl Flags {
     /// What file, environment and flags say together, not yet checked.
@@ -134,6 +153,9 @@ impl Config {
         let timing = Timing::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            admin_listen: None,
+            allowed_hosts: Vec::new(),
+            stats_token: None,
             path: "/ws".to_owned(),
             allowed_origins: Vec::new(),
             tls: None,
@@ -151,15 +173,24 @@ impl Config {
             connect_timeout: timing.connect_timeout,
             shutdown_grace: SHUTDOWN_GRACE,
             connection_limits: ConnectionLimits::default(),
+            trusted_proxies: TrustedProxies::default(),
             max_handshakes: MAX_HANDSHAKES,
             max_message_bytes: MAX_MESSAGE_BYTES,
+            frame_rate: frames_of(MESSAGE_RATE),
             outbox_bytes: OUTBOX_BYTES,
+            outbox_budget_bytes: OUTBOX_BUDGET_BYTES,
             shards: std::thread::available_parallelism().map_or(1, usize::from),
             page: true,
             dev: false,
             watch: WatchConfig { log: "info".to_owned(), log_format: LogFormat::Text, sentry_dsn: None },
         }
     }
+}
+
+/// The frames of a client that may send so many messages, where nothing else is said; never fewer than by default.
+fn frames_of(messages: RateLimit) -> RateLimit {
+    let messages = messages.per_second.max(MESSAGE_RATE.per_second);
+    RateLimit { per_second: messages.saturating_mul(FRAMES_PER_MESSAGE) }
 }
 
 impl std::fmt::Debug for WatchConfig {

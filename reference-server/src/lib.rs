@@ -43,4 +43,4 @@ mod page;
 pub mod report;
 
 pub use config::Config;
-pub use net::{Listen, Server, ServerError, TcpListen, TlsListen};
+pub use net::{Arrival, Listen, Server, ServerError, TcpListen, TlsListen};

@@ -24,6 +24,10 @@ pub struct Metrics {
     pub rooms: Gauge,
     /// Bytes that wait in outboxes.
     pub outbox_bytes: Gauge,
+    /// Bytes that all outboxes hold; frames that several share count once.
+    pub held_bytes: Gauge,
+    /// Connections that were closed because too much waited in all outboxes together (BRIDGE-12).
+    pub budget_sheds: Counter,
     /// Whether events are consumed from a broker.
     pub broker_up: Gauge,
     /// Upgrades that succeeded.
@@ -61,6 +65,8 @@ pub enum Refusal {
     Request,
     /// Its handshake took too long (CONN-8).
     Timeout,
+    /// It sent nothing while others waited for its place.
+    Silent,
 }
 
 /// Why the gateway ended a connection.
@@ -88,6 +94,7 @@ impl EncodeLabelValue for Refusal {
             Self::Capacity => "capacity",
             Self::Request => "request",
             Self::Timeout => "timeout",
+            Self::Silent => "silent",
         };
         cause.encode(encoder)
     }
@@ -151,6 +158,8 @@ impl Default for Metrics {
             connections: Gauge::default(),
             rooms: Gauge::default(),
             outbox_bytes: Gauge::default(),
+            held_bytes: Gauge::default(),
+            budget_sheds: Counter::default(),
             broker_up: Gauge::default(),
             opened: Counter::default(),
             refused: Family::default(),
@@ -179,6 +188,10 @@ impl Metrics {
             Unit::Bytes,
             self.outbox_bytes.clone(),
         );
+        let held = "What all outboxes hold; frames that several share count once";
+        registry.register_with_unit("outbox_held", held, Unit::Bytes, self.held_bytes.clone());
+        let sheds = "Connections closed because too much waited in all outboxes together";
+        registry.register("outbox_budget_sheds", sheds, self.budget_sheds.clone());
         registry.register("broker_up", "1 while events are consumed from a broker", self.broker_up.clone());
         registry.register("opened", "Upgrades that succeeded", self.opened.clone());
         registry.register("refused", "Requests that were refused, by cause", self.refused.clone());

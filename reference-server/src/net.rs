@@ -1,9 +1,11 @@
 //! Makes happen what the machine decides, on sockets that a [`Listen`] supplies.
 
+mod admin;
 mod admission;
 mod answer;
 mod body;
 mod bridge;
+mod budget;
 mod connection;
 mod context;
 mod dev;
@@ -11,18 +13,22 @@ mod echo;
 mod head;
 mod listen;
 mod outbox;
+mod proxy;
 mod routes;
 mod seat;
 mod server;
 mod shard;
 mod sign_in;
 mod socket;
+mod tap;
 mod tls;
 mod upgrade;
 
 pub use echo::EchoServer;
 pub use head::{ReadHeadError, read_head};
 pub use listen::{Listen, TcpListen};
+pub use proxy::{RangeError, TrustedProxies};
+pub use seat::Arrival;
 pub use server::{Server, ServerError};
 pub use tls::{TlsError, TlsIdentity, TlsListen};
 pub use upgrade::switching_protocols;

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use player::Accept;
 use reference_client::Dial;
-use reference_server::Listen;
+use reference_server::{Arrival, Listen};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use turmoil::net::{TcpListener, TcpStream};
 
@@ -176,7 +176,7 @@ impl Listen for SimListener {
         }
     }
 
-    async fn open((stream, wire, sockets): Self::Incoming) -> io::Result<Sensed<SimStream>> {
+    async fn open((stream, wire, sockets): Self::Incoming, _: &Arrival) -> io::Result<Sensed<SimStream>> {
         let stream = Segmented(stream);
         Ok(sockets.sense(match wire {
             None => SimStream::Plain(stream),

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use protocol::UserId;
 
+use super::network::Network;
+
 /// The limits; none where nothing is said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ConnectionLimits {
@@ -12,7 +14,7 @@ pub struct ConnectionLimits {
     pub total: Option<usize>,
     /// Of one user.
     pub per_user: Option<usize>,
-    /// From one address. Behind a load balancer all connections have the same address.
+    /// From one address, or one /64 of IPv6. Behind a load balancer all connections have the same address.
     pub per_address: Option<usize>,
 }
 
@@ -23,7 +25,7 @@ pub struct Admission {
     is_draining: bool,
     total: usize,
     users: BTreeMap<UserId, usize>,
-    addresses: BTreeMap<IpAddr, usize>,
+    addresses: BTreeMap<Network, usize>,
 }
 
 /// There is no place for a connection.
@@ -66,12 +68,12 @@ impl Admission {
         if reached(self.users.get(user), self.limits.per_user) {
             return Err(Full::User);
         }
-        if reached(self.addresses.get(&address), self.limits.per_address) {
+        if reached(self.addresses.get(&Network::of(address)), self.limits.per_address) {
             return Err(Full::Address);
         }
         self.total += 1;
         *self.users.entry(user.clone()).or_default() += 1;
-        *self.addresses.entry(address).or_default() += 1;
+        *self.addresses.entry(Network::of(address)).or_default() += 1;
         Ok(())
     }
 
@@ -79,7 +81,7 @@ impl Admission {
     pub fn release(&mut self, user: &UserId, address: IpAddr) {
         self.total -= 1;
         give_back(&mut self.users, user);
-        give_back(&mut self.addresses, &address);
+        give_back(&mut self.addresses, &Network::of(address));
     }
 
     /// From now on no one is admitted.

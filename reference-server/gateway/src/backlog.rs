@@ -20,16 +20,21 @@ pub struct Backlog {
     limit: usize,
     /// Whether the first piece has been written in part; such a piece cannot be withdrawn.
     is_partial: bool,
+    /// Whether it was given up: from then on nothing joins it.
+    is_shed: bool,
 }
 
 impl Backlog {
     /// Nothing waits, and at most so many bytes may.
     pub fn new(limit: usize) -> Self {
-        Self { pieces: VecDeque::new(), bytes: 0, limit, is_partial: false }
+        Self { pieces: VecDeque::new(), bytes: 0, limit, is_partial: false, is_shed: false }
     }
 
-    /// Appends whole frames.
+    /// Appends whole frames. Behind the close of a shed backlog there is nothing.
     pub fn append(&mut self, frames: Bytes) {
+        if self.is_shed {
+            return;
+        }
         self.bytes += frames.len();
         self.pieces.push_back(frames);
     }
@@ -40,11 +45,22 @@ impl Backlog {
         self.bytes > self.limit && self.pieces.len() > 1
     }
 
-    /// Gives up what has not begun to be written: all that is left for the peer is to learn that it reads too slowly.
+    /// Gives up what has not begun to be written: all that is left for the peer is to learn that it reads too slowly. Further calls do
+    /// nothing.
     pub fn shed(&mut self) {
+        if self.is_shed {
+            return;
+        }
         self.pieces.truncate(usize::from(self.is_partial));
+        self.pieces.shrink_to(PIECES_PER_WRITE);
         self.bytes = self.pieces.iter().map(Bytes::len).sum();
         self.append(close_frame(CloseCode::TRY_AGAIN_LATER));
+        self.is_shed = true;
+    }
+
+    /// How many pieces wait.
+    pub fn pieces(&self) -> usize {
+        self.pieces.len()
     }
 
     /// How many bytes wait.
@@ -83,6 +99,10 @@ impl Backlog {
             count -= first.len();
             self.pieces.pop_front();
             self.is_partial = false;
+        }
+        if self.pieces.is_empty() {
+            // The room that a backlog took is given back with it.
+            self.pieces.shrink_to(PIECES_PER_WRITE);
         }
     }
 }
@@ -125,7 +145,10 @@ mod tests {
         backlog.append(Bytes::from_static(b"half"));
         backlog.append(Bytes::from_static(b"more"));
         backlog.written(2);
-        backlog.shed();
+        for _ in 0..2 {
+            backlog.shed();
+            backlog.append(Bytes::from_static(b"late"));
+        }
         let close = close_frame(CloseCode::TRY_AGAIN_LATER);
         assert_eq!(rest(backlog), [b"lf", &close[..]].concat());
     }

@@ -1,147 +1,259 @@
-//! How many connections of a shard may be no WebSocket yet: in their request, or idle between requests for pages (CONN-8).
+//! Which connections may be no WebSocket yet: in their request, waiting for a place, or idle between requests for pages (CONN-8).
 //!
 //! ```text
-//!  begin ──► active ──end──► (a WebSocket, or the end)
-//!              │ ▲
-//!         rest ▼ │ resume
-//!             idle ──end──► (the end)
+//!  arrive ──► waiting ──Admit──► active ──leave──► (a WebSocket, or the end)
+//!                │                │ │ ▲
+//!         TurnAway, Drop    Evict ▼ │ │ resume
+//!                              rest ▼ │
+//!                                 idle ──leave──► (the end)
 //! ```
+//!
+//! Places go to those who come, in their order. Where there is none, the peer that has sent nothing for longest loses its place first;
+//! then, to a peer whose network has less than its share, the oldest one of a network that has more. Both are safe for a moment after
+//! they came. Who waits in vain for too long is turned away.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use crate::admission::give_back;
+use crate::network::Network;
 
-/// One address may hold one handshake in so many, and one idle connection in so many, so that it cannot lock out other addresses.
+/// One network has one handshake in so many, and one idle connection in so many, where others want a place.
 const SHARES: usize = 4;
 /// Connections that may be idle between requests for pages, apart from handshakes: enough for some scrapers.
 const MAX_IDLE: usize = 64;
+/// How long a place is safe: longer than a packet takes to come from anywhere.
+const SAFE: Duration = Duration::from_secs(1);
+/// How often it is looked whether a place can be had, while connections wait.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Counts the connections.
+/// The connections of one shard.
 #[derive(Debug)]
 pub struct Handshakes {
-    active: Seats,
-    idle: Seats,
+    limit: usize,
+    /// Longest wait for a place.
+    patience: Duration,
+    next: u64,
+    active: BTreeMap<HandshakeId, Active>,
+    /// Those of them that have sent nothing.
+    silent: BTreeSet<HandshakeId>,
+    from: BTreeMap<Network, usize>,
+    waiting: VecDeque<Waiting>,
+    idle: Idle,
+    look_at: Option<Duration>,
+    outputs: VecDeque<HandshakeOutput>,
 }
 
-/// What a connection does that is no WebSocket.
+/// A connection that is no WebSocket, while it has a place or waits for one. Later ones are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HandshakeId(u64);
+
+/// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HandshakeState {
-    /// It sends a request, or is answered.
-    Active,
-    /// It may send another request.
-    Idle,
+pub enum HandshakeOutput {
+    /// It has a place: read its request.
+    Admit(HandshakeId),
+    /// It has lost its place, without having sent anything, unless that came meanwhile.
+    EvictSilent(HandshakeId),
+    /// It has lost its place to another network.
+    Evict(HandshakeId),
+    /// It waited in vain.
+    TurnAway(HandshakeId),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Active {
+    network: Option<Network>,
+    since: Duration,
 }
 
 #[derive(Debug)]
-struct Seats {
-    limit: usize,
+struct Waiting {
+    id: HandshakeId,
+    network: Option<Network>,
+    since: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Idle {
     taken: usize,
-    from: BTreeMap<IpAddr, usize>,
+    from: BTreeMap<Option<Network>, usize>,
 }
 
 impl Handshakes {
-    /// At most so many at once.
-    pub fn new(limit: usize) -> Self {
-        Self { active: Seats::new(limit), idle: Seats::new(MAX_IDLE) }
+    /// At most so many at once; who waits for a place waits no longer than `patience`.
+    pub fn new(limit: usize, patience: Duration) -> Self {
+        Self {
+            limit,
+            patience,
+            next: 0,
+            active: BTreeMap::new(),
+            silent: BTreeSet::new(),
+            from: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            idle: Idle::default(),
+            look_at: None,
+            outputs: VecDeque::new(),
+        }
     }
 
-    /// Whether a new connection may send its request. Pending handshakes are dropped at their timeout, which frees the capacity.
-    #[must_use]
-    pub fn begin(&mut self, peer: IpAddr) -> bool {
-        self.active.take(peer)
+    /// A new connection. One of a trusted proxy, which speaks for many, has no network.
+    pub fn arrive(&mut self, now: Duration, network: Option<Network>) -> HandshakeId {
+        let id = self.next_id();
+        self.waiting.push_back(Waiting { id, network, since: now });
+        self.settle(now);
+        id
     }
 
-    /// Whether an active connection may wait for another request.
+    /// It has sent something.
+    pub fn speaks(&mut self, id: HandshakeId) {
+        self.silent.remove(&id);
+    }
+
+    /// Whether an active connection may wait for another request; it gives its place back.
     #[must_use]
-    pub fn rest(&mut self, peer: IpAddr) -> bool {
-        let may = self.idle.take(peer);
+    pub fn rest(&mut self, now: Duration, id: HandshakeId, network: Option<Network>) -> bool {
+        let may = self.idle.take(network);
         if may {
-            self.active.give_back(peer);
+            self.leave(now, id);
         }
         may
     }
 
-    /// Whether an idle connection may send its request.
-    #[must_use]
-    pub fn resume(&mut self, peer: IpAddr) -> bool {
-        let may = self.active.take(peer);
-        if may {
-            self.idle.give_back(peer);
+    /// A place for an idle connection that sends its next request, if there is one.
+    pub fn resume(&mut self, now: Duration, network: Option<Network>) -> Option<HandshakeId> {
+        if !self.make_room(now, network) {
+            return None;
         }
-        may
+        let id = self.next_id();
+        self.take_place(now, id, network);
+        self.silent.remove(&id);
+        self.idle.give_back(network);
+        Some(id)
     }
 
-    /// A connection in this state has ended, or is a WebSocket.
-    pub fn end(&mut self, peer: IpAddr, state: HandshakeState) {
-        match state {
-            HandshakeState::Active => self.active.give_back(peer),
-            HandshakeState::Idle => self.idle.give_back(peer),
+    /// An idle connection has ended.
+    pub fn leave_idle(&mut self, network: Option<Network>) {
+        self.idle.give_back(network);
+    }
+
+    /// A connection has ended, or is a WebSocket.
+    pub fn leave(&mut self, now: Duration, id: HandshakeId) {
+        self.give_place_back(id);
+        self.settle(now);
+    }
+
+    /// Time has passed.
+    pub fn settle(&mut self, now: Duration) {
+        while let Some(position) = self.admissible(now) {
+            let Some(Waiting { id, network, .. }) = self.waiting.remove(position) else { break };
+            self.take_place(now, id, network);
+            self.outputs.push_back(HandshakeOutput::Admit(id));
         }
+        while let Some(Waiting { id, .. }) =
+            self.waiting.front().filter(|first| now >= first.since + self.patience)
+        {
+            self.outputs.push_back(HandshakeOutput::TurnAway(*id));
+            self.waiting.pop_front();
+        }
+        self.look_at = (!self.waiting.is_empty()).then_some(now + LOOK_AGAIN);
+    }
+
+    /// When [`Handshakes::settle`] is due.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.look_at
+    }
+
+    /// The next thing to be done, until there is none.
+    pub fn poll(&mut self) -> Option<HandshakeOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// The first that waits and can have a place, for which room has been made.
+    fn admissible(&mut self, now: Duration) -> Option<usize> {
+        let first = self.waiting.front()?.network;
+        if self.make_room(now, first) {
+            return Some(0);
+        }
+        // Another network may have less than its share.
+        let other = self.waiting.iter().position(|waiting| self.has_less(waiting.network))?;
+        let network = self.waiting[other].network;
+        self.make_room(now, network).then_some(other)
+    }
+
+    /// Whether there is a place for a connection of this network, another having lost it where need be.
+    fn make_room(&mut self, now: Duration, network: Option<Network>) -> bool {
+        if self.active.len() < self.limit {
+            return true;
+        }
+        let is_safe = |active: &Active| now < active.since + SAFE;
+        let silent = self.silent.first().copied();
+        if let Some(id) = silent.filter(|id| !self.active.get(id).is_some_and(is_safe)) {
+            self.give_place_back(id);
+            self.outputs.push_back(HandshakeOutput::EvictSilent(id));
+            return true;
+        }
+        let has_more = |active: &Active| {
+            active
+                .network
+                .and_then(|network| self.from.get(&network))
+                .is_some_and(|count| *count > self.share())
+        };
+        let oldest = self.active.iter().take_while(|(_, active)| !is_safe(active));
+        let mut of_others = oldest.filter(|(_, active)| active.network != network && has_more(active));
+        let Some(id) = of_others.next().map(|(id, _)| *id).filter(|_| self.has_less(network)) else {
+            return false;
+        };
+        self.give_place_back(id);
+        self.outputs.push_back(HandshakeOutput::Evict(id));
+        true
+    }
+
+    fn has_less(&self, network: Option<Network>) -> bool {
+        network.is_none_or(|network| self.from.get(&network).is_none_or(|count| *count < self.share()))
+    }
+
+    fn share(&self) -> usize {
+        self.limit.div_ceil(SHARES)
+    }
+
+    fn take_place(&mut self, now: Duration, id: HandshakeId, network: Option<Network>) {
+        self.active.insert(id, Active { network, since: now });
+        self.silent.insert(id);
+        if let Some(network) = network {
+            *self.from.entry(network).or_default() += 1;
+        }
+    }
+
+    fn give_place_back(&mut self, id: HandshakeId) {
+        self.silent.remove(&id);
+        if let Some(Active { network: Some(network), .. }) = self.active.remove(&id) {
+            give_back(&mut self.from, &network);
+        }
+    }
+
+    fn next_id(&mut self) -> HandshakeId {
+        self.next += 1;
+        HandshakeId(self.next)
     }
 }
 
-impl Seats {
-    fn new(limit: usize) -> Self {
-        Self { limit, taken: 0, from: BTreeMap::new() }
-    }
-
-    fn take(&mut self, peer: IpAddr) -> bool {
-        let from = self.from.get(&peer).copied().unwrap_or_default();
-        let free = self.taken < self.limit && from < self.limit.div_ceil(SHARES);
+impl Idle {
+    fn take(&mut self, network: Option<Network>) -> bool {
+        let from = self.from.get(&network).copied().unwrap_or_default();
+        let free = self.taken < MAX_IDLE && from < MAX_IDLE / SHARES;
         if free {
             self.taken += 1;
-            *self.from.entry(peer).or_default() += 1;
+            *self.from.entry(network).or_default() += 1;
         }
         free
     }
 
-    fn give_back(&mut self, peer: IpAddr) {
+    fn give_back(&mut self, network: Option<Network>) {
         self.taken -= 1;
-        give_back(&mut self.from, &peer);
+        give_back(&mut self.from, &network);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn address(last: u8) -> IpAddr {
-        IpAddr::from([127, 0, 0, last])
-    }
-
-    /// One address gets a quarter, all together get the whole, and what has ended is free again.
-    #[test]
-    fn one_address_gets_its_share() {
-        let mut handshakes = Handshakes::new(7);
-        let begun: Vec<_> =
-            (0..5).flat_map(|peer| [peer; 3]).map(|peer| handshakes.begin(address(peer))).collect();
-        let pairs = [true, true, false];
-        let (last, none) = ([true, false, false], [false; 3]);
-        assert_eq!(begun, [pairs, pairs, pairs, last, none].concat());
-        handshakes.end(address(0), HandshakeState::Active);
-        assert!(handshakes.begin(address(4)));
-    }
-
-    /// Idle connections take no place from handshakes and are limited themselves; one that asks again needs a free place.
-    #[test]
-    fn idle_connections_are_apart() {
-        let (one, other) = (address(1), address(2));
-        let mut handshakes = Handshakes::new(1);
-        for _ in 0..MAX_IDLE / SHARES {
-            assert!(handshakes.begin(one) && handshakes.rest(one));
-        }
-        assert!(handshakes.begin(one) && !handshakes.rest(one), "its share is taken");
-        assert!(!handshakes.resume(one) && !handshakes.begin(other), "the one place is taken");
-        handshakes.end(one, HandshakeState::Active);
-        assert!(handshakes.resume(one));
-        handshakes.end(one, HandshakeState::Active);
-        assert!(handshakes.begin(other) && handshakes.rest(other));
-        for _ in 1..MAX_IDLE / SHARES {
-            handshakes.end(one, HandshakeState::Idle);
-        }
-        handshakes.end(other, HandshakeState::Idle);
-        assert!(handshakes.idle.from.is_empty() && handshakes.active.from.is_empty());
-        assert_eq!((handshakes.idle.taken, handshakes.active.taken), (0, 0));
-    }
-}
+mod tests;

@@ -1,6 +1,8 @@
 //! HTTP without a socket: a request's head, what it asks for, and whether it becomes a WebSocket.
 
+mod forwarded;
 mod head;
+mod host;
 mod resource;
 mod upgrade;
 

@@ -44,11 +44,13 @@ mod delivery;
 mod event;
 mod expiry;
 mod frame;
+mod frame_meter;
 mod handshakes;
 mod heartbeat;
 mod http;
 mod io;
 mod machine;
+mod network;
 mod rate;
 mod rooms;
 mod routing;
@@ -64,14 +66,16 @@ pub use bridge::{Bridge, Broadcast, Joined};
 pub use delivery::{Deliveries, Delivery};
 pub use event::{Event, EventError};
 pub use frame::{binary_frame, close_frame, ping_frame, text_frame};
-pub use handshakes::{HandshakeState, Handshakes};
+pub use frame_meter::FrameMeter;
+pub use handshakes::{HandshakeId, HandshakeOutput, Handshakes};
 pub use http::{
     Handshake, Head, HeadError, Refused, Reply, Resource, Site, Status, Upgrade, UpgradeError, UpgradeRules,
     decide, shake,
 };
 pub use io::{ConnectionId, Input, Now, Output};
 pub use machine::{Gateway, GatewayConfig};
+pub use network::Network;
 pub use rate::RateLimit;
 pub use routing::{Route, RouteError, Routed, RoutingTable};
 pub use sign_in::{Denied, FirstMessage, sign_in};
-pub use stats::ConnectionStats;
+pub use stats::{ConnectionStats, MAX_LISTED};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
+use protocol::limits::MAX_ID_BYTES;
 use protocol::{
     Claims, ClientMessage, CloseCode, DecodeError, Decoded, Dialect, ErrorCode, Heartbeat, RoomName,
     ServerMessage, Target, may_join,
@@ -15,7 +16,10 @@ use super::heartbeat::{Due, Heartbeats};
 use super::io::{ConnectionId, Input, Now, Output};
 use super::rate::{Meter, RateLimit, Verdict};
 use super::rooms::{Joined, Rooms};
-use super::stats::ConnectionStats;
+use super::stats::{ConnectionStats, Counts};
+
+/// Longest text of an error that a peer receives.
+const MAX_REASON_CHARS: usize = 200;
 
 /// The machine's configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +44,7 @@ pub struct Gateway {
     config: GatewayConfig,
     sessions: BTreeMap<ConnectionId, Session>,
     rooms: Rooms,
+    counts: Counts,
     heartbeats: Heartbeats,
     expiries: Expiries,
     outputs: VecDeque<Output>,
@@ -61,6 +66,7 @@ impl Gateway {
             config,
             sessions: BTreeMap::new(),
             rooms: Rooms::default(),
+            counts: Counts::default(),
             heartbeats,
             expiries: Expiries::default(),
             outputs: VecDeque::new(),
@@ -80,7 +86,13 @@ impl Gateway {
 
     /// The connections, and their rooms.
     pub fn stats(&self) -> ConnectionStats {
-        ConnectionStats::of(self.sessions.values().map(|session| &session.claims), self.rooms.sizes())
+        let rooms = self.rooms.sizes().map(|(room, members)| (room.as_str(), members));
+        self.counts.stats(self.sessions.len(), self.rooms.count(), rooms)
+    }
+
+    /// How many connections there are, and how many rooms with members.
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.sessions.len(), self.rooms.count())
     }
 
     /// Whether there is no connection, no membership and no timer.
@@ -140,6 +152,7 @@ impl Gateway {
         let own = RoomName::on_connect(&claims);
         let user_id = claims.user_id.to_string();
         let expires_at = claims.expires_at.saturating_add(self.config.leeway_s);
+        self.counts.opened(&claims);
         self.sessions.insert(connection, Session { claims, meter: Meter::default() });
         self.heartbeats.start(connection, now.monotonic);
         self.expiries.start(connection, expires_at, now);
@@ -158,7 +171,9 @@ impl Gateway {
     }
 
     fn closed(&mut self, connection: ConnectionId) {
-        self.sessions.remove(&connection);
+        if let Some(Session { claims, .. }) = self.sessions.remove(&connection) {
+            self.counts.closed(&claims);
+        }
         self.rooms.leave_all(connection);
         self.heartbeats.stop(connection);
         self.expiries.stop(connection);
@@ -191,6 +206,12 @@ impl Gateway {
             return self.outputs.push_back(Output::Send(connection, text_frame(&answer)));
         }
         match self.config.dialect.decode_client(text) {
+            Ok(Decoded { id: Some(id), .. }) | Err(DecodeError::NoTarget { id: Some(id), .. })
+                if id.len() > MAX_ID_BYTES =>
+            {
+                let message = format!("an id has at most {MAX_ID_BYTES} bytes");
+                self.refuse(now, connection, ErrorCode::BadMessage, &message, None);
+            }
             Ok(Decoded { message, id }) => match message {
                 ClientMessage::Ping => self.send(now, connection, &ServerMessage::Pong, id.as_deref()),
                 ClientMessage::Pong => self.heartbeats.pong(connection),
@@ -287,7 +308,8 @@ impl Gateway {
             return self.end(connection, code);
         }
         if self.config.dialect.error_messages {
-            let (code, message) = (code.to_string(), message.to_owned());
+            // Some reasons quote the message.
+            let (code, message) = (code.to_string(), message.chars().take(MAX_REASON_CHARS).collect());
             self.send(now, connection, &ServerMessage::Error { code, message }, id);
         }
     }

@@ -12,11 +12,17 @@ pub struct RateLimit {
     pub per_second: u32,
 }
 
-/// A token bucket, and how often it was empty. Both are kept in the time they stand for, so there is nothing to refill.
+/// A token bucket. It is kept in the time it stands for, so there is nothing to refill.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Meter {
+pub(super) struct Bucket {
     /// When the bucket is full again.
     full_at: Duration,
+}
+
+/// A bucket, and how often it was empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Meter {
+    bucket: Bucket,
     /// Frames refused since the bucket was last full.
     refused: u32,
     /// When a refusal was last sent to the peer.
@@ -36,15 +42,29 @@ pub(super) enum Verdict {
     Flood,
 }
 
+impl Bucket {
+    pub(super) fn is_full(&self, now: Duration) -> bool {
+        now >= self.full_at
+    }
+
+    /// Takes so many tokens, or none where there are fewer.
+    pub(super) fn take(&mut self, now: Duration, limit: RateLimit, count: u32) -> bool {
+        let cost = (Duration::from_secs(1) / limit.per_second.max(1)).saturating_mul(count);
+        let full_at = self.full_at.max(now).saturating_add(cost);
+        let has = full_at <= now + Duration::from_secs(1);
+        if has {
+            self.full_at = full_at;
+        }
+        has
+    }
+}
+
 impl Meter {
     pub(super) fn take(&mut self, now: Duration, limit: RateLimit) -> Verdict {
-        if now >= self.full_at {
+        if self.bucket.is_full(now) {
             self.refused = 0;
-            self.full_at = now;
         }
-        let cost = Duration::from_secs(1) / limit.per_second.max(1);
-        if self.full_at + cost <= now + Duration::from_secs(1) {
-            self.full_at += cost;
+        if self.bucket.take(now, limit, 1) {
             return Verdict::Allowed;
         }
         self.refused += 1;

@@ -66,6 +66,11 @@ impl Rooms {
         self.members.iter().map(|(room, members)| (room, members.len()))
     }
 
+    /// How many rooms have members.
+    pub(super) fn count(&self) -> usize {
+        self.members.len()
+    }
+
     /// Whether there are no members in any room.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty() && self.of.is_empty()

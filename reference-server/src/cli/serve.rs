@@ -24,20 +24,30 @@ pub(super) async fn serve(config: Config) -> Result<(), Failure> {
     let identity = config.tls.as_ref().map(TlsIdentity::read).transpose()?;
     let address = config.listen;
     let listen = |source| Failure::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let listener = TcpListen::bind(address).map_err(listen)?;
     let bound = listener.local_addr().map_err(listen)?;
+    let admin = match config.admin_listen {
+        None => None,
+        Some(address) => {
+            let admin =
+                TcpListener::bind(address).await.map_err(|source| Failure::Listen { address, source })?;
+            Some(admin)
+        }
+    };
     let shutdown = shutdown().map_err(Failure::Start)?;
     let scheme = if identity.is_some() { "wss" } else { "ws" };
     // Standard output may be closed; the gateway serves all the same.
     let _ = writeln!(io::stdout(), "listening on {scheme}://{bound}{}", config.path);
-    let listener = TcpListen(listener);
+    if let Some(bound) = admin.as_ref().and_then(|admin| admin.local_addr().ok()) {
+        let _ = writeln!(io::stdout(), "status pages on http://{bound}");
+    }
     match (identity, config.tls.clone()) {
         (Some(identity), Some(files)) => {
             let (newest, identity) = watch::channel(identity);
             let reloading = reload(files, newest).map_err(Failure::Start)?;
             tokio::select! {
                 biased;
-                served = run(config, TlsListen::new(listener, identity), shutdown) => served?,
+                served = run(config, TlsListen::new(listener, identity), admin, shutdown) => served?,
                 never = reloading => match never {},
             }
         }
@@ -52,7 +62,7 @@ pub(super) async fn serve(config: Config) -> Result<(), Failure> {
             };
             tokio::select! {
                 biased;
-                served = run(config, listener, shutdown) => served?,
+                served = run(config, listener, admin, shutdown) => served?,
                 () = ignoring => {}
             }
         }
@@ -63,17 +73,19 @@ pub(super) async fn serve(config: Config) -> Result<(), Failure> {
 async fn run<L: Listen>(
     config: Config,
     listener: L,
+    admin: Option<TcpListener>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
     let wall = system_clock();
     match config.rabbitmq.clone() {
         Some(broker) => {
             let seed = wall().unix_ms().cast_unsigned() ^ u64::from(std::process::id()).rotate_left(32);
-            Server::new(config, listener, RabbitMq::new(broker, seed), wall).run(shutdown).await
+            let server = Server::new(config, listener, RabbitMq::new(broker, seed), wall);
+            server.with_admin(admin).run(shutdown).await
         }
         None => {
             tracing::warn!("no broker is configured: there will be no events");
-            Server::new(config, listener, NoBroker, wall).run(shutdown).await
+            Server::new(config, listener, NoBroker, wall).with_admin(admin).run(shutdown).await
         }
     }
 }

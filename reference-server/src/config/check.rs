@@ -1,5 +1,6 @@
 //! From settings as they are written to a configuration that can be used.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use protocol::{format_duration, parse_duration};
@@ -7,8 +8,9 @@ use protocol::{format_duration, parse_duration};
 use super::error::ConfigError;
 use super::file::HIDDEN;
 use super::settings::Settings;
-use super::{Config, LogFormat, PREFETCH, TlsFiles, WatchConfig};
+use super::{Config, LogFormat, PREFETCH, StatsToken, TlsFiles, WatchConfig, frames_of};
 use crate::broker::{QueueKind, RabbitMqConfig};
+use crate::net::TrustedProxies;
 use reference_gateway::{
     ConnectionLimits, GatewayConfig, RateLimit, Resource, Route, RouteError, RoutingTable,
 };
@@ -38,12 +40,7 @@ impl Settings {
         if dialect.names_subscriptions() {
             return Err(ConfigError::NamesSubscriptions);
         }
-        let listen = match &self.listen {
-            None => defaults.listen,
-            Some(text) => text
-                .parse()
-                .map_err(|_| value("listen", text, "write an address and a port, such as 127.0.0.1:3000"))?,
-        };
+        let listen = address("listen", self.listen.as_deref())?.unwrap_or(defaults.listen);
         let path = self.path.clone().unwrap_or(defaults.path);
         if !path.starts_with('/') {
             return Err(value("path", &path, "a path begins with `/`"));
@@ -58,6 +55,9 @@ impl Settings {
         }
         Ok(Config {
             listen,
+            admin_listen: address("admin_listen", self.admin_listen.as_deref())?,
+            allowed_hosts: self.allowed_hosts()?,
+            stats_token: self.stats_token.as_deref().map(StatsToken::new),
             path,
             allowed_origins: self.allowed_origins()?,
             tls: self.tls()?,
@@ -98,13 +98,25 @@ impl Settings {
                 per_user: limit("max_connections_per_user", self.max_connections_per_user)?,
                 per_address: limit("max_connections_per_address", self.max_connections_per_address)?,
             },
+            trusted_proxies: self.trusted_proxies()?,
             max_handshakes: at_least_one("max_handshakes", self.max_handshakes, defaults.max_handshakes)?,
             max_message_bytes: at_least_one(
                 "max_message_bytes",
                 self.max_message_bytes,
                 defaults.max_message_bytes,
             )?,
+            frame_rate: match (self.frame_rate, self.message_rate) {
+                (None, None) => defaults.frame_rate,
+                (None, Some(per_second)) => frames_of(RateLimit { per_second }),
+                (Some(0), _) => return Err(value("frame_rate", "0", "it must be at least 1")),
+                (Some(per_second), _) => RateLimit { per_second },
+            },
             outbox_bytes: at_least_one("outbox_bytes", self.outbox_bytes, defaults.outbox_bytes)?,
+            outbox_budget_bytes: match self.outbox_budget_bytes {
+                None => defaults.outbox_budget_bytes,
+                Some(0) => return Err(value("outbox_budget_bytes", "0", "it must be at least 1")),
+                Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+            },
             shards: at_least_one("shards", self.shards, defaults.shards)?,
             page: !self.no_page.unwrap_or(false),
             dev: self.dev.unwrap_or(defaults.dev),
@@ -141,8 +153,10 @@ impl Settings {
             max_handshakes: Some(small(config.max_handshakes)),
             max_message_bytes: Some(small(config.max_message_bytes)),
             message_rate: Some(config.gateway.message_rate.per_second),
+            frame_rate: Some(config.frame_rate.per_second),
             max_rooms: Some(small(config.gateway.max_rooms)),
             outbox_bytes: Some(small(config.outbox_bytes)),
+            outbox_budget_bytes: Some(config.outbox_budget_bytes as u64),
             shards: Some(small(config.shards)),
             no_page: Some(!config.page),
             dev: Some(config.dev),
@@ -163,6 +177,7 @@ impl Settings {
         let secrets = [
             ("jwt_secret", self.jwt_secret.as_deref()),
             ("jwt_secret_previous", self.jwt_secret_previous.as_deref()),
+            ("stats_token", self.stats_token.as_deref()),
             ("sentry_dsn", self.sentry_dsn.as_deref()),
             ("amqp_url", password.as_deref()),
         ];
@@ -195,6 +210,23 @@ impl Settings {
             }
         }
         Ok(origins.into_iter().cloned().collect())
+    }
+
+    fn trusted_proxies(&self) -> Result<TrustedProxies, ConfigError> {
+        let texts =
+            || self.trusted_proxies.iter().flatten().map(String::as_str).filter(|text| !text.is_empty());
+        TrustedProxies::parse(texts()).map_err(|_| {
+            let wrong = texts().find(|text| TrustedProxies::parse([*text]).is_err()).unwrap_or_default();
+            value("trusted_proxies", wrong, "write addresses and ranges, such as 10.0.0.7,10.1.0.0/16,::1")
+        })
+    }
+
+    fn allowed_hosts(&self) -> Result<Vec<String>, ConfigError> {
+        let hosts = || self.allowed_hosts.iter().flatten().filter(|host| !host.is_empty());
+        match hosts().find(|host| host.contains(['/', ':', '*'])) {
+            None => Ok(hosts().cloned().collect()),
+            Some(host) => Err(value("allowed_hosts", host, "write names alone, such as gate.example.org")),
+        }
     }
 
     fn tls(&self) -> Result<Option<TlsFiles>, ConfigError> {
@@ -257,6 +289,11 @@ impl LogFormat {
 /// A size as settings write it.
 fn small(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
+}
+
+fn address(name: &'static str, text: Option<&str>) -> Result<Option<SocketAddr>, ConfigError> {
+    let hint = "write an address and a port, such as 127.0.0.1:3000";
+    text.map(|text| text.parse().map_err(|_| value(name, text, hint))).transpose()
 }
 
 pub(super) fn value(name: &'static str, value: &str, hint: &'static str) -> ConfigError {

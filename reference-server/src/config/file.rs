@@ -63,6 +63,7 @@ impl Settings {
         };
         hide(&mut self.jwt_secret);
         hide(&mut self.jwt_secret_previous);
+        hide(&mut self.stats_token);
         hide(&mut self.sentry_dsn);
         for key in self.keys.iter_mut().flatten() {
             hide(&mut key.secret);

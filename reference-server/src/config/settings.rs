@@ -20,6 +20,24 @@ pub struct Settings {
     #[cfg_attr(feature = "cli", arg(long, value_name = "ADDR", env = "GATEWAY_LISTEN"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) listen: Option<String>,
+    /// Where `/stats` and `/metrics` are served instead, and `/healthz` and `/readyz` as well: an address that clients cannot reach; without it, all are on the clients' port
+    #[cfg_attr(feature = "cli", arg(long, value_name = "ADDR", env = "GATEWAY_ADMIN_LISTEN"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) admin_listen: Option<String>,
+    /// Names by which `/` and `/stats` may be asked for, beside addresses and names of the local network: other names can be made to mean this machine by anybody's pages
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "NAMES", env = "GATEWAY_ALLOWED_HOSTS", value_delimiter = ',')
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) allowed_hosts: Option<Vec<String>>,
+    /// The bearer token that `/stats` and `/metrics` ask for on the clients' port; without it, none
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "TOKEN", env = "GATEWAY_STATS_TOKEN", hide_env_values = true)
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stats_token: Option<String>,
     /// The path that upgrades [default: /ws]
     #[cfg_attr(feature = "cli", arg(long, value_name = "PATH", env = "GATEWAY_PATH"))]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -221,14 +239,27 @@ pub struct Settings {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_connections_per_user: Option<u32>,
-    /// Most connections from one address; behind a load balancer that is everybody [default: no limit]
+    /// Proxies whose word counts on whom they speak for (PROXY protocol v2, `Forwarded`, `X-Forwarded-For`): addresses and ranges, such as `10.0.0.7,10.1.0.0/16`; without it, none
+    #[cfg_attr(
+        feature = "cli",
+        arg(
+            long,
+            value_name = "ADDRESSES",
+            env = "GATEWAY_TRUSTED_PROXIES",
+            value_delimiter = ',',
+            help_heading = "Limits"
+        )
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) trusted_proxies: Option<Vec<String>>,
+    /// Most connections from one address, or one /64 of IPv6; behind a load balancer that is not in `trusted_proxies`, that is everybody [default: no limit]
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "N", env = "GATEWAY_MAX_CONNECTIONS_PER_ADDRESS", help_heading = "Limits")
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_connections_per_address: Option<u32>,
-    /// Connections that may be in their handshake at once, for each shard [default: 1024]
+    /// Connections that may be in their handshake at once, for each shard; others wait, and get 503 after `connect_timeout` [default: 1024]
     #[cfg_attr(
         feature = "cli",
         arg(long, value_name = "N", env = "GATEWAY_MAX_HANDSHAKES", help_heading = "Limits")
@@ -249,6 +280,13 @@ pub struct Settings {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message_rate: Option<u32>,
+    /// Frames that a client may send each second, fragments of messages included; beyond that it is closed with 1008; with a higher `message_rate` 20 times that [default: 2000]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "N", env = "GATEWAY_FRAME_RATE", help_heading = "Limits")
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) frame_rate: Option<u32>,
     /// Most rooms of one connection [default: 100]
     #[cfg_attr(
         feature = "cli",
@@ -263,6 +301,13 @@ pub struct Settings {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) outbox_bytes: Option<u32>,
+    /// Bytes that may wait for all connections together; beyond that the fullest is closed first, with 1013. Frames that connections share count once [default: 268435456]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "BYTES", env = "GATEWAY_OUTBOX_BUDGET_BYTES", help_heading = "Limits")
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) outbox_budget_bytes: Option<u64>,
     /// Threads that serve connections [default: one for each core]
     #[cfg_attr(
         feature = "cli",

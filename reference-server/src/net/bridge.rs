@@ -70,7 +70,10 @@ impl<S: EventSource, I: Send + 'static> BridgeDriver<S, I> {
     }
 
     /// Gives the batch to every shard and waits for each; returns what is to be acknowledged, or none when a shard has ended.
-    async fn hand_over(&mut self, broadcast: Broadcast, received: Instant) -> Option<Tag> {
+    async fn hand_over(&mut self, mut broadcast: Broadcast, received: Instant) -> Option<Tag> {
+        for delivery in broadcast.deliveries.iter_mut().filter_map(Arc::get_mut) {
+            delivery.frames = self.shared.budget.hold(std::mem::take(&mut delivery.frames));
+        }
         let mut acks = Vec::new();
         for shard in &self.shards {
             let (ack, acked) = oneshot::channel();

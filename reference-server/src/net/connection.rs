@@ -6,19 +6,21 @@ use std::time::Duration;
 use protocol::{Claims, CloseCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, WriteHalf};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::answer::Answer;
-use super::context::ServerContext;
+use super::budget::ShardOutboxes;
+use super::context::{ServerContext, now};
 use super::head::{ReadHeadError, read_head};
 use super::listen::Listen;
 use super::outbox::Outbox;
 use super::routes::{Served, serve};
-use super::seat::Seat;
+use super::seat::{Arrival, Seat};
 use super::sign_in::sign_in;
 use super::socket::{Ended, Received, Socket, SocketLimits};
 use super::upgrade::SignedIn;
 use crate::metrics::{End, Refusal};
-use reference_gateway::{ConnectionId, Head, Input};
+use reference_gateway::{ConnectionId, Head, Input, Status};
 
 /// Orders that wait for a connection. It ends by the first, so there are never more.
 const ORDERS: usize = 2;
@@ -26,6 +28,11 @@ const ORDERS: usize = 2;
 const MAX_PAGES: usize = 1000;
 /// Longest time between two requests; scrapers ask every minute or more often.
 const IDLE: Duration = Duration::from_secs(75);
+
+/// Longest time that it may take to tell a peer that there is no place, and to read what it sends meanwhile.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// Bytes of it that are read: a request has no more.
+const GOODBYE_BYTES: u64 = 16 * 1024;
 
 /// A command from the shard to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,29 +75,45 @@ pub(super) async fn open<L: Listen>(
     incoming: L::Incoming,
     mut seat: Seat,
     shared: &ServerContext,
+    outboxes: ShardOutboxes,
 ) -> Option<Opened<L::Stream>> {
     let mut left = MAX_PAGES;
-    let opening = async {
-        let mut stream = L::open(incoming).await?;
-        let served = exchange(&mut stream, Vec::new(), &mut seat, &mut left, shared).await?;
-        Ok((stream, served))
+    let arrival = seat.arrival();
+    let by = now() + shared.config.connect_timeout;
+    let mut stream = match in_time(&arrival, by, L::open(incoming, &arrival)).await {
+        Ok(stream) => stream,
+        Err(unserved) => return unserved.note(shared),
     };
-    let (mut stream, mut served) = in_time(shared, opening).await?;
+    let mut read = Vec::new();
+    let mut by = by;
     loop {
-        let (outcome, leftover) = served?;
-        let read = match outcome {
+        let served = in_time(&arrival, by, exchange(&mut stream, read, &mut seat, &mut left, shared)).await;
+        let (outcome, leftover) = match served {
+            Ok(served) => served?,
+            Err(Unserved::Evicted) => {
+                turn_away(&mut stream, shared).await;
+                return None;
+            }
+            Err(unserved) => return unserved.note(shared),
+        };
+        read = match outcome {
             Served::Upgraded(signed_in) => {
                 let limits = SocketLimits {
                     message_bytes: shared.config.max_message_bytes,
                     outbox_bytes: shared.config.outbox_bytes,
+                    frame_rate: shared.config.frame_rate,
                 };
-                let mut socket = Socket::new(stream, leftover, limits).await;
+                let mut socket = Socket::new(stream, leftover, limits, outboxes).await;
                 let denied = match signed_in {
                     Some(signed_in) => return Some(Opened { socket, signed_in }),
                     // It keeps its seat until it has signed in.
-                    None => match sign_in(&mut socket, seat.peer(), shared).await {
-                        Ok(signed_in) => return Some(Opened { socket, signed_in }),
-                        Err(code) => code,
+                    None => tokio::select! {
+                        biased;
+                        signed_in = sign_in(&mut socket, arrival.client(), shared) => match signed_in {
+                            Ok(signed_in) => return Some(Opened { socket, signed_in }),
+                            Err(code) => code,
+                        },
+                        () = arrival.evicted() => Some(CloseCode::TRY_AGAIN_LATER),
                     },
                 };
                 if let Some(code) = denied {
@@ -103,25 +126,65 @@ pub(super) async fn open<L: Listen>(
             Served::Answered => next_bytes(&mut stream, leftover, IDLE).await?,
         };
         if !seat.resume() {
-            shared.metrics.refuse(Refusal::Capacity);
+            turn_away(&mut stream, shared).await;
             return None;
         }
-        served = in_time(shared, exchange(&mut stream, read, &mut seat, &mut left, shared)).await?;
+        by = now() + shared.config.connect_timeout;
     }
 }
 
-/// One request and its answer, within the time that a handshake may take.
-async fn in_time<T>(shared: &ServerContext, exchange: impl Future<Output = io::Result<T>>) -> Option<T> {
-    match tokio::time::timeout(shared.config.connect_timeout, exchange).await {
-        Ok(Ok(done)) => Some(done),
-        Ok(Err(error)) => {
-            tracing::debug!("a connection broke before it was served: {error}");
-            None
+/// Answers a connection that waited in vain for its turn.
+pub(super) async fn refuse<L: Listen>(incoming: L::Incoming, arrival: &Arrival, shared: &ServerContext) {
+    let opened = tokio::time::timeout(GOODBYE, L::open(incoming, arrival)).await;
+    match opened {
+        Ok(Ok(mut stream)) => turn_away(&mut stream, shared).await,
+        // It has not sent anything that could be answered.
+        Ok(Err(_)) | Err(_) => shared.metrics.refuse(Refusal::Capacity),
+    }
+}
+
+/// Answers 503. A socket that is closed with unread input sends a reset, which may overtake the answer; so the request is read.
+async fn turn_away(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), shared: &ServerContext) {
+    shared.metrics.refuse(Refusal::Capacity);
+    let goodbye = async {
+        Answer::of(Status::FULL).send(stream).await?;
+        tokio::io::copy(&mut stream.take(GOODBYE_BYTES), &mut tokio::io::sink()).await
+    };
+    // The result does not matter: the connection ends.
+    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+}
+
+/// Why a connection was not served.
+enum Unserved {
+    Broken(io::Error),
+    /// It took too long (CONN-8).
+    Late,
+    /// Its seat went to another.
+    Evicted,
+}
+
+impl Unserved {
+    fn note<T>(self, shared: &ServerContext) -> Option<T> {
+        match self {
+            Self::Broken(error) => tracing::debug!("a connection broke before it was served: {error}"),
+            Self::Late => shared.metrics.refuse(Refusal::Timeout),
+            Self::Evicted => shared.metrics.refuse(Refusal::Silent),
         }
-        Err(_) => {
-            shared.metrics.refuse(Refusal::Timeout);
-            None
-        }
+        None
+    }
+}
+
+/// What comes of an exchange, unless its time is over or its seat is lost first.
+async fn in_time<T>(
+    arrival: &Arrival,
+    by: Instant,
+    exchange: impl Future<Output = io::Result<T>>,
+) -> Result<T, Unserved> {
+    tokio::select! {
+        biased;
+        done = exchange => done.map_err(Unserved::Broken),
+        () = arrival.evicted() => Err(Unserved::Evicted),
+        () = tokio::time::sleep_until(by) => Err(Unserved::Late),
     }
 }
 
@@ -138,8 +201,14 @@ async fn exchange(
         return Ok(None);
     };
     *left -= 1;
-    let peer = seat.peer();
-    let served = serve(stream, &head, peer, shared, || *left > 0 && seat.rest()).await?;
+    let arrival = seat.arrival();
+    arrival.speaks();
+    if arrival.is_from_proxy()
+        && let Some(client) = head.forwarded_for(|address| arrival.trusts(address))
+    {
+        arrival.is_for(client);
+    }
+    let served = serve(stream, &head, arrival.client(), shared, || *left > 0 && seat.rest()).await?;
     Ok(Some((served, head.leftover)))
 }
 
@@ -224,6 +293,7 @@ where
             biased;
             order = orders.recv() => {
                 match order {
+                    Some(ConnectionCommand::Close(CloseCode::POLICY)) => socket.cut_off(CloseCode::POLICY),
                     Some(ConnectionCommand::Close(code)) => socket.close(code).await,
                     Some(ConnectionCommand::Shed) => socket.shed(),
                     // The machine has given the connection up.
@@ -241,6 +311,7 @@ where
             Err(ended) => {
                 match ended {
                     Ended::Slow => shared.metrics.end(End::Slow),
+                    Ended::Flood => shared.metrics.end(End::Flood),
                     Ended::Broken => shared.metrics.end(End::Broken),
                     Ended::Closed => {}
                 }

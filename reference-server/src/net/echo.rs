@@ -2,18 +2,22 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::answer::Answer;
+use super::budget::ShardOutboxes;
 use super::connection::request;
 use super::listen::Listen;
+use super::proxy::TrustedProxies;
+use super::seat::Arrival;
 use super::server::ACCEPT_AGAIN;
 use super::socket::{Received, Socket, SocketLimits};
 use super::upgrade::switching_protocols;
-use reference_gateway::{Handshake, binary_frame, text_frame};
+use reference_gateway::{Handshake, RateLimit, binary_frame, text_frame};
 
 /// Connections at once; further ones wait.
 const MAX_CONNECTIONS: usize = 256;
@@ -30,8 +34,9 @@ pub struct EchoServer<L> {
 impl<L: Listen> EchoServer<L> {
     /// An echo server that takes messages of at most so many bytes.
     pub fn new(listener: L, message_bytes: usize) -> Self {
+        let frame_rate = RateLimit { per_second: u32::MAX };
         // Room for an echo that waits while the next one is read; who lets more pile up is shed.
-        let limits = SocketLimits { message_bytes, outbox_bytes: 3 * message_bytes };
+        let limits = SocketLimits { message_bytes, outbox_bytes: 3 * message_bytes, frame_rate };
         Self { listener, limits }
     }
 
@@ -47,7 +52,7 @@ impl<L: Listen> EchoServer<L> {
                 biased;
                 Some(_) = connections.join_next() => {}
                 accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
-                    Ok((incoming, _)) => drop(connections.spawn_local(echo::<L>(incoming, self.limits))),
+                    Ok((incoming, peer)) => drop(connections.spawn_local(echo::<L>(incoming, peer, self.limits))),
                     Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
                 },
             }
@@ -56,12 +61,13 @@ impl<L: Listen> EchoServer<L> {
 }
 
 /// Serves one connection. How it ends is between the two of them.
-async fn echo<L: Listen>(incoming: L::Incoming, limits: SocketLimits) {
-    let Ok(Ok(Some((stream, leftover)))) = tokio::time::timeout(CONNECT_TIMEOUT, open::<L>(incoming)).await
+async fn echo<L: Listen>(incoming: L::Incoming, peer: IpAddr, limits: SocketLimits) {
+    let Ok(Ok(Some((stream, leftover)))) =
+        tokio::time::timeout(CONNECT_TIMEOUT, open::<L>(incoming, peer)).await
     else {
         return;
     };
-    let mut socket = Socket::new(stream, leftover, limits).await;
+    let mut socket = Socket::new(stream, leftover, limits, ShardOutboxes::unlimited()).await;
     while let Ok(said) = socket.next().await {
         let frame = match said {
             Received::Text(text) => text_frame(&text),
@@ -77,8 +83,8 @@ async fn echo<L: Listen>(incoming: L::Incoming, limits: SocketLimits) {
     socket.finish().await;
 }
 
-async fn open<L: Listen>(incoming: L::Incoming) -> io::Result<Option<(L::Stream, Vec<u8>)>> {
-    let mut stream = L::open(incoming).await?;
+async fn open<L: Listen>(incoming: L::Incoming, peer: IpAddr) -> io::Result<Option<(L::Stream, Vec<u8>)>> {
+    let mut stream = L::open(incoming, &Arrival::new(peer, TrustedProxies::default())).await?;
     let Some(head) = request(&mut stream, Vec::new()).await? else { return Ok(None) };
     match Handshake::read(&head) {
         Ok(handshake) => {

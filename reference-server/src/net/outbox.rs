@@ -12,7 +12,9 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use reference_gateway::Backlog;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite;
+
+use super::budget::ShardOutboxes;
 
 /// The outbox of one connection, held by the shard that appends and the connection that waits for its socket; both are on
 /// one thread.
@@ -23,6 +25,8 @@ pub(super) struct Outbox<W> {
 struct Inner<W> {
     writer: W,
     backlog: Backlog,
+    /// Where its pieces are counted.
+    outboxes: ShardOutboxes,
     /// Whether the socket buffers bytes that must still be flushed, as TLS does.
     unflushed: bool,
     /// Whether the socket takes no more for now; the connection's task is woken when it does.
@@ -35,11 +39,12 @@ struct Inner<W> {
 
 impl<W: AsyncWrite + Unpin> Outbox<W> {
     /// At most so many bytes may wait.
-    pub(super) fn new(writer: W, limit: usize) -> Self {
+    pub(super) fn new(writer: W, limit: usize, outboxes: ShardOutboxes) -> Self {
         Self {
             inner: Rc::new(RefCell::new(Inner {
                 writer,
                 backlog: Backlog::new(limit),
+                outboxes,
                 unflushed: false,
                 blocked: false,
                 failed: None,
@@ -51,7 +56,7 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
     /// Appends whole frames. They are written by [`Outbox::flush`], once a batch. False where more waits than may, although the socket
     /// was offered it: the peer reads too slowly.
     pub(super) fn append(&self, frames: Bytes) -> bool {
-        self.inner.borrow_mut().backlog.append(frames);
+        self.inner.borrow_mut().change(|backlog| backlog.append(frames));
         if !self.inner.borrow().backlog.is_over() {
             return true;
         }
@@ -66,24 +71,20 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
     }
 
     /// Writes what waits, as far as the socket takes it now. The connection's task does the rest; before its first
-    /// [`Outbox::poll_write`] it does all of it.
-    pub(super) fn flush(&self) {
+    /// [`Outbox::poll_write`] it does all of it. Returns how many bytes still wait.
+    pub(super) fn flush(&self) -> usize {
         let mut inner = self.inner.borrow_mut();
-        if inner.blocked {
-            return;
+        if !inner.blocked
+            && let Some(task) = inner.task.take()
+        {
+            inner.flush(task);
         }
-        let Some(task) = inner.task.take() else { return };
-        let mut context = Context::from_waker(&task);
-        if let Poll::Ready(Err(error)) = inner.poll_drain(&mut context) {
-            inner.failed = Some(error);
-            task.wake_by_ref();
-        }
-        inner.task = Some(task);
+        inner.backlog.bytes()
     }
 
     /// Gives up what has not begun to be written, but for the close (BRIDGE-12).
     pub(super) fn shed(&self) {
-        self.inner.borrow_mut().backlog.shed();
+        self.inner.borrow_mut().change(Backlog::shed);
     }
 
     /// Writes what waits on behalf of the connection's task, which is woken when the socket takes more, and never ends but
@@ -109,13 +110,44 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
     }
 }
 
+impl<W> Outbox<W> {
+    /// Frames of this connection alone, counted while they wait.
+    pub(super) fn hold(&self, frames: Bytes) -> Bytes {
+        self.inner.borrow().outboxes.hold(frames)
+    }
+}
+
 impl<W> Clone for Outbox<W> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone() }
     }
 }
 
+impl<W> Inner<W> {
+    /// Changes the backlog, and the count of all pieces with it.
+    fn change(&mut self, change: impl FnOnce(&mut Backlog)) {
+        let before = self.backlog.pieces();
+        change(&mut self.backlog);
+        self.outboxes.changed(before, self.backlog.pieces());
+    }
+}
+
+impl<W> Drop for Inner<W> {
+    fn drop(&mut self) {
+        self.outboxes.changed(self.backlog.pieces(), 0);
+    }
+}
+
 impl<W: AsyncWrite + Unpin> Inner<W> {
+    fn flush(&mut self, task: Waker) {
+        let mut context = Context::from_waker(&task);
+        if let Poll::Ready(Err(error)) = self.poll_drain(&mut context) {
+            self.failed = Some(error);
+            task.wake_by_ref();
+        }
+        self.task = Some(task);
+    }
+
     fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(error) = self.failed.take() {
             return Poll::Ready(Err(error));
@@ -134,7 +166,7 @@ impl<W: AsyncWrite + Unpin> Inner<W> {
             match polled {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => {
-                    self.backlog.written(written);
+                    self.change(|backlog| backlog.written(written));
                     self.unflushed = true;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -151,42 +183,6 @@ impl<W: AsyncWrite + Unpin> Inner<W> {
     }
 }
 
-/// The stream that tungstenite sees: it reads the socket, and writes to the outbox.
-pub(super) struct Tap<R, W> {
-    pub(super) reader: R,
-    /// Writes beyond its limit fail with [`io::ErrorKind::QuotaExceeded`]: a peer that asks for answers and does not read them reads
-    /// too slowly as well (BRIDGE-12).
-    pub(super) outbox: Outbox<W>,
-}
-
-impl<R: AsyncRead + Unpin, W> AsyncRead for Tap<R, W> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.reader).poll_read(context, buffer)
-    }
-}
-
-impl<R: Unpin, W: AsyncWrite + Unpin> AsyncWrite for Tap<R, W> {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if !self.outbox.append(Bytes::copy_from_slice(bytes)) {
-            return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
-        }
-        self.outbox.flush();
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,11 +192,15 @@ mod tests {
 
     const BYTES: usize = 64;
 
+    fn outbox<W: AsyncWrite + Unpin>(writer: W, limit: usize) -> Outbox<W> {
+        Outbox::new(writer, limit, ShardOutboxes::unlimited())
+    }
+
     /// Frames are written whole and in order, however little the socket takes at a time.
     #[tokio::test]
     async fn frames_are_written_in_order() {
         let (near, mut far) = duplex(2);
-        let outbox = Outbox::new(near, BYTES);
+        let outbox = outbox(near, BYTES);
         for frame in ["one", "two", "three"] {
             outbox.append(Bytes::from_static(frame.as_bytes()));
         }
@@ -219,7 +219,7 @@ mod tests {
             [(BYTES, true, b"firstsecond".to_vec()), (2, false, [b"first", &close[..]].concat())]
         {
             let (near, mut far) = duplex(pipe_bytes);
-            let outbox = Outbox::new(near, 2);
+            let outbox = outbox(near, 2);
             assert!(poll_fn(|context| outbox.poll_write(context)).now_or_never().is_none());
             assert!(outbox.append(Bytes::from_static(b"first")), "a single frame is never too much");
             assert_eq!(outbox.append(Bytes::from_static(b"second")), keeps_up);
@@ -238,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn a_flush_writes_at_once() {
         let (near, mut far) = duplex(BYTES);
-        let outbox = Outbox::new(near, BYTES);
+        let outbox = outbox(near, BYTES);
         outbox.append(Bytes::from_static(b"a"));
         outbox.flush();
         assert_eq!(outbox.bytes(), 1, "no task would be woken when the socket is full");
@@ -254,7 +254,7 @@ mod tests {
     #[tokio::test]
     async fn a_broken_socket_is_reported_to_the_task() {
         let (near, far) = duplex(BYTES);
-        let outbox = Outbox::new(near, BYTES);
+        let outbox = outbox(near, BYTES);
         assert!(poll_fn(|context| outbox.poll_write(context)).now_or_never().is_none());
         drop(far);
         outbox.append(Bytes::from_static(b"a"));

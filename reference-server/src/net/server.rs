@@ -7,15 +7,18 @@ use std::thread;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use tokio::sync::{mpsc, oneshot};
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use super::WallClock;
+use super::admin;
 use super::admission::Places;
 use super::bridge::BridgeDriver;
-use super::context::{ServerContext, ShardReport};
+use super::budget::OutboxBudget;
+use super::context::{ReportRequest, ServerContext};
 use super::listen::Listen;
-use super::shard::{Shard, ShardCommand};
+use super::shard::{Guest, Shard, ShardCommand};
 use crate::broker::EventSource;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -25,17 +28,23 @@ const MAIL: usize = 256;
 /// Report requests that may wait for a shard; when the channel is full the sender waits.
 const QUESTIONS: usize = 8;
 
+/// Connections that may be accepted for each seat of a handshake: one that has it, and some that wait for it.
+const LOBBY_PER_SEAT: usize = 4;
+/// Connections that may be accepted beside these: those that are idle between requests for pages.
+const LOBBY: usize = 64;
+
 /// A gateway that is about to serve.
 pub struct Server<L, S> {
     shared: Arc<ServerContext>,
     /// One for each shard.
     questions: Vec<Questions>,
     listener: L,
+    admin: Option<TcpListener>,
     source: S,
 }
 
 /// What a shard is asked about itself.
-type Questions = mpsc::Receiver<oneshot::Sender<ShardReport>>;
+type Questions = mpsc::Receiver<ReportRequest>;
 
 /// Why a gateway stopped that was not asked to.
 #[derive(Debug, thiserror::Error)]
@@ -58,10 +67,18 @@ struct Running<I> {
 impl<L: Listen, S: EventSource> Server<L, S> {
     /// A gateway on this listener, fed by this source.
     pub fn new(config: Config, listener: L, source: S, wall: WallClock) -> Self {
-        let (reporters, questions) = (0..config.shards.max(1)).map(|_| mpsc::channel(QUESTIONS)).unzip();
+        let shards = config.shards.max(1);
+        let (reporters, questions) = (0..shards).map(|_| mpsc::channel(QUESTIONS)).unzip();
         let places = Places::new(config.connection_limits);
-        let shared = ServerContext { config, wall, metrics: Metrics::default(), places, reporters };
-        Self { shared: Arc::new(shared), questions, listener, source }
+        let budget = Arc::new(OutboxBudget::new(config.outbox_budget_bytes, shards));
+        let (metrics, stats_page) = (Metrics::default(), Mutex::default());
+        let shared = ServerContext { config, wall, metrics, places, budget, reporters, stats_page };
+        Self { shared: Arc::new(shared), questions, listener, admin: None, source }
+    }
+
+    /// With the status pages on a listener of their own, too. [`Config::admin_listen`] says whether they are on it alone.
+    pub fn with_admin(self, admin: Option<TcpListener>) -> Self {
+        Self { admin, ..self }
     }
 
     /// Serves until `shutdown`, then drains within the grace time: no new connections, 1001 to every connection. Deliveries
@@ -78,25 +95,29 @@ impl<L: Listen, S: EventSource> Server<L, S> {
     }
 
     async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { shared, questions, mut listener, source } = self;
+        let Self { shared, questions, mut listener, admin, source } = self;
         let alone = questions.len() == 1;
         let start = |(number, questions)| match alone {
-            true => Ok(start_here::<L>(shared.clone(), questions)),
+            true => Ok(start_here::<L>(number, shared.clone(), questions)),
             false => start_thread::<L>(number, shared.clone(), questions),
         };
         let shards = questions.into_iter().enumerate().map(start).collect::<Result<Vec<_>, _>>()?;
         let (mail, mut ended): (Vec<_>, Vec<_>) =
             shards.into_iter().map(|shard| (shard.mail, shard.ended)).unzip();
         let places = shared.places.clone();
-        let bridge = BridgeDriver::new(source, shared, mail.clone());
+        let lobby = shared.config.max_handshakes.saturating_mul(LOBBY_PER_SEAT).saturating_add(LOBBY);
+        let lobby = Arc::new(Semaphore::new(lobby.saturating_mul(mail.len()).min(Semaphore::MAX_PERMITS)));
+        let bridge = BridgeDriver::new(source, shared.clone(), mail.clone());
         {
+            let mut admin = std::pin::pin!(admin::serve(admin, &shared));
             let mut bridge = std::pin::pin!(bridge.run());
-            let mut accepting = std::pin::pin!(accept(&mut listener, &mail));
+            let mut accepting = std::pin::pin!(accept(&mut listener, &mail, lobby));
             let mut shutdown = std::pin::pin!(shutdown);
             let mut broken = std::pin::pin!(futures_util::future::select_all(&mut ended));
             tokio::select! {
                 biased;
                 () = &mut shutdown => {}
+                never = &mut admin => match never {},
                 _ = &mut broken => return Err(ServerError::ShardEnded),
                 () = &mut bridge => return Err(ServerError::ShardEnded),
                 () = &mut accepting => return Err(ServerError::ShardEnded),
@@ -111,9 +132,15 @@ impl<L: Listen, S: EventSource> Server<L, S> {
     }
 }
 
-/// Gives connections to the shards round-robin; returns when a shard has ended.
-async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<ShardCommand<L::Incoming>>]) {
+/// Gives connections to the shards round-robin; returns when a shard has ended. While the lobby is full, connections wait in the listen
+/// queue.
+async fn accept<L: Listen>(
+    listener: &mut L,
+    shards: &[mpsc::Sender<ShardCommand<L::Incoming>>],
+    lobby: Arc<Semaphore>,
+) {
     for shard in shards.iter().cycle() {
+        let Ok(permit) = lobby.clone().acquire_owned().await else { return };
         let (incoming, peer) = loop {
             match listener.accept().await {
                 Ok(accepted) => break accepted,
@@ -124,7 +151,7 @@ async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<ShardCommand
                 }
             }
         };
-        if shard.send(ShardCommand::Connection(incoming, peer)).await.is_err() {
+        if shard.send(ShardCommand::Connection(Guest { incoming, peer, permit })).await.is_err() {
             return;
         }
     }
@@ -134,11 +161,16 @@ async fn accept<L: Listen>(listener: &mut L, shards: &[mpsc::Sender<ShardCommand
 pub(super) const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// A shard inside this runtime.
-fn start_here<L: Listen>(shared: Arc<ServerContext>, questions: Questions) -> Running<L::Incoming> {
+fn start_here<L: Listen>(
+    number: usize,
+    shared: Arc<ServerContext>,
+    questions: Questions,
+) -> Running<L::Incoming> {
     let (mail, inbox) = mpsc::channel(MAIL);
     let (done, ended) = oneshot::channel();
     tokio::task::spawn_local(async move {
-        let well = AssertUnwindSafe(Shard::<L>::run(shared, inbox, questions)).catch_unwind().await.is_ok();
+        let well =
+            AssertUnwindSafe(Shard::<L>::run(number, shared, inbox, questions)).catch_unwind().await.is_ok();
         // The receiver may have been dropped: the server has ended already.
         let _ = done.send(well);
     });
@@ -159,7 +191,7 @@ fn start_thread<L: Listen>(
         .name(format!("shard-{number}"))
         .spawn(move || {
             // A panic drops `done`, which the server treats as the end of the shard.
-            LocalSet::new().block_on(&runtime, Shard::<L>::run(shared, inbox, questions));
+            LocalSet::new().block_on(&runtime, Shard::<L>::run(number, shared, inbox, questions));
             let _ = done.send(true);
         })
         .map_err(ServerError::Start)?;

@@ -8,19 +8,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use protocol::CloseCode;
 use tokio::io::WriteHalf;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::coop::unconstrained;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::connection::{ConnectionCommand, ConnectionEvent, Opened, open, serve_socket};
-use super::context::{ServerContext, ShardReport, now};
+use super::budget::ShardOutboxes;
+use super::connection::{ConnectionCommand, ConnectionEvent, Opened, open, refuse, serve_socket};
+use super::context::{ReportRequest, ServerContext, ShardReport, now};
 use super::listen::Listen;
 use super::outbox::Outbox;
 use super::seat::Seats;
-use crate::metrics::{End, Refusal};
+use crate::metrics::End;
 use crate::report;
-use reference_gateway::{ConnectionId, Delivery, Gateway, Input, Now, Output};
+use reference_gateway::{
+    ConnectionId, ConnectionStats, Delivery, Gateway, HandshakeId, HandshakeOutput, Input, Now, Output,
+};
 
 /// Signs from connections that wait for the machine; a connection that is faster waits.
 const SIGNS: usize = 1024;
@@ -29,22 +32,37 @@ const BATCH: usize = 256;
 
 /// What reaches a shard from outside.
 pub(super) enum ShardCommand<I> {
-    /// A connection to serve, and where it comes from.
-    Connection(I, IpAddr),
+    /// A connection to serve.
+    Connection(Guest<I>),
     /// Events to deliver, and when the broker delivered them; `ack` fires once they are in the outboxes.
     Events { deliveries: Vec<Arc<Delivery>>, received: Instant, ack: oneshot::Sender<()> },
 }
 
+/// A connection that was accepted.
+pub(super) struct Guest<I> {
+    pub(super) incoming: I,
+    /// Where it comes from.
+    pub(super) peer: IpAddr,
+    /// Its place in the lobby; while there is none, the listener accepts no more.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
 /// The connections of one thread.
 pub(super) struct Shard<L: Listen> {
+    number: usize,
     shared: Arc<ServerContext>,
     gateway: Gateway,
     members: BTreeMap<ConnectionId, Member<L::Stream>>,
     /// Members whose outbox has something new.
     dirty: Vec<ConnectionId>,
+    outboxes: ShardOutboxes,
+    /// Most bytes that waited in one outbox since it was last looked which is the fullest.
+    fullest: usize,
     /// Connections that are no WebSocket yet.
     opening: JoinSet<Handshake<L::Stream>>,
     seats: Seats,
+    /// Connections that wait for a seat.
+    lobby: BTreeMap<HandshakeId, Guest<L::Incoming>>,
     tasks: JoinSet<()>,
     next: ConnectionId,
     origin: Instant,
@@ -63,31 +81,38 @@ impl<L: Listen> Shard<L> {
     /// Serves until the mailbox closes, then closes every connection; returns when all are closed or the grace time is over.
     /// Must run inside a `LocalSet`.
     pub(super) async fn run(
+        number: usize,
         shared: Arc<ServerContext>,
         mut mail: mpsc::Receiver<ShardCommand<L::Incoming>>,
-        mut reports: mpsc::Receiver<oneshot::Sender<ShardReport>>,
+        mut reports: mpsc::Receiver<ReportRequest>,
     ) {
         let (signs, mut signed) = mpsc::channel(SIGNS);
-        let seats = Seats::new(shared.config.max_handshakes);
+        let config = &shared.config;
+        let seats = Seats::new(config.max_handshakes, config.connect_timeout, config.trusted_proxies.clone());
         let mut shard = Self {
+            number,
+            outboxes: ShardOutboxes::new(shared.budget.clone()),
+            fullest: 0,
             gateway: Gateway::new(shared.config.gateway.clone()),
             shared,
             members: BTreeMap::new(),
             dirty: Vec::new(),
             opening: JoinSet::new(),
             seats,
+            lobby: BTreeMap::new(),
             tasks: JoinSet::new(),
             next: ConnectionId(0),
             origin: now(),
             signs,
         };
+        let budget = shard.shared.budget.clone();
         let mut acks = Vec::new();
         loop {
             let deadline = shard.gateway.deadline();
             tokio::select! {
                 biased;
                 arrived = mail.recv() => match arrived {
-                    Some(ShardCommand::Connection(incoming, peer)) => shard.adopt(incoming, peer),
+                    Some(ShardCommand::Connection(guest)) => shard.adopt(guest),
                     Some(ShardCommand::Events { deliveries, received, ack }) => {
                         shard.deliver(deliveries);
                         acks.push((ack, received));
@@ -102,14 +127,15 @@ impl<L: Listen> Shard<L> {
                     }
                 }
                 () = until(shard.origin, deadline) => shard.handle(Input::Timer),
+                () = budget.looked_for(number) => {}
+                () = shard.seats.due() => shard.seats.settle(),
                 Some(ended) = shard.opening.join_next() => shard.serve(ended),
                 Some(ended) = shard.tasks.join_next() => drop(Self::check(ended)),
-                Some(reply) = reports.recv() => {
-                    // The receiver may have been dropped.
-                    let _ = reply.send(shard.report());
-                }
+                Some(asked) = reports.recv() => shard.report(asked),
             }
+            shard.usher();
             shard.flush().await;
+            shard.keep_budget();
             for (ack, received) in acks.drain(..) {
                 shard.shared.metrics.took(received.elapsed());
                 // The receiver may have been dropped: the bridge may be ending.
@@ -119,16 +145,42 @@ impl<L: Listen> Shard<L> {
         shard.drain(&mut signed, &mut reports).await;
     }
 
-    fn adopt(&mut self, incoming: L::Incoming, peer: IpAddr) {
-        let Some(seat) = self.seats.take(peer) else {
-            tracing::debug!(%peer, "too many handshakes at once");
-            return self.shared.metrics.refuse(Refusal::Capacity);
-        };
-        let id = self.next;
-        self.next = ConnectionId(id.0 + 1);
-        let shared = self.shared.clone();
-        self.opening
-            .spawn_local(async move { open::<L>(incoming, seat, &shared).await.map(|opened| (id, opened)) });
+    fn adopt(&mut self, guest: Guest<L::Incoming>) {
+        let id = self.seats.arrive(guest.peer);
+        self.lobby.insert(id, guest);
+    }
+
+    /// Serves those who have a seat now, and answers those who waited in vain.
+    fn usher(&mut self) {
+        while let Some(output) = self.seats.poll() {
+            match output {
+                HandshakeOutput::Admit(handshake) => {
+                    let Some(guest) = self.lobby.remove(&handshake) else { continue };
+                    let id = self.next;
+                    self.next = ConnectionId(id.0 + 1);
+                    let seat = self.seats.seat(handshake, guest.peer);
+                    let (shared, outboxes) = (self.shared.clone(), self.outboxes.clone());
+                    self.opening.spawn_local(async move {
+                        let Guest { incoming, permit, .. } = guest;
+                        let opened = open::<L>(incoming, seat, &shared, outboxes).await;
+                        drop(permit);
+                        opened.map(|opened| (id, opened))
+                    });
+                }
+                HandshakeOutput::TurnAway(handshake) => {
+                    let Some(guest) = self.lobby.remove(&handshake) else { continue };
+                    tracing::debug!(peer = %guest.peer, "too many handshakes at once");
+                    let (shared, arrival) = (self.shared.clone(), self.seats.without_seat(guest.peer));
+                    self.opening.spawn_local(async move {
+                        refuse::<L>(guest.incoming, &arrival, &shared).await;
+                        drop(guest.permit);
+                        None
+                    });
+                }
+                // Their own tasks end them.
+                HandshakeOutput::EvictSilent(_) | HandshakeOutput::Evict(_) => {}
+            }
+        }
     }
 
     /// Serves what came out of a handshake.
@@ -144,7 +196,8 @@ impl<L: Listen> Shard<L> {
     fn deliver(&mut self, deliveries: Vec<Arc<Delivery>>) {
         for delivery in deliveries {
             let events = delivery.events;
-            let receivers = self.handle_counting(Input::Deliver(delivery));
+            // The bridge has counted its frames, once for all shards.
+            let receivers = self.handle_counting(Input::Deliver(delivery), |_, frames| frames);
             self.shared.metrics.deliveries.inc_by(receivers * events);
             self.shared.metrics.messages_out.inc_by(receivers * events);
         }
@@ -170,20 +223,21 @@ impl<L: Listen> Shard<L> {
     fn handle(&mut self, input: Input) {
         // Heartbeats do not count as messages, be they frames or messages.
         let is_message = !matches!(input, Input::Timer);
-        let sent = self.handle_counting(input);
+        let sent = self.handle_counting(input, ShardOutboxes::hold);
         if is_message {
             self.shared.metrics.messages_out.inc_by(sent);
         }
     }
 
     /// Carries out the machine's outputs, and returns to how many connections something was sent.
-    fn handle_counting(&mut self, input: Input) -> u64 {
+    fn handle_counting(&mut self, input: Input, held: impl Fn(&ShardOutboxes, Bytes) -> Bytes) -> u64 {
         self.gateway.handle(self.now(), input);
         let mut sent = 0;
         while let Some(output) = self.gateway.poll() {
             match output {
                 Output::Send(id, frames) => {
                     sent += 1;
+                    let frames = held(&self.outboxes, frames);
                     self.append(id, frames);
                 }
                 Output::Close(id, code) => {
@@ -198,7 +252,10 @@ impl<L: Listen> Shard<L> {
                     tracing::info!("a connection reads too slowly and is closed");
                     self.shared.metrics.end(End::Slow);
                     self.order(id, ConnectionCommand::Shed);
-                    self.members.remove(&id);
+                    if let Some(member) = self.members.remove(&id) {
+                        // At once: it frees what waits, for which others may be about to be shed.
+                        member.outbox.shed();
+                    }
                 }
                 Output::Drop(id) => {
                     self.shared.metrics.end(End::Dead);
@@ -238,18 +295,49 @@ impl<L: Listen> Shard<L> {
         unconstrained(async {
             for id in self.dirty.drain(..) {
                 if let Some(member) = self.members.get(&id) {
-                    member.outbox.flush();
+                    self.fullest = self.fullest.max(member.outbox.flush());
                 }
             }
         })
         .await;
     }
 
+    /// Sheds the fullest outboxes while more is held in all outboxes of the gateway than may be (BRIDGE-12).
+    fn keep_budget(&mut self) {
+        let budget = self.shared.budget.clone();
+        if self.outboxes.is_empty() {
+            self.fullest = 0;
+        }
+        self.outboxes.publish(self.number);
+        budget.set_fullest(self.number, self.fullest);
+        if !budget.is_over() {
+            return;
+        }
+        let waiting = self.members.iter().map(|(id, member)| (member.outbox.bytes(), *id));
+        let mut waiting: Vec<_> = waiting.filter(|(bytes, _)| *bytes > 0).collect();
+        waiting.sort_unstable();
+        while let Some((bytes, id)) = waiting.pop() {
+            self.fullest = bytes;
+            budget.set_fullest(self.number, bytes);
+            if budget.is_relieved() || !budget.is_fullest(bytes) {
+                return;
+            }
+            tracing::info!("too much waits in all outboxes: the fullest is given up");
+            self.shared.metrics.budget_sheds.inc();
+            self.handle(Input::Slow(id));
+            self.outboxes.publish(self.number);
+        }
+        // What is held has been begun to be written, or is another shard's.
+        self.fullest = 0;
+        budget.set_fullest(self.number, 0);
+        budget.is_fullest(0);
+    }
+
     /// Closes every connection (CONN-6), and waits for them within the grace time.
     async fn drain(
         mut self,
         signed: &mut mpsc::Receiver<ConnectionEvent<L::Stream>>,
-        reports: &mut mpsc::Receiver<oneshot::Sender<ShardReport>>,
+        reports: &mut mpsc::Receiver<ReportRequest>,
     ) {
         // A connection in its handshake, or idle between pages, has no session to close.
         self.opening.abort_all();
@@ -261,10 +349,7 @@ impl<L: Listen> Shard<L> {
                 tokio::select! {
                     biased;
                     Some(sign) = signed.recv() => self.take(sign),
-                    Some(reply) = reports.recv() => {
-                        // The receiver may have been dropped.
-                        let _ = reply.send(self.report());
-                    }
+                    Some(asked) = reports.recv() => self.report(asked),
                     ended = self.tasks.join_next() => match ended {
                         Some(ended) => drop(Self::check(ended)),
                         None => return,
@@ -277,10 +362,14 @@ impl<L: Listen> Shard<L> {
         }
     }
 
-    fn report(&self) -> ShardReport {
-        let stats = self.gateway.stats();
+    fn report(&self, ReportRequest { with_names, reply }: ReportRequest) {
+        let begun = now();
+        let stats = if with_names { self.gateway.stats() } else { ConnectionStats::default() };
+        let (connections, room_count) = self.gateway.sizes();
         let outbox_bytes = self.members.values().map(|member| member.outbox.bytes()).sum();
-        ShardReport { room_count: stats.rooms.len(), stats, outbox_bytes }
+        let took = now() - begun;
+        // The receiver may have been dropped.
+        let _ = reply.send(ShardReport { stats, connections, room_count, outbox_bytes, took });
     }
 
     fn now(&self) -> Now {

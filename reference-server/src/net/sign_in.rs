@@ -41,13 +41,18 @@ pub(super) async fn sign_in<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// The first message, whatever it is; none where the connection ends first.
+/// Pings and pongs that a peer may send before it signs in.
+const MAX_PINGS: usize = 16;
+
+/// The first message, whatever it is; none where the connection ends first, or sends everything else instead.
 async fn first_message<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>) -> Option<Received> {
-    loop {
+    for _ in 0..=MAX_PINGS {
         match socket.next().await {
             Ok(Received::Ping | Received::Pong) => {}
             Ok(said) => return Some(said),
             Err(_) => return None,
         }
     }
+    socket.cut_off(CloseCode::POLICY);
+    None
 }

@@ -13,8 +13,10 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use super::outbox::{Outbox, Tap};
-use reference_gateway::close_frame;
+use super::budget::ShardOutboxes;
+use super::outbox::Outbox;
+use super::tap::Tap;
+use reference_gateway::{RateLimit, close_frame};
 
 /// Read buffer of a connection; tungstenite's default is 128 KiB.
 const BUFFER_BYTES: usize = 2 * 1024;
@@ -30,6 +32,8 @@ pub(super) struct SocketLimits {
     pub(super) message_bytes: usize,
     /// Bytes that may wait to be written (BRIDGE-12).
     pub(super) outbox_bytes: usize,
+    /// Frames from the peer, those that are no whole message included (MSG-6).
+    pub(super) frame_rate: RateLimit,
 }
 
 /// An open WebSocket.
@@ -62,19 +66,26 @@ pub(super) enum Ended {
     Slow,
     /// It broke the rules (MSG-7).
     Broken,
+    /// It sent more frames than it may (MSG-6).
+    Flood,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// A socket whose handshake is done; `leftover` was read behind it.
-    pub(super) async fn new(stream: S, leftover: Vec<u8>, limits: SocketLimits) -> Self {
+    pub(super) async fn new(
+        stream: S,
+        leftover: Vec<u8>,
+        limits: SocketLimits,
+        outboxes: ShardOutboxes,
+    ) -> Self {
         let (reader, writer) = tokio::io::split(stream);
-        let outbox = Outbox::new(writer, limits.outbox_bytes);
+        let outbox = Outbox::new(writer, limits.outbox_bytes, outboxes);
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(0)
             .max_message_size(Some(limits.message_bytes))
             .max_frame_size(Some(limits.message_bytes));
-        let tap = Tap { reader, outbox: outbox.clone() };
+        let tap = Tap::new(reader, outbox.clone(), limits.frame_rate, &leftover);
         let stream = WebSocketStream::from_partially_read(tap, leftover, Role::Server, Some(config)).await;
         Self { stream, outbox, unread: false }
     }
@@ -109,6 +120,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     self.shed();
                     Ended::Slow
                 }
+                Some(Err(Error::Io(_))) if self.stream.get_ref().is_flood() => {
+                    let _ = self.outbox.append(close_frame(CloseCode::POLICY));
+                    Ended::Flood
+                }
                 // An abrupt TCP close is not a protocol violation (RFC 6455, 7.1.5).
                 Some(Err(
                     Error::Io(_)
@@ -132,6 +147,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.unread = true;
     }
 
+    /// Ends a peer that sends too much: it receives the code, and what it goes on to send is thrown away unparsed.
+    pub(super) fn cut_off(&mut self, code: CloseCode) {
+        // However much waits, the connection ends.
+        let _ = self.outbox.append(close_frame(code));
+        self.unread = true;
+    }
+
     /// The closing handshake, begun by this end.
     pub(super) async fn close(&mut self, code: CloseCode) {
         let frame = CloseFrame { code: code.0.into(), reason: "".into() };
@@ -144,7 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             biased;
             _ = poll_fn(|context| self.outbox.poll_write(context)) => {}
             // However the handshake ends, the connection does.
-            _ = tokio::time::timeout(CLOSING, handshake) => {}
+            ended = tokio::time::timeout(CLOSING, handshake) => self.unread = !matches!(ended, Ok(Ok(()))),
         }
     }
 
@@ -155,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             poll_fn(|context| self.outbox.poll_finish(context)).await?;
             if self.unread {
                 // Closing a TCP socket with unread input sends a reset (RFC 1122, 4.2.2.13), which may overtake the close frame.
-                let mut rest = (&mut self.stream.get_mut().reader).take(LINGER_BYTES);
+                let mut rest = self.stream.get_mut().reader().take(LINGER_BYTES);
                 tokio::io::copy(&mut rest, &mut tokio::io::sink()).await?;
             }
             Ok::<_, io::Error>(())

@@ -12,6 +12,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 use super::listen::Listen;
+use super::seat::Arrival;
 use crate::config::TlsFiles;
 
 /// What a certificate and its key are read into.
@@ -80,8 +81,11 @@ impl<L: Listen> Listen for TlsListen<L> {
         Ok(((incoming, self.identity.borrow().clone()), peer))
     }
 
-    async fn open((incoming, TlsIdentity(config)): Self::Incoming) -> io::Result<Self::Stream> {
-        let stream = L::open(incoming).await?;
+    async fn open(
+        (incoming, TlsIdentity(config)): Self::Incoming,
+        arrival: &Arrival,
+    ) -> io::Result<Self::Stream> {
+        let stream = L::open(incoming, arrival).await?;
         TlsAcceptor::from(config).accept(stream).await
     }
 }

@@ -8,7 +8,7 @@ use reference_server::Config;
 
 use crate::client::Client;
 use crate::running::{config, start, token};
-use crate::wire::{TEXT, Wire, upgrade_request};
+use crate::wire::{CLOSE, CONTINUATION, PING, PONG, TEXT, Wire, masked, upgrade_request};
 
 async fn status(address: SocketAddr, user: &str, lines: &str) -> String {
     let target = format!("/ws?token={}", token(user, Role::Customer));
@@ -48,17 +48,33 @@ async fn connections_in_all_are_limited() {
     }
 }
 
-/// A handshake that is not finished takes one of the places for handshakes, and no more than those.
+/// Frames that are no message are counted as well: a peer that sends too many is closed with 1008, what it goes on to send is thrown
+/// away, and not for long. Others are served meanwhile.
 #[tokio::test]
-async fn handshakes_are_limited() {
-    // A quarter of them is for one address, so one of four is all that these connections get.
-    let (_gateway, address) = start(Config { max_handshakes: 4, ..config() }).await;
-    let mut slow = Wire::connect(address).await;
-    slow.write(b"GET /ws HT").await;
-    assert_eq!(Wire::connect(address).await.frame().await, None, "dropped without an answer");
-    slow.write(b"TP/1.1\r\n\r\n").await;
-    assert_eq!(slow.status_line().await.as_deref(), Some("HTTP/1.1 426 Upgrade Required"));
-    let _client = Client::sign_in(address, "ann").await;
+async fn a_flood_of_empty_fragments_is_cut_off() {
+    let config = Config { frame_rate: RateLimit { per_second: 200 }, ..config() };
+    let (_gateway, address) = start(config).await;
+    let mut other = Client::sign_in(address, "ann").await;
+    for first in [CONTINUATION, 0x80 | PING, 0x80 | PONG] {
+        let mut flooding = Wire::connect(address).await;
+        flooding.upgrade("bob").await;
+        flooding.write(&masked(TEXT, b"")).await;
+        flooding.write(&masked(first, b"").repeat(100)).await;
+        assert!(other.is_served().await);
+        flooding.write(&masked(first, b"").repeat(2000)).await;
+        let code = loop {
+            let frame = flooding.frame().await.expect("a close");
+            if frame.opcode == CLOSE {
+                break u16::from_be_bytes([frame.payload[0], frame.payload[1]]);
+            }
+            assert_eq!(frame.opcode, PONG);
+        };
+        assert_eq!(code, 1008);
+        let megabyte = masked(first, b"").repeat(175_000);
+        // One megabyte is thrown away, and the kernel takes a few.
+        while flooding.try_write(&megabyte).await {}
+        assert!(other.is_served().await);
+    }
 }
 
 /// Where origins are listed, pages from elsewhere are refused; what sends no origin is no page.

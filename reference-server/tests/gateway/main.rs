@@ -10,6 +10,7 @@
 
 mod client;
 mod delivery;
+mod door;
 mod echo;
 mod framing;
 mod heartbeat;

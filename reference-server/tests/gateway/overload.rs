@@ -7,7 +7,7 @@ use tokio::net::TcpSocket;
 
 use crate::client::Client;
 use crate::running::{config, start, start_on_pipes};
-use crate::wire::{CLOSE, PING, PONG, Wire};
+use crate::wire::{CLOSE, PING, PONG, TEXT, Wire};
 
 const OUTBOX_BYTES: usize = 64 * 1024;
 /// Most bytes of events that travel as one piece.
@@ -84,6 +84,75 @@ async fn what_waits_for_a_stalled_reader_is_bounded() {
     // Events are written in pieces, and a partly written piece cannot be withdrawn.
     let bound = (PIPE_BYTES + PIECE_BYTES) / 1000 + 1;
     assert!(events <= bound, "{events} events are more than were on their way");
+}
+
+/// What waits for all connections together is bounded, whatever each of them may have: the fullest are shed first. An id that is too long
+/// to be repeated is refused.
+#[tokio::test]
+async fn all_outboxes_have_one_budget() {
+    const BUDGET_BYTES: usize = 256 * 1024;
+    const STALLED: usize = 20;
+    let mut config = config();
+    config.outbox_budget_bytes = BUDGET_BYTES;
+    let (mut gateway, dial) = start_on_pipes(config);
+    let connect = async |user: String| {
+        let (near, far) = tokio::io::duplex(PIPE_BYTES);
+        dial.send(far).unwrap();
+        let mut wire = Wire::new(near);
+        wire.upgrade(&user).await;
+        wire
+    };
+    let mut stalled = Vec::new();
+    for number in 0..STALLED {
+        stalled.push(connect(format!("u{number}")).await);
+    }
+    let mut asker = connect("asker".to_owned()).await;
+    let mut reader = connect("reader".to_owned()).await;
+    let long = "i".repeat(60_000);
+    asker.send(TEXT, format!(r#"{{"type":"ping","id":"{long}"}}"#).as_bytes()).await;
+    let refused = String::from_utf8(asker.frame().await.unwrap().payload).unwrap();
+    assert!(refused.contains("bad_message") && refused.contains("256 bytes"), "{refused}");
+    asker.send(TEXT, format!(r#"{{"type":"{long}","payload":1,"timestamp":"{long}"}}"#).as_bytes()).await;
+    assert!(asker.frame().await.unwrap().payload.len() < 1000, "errors are short");
+    // Each stalled reader has its own events, and some have more of them; together they are far more than the budget.
+    for round in 0..100 {
+        for number in (0..STALLED).filter(|number| round < 20 || number % 2 == 0) {
+            let data = json!({ "userId": format!("u{number}"), "text": "x".repeat(1000) });
+            gateway.broker.publish("profile:updated", &data);
+        }
+        let last = gateway.broker.publish("payment:created", &json!({ "round": round }));
+        reader.frame().await.expect("the reader stays");
+        gateway.broker.acknowledged(last).await;
+        let held = held_bytes(&dial).await;
+        assert!(held <= BUDGET_BYTES + 64 * 1024, "{held} bytes are held");
+    }
+    let mut ends = Vec::new();
+    for wire in &mut stalled {
+        wire.send(PING, b"last").await;
+        ends.push(loop {
+            match wire.frame().await {
+                Some(frame) if frame.opcode == CLOSE => break Some(frame.payload),
+                Some(frame) if frame.opcode == PONG => break None,
+                Some(_) => {}
+                None => panic!("an end without a close"),
+            }
+        });
+    }
+    let shed = ends.iter().flatten().collect::<Vec<_>>();
+    assert!(!shed.is_empty() && shed.iter().all(|code| **code == 1013_u16.to_be_bytes()), "{ends:?}");
+    assert!(
+        ends.iter().skip(1).step_by(2).any(Option::is_none),
+        "those for whom less waits are spared: {ends:?}"
+    );
+}
+
+/// What the metrics say that all outboxes hold.
+async fn held_bytes(dial: &tokio::sync::mpsc::UnboundedSender<tokio::io::DuplexStream>) -> usize {
+    let (near, far) = tokio::io::duplex(PIPE_BYTES);
+    dial.send(far).unwrap();
+    let (_, page) = Wire::new(near).page("GET /metrics HTTP/1.1\r\nHost: gateway\r\n\r\n").await;
+    let line = page.lines().find_map(|line| line.strip_prefix("gateway_outbox_held_bytes ")).unwrap();
+    line.parse().unwrap()
 }
 
 /// Unread pongs count against the outbox limit: pings cannot bypass it.

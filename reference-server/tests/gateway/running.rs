@@ -7,7 +7,7 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use protocol::{Role, Timestamp};
 use reference_gateway::RateLimit;
-use reference_server::{Config, Listen, Server, ServerError, TcpListen};
+use reference_server::{Arrival, Config, Listen, Server, ServerError, TcpListen};
 use serde_json::{Value, json};
 use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
@@ -35,6 +35,7 @@ pub(crate) fn config() -> Config {
     config.gateway.ping_interval = Duration::from_secs(60);
     config.gateway.pong_timeout = Duration::from_secs(60);
     config.gateway.message_rate = RateLimit { per_second: u32::MAX };
+    config.frame_rate = RateLimit { per_second: u32::MAX };
     config
 }
 
@@ -48,20 +49,36 @@ pub(crate) async fn start_wrapped<L: Listen>(
     config: Config,
     wrap: impl FnOnce(TcpListen) -> L + Send + 'static,
 ) -> (Running, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let TcpListen(listener) = TcpListen::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     let address = listener.local_addr().unwrap();
     // A socket belongs to the runtime that waits for it, so it is registered again there.
     let listener = listener.into_std().unwrap();
-    (run(config, move || wrap(TcpListen(TcpListener::from_std(listener).unwrap()))), address)
+    (run(config, None, move || wrap(TcpListen(TcpListener::from_std(listener).unwrap()))), address)
+}
+
+/// A gateway on a free port, and its status pages on another one.
+pub(crate) async fn start_with_admin(mut config: Config) -> (Running, SocketAddr, SocketAddr) {
+    let bind = || {
+        let TcpListen(listener) = TcpListen::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        (listener.local_addr().unwrap(), listener.into_std().unwrap())
+    };
+    let ((address, listener), (admin_address, admin)) = (bind(), bind());
+    config.admin_listen = Some(admin_address);
+    let listen = move || TcpListen(TcpListener::from_std(listener).unwrap());
+    (run(config, Some(admin), listen), address, admin_address)
 }
 
 /// A gateway whose connections are pipes: they hold as many bytes as the test says, not as the kernel likes.
 pub(crate) fn start_on_pipes(config: Config) -> (Running, mpsc::UnboundedSender<DuplexStream>) {
     let (dial, dialled) = mpsc::unbounded_channel();
-    (run(config, move || Pipes(dialled)), dial)
+    (run(config, None, move || Pipes(dialled)), dial)
 }
 
-fn run<L: Listen>(config: Config, listener: impl FnOnce() -> L + Send + 'static) -> Running {
+fn run<L: Listen>(
+    config: Config,
+    admin: Option<std::net::TcpListener>,
+    listener: impl FnOnce() -> L + Send + 'static,
+) -> Running {
     let (broker, source) = script();
     let (stop, stopped) = oneshot::channel::<()>();
     let (done, ended) = oneshot::channel();
@@ -70,7 +87,8 @@ fn run<L: Listen>(config: Config, listener: impl FnOnce() -> L + Send + 'static)
         let wall = || Timestamp::from_unix_ms(i64::try_from(NOW_S).unwrap() * 1000);
         let result = runtime.block_on(async {
             let server = Server::new(config, listener(), source, Arc::new(wall));
-            server.run(async { drop(stopped.await) }).await
+            let admin = admin.map(|admin| TcpListener::from_std(admin).unwrap());
+            server.with_admin(admin).run(async { drop(stopped.await) }).await
         });
         // Most tests end before their gateway.
         let _ = done.send(result);
@@ -120,7 +138,7 @@ impl Listen for Pipes {
         }
     }
 
-    async fn open(incoming: DuplexStream) -> std::io::Result<DuplexStream> {
+    async fn open(incoming: DuplexStream, _: &Arrival) -> std::io::Result<DuplexStream> {
         Ok(incoming)
     }
 }

@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 
 use protocol::Role;
+use reference_server::Config;
+use reference_server::config::StatsToken;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::client::Client;
-use crate::running::{config, start, token, within};
+use crate::running::{config, start, start_with_admin, token, within};
 use crate::wire::{Wire, upgrade_request};
 
 async fn get(address: SocketAddr, path: &str) -> String {
@@ -91,6 +93,7 @@ async fn stats_and_metrics_tell_who_is_here() {
     let expected = json!({
         "connections": { "total": 2, "byUser": { "ann": 2 }, "byRole": { "CUSTOMER": 2 } },
         "rooms": { "broadcast": 2, "user:ann": 2, "role:customer": 2 },
+        "names": { "users": 1, "rooms": 3 },
         "messages": { "in": 1, "out": 5 },
         "ready": true,
     });
@@ -107,6 +110,55 @@ async fn stats_and_metrics_tell_who_is_here() {
     drop((client, other));
     while body(address, "/stats").await.contains("broadcast") {}
     assert!(body(address, "/metrics").await.contains("\ngateway_connections 0\n"));
+}
+
+/// Status pages on a listener of their own are there alone, but for health; they answer while the clients' door is blocked.
+#[tokio::test]
+async fn status_pages_have_a_listener_of_their_own() {
+    let config = Config { max_handshakes: 1, ..config() };
+    let (_gateway, address, admin) = start_with_admin(config).await;
+    for (path, public, private) in [
+        ("/healthz", "200", "200"),
+        ("/readyz", "503", "503"),
+        ("/stats", "404", "200"),
+        ("/metrics", "404", "200"),
+        ("/", "200", "404"),
+        ("/ws", "426", "404"),
+    ] {
+        assert_eq!(get(address, path).await, public, "{path}");
+        assert_eq!(get(admin, path).await, private, "{path}");
+    }
+    assert_eq!(status(admin, "POST /stats HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").await, "405");
+    let mut slow = Wire::connect(address).await;
+    slow.write(b"GET /").await;
+    let mut kept = Wire::connect(admin).await;
+    for _ in 0..2 {
+        let (head, body) = kept.page("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(head.starts_with("HTTP/1.1 200 ") && body == "OK\n", "{head}");
+    }
+}
+
+/// Pages that a browser could show are there by names that no stranger can have; the numbers may ask for a token.
+#[tokio::test]
+async fn pages_are_for_their_own() {
+    let stats_token = Some(StatsToken::new("a token"));
+    let config = Config { allowed_hosts: vec!["gate.example.org".to_owned()], stats_token, ..config() };
+    let (_gateway, address) = start(config).await;
+    for (path, host, token, expected) in [
+        ("/", "gate.example.org", "", "200"),
+        ("/", "evil.example", "", "421"),
+        ("/stats", "evil.example", "a token", "421"),
+        ("/stats", "127.0.0.1:3000", "", "401"),
+        ("/stats", "127.0.0.1:3000", "another token", "401"),
+        ("/stats", "127.0.0.1:3000", "a token", "200"),
+        ("/metrics", "gate.example.org", "", "401"),
+        ("/metrics", "evil.example", "a token", "200"),
+        ("/healthz", "evil.example", "", "200"),
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n");
+        assert_eq!(status(address, &request).await, expected, "{path} {host} {token}");
+    }
+    assert_eq!(status(address, "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n").await, "400");
 }
 
 /// The body of an answer that says how long it is.

@@ -81,6 +81,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         within(self.stream.write_all(bytes)).await.unwrap();
     }
 
+    /// Whether these bytes could be written: the connection may have ended.
+    pub(crate) async fn try_write(&mut self, bytes: &[u8]) -> bool {
+        within(self.stream.write_all(bytes)).await.is_ok()
+    }
+
     pub(crate) async fn send(&mut self, opcode: u8, payload: &[u8]) {
         self.write(&masked(0x80 | opcode, payload)).await;
     }
@@ -106,6 +111,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
             if !self.receive().await {
                 return None;
+            }
+        }
+    }
+
+    /// Waits for the end of the connection; whether that is an orderly one.
+    pub(crate) async fn ends_in_order(&mut self) -> bool {
+        loop {
+            match within(self.stream.read_buf(&mut self.received)).await {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(_) => return false,
             }
         }
     }

@@ -46,6 +46,10 @@ impl Head {
         let fields = request.headers.iter().map(|field| {
             (field.name.to_ascii_lowercase(), String::from_utf8_lossy(field.value).into_owned())
         });
+        // Whatever stands between the peer and the gateway may have read another one (RFC 9112 section 3.2).
+        if request.headers.iter().filter(|field| field.name.eq_ignore_ascii_case("host")).count() > 1 {
+            return Err(HeadError);
+        }
         Ok(Some(Self {
             method: request.method.unwrap_or_default().to_owned(),
             is_http_1_0: request.version == Some(0),
@@ -59,6 +63,11 @@ impl Head {
     /// A field by its name in lower case.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The values of all fields of a name in lower case.
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether a field that is a list holds this word.
@@ -127,6 +136,7 @@ mod tests {
         assert_eq!(Head::parse(endless.as_bytes()), Err(HeadError));
         assert_eq!(Head::parse((endless + "\r\n\r\n").as_bytes()), Err(HeadError));
         assert_eq!(Head::parse(b"GET / HT"), Ok(None));
+        assert_eq!(Head::parse(b"GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n"), Err(HeadError));
     }
 
     /// Each dialect has one place for the token, and no other is looked at.
