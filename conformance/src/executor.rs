@@ -252,15 +252,8 @@ impl Executor {
         isolation: Isolation,
     ) -> Result<Execution, ExecutionError> {
         HostLimit::check_fewest_descriptors("cannot judge anything")?;
-        let number = self.number();
-        let dialect = self.profile.dialect.clone();
-        let event_names = self.profile.events.names();
         let unbound = scenario;
-        let TokenStyle { users, roles, .. } = self.profile.token.style.clone();
-        let case = format!("c{number}-{}", self.run);
-        let seed_rooms = self.profile.events.has_seed_rooms();
-        let (audiences, owner_keys) = (self.profile.events.audiences(), self.profile.events.owner_keys());
-        let bindings = Bindings { case, dialect, users, roles, event_names, seed_rooms, audiences, owner_keys };
+        let bindings = self.bindings();
         let limits = self.profile.gateway.as_ref().map(|gateway| gateway.limits).unwrap_or_default();
         let (scenario, beyond) = match unbound.within(&limits) {
             Ok(limited) => (limited.bind(&bindings), None),
@@ -285,6 +278,22 @@ impl Executor {
                 let client = client.ok_or(ExecutionError::NoSubject(SubjectKind::Client))?;
                 pair::execute(self, (gateway, client), unbound, bindings).await
             }
+        }
+    }
+
+    /// What a scenario's words mean to this subject, in a case of its own.
+    fn bindings(&self) -> Bindings {
+        let Profile { dialect, events, token, .. } = &self.profile;
+        let TokenStyle { users, roles, .. } = token.style.clone();
+        Bindings {
+            case: format!("c{}-{}", self.number(), self.run),
+            dialect: dialect.clone(),
+            users,
+            roles,
+            event_names: events.names(),
+            seed_rooms: events.has_seed_rooms(),
+            audiences: events.audiences(),
+            owner_keys: events.owner_keys(),
         }
     }
 

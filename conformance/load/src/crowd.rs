@@ -93,7 +93,7 @@ impl Crowd {
         let room = |kind: &str| Target::Room(names.get(kind).map_or(kind, String::as_str).to_owned());
         let dialect = profile.dialect.clone();
         let frame = |message: &ClientMessage| {
-            let text = dialect.encode_request(message, Timestamp::EPOCH, Some(REFERENCE));
+            let text = dialect.encode_request(message, Timestamp::EPOCH, Some(REFERENCE), Some(REFERENCE));
             RawFrame::text(text).encode(Some(MASK))
         };
         let spare = room(SPARE_TYPE);
@@ -135,6 +135,7 @@ impl Crowd {
             host: self.host.clone(),
             path: self.path.clone(),
             token,
+            subprotocol: self.dialect.subprotocol.clone(),
             upgrade: true,
             origin: None,
             half: false,

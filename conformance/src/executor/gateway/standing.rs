@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use player::StageError;
-use scenarios::scenario::{Bindings, BrokerState, GatewayScript, Settings};
+use scenarios::scenario::{BrokerState, GatewayScript, Settings};
 use scenarios::token::Issuer;
 
 use super::rig::{Rejection, Rig};
@@ -41,14 +41,7 @@ impl Executor {
             clients: BTreeMap::new(),
             steps: Vec::new(),
         };
-        let bindings = Bindings {
-            case: format!("c{}-{}", self.number(), self.run),
-            dialect: self.profile.dialect.clone(),
-            users: self.profile.token.style.users,
-            roles: self.profile.token.style.roles.clone(),
-            event_names: self.profile.events.names(),
-        };
-        match Rig::set_up(self, profile, &script, &bindings).await {
+        match Rig::set_up(self, profile, &script, &self.bindings()).await {
             Ok(rig) => Ok(Standing { rig, path: profile.path.clone() }),
             Err(Rejection::Error(error)) => Err(error),
             Err(Rejection::Judged { output, .. }) => {
