@@ -251,6 +251,8 @@ impl RunReport {
 
 #[cfg(test)]
 mod tests {
+    use scenarios::Gap;
+
     use super::*;
     use crate::result::sample::{blocked, case, failed};
     use crate::result::{Check, Universal, UniversalFinding};
