@@ -3,7 +3,7 @@
 //! ```text
 //!  publish = { to = ["alice", "bob"] }      an event for everybody      one, for both
 //!  wait = { client = "alice",               its owner's                 one for each user
-//!           receives = "event" }            a role's                    one, for administrators; the clients become some
+//!           receives = "its event" }        a role's                    one, for administrators; the clients become some
 //!                                           a room's subscribers'       one; each client joins as it connects
 //!                                           none that fits              alice answers for bob: a ping of bob's is answered after that
 //! ```

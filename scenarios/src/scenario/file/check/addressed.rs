@@ -28,7 +28,7 @@ impl Checker<'_> {
                 let of = pattern.client().map(|name| format!(" for `{name}`")).unwrap_or_default();
                 return Err(self.error(
                     span,
-                    format!("no step publishes an `event`{of}: `publish = {{ to = [CLIENT] }}`"),
+                    format!("no step publishes an event{of}: `publish = {{ to = [CLIENT] }}`"),
                 ));
             }
             Ok(())
@@ -49,7 +49,7 @@ impl Checker<'_> {
             {
                 return Err(self.error(
                     span,
-                    format!("no step publishes an `event` for `{client}`: `publish = {{ to = [CLIENT] }}`"),
+                    format!("no step publishes an event for `{client}`: `publish = {{ to = [CLIENT] }}`"),
                 ));
             }
         }
