@@ -254,7 +254,7 @@ mod tests {
     use super::*;
     use crate::result::sample::{blocked, case, failed};
     use crate::result::{Check, Universal, UniversalFinding};
-    use scenarios::Judgement;
+    use scenarios::{Gap, Judgement};
 
     fn report(cases: Vec<CaseReport>) -> RunReport {
         let subjects = [SubjectKind::Client];

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{MessagePattern, Pattern, What, acknowledges};
 
-/// What such an event is called in a file.
-pub(crate) const EVENT: &str = "event";
+/// What such an event is called in a file. No profile can call an event so.
+pub(crate) const EVENT: &str = "its event";
 
 impl Pattern {
     /// That a client receives a message of this name.
@@ -25,10 +25,12 @@ impl Pattern {
     pub(crate) fn misaddressed(&self) -> Option<&'static str> {
         let What::Receives(message) = &self.what else { return None };
         if message.any.iter().any(|name| name == EVENT) {
-            return Some("`event` stands alone, as `type`: it is whatever the gateway has for these clients");
+            return Some(
+                "`its event` stands alone, as `type`: it is whatever the gateway has for these clients",
+            );
         }
         (self.is_addressed() && message.data.is_some())
-            .then_some("`event` has data of its own beside what is published: use `with`")
+            .then_some("`its event` has data of its own beside what is published: use `with`")
     }
 
     /// Has it look for these types, with this in their payload.

@@ -3,7 +3,7 @@
 //! ```text
 //!  publish = { to = ["alice", "bob"] }      an event for everybody      one, for both
 //!  wait = { client = "alice",               its owner's                 one for each user
-//!           receives = "event" }            a role's                    one, for administrators; the clients become some
+//!           receives = "its event" }        a role's                    one, for administrators; the clients become some
 //!                                           a room's subscribers'       one; each client joins as it connects
 //!                                           none that fits              alice answers for bob: a ping of bob's is answered after that
 //! ```
@@ -51,8 +51,8 @@ impl Scenario {
         let means = realisation::means(script, self.needs_roles(), audiences);
         match (&means, missing.is_empty()) {
             (Ok(_), true) => {}
-            (Ok(_), false) => return Err(Missing::gap(missing, audiences)),
-            (Err(more), _) => return Err(Missing::gap(missing.into_iter().chain([more.clone()]), audiences)),
+            (Ok(_), false) => return Err(Missing::gap(missing)),
+            (Err(more), _) => return Err(Missing::gap(missing.into_iter().chain([more.clone()]))),
         }
         let means = means.unwrap_or_default();
         drop_optional(script, audiences);

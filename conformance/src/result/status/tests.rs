@@ -170,7 +170,11 @@ fn core_requirements_are_judged() {
     assert_eq!([exit(Gap::Design), exit(Gap::Run)], [crate::exit::Exit::Conformant; 2]);
     let open = report(vec![passes(), not_run(Gap::Undeclared)]);
     assert_eq!(open.exit(), crate::exit::Exit::Incomplete);
-    assert!(open.sentence().1.starts_with("incomplete: 1 core requirement not judged; "), "{}", open.sentence().1);
+    assert!(
+        open.sentence().1.starts_with("incomplete: 1 core requirement not judged; "),
+        "{}",
+        open.sentence().1
+    );
     let remedies: Vec<_> = open.unjudged().map(|found| found.remedy()).collect();
     assert_eq!(remedies, ["the profile declares none; declare it, or say `claims.without = [\"SUB-1\"]`"]);
     let selection = RunReport { is_selection: true, ..open };

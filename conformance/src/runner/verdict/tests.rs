@@ -302,7 +302,7 @@ fn without_doubt_everything_counts() {
     };
     assert_eq!(run(Ok(())), ("fail", 1, Certain));
     assert_eq!(run(Err(PlayError::SubjectDied("exit code 7".into()))), ("died", 1, Certain));
-    assert_eq!(run(Err(PlayError::NotRun(scenarios::NotPlayed::undeclared("no")))), ("not run", 0, Certain));
+    assert_eq!(run(Err(PlayError::NotRun(NotPlayed::undeclared("no")))), ("not run", 0, Certain));
     assert_eq!(run(Err(PlayError::Harness("no".into()))), ("error", 0, Certain));
 }
 

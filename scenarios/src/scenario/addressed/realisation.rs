@@ -28,10 +28,8 @@ pub(super) enum Means {
 /// What a profile would have to declare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// An event for an audience: the first, the second.
-    Event(Audience, usize),
-    /// An event of a type that no profile can declare.
-    Type(String),
+    /// An event for an audience: of those that are not there, the first one's place, and how many there must be.
+    Event { audience: Audience, place: usize, needed: usize },
     /// An event for clients, whatever its audience.
     Any,
 }
@@ -54,13 +52,13 @@ impl Means {
 impl Missing {
     /// All of it in one sentence. A gateway need not have several events for one audience; that it has none for one, its profile says
     /// by `claims.without`.
-    pub(super) fn gap(missing: impl IntoIterator<Item = Self>, audiences: &Audiences) -> NotPlayed {
+    pub(super) fn gap(missing: impl IntoIterator<Item = Self>) -> NotPlayed {
         let mut parts = Vec::new();
         let mut is_undeclared = false;
         for part in missing {
             is_undeclared |= match &part {
-                Self::Event(audience, _) => audiences.of(*audience).next().is_none(),
-                Self::Type(_) | Self::Any => true,
+                Self::Event { place, .. } => *place == 0,
+                Self::Any => true,
             };
             let part = part.to_string();
             if !parts.contains(&part) {
@@ -75,11 +73,12 @@ impl Missing {
 impl std::fmt::Display for Missing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Event(audience, place) => {
-                let which = ["", " second", " third", " fourth"][*place];
-                write!(f, "no{which} event for {audience}")
+            Self::Event { audience, place: 0, needed: 1 } => write!(f, "no event for {audience}"),
+            Self::Event { audience, place: 0, needed } => write!(f, "no event for {audience}, of which {needed} are needed"),
+            Self::Event { audience, place, .. } => {
+                let which = ["first", "second", "third", "fourth"][*place];
+                write!(f, "no {which} event for {audience}")
             }
-            Self::Type(kind) => write!(f, "no event `{kind}`"),
             Self::Any => f.write_str(
                 "no event that shows what has arrived: one for everybody or for its owner, or one for a room's subscribers beside what the case is about",
             ),
@@ -109,11 +108,14 @@ pub(super) fn missing(script: &GatewayScript, audiences: &Audiences) -> Vec<Miss
     if optional.iter().all(|kind| !audiences.declares(kind)) {
         missing.extend(optional.first());
     }
-    let named = |kind: &String| match Audience::of(kind) {
-        Some((audience, place)) => Missing::Event(audience, place),
-        None => Missing::Type(kind.clone()),
+    let of = |audience: Audience| {
+        let places = missing.iter().filter_map(|kind| Audience::of(kind).filter(|(of, _)| *of == audience));
+        let places: Vec<usize> = places.map(|(_, place)| place).collect();
+        let (place, last) = (places.iter().min()?, places.iter().max()?);
+        let place = if audiences.of(audience).next().is_none() { 0 } else { *place };
+        Some(Missing::Event { audience, place, needed: last + 1 })
     };
-    missing.into_iter().filter(|kind| Audience::of(kind).is_some()).map(named).collect()
+    Audience::ALL.into_iter().filter_map(of).collect()
 }
 
 /// How each client is reached for whom something is published; nothing where nothing is.

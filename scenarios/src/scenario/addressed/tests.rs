@@ -1,8 +1,13 @@
 //! What becomes of events that are for certain clients, by what a gateway has.
 
+use std::collections::BTreeMap;
+
+use protocol::Dialect;
+
 use crate::audience::{Audience, Audiences};
 use crate::gap::Gap;
-use crate::scenario::{Scenario, ScenarioId, Script};
+use crate::identity::{RoleNames, UserIds};
+use crate::scenario::{Bindings, Scenario, ScenarioId, Script};
 
 const SCENARIO: &str = r#"
 version = 2
@@ -25,15 +30,15 @@ do = "connect"
 publish = { to = ["alice", "phone", "bob"], data = { turn = 1 } }
 
 [[step]]
-wait = { client = "alice", receives = { type = "event", with = { turn = 1 } } }
+wait = { client = "alice", receives = { type = "its event", with = { turn = 1 } } }
 
 [[step]]
-wait = { client = "bob", receives = "event" }
+wait = { client = "bob", receives = "its event" }
 shows = "BRIDGE-11"
 
 [[expect]]
 requirement = "BRIDGE-11"
-each_published = { client = "alice", types = ["event"] }
+each_published = { client = "alice", types = ["its event"] }
 
 [[expect]]
 requirement = "ROOM-6"
@@ -69,7 +74,7 @@ fn everybody_comes_first() {
     let scenario = parse(&text).unwrap();
     assert_eq!(published(&scenario).len(), 1, "{text}");
     assert!(text.contains("requires = \"BRIDGE-2\"") && text.contains("shows = \"BRIDGE-11\""), "{text}");
-    assert!(!text.contains("\"event\""), "{text}");
+    assert!(!text.contains("its event"), "{text}");
 }
 
 /// Otherwise each user gets its own, which is told from others by its owner and by its mark.
@@ -176,20 +181,45 @@ fn mistakes_are_named() {
     for (from, to, says) in [
         ("to = [\"alice\", \"phone\", \"bob\"]", "to = [\"alice\", \"bo\"]", "there is no client `bo`"),
         ("to = [\"alice\", \"phone\", \"bob\"]", "to = []", "`to` names at least one client"),
-        (
-            "to = [\"alice\", \"phone\", \"bob\"]",
-            "to = [\"alice\"]",
-            "no step publishes an `event` for `bob`",
-        ),
+        ("to = [\"alice\", \"phone\", \"bob\"]", "to = [\"alice\"]", "no step publishes an event for `bob`"),
         ("publish = { to", "publish = { type = \"a:b\", to", "`publish` has a `type`, or the clients"),
         ("data = { turn = 1 } }", "data = { turn = 1 }, optional = true }", "is not `optional`"),
         ("shows = \"BRIDGE-11\"\n\n", "requires = \"BRIDGE-2\"\n\n", "leave `requires` out"),
-        ("type = \"event\", with", "type = \"event\", data", "use `with`"),
-        ("receives = \"event\"", "receives = { any = [\"event\", \"pong\"] }", "`event` stands alone"),
+        ("type = \"its event\", with", "type = \"its event\", data", "use `with`"),
+        (
+            "receives = \"its event\"",
+            "receives = { any = [\"its event\", \"pong\"] }",
+            "`its event` stands alone",
+        ),
     ] {
         let text = SCENARIO.replacen(from, to, 1);
         assert_ne!(text, SCENARIO, "{from}");
         let error = parse(&text).unwrap_err();
         assert!(error.contains(says), "{to}: {error}");
     }
+}
+
+/// A gateway may call its events as it likes, and their owner too: in what is published, and in what is looked for.
+#[test]
+fn events_are_bound_to_their_names() {
+    let bindings = Bindings {
+        case: "c7".to_owned(),
+        dialect: Dialect { user_key: "owner_id".to_owned(), ..Dialect::default() },
+        users: UserIds::default(),
+        roles: RoleNames::default(),
+        event_names: [("session:ended".to_owned(), "event".to_owned())].into(),
+        audiences: Audiences::new(["session:ended"], []),
+        owner_keys: BTreeMap::new(),
+    };
+    let bound = parse(SCENARIO).unwrap().bind(&bindings);
+    let text = bound.to_toml();
+    assert!(text.contains("type = \"event\"") && !text.contains("userId"), "{text}");
+    assert_eq!(
+        text.matches("owner_id = \"alice-c7\"").count(),
+        3,
+        "published, awaited, and expected: {text}"
+    );
+    let own = Bindings { owner_keys: [("session:ended".to_owned(), "uid".to_owned())].into(), ..bindings };
+    let text = parse(SCENARIO).unwrap().bind(&own).to_toml();
+    assert_eq!(text.matches("uid = \"alice-c7\"").count(), 3, "{text}");
 }

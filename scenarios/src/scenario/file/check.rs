@@ -1,6 +1,8 @@
 //! What a file must be beyond its form: names exist, nothing is ignored, and every label keeps the rules of verdicts.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod addressed;
+
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -9,7 +11,6 @@ use super::super::bind::{RESERVED, placeholders};
 use super::super::error::ScenarioError;
 use super::super::step::{ClientAct, ClientAction, GatewayAction, Step};
 use super::{Places, RawClientScenario, RawGatewayScenario, RawStep};
-use crate::expect::Expectation;
 use crate::label::Label;
 use crate::nearest::nearest;
 use crate::pattern::Pattern;
@@ -95,48 +96,6 @@ impl<'a> Checker<'a> {
             expectations: raw.expect,
             bindings: None,
         })
-    }
-
-    /// Whoever waits for an `event` is one of those for whom a step publishes one.
-    fn addressed(&self, steps: &[Step<GatewayAction>], expect: &[Expectation]) -> Result<(), ScenarioError> {
-        let addressees = steps.iter().flat_map(|step| step.action.addressees());
-        let addressees: BTreeSet<&str> = addressees.map(String::as_str).collect();
-        let check = |pattern: &Pattern, span: Range<usize>| {
-            if let Some(wrong) = pattern.misaddressed() {
-                return Err(self.error(span, wrong));
-            }
-            let is_for = |name: &str| addressees.contains(name);
-            let is_sound = pattern.client().map_or(!addressees.is_empty(), is_for);
-            if pattern.is_addressed() && !is_sound {
-                let of = pattern.client().map(|name| format!(" for `{name}`")).unwrap_or_default();
-                return Err(self.error(
-                    span,
-                    format!("no step publishes an `event`{of}: `publish = {{ to = [CLIENT] }}`"),
-                ));
-            }
-            Ok(())
-        };
-        for (number, step) in steps.iter().enumerate() {
-            for pattern in step.action.patterns() {
-                check(pattern, self.step_span(number))?;
-            }
-        }
-        for (number, expectation) in expect.iter().enumerate() {
-            let span = self.expect_span(number);
-            for pattern in expectation.patterns() {
-                check(pattern, span.clone())?;
-            }
-            if let Some(client) = expectation.client()
-                && expectation.is_addressed()
-                && !addressees.contains(client)
-            {
-                return Err(self.error(
-                    span,
-                    format!("no step publishes an `event` for `{client}`: `publish = {{ to = [CLIENT] }}`"),
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// A scenario about a client.

@@ -93,7 +93,7 @@ impl RawStep for RawGatewayStep {
         let is_addressed = patterns.iter().any(|pattern| pattern.is_addressed());
         if is_addressed && matches!(label, Some(Label::Requires(_))) {
             return Err(
-                "leave `requires` out: what an `event` rests on follows from whom the gateway's is for"
+                "leave `requires` out: what such an event rests on follows from whom the gateway's is for"
                     .to_owned(),
             );
         }
