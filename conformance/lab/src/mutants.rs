@@ -96,12 +96,6 @@ pub const COMMANDS: &[CommandMutant] = &[
         about: "The gateway refuses tokens by a close code that the client does not take for a refusal.",
         option: ["--dialect", r#"{"refusal":"close-4000"}"#],
     },
-    CommandMutant {
-        id: "pair/flush-is-a-flood",
-        requirement: "PAIR-7",
-        about: "What the client has queued is more than the gateway allows in a second, and ends the connection for good.",
-        option: ["--message-rate", "2"],
-    },
 ];
 
 /// Every mutant, gateways first.
