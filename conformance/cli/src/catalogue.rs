@@ -1,13 +1,15 @@
 //! `list`, `explain` and `requirements`: what there is to show.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use scenarios::scenario::Bindings;
 use scenarios::{Catalogue, Library, Requirement, RequirementId, Scenario, SubjectKind};
 
 use super::{Failure, closed};
 use conformance::exit::Exit;
+use conformance::profile::Profile;
 use gatecheck_lab::mutants;
 
 /// Which scenarios.
@@ -31,6 +33,9 @@ pub(super) struct ListArgs {
 pub(super) struct ExplainArgs {
     /// A requirement such as BACKOFF-1, or a scenario such as client/backoff/doubles-to-the-cap
     id: String,
+    /// A profile: a scenario then speaks of its event types, and as its dialect does
+    #[arg(long, short = 'c', value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     selection: Selection,
 }
@@ -71,7 +76,10 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<Exit, Failure> {
     let scenario = library.iter().find(|scenario| scenario.id.0 == args.id);
     let text = match (requirement, scenario) {
         (Some(requirement), _) => explain_requirement(requirement, &library),
-        (None, Some(scenario)) => explain_scenario(scenario),
+        (None, Some(scenario)) => match &args.config {
+            None => explain_scenario(scenario),
+            Some(path) => explain_scenario(&scenario.bind(&bindings(path)?)),
+        },
         (None, None) => {
             let help = match catalogue.nearest(&args.id) {
                 Some(near) => format!("did you mean {near}?"),
@@ -140,6 +148,19 @@ fn mutants_of(id: &RequirementId) -> impl Iterator<Item = (&'static str, &'stati
         .chain(on_sockets)
         .filter(move |(broken, ..)| *broken == id)
         .map(|(_, name, about)| (name, about))
+}
+
+/// What a profile says of the names in a scenario; what a run draws stays as it is.
+fn bindings(path: &Path) -> Result<Bindings, Failure> {
+    let profile = Profile::read(path).map_err(Failure::usage)?;
+    Ok(Bindings {
+        case: "{case}".to_owned(),
+        event_names: profile.events.names(),
+        seed_rooms: profile.events.has_seed_rooms(),
+        users: profile.token.style.users,
+        roles: profile.token.style.roles,
+        dialect: profile.dialect,
+    })
 }
 
 fn explain_scenario(scenario: &Scenario) -> String {

@@ -96,24 +96,6 @@ pub const COMMANDS: &[CommandMutant] = &[
         about: "The gateway refuses tokens by a close code that the client does not take for a refusal.",
         option: ["--dialect", r#"{"refusal":"close-4000"}"#],
     },
-    CommandMutant {
-        id: "pair/queue-of-the-moment",
-        requirement: "PAIR-6",
-        about: "The gateway's queue goes with its connection to the broker: what is published meanwhile is lost.",
-        option: ["--queue", "per-instance"],
-    },
-    CommandMutant {
-        id: "pair/flush-is-a-flood",
-        requirement: "PAIR-7",
-        about: "What the client has queued is more than the gateway allows in a second, and ends the connection for good.",
-        option: ["--message-rate", "2"],
-    },
-    CommandMutant {
-        id: "pair/another-owner",
-        requirement: "PAIR-8",
-        about: "The gateway looks for an event's owner under another key than the events have.",
-        option: ["--dialect", r#"{"user_key":"owner"}"#],
-    },
 ];
 
 /// Every mutant, gateways first.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use protocol::CloseCode;
 use serde_json::Value;
 
 use super::{AsSent, Event, Frame, FrameKind, Observation, Reading, Settlements, Side};
@@ -48,11 +49,17 @@ impl fmt::Display for Event {
             }
             Self::Opened => f.write_str("opened"),
             Self::Refused { status: Some(status), .. } => write!(f, "refused with HTTP {status}"),
+            Self::Refused { code: Some(CloseCode::NO_STATUS), .. } => {
+                f.write_str("refused by a close without a code")
+            }
             Self::Refused { code: Some(code), .. } => write!(f, "refused by a close with {code}"),
             Self::Refused { status: None, reason, .. } => write!(f, "refused: {reason}"),
             Self::Sent(frame) => write!(f, "──► {frame}"),
             Self::Received(frame) => write!(f, "◄── {frame}"),
             Self::BadFrame { why } => write!(f, "a wrong frame: {why}"),
+            Self::Closed { code: Some(CloseCode::NO_STATUS), by } => {
+                write!(f, "closed without a code by the {by}")
+            }
             Self::Closed { code: Some(code), by } => write!(f, "closed with {code} by the {by}"),
             Self::Closed { code: None, by } => write!(f, "dropped by the {by}"),
             Self::Status { old, new } => write!(f, "status {old} → {new}"),

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::Role;
+use scenarios::frame::RawFrame;
 use scenarios::token::{Alg, Bearer, Issuer, Signature, TokenSpec};
 use serde_json::{Value, json};
 use sim::boundary::Boundary;
 
 use super::Mutant;
-use super::wire::{Change, SharedState, is, text, up, wire};
+use super::wire::{Change, SharedState, down, is, message, text, up, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -45,6 +46,24 @@ pub(super) const MUTANTS: &[Mutant] = &[
                         false => up([frame]),
                     }
                 })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/signs-in-again-joins-again",
+        requirement: "BRIDGE-5",
+        about: "Each message that signs in adds the connection to its rooms, which are lists.",
+        boundary: || again(|frame| is(frame, "payment:created").then(|| frame.clone())),
+    },
+    Mutant {
+        id: "gateway/signs-in-as-another-besides",
+        requirement: "BRIDGE-4",
+        about: "Who signs in as another gets that user's events, and goes on getting those of the first.",
+        boundary: || {
+            again(|frame| {
+                let mut event = message(frame).filter(|event| event["type"] == "profile:updated")?;
+                event["payload"]["userId"] = json!("another");
+                Some(text(&event))
             })
         },
     },
@@ -204,6 +223,23 @@ fn retoken(change: impl Fn(&str) -> Option<String> + Clone + Send + Sync + 'stat
                 None => head,
             }
         })
+    })
+}
+
+/// Gives a connection on which more than one message has signed in something beside a frame.
+fn again(besides: impl Fn(&RawFrame) -> Option<RawFrame> + Clone + Send + Sync + 'static) -> Boundary {
+    wire(move |_| {
+        let (count, besides) = (SharedState::<usize>::new(), besides.clone());
+        let counted = count.clone();
+        Change::default()
+            .up(move |frame| {
+                count.with(|count| *count += usize::from(is(&frame, "connection_init")));
+                up([frame])
+            })
+            .down(move |frame| match counted.with(|count| *count > 1).then(|| besides(&frame)).flatten() {
+                Some(besides) => down([frame, besides]),
+                None => down([frame]),
+            })
     })
 }
 
