@@ -64,6 +64,10 @@ pub struct Scenario {
     bindings: Option<Bindings>,
 }
 
+/// Why a case is not run in which what is no message does not close a connection.
+const CLOSED: &str =
+    "the dialect closes a connection whose message it does not understand (`dialect.closes`)";
+
 /// What is judged decides what can be scripted.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Script {
@@ -133,8 +137,10 @@ impl Scenario {
             Script::Gateway(script) => script,
             Script::Client(script) => {
                 let cannot = dialect.token.is_message() && script.begins_deaf();
-                return cannot
-                    .then_some("a client that signs in by a message is open only once it has been answered");
+                let closes = !dialect.closes.is_empty()
+                    && script.steps.iter().any(|step| step.action.is_not_understood(dialect));
+                let early = "a client that signs in by a message is open only once it has been answered";
+                return cannot.then_some(early).or_else(|| closes.then_some(CLOSED));
             }
             Script::Pair(_) => return None,
         };
@@ -143,10 +149,8 @@ impl Scenario {
         }
         let closes = !dialect.closes.is_empty()
             && script.steps.iter().any(|step| step.action.is_not_understood(dialect));
-        let closed =
-            "the dialect closes a connection whose message it does not understand (`dialect.closes`)";
         let elsewhere = script.clients.values().find_map(|client| client.token.lacks_place(&dialect.token));
-        elsewhere.or_else(|| closes.then_some(closed))
+        elsewhere.or_else(|| closes.then_some(CLOSED))
     }
 
     /// Whether it needs a dialect in which a message signs in.

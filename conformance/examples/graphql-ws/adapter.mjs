@@ -28,7 +28,7 @@ serve({
     });
     const rooms = new Map();
     const next = ({ data: { room } }) => client.received({ type: room.type, payload: room.data });
-    const error = () => client.ended({ gaveUp: true }); // of every subscription, once the client has given up
+    const error = () => (rooms.clear(), client.ended({ gaveUp: true })); // of every subscription, once the client has given up
     const subscribe = (room) =>
       rooms.has(room) || rooms.set(room, library.subscribe({ query, variables: { room } }, { next, error, complete() {} }));
     const unsubscribe = (room) => (rooms.get(room)?.(), rooms.delete(room));

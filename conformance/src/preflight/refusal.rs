@@ -104,9 +104,13 @@ fn wrong_key(profile: &Profile) -> String {
             "it must verify tokens with `{jwt_public_key_file}`: hand that over by an argument or the environment"
         }
     };
+    let subprotocol = match profile.dialect.subprotocol {
+        None => ", and `dialect.subprotocol` which `Sec-WebSocket-Protocol` it demands, if any",
+        Some(_) => "",
+    };
     format!(
         "{key} ({algorithm}; `[token]` says how tokens look); `dialect.token` says where the token travels, \
-         `message` where the client's first message has it"
+         `message` where the client's first message has it{subprotocol}"
     )
 }
 

@@ -1,5 +1,6 @@
 //! The machine against its requirements: examples first, then arbitrary interleavings against a model.
 
+mod closing_errors;
 mod ending;
 
 use std::collections::{BTreeMap, BTreeSet};

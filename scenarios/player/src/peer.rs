@@ -100,6 +100,7 @@ impl Peer {
             closing: None,
             stalled,
             cut_after: None,
+            events: Vec::new(),
             pending,
         };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox));
@@ -123,6 +124,8 @@ struct End<S> {
     stalled: bool,
     /// Text messages that are read before the connection is dropped.
     cut_after: Option<u32>,
+    /// Events that wait for a subscription by which they can come.
+    events: Vec<(String, Value)>,
     /// What the client's end has asked for, where messages refer to it.
     pending: PendingRequests,
 }
@@ -169,10 +172,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         match order {
             PeerCommand::Send(frame) => self.send(frame).await?,
             PeerCommand::Event { name, data } => {
-                let subscription = self.pending.subscription_for(&name);
-                let dialect = &self.setup.setting.dialect;
-                let text = dialect.encode_event_by(&name, &data, self.now(), subscription);
-                self.send(RawFrame::text(text)).await?;
+                self.events.push((name, data));
+                self.send_events().await?;
             }
             PeerCommand::Bytes(bytes) => {
                 let frame =
@@ -253,7 +254,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             return Ok(Next::Go);
         }
         match message {
-            Some(Message::Client(message)) => self.reply(message, reference.as_deref()).await?,
+            Some(Message::Client(message)) => {
+                self.reply(message, reference.as_deref()).await?;
+                self.send_events().await?;
+            }
             Some(Message::Server(ServerMessage::Ping))
                 if is_text && self.answers_ping(Heartbeat::Message) =>
             {
@@ -263,6 +267,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             _ => {}
         }
         Ok(Next::Go)
+    }
+
+    /// Sends the events that wait. Where an event says to which subscription it belongs, there must be one.
+    async fn send_events(&mut self) -> io::Result<()> {
+        let dialect = &self.setup.setting.dialect;
+        if dialect.names_subscriptions() && self.pending.subscription_for("").is_none() {
+            return Ok(());
+        }
+        let events = std::mem::take(&mut self.events);
+        let dialect = &self.setup.setting.dialect;
+        let text = |(name, data): (String, Value)| {
+            dialect.encode_event_by(&name, &data, self.now(), self.pending.subscription_for(&name))
+        };
+        let texts: Vec<_> = events.into_iter().map(text).collect();
+        for text in texts {
+            self.send(RawFrame::text(text)).await?;
+        }
+        Ok(())
     }
 
     /// What a client under test asks for as it opens is none of the requests that scenarios are about.

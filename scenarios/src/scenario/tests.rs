@@ -480,7 +480,7 @@ fn impossible_clients_are_slips() {
 /// Where what is no message closes the connection, a case whose client sends such a one is not run; a ping in whatever frames is one.
 #[test]
 fn what_closes_is_left_out() {
-    let library = Library::builtin().unwrap();
+    let library = crate::Library::builtin().unwrap();
     let dialect = |text: &str| text.parse::<Dialect>().unwrap();
     let left_out = |dialect: &Dialect, id: &str| {
         let case = library.iter().find(|case| case.id.0 == id).unwrap();
@@ -496,6 +496,8 @@ fn what_closes_is_left_out() {
         ("gateway/rfc6455/utf8/boundaries", false, true),
         ("gateway/rfc6455/fragmentation/pings-between", false, false),
         ("gateway/rooms/private", false, false),
+        ("client/messages/emitted", true, true),
+        ("client/network/slow-bytes", false, false),
     ] {
         assert_eq!(left_out(&same_ping, id), with_same, "{id}");
         assert_eq!(left_out(&other_ping, id), with_other, "{id}");

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use protocol::Dialect;
+
 use super::{ClientAct, GatewayAct, NetworkAct, Wait, Waits};
 use crate::pattern::Pattern;
 use crate::times::{Expr, Times};
@@ -32,6 +34,14 @@ pub enum ClientAction {
 }
 
 impl ClientAction {
+    /// Whether the gateway sends a text that is no message of the dialect.
+    pub(in crate::scenario) fn is_not_understood(&self, dialect: &Dialect) -> bool {
+        match self {
+            Self::Gateway(GatewayAct::SendText(text)) => dialect.decode_server(text).is_err(),
+            _ => false,
+        }
+    }
+
     /// Longest time that the step can take.
     pub(in crate::scenario) fn longest(&self, times: &Times) -> Duration {
         match self {
