@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
-use bench_gateway::{SECRET, SmallGateway};
+use bench_gateway::SmallGateway;
 
 const GATECHECK: &str = env!("CARGO_BIN_EXE_gatecheck");
 /// Longest time for one run: hosts are busy.
@@ -41,10 +41,12 @@ async fn result(arguments: &[&str]) -> (Option<i32>, Run) {
     (output.status.code(), run.unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr))))
 }
 
-/// The exit code and what is said.
+/// The exit code and what is said, however the lines are broken.
 async fn refusal(arguments: &[&str]) -> (Option<i32>, String) {
     let output = bench(arguments).await;
-    (output.status.code(), text(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" "))
+    let said = text(&output.stderr);
+    let words = said.split_whitespace().filter(|word| *word != "│");
+    (output.status.code(), words.collect::<Vec<_>>().join(" "))
 }
 
 /// A folder of this test; removed when dropped.

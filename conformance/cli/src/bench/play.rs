@@ -134,10 +134,20 @@ fn profile(subject: GatewaySubject, is_reference: bool) -> Result<(Profile, Opti
     Ok((subject.profile()?, None))
 }
 
+/// Lines of a gateway's last words that are shown.
+const LAST_WORDS: usize = 20;
+
 fn failure(error: BenchError) -> Failure {
     let exit = match &error {
         BenchError::Usage { .. } => Exit::Usage,
-        BenchError::Subject { .. } => Exit::Subject,
+        BenchError::Subject { output, .. } => {
+            if !output.is_empty() {
+                let last = output.iter().skip(output.len().saturating_sub(LAST_WORDS));
+                let last: String = last.map(|line| format!("\n  | {line}")).collect();
+                warn(format_args!("the gateway printed last:{last}"));
+            }
+            Exit::Subject
+        }
         BenchError::Harness(_) => Exit::Harness,
         BenchError::Interrupted => Exit::Interrupted,
     };

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 
 /// What it verifies tokens with; it lets everybody in.
-pub(crate) const SECRET: &str = "a secret of a test";
+const SECRET: &str = "a secret of a test";
 /// Events that may wait for a client.
 const BACKLOG: usize = 10_000;
 

@@ -36,6 +36,8 @@ pub(super) struct Course<'a> {
     latest: Vec<Status>,
     seconds: BTreeMap<usize, SecondTally>,
     meter: Option<Meter>,
+    /// When the measured time began.
+    origin: Option<Instant>,
     findings: Findings,
 }
 
@@ -93,7 +95,19 @@ impl<'a> Course<'a> {
             .map_err(|error| BenchError::Harness(format!("cannot start the load generator: {error}")))?;
         let latest = (0..threads).map(|_| Status::default()).collect();
         let seconds = BTreeMap::new();
-        Ok(Self { scene, config, crowd, plan, run_number, generator, latest, seconds, meter, findings })
+        Ok(Self {
+            scene,
+            config,
+            crowd,
+            plan,
+            run_number,
+            generator,
+            latest,
+            seconds,
+            meter,
+            origin: None,
+            findings,
+        })
     }
 
     /// Takes the next report of a thread.
@@ -154,6 +168,7 @@ impl<'a> Course<'a> {
 
     /// The measured time begins now, or did at this instant.
     fn begin(&mut self, origin: Instant) {
+        self.origin = Some(origin);
         self.findings.started_ms = unix_ms() + origin.saturating_duration_since(now()).as_millis() as i64;
         self.findings.begun_ns = self.meter.as_mut().map(|meter| meter.look().cpu_ns);
     }
@@ -192,7 +207,7 @@ impl<'a> Course<'a> {
     /// Disconnects all clients, and sums up.
     async fn close(mut self) -> Result<Run, BenchError> {
         self.findings.used_ns = self.meter.as_mut().map(|meter| meter.look().cpu_ns);
-        self.findings.measured = self.findings.duration;
+        self.findings.measured = self.origin.map(|origin| origin.elapsed()).unwrap_or_default();
         self.generator.order(&Order::Close);
         let threads = self.generator.threads();
         let collect = async {

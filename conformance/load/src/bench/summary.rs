@@ -11,6 +11,7 @@ use crate::generator::SecondTally;
 use crate::latencies::Latencies;
 use crate::measure::{Measure, Measures};
 use crate::plan::Plan;
+use crate::publisher::Published;
 use crate::run::{Ending, Generator, LedgerTotals, Run, Second, VERSION};
 use crate::workload::{Load, Ramp};
 
@@ -18,6 +19,9 @@ use crate::workload::{Load, Ramp};
 const BUSY: f64 = 0.9;
 /// An event that is published so late is not the load that was asked for, in milliseconds.
 const LATE_MS: f64 = 10.0;
+
+/// A burst whose publishing takes such a part of its time measures the publisher.
+const PUBLISHING: f64 = 0.8;
 
 /// What a run found.
 #[derive(Debug, Default)]
@@ -34,8 +38,8 @@ pub(super) struct Findings {
     pub(super) owed: Vec<u64>,
     pub(super) lost: Vec<u64>,
     pub(super) samples: Vec<Sample>,
-    /// How late events were published, and how busy that was.
-    pub(super) published: Option<(Latencies, f64)>,
+    /// What came of publishing.
+    pub(super) published: Option<Published>,
     pub(super) busy: f64,
     pub(super) threads: usize,
     /// Threads that have reported their totals.
@@ -135,10 +139,7 @@ impl Findings {
     }
 
     fn generator(&self, is_paced: bool) -> Generator {
-        let late = |percentile| {
-            let (late, _) = self.published.as_ref()?;
-            late.percentile_ms(percentile)
-        };
+        let late = |percentile| self.published.as_ref()?.late.percentile_ms(percentile);
         let mut reasons = Vec::new();
         if self.busy > BUSY {
             reasons.push(format!("its busiest thread worked {:.0} % of the time", self.busy * 100.0));
@@ -148,9 +149,16 @@ impl Findings {
             reasons
                 .push(format!("one event in a hundred was published {ms:.0} ms after it was due, or later"));
         }
+        let took = self.published.as_ref().map_or(Duration::ZERO, |published| published.took);
+        if !is_paced && took > self.last_arrival.mul_f64(PUBLISHING) && !self.last_arrival.is_zero() {
+            let (took, whole) = (took.as_millis(), self.last_arrival.as_millis());
+            reasons.push(format!(
+                "publishing through the broker took {took} ms, and all events had come after {whole} ms"
+            ));
+        }
         Generator {
             threads: self.threads as u32,
-            busy: self.published.as_ref().map_or(self.busy, |(_, busy)| self.busy.max(*busy)),
+            busy: self.published.as_ref().map_or(self.busy, |published| self.busy.max(published.busy)),
             late: late(100.0).filter(|_| is_paced).unwrap_or_default(),
             limited: (!reasons.is_empty()).then(|| reasons.join("; ")),
         }
