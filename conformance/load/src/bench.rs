@@ -49,6 +49,8 @@ pub struct BenchConfig {
     pub shard: Option<Shard>,
     /// When the measured time begins, in milliseconds since 1970: the same for every part.
     pub start_at_ms: Option<i64>,
+    /// Threads of the load generator; one for each core but one where nothing is said.
+    pub threads: Option<usize>,
     /// The process of a gateway that was started elsewhere on this host.
     pub process: Option<u32>,
 }
@@ -282,6 +284,7 @@ mod tests {
             seed: 1,
             shard: None,
             start_at_ms: None,
+            threads: None,
             process: None,
         };
         let config = |name: &str, broker| of(&spawned, name, broker);

@@ -90,7 +90,7 @@ impl<'a> Course<'a> {
         };
         // One core is left for the gateway.
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let threads = cores.saturating_sub(1).clamp(1, crowd.members.len().max(1));
+        let threads = config.threads.unwrap_or(cores.saturating_sub(1)).clamp(1, crowd.members.len().max(1));
         let generator = Generator::start(&crowd, threads, drive)
             .map_err(|error| BenchError::Harness(format!("cannot start the load generator: {error}")))?;
         let latest = (0..threads).map(|_| Status::default()).collect();

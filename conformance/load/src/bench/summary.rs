@@ -17,8 +17,10 @@ use crate::workload::{Load, Ramp};
 
 /// A thread that works so much of its time may be what limits a run.
 const BUSY: f64 = 0.9;
-/// An event that is published so late is not the load that was asked for, in milliseconds.
+/// An event that is published so late is not the load that was asked for, in milliseconds,
 const LATE_MS: f64 = 10.0;
+/// where that is such a part of the latency that was measured, which counts from when it was due.
+const LATE_PART: f64 = 0.2;
 
 /// A burst whose publishing takes such a part of its time measures the publisher.
 const PUBLISHING: f64 = 0.8;
@@ -94,7 +96,7 @@ impl Findings {
             measures,
             latency: latencies.percentiles(),
             histogram: latencies.buckets(),
-            generator: self.generator(workload.load.is_paced()),
+            generator: self.generator(workload.load.is_paced(), latencies.percentile_ms(99.0)),
             series: self.series(seconds, config.shard.is_some()),
         }
     }
@@ -138,14 +140,16 @@ impl Findings {
         measures
     }
 
-    fn generator(&self, is_paced: bool) -> Generator {
+    fn generator(&self, is_paced: bool, p99: Option<f64>) -> Generator {
         let late = |percentile| self.published.as_ref()?.late.percentile_ms(percentile);
         let mut reasons = Vec::new();
         if self.busy > BUSY {
             reasons.push(format!("its busiest thread worked {:.0} % of the time", self.busy * 100.0));
         }
         // In a burst all events are due at once.
-        if let Some(ms) = late(99.0).filter(|ms| is_paced && *ms > LATE_MS) {
+        if let Some(ms) =
+            late(99.0).filter(|ms| is_paced && *ms > LATE_MS.max(p99.unwrap_or_default() * LATE_PART))
+        {
             reasons
                 .push(format!("one event in a hundred was published {ms:.0} ms after it was due, or later"));
         }
