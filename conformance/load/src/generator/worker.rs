@@ -55,6 +55,7 @@ pub(super) struct Worker {
     last_in: Option<Instant>,
     at_once: usize,
     origin: Option<Instant>,
+    has_begun: bool,
     /// What is owed at most, by channel, once that is known.
     until: Option<Arc<[u64]>>,
     second: CurrentSecond,
@@ -96,6 +97,7 @@ impl Worker {
             last_in: None,
             at_once: AT_ONCE,
             origin: None,
+            has_begun: false,
             until: None,
             second: CurrentSecond::default(),
             totals: Totals::default(),
@@ -159,6 +161,10 @@ impl Worker {
 
     fn advance(&mut self, now: Instant) {
         if let Some(elapsed) = self.elapsed(now) {
+            // What was waited before the begin says nothing of how busy the run is.
+            if !std::mem::replace(&mut self.has_begun, true) {
+                self.idle = Duration::ZERO;
+            }
             self.second.advance(elapsed, self.present);
         }
     }
@@ -182,7 +188,6 @@ impl Worker {
             Order::Dial => self.to_dial.extend((0..self.clients.len()).rev()),
             Order::Begin { origin } => {
                 self.origin = Some(origin);
-                self.idle = Duration::ZERO;
                 self.course.begin(now(), &self.drive);
                 self.clients.iter_mut().for_each(Client::begin);
             }
