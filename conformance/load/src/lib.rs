@@ -7,6 +7,7 @@
 //!                                                       └── history: stored results, change points
 //! ```
 
+pub mod compare;
 pub mod measure;
 pub mod run;
 
