@@ -8,7 +8,10 @@
 //! ```
 
 pub mod compare;
+pub mod history;
 pub mod measure;
+#[cfg(feature = "page")]
+pub mod page;
 pub mod run;
 
 pub use measure::{Better, Measure, Measures};
