@@ -32,6 +32,7 @@ mod drive;
 mod looks;
 mod report;
 mod signed_rank;
+mod text;
 mod verdict;
 
 pub use block::{Block, BlockError, Build};

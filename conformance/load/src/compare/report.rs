@@ -75,6 +75,11 @@ impl Losses {
 }
 
 impl Report {
+    /// Whether the new build lost deliveries or more of them than the base: then no figure makes up for it.
+    pub fn loses_more(&self) -> bool {
+        self.losses.new > self.losses.base
+    }
+
     /// The document.
     ///
     /// # Panics

@@ -4,6 +4,8 @@
 mod noise;
 
 use std::convert::Infallible;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use gatecheck_load::compare::{Block, Build, Builds, Comparison, Settings, Verdict, drive, interval};
 use gatecheck_load::measure::{Measure, Measures};
@@ -21,9 +23,9 @@ struct Simulated {
 impl Builds for Simulated {
     type Error = Infallible;
 
-    fn run(&mut self, block: Block) -> Result<Measures, Infallible> {
+    async fn run(&mut self, block: Block) -> Result<Option<Measures>, Infallible> {
         let cost = if block.build == Build::New { self.factor } else { 1.0 };
-        Ok([(Measure::CpuPerDelivery, 5.0 * cost * self.host.factor())].into())
+        Ok(Some([(Measure::CpuPerDelivery, 5.0 * cost * self.host.factor())].into()))
     }
 }
 
@@ -53,7 +55,13 @@ fn compared(noise: Noise, factor: f64, comparisons: u32) -> Tally {
             Comparison::new(Settings { measures: vec![Measure::CpuPerDelivery], within: 0.03, seed });
         let host = Disturbance::new(noise, seed ^ 0x5eed_0000);
         let is_over = |so_far: &Comparison| so_far.blocks_run() >= TEN_MINUTES;
-        drive(&mut comparison, &mut Simulated { factor, host }, is_over).unwrap();
+        let mut builds = Simulated { factor, host };
+        // Nothing is awaited in a simulation.
+        let driven = pin!(drive(&mut comparison, &mut builds, is_over));
+        let Poll::Ready(driven) = driven.poll(&mut Context::from_waker(Waker::noop())) else {
+            panic!("a simulated block is ready at once")
+        };
+        assert!(!driven.unwrap(), "nothing interrupts it");
         tally.blocks += comparison.blocks_run();
         let (found, _) = comparison.finish();
         *match found[0].verdict {
