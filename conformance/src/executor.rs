@@ -19,8 +19,8 @@ use scenarios::{Scenario, SubjectKind, Times};
 use tokio::sync::Semaphore;
 
 use gateway::Pool;
-pub use gateway::Rig;
 pub(crate) use gateway::{LOGIN_REFUSED, OTHER_QUEUE, Port};
+pub use gateway::{Rig, Standing};
 use public_key::PublicKeyFile;
 
 use crate::limits::{HostLimit, Refusals};

@@ -9,6 +9,7 @@
 //! The second is Linux's: elsewhere, and for a gateway that the harness did not start, there is the first alone.
 
 mod host;
+mod meter;
 mod process_tree;
 mod sampler;
 mod subject;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use serde::{Serialize, Serializer};
 
 pub use host::StallProbe;
+pub use meter::{TreeMeter, TreeUsage};
 pub use subject::{SubjectProbe, Watch};
 pub use waits::Waits;
 

@@ -101,20 +101,30 @@ pub(super) struct RunArgs {
     broker: BrokerArg,
 }
 
+/// Which gateway: the profile's, one that runs already, or a command.
 #[derive(Args)]
-pub(super) struct GatewayArgs {
+pub(super) struct GatewaySubject {
     /// The profile [default: gatecheck.toml in this folder, where no command is given]
     #[arg(long, short = 'c', value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// A gateway that runs already, instead of the profile's command
     #[arg(long, value_name = "URL", conflicts_with = "command")]
-    attach: Option<String>,
+    pub(super) attach: Option<String>,
     /// The secret that the running gateway verifies tokens with
     #[arg(long, value_name = "SECRET", env = "GATECHECK_JWT_SECRET", hide_env_values = true)]
     jwt_secret: Option<String>,
     /// The path that answers 200 once the gateway is ready [default: its port takes connections]
     #[arg(long, value_name = "PATH", requires = "command")]
     ready: Option<String>,
+    /// The gateway's command; PORT, JWT_SECRET and RABBITMQ_URL are in its environment
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<String>,
+}
+
+#[derive(Args)]
+pub(super) struct GatewayArgs {
+    #[command(flatten)]
+    subject: GatewaySubject,
     /// Run no case: watch the gateway, and say where it differs from its profile (1 where it does)
     #[arg(long)]
     check: bool,
@@ -122,9 +132,6 @@ pub(super) struct GatewayArgs {
     common: Common,
     #[command(flatten)]
     broker: BrokerArg,
-    /// The gateway's command; PORT, JWT_SECRET and RABBITMQ_URL are in its environment
-    #[arg(last = true, value_name = "COMMAND")]
-    command: Vec<String>,
 }
 
 #[derive(Args)]
@@ -172,47 +179,55 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
 }
 
 pub(super) fn gateway(args: GatewayArgs) -> Result<Exit, Failure> {
-    // The profile says how a gateway speaks that runs already, too.
-    let has_profile = args.attach.is_some() && Path::new(DEFAULT_FILE).exists();
-    let given = !has_profile && (!args.command.is_empty() || args.attach.is_some());
-    let mut profile = profile_for(args.config.as_deref(), given)?;
-    if let Some(url) = &args.attach {
-        let jwt_secret = match (args.jwt_secret, profile.token.is_public()) {
-            (Some(secret), _) => secret,
-            // A key pair signs.
-            (None, true) => String::new(),
-            (None, false) => {
-                let help = "the secret that the running gateway verifies tokens with: `--jwt-secret`, or GATECHECK_JWT_SECRET";
-                return Err(Failure::usage(miette!(help = help, "`--attach` needs `--jwt-secret`")));
-            }
-        };
-        let (authority, path) = profile::attach(url).map_err(|message| {
-            Failure::usage(miette!(help = "write `ws://HOST:PORT/PATH`", "`--attach`: {message}"))
-        })?;
-        let access = GatewayAccess::Attach { authority, jwt_secret };
-        profile.gateway =
-            Some(GatewayProfile { access, path, ..profile.gateway.unwrap_or_else(GatewayProfile::bare) });
-    } else if !args.command.is_empty() {
-        let env = ["PORT={port}", "JWT_SECRET={jwt_secret}", "RABBITMQ_URL={amqp_url}"];
-        let env = env.iter().filter_map(|pair| pair.split_once('='));
-        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let command = CommandProfile { words: args.command, env };
-        let access = GatewayAccess::Spawn {
-            command,
-            shared: false,
-            ready: Ready { path: args.ready, timeout: READY },
-        };
-        profile.gateway =
-            Some(GatewayProfile { access, ..profile.gateway.unwrap_or_else(GatewayProfile::bare) });
-    }
-    if profile.gateway.is_none() {
-        return Err(missing(SubjectKind::Gateway));
-    }
+    let profile = args.subject.profile()?;
     if args.check {
         return observe::check_gateway(&profile);
     }
     let beside = Some(profile.folder.clone());
     judge(profile, &[SubjectKind::Gateway], &args.common, &args.broker.broker, beside.as_deref())
+}
+
+impl GatewaySubject {
+    /// Its profile, which has a gateway.
+    pub(super) fn profile(self) -> Result<Profile, Failure> {
+        // The profile says how a gateway speaks that runs already, too.
+        let has_profile = self.attach.is_some() && Path::new(DEFAULT_FILE).exists();
+        let given = !has_profile && (!self.command.is_empty() || self.attach.is_some());
+        let mut profile = profile_for(self.config.as_deref(), given)?;
+        if let Some(url) = &self.attach {
+            let jwt_secret = match (self.jwt_secret, profile.token.is_public()) {
+                (Some(secret), _) => secret,
+                // A key pair signs.
+                (None, true) => String::new(),
+                (None, false) => {
+                    let help = "the secret that the running gateway verifies tokens with: `--jwt-secret`, or GATECHECK_JWT_SECRET";
+                    return Err(Failure::usage(miette!(help = help, "`--attach` needs `--jwt-secret`")));
+                }
+            };
+            let (authority, path) = profile::attach(url).map_err(|message| {
+                Failure::usage(miette!(help = "write `ws://HOST:PORT/PATH`", "`--attach`: {message}"))
+            })?;
+            let access = GatewayAccess::Attach { authority, jwt_secret };
+            profile.gateway =
+                Some(GatewayProfile { access, path, ..profile.gateway.unwrap_or_else(GatewayProfile::bare) });
+        } else if !self.command.is_empty() {
+            let env = ["PORT={port}", "JWT_SECRET={jwt_secret}", "RABBITMQ_URL={amqp_url}"];
+            let env = env.iter().filter_map(|pair| pair.split_once('='));
+            let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let command = CommandProfile { words: self.command, env };
+            let access = GatewayAccess::Spawn {
+                command,
+                shared: false,
+                ready: Ready { path: self.ready, timeout: READY },
+            };
+            profile.gateway =
+                Some(GatewayProfile { access, ..profile.gateway.unwrap_or_else(GatewayProfile::bare) });
+        }
+        if profile.gateway.is_none() {
+            return Err(missing(SubjectKind::Gateway));
+        }
+        Ok(profile)
+    }
 }
 
 pub(super) fn client(args: ClientArgs) -> Result<Exit, Failure> {

@@ -1,6 +1,7 @@
 //! `gatecheck`: the command line.
 
 mod adapter;
+mod bench;
 mod broker;
 mod catalogue;
 mod demo;
@@ -53,6 +54,8 @@ enum Command {
     Selftest(selftest::SelftestArgs),
     /// Soak the reference gateway: thousands of clients, some hostile, and a broker that restarts
     Soak(soak::SoakArgs),
+    /// Load a gateway: what it carries, what it loses, what that costs
+    Bench(bench::BenchArgs),
     /// List the scenarios
     List(catalogue::ListArgs),
     /// Explain a requirement or a scenario
@@ -137,6 +140,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sim(args) => simulate::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Soak(args) => soak::run(&args),
+        Command::Bench(args) => bench::run(args),
         Command::List(args) => catalogue::list(&args),
         Command::Explain(args) => catalogue::explain(&args),
         Command::Requirements(args) => catalogue::requirements(&args),

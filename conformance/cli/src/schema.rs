@@ -21,18 +21,20 @@ enum Kind {
     Report,
     /// A line of the adapter protocol
     Adapter,
+    /// What `gatecheck bench` writes
+    Bench,
 }
 
 pub(super) fn print(args: &SchemaArgs) -> Result<Exit, Failure> {
     let text = match args.of {
         Kind::Report => Document::schema(),
-        Kind::Adapter => adapter(),
+        Kind::Adapter => pretty(protocol::adapter::Line::schema().as_value()),
+        Kind::Bench => pretty(&gatecheck_load::Run::schema()),
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(closed)?;
     Ok(Exit::Conformant)
 }
 
-fn adapter() -> String {
-    let schema = protocol::adapter::Line::schema();
-    serde_json::to_string_pretty(&schema).expect("schemas have string keys") + "\n"
+fn pretty(schema: &serde_json::Value) -> String {
+    serde_json::to_string_pretty(schema).expect("schemas have string keys") + "\n"
 }

@@ -111,6 +111,11 @@ impl Measure {
         }
     }
 
+    /// Whether it is a latency of events.
+    pub fn is_latency(self) -> bool {
+        matches!(self, Self::P50 | Self::P90 | Self::P99 | Self::P999 | Self::Max)
+    }
+
     /// Which way it is better.
     pub fn better(self) -> Better {
         match self {

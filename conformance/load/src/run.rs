@@ -93,6 +93,20 @@ pub struct LedgerTotals {
     pub bytes: u64,
 }
 
+impl std::ops::AddAssign for LedgerTotals {
+    fn add_assign(&mut self, other: Self) {
+        self.events += other.events;
+        self.owed += other.owed;
+        self.delivered += other.delivered;
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.disordered += other.disordered;
+        self.misdirected += other.misdirected;
+        self.cut += other.cut;
+        self.bytes += other.bytes;
+    }
+}
+
 /// A latency that so many deliveries did not exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Percentile {

@@ -1,5 +1,6 @@
 //! Publishes events as a backend service would.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use lapin::options::{
@@ -28,7 +29,12 @@ pub struct BrokerLink {
     awaited_for: &'static str,
     /// A channel in confirm mode on which the gateway's exchanges are known to stand; opened at the first event.
     publisher: Option<Channel>,
+    /// What was posted and is not confirmed yet, the oldest first.
+    unconfirmed: VecDeque<PublisherConfirm>,
 }
+
+/// Posted messages that may be unconfirmed: more would only fill this process's memory while the broker is behind.
+const MOST_UNCONFIRMED: usize = 4096;
 
 /// What must be there before the first event is published, which would be lost otherwise.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,6 +80,7 @@ impl BrokerLink {
             awaits: Awaits::Fed,
             awaited_for: "BRIDGE-1",
             publisher: None,
+            unconfirmed: VecDeque::new(),
         })
     }
 
@@ -144,6 +151,36 @@ impl BrokerLink {
                 Confirmation::Nack(_) | Confirmation::NotRequested => {
                     return Err(failed(&"the broker did not confirm"));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes a message without waiting for its confirmation, unless too many wait for theirs. Something must have been
+    /// published before, so that the gateway is known to consume.
+    ///
+    /// # Errors
+    /// When the broker refuses this message, or one before it.
+    pub async fn post(&mut self, message: &Outgoing) -> Result<(), StageError> {
+        let channel = self.publisher.as_ref().ok_or_else(|| failed(&"nothing was published before"))?;
+        let published = publish(channel, message, BasicPublishOptions::default());
+        self.unconfirmed.push_back(published.await.map_err(|error| failed(&error))?);
+        self.confirm_down_to(MOST_UNCONFIRMED).await
+    }
+
+    /// Waits until the broker has confirmed all that was posted.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn confirm(&mut self) -> Result<(), StageError> {
+        self.confirm_down_to(0).await
+    }
+
+    async fn confirm_down_to(&mut self, most: usize) -> Result<(), StageError> {
+        while self.unconfirmed.len() > most {
+            let Some(oldest) = self.unconfirmed.pop_front() else { return Ok(()) };
+            if !matches!(oldest.await.map_err(|error| failed(&error))?, Confirmation::Ack(_)) {
+                return Err(failed(&"the broker did not confirm"));
             }
         }
         Ok(())

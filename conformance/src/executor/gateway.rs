@@ -8,6 +8,7 @@ mod port;
 mod queues;
 mod rig;
 mod settling;
+mod standing;
 mod start;
 
 use std::io;
@@ -37,6 +38,7 @@ pub(crate) use queues::{LOGIN_REFUSED, OTHER_QUEUE};
 pub(super) use rig::Pool;
 pub(super) use rig::Rejection;
 pub use rig::Rig;
+pub use standing::Standing;
 use start::never_ready;
 
 pub(super) async fn execute(

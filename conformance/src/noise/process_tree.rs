@@ -31,6 +31,11 @@ pub(super) struct ProcessorTime {
 }
 
 impl Thread {
+    /// The process that it is of.
+    pub(super) fn process(self) -> u32 {
+        self.process
+    }
+
     /// Its processor time; `None` once it has ended.
     pub(super) fn processor_time(self) -> Option<ProcessorTime> {
         ProcessorTime::read(&format!("/proc/{}/task/{}/schedstat", self.process, self.id))

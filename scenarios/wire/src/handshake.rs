@@ -94,9 +94,18 @@ impl UpgradeRequest {
             }
             Some(pause) => drip(stream, sent, pause).await?,
         };
+        self.check_answer(&head)?;
+        Ok(leftover)
+    }
+
+    /// Whether an answer's head, up to its empty line, grants the upgrade.
+    ///
+    /// # Errors
+    /// When the answer is not a right `101 Switching Protocols`.
+    pub fn check_answer(&self, head: &[u8]) -> Result<(), UpgradeError> {
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut response = httparse::Response::new(&mut fields);
-        response.parse(&head).map_err(|_| UpgradeError::Broken("the answer is not HTTP"))?;
+        response.parse(head).map_err(|_| UpgradeError::Broken("the answer is not HTTP"))?;
         match response.code {
             Some(101) => {}
             Some(status) => return Err(UpgradeError::Status { status }),
@@ -111,7 +120,7 @@ impl UpgradeRequest {
         if !self.key().is_none_or(is_proven) {
             return Err(UpgradeError::Broken("`Sec-WebSocket-Accept` does not belong to the key"));
         }
-        Ok(leftover)
+        Ok(())
     }
 
     /// The `Sec-WebSocket-Key` that it is sent with.
@@ -120,7 +129,8 @@ impl UpgradeRequest {
         self.recipe.field("sec-websocket-key").or(usual.then_some(KEY))
     }
 
-    fn head(&self) -> String {
+    /// The request, for who sends it otherwise.
+    pub fn head(&self) -> String {
         let RequestSpec { method, http, .. } = &self.recipe;
         let mut path = self.path.clone();
         let mut fields = vec![("Host", self.host.clone())];
