@@ -134,7 +134,7 @@ fn profile(subject: GatewaySubject, is_reference: bool) -> Result<(Profile, Opti
     Ok((subject.profile()?, None))
 }
 
-fn failure(error: BenchError) -> Failure {
+pub(super) fn failure(error: BenchError) -> Failure {
     let exit = match &error {
         BenchError::Usage { .. } => Exit::Usage,
         BenchError::Subject { .. } => Exit::Subject,

@@ -33,6 +33,8 @@ pub struct Report {
     pub duration: f64,
     /// Whether it was interrupted.
     pub interrupted: bool,
+    /// Blocks that the load generator, not the gateway, limited: their rates and latencies say little.
+    pub limited_blocks: usize,
     /// What is said of the new build in all.
     pub verdict: Verdict,
     /// Each measure.

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::report::Report;
 use super::verdict::{Finding, Verdict};
+use crate::show::figure;
 
 const COLUMNS: [&str; 6] = ["measure", "base", "new", "change", "interval", "verdict"];
 
@@ -54,6 +55,13 @@ impl Report {
             "{interrupted}{verdict} (`{}`, {blocks} blocks in {:.0} s).",
             self.workload, self.duration
         );
+        if self.limited_blocks > 0 {
+            let _ = write!(
+                text,
+                " The load generator limited {} of the blocks: fewer clients or a lower rate say more.",
+                self.limited_blocks
+            );
+        }
         if self.losses.new > 0.0 {
             let _ =
                 write!(text, " It lost {} deliveries; the base lost {}.", self.losses.new, self.losses.base);
@@ -72,10 +80,7 @@ impl Report {
     }
 
     fn row(&self, found: &Finding) -> [String; 6] {
-        let value = |value: Option<f64>| match value {
-            Some(value) => format!("{value:.3} {}", found.measure.unit()).trim_end().to_owned(),
-            None => "–".to_owned(),
-        };
+        let value = |value: Option<f64>| value.map_or("–".to_owned(), |value| figure(found.measure, value));
         let change = |ratio: Option<f64>| ratio.map_or("–".to_owned(), |ratio| signed(ratio - 1.0));
         let sure = match (found.ratio_low, found.ratio_high) {
             (Some(low), Some(high)) => format!("{} to {}", signed(low - 1.0), signed(high - 1.0)),
@@ -120,6 +125,7 @@ mod tests {
             seed: 1,
             duration: 61.4,
             interrupted: false,
+            limited_blocks: 0,
             verdict,
             findings: vec![Finding {
                 measure: Measure::CpuPerDelivery,
@@ -142,8 +148,8 @@ mod tests {
         assert_eq!(
             report(Verdict::Slower, 0.0).text(),
             "base ./old\nnew  ./new `x` | y\n\n  \
-             measure           base      new       change   interval           verdict\n  \
-             cpu_per_delivery  5.000 µs  5.510 µs  +10.2 %  +5.1 % to +14.9 %  slower\n\n\
+             measure           base     new      change   interval           verdict\n  \
+             cpu_per_delivery  5.00 µs  5.51 µs  +10.2 %  +5.1 % to +14.9 %  slower\n\n\
              The new build is slower (`paced`, 0 blocks in 61 s).\n"
         );
     }

@@ -1,6 +1,8 @@
-//! Numbers for people.
+//! Numbers for people, on axes and in tables of any unit.
 
-/// Three significant digits or all before the point, thousands apart: `0.0123`, `4.56`, `1 234 567`.
+use crate::show::grouped;
+
+/// Three significant digits or all before the point, thousands apart: `0.0123`, `4.56`, `1,234,567`.
 pub(super) fn figure(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -11,20 +13,8 @@ pub(super) fn figure(value: f64) -> String {
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let fraction = fraction.trim_end_matches('0');
     let point = if fraction.is_empty() { "" } else { "." };
-    [&apart(whole), point, fraction].concat()
-}
-
-/// Groups of three, from the right, with a space that does not break.
-fn apart(whole: &str) -> String {
-    let count = whole.len();
-    let mut out = String::new();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (count - index).is_multiple_of(3) && digit.is_ascii_digit() && out != "-" {
-            out.push('\u{202f}');
-        }
-        out.push(digit);
-    }
-    out
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    [sign, &grouped(digits), point, fraction].concat()
 }
 
 #[cfg(test)]
@@ -38,7 +28,7 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(figure(value), text);
         }
-        assert_eq!(figure(1_234_567.8).replace('\u{202f}', " "), "1 234 568");
-        assert_eq!(figure(-1234.0).replace('\u{202f}', " "), "-1 234");
+        assert_eq!(figure(1_234_567.8), "1,234,568");
+        assert_eq!(figure(-1234.0), "-1,234");
     }
 }
