@@ -22,6 +22,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("gatecheck-report", &["clap", "sim", "reference-server", "reference-client", "gatecheck-lab"]),
     ("gatecheck-libtest", &["sim", "reference-server", "reference-client", "gatecheck-lab"]),
     ("gatecheck-lab", &["gatecheck-report"]),
+    ("gatecheck-load", &["clap", "sim", "reference-server", "reference-client", "gatecheck-lab"]),
     ("sim", &["conformance", "clap"]),
     ("reference-server", &["scenarios", "reference-session", "reference-client"]),
     ("reference-client", &["scenarios", "reference-gateway", "reference-server"]),

@@ -63,9 +63,10 @@ fn line(progress: &Progress) -> String {
         Phase::Probing => format!("{clients} clients are in; do events reach them?"),
         Phase::Waiting => format!("{clients} clients are in, and wait for the time to begin"),
         Phase::Running | Phase::Finishing => {
-            let mut text = format!("{clients} clients, {} deliveries/s", grouped(&delivered.to_string()));
+            let mut text = format!("{clients} clients");
             if let (Some(p50), Some(p99)) = (p50, p99) {
-                text += &format!(", p50 {p50:.1} ms, p99 {p99:.1} ms");
+                let delivered = grouped(&delivered.to_string());
+                text += &format!(", {delivered} deliveries/s, p50 {p50:.1} ms, p99 {p99:.1} ms");
             }
             match (phase, missing) {
                 (Phase::Finishing, missing) => text += &format!("; {missing} still owed"),
@@ -86,7 +87,7 @@ mod tests {
     fn a_line_says_what_there_is() {
         let mut progress =
             Progress { phase: Phase::Running, clients: 10, delivered: 12_345, ..Progress::default() };
-        assert_eq!(line(&progress), "10 clients, 12,345 deliveries/s");
+        assert_eq!(line(&progress), "10 clients");
         progress = Progress { p50: Some(1.24), p99: Some(9.0), missing: 2, ..progress };
         assert_eq!(line(&progress), "10 clients, 12,345 deliveries/s, p50 1.2 ms, p99 9.0 ms, 2 missing");
         progress.phase = Phase::Finishing;

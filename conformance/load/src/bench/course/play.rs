@@ -157,7 +157,11 @@ impl Course<'_> {
                         None => break None,
                     }
                 }
-                published = end_of(&mut publisher) => break Some(published?),
+                ended = end_of(&mut publisher) => {
+                    let (published, link) = ended?;
+                    link.close().await;
+                    break Some(published.map_err(BenchError::Harness)?);
+                }
                 () = &mut over, if publisher.is_none() => break None,
                 reported = self.report() => reported?,
                 _ = sampling.tick() => {
@@ -255,11 +259,10 @@ impl Course<'_> {
     }
 }
 
-/// Waits for a publisher's end, where there is one.
-async fn end_of(publisher: &mut Option<Publisher>) -> Result<Published, BenchError> {
+/// Waits for a publisher's end, where there is one. Cancel safe: nothing is awaited once it has ended.
+async fn end_of(
+    publisher: &mut Option<Publisher>,
+) -> Result<(Result<Published, String>, BrokerLink), BenchError> {
     let Some(publisher) = publisher else { return std::future::pending().await };
-    let harness = |error: &dyn ToString| BenchError::Harness(error.to_string());
-    let (published, link) = publisher.end().await.map_err(|error| harness(&error))?;
-    link.close().await;
-    published.map_err(|error| harness(&error))
+    publisher.end().await.map_err(|error| BenchError::Harness(error.to_string()))
 }
