@@ -1,5 +1,7 @@
 //! Instruction counts, under valgrind: `cargo bench -p instructions`. What is set up is not counted.
 
+#![expect(missing_docs, unused_qualifications, reason = "gungraun's macros write them")]
+
 use std::hint::black_box;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
@@ -60,7 +62,7 @@ fn decode_event(text: String) -> bool {
     black_box(Dialect::default().decode_server(black_box(&text))).is_ok()
 }
 
-/// An event is read, its rooms are found, and its frame is encoded.
+// An event is read, its rooms are found, and its frame is encoded.
 #[library_benchmark(config = bounded("route_event"))]
 #[bench::it(payment(7))]
 fn route_event(body: Vec<u8>) -> usize {
@@ -68,7 +70,7 @@ fn route_event(body: Vec<u8>) -> usize {
     body.len()
 }
 
-/// The gateway's machine hands one event to a thousand connections.
+// The gateway's machine hands one event to a thousand connections.
 #[library_benchmark(config = bounded("gateway_fan_out"))]
 #[bench::it(fan_out())]
 fn gateway_fan_out((mut gateway, input): (Gateway, Input)) -> (u64, Gateway) {
@@ -83,7 +85,7 @@ fn gateway_fan_out((mut gateway, input): (Gateway, Input)) -> (u64, Gateway) {
     (sent, gateway)
 }
 
-/// The gateway's machine reads a request, joins the room, and answers.
+// The gateway's machine reads a request, joins the room, and answers.
 #[library_benchmark(config = bounded("gateway_request"))]
 #[bench::it(subscription())]
 fn gateway_request((mut gateway, input): (Gateway, Input)) -> (bool, Gateway) {
@@ -93,7 +95,7 @@ fn gateway_request((mut gateway, input): (Gateway, Input)) -> (bool, Gateway) {
     (answered, gateway)
 }
 
-/// The client's machine reads an event and calls its listeners.
+// The client's machine reads an event and calls its listeners.
 #[library_benchmark(config = bounded("session_event"))]
 #[bench::it(received())]
 fn session_event((mut session, input): (Session, SessionInput)) -> (bool, Session) {

@@ -2,11 +2,14 @@
 //! busy host changes; what noise does to the others is simulated in `conformance/load/tests/gate`.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use gatecheck_load::Run;
+use gatecheck_load::compare::Report;
 use gatecheck_load::measure::Measure;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -56,10 +59,13 @@ fn each_verdict_has_its_exit_code() {
     assert_eq!((code, &report["verdict"]), (Some(1), &"slower".into()), "{report}");
     assert_eq!(report["blocks"].as_array().map(Vec::len), Some(36));
     assert!(report["findings"][0]["ratio"].as_f64() > Some(1.05), "{report}");
-    let schema =
-        Command::new(GATECHECK).args(["schema", "compare"]).output().expect("gatecheck starts").stdout;
-    let schema = serde_json::from_slice(&schema).expect("a schema is JSON");
-    jsonschema::validate(&schema, &report).expect("the report is as its schema says");
+    let schema: Value = serde_json::from_str(include_str!("../../schemas/compare.schema.json")).unwrap();
+    assert_eq!(
+        schema,
+        Report::schema(),
+        "gatecheck schema compare > conformance/schemas/compare.schema.json"
+    );
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&report), "{report}");
 
     let swapped = ["--base-profile", "longer.toml", "--new-profile", "gatecheck.toml"];
     let (code, report) = compared(folder.path(), &swapped);
@@ -80,6 +86,30 @@ fn equal_builds_are_the_same() {
     let (code, report) = short(&[]);
     assert_eq!((code, &report["verdict"]), (Some(3), &"too_noisy".into()), "{report}");
     assert_eq!(short(&["--allow", "too-noisy"]).0, Some(0));
+}
+
+/// Ctrl-C ends the block that runs, and what was decided until then is printed.
+#[test]
+fn an_interruption_ends_it_with_what_there_is() {
+    let folder = folder();
+    let pair = ["--base-profile", "gatecheck.toml", "--new-profile", "gatecheck.toml"];
+    let mut comparing = Command::new(GATECHECK)
+        .current_dir(folder.path())
+        .args(["bench", "compare", "--format", "json", "--clients", "4", "--duration", "300ms"])
+        .args(pair)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("gatecheck starts");
+    let mut progress = BufReader::new(comparing.stderr.take().expect("a pipe")).lines();
+    let first = progress.find(|line| line.as_ref().is_ok_and(|line| line.contains(" 4 blocks of ")));
+    assert!(first.is_some(), "four blocks are run");
+    let pid = Pid::from_raw(comparing.id().cast_signed()).expect("a process id");
+    kill_process(pid, Signal::INT).expect("it runs");
+    let output = comparing.wait_with_output().expect("it ends");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report is JSON");
+    assert_eq!((output.status.code(), &report["interrupted"]), (Some(130), &true.into()), "{report}");
+    assert_eq!(report["verdict"], "too_noisy");
 }
 
 /// Revisions are checked out, built and compared, and nothing of them is left; a build that fails is an error with what it said.

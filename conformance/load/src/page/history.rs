@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use super::chart::{Axis, Chart, Line, Mark};
 use super::figures::figure;
+use super::run::settings;
 use super::scale::Scale;
 use super::{STYLE, numbered};
 use crate::history::{FALSE_ALARM_RATE, Group, History, MIN_SEGMENT, Series};
@@ -50,7 +51,7 @@ fn of_group(group: &Group) -> Markup {
         section {
             div.title {
                 h2 { (group.workload) }
-                span.faint { @for (name, value) in &group.settings { (name) " = " (visible(value)) " · " } (group.runs.len()) " results" }
+                span.faint { (visible(&settings(&group.settings))) " · " (group.runs.len()) " results" }
             }
             @if !changes.is_empty() {
                 div.card.inside { table.plain {

@@ -70,7 +70,7 @@ fn head(run: &Run) -> Markup {
                 (run.started) " · " (figure(run.duration)) " s · " (figure(run.clients as f64)) " clients"
                 " · load generator busy " (figure(run.generator.busy * 100.0)) " %"
                 @if let Some(shard) = run.shard { " · part " (shard.index) " of " (shard.count) }
-                br; @for (name, value) in &run.settings { (name) " = " (visible(value)) " · " }
+                br; (visible(&settings(&run.settings)))
             }
         }
     }
@@ -109,9 +109,9 @@ fn by_percentile(run: &Run) -> Chart<'_> {
     }
 }
 
-/// Percentiles keep all their nines.
+/// Percentiles keep all their nines; 100 is the longest.
 fn percent(value: f64) -> Option<String> {
-    Some(format!("{value}"))
+    Some(if value < 100.0 { format!("{value}") } else { "longest".to_owned() })
 }
 
 fn throughput(run: &Run) -> Chart<'_> {
@@ -261,4 +261,9 @@ fn words_of(measure: Measure) -> &'static str {
         Measure::MemoryPerConnection => "memory per connection",
         other => other.name(),
     }
+}
+
+/// Each with its value, on one line.
+pub(super) fn settings(settings: &BTreeMap<String, String>) -> String {
+    settings.iter().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>().join(" · ")
 }

@@ -1,6 +1,6 @@
 //! From values to places on an axis.
 
-/// The farthest percentile that is drawn: beyond it lies the longest.
+/// The farthest percentile that is told apart; the longest stands in its place.
 const FARTHEST: f64 = 99.999;
 
 /// An axis from 0 to 1.
@@ -61,7 +61,7 @@ impl Scale {
                 let decades = (to / from).log10().round() as i32;
                 (0..=decades).map(|decade| from * 10_f64.powi(decade)).collect()
             }
-            Self::Percentile => vec![0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999],
+            Self::Percentile => vec![0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 100.0],
         }
     }
 }
