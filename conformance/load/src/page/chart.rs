@@ -6,8 +6,8 @@ use super::figures::figure;
 use super::scale::Scale;
 
 /// The drawing's size, in units; it is stretched to the page.
-const WIDTH: f64 = 760.0;
-const HEIGHT: f64 = 260.0;
+const WIDTH: f64 = 600.0;
+const HEIGHT: f64 = 240.0;
 /// Room for the labels of the axes.
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 34.0;
@@ -81,7 +81,7 @@ impl Chart<'_> {
                     line.grid x1=(LEFT) x2=(right) y1=(px(y(tick))) y2=(px(y(tick))) {}
                     text.tick x=(LEFT - 8.0) y=(px(y(tick) + 4.0)) text-anchor="end" { (self.y.name(tick)) }
                 }
-                @for tick in self.x.scale.ticks(8) {
+                @for tick in self.x.scale.ticks(5) {
                     line.grid x1=(px(x(tick))) x2=(px(x(tick))) y1=(bottom) y2=(bottom + 4.0) {}
                     text.tick x=(px(x(tick))) y=(bottom + 17.0) text-anchor="middle" { (self.x.name(tick)) }
                 }

@@ -39,7 +39,7 @@ fn data_never_becomes_markup() {
 #[test]
 fn plots_have_their_numbers() {
     for page in pages() {
-        let plots = page.matches("<svg viewBox=\"0 0 760 260\"").count();
+        let plots = page.matches("<svg viewBox=\"0 0 600 240\"").count();
         assert!(plots >= 4, "{plots}");
         assert_eq!(page.matches("<details class=\"numbers\">").count(), plots);
         assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
