@@ -66,6 +66,51 @@ impl Exit {
     }
 }
 
+/// How `gatecheck bench compare` ended, where it came to an end; else as [`Exit`] says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComparisonExit {
+    /// 0: the builds are the same within what does not matter.
+    Same,
+    /// 1: the new build is slower, or loses more.
+    Slower,
+    /// 3: this host is too noisy to say.
+    TooNoisy,
+    /// 7: the new build is faster.
+    Faster,
+    /// 130: interrupted.
+    Interrupted,
+}
+
+impl ComparisonExit {
+    /// Every ending with its meaning, for help texts.
+    pub const MEANINGS: &'static str = "Exit codes:\n  \
+        0    the same within the difference that does not matter (or allowed by `--allow`)\n  \
+        1    slower in some measure, or deliveries were lost that the base did not lose\n  \
+        2    wrong usage, workload or profile; or a revision that cannot be built\n  \
+        3    too noisy to say\n  \
+        4    a build could not be started, did not let every client in, got no events, or died\n  \
+        5    the harness failed\n  \
+        7    faster in some measure, and slower in none\n  \
+        130  interrupted";
+
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Same => Exit::Conformant.code(),
+            Self::Slower => Exit::NotConformant.code(),
+            Self::TooNoisy => Exit::Inconclusive.code(),
+            Self::Faster => 7,
+            Self::Interrupted => Exit::Interrupted.code(),
+        }
+    }
+}
+
+impl From<ComparisonExit> for ExitCode {
+    fn from(exit: ComparisonExit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())

@@ -1,5 +1,7 @@
 //! `bench`: load on a gateway.
 
+mod compare;
+mod history;
 mod merge;
 mod play;
 mod progress;
@@ -7,13 +9,14 @@ mod progress;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use miette::miette;
 
 use super::{Failure, closed, ended};
 use conformance::exit::Exit;
-use gatecheck_load::{Run, show};
+use gatecheck_load::{Run, page, show};
 
 const HELP: &str = "Workloads:\n  \
     burst    events as fast as the gateway takes them: what it carries at most\n  \
@@ -48,12 +51,18 @@ pub(super) struct BenchArgs {
 enum BenchCommand {
     /// Add the results of the parts of a divided load (`--shard`)
     Merge(merge::MergeArgs),
+    /// Compare two builds on a noisy host: faster, slower, the same, or too noisy to say
+    Compare(compare::CompareArgs),
+    /// Draw stored results over time, and mark where a measure changed
+    History(history::HistoryArgs),
 }
 
-pub(super) fn run(args: BenchArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: BenchArgs) -> Result<ExitCode, Failure> {
     match args.command {
-        Some(BenchCommand::Merge(args)) => merge::run(&args),
-        None => play::run(args.play),
+        Some(BenchCommand::Merge(args)) => merge::run(&args).map(ExitCode::from),
+        Some(BenchCommand::Compare(args)) => compare::run(&args).map(ExitCode::from),
+        Some(BenchCommand::History(args)) => history::run(&args).map(ExitCode::from),
+        None => play::run(args.play).map(ExitCode::from),
     }
 }
 
@@ -66,6 +75,9 @@ struct OutputArgs {
     /// Write the result as JSON to a file, too: for `merge`, and to keep
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+    /// Write a page with plots: one file, readable without a network
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// A file to append the Markdown summary to, such as $GITHUB_STEP_SUMMARY
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -84,11 +96,7 @@ enum Format {
 impl OutputArgs {
     /// Finds out early that a file cannot be written: a run is long.
     fn check(&self) -> Result<(), Failure> {
-        let files = self.save.iter().chain(&self.summary);
-        files.into_iter().try_for_each(|file| {
-            let opened = fs::OpenOptions::new().create(true).append(true).open(file);
-            opened.map(drop).map_err(|error| cannot_write(file, &error))
-        })
+        check_writable(self.save.iter().chain(&self.html).chain(&self.summary))
     }
 
     /// Prints a result and writes the files; says how the program ends.
@@ -96,10 +104,11 @@ impl OutputArgs {
         if let Some(file) = &self.save {
             fs::write(file, run.to_json() + "\n").map_err(|error| cannot_write(file, &error))?;
         }
+        if let Some(file) = &self.html {
+            fs::write(file, page::run(run)).map_err(|error| cannot_write(file, &error))?;
+        }
         if let Some(file) = &self.summary {
-            let opened = fs::OpenOptions::new().create(true).append(true).open(file);
-            let written = opened.and_then(|mut file| file.write_all(show::markdown(run).as_bytes()));
-            written.map_err(|error| cannot_write(file, &error))?;
+            append(file, &show::markdown(run))?;
         }
         let text = match self.format {
             Format::Console => show::console(run),
@@ -108,6 +117,17 @@ impl OutputArgs {
         };
         ended(anstream::stdout().write_all(text.as_bytes()), show::exit(run))
     }
+}
+
+/// Finds out early that a file cannot be written.
+fn check_writable<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+    files.into_iter().try_for_each(|file| append(file, ""))
+}
+
+fn append(file: &Path, text: &str) -> Result<(), Failure> {
+    let opened = fs::OpenOptions::new().create(true).append(true).open(file);
+    let written = opened.and_then(|mut opened| opened.write_all(text.as_bytes()));
+    written.map_err(|error| cannot_write(file, &error))
 }
 
 fn cannot_write(file: &Path, error: &std::io::Error) -> Failure {

@@ -188,6 +188,11 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<Exit, Failure> {
 }
 
 impl GatewaySubject {
+    /// What a bare command starts.
+    pub(super) fn of_command(command: Vec<String>) -> Self {
+        Self { config: None, attach: None, jwt_secret: None, ready: None, command }
+    }
+
     /// Its profile, which has a gateway.
     pub(super) fn profile(self) -> Result<Profile, Failure> {
         // The profile says how a gateway speaks that runs already, too.

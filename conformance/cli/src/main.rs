@@ -140,7 +140,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sim(args) => simulate::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Soak(args) => soak::run(&args),
-        Command::Bench(args) => bench::run(args),
+        Command::Bench(args) => return finished(bench::run(args)),
         Command::List(args) => catalogue::list(&args),
         Command::Explain(args) => catalogue::explain(&args),
         Command::Requirements(args) => catalogue::requirements(&args),
@@ -154,6 +154,11 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return reference_client::cli::run(named("reference-client", passed.args));
         }
     };
+    finished(ended)
+}
+
+/// Prints why a command failed, and says how the program ends.
+fn finished(ended: Result<impl Into<ExitCode>, Failure>) -> ExitCode {
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) => {

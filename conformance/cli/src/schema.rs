@@ -23,6 +23,8 @@ enum Kind {
     Adapter,
     /// What `gatecheck bench` writes
     Bench,
+    /// What `gatecheck bench compare` writes
+    Compare,
 }
 
 pub(super) fn print(args: &SchemaArgs) -> Result<Exit, Failure> {
@@ -30,6 +32,7 @@ pub(super) fn print(args: &SchemaArgs) -> Result<Exit, Failure> {
         Kind::Report => Document::schema(),
         Kind::Adapter => pretty(protocol::adapter::Line::schema().as_value()),
         Kind::Bench => pretty(&gatecheck_load::Run::schema()),
+        Kind::Compare => pretty(&gatecheck_load::compare::Report::schema()),
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(closed)?;
     Ok(Exit::Conformant)

@@ -8,13 +8,17 @@
 //! ```
 
 pub mod bench;
+pub mod compare;
 mod crowd;
 mod generator;
+pub mod history;
 pub mod latencies;
 pub mod ledger;
 pub mod marker;
 pub mod measure;
 pub mod merge;
+#[cfg(feature = "page")]
+pub mod page;
 pub mod plan;
 mod publisher;
 pub mod quantity;

@@ -1,4 +1,4 @@
-//! The report as a page: one file, no outside assets, readable from `file://`, on a phone and on paper.
+//! The report as a page.
 //!
 //! Whatever a gateway or client said is text on this page: `maud` escapes all that it is given, and the page's own policy lets
 //! no script and no style run but the two that it carries.
@@ -10,15 +10,13 @@ mod matrix;
 mod requirements;
 mod universal;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use scenarios::Catalogue;
-use sha2::{Digest, Sha256};
 
 use self::case::Cases;
 use super::About;
 use super::noise_note::noise_note;
+use super::page::Page;
 use super::visible::visible;
 use conformance::exit::Exit;
 use conformance::result::{RequirementStatus, RunReport, Verdict};
@@ -26,59 +24,28 @@ use conformance::words::counted;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
-const ICON: &str = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>\
-                    <path d='M2 14V6a6 6 0 0 1 12 0v8h-3V6a3 3 0 0 0-6 0v8z' fill='%232f6feb'/></svg>";
 
 /// The page.
 pub(super) fn page(report: &RunReport, about: &About) -> String {
     let catalogue = Catalogue::builtin();
     let (_, verdict) = report.sentence();
-    let policy = format!(
-        "default-src 'none'; script-src {}; style-src {}; img-src data:; base-uri 'none'; form-action 'none'",
-        hash(SCRIPT),
-        hash(STYLE)
-    );
-    let markup = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(policy);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "Gatecheck: " (verdict) }
-                link rel="icon" href=(ICON);
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                header.bar {
-                    (mark())
-                    strong { "Gatecheck" }
-                    span.faint { "conformance report" }
-                    nav {
-                        a href="#matrix" { "Matrix" }
-                        a href="#cases" { "Cases" }
-                        a href="#rules" { "Rules" }
-                    }
-                    button #theme type="button" title="Colours: as the system, light, dark" { "Auto" }
-                }
-                main {
-                    (head(report, about))
-                    (matrix::matrix(report, &catalogue))
-                    (universal::universal(report, about, &catalogue))
-                    (deaths::deaths(report))
-                    (Cases::new(report, about, &catalogue).markup())
-                    (requirements::rules(report, &catalogue))
-                }
-                footer.faint {
-                    "Made by gatecheck " (env!("CARGO_PKG_VERSION"))
-                    ". For programs: " code { "report.json" } " and " code { "junit.xml" } " beside this page."
-                }
-                script { (PreEscaped(SCRIPT)) }
-            }
-        }
+    let page = Page {
+        title: &verdict,
+        kind: "conformance report",
+        links: &[("Matrix", "matrix"), ("Cases", "cases"), ("Rules", "rules")],
+        style: STYLE,
+        script: SCRIPT,
+        body: html! {
+            (head(report, about))
+            (matrix::matrix(report, &catalogue))
+            (universal::universal(report, about, &catalogue))
+            (deaths::deaths(report))
+            (Cases::new(report, about, &catalogue).markup())
+            (requirements::rules(report, &catalogue))
+        },
+        footer: html! { "For programs: " code { "report.json" } " and " code { "junit.xml" } " beside this page." },
     };
-    markup.into_string()
+    page.into_string()
 }
 
 fn head(report: &RunReport, about: &About) -> Markup {
@@ -254,14 +221,6 @@ fn class_of(standing: RequirementStatus) -> &'static str {
     }
 }
 
-fn mark() -> Markup {
-    html! {
-        svg.mark viewBox="0 0 16 16" aria-hidden="true" {
-            path d="M2 14V6a6 6 0 0 1 12 0v8h-3V6a3 3 0 0 0-6 0v8z" {}
-        }
-    }
-}
-
 /// A rule's text; what stands between backticks is code.
 fn prose(text: &str) -> Markup {
     html! {
@@ -274,10 +233,6 @@ fn prose(text: &str) -> Markup {
 /// `2026-11-23T13:46:41.5Z` as `2026-11-23 13:46`.
 fn day(began: &str) -> String {
     began.chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect()
-}
-
-fn hash(text: &str) -> String {
-    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
 }
 
 #[cfg(test)]

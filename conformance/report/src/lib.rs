@@ -30,6 +30,7 @@ mod json;
 mod junit;
 mod markdown;
 mod noise_note;
+pub mod page;
 mod repeat;
 #[cfg(test)]
 mod sample;

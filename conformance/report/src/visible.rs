@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// The text without what a reader would not see: control characters, which move a terminal's cursor, and those that turn the
 /// direction of writing. Lines and tabs stay, colours go: loggers print them whatever they print to.
-pub(super) fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     let hidden = |c: char| {
         (c.is_control() && c != '\n' && c != '\t')
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -141,7 +141,7 @@ fn profile(subject: GatewaySubject, is_reference: bool) -> Result<(Profile, Opti
 /// Lines of a gateway's last words that are shown.
 const LAST_WORDS: usize = 20;
 
-fn failure(error: BenchError) -> Failure {
+pub(super) fn failure(error: BenchError) -> Failure {
     let exit = match &error {
         BenchError::Usage { .. } => Exit::Usage,
         BenchError::Subject { output, .. } => {

@@ -5,6 +5,7 @@
 
 mod browser;
 mod gateway;
+mod load;
 mod report;
 mod visit;
 mod webdriver;
@@ -30,6 +31,7 @@ fn main() {
         trial(&runtime, "a_bad_token_is_told", a_bad_token_is_told),
         trial(&runtime, "the_demo_shows_itself", the_demo_shows_itself),
         trial(&runtime, "the_report_can_be_read", report::the_report_can_be_read),
+        trial(&runtime, "the_load_pages_can_be_read", load::the_load_pages_can_be_read),
     ];
     libtest_mimic::run(&arguments, trials).exit();
 }

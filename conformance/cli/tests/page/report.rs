@@ -86,18 +86,18 @@ pub(crate) async fn the_report_can_be_read(window: Window) -> Result<(), Failed>
     }
 }
 
-async fn picture(window: &Window, name: &str) -> Result<(), Failed> {
+pub(crate) async fn picture(window: &Window, name: &str) -> Result<(), Failed> {
     let folder = env::var_os("GATECHECK_SCREENSHOTS")
         .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
     fs::create_dir_all(&folder)?;
     Ok(fs::write(folder.join(name), window.picture().await?)?)
 }
 
-async fn number(window: &Window, script: &str) -> Result<i64, Failed> {
+pub(crate) async fn number(window: &Window, script: &str) -> Result<i64, Failed> {
     let answer = window.run(script).await?;
     Ok(answer.as_i64().ok_or_else(|| format!("{script}: {answer}"))?)
 }
 
-fn expect(what: &str, found: i64, expected: i64) -> Result<(), Failed> {
+pub(crate) fn expect(what: &str, found: i64, expected: i64) -> Result<(), Failed> {
     if found == expected { Ok(()) } else { Err(format!("{what}: {found}, not {expected}").into()) }
 }
