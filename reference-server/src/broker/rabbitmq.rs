@@ -9,6 +9,7 @@ use lapin::options::{
     QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
+use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
 use protocol::Backoff;
 
@@ -18,6 +19,10 @@ use super::topology::{Declaration, Topology};
 /// Delays between attempts to reach the broker.
 const BACKOFF: Backoff =
     Backoff { initial: Duration::from_millis(200), max: Duration::from_secs(10), jitter: 0.2 };
+/// Largest frame that is agreed to: what RabbitMQ offers.
+const FRAME_BYTES: u32 = 128 * 1024;
+/// Smallest frame that each end of a connection must take (AMQP 0-9-1, `frame-min-size`).
+const MIN_FRAME_BYTES: u32 = 4096;
 /// Longest time for one attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -180,7 +185,15 @@ impl EventSource for RabbitMq {
 impl Link {
     /// Connects, declares the topology, and begins to consume. `suffix` distinguishes the queues of several gateways.
     async fn open(config: &RabbitMqConfig, suffix: u64) -> Result<Self, lapin::Error> {
-        let connection = Connection::connect(&config.url, ConnectionProperties::default()).await?;
+        let mut uri: AMQPUri = config.url.parse().map_err(|error| {
+            let error =
+                std::io::Error::new(std::io::ErrorKind::InvalidInput, format!("no AMQP URL: {error}"));
+            lapin::Error::from(error)
+        })?;
+        // Of a broker that offers larger frames, none is taken: a frame is held until it is whole.
+        let largest = uri.query.frame_max.unwrap_or(FRAME_BYTES);
+        uri.query.frame_max = Some(largest.clamp(MIN_FRAME_BYTES, FRAME_BYTES));
+        let connection = Connection::connect_uri(uri, ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;
         let Topology { queue, declarations } = Topology::new(config, suffix);
         for declaration in declarations {

@@ -102,6 +102,7 @@ impl Settings {
                 self.max_message_bytes,
                 defaults.max_message_bytes,
             )?,
+            max_event_bytes: at_least_one("max_event_bytes", self.max_event_bytes, defaults.max_event_bytes)?,
             frame_rate: match (self.frame_rate, self.message_rate) {
                 (None, None) => defaults.frame_rate,
                 (None, Some(per_second)) => frames_of(RateLimit { per_second }),
@@ -150,6 +151,7 @@ impl Settings {
             max_handshakes: Some(small(config.max_handshakes)),
             max_message_bytes: Some(small(config.max_message_bytes)),
             message_rate: Some(config.gateway.message_rate.per_second),
+            max_event_bytes: Some(small(config.max_event_bytes)),
             frame_rate: Some(config.frame_rate.per_second),
             max_rooms: Some(small(config.gateway.max_rooms)),
             outbox_bytes: Some(small(config.outbox_bytes)),
