@@ -15,6 +15,7 @@ use protocol::Backoff;
 
 use super::source::{EventSource, SourceEvent, Tag};
 use super::topology::{Declaration, Topology};
+use super::transport::limited;
 
 /// Delays between attempts to reach the broker.
 const BACKOFF: Backoff =
@@ -41,6 +42,8 @@ pub struct RabbitMqConfig {
     pub binding: String,
     /// Deliveries that may be unsettled at once.
     pub prefetch: u16,
+    /// Largest body that is read; of a larger message only that it came.
+    pub max_event_bytes: usize,
     /// Where rejected messages go (BRIDGE-8). It is declared, and a queue that keeps them.
     pub dead_letter_exchange: Option<String>,
 }
@@ -193,7 +196,12 @@ impl Link {
         // Of a broker that offers larger frames, none is taken: a frame is held until it is whole.
         let largest = uri.query.frame_max.unwrap_or(FRAME_BYTES);
         uri.query.frame_max = Some(largest.clamp(MIN_FRAME_BYTES, FRAME_BYTES));
-        let connection = Connection::connect_uri(uri, ConnectionProperties::default()).await?;
+        let connection = Connection::connect_uri_with_runtime(
+            uri,
+            ConnectionProperties::default(),
+            limited(config.max_event_bytes),
+        )
+        .await?;
         let channel = connection.create_channel().await?;
         let Topology { queue, declarations } = Topology::new(config, suffix);
         for declaration in declarations {
