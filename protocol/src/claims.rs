@@ -116,8 +116,9 @@ impl Claims {
     /// When a required claim is missing or unusable.
     pub fn from_json(payload: &Value) -> Result<Self, ClaimsError> {
         let text = |claim| payload.get(claim).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let user_id =
-            text("userId").or_else(|| text("sub")).ok_or(ClaimsError::Missing { claim: "userId" })?;
+        // Whoever issued a `userId` that is no text meant somebody, and not whom `sub` names.
+        let name = if payload.get("userId").is_some() { "userId" } else { "sub" };
+        let user_id = text(name).ok_or(ClaimsError::Missing { claim: "userId" })?;
         let email = text("email").ok_or(ClaimsError::Missing { claim: "email" })?;
         let role = text("role").ok_or(ClaimsError::Missing { claim: "role" })?;
         let role =
@@ -166,6 +167,11 @@ mod tests {
         let by_sub = json!({"sub": "7", "email": "a@example.org", "role": "ADMIN", "exp": 1.9});
         let claims = Claims::from_json(&by_sub).unwrap();
         assert_eq!((claims.user_id.as_str(), claims.expires_at), ("7", 1));
+        for odd in [json!(7), json!(null), json!(""), json!({"id": "8"})] {
+            let mut both = by_sub.clone();
+            both["userId"] = odd;
+            assert_eq!(Claims::from_json(&both), Err(ClaimsError::Missing { claim: "userId" }), "{both}");
+        }
     }
 
     /// Each required claim is required, of its type, and not empty (AUTH-5).

@@ -12,7 +12,7 @@ use protocol::{Claims, ClaimsError, TimeError};
 use serde_json::Value;
 
 pub use algorithm::{Algorithm, AlgorithmError};
-pub use key::{Key, KeyError};
+pub use key::{Key, KeyError, MIN_BYTES};
 pub use mint::{MintError, TokenRequest, can_mint, mint};
 
 /// What tokens are checked by.

@@ -62,6 +62,8 @@ pub struct Config {
     pub max_handshakes: usize,
     /// Largest message from a client (MSG-5).
     pub max_message_bytes: usize,
+    /// Largest event from the broker; a larger one is poison (BRIDGE-8).
+    pub max_event_bytes: usize,
     /// Frames that a client may send on the wire, fragments included (MSG-6).
     pub frame_rate: RateLimit,
     /// Bytes that may wait for one connection (BRIDGE-12).
@@ -120,6 +122,8 @@ pub struct Flags {
 
 /// Deliveries that may be unacknowledged at once.
 const PREFETCH: u16 = 1024;
+/// Largest event from the broker.
+const MAX_EVENT_BYTES: usize = 1024 * 1024;
 /// Bytes that may wait for one connection.
 const OUTBOX_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes that may wait for all connections together.
@@ -176,6 +180,7 @@ impl Config {
             trusted_proxies: TrustedProxies::default(),
             max_handshakes: MAX_HANDSHAKES,
             max_message_bytes: MAX_MESSAGE_BYTES,
+            max_event_bytes: MAX_EVENT_BYTES,
             frame_rate: frames_of(MESSAGE_RATE),
             outbox_bytes: OUTBOX_BYTES,
             outbox_budget_bytes: OUTBOX_BUDGET_BYTES,

@@ -12,6 +12,7 @@ mod dev;
 mod echo;
 mod head;
 mod listen;
+mod log_sample;
 mod outbox;
 mod proxy;
 mod routes;

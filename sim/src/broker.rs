@@ -35,6 +35,7 @@ pub(crate) fn topology(gateway: usize, gateways: usize) -> Topology {
         queue_kind: if gateways > 1 { QueueKind::PerInstance } else { QueueKind::Shared },
         binding: "#".to_owned(),
         prefetch: 0,
+        max_event_bytes: 1024 * 1024,
         dead_letter_exchange: None,
     };
     Topology::new(&config, gateway as u64)

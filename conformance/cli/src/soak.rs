@@ -37,7 +37,7 @@ pub(super) struct SoakArgs {
     /// Events each second
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     events: u32,
-    /// Hostile clients of each kind: stalled, flooding, sending garbage
+    /// Hostile clients of each kind: stalled, flooding, sending garbage or empty fragments, silent
     #[arg(long, value_name = "N", default_value_t = 10)]
     adversaries: usize,
     /// Seconds between two restarts of the broker
@@ -154,8 +154,12 @@ fn show(args: &SoakArgs, summary: &Summary, to: &mut impl Write) -> io::Result<(
     )?;
     writeln!(
         to,
-        "  ended by the gateway {} stalled, {} flooding, {} sending garbage",
-        adversaries.stalled, adversaries.flooding, adversaries.garbage
+        "  ended by the gateway {} stalled, {} flooding, {} sending garbage, {} sending empty fragments, {} silent",
+        adversaries.stalled,
+        adversaries.flooding,
+        adversaries.garbage,
+        adversaries.fragments,
+        adversaries.silent
     )?;
     writeln!(to, "  resident memory      {memory}")?;
     for missing in summary.not_exercised() {

@@ -3,7 +3,7 @@
 //! ```text
 //!  Publisher ──numbered events──► embedded broker ──► reference gateway (a process)
 //!      │        (restarted each minute)                    ║
-//!     Feed ◄── what should have come ── Members (healthy, coming and going), stalled, flooding, garbage
+//!     Feed ◄── what should have come ── Members (healthy, coming and going), stalled, flooding, silent …
 //! ```
 
 mod adversary;

@@ -19,10 +19,12 @@ pub struct Key {
 
 #[derive(Clone)]
 enum Kind {
-    Secret { decoding: DecodingKey, encoding: EncodingKey },
+    Secret { decoding: DecodingKey, encoding: EncodingKey, bytes: usize },
     Public { algorithm: Algorithm, decoding: DecodingKey },
 }
 
+/// Length of the shortest signature, of HS256.
+pub const MIN_BYTES: usize = 32;
 /// Length of a secret that is made up: as long as the longest signature, and so enough for each (RFC 7518 section 3.2).
 const RANDOM_BYTES: usize = 64;
 
@@ -39,7 +41,12 @@ impl Key {
     pub fn secret(kid: Option<String>, secret: impl Into<Vec<u8>>) -> Self {
         let secret = secret.into();
         let (decoding, encoding) = (DecodingKey::from_secret(&secret), EncodingKey::from_secret(&secret));
-        Self { kid, kind: Kind::Secret { decoding, encoding } }
+        Self { kid, kind: Kind::Secret { decoding, encoding, bytes: secret.len() } }
+    }
+
+    /// Whether it is a secret that can be guessed: one shorter than the shortest signature must not be used (RFC 7518 section 3.2).
+    pub fn is_short(&self) -> bool {
+        matches!(self.kind, Kind::Secret { bytes, .. } if bytes < MIN_BYTES)
     }
 
     /// A random secret, which signs and verifies while this process lives.

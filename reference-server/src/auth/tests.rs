@@ -13,6 +13,19 @@ const P384_PUBLIC: &str = include_str!("tests/p384.pub.pem");
 const ED: &str = include_str!("tests/ed25519.pem");
 const ED_PUBLIC: &str = include_str!("tests/ed25519.pub.pem");
 
+/// A secret shorter than the shortest signature can be guessed; a public key is none.
+#[test]
+fn a_short_secret_is_recognised() {
+    for (key, is_short) in [
+        (Key::secret(None, "s"), true),
+        (Key::secret(None, [0; MIN_BYTES - 1]), true),
+        (Key::secret(None, [0; MIN_BYTES]), false),
+        (Key::public(None, ED_PUBLIC.as_bytes()).unwrap(), false),
+    ] {
+        assert_eq!(key.is_short(), is_short);
+    }
+}
+
 fn verification() -> TokenVerifier {
     TokenVerifier::with_secret(SECRET)
 }

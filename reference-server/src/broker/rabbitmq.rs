@@ -9,15 +9,21 @@ use lapin::options::{
     QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
+use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
 use protocol::Backoff;
 
 use super::source::{EventSource, SourceEvent, Tag};
 use super::topology::{Declaration, Topology};
+use super::transport::limited;
 
 /// Delays between attempts to reach the broker.
 const BACKOFF: Backoff =
     Backoff { initial: Duration::from_millis(200), max: Duration::from_secs(10), jitter: 0.2 };
+/// Largest frame that is agreed to: what RabbitMQ offers.
+const FRAME_BYTES: u32 = 128 * 1024;
+/// Smallest frame that each end of a connection must take (AMQP 0-9-1, `frame-min-size`).
+const MIN_FRAME_BYTES: u32 = 4096;
 /// Longest time for one attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -36,6 +42,8 @@ pub struct RabbitMqConfig {
     pub binding: String,
     /// Deliveries that may be unsettled at once.
     pub prefetch: u16,
+    /// Largest body that is read; of a larger message only that it came.
+    pub max_event_bytes: usize,
     /// Where rejected messages go (BRIDGE-8). It is declared, and a queue that keeps them.
     pub dead_letter_exchange: Option<String>,
 }
@@ -180,7 +188,20 @@ impl EventSource for RabbitMq {
 impl Link {
     /// Connects, declares the topology, and begins to consume. `suffix` distinguishes the queues of several gateways.
     async fn open(config: &RabbitMqConfig, suffix: u64) -> Result<Self, lapin::Error> {
-        let connection = Connection::connect(&config.url, ConnectionProperties::default()).await?;
+        let mut uri: AMQPUri = config.url.parse().map_err(|error| {
+            let error =
+                std::io::Error::new(std::io::ErrorKind::InvalidInput, format!("no AMQP URL: {error}"));
+            lapin::Error::from(error)
+        })?;
+        // Of a broker that offers larger frames, none is taken: a frame is held until it is whole.
+        let largest = uri.query.frame_max.unwrap_or(FRAME_BYTES);
+        uri.query.frame_max = Some(largest.clamp(MIN_FRAME_BYTES, FRAME_BYTES));
+        let connection = Connection::connect_uri_with_runtime(
+            uri,
+            ConnectionProperties::default(),
+            limited(config.max_event_bytes),
+        )
+        .await?;
         let channel = connection.create_channel().await?;
         let Topology { queue, declarations } = Topology::new(config, suffix);
         for declaration in declarations {

@@ -90,6 +90,7 @@ mod tests {
             queue_kind,
             binding: "payment.*".to_owned(),
             prefetch: 1,
+            max_event_bytes: 1,
             dead_letter_exchange: dead_letter_exchange.map(str::to_owned),
         }
     }

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::Failure;
+use crate::auth::{Key, MIN_BYTES};
 use crate::broker::{NoBroker, RabbitMq};
 use crate::config::{Config, TlsFiles};
 use crate::net::{Listen, Server, ServerError, TcpListen, TlsIdentity, TlsListen, WallClock};
@@ -19,6 +20,11 @@ pub(super) async fn serve(config: Config) -> Result<(), Failure> {
         tracing::warn!(
             "DEVELOPMENT MODE: whoever reaches this gateway can sign in as anybody and publish events; \
              never offer it to others"
+        );
+    }
+    if config.verification.keys.iter().any(Key::is_short) {
+        tracing::warn!(
+            "a secret has fewer than {MIN_BYTES} bytes: whoever has a token can guess it (RFC 7518 section 3.2); use a random one"
         );
     }
     let identity = config.tls.as_ref().map(TlsIdentity::read).transpose()?;

@@ -53,6 +53,8 @@ impl Settings {
                 "no request could ever match that, or the gateway's own page is there",
             ));
         }
+        let max_event_bytes =
+            at_least_one("max_event_bytes", self.max_event_bytes, defaults.max_event_bytes)?;
         Ok(Config {
             listen,
             admin_listen: address("admin_listen", self.admin_listen.as_deref())?,
@@ -61,7 +63,7 @@ impl Settings {
             path,
             allowed_origins: self.allowed_origins()?,
             tls: self.tls()?,
-            rabbitmq: self.rabbitmq()?,
+            rabbitmq: self.rabbitmq(max_event_bytes)?,
             routing: match &self.routes {
                 None => RoutingTable::usual(&dialect.user_key),
                 Some(rows) => self.routing(rows)?,
@@ -105,6 +107,7 @@ impl Settings {
                 self.max_message_bytes,
                 defaults.max_message_bytes,
             )?,
+            max_event_bytes,
             frame_rate: match (self.frame_rate, self.message_rate) {
                 (None, None) => defaults.frame_rate,
                 (None, Some(per_second)) => frames_of(RateLimit { per_second }),
@@ -153,6 +156,7 @@ impl Settings {
             max_handshakes: Some(small(config.max_handshakes)),
             max_message_bytes: Some(small(config.max_message_bytes)),
             message_rate: Some(config.gateway.message_rate.per_second),
+            max_event_bytes: Some(small(config.max_event_bytes)),
             frame_rate: Some(config.frame_rate.per_second),
             max_rooms: Some(small(config.gateway.max_rooms)),
             outbox_bytes: Some(small(config.outbox_bytes)),
@@ -238,7 +242,7 @@ impl Settings {
         }
     }
 
-    fn rabbitmq(&self) -> Result<Option<RabbitMqConfig>, ConfigError> {
+    fn rabbitmq(&self, max_event_bytes: usize) -> Result<Option<RabbitMqConfig>, ConfigError> {
         let Some(url) = &self.amqp_url else { return Ok(None) };
         if !url::Url::parse(url).is_ok_and(|url| url.scheme() == "amqp" && url.has_host()) {
             return Err(value(
@@ -269,6 +273,7 @@ impl Settings {
                 Some(0) => return Err(value("prefetch", "0", "it must be at least 1")),
                 Some(prefetch) => prefetch,
             },
+            max_event_bytes,
             dead_letter_exchange: match &self.dead_letter_exchange {
                 None => None,
                 Some(name) => Some(amqp_name("dead_letter_exchange", Some(name), "")?),

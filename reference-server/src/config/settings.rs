@@ -188,6 +188,13 @@ pub struct Settings {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) prefetch: Option<u16>,
+    /// Largest event, in bytes; a larger one is no event [default: 1048576]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "BYTES", env = "GATEWAY_MAX_EVENT_BYTES", help_heading = "Broker")
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_event_bytes: Option<u32>,
     /// Where messages go that are no events; it is declared, with a queue of its name and `.dead`
     #[cfg_attr(
         feature = "cli",

@@ -54,19 +54,28 @@ impl<S: EventSource, I: Send + 'static> BridgeDriver<S, I> {
             SourceEvent::Up => drop(self.shared.metrics.broker_up.set(1)),
             // The broker has put back what was not acknowledged; it will deliver it again.
             SourceEvent::Down => drop(self.shared.metrics.broker_up.set(0)),
+            SourceEvent::Delivery { tag, body } if body.len() > self.shared.config.max_event_bytes => {
+                let (bytes, limit) = (body.len(), self.shared.config.max_event_bytes);
+                self.reject(tag, &format!("{bytes} bytes are more than the {limit} that an event may have"))
+                    .await;
+            }
             SourceEvent::Delivery { tag, body } => match self.bridge.take(tag, &body, (self.shared.wall)()) {
                 Ok(joined) if joined.skipped > 0 => {
                     self.shared.metrics.skipped_rooms.inc_by(joined.skipped as u64);
                     tracing::warn!(event = joined.event, "its data does not say whose it is");
                 }
                 Ok(_) => {}
-                Err(error) => {
-                    self.shared.metrics.poison.inc();
-                    tracing::warn!("a message was rejected: {error}");
-                    self.source.reject(tag).await;
-                }
+                Err(error) => self.reject(tag, &error.to_string()).await,
             },
         }
+    }
+
+    /// A message that is no event is poison (BRIDGE-8).
+    async fn reject(&mut self, tag: Tag, reason: &str) {
+        self.shared.metrics.poison.inc();
+        let line = |left_out| tracing::warn!(left_out, "a message was rejected: {reason}");
+        self.shared.rejections.log(line);
+        self.source.reject(tag).await;
     }
 
     /// Gives the batch to every shard and waits for each; returns what is to be acknowledged, or none when a shard has ended.

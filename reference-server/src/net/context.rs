@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::WallClock;
 use super::admission::Places;
 use super::budget::OutboxBudget;
+use super::log_sample::LogSample;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use reference_gateway::ConnectionStats;
@@ -21,6 +22,11 @@ pub(super) struct ServerContext {
     pub(super) places: Places,
     /// For what waits in all outboxes.
     pub(super) budget: Arc<OutboxBudget>,
+    /// Lines about refused connections, and about rejected messages.
+    pub(super) refusals: LogSample,
+    pub(super) rejections: LogSample,
+    /// Lines about connections that were given up.
+    pub(super) sheds: LogSample,
     /// Asks each shard for its report.
     pub(super) reporters: Vec<mpsc::Sender<ReportRequest>>,
     /// The last page of numbers, and until when it is served again.

@@ -18,6 +18,7 @@ use super::bridge::BridgeDriver;
 use super::budget::OutboxBudget;
 use super::context::{ReportRequest, ServerContext};
 use super::listen::Listen;
+use super::log_sample::LogSample;
 use super::shard::{Guest, Shard, ShardCommand};
 use crate::broker::EventSource;
 use crate::config::Config;
@@ -72,7 +73,19 @@ impl<L: Listen, S: EventSource> Server<L, S> {
         let places = Places::new(config.connection_limits);
         let budget = Arc::new(OutboxBudget::new(config.outbox_budget_bytes, shards));
         let (metrics, stats_page) = (Metrics::default(), Mutex::default());
-        let shared = ServerContext { config, wall, metrics, places, budget, reporters, stats_page };
+        let [refusals, rejections, sheds] = [(); 3].map(|()| LogSample::default());
+        let shared = ServerContext {
+            config,
+            wall,
+            metrics,
+            places,
+            budget,
+            refusals,
+            rejections,
+            sheds,
+            reporters,
+            stats_page,
+        };
         Self { shared: Arc::new(shared), questions, listener, admin: None, source }
     }
 

@@ -249,7 +249,9 @@ impl<L: Listen> Shard<L> {
                     self.order(id, ConnectionCommand::Close(code));
                 }
                 Output::Shed(id) => {
-                    tracing::info!("a connection reads too slowly and is closed");
+                    self.shared.sheds.log(|left_out| {
+                        tracing::info!(left_out, "a connection reads too slowly and is closed");
+                    });
                     self.shared.metrics.end(End::Slow);
                     self.order(id, ConnectionCommand::Shed);
                     if let Some(member) = self.members.remove(&id) {
@@ -322,7 +324,9 @@ impl<L: Listen> Shard<L> {
             if budget.is_relieved() || !budget.is_fullest(bytes) {
                 return;
             }
-            tracing::info!("too much waits in all outboxes: the fullest is given up");
+            self.shared.sheds.log(|left_out| {
+                tracing::info!(left_out, "too much waits in all outboxes: the fullest is given up");
+            });
             self.shared.metrics.budget_sheds.inc();
             self.handle(Input::Slow(id));
             self.outboxes.publish(self.number);

@@ -35,7 +35,9 @@ pub(super) async fn sign_in<S: AsyncRead + AsyncWrite + Unpin>(
         }
         Err(Denied { error, code }) => {
             shared.metrics.refuse(cause(&error));
-            tracing::info!("a connection was refused: {error}");
+            let line =
+                |left_out| tracing::info!(client = %peer, left_out, "a connection was refused: {error}");
+            shared.refusals.log(line);
             Err(Some(code))
         }
     }

@@ -57,7 +57,9 @@ pub(super) async fn upgrade(
             let cause = cause(&error);
             shared.metrics.refuse(cause);
             if matches!(cause, Refusal::Origin | Refusal::Token) {
-                tracing::info!("a connection was refused: {error}");
+                let line =
+                    |left_out| tracing::info!(client = %peer, left_out, "a connection was refused: {error}");
+                shared.refusals.log(line);
             }
             match reply {
                 Reply::Status(status) => Answer::of(status).send(stream).await?,
@@ -80,7 +82,12 @@ pub(super) fn verify(token: &str, shared: &ServerContext) -> Result<Claims, Auth
 
 /// A place for a connection, if there is one.
 pub(super) fn admit(user: &UserId, peer: IpAddr, shared: &ServerContext) -> Result<Place, Full> {
-    let log = |full: &Full| tracing::info!(user = ?user.as_str(), "a connection was refused: {full}");
+    let log = |full: &Full| {
+        let line = |left_out| {
+            tracing::info!(client = %peer, user = ?user.as_str(), left_out, "a connection was refused: {full}");
+        };
+        shared.refusals.log(line);
+    };
     shared.places.admit(user, peer).inspect_err(log)
 }
 

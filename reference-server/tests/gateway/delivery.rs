@@ -1,5 +1,6 @@
 //! From the broker to the members of rooms, and back to the broker (BRIDGE-2 to BRIDGE-9).
 
+use reference_server::Config;
 use serde_json::json;
 
 use crate::client::Client;
@@ -91,11 +92,12 @@ async fn delivery_comes_before_acknowledgement() {
 /// Poison is rejected once, and what comes behind it flows (BRIDGE-8).
 #[tokio::test]
 async fn poison_holds_nothing_up() {
-    let (mut gateway, address) = start(config()).await;
+    let (mut gateway, address) = start(Config { max_event_bytes: 1000, ..config() }).await;
     let mut client = Client::sign_in(address, "ann").await;
     let mut poison = Vec::new();
+    let too_large = json!({ "type": "payment:created", "data": "x".repeat(1000) }).to_string();
     gateway.broker.publish("payment:created", &json!(1));
-    for body in ["", "{", "[]", r#"{"data":1}"#, r#"{"type":7}"#, "\u{0}"] {
+    for body in ["", "{", "[]", r#"{"data":1}"#, r#"{"type":7}"#, "\u{0}", &too_large] {
         poison.push(Settled::Rejected(gateway.broker.deliver(body)));
     }
     let last = gateway.broker.publish("payment:created", &json!(2));

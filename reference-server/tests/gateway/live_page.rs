@@ -165,6 +165,7 @@ async fn an_unreachable_broker_is_reported() {
         queue_kind: QueueKind::Shared,
         binding: "#".to_owned(),
         prefetch: 1,
+        max_event_bytes: 1024 * 1024,
         dead_letter_exchange: None,
     };
     let (_gateway, address) = start(Config { rabbitmq: Some(rabbitmq), ..dev() }).await;

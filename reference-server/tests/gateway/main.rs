@@ -14,6 +14,7 @@ mod door;
 mod echo;
 mod framing;
 mod heartbeat;
+mod huge_event;
 mod kept_connections;
 mod limits;
 mod live_page;

@@ -21,6 +21,14 @@ const STALL: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Receive buffer of a stalled reader, so that not the kernel reads for it.
 const SMALL_BUFFER: u32 = 4096;
+/// Any mask will do; the gateway removes it.
+const MASK: [u8; 4] = [1, 2, 3, 4];
+/// The first fragment of a text message, which is empty.
+const EMPTY_BEGINNING: [u8; 6] = [0x01, 0x80, 1, 2, 3, 4];
+/// Another one, which is not the last.
+const EMPTY_FRAGMENT: [u8; 6] = [0x00, 0x80, 1, 2, 3, 4];
+/// Fragments that are written at once.
+const FRAGMENTS: usize = 1000;
 /// Most bytes of garbage at once.
 const GARBAGE_BYTES: usize = 4096;
 
@@ -33,10 +41,15 @@ pub(super) enum Adversary {
     Flooding,
     /// It sends random bytes, before or after its handshake.
     Garbage,
+    /// It sends empty fragments, which are no message, as fast as it can.
+    Fragments,
+    /// It connects and says nothing.
+    Silent,
 }
 
 impl Adversary {
-    pub(super) const ALL: [Self; 3] = [Self::Stalled, Self::Flooding, Self::Garbage];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Stalled, Self::Flooding, Self::Garbage, Self::Fragments, Self::Silent];
 
     /// Does harm until `over`, and says how often the gateway put an end to it.
     pub(super) async fn run(self, dialer: Dialer, seed: u64, mut over: watch::Receiver<bool>) -> Ended {
@@ -46,7 +59,14 @@ impl Adversary {
             let once = async {
                 let was_ended = match self {
                     Self::Stalled => stall(&dialer).await,
-                    Self::Flooding => flood(&dialer).await,
+                    Self::Flooding => {
+                        let ping = Dialect::default().encode_client(&ClientMessage::Ping, Timestamp::EPOCH);
+                        flood(&dialer, &[], &RawFrame::text(ping).encode(Some(MASK))).await
+                    }
+                    Self::Fragments => {
+                        flood(&dialer, &EMPTY_BEGINNING, &EMPTY_FRAGMENT.repeat(FRAGMENTS)).await
+                    }
+                    Self::Silent => stay_silent(&dialer).await,
                     Self::Garbage => send_garbage(&dialer, &mut random).await,
                 };
                 sleep(REST).await;
@@ -61,6 +81,8 @@ impl Adversary {
                 Self::Stalled => ended.stalled += u64::from(was_ended),
                 Self::Flooding => ended.flooding += u64::from(was_ended),
                 Self::Garbage => ended.garbage += u64::from(was_ended),
+                Self::Fragments => ended.fragments += u64::from(was_ended),
+                Self::Silent => ended.silent += u64::from(was_ended),
             }
         }
     }
@@ -79,18 +101,17 @@ async fn stall(dialer: &Dialer) -> Result<bool, DialError> {
     Ok(ends(&mut socket.stream).await)
 }
 
-/// Sends until the gateway has enough, reading what it says.
-async fn flood(dialer: &Dialer) -> Result<bool, DialError> {
+/// Sends this, and then that until the gateway has enough, reading what it says.
+async fn flood(dialer: &Dialer, first: &[u8], bytes: &[u8]) -> Result<bool, DialError> {
     let mut socket = dialer.enter("flooding", Role::Customer).await?;
-    let ping = Dialect::default().encode_client(&ClientMessage::Ping, Timestamp::EPOCH);
-    let frame = RawFrame::text(ping).encode(Some([1, 2, 3, 4]));
+    socket.stream.write_all(first).await?;
     let (mut reader, mut writer) = socket.stream.split();
     let read = async {
         let mut buffer = vec![0; 16 * 1024];
         while matches!(reader.read(&mut buffer).await, Ok(count) if count > 0) {}
     };
     let write = async {
-        while writer.write_all(&frame).await.is_ok() {}
+        while writer.write_all(bytes).await.is_ok() {}
         std::future::pending::<()>().await;
     };
     let both = async {
@@ -101,6 +122,12 @@ async fn flood(dialer: &Dialer) -> Result<bool, DialError> {
         }
     };
     Ok(timeout(PATIENCE, both).await.is_ok())
+}
+
+/// Connects, and waits for the gateway to give it up.
+async fn stay_silent(dialer: &Dialer) -> Result<bool, DialError> {
+    let mut stream = dialer.connect_tcp().await?;
+    Ok(ends(&mut stream).await)
 }
 
 /// Sends random bytes, before or after signing in.

@@ -25,7 +25,7 @@ pub struct SoakConfig {
     pub churn: u32,
     /// Events each second.
     pub events: u32,
-    /// Clients of each kind that does harm: stalled, flooding, sending garbage.
+    /// Clients of each kind that does harm: stalled, flooding, sending garbage or empty fragments, silent.
     pub adversaries: usize,
     /// Time between two restarts of the broker.
     pub restart_every: Duration,

@@ -57,6 +57,10 @@ pub struct Ended {
     pub flooding: u64,
     /// Those that sent garbage.
     pub garbage: u64,
+    /// Those that sent empty fragments.
+    pub fragments: u64,
+    /// Those that connected and said nothing.
+    pub silent: u64,
 }
 
 /// The gateway's resident memory.
@@ -156,7 +160,7 @@ impl Summary {
 
     /// What did not happen in the time there was, so that nothing is claimed of it.
     pub fn not_exercised(&self) -> Vec<&'static str> {
-        let Ended { stalled, flooding, garbage } = self.adversaries;
+        let Ended { stalled, flooding, garbage, fragments, silent } = self.adversaries;
         let happened = [
             (
                 u64::from(self.outages.restarts),
@@ -166,6 +170,8 @@ impl Summary {
             (stalled, "no reader that stalls was ended: one stalls for 20 s"),
             (flooding, "no client that floods was ended"),
             (garbage, "no client that sends garbage was ended"),
+            (fragments, "no client that sends empty fragments was ended"),
+            (silent, "no connection that says nothing was ended: that takes 10 s"),
         ];
         happened.into_iter().filter(|(times, _)| *times == 0).map(|(_, missing)| missing).collect()
     }
@@ -191,6 +197,8 @@ impl AddAssign for Ended {
         self.stalled += other.stalled;
         self.flooding += other.flooding;
         self.garbage += other.garbage;
+        self.fragments += other.fragments;
+        self.silent += other.silent;
     }
 }
 
