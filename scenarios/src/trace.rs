@@ -112,6 +112,9 @@ pub enum Event {
     BadFrame {
         /// What is wrong with it.
         why: String,
+        /// Who sent it.
+        #[serde(default = "Side::gateway", skip_serializing_if = "Side::is_gateway")]
+        by: Side,
     },
     /// The connection ended.
     Closed {
@@ -353,6 +356,17 @@ pub enum Side {
     Client,
     /// The gateway's end.
     Gateway,
+}
+
+impl Side {
+    fn gateway() -> Self {
+        Self::Gateway
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_gateway(&self) -> bool {
+        *self == Self::Gateway
+    }
 }
 
 impl Trace {

@@ -39,6 +39,7 @@ mod fragments;
 mod gateway;
 mod journal;
 pub mod lines;
+mod masks;
 mod pair;
 mod peer;
 mod rest;

@@ -11,11 +11,11 @@ use tokio_util::task::AbortOnDropHandle;
 use tungstenite::protocol::frame::coding::Control;
 
 use super::journal::Recorder;
-use super::peer::{Peer, PeerCommand, PeerSetup};
+use super::peer::{Closing, Peer, PeerCommand, PeerSetup};
 use super::sign_in;
 use super::stage::{Accept, Setting};
 use scenarios::frame::RawFrame;
-use scenarios::scenario::{GatewayAct, GatewaySpec, OnDial};
+use scenarios::scenario::{FrameSpec, GatewayAct, GatewaySpec, OnDial};
 use scenarios::trace::{Actor, Event, Side};
 use wire::handshake::{ReceivedRequest, answer_status};
 use wire::transcript::Transcript;
@@ -27,6 +27,8 @@ const MAX_HANDSHAKES: usize = 256;
 
 /// Who every client is.
 const USER: &str = "user";
+/// A subprotocol and an extension that no client offers.
+const NEVER_OFFERED: &str = "x-never-offered";
 /// An answer that is not HTTP.
 const GARBAGE: &[u8] = b"\x00\x01\x02 this is no HTTP\r\n\r\n";
 
@@ -129,7 +131,7 @@ impl Script {
             peer.order(self.message(&ServerMessage::Welcome { user_id: USER.to_owned(), rooms })).await;
         }
         if let Some(code) = opened.closes {
-            peer.order(PeerCommand::Close(code)).await;
+            peer.order(PeerCommand::Close(Closing { code: Some(code), lingers: false })).await;
         }
         self.peers.push(peer);
     }
@@ -160,7 +162,11 @@ impl Script {
                 self.spec.pong = answers;
                 PeerCommand::AnswerPingMessages(answers)
             }
-            GatewayAct::Close(code) => PeerCommand::Close(code),
+            GatewayAct::Close { code, lingers } => PeerCommand::Close(Closing { code, lingers }),
+            GatewayAct::SendFrames(frames) => PeerCommand::Frames { frames, message: None, chop: None },
+            GatewayAct::Fragmented { name, data, fragments, between } => {
+                self.fragmented(&ServerMessage::Event { name, payload: data }, fragments, &between)
+            }
             GatewayAct::Drop => PeerCommand::Drop,
             GatewayAct::Stall(stalled) => PeerCommand::Stall(stalled),
             GatewayAct::CutAfter(count) => PeerCommand::CutAfter(count),
@@ -182,9 +188,33 @@ impl Script {
     }
 
     fn message(&self, message: &ServerMessage) -> PeerCommand {
-        let now = protocol::Timestamp::from_unix_ms((self.setting.unix_ms)());
-        PeerCommand::Send(RawFrame::text(self.setting.dialect.encode_server(message, now, None)))
+        PeerCommand::Send(self.text(message))
     }
+
+    fn text(&self, message: &ServerMessage) -> RawFrame {
+        let now = protocol::Timestamp::from_unix_ms((self.setting.unix_ms)());
+        RawFrame::text(self.setting.dialect.encode_server(message, now, None))
+    }
+
+    /// A message in fragments, with a ping frame behind each but the last.
+    fn fragmented(&self, message: &ServerMessage, fragments: usize, between: &[u8]) -> PeerCommand {
+        let whole = self.text(message);
+        let odd = |frame| FrameSpec { frame, masked: false };
+        let mut frames = Vec::new();
+        for fragment in whole.clone().cut(fragments) {
+            let is_last = fragment.fin;
+            frames.push(odd(fragment));
+            if !is_last && !between.is_empty() {
+                frames.push(odd(RawFrame::control(Control::Ping, between)));
+            }
+        }
+        PeerCommand::Frames { frames, message: Some(whole), chop: None }
+    }
+}
+
+/// That an upgrade was granted by an answer that the client must not take.
+fn granted_wrongly(how: &str) -> Event {
+    Event::Refused { status: None, code: None, reason: format!("granted with {how}") }
 }
 
 /// One dial until it is open or over.
@@ -284,11 +314,21 @@ impl Handshake {
             }
             OnDial::AcceptWrongly => {
                 request.accept_wrongly(stream).await?;
-                return Ok(Some(Event::Refused {
-                    status: None,
-                    code: None,
-                    reason: "granted with a wrong Sec-WebSocket-Accept".to_owned(),
-                }));
+                return Ok(Some(granted_wrongly("a wrong Sec-WebSocket-Accept")));
+            }
+            OnDial::AcceptWithSubprotocol => {
+                request.accept_with(stream, "Sec-WebSocket-Protocol", NEVER_OFFERED).await?;
+                return Ok(Some(granted_wrongly("a subprotocol that was not asked for")));
+            }
+            OnDial::AcceptWithExtension => {
+                request.accept_with(stream, "Sec-WebSocket-Extensions", NEVER_OFFERED).await?;
+                return Ok(Some(granted_wrongly("an extension that was not offered")));
+            }
+            OnDial::EndlessHead => {
+                // The client ends it before it has taken everything, or waits for more.
+                let taken = request.accept_without_end(stream).await;
+                while taken.is_ok() && stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
+                return Ok(Some(granted_wrongly("a head that does not end")));
             }
             OnDial::Garbage => {
                 stream.write_all(GARBAGE).await?;
@@ -316,6 +356,8 @@ impl Handshake {
                     reason: "given up by the client".to_owned(),
                 }));
             }
+            OnDial::Page => 200,
+            OnDial::Moved => 301,
             OnDial::Unauthorized => 401,
             OnDial::Forbidden => 403,
             OnDial::Unavailable => 503,

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::journal::Recorder;
-use super::peer::{Peer, PeerCommand, PeerSetup};
+use super::peer::{Closing, Peer, PeerCommand, PeerSetup};
 use super::sign_in::{self, Said};
 use super::stage::{GatewayStage, PlayError, Setting};
 use scenarios::frame::RawFrame;
@@ -199,7 +199,9 @@ impl ScriptedClient {
                     "a scripted client cannot connect without a stage".to_owned(),
                 ));
             }
-            ScriptedClientAct::Close(code) => PeerCommand::Close(*code),
+            ScriptedClientAct::Close(code) => {
+                PeerCommand::Close(Closing { code: Some(*code), lingers: false })
+            }
             ScriptedClientAct::Drop => PeerCommand::Drop,
             ScriptedClientAct::Stall => PeerCommand::Stall(true),
             ScriptedClientAct::Resume => PeerCommand::Stall(false),

@@ -66,14 +66,14 @@ pub(super) async fn ask(
                 if answer == SignInAnswer::Error {
                     error = Some(text);
                 } else if answer != SignInAnswer::Granted {
-                    said.keep(frame, reader.was_masked());
+                    said.keep(frame, reader.mask());
                 }
                 if matches!(answer, SignInAnswer::Granted | SignInAnswer::Welcomed) {
                     said.leftover.extend(reader.into_unread());
                     return Ok(std::mem::take(&mut said.leftover));
                 }
             }
-            _ => said.keep(frame, reader.was_masked()),
+            _ => said.keep(frame, reader.mask()),
         }
     }
     Err(refused(None, "too much came before the client was signed in"))
@@ -81,8 +81,8 @@ pub(super) async fn ask(
 
 impl Said {
     /// As it came.
-    fn keep(&mut self, frame: RawFrame, was_masked: bool) {
-        self.leftover.extend(frame.encode(was_masked.then_some(MASK)));
+    fn keep(&mut self, frame: RawFrame, mask: Option<[u8; 4]>) {
+        self.leftover.extend(frame.encode(mask));
     }
 }
 

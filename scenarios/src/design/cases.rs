@@ -74,7 +74,10 @@ impl Scenario {
                     (is_connected, has_been) = (true, true);
                 }
                 ClientAction::Gateway(
-                    GatewayAct::Drop | GatewayAct::DropAll | GatewayAct::Close(_) | GatewayAct::CutAfter(_),
+                    GatewayAct::Drop
+                    | GatewayAct::DropAll
+                    | GatewayAct::Close { .. }
+                    | GatewayAct::CutAfter(_),
                 )
                 | ClientAction::Client(ClientAct::Disconnect | ClientAct::SetToken(_)) => {
                     is_connected = false;
@@ -110,7 +113,7 @@ impl Scenario {
         let mut dials = vec![&mut script.gateway.on_dial];
         for step in &mut script.steps {
             match &mut step.action {
-                ClientAction::Gateway(GatewayAct::Close(code)) => adapt(code)?,
+                ClientAction::Gateway(GatewayAct::Close { code: Some(code), .. }) => adapt(code)?,
                 ClientAction::Gateway(GatewayAct::OnDial(on_dial)) => dials.push(on_dial),
                 _ => {}
             }

@@ -62,6 +62,16 @@ pub enum OnDial {
     /// The upgrade is granted by an answer that proves nothing: its `Sec-WebSocket-Accept` belongs to another request
     /// (RFC 6455 section 4.1).
     AcceptWrongly,
+    /// The upgrade is granted with a subprotocol that was not asked for (RFC 6455 section 4.1).
+    AcceptWithSubprotocol,
+    /// The upgrade is granted with an extension that was not offered (RFC 6455 section 4.1).
+    AcceptWithExtension,
+    /// The upgrade is granted by an answer whose head does not end.
+    EndlessHead,
+    /// The upgrade is answered with HTTP 200 and a page.
+    Page,
+    /// The upgrade is answered with HTTP 301 that leads nowhere.
+    Moved,
     /// The connection is dropped before any answer.
     Refuse,
     /// The connection is reset before any answer.

@@ -46,7 +46,7 @@ impl fmt::Display for Event {
             Self::Refused { status: None, reason, .. } => write!(f, "refused: {reason}"),
             Self::Sent(frame) => write!(f, "──► {frame}"),
             Self::Received(frame) => write!(f, "◄── {frame}"),
-            Self::BadFrame { why } => write!(f, "a wrong frame: {why}"),
+            Self::BadFrame { why, .. } => write!(f, "a wrong frame: {why}"),
             Self::Closed { code: Some(code), by } => write!(f, "closed with {code} by the {by}"),
             Self::Closed { code: None, by } => write!(f, "dropped by the {by}"),
             Self::Status { old, new } => write!(f, "status {old} → {new}"),
