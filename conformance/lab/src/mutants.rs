@@ -6,17 +6,21 @@
 mod auth;
 mod bridge;
 mod connection;
+mod delays;
+mod endings;
 mod feed;
 mod heartbeat;
 mod hooks;
 mod life;
 mod lines;
+mod listeners;
 mod message;
 mod queue;
 mod rooms;
 mod session;
 mod timing;
 mod token;
+mod websocket;
 mod wire;
 
 use sim::boundary::Boundary;
@@ -109,7 +113,18 @@ pub fn all() -> Vec<Mutant> {
         bridge::MUTANTS,
     ];
     let client =
-        [life::MUTANTS, session::MUTANTS, timing::MUTANTS, queue::MUTANTS, token::MUTANTS, hooks::MUTANTS];
+        [
+            life::MUTANTS,
+            session::MUTANTS,
+            endings::MUTANTS,
+            delays::MUTANTS,
+            timing::MUTANTS,
+            queue::MUTANTS,
+            token::MUTANTS,
+            listeners::MUTANTS,
+            websocket::MUTANTS,
+            hooks::MUTANTS,
+        ];
     gateway.into_iter().chain(client).flatten().copied().collect()
 }
 

@@ -3,6 +3,7 @@
 use protocol::CloseCode;
 
 use super::{ClientDesign, Listeners, OnOpening, QueuePolicy, ends};
+use crate::label::Label;
 use crate::scenario::{ClientAct, ClientAction, ClientScript, GatewayAct, OnDial, OnDials, Scenario, Script};
 use crate::times::Times;
 
@@ -10,6 +11,10 @@ use crate::times::Times;
 const MANY_ATTEMPTS: u32 = 5;
 /// HTTP 403, which a scripted gateway can answer.
 const FORBIDDEN: u16 = 403;
+/// The case that has the gateway close in each way that is redialled.
+const AFTER_A_CLEAN_CLOSE: &str = "client/backoff/after-a-clean-close";
+/// What a close frame without a code counts as (RFC 6455 section 7.1.5).
+const NO_CODE: CloseCode = CloseCode(1005);
 /// The case that a client without a queue has a counterpart of.
 const DURING_RECONNECTION: &str = "client/queue/during-reconnection";
 
@@ -26,6 +31,7 @@ impl Scenario {
             return Ok(self.clone());
         }
         check_attempts(script, design)?;
+        self.check_preconditions(design)?;
         check_listeners(script, design)?;
         let case = match self.counterpart(design)? {
             // Without a queue the counterpart is about what is sent into none.
@@ -34,6 +40,16 @@ impl Scenario {
             None => self.closing_as_declared(design)?.queued_as_declared(design)?,
         };
         case.observed_as_declared(design)?.telling(times)
+    }
+
+    /// What the design has no place for does not happen, so that no case can rest on it.
+    fn check_preconditions(&self, design: &ClientDesign) -> Result<(), String> {
+        let rests = self.labels().filter(|label| matches!(label, Label::Requires(_)));
+        let lacking = rests.map(Label::requirement).find_map(|id| Some((id, design.lacks(id)?)));
+        match lacking {
+            Some((id, why)) => Err(format!("rests on {id}: {why}")),
+            None => Ok(()),
+        }
     }
 
     /// The case of the same name for a client of this design, where that is another one.
@@ -110,10 +126,23 @@ impl Scenario {
             Ok::<(), String>(())
         };
         let Script::Client(script) = &mut case.script else { return Ok(case) };
+        if self.id.0 == AFTER_A_CLEAN_CLOSE && !ends::is_final(codes, CloseCode::NORMAL) {
+            let first = script.steps.iter_mut().find_map(|step| match &mut step.action {
+                ClientAction::Gateway(GatewayAct::Close { code, .. }) => Some(code),
+                _ => None,
+            });
+            first.into_iter().for_each(|code| *code = Some(CloseCode::NORMAL));
+        }
         let mut dials = vec![&mut script.gateway.on_dial];
         for step in &mut script.steps {
             match &mut step.action {
                 ClientAction::Gateway(GatewayAct::Close { code: Some(code), .. }) => adapt(code)?,
+                ClientAction::Gateway(GatewayAct::Close { code: code @ None, .. })
+                    if ends::is_final(codes, NO_CODE) =>
+                {
+                    *code = Some(NO_CODE);
+                    adapt(code.as_mut().ok_or("a code")?)?;
+                }
                 ClientAction::Gateway(GatewayAct::OnDial(on_dial)) => dials.push(on_dial),
                 _ => {}
             }
