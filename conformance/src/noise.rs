@@ -10,6 +10,7 @@
 
 mod host;
 mod process_tree;
+mod resources;
 mod sampler;
 mod subject;
 mod waits;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use serde::{Serialize, Serializer};
 
 pub use host::StallProbe;
+pub(crate) use resources::resources;
 pub use subject::{SubjectProbe, Watch};
 pub use waits::Waits;
 

@@ -4,6 +4,7 @@ mod broker;
 mod connections;
 mod counts;
 mod file;
+mod growth;
 mod intervals;
 pub(crate) mod redials;
 mod scope;
@@ -21,6 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::broker::Settled;
+use self::growth::Growth;
 use self::redials::Redial;
 use self::scope::Scope;
 use self::sequence::Sequence;
@@ -104,6 +106,8 @@ enum Kind {
     Sequence(Sequence),
     /// Clients that were cut off at one instant return once each, spread over the jitter window.
     Spread(Spread),
+    /// Between the first and the last reading the processes have taken no more than this.
+    Growth(Growth),
     /// At the last count the queue held so many messages.
     QueueReady(u32),
     /// At the last count deliveries had been settled so.
@@ -304,6 +308,7 @@ impl Kind {
             Self::NoTokens => secrecy::no_tokens(trace),
             Self::Sequence(sequence) => sequence.check(trace, times),
             Self::Spread(spread) => return spread.check(trace, times).map(Some),
+            Self::Growth(growth) => growth.check(trace),
             Self::QueueReady(wanted) => broker::queue_ready(trace, *wanted),
             Self::Settled(settled) => settled.check(trace),
         };
@@ -343,6 +348,7 @@ impl Kind {
             | Self::NoTokens
             | Self::Sequence(_)
             | Self::Spread(_)
+            | Self::Growth(_)
             | Self::QueueReady(_)
             | Self::Settled(_) => Vec::new(),
         }

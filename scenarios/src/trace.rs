@@ -221,6 +221,8 @@ pub enum Event {
         /// Messages ready for delivery.
         ready: u32,
     },
+    /// What the processes of the client under test hold.
+    Resources(Resources),
     /// What became of the deliveries of all queues at the broker, since it began.
     Settlements(Settlements),
     /// The gateway under test dialled its broker. Seen where a scenario disturbs what is between the two.
@@ -272,6 +274,17 @@ pub struct Settlements {
     pub rejected: u64,
     /// Deliveries to consumers that acknowledge none.
     pub unasked: u64,
+}
+
+/// What the processes of a subject hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resources {
+    /// How many there are.
+    pub processes: u64,
+    /// Resident memory of all of them, in KiB; what they share is counted for each.
+    pub memory_kib: u64,
+    /// Open descriptors of all of them.
+    pub descriptors: u64,
 }
 
 /// What a client was asked for.

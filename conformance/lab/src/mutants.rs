@@ -15,6 +15,7 @@ mod life;
 mod lines;
 mod listeners;
 mod message;
+pub mod process;
 mod queue;
 mod rooms;
 mod session;
@@ -161,7 +162,8 @@ mod tests {
         // No pair is simulated: what breaks one is played over sockets, by `gatecheck pair`'s own tests.
         for rule in catalogue.iter().filter(|rule| rule.subject != SubjectKind::Pair) {
             let id = rule.id.to_string();
-            let on_sockets = COMMANDS.iter().any(|mutant| mutant.requirement == id);
+            let on_sockets = COMMANDS.iter().any(|mutant| mutant.requirement == id)
+                || process::PROCESSES.iter().any(|mutant| mutant.requirement == id);
             assert!(on_sockets || broken.contains(id.as_str()), "no mutant breaks {id}");
         }
     }
@@ -169,7 +171,7 @@ mod tests {
     /// The README and the changelog count them right.
     #[test]
     fn mutants_are_counted() {
-        let counted = format!("{} mutants of the reference pair", all().len() + COMMANDS.len());
+        let counted = format!("{} mutants of the reference pair", all().len() + COMMANDS.len() + process::PROCESSES.len());
         for text in [include_str!("../../../README.md"), include_str!("../../../CHANGELOG.md")] {
             assert!(text.contains(&counted), "{counted}");
         }

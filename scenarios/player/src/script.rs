@@ -2,7 +2,7 @@
 
 use std::io;
 
-use protocol::{CloseCode, ServerMessage};
+use protocol::ServerMessage;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -74,8 +74,8 @@ struct Opened<S> {
     leftover: Vec<u8>,
     connection: u32,
     stalled: bool,
-    /// The code that it is closed with at once.
-    closes: Option<CloseCode>,
+    /// What ends it at once.
+    ends: Option<PeerCommand>,
 }
 
 impl Script {
@@ -130,8 +130,8 @@ impl Script {
             let rooms = vec!["broadcast".to_owned()];
             peer.order(self.message(&ServerMessage::Welcome { user_id: USER.to_owned(), rooms })).await;
         }
-        if let Some(code) = opened.closes {
-            peer.order(PeerCommand::Close(Closing { code: Some(code), lingers: false })).await;
+        if let Some(end) = opened.ends {
+            peer.order(end).await;
         }
         self.peers.push(peer);
     }
@@ -280,11 +280,14 @@ impl Handshake {
                     leftover = first.map(|(_, unread)| unread).unwrap_or_default();
                 }
                 let stalled = self.answer == OnDial::AcceptStalled;
-                let closes = match self.answer {
-                    OnDial::AcceptThenClose(code) => Some(code),
+                let ends = match self.answer {
+                    OnDial::AcceptThenClose(code) => {
+                        Some(PeerCommand::Close(Closing { code: Some(code), lingers: false }))
+                    }
+                    OnDial::AcceptThenDrop => Some(PeerCommand::Drop),
                     _ => None,
                 };
-                Some(Opened { stream, leftover, connection: self.connection, stalled, closes })
+                Some(Opened { stream, leftover, connection: self.connection, stalled, ends })
             }
             Ok(Some(refused)) => {
                 self.note(refused).await;
@@ -308,7 +311,10 @@ impl Handshake {
                 request.accept(stream, &self.setting.dialect).await?;
                 return Ok(None);
             }
-            OnDial::Accept | OnDial::AcceptStalled | OnDial::AcceptThenClose(_) => {
+            OnDial::Accept
+            | OnDial::AcceptStalled
+            | OnDial::AcceptThenClose(_)
+            | OnDial::AcceptThenDrop => {
                 request.accept(stream, &self.setting.dialect).await?;
                 return Ok(None);
             }

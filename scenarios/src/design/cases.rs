@@ -1,8 +1,10 @@
 //! What becomes of a case under a declared design: the same case, another one of its name, or none.
 
+use std::time::Duration;
+
 use protocol::CloseCode;
 
-use super::{ClientDesign, Listeners, OnOpening, QueuePolicy, ends};
+use super::{ClientDesign, Law, Listeners, OnOpening, QueuePolicy, ends};
 use crate::label::Label;
 use crate::scenario::{ClientAct, ClientAction, ClientScript, GatewayAct, OnDial, OnDials, Scenario, Script};
 use crate::times::Times;
@@ -13,6 +15,10 @@ const MANY_ATTEMPTS: u32 = 5;
 const FORBIDDEN: u16 = 403;
 /// The case that has the gateway close in each way that is redialled.
 const AFTER_A_CLEAN_CLOSE: &str = "client/backoff/after-a-clean-close";
+/// Redials of a case that is about many.
+const MANY_REDIALS: u32 = 100;
+/// The longest delay with which so many are played.
+const LONG_FOR_A_HUNDRED: Duration = Duration::from_millis(100);
 /// What a close frame without a code counts as (RFC 6455 section 7.1.5).
 const NO_CODE: CloseCode = CloseCode(1005);
 /// The case that a client without a queue has a counterpart of.
@@ -31,6 +37,7 @@ impl Scenario {
             return Ok(self.clone());
         }
         check_attempts(script, design)?;
+        self.check_pace(script, design)?;
         self.check_preconditions(design)?;
         check_listeners(script, design)?;
         let case = match self.counterpart(design)? {
@@ -40,6 +47,27 @@ impl Scenario {
             None => self.closing_as_declared(design)?.queued_as_declared(design)?,
         };
         case.observed_as_declared(design)?.telling(times)
+    }
+
+    /// A hundred redials take as long as they take: what is configured must make them short, and there must be so many.
+    fn check_pace(&self, script: &ClientScript, design: &ClientDesign) -> Result<(), String> {
+        let options = &script.client.options;
+        let (Some(delay), Some(cap), Some(MANY_REDIALS..)) =
+            (options.reconnect_delay, options.max_reconnect_delay, options.max_reconnect_attempts)
+        else {
+            return Ok(());
+        };
+        let (delay, cap) = (Duration::from_millis(delay), Duration::from_millis(cap));
+        let longest = Law::new(&design.backoff, delay, cap, options.jitter.unwrap_or_default()).longest();
+        if longest > LONG_FOR_A_HUNDRED {
+            return Err(format!("a hundred redials would take too long: the declared delays grow to {longest:?}"));
+        }
+        match design.backoff.own_attempts() {
+            Some(attempts) if attempts < MANY_REDIALS => {
+                Err(format!("needs {MANY_REDIALS} redials; the design has {attempts} attempts, whatever is configured"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What the design has no place for does not happen, so that no case can rest on it.

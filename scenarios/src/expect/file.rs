@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::broker::Settled;
+use super::growth::Growth;
 use super::redials::Redial;
 use super::scope::Scope;
 use super::sequence::Sequence;
@@ -45,6 +46,7 @@ pub(super) struct RawExpectation {
     settled: Option<Settled>,
     sequence: Option<Sequence>,
     spread: Option<Spread>,
+    growth: Option<Growth>,
 }
 
 /// One sign of several.
@@ -91,7 +93,7 @@ struct RawEach {
 
 const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `redial`, `statuses`, `legal_transitions`, \
                      `one_connection`, `well_formed`, `published_order`, `each_published`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`, \
-                     `settled`, `sequence`, `spread`";
+                     `settled`, `sequence`, `spread`, `growth`";
 
 impl TryFrom<RawExpectation> for Expectation {
     type Error = String;
@@ -171,6 +173,7 @@ impl TryFrom<RawExpectation> for Expectation {
         kinds.extend(raw.settled.map(Kind::Settled));
         kinds.extend(raw.sequence.map(Kind::Sequence));
         kinds.extend(raw.spread.map(Kind::Spread));
+        kinds.extend(raw.growth.map(Kind::Growth));
 
         let found = kinds.len();
         let Some(kind) = kinds.pop().filter(|_| found == 1) else {
@@ -247,6 +250,7 @@ impl From<Expectation> for RawExpectation {
             Kind::NoTokens => raw.no_tokens = Some(true),
             Kind::Sequence(sequence) => raw.sequence = Some(sequence),
             Kind::Spread(spread) => raw.spread = Some(spread),
+            Kind::Growth(growth) => raw.growth = Some(growth),
             Kind::QueueReady(ready) => raw.queue_ready = Some(ready),
             Kind::Settled(settled) => raw.settled = Some(settled),
         }
@@ -300,6 +304,7 @@ impl RawExpectation {
             settled: None,
             sequence: None,
             spread: None,
+            growth: None,
         }
     }
 }

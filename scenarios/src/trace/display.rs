@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{AsSent, Event, Frame, FrameKind, Observation, Reading, Settlements, Side};
+use super::{AsSent, Event, Frame, FrameKind, Observation, Reading, Resources, Settlements, Side};
 
 impl fmt::Display for Observation {
     /// One line of a timeline for people.
@@ -68,6 +68,9 @@ impl fmt::Display for Event {
             Self::Unrouted { exchange, routing_key, bindings } => {
                 let there = if bindings.is_empty() { "none".to_owned() } else { bindings.join(", ") };
                 write!(f, "{routing_key} is routed to no queue; the bindings of {exchange} are {there}")
+            }
+            Self::Resources(Resources { processes, memory_kib, descriptors }) => {
+                write!(f, "holds {memory_kib} KiB and {descriptors} descriptors in {processes} processes")
             }
             Self::QueueDepth { ready } => write!(f, "queue holds {ready}"),
             Self::Settlements(Settlements { acknowledged, rejected, unasked }) => {

@@ -74,7 +74,10 @@ pub trait Wire: Send {
 
 /// Carries a connection between its two ends until one of them ends. What is no frame ends it too. Each end is read while what
 /// came of it last is written, so an end that does not read holds up one direction only.
-pub(crate) async fn join<C, G>(mut wire: Box<dyn Wire>, client: C, gateway: G) -> io::Result<()>
+///
+/// # Errors
+/// When an end fails before the upgrade is over.
+pub async fn join<C, G>(mut wire: Box<dyn Wire>, client: C, gateway: G) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     G: AsyncRead + AsyncWrite + Unpin,

@@ -11,7 +11,7 @@ use super::{Keys, RawStep, label, labelled};
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
 use crate::scenario::known_fields::known_fields;
-use crate::scenario::step::{ClientAct, ClientAction, NetworkAct, Step, Wait};
+use crate::scenario::step::{ClientAct, ClientAction, NetworkAct, ProcessAct, Step, Wait};
 use crate::times::Expr;
 use crate::trace::Reading;
 
@@ -38,6 +38,7 @@ pub(super) struct RawClientStep {
     get_query: Option<Vec<Value>>,
     read: Option<String>,
     network: Option<NetworkAct>,
+    process: Option<ProcessAct>,
     inspect: Option<RawInspection>,
     gateway: Option<RawScripted>,
     wait: Option<Pattern>,
@@ -59,11 +60,12 @@ enum Simple {
     ReadConfig,
 }
 
-/// Of a client, the log can be inspected.
+/// Of a client, the log can be inspected, and what its processes hold.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum RawInspection {
     Log,
+    Resources,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -135,8 +137,14 @@ impl RawClientStep {
         if let Some(gateway) = self.gateway.take() {
             return Ok(ClientAction::Gateway(gateway.act()?));
         }
-        if self.inspect.take().is_some() {
-            return Ok(ClientAction::ReadLog);
+        if let Some(act) = self.process.take() {
+            return Ok(ClientAction::Process(act));
+        }
+        if let Some(inspection) = self.inspect.take() {
+            return Ok(match inspection {
+                RawInspection::Log => ClientAction::ReadLog,
+                RawInspection::Resources => ClientAction::ReadResources,
+            });
         }
         if let Some(act) = self.act.take() {
             return Ok(ClientAction::Client(match act {
@@ -227,6 +235,8 @@ impl From<&Step<ClientAction>> for RawClientStep {
             ClientAction::Quiet(time) => Self { quiet: Some(time.clone()), ..none },
             ClientAction::Network(act) => Self { network: Some(act.clone()), ..none },
             ClientAction::Client(act) => none.with(act),
+            ClientAction::Process(act) => Self { process: Some(*act), ..none },
+            ClientAction::ReadResources => Self { inspect: Some(RawInspection::Resources), ..none },
             ClientAction::ReadLog => Self { inspect: Some(RawInspection::Log), ..none },
             ClientAction::Gateway(act) => Self { gateway: Some(act.into()), ..none },
         }
