@@ -90,6 +90,42 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "client/an-old-delay-goes-on",
+        requirement: "STATE-10",
+        about: "`disconnect()` does not stop the delay, which dials beside whatever is open.",
+        boundary: || {
+            lines(|| {
+                let (waits, left) = (SharedState::<bool>::new(), SharedState::<bool>::new());
+                let (waiting, leaves, given) = (waits.clone(), left.clone(), SharedState::<Value>::new());
+                let gives = given.clone();
+                Change::default()
+                    .request(move |line| {
+                        if line["op"] == "configure" {
+                            gives.with(|given| *given = line["token"].clone());
+                        }
+                        if line["op"] == "disconnect" {
+                            leaves.with(|left| *left = waiting.with(|waits| *waits));
+                        }
+                        asked([line])
+                    })
+                    .report(move |line| {
+                        if line["id"] == 1_u64 << 32 {
+                            return reported([]);
+                        }
+                        if line["event"] == "status" {
+                            waits.with(|waits| *waits = line["status"] == "reconnecting");
+                        }
+                        if line["status"] == "connected" && left.with(std::mem::take) {
+                            let token = given.with(|given| given.clone());
+                            let dials = json!({ "id": 1_u64 << 32, "op": "set_token", "token": token });
+                            return AdapterLine { to_adapter: vec![dials], to_judge: vec![line] };
+                        }
+                        reported([line])
+                    })
+            })
+        },
+    },
+    Mutant {
         id: "client/speaks-of-a-connection-that-is-over",
         requirement: "STATE-10",
         about: "The handler of an old socket's messages is not taken off.",
