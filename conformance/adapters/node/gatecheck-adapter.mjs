@@ -92,6 +92,7 @@ export class BareClient {
   }
 
   received(message) {
+    if (this.#status === 'disconnected') return; // the library may hand on what comes while it closes
     if (typeof message?.type === 'string') this.#emit(message.type, message.payload);
   }
 
