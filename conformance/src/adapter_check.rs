@@ -150,7 +150,9 @@ impl Check {
             ),
             Ok(Reply::Outcome(Outcome::Unsupported { .. })) => RequestStatus::Unsupported,
             // No token is awaited here, and an adapter may answer with an error.
-            Ok(Reply::Outcome(Outcome::Error { .. })) if matches!(operation, Operation::Token { .. }) => {
+            Ok(Reply::Outcome(Outcome::Error { .. }))
+                if matches!(operation, Operation::Token { .. } | Operation::FailToken { .. }) =>
+            {
                 RequestStatus::Supported
             }
             Ok(Reply::Outcome(Outcome::Error { error })) => broken(

@@ -11,6 +11,7 @@
 mod host;
 mod meter;
 mod process_tree;
+mod resources;
 mod sampler;
 mod subject;
 mod waits;
@@ -21,6 +22,7 @@ use serde::{Serialize, Serializer};
 
 pub use host::StallProbe;
 pub use meter::{TreeMeter, TreeUsage};
+pub(crate) use resources::resources;
 pub use subject::{SubjectProbe, Watch};
 pub use waits::Waits;
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use player::lines::{Line, LineDecoder};
 use rustix::process::Signal;
+use scenarios::scenario::ProcessAct;
 use tokio::io::AsyncRead;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{Mutex, watch};
@@ -165,6 +166,14 @@ impl Subject {
             // A pipe held open by a process outside of the group is not waited for.
             let _ = tokio::time::timeout(LAST_WORDS, reader).await;
         }
+    }
+
+    /// Stops the process and its children (SIGSTOP), or lets them go on (SIGCONT).
+    pub fn pause(&self, act: ProcessAct) {
+        self.group.signal(match act {
+            ProcessAct::Stop => Signal::STOP,
+            ProcessAct::Continue => Signal::CONT,
+        });
     }
 
     /// Asks the process to end (SIGTERM), and returns at once.

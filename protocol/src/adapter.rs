@@ -23,7 +23,7 @@ pub use hook::Hook;
 pub use options::Options;
 pub use output::{AdapterOutput, OutputError};
 pub use report::{Report, ReportEvent};
-pub use request::{Configure, Message, Operation, Request, User};
+pub use request::{Configure, Message, Operation, Reaction, Request, User};
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;

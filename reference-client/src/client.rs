@@ -1,6 +1,7 @@
 //! The handle that an application holds.
 
 mod listeners;
+mod reactions;
 
 use std::sync::Arc;
 
@@ -9,8 +10,10 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use self::listeners::{ListenerError, ListenerId};
+pub use self::reactions::{Reactions, TooManyReactions};
 
 use self::listeners::Listeners;
+use self::reactions::REACTIONS;
 use crate::config::ClientConfig;
 use crate::net::{ClientCommand, Dial, Driver, Redial, Report, WallClock};
 use crate::report::{ErrorReport, Reports, User};
@@ -23,6 +26,7 @@ const ORDERS: usize = 64;
 #[derive(Clone)]
 pub struct Client {
     orders: mpsc::Sender<ClientCommand>,
+    reactions: Reactions,
     status: watch::Receiver<Status>,
     redial: watch::Receiver<Option<Redial>>,
     failure: watch::Receiver<Option<String>>,
@@ -45,6 +49,7 @@ impl Client {
     /// Starts a client on this runtime. It is `disconnected` until [`Client::connect`].
     pub fn start<D: Dial>(config: ClientConfig, dial: D, wall: WallClock) -> Self {
         let (orders, inbox) = mpsc::channel(ORDERS);
+        let (reactions, reacted) = mpsc::channel(REACTIONS);
         let (status_sender, status) = watch::channel(Status::Disconnected);
         let (redial_sender, redial) = watch::channel(None);
         let (failure_sender, failure) = watch::channel(None);
@@ -79,14 +84,19 @@ impl Client {
                 reported.event(&name, &payload);
                 called.call(&name, &payload, &reported);
             }
+            Report::Refused(refused) => {
+                tracing::warn!("a listener sends in vain: {refused}");
+                reported.report(format!("a listener sends in vain: {refused}"));
+            }
             Report::Log(line) => {
                 if debug {
                     tracing::debug!("{line}");
                 }
             }
         };
-        tokio::spawn(Driver::run(config, dial, wall, inbox, report));
-        Self { orders, status, redial, failure, listeners, reports }
+        tokio::spawn(Driver::run(config, dial, wall, (inbox, reacted), report));
+        let reactions = Reactions::new(reactions);
+        Self { orders, reactions, status, redial, failure, listeners, reports }
     }
 
     /// Seeks a connection; nothing where one is sought or open already (STATE-5).
@@ -146,13 +156,19 @@ impl Client {
     }
 
     /// Calls `listener` with the payload of every event of this name, on the client's task; it must not block. Several may
-    /// listen to one event; each is called once (SUB-3). A listener may add and take off listeners, itself among them.
+    /// listen to one event; each is called once (SUB-3). A listener may add and take off listeners, itself among them, and asks the
+    /// client for more by [`Client::reactions`].
     pub fn on(
         &self,
         name: impl Into<String>,
         listener: impl FnMut(&Value) -> Result<(), ListenerError> + Send + 'static,
     ) -> ListenerId {
         self.listeners.on(name.into(), Box::new(listener))
+    }
+
+    /// What a listener may ask this client for; it waits for nothing (IN-3).
+    pub fn reactions(&self) -> Reactions {
+        self.reactions.clone()
     }
 
     /// Removes one listener or status observer. It is not called again, but a call in progress continues.

@@ -217,7 +217,7 @@ pub mod provider;
 pub mod query;
 pub mod report;
 
-pub use client::{Client, ListenerError, ListenerId, SendError, system_clock};
+pub use client::{Client, ListenerError, ListenerId, Reactions, SendError, TooManyReactions, system_clock};
 pub use config::{ClientConfig, ConfigError, gateway_url};
 pub use net::{Dial, Redial, TcpDial, TokenError, TokenProvider, Trust, TrustError, WallClock};
 pub use provider::{Provider, WeakProvider};

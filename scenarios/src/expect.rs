@@ -4,6 +4,7 @@ mod broker;
 mod connections;
 mod counts;
 mod file;
+mod growth;
 mod intervals;
 pub(crate) mod redials;
 mod scope;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::broker::{HandedOn, Settled};
+use self::growth::Growth;
 use self::redials::Redial;
 use self::scope::Scope;
 use self::sequence::Sequence;
@@ -61,6 +63,8 @@ enum Kind {
     Every { pattern: Pattern, period: Expr },
     /// The pauses before redials are those that are declared.
     Backoff,
+    /// No pause before a redial is shorter than declared.
+    NotHurried,
     /// One redial counts as it must.
     Redial(Redial),
     /// These statuses, one after the other, and no others.
@@ -90,6 +94,8 @@ enum Kind {
     Sequence(Sequence),
     /// Clients that were cut off at one instant return once each, spread over the jitter window.
     Spread(Spread),
+    /// Between the first and the last reading the processes have taken no more than this.
+    Growth(Growth),
     /// At the last count the queue held so many messages.
     QueueReady(u32),
     /// At the last count deliveries had been settled so.
@@ -321,6 +327,7 @@ impl Kind {
             }
             Self::Every { pattern, period } => intervals::every(trace, range, pattern, period, times),
             Self::Backoff => return redials::backoff(trace, times),
+            Self::NotHurried => return redials::not_hurried(trace, times),
             Self::Redial(redial) => return redial.check(trace, range, times),
             Self::Statuses(wanted) => statuses::sequence(trace, wanted),
             Self::LegalTransitions => statuses::legal(trace, &times.design.statuses),
@@ -335,6 +342,7 @@ impl Kind {
             Self::NoTokens => secrecy::no_tokens(trace),
             Self::Sequence(sequence) => sequence.check(trace, times),
             Self::Spread(spread) => return spread.check(trace, times).map(Some),
+            Self::Growth(growth) => growth.check(trace),
             Self::QueueReady(wanted) => broker::queue_ready(trace, *wanted),
             Self::Settled(settled) => settled.check(trace),
             Self::HandedOnFirst(handed_on) => handed_on.check(trace),
@@ -364,6 +372,7 @@ impl Kind {
             Self::Interval { from, to, .. } => vec![from, to],
             Self::Redial(redial) => vec![&redial.from],
             Self::Backoff
+            | Self::NotHurried
             | Self::Statuses(_)
             | Self::LegalTransitions
             | Self::OneConnection
@@ -375,6 +384,7 @@ impl Kind {
             | Self::NoTokens
             | Self::Sequence(_)
             | Self::Spread(_)
+            | Self::Growth(_)
             | Self::QueueReady(_)
             | Self::Settled(_)
             | Self::HandedOnFirst(_) => Vec::new(),

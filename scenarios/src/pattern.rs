@@ -19,6 +19,7 @@ pub use self::example::Example;
 use self::message::MessagePattern;
 pub(crate) use self::message::payload;
 use crate::requirement::SubjectKind;
+use crate::scenario::ProcessAct;
 use crate::trace::{Actor, Event, Key, Message, Observation, Side, Trace};
 
 /// A filter over observations: who, on which connection, and what.
@@ -57,6 +58,7 @@ enum What {
     Reads(ReadPattern),
     Reports(ReportPattern),
     WantsToken,
+    Continues,
     DialsBroker,
     GatewayCloses,
     Log(LogPattern),
@@ -84,7 +86,7 @@ pub enum PatternError {
     False(&'static str),
 }
 
-const KINDS: [&str; 21] = [
+const KINDS: [&str; 22] = [
     "dials",
     "opens",
     "refused",
@@ -98,6 +100,7 @@ const KINDS: [&str; 21] = [
     "reads",
     "reports",
     "wants_token",
+    "continues",
     "dials_broker",
     "gateway_closes",
     "log",
@@ -378,6 +381,7 @@ impl What {
             | (Self::DialsBroker, Event::BrokerDialled)
             | (Self::GatewayCloses, Event::GatewayClosed)
             | (Self::Ended, Event::Ended { .. }) => true,
+            (Self::Continues, Event::Fault { what }) => what == ProcessAct::Continue.fault(),
             (Self::Refused(wanted), Event::Refused { status, code, .. }) => match wanted {
                 RefusedPattern::Any => true,
                 RefusedPattern::Status(wanted) => *status == Some(*wanted),
@@ -478,6 +482,7 @@ impl fmt::Display for Pattern {
             What::Reads(reads) => write!(f, " shows {reads}")?,
             What::Reports(report) => write!(f, " reports {report}")?,
             What::WantsToken => f.write_str(" asks for a token")?,
+            What::Continues => f.write_str(" goes on after it was stopped")?,
             What::DialsBroker => f.write_str(" sees the gateway dial its broker")?,
             What::GatewayCloses => f.write_str(" is given up by the gateway")?,
             What::Log(log) => write!(f, " has printed {log}")?,

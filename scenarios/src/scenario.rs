@@ -31,7 +31,7 @@ pub use pair::{Halves, PairClient, PairScript};
 pub use settings::{Interval, Settings};
 pub use step::{
     BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Inspection,
-    NetworkAct, OddPing, PairAction, Publication, ScriptedClientAct, Step, Wait,
+    NetworkAct, OddPing, PairAction, ProcessAct, Publication, ScriptedClientAct, Step, Wait,
 };
 
 use crate::expect::Expectation;

@@ -115,6 +115,9 @@ pub enum Event {
     BadFrame {
         /// What is wrong with it.
         why: String,
+        /// Who sent it.
+        #[serde(default = "Side::gateway", skip_serializing_if = "Side::is_gateway")]
+        by: Side,
     },
     /// The connection ended.
     Closed {
@@ -221,6 +224,8 @@ pub enum Event {
         /// Messages ready for delivery.
         ready: u32,
     },
+    /// What the processes of the client under test hold.
+    Resources(Resources),
     /// What became of the deliveries of all queues at the broker, since it began.
     Settlements(Settlements),
     /// The gateway under test dialled its broker. Seen where a scenario disturbs what is between the two.
@@ -279,6 +284,17 @@ impl Settlements {
     pub fn total(self) -> u64 {
         self.acknowledged + self.rejected + self.unasked
     }
+}
+
+/// What the processes of a subject hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resources {
+    /// How many there are.
+    pub processes: u64,
+    /// Resident memory of all of them, in KiB; what they share is counted for each.
+    pub memory_kib: u64,
+    /// Open descriptors of all of them.
+    pub descriptors: u64,
 }
 
 /// What a client was asked for.
@@ -363,6 +379,17 @@ pub enum Side {
     Client,
     /// The gateway's end.
     Gateway,
+}
+
+impl Side {
+    fn gateway() -> Self {
+        Self::Gateway
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_gateway(&self) -> bool {
+        *self == Self::Gateway
+    }
 }
 
 impl Trace {

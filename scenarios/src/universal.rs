@@ -24,7 +24,8 @@ pub struct Violation {
 /// The requirements that are judged on every trace of a gateway.
 pub const OF_GATEWAYS: [&str; 6] = ["MSG-1", "MSG-7", "AUTH-8", "BRIDGE-4", "BRIDGE-6", "ROOM-6"];
 /// The requirements that are judged on every trace of a client.
-pub const OF_CLIENTS: [&str; 6] = ["STATE-1", "STATE-2", "STATE-5", "QUEUE-4", "PING-1", "TOKEN-3"];
+pub const OF_CLIENTS: [&str; 8] =
+    ["STATE-1", "STATE-2", "STATE-5", "STATE-10", "QUEUE-4", "PING-1", "TOKEN-3", "WIRE-1"];
 
 pub use pair::OF_PAIRS;
 

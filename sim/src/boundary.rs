@@ -21,10 +21,10 @@ pub(crate) use failure::Channels;
 pub use failure::{Failure, FailureKind};
 pub(crate) use feed::FedThrough;
 pub use feed::{Feed, Rejection};
-pub(crate) use lines::speak;
+pub use lines::speak;
 pub use lines::{AdapterLine, Lines};
 pub(crate) use senses::{Sensed, Senses, Sockets};
-pub(crate) use wire::join;
+pub use wire::join;
 pub use wire::{Passed, Wire};
 
 /// Makes what changes one connection, where something does. They are counted from 0, over all clients.

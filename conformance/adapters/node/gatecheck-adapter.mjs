@@ -92,6 +92,7 @@ export class BareClient {
   }
 
   received(message) {
+    if (this.#status === 'disconnected') return; // the library may hand on what comes while it closes
     if (typeof message?.type === 'string') this.#emit(message.type, message.payload);
   }
 
@@ -211,7 +212,7 @@ class Adapter {
     if (typeof request?.op !== 'string') throw new Error('a request has an `op`');
     if (request.op === 'exit') return undefined;
     if (request.op === 'configure') return this.#configure(request);
-    if (request.op === 'token') return this.#answerDial(request);
+    if (request.op === 'token' || request.op === 'fail_token') return this.#answerDial(request);
     const known = Object.hasOwn(this.#hooks.ops ?? {}, request.op) || Object.hasOwn(OPS, request.op);
     if (!known) throw new Unsupported();
     if (this.#client === null) throw new Error('`configure` comes first');
@@ -219,6 +220,7 @@ class Adapter {
     if (own) return own(this.#client, request);
     if (request.op === 'on') return this.#on(request);
     if (request.op === 'off') return this.#off(request);
+    if (request.op === 'react') return this.#react(request);
     return OPS[request.op](this.#client, request);
   }
 
@@ -253,11 +255,36 @@ class Adapter {
   }
 
   #on({ name, listener, fails = false }) {
+    this.#listen(name, listener, () => {
+      if (fails) throw new Error('told to fail');
+    });
+  }
+
+  /** A listener that calls the client, from within it, the first time that it is called itself. */
+  #react({ name, listener, do: act }) {
+    if (!this.#hooks.ops?.[act.op]) {
+      method(this.#client, METHODS[act.op]); // unsupported where the class has no such method
+      if (act.target) eventType(act.target);
+    }
+    let acted = false;
+    this.#listen(name, listener, () => {
+      if (acted) return;
+      acted = true;
+      try {
+        settle(this.#perform(act), act.op);
+      } catch (error) {
+        console.error(`${act.op}: ${describe(error)}`); // what the client refuses is no failure of its listener
+      }
+    });
+  }
+
+  /** Registers a listener that reports each call, and then does this. */
+  #listen(name, listener, does) {
     const key = JSON.stringify([name, listener]);
     const before = this.#listeners.get(key);
     const remove = this.#register(name, (payload) => {
       write({ event: 'emit', name, payload: plain(payload), listener });
-      if (fails) throw new Error('told to fail');
+      does();
     });
     this.#listeners.set(key, remove);
     before?.();
@@ -297,10 +324,21 @@ const OPS = {
   unsubscribe: (client, { target }) => started(method(client, 'unsubscribe')(eventType(target)), 'unsubscribe'),
   on: null, // the adapter keeps listeners itself
   off: null,
+  react: null,
   set_token: (client, { token }) => started(method(client, 'setToken')(token), 'setToken'),
   set_user: (client, { user }) => started(method(client, 'setUser')(user), 'setUser'),
   status: (client) => method(client, 'getStatus')(),
   config: (client) => method(client, 'getConfig')(),
+};
+
+/** What a listener may ask for, by the method that it calls. */
+const METHODS = {
+  connect: 'connect',
+  disconnect: 'disconnect',
+  send: 'send',
+  subscribe: 'subscribe',
+  unsubscribe: 'unsubscribe',
+  set_token: 'setToken',
 };
 
 /** Under which key an answer has its value. */

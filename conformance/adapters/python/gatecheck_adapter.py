@@ -135,7 +135,7 @@ class _Adapter:
     ) -> None:
         self._create, self._source, self._on, self._off = create, status, on, off
         self._token_provider = token_provider
-        self._ops = OPS | {"on": self._listen, "off": self._deafen} | ops
+        self._ops = OPS | {"on": self._on_event, "off": self._deafen, "react": self._react} | ops
         self._judge = Judge()
         self._client: Any = None
         self._status = "disconnected"
@@ -172,7 +172,7 @@ class _Adapter:
         if op == "configure":
             await self._configure(request)
             return {}
-        if op == "token":
+        if op in ("token", "fail_token"):
             self._judge._answer(request)
             return {}
         if op not in self._ops:
@@ -214,13 +214,43 @@ class _Adapter:
             return lambda: client.off(name, listener)
         return remove if callable(remove) else None
 
-    async def _listen(self, _: Any, request: dict[str, Any]) -> None:
-        name, listener, fails = request["name"], request["listener"], request.get("fails")
+    async def _on_event(self, _: Any, request: dict[str, Any]) -> None:
+        def does() -> None:
+            if request.get("fails"):
+                raise RuntimeError("told to fail")
+
+        await self._listen(request, does)
+
+    async def _react(self, client: Any, request: dict[str, Any]) -> None:
+        """A listener that calls the client, from within it, the first time that it is called itself."""
+        acts = [request["do"]]
+        op = acts[0]["op"]
+        if op in OPS and self._ops[op] is OPS[op]:
+            _method(client, op)  # unsupported where the class has no such method
+            if "target" in acts[0]:
+                _event_type(acts[0])
+
+        def does() -> None:
+            if not acts:
+                return
+            act = acts.pop()
+            try:
+                result = self._ops[op](client, act)
+            except Exception as error:  # what the client refuses is no failure of its listener
+                print(f"{op}: {error!r}", file=sys.stderr)
+                return
+            if inspect.isawaitable(result):
+                _keep(asyncio.ensure_future(result), op)
+
+        await self._listen(request, does)
+
+    async def _listen(self, request: dict[str, Any], does: Callable[[], None]) -> None:
+        """Registers a listener that reports each call, and then does this."""
+        name, listener = request["name"], request["listener"]
 
         def emitted(*payload: Any) -> None:
             _write({"event": "emit", "name": name, "payload": payload[0] if payload else None, "listener": listener})
-            if fails:
-                raise RuntimeError("told to fail")
+            does()
 
         before = self._removers.get((name, listener))
         self._removers[name, listener] = await self._register(name, emitted)
@@ -265,13 +295,16 @@ def _request(line: bytes) -> dict[str, Any]:
 def _call(name: str, *fields: Callable[[dict[str, Any]], Any]) -> Op:
     """A request that a method of the class answers, as far as that is known after a moment."""
 
-    async def op(client: Any, request: dict[str, Any]) -> None:
-        result = _method(client, name)(*(field(request) for field in fields))
-        # A sender learns of a full queue by an exception, or by `False`.
-        if await _soon(result, name) is False and name == "send":
-            raise RuntimeError("refused")
+    def op(client: Any, request: dict[str, Any]) -> Any:
+        return _accepted(_method(client, name)(*(field(request) for field in fields)), name)
 
     return op
+
+
+async def _accepted(result: Any, name: str) -> None:
+    # A sender learns of a full queue by an exception, or by `False`.
+    if await _soon(result, name) is False and name == "send":
+        raise RuntimeError("refused")
 
 
 def _event_type(request: dict[str, Any]) -> str:
@@ -327,9 +360,13 @@ async def _soon(result: Any, name: str) -> Any:
     await asyncio.wait({call}, timeout=MOMENT)
     if call.done():
         return None if call.cancelled() else call.result()
+    _keep(call, name)
+    return None
+
+
+def _keep(call: asyncio.Future[Any], name: str) -> None:
     _late.add(call)
     call.add_done_callback(lambda call: _ended(call, name))
-    return None
 
 
 def _ended(call: asyncio.Future[Any], name: str) -> None:

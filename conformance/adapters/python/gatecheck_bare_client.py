@@ -68,6 +68,8 @@ class BareClient:
         self._emit("connected", {})
 
     def received(self, text: str | bytes) -> None:
+        if self.status == "disconnected":
+            return  # the library may hand on what comes while it closes
         try:
             message = json.loads(text)
         except ValueError:
@@ -81,6 +83,8 @@ class BareClient:
     def closed(self) -> None:
         if self.status != "disconnected":
             self._become("reconnecting")
+        elif self._dialling is not None:
+            self._dialling.cancel()  # before the library dials again
 
     async def _dial(self) -> None:
         try:

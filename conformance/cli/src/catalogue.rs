@@ -10,7 +10,7 @@ use scenarios::{Catalogue, Library, Requirement, RequirementId, Scenario, Subjec
 use super::{Failure, closed};
 use conformance::exit::Exit;
 use conformance::profile::Profile;
-use gatecheck_lab::mutants;
+use gatecheck_lab::mutants::{self, process};
 
 /// Which scenarios.
 #[derive(Args, Clone)]
@@ -143,9 +143,11 @@ fn explain_requirement(requirement: &Requirement, library: &Library) -> String {
 fn mutants_of(id: &RequirementId) -> impl Iterator<Item = (&'static str, &'static str)> {
     let id = id.to_string();
     let simulated = mutants::all().into_iter().map(|mutant| (mutant.requirement, mutant.id, mutant.about));
-    let on_sockets = mutants::COMMANDS.iter().map(|mutant| (mutant.requirement, mutant.id, mutant.about));
+    let commands = mutants::COMMANDS.iter().map(|mutant| (mutant.requirement, mutant.id, mutant.about));
+    let processes = process::PROCESSES.iter().map(|mutant| (mutant.requirement, mutant.id, mutant.about));
     simulated
-        .chain(on_sockets)
+        .chain(commands)
+        .chain(processes)
         .filter(move |(broken, ..)| *broken == id)
         .map(|(_, name, about)| (name, about))
 }

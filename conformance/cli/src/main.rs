@@ -7,6 +7,7 @@ mod catalogue;
 mod demo;
 mod init;
 mod judge;
+mod mutant_client;
 mod pair;
 mod schema;
 mod selftest;
@@ -74,6 +75,9 @@ enum Command {
     /// Run the reference client
     #[command(disable_help_flag = true)]
     ReferenceClient(Passed),
+    /// Run a mutant of the reference client, as `selftest` does
+    #[command(hide = true)]
+    MutantClient(mutant_client::MutantClientArgs),
 }
 
 /// Arguments that another program reads.
@@ -147,6 +151,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Schema(args) => schema::print(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Broker(args) => broker::run(&args),
+        Command::MutantClient(args) => mutant_client::run(&args),
         Command::ReferenceServer(passed) => {
             return reference_server::cli::run(named("reference-server", passed.args));
         }

@@ -18,7 +18,7 @@ use super::{Failure, closed, ended};
 use conformance::executor::{BrokerChoice, Executor};
 use conformance::exit::Exit;
 use conformance::profile::Profile;
-use gatecheck_lab::mutants::{self, CommandMutant, Mutant};
+use gatecheck_lab::mutants::{self, process, CommandMutant, Mutant};
 use gatecheck_lab::selftest::{self, Matrix, Trial, Trials};
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -65,12 +65,14 @@ pub(super) fn run(args: &SelftestArgs) -> Result<Exit, Failure> {
         mutants::all().into_iter().filter(|mutant| wanted(mutant.id, mutant.requirement)).collect();
     let commands: Vec<_> =
         mutants::COMMANDS.iter().filter(|mutant| wanted(mutant.id, mutant.requirement)).collect();
-    if mutants.is_empty() && commands.is_empty() {
+    let processes: Vec<_> =
+        process::PROCESSES.iter().filter(|mutant| wanted(mutant.id, mutant.requirement)).collect();
+    if mutants.is_empty() && commands.is_empty() && processes.is_empty() {
         let help = "`gatecheck selftest --list` shows all of them";
         return Err(Failure::usage(miette!(help = help, "no mutant is selected")));
     }
     if args.list {
-        return list(&mutants, &commands).map_err(closed);
+        return list(&mutants, &commands, &processes).map_err(closed);
     }
     if let Some(folder) = &args.output {
         fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
@@ -83,14 +85,14 @@ pub(super) fn run(args: &SelftestArgs) -> Result<Exit, Failure> {
     }
     let begun = Instant::now();
     let threads = args.threads();
-    let bar = bar(trials.len() + commands.len());
+    let bar = bar(trials.len() + commands.len() + processes.len());
     let mut matrix = trials.play(threads, |trial| {
         if let Trial::Mutant(_, fate) = trial {
             bar.set_message(fate.mutant.clone());
         }
         bar.inc(1);
     });
-    matrix.mutants.extend(on_sockets(&commands, &scenarios, &bar)?);
+    matrix.mutants.extend(on_sockets(&commands, &processes, &scenarios, &bar)?);
     bar.finish_and_clear();
     if let Some(folder) = &args.output {
         write(folder, &matrix)?;
@@ -99,9 +101,10 @@ pub(super) fn run(args: &SelftestArgs) -> Result<Exit, Failure> {
     ended(print(&matrix, begun.elapsed().as_secs_f64()), exit)
 }
 
-/// Plays the mutants of the command line.
+/// Plays the mutants that are processes of their own.
 fn on_sockets(
     commands: &[&CommandMutant],
+    processes: &[&Mutant],
     scenarios: &[&Scenario],
     bar: &ProgressBar,
 ) -> Result<Vec<selftest::MutantOutcome>, Failure> {
@@ -120,6 +123,10 @@ fn on_sockets(
                 fates.push(selftest::try_command(mutant, &executor, scenarios).await);
                 bar.inc(1);
             }
+            for mutant in processes {
+                fates.push(selftest::try_process(mutant, &executor, scenarios).await);
+                bar.inc(1);
+            }
             fates
         };
         tokio::select! {
@@ -131,9 +138,14 @@ fn on_sockets(
     })
 }
 
-fn list(mutants: &[Mutant], commands: &[&CommandMutant]) -> std::io::Result<Exit> {
+fn list(
+    mutants: &[Mutant],
+    commands: &[&CommandMutant],
+    processes: &[&Mutant],
+) -> std::io::Result<Exit> {
     let mut out = anstream::stdout().lock();
-    let simulated = mutants.iter().map(|mutant| (mutant.id, mutant.requirement, mutant.about));
+    let played = mutants.iter().chain(processes.iter().copied());
+    let simulated = played.map(|mutant| (mutant.id, mutant.requirement, mutant.about));
     let on_sockets = commands.iter().map(|mutant| (mutant.id, mutant.requirement, mutant.about));
     for (id, requirement, about) in simulated.chain(on_sockets) {
         writeln!(out, "{requirement:<10} {id:<44} {about}")?;

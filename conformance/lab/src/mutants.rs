@@ -6,17 +6,22 @@
 mod auth;
 mod bridge;
 mod connection;
+mod delays;
+mod endings;
 mod feed;
 mod heartbeat;
 mod hooks;
 mod life;
 mod lines;
+mod listeners;
 mod message;
+pub mod process;
 mod queue;
 mod rooms;
 mod session;
 mod timing;
 mod token;
+mod websocket;
 mod wire;
 
 use sim::boundary::Boundary;
@@ -109,7 +114,18 @@ pub fn all() -> Vec<Mutant> {
         bridge::MUTANTS,
     ];
     let client =
-        [life::MUTANTS, session::MUTANTS, timing::MUTANTS, queue::MUTANTS, token::MUTANTS, hooks::MUTANTS];
+        [
+            life::MUTANTS,
+            session::MUTANTS,
+            endings::MUTANTS,
+            delays::MUTANTS,
+            timing::MUTANTS,
+            queue::MUTANTS,
+            token::MUTANTS,
+            listeners::MUTANTS,
+            websocket::MUTANTS,
+            hooks::MUTANTS,
+        ];
     gateway.into_iter().chain(client).flatten().copied().collect()
 }
 
@@ -146,7 +162,8 @@ mod tests {
         // No pair is simulated: what breaks one is played over sockets, by `gatecheck pair`'s own tests.
         for rule in catalogue.iter().filter(|rule| rule.subject != SubjectKind::Pair) {
             let id = rule.id.to_string();
-            let on_sockets = COMMANDS.iter().any(|mutant| mutant.requirement == id);
+            let on_sockets = COMMANDS.iter().any(|mutant| mutant.requirement == id)
+                || process::PROCESSES.iter().any(|mutant| mutant.requirement == id);
             assert!(on_sockets || broken.contains(id.as_str()), "no mutant breaks {id}");
         }
     }
@@ -154,7 +171,7 @@ mod tests {
     /// The README and the changelog count them right.
     #[test]
     fn mutants_are_counted() {
-        let counted = format!("{} mutants of the reference pair", all().len() + COMMANDS.len());
+        let counted = format!("{} mutants of the reference pair", all().len() + COMMANDS.len() + process::PROCESSES.len());
         for text in [include_str!("../../../README.md"), include_str!("../../../CHANGELOG.md")] {
             assert!(text.contains(&counted), "{counted}");
         }

@@ -20,7 +20,7 @@ pub use page::page;
 
 use crate::mutants::{CommandMutant, Mutant};
 use conformance::executor::{Executor, Isolation};
-use conformance::profile::{GatewayAccess, Profile};
+use conformance::profile::{ClientAccess, CommandProfile, GatewayAccess, Profile};
 use conformance::result::{CaseReport, Verdict, is_universal};
 use conformance::runner::{self, HostNoise};
 
@@ -199,13 +199,34 @@ pub async fn try_command(
     executor: &Executor,
     scenarios: &[&Scenario],
 ) -> MutantOutcome {
-    let mut outcome = MutantOutcome::of(mutant.id, mutant.requirement, mutant.about);
+    let outcome = MutantOutcome::of(mutant.id, mutant.requirement, mutant.about);
     let mut profile = Profile::reference();
     if let Some(GatewayAccess::Spawn { command, .. }) =
         profile.gateway.as_mut().map(|gateway| &mut gateway.access)
     {
         mutant.change(&mut command.words);
     }
+    on_sockets(outcome, profile, executor, scenarios).await
+}
+
+/// Plays a mutant that is a process of its own, as [`try_command`] does.
+pub async fn try_process(mutant: &Mutant, executor: &Executor, scenarios: &[&Scenario]) -> MutantOutcome {
+    let outcome = MutantOutcome::of(mutant.id, mutant.requirement, mutant.about);
+    let mut profile = Profile::reference();
+    if let Some(client) = &mut profile.client {
+        let words = ["{gatecheck}", "mutant-client", mutant.id].map(str::to_owned).to_vec();
+        client.access = ClientAccess::Spawn(CommandProfile { words, env: BTreeMap::new() });
+    }
+    let alone: Vec<_> = scenarios.iter().copied().filter(|scenario| !scenario.simulated).collect();
+    on_sockets(outcome, profile, executor, &alone).await
+}
+
+async fn on_sockets(
+    mut outcome: MutantOutcome,
+    profile: Profile,
+    executor: &Executor,
+    scenarios: &[&Scenario],
+) -> MutantOutcome {
     let executor = Arc::new(executor.with_profile(profile));
     let requirement = outcome.requirement.clone();
     for scenario in scenarios.iter().filter(|scenario| scenario.requirements().contains(&requirement)) {

@@ -200,6 +200,7 @@ impl Row {
             }
             Event::Topology { .. }
             | Event::QueueDepth { .. }
+            | Event::Resources(_)
             | Event::Settlements(_)
             | Event::BrokerDialled
             | Event::Log { .. } => (note, Tone::Note, String::new(), text),

@@ -1,7 +1,7 @@
 //! The requests that are tried, in an order in which each of them can be answered.
 
 use protocol::Target;
-use protocol::adapter::{Hook, Message, Operation, User};
+use protocol::adapter::{Hook, Message, Operation, Reaction, User};
 use serde_json::json;
 
 /// A request after `configure`.
@@ -20,7 +20,7 @@ fn optional(operation: Operation) -> Trial {
 }
 
 /// Mounting comes last: from then on the connection is the consumers'.
-pub(super) fn trials() -> [Trial; 17] {
+pub(super) fn trials() -> [Trial; 19] {
     let text = str::to_owned;
     let (event, listener) = (text("connected"), text("check"));
     let target = Target::EventType(text("catalog:changed"));
@@ -35,10 +35,12 @@ pub(super) fn trials() -> [Trial; 17] {
         }),
         optional(Operation::Subscribe { target: target.clone() }),
         optional(Operation::Unsubscribe { target }),
-        optional(Operation::Off { name: event, listener }),
+        optional(Operation::Off { name: event.clone(), listener: listener.clone() }),
+        optional(Operation::React { name: event, listener, act: Reaction::Disconnect }),
         optional(Operation::Config),
         optional(Operation::SetToken { token: Some(text("another-token")) }),
         optional(Operation::Token { token: text("nobody-asked") }),
+        optional(Operation::FailToken { error: text("nobody-asked") }),
         optional(Operation::SetUser { user: Some(user) }),
         optional(Operation::Observe { key: key.clone() }),
         optional(Operation::SetQuery { key: key.clone(), value: json!([]) }),

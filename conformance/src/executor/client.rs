@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use player::{Accept, ClientStage, Play, PlayError, StageError, journal, play_client};
-use scenarios::scenario::{Bindings, ClientScript, UrlSource};
+use scenarios::scenario::{Bindings, ClientScript, ProcessAct, UrlSource};
 use scenarios::token::Issuer;
-use scenarios::trace::{Actor, Event, Trace};
+use scenarios::trace::{Actor, Event, Resources, Trace};
 use scenarios::{NotPlayed, Scenario};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use super::instance::Instance;
 use super::{Execution, ExecutionError, Executor, clock, now};
 use crate::limits::{HostLimit, Refusals};
-use crate::noise::Watch;
+use crate::noise::{self, Watch};
 use crate::process::{ENDPOINT_VARIABLE, Streams, Subject};
 use crate::profile::{ClientAccess, ClientProfile};
 use crate::proxy;
@@ -137,6 +137,13 @@ impl Fleet {
         lines
     }
 
+    /// The clients' processes, for what can be done to a process only.
+    fn processes(&self) -> Result<Vec<&Subject>, StageError> {
+        let processes: Option<Vec<_>> = self.subjects.iter().map(Instance::process).collect();
+        let why = "needs a client that is a process of its own: it is stopped, or looked at";
+        processes.ok_or_else(|| StageError::Unavailable(why.to_owned()))
+    }
+
     /// Kills all of them; their end is no news.
     async fn kill(&mut self) {
         self.ends.abort_all();
@@ -185,6 +192,25 @@ impl ClientStage for Stage {
 
     fn take_adapters(&mut self) -> Vec<Pipes> {
         mem::take(&mut self.adapters)
+    }
+
+    async fn signal(&mut self, act: ProcessAct) -> Result<(), StageError> {
+        for subject in self.fleet.processes()? {
+            subject.pause(act);
+        }
+        Ok(())
+    }
+
+    async fn resources(&mut self) -> Result<Resources, StageError> {
+        let mut all = Resources::default();
+        for subject in self.fleet.processes()? {
+            let held = subject.id().and_then(noise::resources);
+            let held = held.ok_or_else(|| StageError::Unavailable("needs `/proc` of Linux".to_owned()))?;
+            all.processes += held.processes;
+            all.memory_kib += held.memory_kib;
+            all.descriptors += held.descriptors;
+        }
+        Ok(all)
     }
 
     async fn log(&mut self) -> Result<String, StageError> {

@@ -80,6 +80,15 @@ pub(super) fn is_available() -> bool {
 
 /// The threads of a process and of all that it, or a child of it, has started.
 pub(super) fn threads(leader: u32) -> Vec<Thread> {
+    tree(leader).1
+}
+
+/// A process, and all that it, or a child of it, has started.
+pub(super) fn processes(leader: u32) -> Vec<u32> {
+    tree(leader).0
+}
+
+fn tree(leader: u32) -> (Vec<u32>, Vec<Thread>) {
     let mut processes = vec![leader];
     let mut threads = Vec::new();
     let mut next = 0;
@@ -93,7 +102,7 @@ pub(super) fn threads(leader: u32) -> Vec<Thread> {
             processes.extend(thread.children().into_iter().take(room));
         }
     }
-    threads
+    (processes, threads)
 }
 
 /// The beginning of a small file.

@@ -1,5 +1,7 @@
 //! What an adapter is asked for.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,6 +57,17 @@ pub enum Operation {
         #[schemars(!default, skip_serializing_if = "std::ops::Not::not")]
         fails: bool,
     },
+    /// Registers a listener that asks the client for something at its first call, from within it (IN-3). Each call is reported by
+    /// `emit`, the first one before what it does.
+    React {
+        /// The event's name: a message's type, or one of the client's own, such as `connected`.
+        name: String,
+        /// The listener's own name: one event may have several.
+        listener: String,
+        /// What it asks for.
+        #[serde(rename = "do")]
+        act: Reaction,
+    },
     /// Removes that listener, and no other.
     Off {
         /// The event's name: a message's type, or one of the client's own, such as `connected`.
@@ -71,6 +84,11 @@ pub enum Operation {
     Token {
         /// The token.
         token: String,
+    },
+    /// The token provider fails: answers the oldest `token_wanted` (TOKEN-4).
+    FailToken {
+        /// What it says.
+        error: String,
     },
     /// Tells error reports who is signed in (OBS-1).
     SetUser {
@@ -167,6 +185,50 @@ pub struct User {
     pub email: String,
     /// Their name.
     pub name: String,
+}
+
+/// What a listener asks its client for; each is as the request of the same name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "op", rename_all = "snake_case")]
+#[schemars(rename = "reaction", deny_unknown_fields)]
+pub enum Reaction {
+    /// To connect.
+    Connect,
+    /// To disconnect.
+    Disconnect,
+    /// To send a message.
+    Send {
+        /// The message.
+        message: Message,
+    },
+    /// To subscribe.
+    Subscribe {
+        /// To this.
+        target: Target,
+    },
+    /// To end a subscription.
+    Unsubscribe {
+        /// To this.
+        target: Target,
+    },
+    /// To take another token.
+    SetToken {
+        /// The token.
+        token: String,
+    },
+}
+
+impl fmt::Display for Reaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect => f.write_str("connects"),
+            Self::Disconnect => f.write_str("disconnects"),
+            Self::Send { message } => write!(f, "sends {} {}", message.kind, message.payload),
+            Self::Subscribe { target } => write!(f, "subscribes to {target}"),
+            Self::Unsubscribe { target } => write!(f, "unsubscribes from {target}"),
+            Self::SetToken { .. } => f.write_str("sets a new token"),
+        }
+    }
 }
 
 impl Operation {

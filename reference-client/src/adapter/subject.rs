@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use protocol::adapter::{Operation, Outcome, ReportEvent, User};
+use protocol::adapter::{Operation, Outcome, Reaction, ReportEvent, User};
 use serde_json::{Value, json};
 
 use super::consumer::{Consumer, emit, status};
 use super::exchange::Lines;
 use super::settings::Settings;
 use super::tokens::Tokens;
-use crate::client::{Client, ListenerError, ListenerId};
-use crate::net::{Dial, WallClock};
+use crate::client::{Client, ListenerError, ListenerId, Reactions, TooManyReactions};
+use crate::net::{Dial, TokenError, WallClock};
 use crate::provider::{Provider, WeakProvider};
 use crate::query::{QueryClient, QueryKey, QueryObserver};
 use crate::report;
@@ -100,7 +100,12 @@ impl<D: Dial> Subject<D> {
                 (Holder::Consumers(_), token) => self.shared()?.set_token(token).await?,
             },
             Operation::Token { token } => {
-                if !self.tokens.answer(token) {
+                if !self.tokens.answer(Ok(token)) {
+                    return Err("no dial waits for a token".into());
+                }
+            }
+            Operation::FailToken { error } => {
+                if !self.tokens.answer(Err(TokenError(error))) {
                     return Err("no dial waits for a token".into());
                 }
             }
@@ -113,7 +118,17 @@ impl<D: Dial> Subject<D> {
                     |User { id, email, name }| report::User { id, email: Some(email), name: Some(name) };
                 self.client()?.set_user(user.map(known));
             }
-            Operation::On { name, listener, fails } => self.listen(name, listener, fails)?,
+            Operation::On { name, listener, fails } => {
+                let outcome = move || if fails { Err(ListenerError("told to fail".to_owned())) } else { Ok(()) };
+                self.listen(name, listener, outcome)?;
+            }
+            Operation::React { name, listener, act } => {
+                let (reactions, mut act) = (self.client()?.reactions(), Some(act));
+                self.listen(name, listener, move || {
+                    let done = act.take().map_or(Ok(()), |act| react(&reactions, act));
+                    done.map_err(|refused| ListenerError(refused.to_string()))
+                })?;
+            }
             Operation::Off { name, listener } => {
                 if let Some(id) = self.listeners.remove(&(name, listener)) {
                     self.client()?.off(id);
@@ -178,18 +193,35 @@ impl<D: Dial> Subject<D> {
         self.observers.push(self.queries.observe(key, fetcher));
     }
 
-    fn listen(&mut self, name: String, listener: String, fails: bool) -> Result<(), Failure> {
+    /// Has a listener report each call, and then do this.
+    fn listen(
+        &mut self,
+        name: String,
+        listener: String,
+        mut does: impl FnMut() -> Result<(), ListenerError> + Send + 'static,
+    ) -> Result<(), Failure> {
         let client = self.client()?;
         let lines = self.lines.clone();
         let (event, own_name) = (name.clone(), listener.clone());
         let id = client.on(name.clone(), move |payload| {
             lines.report(emit(&event, payload, &own_name));
-            if fails { Err(ListenerError("told to fail".to_owned())) } else { Ok(()) }
+            does()
         });
         if let Some(before) = self.listeners.insert((name, listener), id) {
             client.off(before);
         }
         Ok(())
+    }
+}
+
+fn react(reactions: &Reactions, act: Reaction) -> Result<(), TooManyReactions> {
+    match act {
+        Reaction::Connect => reactions.connect(),
+        Reaction::Disconnect => reactions.disconnect(),
+        Reaction::Send { message } => reactions.send(message.kind, message.payload),
+        Reaction::Subscribe { target } => reactions.subscribe(target),
+        Reaction::Unsubscribe { target } => reactions.unsubscribe(target),
+        Reaction::SetToken { token } => reactions.set_token(token),
     }
 }
 

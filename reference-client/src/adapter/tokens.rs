@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::exchange::Lines;
 use crate::net::{TokenError, TokenProvider};
 
-type Answer = Result<String, TokenError>;
+pub(super) type Answer = Result<String, TokenError>;
 
 /// Dials that wait for a token, the oldest first.
 #[derive(Clone)]
@@ -35,12 +35,12 @@ impl Tokens {
     }
 
     /// Answers the oldest dial that still waits; false where none does.
-    pub(super) fn answer(&self, token: String) -> bool {
+    pub(super) fn answer(&self, answer: Answer) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(oldest) = waiting.pop_front() {
             // A dial that was given up wants no token any more.
             if !oldest.is_closed() {
-                return oldest.send(Ok(token)).is_ok();
+                return oldest.send(answer).is_ok();
             }
         }
         false

@@ -48,6 +48,8 @@ pub(crate) enum Report {
         name: String,
         payload: Value,
     },
+    /// What a listener sent and the queue refused.
+    Refused(QueueFull),
     Log(String),
 }
 
@@ -73,6 +75,8 @@ pub(crate) struct Driver<D: Dial, F> {
     report: F,
     connections: BTreeMap<ConnectionId, Running>,
     signs: mpsc::Sender<Input>,
+    /// What listeners ask for.
+    reactions: mpsc::Receiver<Command>,
 }
 
 struct Running {
@@ -97,7 +101,7 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
         config: ClientConfig,
         dial: D,
         wall: WallClock,
-        mut orders: mpsc::Receiver<ClientCommand>,
+        (mut orders, reactions): (mpsc::Receiver<ClientCommand>, mpsc::Receiver<Command>),
         report: F,
     ) {
         let session = Session::new(SessionConfig {
@@ -122,14 +126,15 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
             report,
             connections: BTreeMap::new(),
             signs,
+            reactions,
         };
         let mut leaving = false;
         let mut batch = Vec::with_capacity(SIGNS);
         while !leaving || !driver.connections.is_empty() {
-            let deadline = driver.deadline();
+            let (origin, deadline) = (driver.origin, driver.deadline());
             let timer = async {
                 match deadline {
-                    Some(deadline) => tokio::time::sleep_until(driver.origin + deadline).await,
+                    Some(deadline) => tokio::time::sleep_until(origin + deadline).await,
                     None => std::future::pending().await,
                 }
             };
@@ -146,6 +151,7 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
                         driver.take(Input::Command(Command::Disconnect));
                     }
                 },
+                Some(command) = driver.reactions.recv() => driver.obey(command),
                 _ = signed.recv_many(&mut batch, SIGNS) => {
                     batch.drain(..).for_each(|sign| driver.take(sign));
                     // A gateway that is never silent puts off no ping and no end (PING-1, PING-3).
@@ -166,10 +172,32 @@ impl<D: Dial, F: FnMut(Report) + Send> Driver<D, F> {
             self.connections.remove(id);
         }
         let outcome = self.session.handle(self.now(), input);
+        self.drain();
+        self.react();
+        outcome
+    }
+
+    /// Does what listeners have asked for (IN-3). What they ask for meanwhile comes next: listeners that answer each other do not keep
+    /// the client from its commands.
+    fn react(&mut self) {
+        for _ in 0..self.reactions.len() {
+            let Ok(command) = self.reactions.try_recv() else { return };
+            self.obey(command);
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        let outcome = self.session.handle(self.now(), Input::Command(command));
+        self.drain();
+        if let Err(refused) = outcome {
+            (self.report)(Report::Refused(refused));
+        }
+    }
+
+    fn drain(&mut self) {
         while let Some(output) = self.session.poll() {
             self.act(output);
         }
-        outcome
     }
 
     /// Carries out an output of the machine. Outputs for an ended connection are dropped.

@@ -7,6 +7,7 @@ use rustls_pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig as TlsConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_with_config, tungstenite};
+use tungstenite::http::header::SEC_WEBSOCKET_EXTENSIONS;
 use tungstenite::protocol::WebSocketConfig;
 use url::Url;
 
@@ -54,6 +55,10 @@ impl<D: Dial> Route<D> {
         let stream = WriteBuffer::new(self.secured(self.stream().await?).await?);
         let buffers = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(0);
         match client_async_with_config(request, stream, Some(buffers)).await {
+            // It offers no extension, and tungstenite does not look whether one is granted.
+            Ok((_, answer)) if answer.headers().contains_key(SEC_WEBSOCKET_EXTENSIONS) => {
+                Err(other(&"the gateway granted an extension that was not offered (RFC 6455 section 4.1)"))
+            }
             Ok((socket, _)) => Ok(socket),
             Err(tungstenite::Error::Http(response)) if response.status() == 401 => {
                 Err(DialFailure::Unauthorized)

@@ -122,6 +122,16 @@ impl<S: ClientStage> Player<'_, S> {
                 self.network.apply(act.change(times));
             }
             ClientAction::Client(act) => self.adapters.act(&mut self.journal, act).await?,
+            ClientAction::Process(act) => {
+                let done = self.journal.during(self.stage.signal(*act)).await;
+                done.map_err(backstage)?;
+                let what = act.fault().to_owned();
+                self.journal.write(Actor::client(), None, Event::Fault { what });
+            }
+            ClientAction::ReadResources => {
+                let held = self.journal.during(self.stage.resources()).await.map_err(backstage)?;
+                self.journal.write(Actor::client(), None, Event::Resources(held));
+            }
             ClientAction::ReadLog => self.read_log().await?,
             ClientAction::Gateway(act) => {
                 if let GatewayAct::Stall(_) = act {
@@ -136,10 +146,7 @@ impl<S: ClientStage> Player<'_, S> {
 
     /// Reads what has been printed since the last time.
     async fn read_log(&mut self) -> Result<(), PlayError> {
-        let log = self.journal.during(self.stage.log()).await.map_err(|error| match error {
-            StageError::Unavailable(reason) => PlayError::NotRun(NotPlayed::in_this_run(reason)),
-            other => PlayError::Harness(other.to_string()),
-        })?;
+        let log = self.journal.during(self.stage.log()).await.map_err(backstage)?;
         // If the beginning of the log was dropped, all that is left is new.
         let text = log.strip_prefix(self.printed.as_str()).unwrap_or(&log).to_owned();
         self.printed = log;
@@ -165,5 +172,13 @@ impl<S: ClientStage> Player<'_, S> {
             options: setup.options.or(usual),
             dialect: self.setting.dialect.clone(),
         }
+    }
+}
+
+/// What a stage lacks makes a case not run; anything else is the harness's.
+fn backstage(error: StageError) -> PlayError {
+    match error {
+        StageError::Unavailable(reason) => PlayError::NotRun(NotPlayed::in_this_run(reason)),
+        other => PlayError::Harness(other.to_string()),
     }
 }

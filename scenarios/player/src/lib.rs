@@ -39,6 +39,7 @@ mod fragments;
 mod gateway;
 mod journal;
 pub mod lines;
+mod masks;
 mod opening;
 mod pair;
 mod peer;

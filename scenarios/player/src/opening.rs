@@ -65,7 +65,7 @@ pub(super) async fn open(
             if opening.is_answer(dialect, &text, &opened.pending) {
                 break;
             }
-            opened.said.keep(frame, reader.was_masked());
+            opened.said.keep(frame, reader.mask());
             left -= 1;
             if left == 0 {
                 return Err(refused(None, "too much came before its first frames were answered"));

@@ -13,6 +13,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::fragments::Fragments;
 use super::journal::Recorder;
+use super::masks::Masks;
 use super::stage::Setting;
 use scenarios::frame::RawFrame;
 use scenarios::scenario::FrameSpec;
@@ -47,7 +48,7 @@ pub(super) enum PeerCommand {
         chop: Option<NonZeroUsize>,
     },
     /// Begins the closing handshake.
-    Close(CloseCode),
+    Close(Closing),
     /// Drops the connection.
     Drop,
     /// Stops reading, or reads again.
@@ -58,6 +59,15 @@ pub(super) enum PeerCommand {
     Mute,
     /// Answers ping messages from now on, or no longer.
     AnswerPingMessages(bool),
+}
+
+/// A closing handshake that this end begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Closing {
+    /// What it says.
+    pub(super) code: CloseCode,
+    /// Whether the connection stays when the handshake is over, until it is dropped.
+    pub(super) lingers: bool,
 }
 
 /// Who a peer is.
@@ -98,6 +108,8 @@ impl Peer {
             masks,
             fragments: Fragments::default(),
             closing: None,
+            is_closed: false,
+            masks_seen: Masks::default(),
             stalled,
             cut_after: None,
             events: Vec::new(),
@@ -120,7 +132,10 @@ struct End<S> {
     /// A message whose last frame has not come.
     fragments: Fragments,
     /// The close that this end began.
-    closing: Option<CloseCode>,
+    closing: Option<Closing>,
+    /// Whether the other end has closed: nothing may follow.
+    is_closed: bool,
+    masks_seen: Masks,
     stalled: bool,
     /// Text messages that are read before the connection is dropped.
     cut_after: Option<u32>,
@@ -148,8 +163,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 },
                 frame = reader.next(&mut self.stream), if !self.stalled => match frame {
                     Ok(Some(frame)) => {
-                        self.check(&frame, reader.was_masked()).await;
-                        self.take(frame).await
+                        self.check(&frame, reader.mask()).await;
+                        if self.is_closed { Ok(Next::Go) } else { self.take(frame).await }
                     }
                     Ok(None) | Err(_) => Ok(self.ended()),
                 },
@@ -182,11 +197,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 self.stream.write_all(&bytes).await?;
             }
             PeerCommand::Frames { frames, message, chop } => self.send_odd(frames, message, chop).await?,
-            PeerCommand::Close(code) => {
-                self.closing = Some(code);
-                self.send(RawFrame::close(code)).await?;
+            PeerCommand::Close(closing) => {
+                self.closing = Some(closing);
+                self.send(RawFrame::close(closing.code)).await?;
             }
-            PeerCommand::Drop => return Ok(Next::Over { code: None, by: self.setup.side }),
+            PeerCommand::Drop => {
+                let code = self.closing.map(|closing| closing.code);
+                return Ok(Next::Over { code, by: self.setup.side });
+            }
             PeerCommand::Stall(stalled) => self.stalled = stalled,
             PeerCommand::CutAfter(count) => {
                 self.cut_after = Some(count);
@@ -198,14 +216,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         Ok(Next::Go)
     }
 
-    /// Notes what is wrong with a gateway's frame.
-    async fn check(&mut self, frame: &RawFrame, was_masked: bool) {
-        if self.setup.side != Side::Client {
-            return;
-        }
-        let masked = was_masked.then_some("a masked frame from a gateway (section 5.1)");
-        if let Some(why) = masked.or_else(|| frame.fault(self.fragments.is_open())) {
-            self.note(Event::BadFrame { why: why.to_owned() }).await;
+    /// Notes what is wrong with the other end's frame.
+    async fn check(&mut self, frame: &RawFrame, mask: Option<[u8; 4]>) {
+        let by = other(self.setup.side);
+        let late = self.is_closed.then_some("a frame after the close frame (section 5.5.1)");
+        let why = late.or_else(|| self.masks_seen.fault(by, mask));
+        if let Some(why) = why.or_else(|| frame.fault(self.fragments.is_open())) {
+            self.note(Event::BadFrame { why: why.to_owned(), by }).await;
         }
     }
 
@@ -213,8 +230,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         let Some(frame) = self.fragments.take(frame) else { return Ok(Next::Go) };
         let is_broken =
             frame.opcode == OpCode::Data(Data::Text) && std::str::from_utf8(&frame.payload).is_err();
-        if is_broken && self.setup.side == Side::Client {
-            self.note(Event::BadFrame { why: "a text that is not UTF-8 (section 5.6)".to_owned() }).await;
+        if is_broken {
+            let (why, by) = ("a text that is not UTF-8 (section 5.6)".to_owned(), other(self.setup.side));
+            self.note(Event::BadFrame { why, by }).await;
         }
         let seen = self.frame(&frame, self.setup.side == Side::Client);
         let message = seen.message.clone();
@@ -239,7 +257,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             OpCode::Control(Control::Close) => {
                 let code = frame.close_code();
                 return match self.closing {
-                    Some(ours) => Ok(Next::Over { code: Some(ours), by: self.setup.side }),
+                    Some(Closing { lingers: true, .. }) => {
+                        self.is_closed = true;
+                        Ok(Next::Go)
+                    }
+                    Some(Closing { code, .. }) => Ok(Next::Over { code: Some(code), by: self.setup.side }),
                     None => {
                         // The connection is over either way; a peer that does not wait for the answer is no concern.
                         let _ = self.send(RawFrame::control(Control::Close, frame.payload)).await;
@@ -341,17 +363,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         message: Option<RawFrame>,
         chop: Option<NonZeroUsize>,
     ) -> io::Result<()> {
+        let from_gateway = self.setup.side == Side::Gateway;
         if let Some(message) = &message {
-            let sent = self.frame(message, false);
+            let sent = self.frame(message, from_gateway);
             self.refer(&sent);
             self.note_sent(sent).await;
         }
         let mut bytes = Vec::new();
         for FrameSpec { frame, masked } in frames {
             if message.is_none() || matches!(frame.opcode, OpCode::Control(_)) {
-                let whole = frame.fin && frame.rsv == 0 && masked;
+                let whole = frame.fin && frame.rsv == 0 && masked != from_gateway;
                 let seen = if whole && !matches!(frame.opcode, OpCode::Data(Data::Continue)) {
-                    self.frame(&frame, false)
+                    self.frame(&frame, from_gateway)
                 } else {
                     // Shown without its mask, which carries no information.
                     Frame {
@@ -392,7 +415,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
     /// How the connection counts when it ends without a closing handshake.
     fn ended(&self) -> Next {
         match self.closing {
-            Some(code) => Next::Over { code: Some(code), by: self.setup.side },
+            Some(Closing { code, .. }) => Next::Over { code: Some(code), by: self.setup.side },
             None => Next::Over { code: None, by: other(self.setup.side) },
         }
     }

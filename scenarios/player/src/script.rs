@@ -12,10 +12,10 @@ use tungstenite::protocol::frame::coding::Control;
 
 use self::handshake::Handshake;
 use super::journal::Recorder;
-use super::peer::{Peer, PeerCommand, PeerSetup};
+use super::peer::{Closing, Peer, PeerCommand, PeerSetup};
 use super::stage::{Accept, Setting};
 use scenarios::frame::RawFrame;
-use scenarios::scenario::{GatewayAct, GatewaySpec};
+use scenarios::scenario::{FrameSpec, GatewayAct, GatewaySpec};
 use scenarios::trace::{Actor, Event, Side};
 
 /// Acts that wait for the gateway.
@@ -68,8 +68,8 @@ struct Opened<S> {
     leftover: Vec<u8>,
     connection: u32,
     stalled: bool,
-    /// The code that it is closed with at once.
-    closes: Option<CloseCode>,
+    /// What ends it at once.
+    ends: Option<PeerCommand>,
 }
 
 impl Script {
@@ -125,8 +125,8 @@ impl Script {
             let rooms = vec!["broadcast".to_owned()];
             peer.order(self.message(&ServerMessage::Welcome { user_id: USER.to_owned(), rooms })).await;
         }
-        if let Some(code) = opened.closes {
-            peer.order(PeerCommand::Close(code)).await;
+        if let Some(end) = opened.ends {
+            peer.order(end).await;
         }
         self.peers.push(peer);
     }
@@ -156,7 +156,13 @@ impl Script {
                 self.spec.pong = answers;
                 PeerCommand::AnswerPingMessages(answers)
             }
-            GatewayAct::Close(code) => PeerCommand::Close(code),
+            GatewayAct::Close { code, lingers } => {
+                PeerCommand::Close(Closing { code: code.unwrap_or(CloseCode::NO_STATUS), lingers })
+            }
+            GatewayAct::SendFrames(frames) => PeerCommand::Frames { frames, message: None, chop: None },
+            GatewayAct::Fragmented { name, data, fragments, between } => {
+                self.fragmented(&ServerMessage::Event { name, payload: data }, fragments, &between)
+            }
             GatewayAct::Drop => PeerCommand::Drop,
             GatewayAct::Stall(stalled) => PeerCommand::Stall(stalled),
             GatewayAct::CutAfter(count) => PeerCommand::CutAfter(count),
@@ -176,7 +182,26 @@ impl Script {
     }
 
     fn message(&self, message: &ServerMessage) -> PeerCommand {
+        PeerCommand::Send(self.text(message))
+    }
+
+    fn text(&self, message: &ServerMessage) -> RawFrame {
         let now = protocol::Timestamp::from_unix_ms((self.setting.unix_ms)());
-        PeerCommand::Send(RawFrame::text(self.setting.dialect.encode_server(message, now, None)))
+        RawFrame::text(self.setting.dialect.encode_server(message, now, None))
+    }
+
+    /// A message in fragments, with a ping frame behind each but the last.
+    fn fragmented(&self, message: &ServerMessage, fragments: usize, between: &[u8]) -> PeerCommand {
+        let whole = self.text(message);
+        let odd = |frame| FrameSpec { frame, masked: false };
+        let mut frames = Vec::new();
+        for fragment in whole.clone().cut(fragments) {
+            let is_last = fragment.fin;
+            frames.push(odd(fragment));
+            if !is_last && !between.is_empty() {
+                frames.push(odd(RawFrame::control(Control::Ping, between)));
+            }
+        }
+        PeerCommand::Frames { frames, message: Some(whole), chop: None }
     }
 }

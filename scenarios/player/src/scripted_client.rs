@@ -10,7 +10,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::journal::Recorder;
 use super::opening::{self, Opened};
-use super::peer::{Peer, PeerCommand, PeerSetup};
+use super::peer::{Closing, Peer, PeerCommand, PeerSetup};
 use super::sign_in::{self, Said};
 use super::stage::{GatewayStage, PlayError, Setting};
 use scenarios::frame::RawFrame;
@@ -220,7 +220,9 @@ impl ScriptedClient {
                     "a scripted client cannot connect without a stage".to_owned(),
                 ));
             }
-            ScriptedClientAct::Close(code) => PeerCommand::Close(*code),
+            ScriptedClientAct::Close(code) => {
+                PeerCommand::Close(Closing { code: *code, lingers: false })
+            }
             ScriptedClientAct::Drop => PeerCommand::Drop,
             ScriptedClientAct::Stall => PeerCommand::Stall(true),
             ScriptedClientAct::Resume => PeerCommand::Stall(false),

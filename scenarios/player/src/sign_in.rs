@@ -49,7 +49,7 @@ pub(super) async fn ask(
         if answer == SignInAnswer::Error {
             said.error = Some(text);
         } else if answer != SignInAnswer::Granted {
-            said.keep(frame, reader.was_masked());
+            said.keep(frame, reader.mask());
         }
         if matches!(answer, SignInAnswer::Granted | SignInAnswer::Welcomed) {
             return Ok(said.left(reader));
@@ -114,7 +114,7 @@ impl Said {
                     self.texts.push(String::from_utf8_lossy(&frame.payload).into_owned());
                     return Ok(frame);
                 }
-                _ => self.keep(frame, reader.was_masked()),
+                _ => self.keep(frame, reader.mask()),
             }
         }
         Err(refused(None, &format!("too much came before {before}")))
@@ -127,8 +127,8 @@ impl Said {
     }
 
     /// As it came.
-    pub(super) fn keep(&mut self, frame: RawFrame, was_masked: bool) {
-        self.leftover.extend(frame.encode(was_masked.then_some(MASK)));
+    pub(super) fn keep(&mut self, frame: RawFrame, mask: Option<[u8; 4]>) {
+        self.leftover.extend(frame.encode(mask));
     }
 }
 

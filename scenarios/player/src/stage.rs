@@ -9,10 +9,13 @@ use protocol::Dialect;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use scenarios::requirement::RequirementId;
-use scenarios::scenario::{Bindings, BrokerState, NetworkAct};
+use scenarios::scenario::{Bindings, BrokerState, NetworkAct, ProcessAct};
 use scenarios::times::Times;
 use scenarios::token::Issuer;
-use scenarios::trace::{AsSent, Settlements, Trace};
+use scenarios::trace::{AsSent, Resources, Settlements, Trace};
+
+/// Why nothing can be done to a process.
+const NO_PROCESS: &str = "needs a client that is a process of its own";
 
 /// What one run of a scenario takes place in.
 #[derive(Clone)]
@@ -153,6 +156,16 @@ pub trait ClientStage {
 
     /// Hands over both ends of each adapter's pipes: of one, or of a fleet's. Called once.
     fn take_adapters(&mut self) -> Vec<(Self::Requests, Self::Reports)>;
+
+    /// Stops the clients' processes, or lets them go on. A stage whose clients are no processes of their own cannot.
+    fn signal(&mut self, _act: ProcessAct) -> impl Future<Output = Result<(), StageError>> + Send {
+        std::future::ready(Err(StageError::Unavailable(NO_PROCESS.to_owned())))
+    }
+
+    /// What the clients' processes hold, where the stage can see it.
+    fn resources(&mut self) -> impl Future<Output = Result<Resources, StageError>> + Send {
+        std::future::ready(Err(StageError::Unavailable(NO_PROCESS.to_owned())))
+    }
 
     /// Everything that the clients have logged.
     fn log(&mut self) -> impl Future<Output = Result<String, StageError>> + Send;

@@ -23,6 +23,7 @@ use tungstenite::protocol::frame::coding::{Control, OpCode};
 use self::watched::Watched;
 use super::fragments::Fragments;
 use super::journal::Recorder;
+use super::masks::Masks;
 use super::pair::Dial;
 use super::stage::Accept;
 use scenarios::frame::RawFrame;
@@ -200,13 +201,15 @@ struct Direction {
     from: Side,
     reader: FrameReader,
     fragments: Fragments,
+    masks: Masks,
     /// Whether its bytes were no frames at some time: nothing can be read in them any more.
     is_lost: bool,
 }
 
 impl Direction {
     fn new(from: Side) -> Self {
-        Self { from, reader: FrameReader::default(), fragments: Fragments::default(), is_lost: false }
+        let (reader, fragments) = (FrameReader::default(), Fragments::default());
+        Self { from, reader, fragments, masks: Masks::default(), is_lost: false }
     }
 }
 
@@ -254,7 +257,8 @@ impl Log {
                 Ok(None) => return,
                 Err(error) => {
                     direction.is_lost = true;
-                    self.connection.note(Event::BadFrame { why: error.to_string() }).await;
+                    let (why, by) = (error.to_string(), direction.from);
+                    self.connection.note(Event::BadFrame { why, by }).await;
                     return;
                 }
             }
@@ -263,12 +267,10 @@ impl Log {
 
     async fn frame(&self, direction: &mut Direction, frame: RawFrame) {
         let from_gateway = direction.from == Side::Gateway;
-        let masked = direction.reader.was_masked();
-        if from_gateway {
-            let why = masked.then_some("a masked frame from a gateway (section 5.1)");
-            if let Some(why) = why.or_else(|| frame.fault(direction.fragments.is_open())) {
-                self.connection.note(Event::BadFrame { why: why.to_owned() }).await;
-            }
+        let (by, mask) = (direction.from, direction.reader.mask());
+        let why = direction.masks.fault(by, mask).or_else(|| frame.fault(direction.fragments.is_open()));
+        if let Some(why) = why {
+            self.connection.note(Event::BadFrame { why: why.to_owned(), by }).await;
         }
         let Some(frame) = direction.fragments.take(frame) else { return };
         let setup = &self.connection.setup;

@@ -1,8 +1,11 @@
 //! What becomes of a case under a declared design: the same case, another one of its name, or none.
 
+use std::time::Duration;
+
 use protocol::CloseCode;
 
-use super::{ClientDesign, Listeners, OnOpening, QueuePolicy, ends};
+use super::{ClientDesign, Law, Listeners, OnOpening, QueuePolicy, ends};
+use crate::label::Label;
 use crate::scenario::{ClientAct, ClientAction, ClientScript, GatewayAct, OnDial, OnDials, Scenario, Script};
 use crate::times::Times;
 
@@ -10,6 +13,14 @@ use crate::times::Times;
 const MANY_ATTEMPTS: u32 = 5;
 /// HTTP 403, which a scripted gateway can answer.
 const FORBIDDEN: u16 = 403;
+/// The case that has the gateway close in each way that is redialled.
+const AFTER_A_CLEAN_CLOSE: &str = "client/backoff/after-a-clean-close";
+/// Redials of a case that is about many.
+const MANY_REDIALS: u32 = 100;
+/// The longest delay with which so many are played.
+const LONG_FOR_A_HUNDRED: Duration = Duration::from_millis(100);
+/// What a close frame without a code counts as (RFC 6455 section 7.1.5).
+const NO_CODE: CloseCode = CloseCode(1005);
 /// The case that a client without a queue has a counterpart of.
 const DURING_RECONNECTION: &str = "client/queue/during-reconnection";
 
@@ -26,6 +37,8 @@ impl Scenario {
             return Ok(self.clone());
         }
         check_attempts(script, design)?;
+        self.check_pace(script, design)?;
+        self.check_preconditions(design)?;
         check_listeners(script, design)?;
         let case = match self.counterpart(design)? {
             // Without a queue the counterpart is about what is sent into none.
@@ -34,6 +47,37 @@ impl Scenario {
             None => self.closing_as_declared(design)?.queued_as_declared(design)?,
         };
         case.observed_as_declared(design)?.telling(times)
+    }
+
+    /// A hundred redials take as long as they take: what is configured must make them short, and there must be so many.
+    fn check_pace(&self, script: &ClientScript, design: &ClientDesign) -> Result<(), String> {
+        let options = &script.client.options;
+        let (Some(delay), Some(cap), Some(MANY_REDIALS..)) =
+            (options.reconnect_delay, options.max_reconnect_delay, options.max_reconnect_attempts)
+        else {
+            return Ok(());
+        };
+        let (delay, cap) = (Duration::from_millis(delay), Duration::from_millis(cap));
+        let longest = Law::new(&design.backoff, delay, cap, options.jitter.unwrap_or_default()).longest();
+        if longest > LONG_FOR_A_HUNDRED {
+            return Err(format!("a hundred redials would take too long: the declared delays grow to {longest:?}"));
+        }
+        match design.backoff.own_attempts() {
+            Some(attempts) if attempts < MANY_REDIALS => {
+                Err(format!("needs {MANY_REDIALS} redials; the design has {attempts} attempts, whatever is configured"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the design has no place for does not happen, so that no case can rest on it.
+    fn check_preconditions(&self, design: &ClientDesign) -> Result<(), String> {
+        let rests = self.labels().filter(|label| matches!(label, Label::Requires(_)));
+        let lacking = rests.map(Label::requirement).find_map(|id| Some((id, design.lacks(id)?)));
+        match lacking {
+            Some((id, why)) => Err(format!("rests on {id}: {why}")),
+            None => Ok(()),
+        }
     }
 
     /// The case of the same name for a client of this design, where that is another one.
@@ -74,7 +118,10 @@ impl Scenario {
                     (is_connected, has_been) = (true, true);
                 }
                 ClientAction::Gateway(
-                    GatewayAct::Drop | GatewayAct::DropAll | GatewayAct::Close(_) | GatewayAct::CutAfter(_),
+                    GatewayAct::Drop
+                    | GatewayAct::DropAll
+                    | GatewayAct::Close { .. }
+                    | GatewayAct::CutAfter(_),
                 )
                 | ClientAction::Client(ClientAct::Disconnect | ClientAct::SetToken(_)) => {
                     is_connected = false;
@@ -107,10 +154,23 @@ impl Scenario {
             Ok::<(), String>(())
         };
         let Script::Client(script) = &mut case.script else { return Ok(case) };
+        if self.id.0 == AFTER_A_CLEAN_CLOSE && !ends::is_final(codes, CloseCode::NORMAL) {
+            let first = script.steps.iter_mut().find_map(|step| match &mut step.action {
+                ClientAction::Gateway(GatewayAct::Close { code, .. }) => Some(code),
+                _ => None,
+            });
+            first.into_iter().for_each(|code| *code = Some(CloseCode::NORMAL));
+        }
         let mut dials = vec![&mut script.gateway.on_dial];
         for step in &mut script.steps {
             match &mut step.action {
-                ClientAction::Gateway(GatewayAct::Close(code)) => adapt(code)?,
+                ClientAction::Gateway(GatewayAct::Close { code: Some(code), .. }) => adapt(code)?,
+                ClientAction::Gateway(GatewayAct::Close { code: code @ None, .. })
+                    if ends::is_final(codes, NO_CODE) =>
+                {
+                    *code = Some(NO_CODE);
+                    adapt(code.as_mut().ok_or("a code")?)?;
+                }
                 ClientAction::Gateway(GatewayAct::OnDial(on_dial)) => dials.push(on_dial),
                 _ => {}
             }

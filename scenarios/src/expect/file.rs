@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::broker::{HandedOn, Settled};
+use super::growth::Growth;
 use super::redials::Redial;
 use super::scope::Scope;
 use super::sequence::Sequence;
@@ -32,6 +33,7 @@ pub(super) struct RawExpectation {
     every: Option<Pattern>,
     period: Option<Expr>,
     backoff: Option<bool>,
+    not_hurried: Option<bool>,
     redial: Option<Redial>,
     statuses: Option<Vec<String>>,
     legal_transitions: Option<bool>,
@@ -47,6 +49,7 @@ pub(super) struct RawExpectation {
     handed_on_first: Option<HandedOn>,
     sequence: Option<Sequence>,
     spread: Option<Spread>,
+    growth: Option<Growth>,
 }
 
 /// One sign of several.
@@ -93,9 +96,9 @@ struct RawEach {
     with: Option<Value>,
 }
 
-const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `redial`, `statuses`, `legal_transitions`, \
+const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `not_hurried`, `redial`, `statuses`, `legal_transitions`, \
                      `one_connection`, `well_formed`, `published_order`, `each_published`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`, \
-                     `settled`, `handed_on_first`, `sequence`, `spread`";
+                     `settled`, `handed_on_first`, `sequence`, `spread`, `growth`";
 
 impl TryFrom<RawExpectation> for Expectation {
     type Error = String;
@@ -148,6 +151,7 @@ impl TryFrom<RawExpectation> for Expectation {
         }
         for (name, on, kind) in [
             ("backoff", raw.backoff, Kind::Backoff),
+            ("not_hurried", raw.not_hurried, Kind::NotHurried),
             ("legal_transitions", raw.legal_transitions, Kind::LegalTransitions),
             ("one_connection", raw.one_connection, Kind::OneConnection),
             ("pongs_match", raw.pongs_match, Kind::PongsMatch),
@@ -173,6 +177,7 @@ impl TryFrom<RawExpectation> for Expectation {
         kinds.extend(raw.handed_on_first.map(Kind::HandedOnFirst));
         kinds.extend(raw.sequence.map(Kind::Sequence));
         kinds.extend(raw.spread.map(Kind::Spread));
+        kinds.extend(raw.growth.map(Kind::Growth));
 
         let found = kinds.len();
         let Some(kind) = kinds.pop().filter(|_| found == 1) else {
@@ -235,6 +240,7 @@ impl From<Expectation> for RawExpectation {
             }
             Kind::Every { pattern, period } => (raw.every, raw.period) = (Some(pattern), Some(period)),
             Kind::Backoff => raw.backoff = Some(true),
+            Kind::NotHurried => raw.not_hurried = Some(true),
             Kind::Redial(redial) => raw.redial = Some(redial),
             Kind::Statuses(wanted) => raw.statuses = Some(wanted),
             Kind::LegalTransitions => raw.legal_transitions = Some(true),
@@ -249,6 +255,7 @@ impl From<Expectation> for RawExpectation {
             Kind::NoTokens => raw.no_tokens = Some(true),
             Kind::Sequence(sequence) => raw.sequence = Some(sequence),
             Kind::Spread(spread) => raw.spread = Some(spread),
+            Kind::Growth(growth) => raw.growth = Some(growth),
             Kind::QueueReady(ready) => raw.queue_ready = Some(ready),
             Kind::Settled(settled) => raw.settled = Some(settled),
             Kind::HandedOnFirst(handed_on) => raw.handed_on_first = Some(handed_on),
@@ -289,6 +296,7 @@ impl RawExpectation {
             every: None,
             period: None,
             backoff: None,
+            not_hurried: None,
             redial: None,
             statuses: None,
             legal_transitions: None,
@@ -304,6 +312,7 @@ impl RawExpectation {
             handed_on_first: None,
             sequence: None,
             spread: None,
+            growth: None,
         }
     }
 }

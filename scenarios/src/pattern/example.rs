@@ -68,6 +68,7 @@ impl Pattern {
             }
             What::Log(log) => Example::Printed(log.example()?.to_owned()),
             What::Refused(RefusedPattern::Close(_) | RefusedPattern::AsDeclared)
+            | What::Continues
             | What::DialsBroker
             | What::GatewayCloses
             | What::QueueDepth

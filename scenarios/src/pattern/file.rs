@@ -30,6 +30,7 @@ pub(super) struct RawPattern {
     reads: Option<ReadPattern>,
     reports: Option<Switch<ReportPattern>>,
     wants_token: Option<bool>,
+    continues: Option<bool>,
     dials_broker: Option<bool>,
     gateway_closes: Option<bool>,
     log: Option<LogPattern>,
@@ -141,6 +142,7 @@ impl TryFrom<RawPattern> for Pattern {
             None => {}
         }
         whats.extend(on("wants_token", raw.wants_token)?.map(|_| What::WantsToken));
+        whats.extend(on("continues", raw.continues)?.map(|_| What::Continues));
         whats.extend(on("dials_broker", raw.dials_broker)?.map(|_| What::DialsBroker));
         whats.extend(on("gateway_closes", raw.gateway_closes)?.map(|_| What::GatewayCloses));
         whats.extend(raw.refetches.map(What::Refetches));
@@ -223,6 +225,7 @@ impl From<Pattern> for RawPattern {
             What::Reads(reads) => Self { reads: Some(reads), ..none },
             What::Reports(report) => Self { reports: Some(Switch::Details(report)), ..none },
             What::WantsToken => Self { wants_token: Some(true), ..none },
+            What::Continues => Self { continues: Some(true), ..none },
             What::DialsBroker => Self { dials_broker: Some(true), ..none },
             What::GatewayCloses => Self { gateway_closes: Some(true), ..none },
             What::Log(log) => Self { log: Some(log), ..none },

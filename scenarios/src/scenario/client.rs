@@ -59,9 +59,21 @@ pub enum OnDial {
     AcceptStalled,
     /// The upgrade succeeds, and the closing handshake begins at once with this code.
     AcceptThenClose(CloseCode),
+    /// The upgrade succeeds, and the connection is dropped at once.
+    AcceptThenDrop,
     /// The upgrade is granted by an answer that proves nothing: its `Sec-WebSocket-Accept` belongs to another request
     /// (RFC 6455 section 4.1).
     AcceptWrongly,
+    /// The upgrade is granted with a subprotocol that was not asked for (RFC 6455 section 4.1).
+    AcceptWithSubprotocol,
+    /// The upgrade is granted with an extension that was not offered (RFC 6455 section 4.1).
+    AcceptWithExtension,
+    /// The upgrade is granted by an answer whose head does not end.
+    EndlessHead,
+    /// The upgrade is answered with HTTP 200 and a page.
+    Page,
+    /// The upgrade is answered with HTTP 301 that leads nowhere.
+    Moved,
     /// The connection is dropped before any answer.
     Refuse,
     /// The connection is reset before any answer.
@@ -157,7 +169,14 @@ impl ClientScript {
 impl OnDial {
     /// Whether the client gets as far as its first message, where its token travels in that: a token can be refused only then.
     pub fn reads_first_message(self) -> bool {
-        matches!(self, Self::Accept | Self::AcceptStalled | Self::AcceptThenClose(_) | Self::Unauthorized)
+        matches!(
+            self,
+            Self::Accept
+                | Self::AcceptStalled
+                | Self::AcceptThenClose(_)
+                | Self::AcceptThenDrop
+                | Self::Unauthorized
+        )
     }
 }
 

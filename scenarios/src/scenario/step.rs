@@ -6,6 +6,7 @@ mod gateway;
 mod gateway_act;
 mod network;
 mod pair;
+mod process;
 mod scripted_client;
 
 use std::fmt;
@@ -21,6 +22,7 @@ pub use self::gateway_act::GatewayAct;
 pub use self::network::NetworkAct;
 pub(super) use self::network::{LaneSpec, Shape, Sudden};
 pub use self::pair::PairAction;
+pub use self::process::ProcessAct;
 pub use self::scripted_client::{FrameSpec, OddPing, ScriptedClientAct};
 use crate::label::Label;
 use crate::pattern::Pattern;

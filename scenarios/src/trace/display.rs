@@ -5,7 +5,7 @@ use std::fmt;
 use protocol::CloseCode;
 use serde_json::Value;
 
-use super::{AsSent, Event, Frame, FrameKind, Observation, Reading, Settlements, Side};
+use super::{AsSent, Event, Frame, FrameKind, Observation, Reading, Resources, Settlements, Side};
 
 impl fmt::Display for Observation {
     /// One line of a timeline for people.
@@ -56,7 +56,7 @@ impl fmt::Display for Event {
             Self::Refused { status: None, reason, .. } => write!(f, "refused: {reason}"),
             Self::Sent(frame) => write!(f, "──► {frame}"),
             Self::Received(frame) => write!(f, "◄── {frame}"),
-            Self::BadFrame { why } => write!(f, "a wrong frame: {why}"),
+            Self::BadFrame { why, .. } => write!(f, "a wrong frame: {why}"),
             Self::Closed { code: Some(CloseCode::NO_STATUS), by } => {
                 write!(f, "closed without a code by the {by}")
             }
@@ -81,6 +81,9 @@ impl fmt::Display for Event {
             Self::Unrouted { exchange, routing_key, bindings } => {
                 let there = if bindings.is_empty() { "none".to_owned() } else { bindings.join(", ") };
                 write!(f, "{routing_key} is routed to no queue; the bindings of {exchange} are {there}")
+            }
+            Self::Resources(Resources { processes, memory_kib, descriptors }) => {
+                write!(f, "holds {memory_kib} KiB and {descriptors} descriptors in {processes} processes")
             }
             Self::QueueDepth { ready } => write!(f, "queue holds {ready}"),
             Self::Settlements(Settlements { acknowledged, rejected, unasked }) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use protocol::ServerMessage;
 use serde_json::{Value, json};
 
 use crate::design::Statuses;
@@ -10,7 +11,7 @@ use crate::expect::{Finding, secrecy, statuses};
 use crate::pattern::payload;
 use crate::scenario::{ClientAct, ClientAction, ClientScript};
 use crate::times::Times;
-use crate::trace::{Actor, Event, Trace};
+use crate::trace::{Actor, Event, Frame, Message, Side, Trace};
 
 /// What a client says of its connection while it has none.
 const NOT_CONNECTED: [&str; 4] = ["disconnected", "connecting", "reconnecting", "error"];
@@ -29,7 +30,12 @@ pub(super) fn violations(
         ("STATE-1", each_change_is_announced_once(trace, statuses)),
         ("STATE-2", transitions_exist(trace, statuses)),
         ("TOKEN-3", secrecy::leak(trace)),
+        ("WIRE-1", frames_are_right(trace)),
     ];
+    // Who does not say that it is connected says nothing of when events may come.
+    if !statuses.lacks("connected") {
+        found.push(("STATE-10", no_event_without_a_connection(trace)));
+    }
     if !is_fleet {
         found.push(("QUEUE-4", nothing_is_sent_twice(script, trace)));
     }
@@ -127,6 +133,47 @@ fn one_socket(trace: &Trace, times: &Times) -> Option<Finding> {
         }
     }
     None
+}
+
+/// WIRE-1, as far as the client's own frames show it (RFC 6455 section 5).
+fn frames_are_right(trace: &Trace) -> Option<Finding> {
+    trace.iter().find_map(|(index, seen)| match &seen.event {
+        Event::BadFrame { why, by: Side::Client } => {
+            Some(Finding::forbidden("frames as RFC 6455 has them", why, [index]))
+        }
+        _ => None,
+    })
+}
+
+/// STATE-10: what a gateway has sent is emitted while the client says that it is connected, and not when that is over. Statuses and
+/// events come from one client in the order in which they were.
+fn no_event_without_a_connection(trace: &Trace) -> Option<Finding> {
+    let mut over = BTreeMap::<&Actor, (usize, &str)>::new();
+    for (index, seen) in trace.iter() {
+        match &seen.event {
+            Event::Status { new, .. } if NOT_CONNECTED.contains(&new.as_str()) => {
+                over.insert(&seen.actor, (index, new));
+            }
+            Event::Status { .. } => drop(over.remove(&seen.actor)),
+            Event::Emitted { name, payload, .. } if comes_from_the_wire(trace, index, name, payload) => {
+                let Some((status, new)) = over.get(&seen.actor) else { continue };
+                let expected = format!("no message is emitted of a connection that is over ({new})");
+                return Some(Finding::forbidden(expected, format!("{name} {payload}"), [*status, index]));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether a gateway has sent this event before.
+fn comes_from_the_wire(trace: &Trace, until: usize, name: &str, payload: &Value) -> bool {
+    trace.iter().take(until).any(|(_, seen)| match &seen.event {
+        Event::Received(Frame { message: Some(Message::Server(ServerMessage::Event { name: sent, payload: data })), .. }) => {
+            sent == name && data == payload
+        }
+        _ => false,
+    })
 }
 
 /// PING-1: none while the client says that it is not connected.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::expect::{Finding, secrecy, wire};
 use crate::scenario::{Bindings, GatewayScript, Scenario};
-use crate::trace::{Actor, Event, Frame, FrameKind, Message, Trace};
+use crate::trace::{Actor, Event, Frame, FrameKind, Message, Side, Trace};
 
 /// Event types that only their owner may see, by what their names begin with.
 const PRIVATE: [&str; 2] = ["profile:", "session:"];
@@ -55,7 +55,9 @@ fn messages_are_well_formed(trace: &Trace) -> Option<Finding> {
 /// MSG-7, as far as the frames of a gateway show it (RFC 6455 section 5).
 fn frames_are_right(trace: &Trace) -> Option<Finding> {
     trace.iter().find_map(|(index, seen)| match &seen.event {
-        Event::BadFrame { why } => Some(Finding::forbidden("frames as RFC 6455 has them", why, [index])),
+        Event::BadFrame { why, by: Side::Gateway } => {
+            Some(Finding::forbidden("frames as RFC 6455 has them", why, [index]))
+        }
         _ => None,
     })
 }

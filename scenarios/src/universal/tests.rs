@@ -173,7 +173,7 @@ fn messages_and_frames_are_right() {
     let receives = |frame| (0, "alice", Some(0), Event::Received(frame));
     assert!(broken(GATEWAY, [receives(event("payment:created", json!({})))]).is_empty());
     assert_eq!(broken(GATEWAY, [receives(text(r#"{"type":"pong"}"#, None))]), ["MSG-1"]);
-    let masked = Event::BadFrame { why: "a masked frame".to_owned() };
+    let masked = Event::BadFrame { why: "a masked frame".to_owned(), by: Side::Gateway };
     assert_eq!(broken(GATEWAY, [(0, "alice", Some(0), masked)]), ["MSG-7"]);
 }
 

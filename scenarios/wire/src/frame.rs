@@ -13,19 +13,19 @@ const MAX_PAYLOAD_BYTES: u64 = 16 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct FrameReader {
     buffer: Vec<u8>,
-    /// Whether the frame that was read last was masked.
-    was_masked: bool,
+    /// The mask of the frame that was read last, where it was masked.
+    mask: Option<[u8; 4]>,
 }
 
 impl FrameReader {
     /// A reader that begins with bytes which were read already, after a handshake for example.
     pub fn after(leftover: Vec<u8>) -> Self {
-        Self { buffer: leftover, was_masked: false }
+        Self { buffer: leftover, mask: None }
     }
 
-    /// Whether the frame that was read last was masked.
-    pub fn was_masked(&self) -> bool {
-        self.was_masked
+    /// The mask of the frame that was read last, where it was masked.
+    pub fn mask(&self) -> Option<[u8; 4]> {
+        self.mask
     }
 
     /// What was read behind the frame that was read last.
@@ -77,7 +77,7 @@ impl FrameReader {
         }
         let mut payload = self.buffer[start..end].to_vec();
         self.buffer.drain(..end);
-        self.was_masked = header.mask.is_some();
+        self.mask = header.mask;
         if let Some(mask) = header.mask {
             apply_mask(&mut payload, mask);
         }

@@ -11,6 +11,8 @@ use tungstenite::handshake::derive_accept_key;
 
 /// Longest head that a scripted end reads.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// Fields of about a kilobyte of a head that does not end: more than a client may take.
+const ENDLESS_FIELDS: usize = 4096;
 /// Most header fields that a scripted end reads.
 const MAX_FIELDS: usize = 64;
 /// Any 16 bytes will do; a fixed key keeps recordings reproducible.
@@ -217,13 +219,45 @@ impl ReceivedRequest {
     /// # Errors
     /// When the connection fails, or the request asked for no upgrade.
     pub async fn accept(&self, stream: &mut (impl AsyncWrite + Unpin), dialect: &Dialect) -> io::Result<()> {
-        let no_key = || io::Error::new(io::ErrorKind::InvalidData, "the request asks for no upgrade");
-        let mut head = granted(self.key.as_ref().ok_or_else(no_key)?);
+        let mut head = granted(self.asked_key()?);
         let offered = self.subprotocol.as_deref();
         if let Some(subprotocol) = offered.and_then(|offered| dialect.agreed_subprotocol(offered)) {
             head += &format!("Sec-WebSocket-Protocol: {subprotocol}\r\n");
         }
         stream.write_all((head + "\r\n").as_bytes()).await
+    }
+
+    /// Grants the upgrade, with a field more that belongs to no answer to this request.
+    ///
+    /// # Errors
+    /// When the connection fails, or the request asked for no upgrade.
+    pub async fn accept_with(
+        &self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        field: &str,
+        value: &str,
+    ) -> io::Result<()> {
+        let head = granted(self.asked_key()?) + &format!("{field}: {value}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await?;
+        stream.flush().await
+    }
+
+    /// Grants the upgrade by an answer whose head does not end, as far as the client takes it.
+    ///
+    /// # Errors
+    /// When the connection fails, or the request asked for no upgrade.
+    pub async fn accept_without_end(&self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+        stream.write_all(granted(self.asked_key()?).as_bytes()).await?;
+        let field = format!("X-Padding: {}\r\n", "x".repeat(1000));
+        for _ in 0..ENDLESS_FIELDS {
+            stream.write_all(field.as_bytes()).await?;
+        }
+        stream.flush().await
+    }
+
+    fn asked_key(&self) -> io::Result<&str> {
+        let no_key = || io::Error::new(io::ErrorKind::InvalidData, "the request asks for no upgrade");
+        self.key.as_deref().ok_or_else(no_key)
     }
 
     /// Sends a 101 for another key: the `Sec-WebSocket-Accept` does not match the request.

@@ -16,7 +16,7 @@
 //! let mut reader = FrameReader::after(vec![0x81, 0x02, b'h', b'i']);
 //! let frame = reader.next(&mut tokio::io::empty()).await?.expect("a frame");
 //! assert_eq!(frame.payload, b"hi");
-//! assert!(!reader.was_masked(), "RFC 6455 section 5.1: a server does not mask");
+//! assert_eq!(reader.mask(), None, "RFC 6455 section 5.1: a server does not mask");
 //! # Ok(())
 //! # }
 //! ```

@@ -5,7 +5,7 @@ use std::io;
 use futures_util::StreamExt;
 use protocol::adapter::MAX_LINE_BYTES;
 use serde_json::Value;
-use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_util::codec::{FramedRead, LinesCodec};
 
 /// What one line becomes.
@@ -31,10 +31,13 @@ pub trait Lines: Send {
 }
 
 /// Carries lines between a judge's pipes and an adapter's until one of them ends.
-pub(crate) async fn speak(
+///
+/// # Errors
+/// When a pipe fails, or a line is no JSON.
+pub async fn speak(
     mut lines: Box<dyn Lines>,
-    (judge_in, mut judge_out): (DuplexStream, DuplexStream),
-    (mut adapter_in, adapter_out): (DuplexStream, DuplexStream),
+    (judge_in, mut judge_out): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    (mut adapter_in, adapter_out): (impl AsyncWrite + Unpin, impl AsyncRead + Unpin),
 ) -> io::Result<()> {
     let codec = || LinesCodec::new_with_max_length(MAX_LINE_BYTES);
     let mut requests = FramedRead::new(judge_in, codec());
@@ -56,6 +59,7 @@ pub(crate) async fn speak(
         }
         for line in said.to_judge {
             judge_out.write_all(format!("{line}\n").as_bytes()).await?;
+            judge_out.flush().await?;
         }
     }
 }

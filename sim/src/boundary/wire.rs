@@ -10,8 +10,8 @@ use wire::frame::FrameReader;
 
 /// Longest head of a request or an answer.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// The mask of forwarded frames. The reader unmasks them.
-const MASK: [u8; 4] = [0x3a, 0x5c, 0x96, 0xe1];
+/// From one mask to the next. Any odd number goes through all of them.
+const NEXT_MASK: u32 = 0x9e37_79b1;
 
 /// What one frame becomes.
 #[derive(Debug, Default)]
@@ -56,6 +56,16 @@ pub trait Wire: Send {
         Passed { down: vec![frame], ..Passed::default() }
     }
 
+    /// The mask of the next of a client's frames, given a fresh one.
+    fn mask(&mut self, fresh: [u8; 4]) -> Option<[u8; 4]> {
+        Some(fresh)
+    }
+
+    /// Whether a frame of a gateway's that is masked, which it should not be, comes so.
+    fn keeps_masks(&self) -> bool {
+        true
+    }
+
     /// Whether nothing of the gateway's is read while something waits to be written to it.
     fn is_half_duplex(&self) -> bool {
         false
@@ -64,7 +74,10 @@ pub trait Wire: Send {
 
 /// Carries a connection between its two ends until one of them ends. What is no frame ends it too. Each end is read while what
 /// came of it last is written, so an end that does not read holds up one direction only.
-pub(crate) async fn join<C, G>(mut wire: Box<dyn Wire>, client: C, gateway: G) -> io::Result<()>
+///
+/// # Errors
+/// When an end fails before the upgrade is over.
+pub async fn join<C, G>(mut wire: Box<dyn Wire>, client: C, gateway: G) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     G: AsyncRead + AsyncWrite + Unpin,
@@ -86,6 +99,7 @@ where
     to_client.write_all(wire.answer(answer).as_bytes()).await?;
     let (mut ups, mut downs) = (FrameReader::after(rest_up), FrameReader::after(rest_down));
     let (mut up, mut down) = (VecDeque::new(), VecDeque::new());
+    let mut mask = NEXT_MASK;
     loop {
         let reads_gateway = down.is_empty() && (up.is_empty() || !wire.is_half_duplex());
         let passed = tokio::select! {
@@ -108,10 +122,11 @@ where
             },
         };
         for frame in passed.up {
-            up.extend(frame.encode(Some(MASK)));
+            up.extend(frame.encode(wire.mask(mask.to_be_bytes())));
+            mask = mask.wrapping_add(NEXT_MASK);
         }
         for frame in passed.down {
-            down.extend(frame.encode(None));
+            down.extend(frame.encode(downs.mask().filter(|_| wire.keeps_masks())));
         }
         if passed.end {
             to_gateway.write_all_buf(&mut up).await?;

@@ -44,6 +44,33 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "client/listens-once-more-after-many-connections",
+        requirement: "LIFE-2",
+        about: "From the fiftieth connection on listeners are registered again with each.",
+        boundary: || {
+            lines(|| {
+                let mut connections = 0;
+                Change::default().report(move |line| {
+                    connections += u32::from(line["status"] == "connected");
+                    let is_twice = connections > 50 && line["event"] == "emit" && line["name"] != "connected";
+                    if is_twice { reported([line.clone(), line]) } else { reported([line]) }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "client/one-more-ping-timer-after-many-connections",
+        requirement: "LIFE-2",
+        about: "From the fiftieth connection on a ping timer stays behind.",
+        boundary: || {
+            wire(|number| {
+                OnWire::default().up(move |frame| {
+                    if number > 50 && is(&frame, "ping") { up([frame.clone(), frame]) } else { up([frame]) }
+                })
+            })
+        },
+    },
+    Mutant {
         id: "client/a-new-token-skips-a-status",
         requirement: "STATE-2",
         about: "A connection that is replaced goes from `connected` to `connecting`.",

@@ -9,6 +9,7 @@ use sim::boundary::{Boundary, Passed, Wire};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 type OnHead = Box<dyn FnMut(String) -> String + Send>;
+type OnMask = Box<dyn FnMut([u8; 4]) -> Option<[u8; 4]> + Send>;
 type OnFrame = Box<dyn FnMut(RawFrame) -> Passed + Send>;
 
 /// What changes one connection; what is not said stays as it is.
@@ -18,6 +19,8 @@ pub(super) struct Change {
     answer: Option<OnHead>,
     up: Option<OnFrame>,
     down: Option<OnFrame>,
+    mask: Option<OnMask>,
+    unmasks: bool,
     half_duplex: bool,
     idle_timeout: Option<Duration>,
 }
@@ -49,6 +52,17 @@ impl Change {
 
     pub(super) fn down(mut self, on: impl FnMut(RawFrame) -> Passed + Send + 'static) -> Self {
         self.down = Some(Box::new(on));
+        self
+    }
+
+    /// Removes the masks of a gateway's frames.
+    pub(super) fn unmasks(self) -> Self {
+        Self { unmasks: true, ..self }
+    }
+
+    /// Masks the client's frames so, given a fresh key for each.
+    pub(super) fn mask(mut self, on: impl FnMut([u8; 4]) -> Option<[u8; 4]> + Send + 'static) -> Self {
+        self.mask = Some(Box::new(on));
         self
     }
 
@@ -110,6 +124,17 @@ impl Wire for Change {
             Some(on) => on(frame),
             None => down([frame]),
         }
+    }
+
+    fn mask(&mut self, fresh: [u8; 4]) -> Option<[u8; 4]> {
+        match &mut self.mask {
+            Some(on) => on(fresh),
+            None => Some(fresh),
+        }
+    }
+
+    fn keeps_masks(&self) -> bool {
+        !self.unmasks
     }
 
     fn is_half_duplex(&self) -> bool {

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{Opened, USER};
 use crate::journal::Recorder;
+use crate::peer::{Closing, PeerCommand};
 use crate::sign_in;
 use crate::stage::Setting;
 use scenarios::scenario::OnDial;
@@ -14,6 +15,8 @@ use scenarios::trace::{Actor, Event};
 use wire::handshake::{ReceivedRequest, answer_status};
 use wire::transcript::Transcript;
 
+/// A subprotocol and an extension that no client offers.
+const NEVER_OFFERED: &str = "x-never-offered";
 /// An answer that is not HTTP.
 const GARBAGE: &[u8] = b"\x00\x01\x02 this is no HTTP\r\n\r\n";
 
@@ -67,11 +70,12 @@ impl Handshake {
                     None => request.leftover,
                 };
                 let stalled = self.answer == OnDial::AcceptStalled;
-                let closes = match self.answer {
-                    OnDial::AcceptThenClose(code) => Some(code),
+                let ends = match self.answer {
+                    OnDial::AcceptThenClose(code) => Some(PeerCommand::Close(Closing { code, lingers: false })),
+                    OnDial::AcceptThenDrop => Some(PeerCommand::Drop),
                     _ => None,
                 };
-                Some(Opened { stream, leftover, connection: self.connection, stalled, closes })
+                Some(Opened { stream, leftover, connection: self.connection, stalled, ends })
             }
             Ok(Some(refused)) => {
                 self.note(refused).await;
@@ -123,17 +127,30 @@ impl Handshake {
                 request.accept(stream, &self.setting.dialect).await?;
                 return Ok(None);
             }
-            OnDial::Accept | OnDial::AcceptStalled | OnDial::AcceptThenClose(_) => {
+            OnDial::Accept
+            | OnDial::AcceptStalled
+            | OnDial::AcceptThenClose(_)
+            | OnDial::AcceptThenDrop => {
                 request.accept(stream, &self.setting.dialect).await?;
                 return Ok(None);
             }
             OnDial::AcceptWrongly => {
                 request.accept_wrongly(stream).await?;
-                return Ok(Some(Event::Refused {
-                    status: None,
-                    code: None,
-                    reason: "granted with a wrong Sec-WebSocket-Accept".to_owned(),
-                }));
+                return Ok(Some(granted_wrongly("a wrong Sec-WebSocket-Accept")));
+            }
+            OnDial::AcceptWithSubprotocol => {
+                request.accept_with(stream, "Sec-WebSocket-Protocol", NEVER_OFFERED).await?;
+                return Ok(Some(granted_wrongly("a subprotocol that was not asked for")));
+            }
+            OnDial::AcceptWithExtension => {
+                request.accept_with(stream, "Sec-WebSocket-Extensions", NEVER_OFFERED).await?;
+                return Ok(Some(granted_wrongly("an extension that was not offered")));
+            }
+            OnDial::EndlessHead => {
+                // The client ends it before it has taken everything, or waits for more.
+                let taken = request.accept_without_end(stream).await;
+                while taken.is_ok() && stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
+                return Ok(Some(granted_wrongly("a head that does not end")));
             }
             OnDial::Garbage => {
                 stream.write_all(GARBAGE).await?;
@@ -161,6 +178,8 @@ impl Handshake {
                     reason: "given up by the client".to_owned(),
                 }));
             }
+            OnDial::Page => 200,
+            OnDial::Moved => 301,
             OnDial::Unauthorized => 401,
             OnDial::Forbidden => 403,
             OnDial::Unavailable => 503,
@@ -190,4 +209,9 @@ impl Handshake {
             self.note(Event::Handshake { request, answer }).await;
         }
     }
+}
+
+/// That an upgrade was granted by an answer that the client must not take.
+fn granted_wrongly(how: &str) -> Event {
+    Event::Refused { status: None, code: None, reason: format!("granted with {how}") }
 }

@@ -160,5 +160,5 @@ async fn what_is_no_frame_passes() {
     bench.client.read_exact(&mut came).await.unwrap();
     assert_eq!(came, wrong);
     let events = bench.events(4).await;
-    assert!(matches!(&events[3], Event::BadFrame { why } if why.contains("bytes")), "{events:?}");
+    assert!(matches!(&events[3], Event::BadFrame { why, .. } if why.contains("bytes")), "{events:?}");
 }

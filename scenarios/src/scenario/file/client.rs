@@ -1,6 +1,6 @@
 //! `[[step]]` of a scenario about a client.
 
-use protocol::adapter::{Hook, User};
+use protocol::adapter::{Hook, Reaction, User};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use super::{Keys, RawStep, label, labelled};
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
 use crate::scenario::known_fields::known_fields;
-use crate::scenario::step::{ClientAct, ClientAction, NetworkAct, Step, Wait};
+use crate::scenario::step::{ClientAct, ClientAction, NetworkAct, ProcessAct, Step, Wait};
 use crate::times::Expr;
 use crate::trace::Reading;
 
@@ -24,9 +24,11 @@ pub(super) struct RawClientStep {
     subscribe: Option<RawTarget>,
     unsubscribe: Option<RawTarget>,
     listen: Option<RawListen>,
+    react: Option<RawReact>,
     unlisten: Option<RawUnlisten>,
     set_token: Option<String>,
     give_token: Option<String>,
+    fail_token: Option<String>,
     #[serde(default, deserialize_with = "known_fields")]
     set_user: Option<User>,
     mount: Option<RawMount>,
@@ -36,6 +38,7 @@ pub(super) struct RawClientStep {
     get_query: Option<Vec<Value>>,
     read: Option<String>,
     network: Option<NetworkAct>,
+    process: Option<ProcessAct>,
     inspect: Option<RawInspection>,
     gateway: Option<RawScripted>,
     wait: Option<Pattern>,
@@ -57,11 +60,12 @@ enum Simple {
     ReadConfig,
 }
 
-/// Of a client, the log can be inspected.
+/// Of a client, the log can be inspected, and what its processes hold.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum RawInspection {
     Log,
+    Resources,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,6 +75,15 @@ pub(super) struct RawListen {
     listener: String,
     #[serde(default)]
     fails: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawReact {
+    name: String,
+    listener: String,
+    #[serde(rename = "do", deserialize_with = "known_fields")]
+    act: Reaction,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -124,8 +137,14 @@ impl RawClientStep {
         if let Some(gateway) = self.gateway.take() {
             return Ok(ClientAction::Gateway(gateway.act()?));
         }
-        if self.inspect.take().is_some() {
-            return Ok(ClientAction::ReadLog);
+        if let Some(act) = self.process.take() {
+            return Ok(ClientAction::Process(act));
+        }
+        if let Some(inspection) = self.inspect.take() {
+            return Ok(match inspection {
+                RawInspection::Log => ClientAction::ReadLog,
+                RawInspection::Resources => ClientAction::ReadResources,
+            });
         }
         if let Some(act) = self.act.take() {
             return Ok(ClientAction::Client(match act {
@@ -145,9 +164,11 @@ impl RawClientStep {
         let simple = (self.subscribe.take().map(|target| ClientAct::Subscribe(target.into())))
             .or_else(|| self.unsubscribe.take().map(|target| ClientAct::Unsubscribe(target.into())))
             .or_else(|| self.listen.take().map(RawListen::act))
+            .or_else(|| self.react.take().map(RawReact::act))
             .or_else(|| self.unlisten.take().map(RawUnlisten::act))
             .or_else(|| self.set_token.take().map(|token| ClientAct::SetToken(Some(token))))
             .or_else(|| self.give_token.take().map(ClientAct::GiveToken))
+            .or_else(|| self.fail_token.take().map(ClientAct::FailToken))
             .or_else(|| self.set_user.take().map(|user| ClientAct::SetUser(Some(user))))
             .or_else(|| self.unmount.take().map(ClientAct::Unmount))
             .or_else(|| self.observe.take().map(ClientAct::Observe))
@@ -166,6 +187,13 @@ impl RawListen {
     pub(super) fn act(self) -> ClientAct {
         let Self { name, listener, fails } = self;
         ClientAct::Listen { name, listener, fails }
+    }
+}
+
+impl RawReact {
+    fn act(self) -> ClientAct {
+        let Self { name, listener, act } = self;
+        ClientAct::React { name, listener, act }
     }
 }
 
@@ -207,6 +235,8 @@ impl From<&Step<ClientAction>> for RawClientStep {
             ClientAction::Quiet(time) => Self { quiet: Some(time.clone()), ..none },
             ClientAction::Network(act) => Self { network: Some(act.clone()), ..none },
             ClientAction::Client(act) => none.with(act),
+            ClientAction::Process(act) => Self { process: Some(*act), ..none },
+            ClientAction::ReadResources => Self { inspect: Some(RawInspection::Resources), ..none },
             ClientAction::ReadLog => Self { inspect: Some(RawInspection::Log), ..none },
             ClientAction::Gateway(act) => Self { gateway: Some(act.into()), ..none },
         }
@@ -226,6 +256,10 @@ impl RawClientStep {
             ClientAct::Listen { name, listener, fails } => {
                 Self { listen: Some(RawListen::of(name, listener, *fails)), ..self }
             }
+            ClientAct::React { name, listener, act } => {
+                let (name, listener, act) = (name.clone(), listener.clone(), act.clone());
+                Self { react: Some(RawReact { name, listener, act }), ..self }
+            }
             ClientAct::Unlisten { name, listener } => {
                 let (name, listener) = (name.clone(), listener.clone());
                 Self { unlisten: Some(RawUnlisten { name, listener }), ..self }
@@ -233,6 +267,7 @@ impl RawClientStep {
             ClientAct::SetToken(Some(token)) => Self { set_token: Some(token.clone()), ..self },
             ClientAct::SetToken(None) => Self { act: Some(Simple::SignOut), ..self },
             ClientAct::GiveToken(token) => Self { give_token: Some(token.clone()), ..self },
+            ClientAct::FailToken(error) => Self { fail_token: Some(error.clone()), ..self },
             ClientAct::SetUser(None) => Self { act: Some(Simple::ClearUser), ..self },
             ClientAct::SetUser(Some(user)) => Self { set_user: Some(user.clone()), ..self },
             ClientAct::Mount { name, hook } => {

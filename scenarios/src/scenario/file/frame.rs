@@ -23,8 +23,8 @@ pub(super) struct RawFrameForm {
     fin: bool,
     #[serde(default)]
     rsv: u8,
-    #[serde(default = "yes")]
-    masked: bool,
+    /// Missing: as its sender should.
+    masked: Option<bool>,
     code: Option<u16>,
     text: Option<String>,
     hex: Option<Hex>,
@@ -54,14 +54,14 @@ enum Named {
     Pong,
 }
 
-/// The frames that these forms are.
-pub(super) fn frames(forms: Vec<RawFrameForm>) -> Result<Vec<FrameSpec>, String> {
-    let frames = forms.into_iter().map(RawFrameForm::frames).collect::<Result<Vec<_>, _>>()?.concat();
+/// The frames that these forms are; `masks` says whether their sender should mask them.
+pub(super) fn frames(forms: Vec<RawFrameForm>, masks: bool) -> Result<Vec<FrameSpec>, String> {
+    let frames = forms.into_iter().map(|form| form.frames(masks)).collect::<Result<Vec<_>, _>>()?.concat();
     if frames.is_empty() { Err("`send_frames` is an empty list".to_owned()) } else { Ok(frames) }
 }
 
 impl RawFrameForm {
-    fn frames(self) -> Result<Vec<FrameSpec>, String> {
+    fn frames(self, masks: bool) -> Result<Vec<FrameSpec>, String> {
         let payload = match (self.text, self.hex, self.fill) {
             (text, None, Some(count)) => text.as_deref().unwrap_or("x").repeat(count).into_bytes(),
             (Some(text), None, None) => text.into_bytes(),
@@ -80,7 +80,7 @@ impl RawFrameForm {
             payload: [code, payload].concat(),
         };
         let frames = frame.cut(self.fragments.map_or(1, NonZeroUsize::get));
-        Ok(frames.into_iter().map(|frame| FrameSpec { frame, masked: self.masked }).collect())
+        Ok(frames.into_iter().map(|frame| FrameSpec { frame, masked: self.masked.unwrap_or(masks) }).collect())
     }
 }
 
@@ -108,7 +108,7 @@ impl From<&FrameSpec> for RawFrameForm {
             opcode: RawOpcode::Number(u8::from(*opcode)),
             fin: *fin,
             rsv: *rsv,
-            masked: odd.masked,
+            masked: Some(odd.masked),
             code: None,
             text: None,
             hex: Some(Hex(payload.clone())),

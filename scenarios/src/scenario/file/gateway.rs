@@ -169,13 +169,13 @@ impl RawGatewayStep {
         }
         if let Some(form) = self.send_frame.take() {
             return Ok(Some(ScriptedClientAct::SendFrames {
-                frames: frames(vec![form])?,
+                frames: frames(vec![form], true)?,
                 chop: self.chop.take(),
             }));
         }
         if let Some(forms) = self.send_frames.take() {
             return Ok(Some(ScriptedClientAct::SendFrames {
-                frames: frames(forms)?,
+                frames: frames(forms, true)?,
                 chop: self.chop.take(),
             }));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use protocol::Dialect;
 
-use super::{ClientAct, GatewayAct, NetworkAct, Wait, Waits};
+use super::{ClientAct, GatewayAct, NetworkAct, ProcessAct, Wait, Waits};
 use crate::pattern::Pattern;
 use crate::times::{Expr, Times};
 use crate::trace::Reading;
@@ -27,6 +27,10 @@ pub enum ClientAction {
     Network(NetworkAct),
     /// The client under test acts.
     Client(ClientAct),
+    /// Something happens to the processes of the client under test.
+    Process(ProcessAct),
+    /// What they hold is looked at.
+    ReadResources,
     /// What the client under test has printed is read.
     ReadLog,
     /// The scripted gateway acts on the newest connection, or changes its ways.
@@ -48,13 +52,19 @@ impl ClientAction {
             Self::Wait(wait) => wait.window(times),
             Self::Quiet(time) => time.duration(times),
             Self::Client(act) => times.patience + REQUEST * act.requests(),
-            Self::Network(_) | Self::ReadLog | Self::Gateway(_) => times.patience,
+            Self::Network(_)
+            | Self::Process(_)
+            | Self::ReadResources
+            | Self::ReadLog
+            | Self::Gateway(_) => times.patience,
         }
     }
 
     /// Why a simulation cannot do it, where it cannot.
     pub(in crate::scenario) fn is_beyond_simulation(&self) -> Option<&'static str> {
         match self {
+            Self::Process(_) => Some("a simulated process cannot be stopped"),
+            Self::ReadResources => Some("a simulated process has no memory of its own"),
             Self::Network(act) if act.resets() => Some("a simulated connection cannot be reset"),
             Self::Gateway(GatewayAct::OnDial(on_dial)) if on_dial.resets() => {
                 Some("a simulated connection cannot be reset")
@@ -96,6 +106,8 @@ impl fmt::Display for ClientAction {
             Self::Quiet(time) => write!(f, "let {time} pass"),
             Self::Network(act) => write!(f, "the network {act}"),
             Self::Client(act) => write!(f, "client: {act}"),
+            Self::Process(act) => act.fmt(f),
+            Self::ReadResources => f.write_str("look at what its processes hold"),
             Self::ReadLog => f.write_str("read the log"),
             Self::Gateway(act) => write!(f, "gateway: {act}"),
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use protocol::Target;
-use protocol::adapter::{Hook, User};
+use protocol::adapter::{Hook, Reaction, User};
 use serde_json::{Value, json};
 
 use crate::trace::{Key, Reading};
@@ -37,6 +37,15 @@ pub enum ClientAct {
         /// Whether it fails when called.
         fails: bool,
     },
+    /// `react`: a listener that asks the client for something.
+    React {
+        /// The event.
+        name: String,
+        /// The listener's own name.
+        listener: String,
+        /// What it asks for.
+        act: Reaction,
+    },
     /// `off`
     Unlisten {
         /// The event.
@@ -48,6 +57,8 @@ pub enum ClientAct {
     SetToken(Option<String>),
     /// `token`: the answer of a token provider that was asked.
     GiveToken(String),
+    /// `fail_token`: the token provider that was asked has none, and says this.
+    FailToken(String),
     /// `set_user`; `None` signs out.
     SetUser(Option<User>),
     /// `mount`
@@ -93,10 +104,12 @@ impl fmt::Display for ClientAct {
             Self::Subscribe(target) => write!(f, "subscribe to {target}"),
             Self::Unsubscribe(target) => write!(f, "unsubscribe from {target}"),
             Self::Listen { name, listener, .. } => write!(f, "listener {listener} on {name}"),
+            Self::React { name, listener, act } => write!(f, "listener {listener} on {name}, which {act}"),
             Self::Unlisten { name, listener } => write!(f, "listener {listener} off {name}"),
             Self::SetToken(Some(_)) => f.write_str("take a new token"),
             Self::SetToken(None) => f.write_str("sign out"),
             Self::GiveToken(_) => f.write_str("get the token that it asked for"),
+            Self::FailToken(error) => write!(f, "get no token, but {error:?}"),
             Self::SetUser(Some(user)) => write!(f, "have {} signed in", json!(user)),
             Self::SetUser(None) => f.write_str("have nobody signed in"),
             Self::Mount { name, hook } => write!(f, "mount {name}, {hook}"),

@@ -5,6 +5,7 @@ use std::fmt;
 use protocol::CloseCode;
 use serde_json::Value;
 
+use super::FrameSpec;
 use crate::scenario::OnDials;
 
 /// What the scripted gateway does.
@@ -15,7 +16,12 @@ pub enum GatewayAct {
     /// Answers `ping` messages from now on, or no longer.
     Pong(bool),
     /// Begins the closing handshake.
-    Close(CloseCode),
+    Close {
+        /// With this code, or with none.
+        code: Option<CloseCode>,
+        /// Whether it keeps the connection when the client has answered, until it drops it.
+        lingers: bool,
+    },
     /// Drops the connection without a close frame.
     Drop,
     /// Drops every connection at once.
@@ -33,6 +39,19 @@ pub enum GatewayAct {
         /// How often; more than one are numbered by a `seq` in their data.
         count: u32,
     },
+    /// Sends an event in fragments.
+    Fragmented {
+        /// Its type.
+        name: String,
+        /// Its data.
+        data: Value,
+        /// How many.
+        fragments: usize,
+        /// What ping frames behind each but the last carry; nothing: there are none.
+        between: Vec<u8>,
+    },
+    /// Sends frames, right or wrong.
+    SendFrames(Vec<FrameSpec>),
     /// Sends a text frame as it is.
     SendText(String),
     /// Writes bytes that need not be a frame.
@@ -47,7 +66,18 @@ impl fmt::Display for GatewayAct {
             Self::OnDial(_) => f.write_str("treat dials otherwise"),
             Self::Pong(true) => f.write_str("answer pings"),
             Self::Pong(false) => f.write_str("leave pings unanswered"),
-            Self::Close(code) => write!(f, "close with {code}"),
+            Self::Close { code, lingers } => {
+                match code {
+                    Some(code) => write!(f, "close with {code}")?,
+                    None => f.write_str("close without a code")?,
+                }
+                f.write_str(if *lingers { " and keep the connection" } else { "" })
+            }
+            Self::Fragmented { name, fragments, .. } => write!(f, "send {name} in {fragments} fragments"),
+            Self::SendFrames(frames) => {
+                let names: Vec<_> = frames.iter().map(|frame| frame.named(false)).collect();
+                write!(f, "send {}", names.join(", "))
+            }
             Self::Drop => f.write_str("drop the connection"),
             Self::DropAll => f.write_str("drop every connection"),
             Self::Stall(true) => f.write_str("stop reading"),

@@ -109,7 +109,7 @@ impl fmt::Display for ScriptedClientAct {
                 write!(f, "send {} frames of {bytes} bytes in all{}", frames.len(), chopped(*chop))
             }
             Self::SendFrames { frames, chop } => {
-                let names: Vec<_> = frames.iter().map(ToString::to_string).collect();
+                let names: Vec<_> = frames.iter().map(|frame| frame.named(true)).collect();
                 write!(f, "send {}{}", names.join(", "), chopped(*chop))
             }
             Self::SendPing(ping) => {
@@ -132,12 +132,18 @@ fn chopped(chop: Option<NonZeroUsize>) -> String {
     chop.map(|bytes| format!(", {bytes} bytes a write")).unwrap_or_default()
 }
 
-impl fmt::Display for FrameSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl FrameSpec {
+    /// What it is, for people; `masks` says whether its sender should mask it.
+    pub(super) fn named(&self, masks: bool) -> String {
         let RawFrame { fin, rsv, opcode, payload } = &self.frame;
-        write!(f, "a {} frame of {} bytes", opcode.to_string().to_lowercase(), payload.len())?;
-        f.write_str(if *fin { "" } else { " that is not the last" })?;
-        f.write_str(if self.masked { "" } else { " without a mask" })?;
-        if *rsv == 0 { Ok(()) } else { write!(f, " with reserved bits {rsv:03b}") }
+        let opcode = opcode.to_string().to_lowercase();
+        let last = if *fin { "" } else { " that is not the last" };
+        let mask = match (masks, self.masked) {
+            (true, false) => " without a mask",
+            (false, true) => " with a mask",
+            _ => "",
+        };
+        let bits = if *rsv == 0 { String::new() } else { format!(" with reserved bits {rsv:03b}") };
+        format!("a {opcode} frame of {} bytes{last}{mask}{bits}", payload.len())
     }
 }
