@@ -39,8 +39,8 @@ impl RawEvent {
 
     /// What the scripted gateway sends.
     pub(super) fn sent(self) -> Result<GatewayAct, String> {
-        let (fragments, between) = (self.fragments, self.between.clone());
-        let (name, data, count) = self.padded()?;
+        let Self { kind: name, data, count, padding, fragments, between } = self;
+        let data = padded(data, count, padding)?;
         let Some(fragments) = fragments else {
             return match between {
                 None => Ok(GatewayAct::Event { name, data, count }),
@@ -59,21 +59,13 @@ impl RawEvent {
         let between = (!between.is_empty()).then(|| Hex(between.to_vec()));
         Self { fragments: NonZeroUsize::new(fragments), between, ..Self::of(kind, data, 1) }
     }
+}
 
-    pub(super) fn publication(self) -> Result<Publication, String> {
-        if self.fragments.is_some() || self.between.is_some() {
-            return Err("only a scripted gateway sends `fragments`".to_owned());
-        }
-        let (kind, data, count) = self.padded()?;
-        Ok(Publication::Events { kind, data, count })
-    }
-
-    fn padded(self) -> Result<(String, Value, u32), String> {
-        let Self { kind, mut data, count, padding, .. } = self;
-        check_count(count, &data)?;
-        pad(&mut data, padding)?;
-        Ok((kind, data, count))
-    }
+/// The data of each of so many events, with its padding.
+fn padded(mut data: Value, count: u32, padding: usize) -> Result<Value, String> {
+    check_count(count, &data)?;
+    pad(&mut data, padding)?;
+    Ok(data)
 }
 
 /// What is published to a gateway: an event of a type, or whatever the gateway has for certain clients.
@@ -119,19 +111,16 @@ impl RawPublish {
         if optional && !until.is_empty() {
             return Err("`optional` does not go with `until`, which waits for what is published".to_owned());
         }
+        let data = padded(data, count, padding)?;
         let publication = match (kind, to) {
-            (Some(kind), None) => RawEvent { kind, data, count, padding }.publication()?,
+            (Some(kind), None) => Publication::Events { kind, data, count },
             (None, Some(to)) if optional || to.is_empty() => {
                 return Err("`to` names at least one client, and is not `optional`".to_owned());
             }
-            (None, Some(to)) => {
-                let kind = String::new();
-                let (_, data, count) = RawEvent { kind, data, count, padding }.padded()?;
-                if !data.is_object() {
-                    return Err("what is published `to` clients has a table as its data".to_owned());
-                }
-                Publication::Addressed { to, data, count, routing_key }
+            (None, Some(_)) if !data.is_object() => {
+                return Err("what is published `to` clients has a table as its data".to_owned());
             }
+            (None, Some(to)) => Publication::Addressed { to, data, count, routing_key },
             _ => return Err("`publish` has a `type`, or the clients that it is for: `to`".to_owned()),
         };
         Ok(GatewayAction::Publish { publication, until, optional })
