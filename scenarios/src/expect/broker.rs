@@ -38,16 +38,14 @@ impl Settled {
             let found = if how == "rejected" { rejected } else { unasked };
             if found < wanted && how == "rejected" {
                 let (at, bodies): (Vec<_>, Vec<_>) = otherwise_settled(trace).into_iter().unzip();
-                let which = if bodies.is_empty() {
-                    String::new()
-                } else {
-                    format!("; not {}", bodies.join(", not "))
-                };
-                return Err(Finding::forbidden(
-                    expected,
-                    format!("{found}{which}"),
-                    at.into_iter().chain([index]),
-                ));
+                // What is not settled yet may still be rejected, where the subject lives.
+                return Err(match bodies.is_empty() {
+                    true => Finding::owed(expected, found, [index]),
+                    false => {
+                        let seen = format!("{found}; not {}", bodies.join(", not "));
+                        Finding::forbidden(expected, seen, at.into_iter().chain([index]))
+                    }
+                });
             }
             if found != wanted {
                 return Err(Finding::forbidden(expected, found, [index]));
@@ -71,6 +69,7 @@ fn otherwise_settled(trace: &Trace) -> Vec<(usize, String)> {
             Event::Settlements(after) => {
                 if let Some(published) = published.take()
                     && after.rejected == before.rejected
+                    && after.total() > before.total()
                 {
                     found.push(published);
                 }
@@ -256,5 +255,8 @@ mod tests {
         let wanted = Settled { rejected: Some(2), unasked: None };
         let finding = wanted.check(&Trace { observations }).unwrap_err();
         assert_eq!((finding.seen.as_str(), finding.at), ("1; not \"two\"", vec![2, 3]));
+        // One that dies of a body has not settled it: nothing forbidden has happened.
+        let died = Trace { observations: vec![settled(0, 0), publish("one")] };
+        assert_eq!(wanted.check(&died).unwrap_err().property, crate::expect::Property::Liveness);
     }
 }
