@@ -35,6 +35,27 @@ pub(super) struct RawToken {
 /// Claims that can have another name.
 const CLAIMS: [&str; 3] = ["userId", "email", "role"];
 
+/// What stands for something in `token.claims`.
+const PLACES: [&str; 3] = ["user", "email", "role"];
+
+/// Checks what stands for something in claims.
+///
+/// # Errors
+/// Names the first that stands for nothing.
+pub fn check_claims(claims: &BTreeMap<String, Value>) -> Result<(), String> {
+    let text = serde_json::to_string(claims).unwrap_or_default();
+    let braced = text.split('{').skip(1).filter_map(|part| part.split_once('}').map(|(name, _)| name));
+    let is_name = |name: &&str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    match braced.into_iter().filter(is_name).find(|name| !PLACES.contains(name)) {
+        Some(name) => Err(format!(
+            "there is no placeholder `{{{name}}}`; there are `{{user}}`, `{{email}}` and `{{role}}`"
+        )),
+        None => Ok(()),
+    }
+}
+
 impl TokenProfile {
     /// Who signs the tokens of a gateway that has this secret.
     pub fn issuer(&self, secret: impl Into<String>) -> Issuer {
@@ -72,6 +93,7 @@ impl RawToken {
             let help = "there are `userId`, `email` and `role`; `token.claims` adds others";
             return Err(value(format!("`token.names` has no claim `{claim}`"), Some(help)));
         }
+        check_claims(&self.claims).map_err(|message| value(format!("`token.claims`: {message}"), None))?;
         self.roles.check().map_err(|message| value(format!("`token.roles`: {message}"), None))?;
         let read = |key: &str, path: &PathBuf| {
             let path = folder.join(path);

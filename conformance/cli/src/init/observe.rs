@@ -11,8 +11,11 @@ use miette::{Diagnostic, miette};
 use super::super::judge::interrupted;
 use super::super::{Failure, closed, ended, warn};
 use conformance::discover::client::{ClientStart, ObservedClient};
-use conformance::discover::{self, Difference, DiscoverError, GatewaySubject, Hints, Start};
+use conformance::discover::{self, Difference, DiscoverError, GatewaySubject, Given, Hints, Start};
 use conformance::exit::Exit;
+use scenarios::UserIds;
+use serde_json::Value;
+
 use conformance::profile::{self, ClientAccess, CommandProfile, DEFAULT_FILE, GatewayAccess, Profile};
 
 /// What stands for standard output.
@@ -43,6 +46,19 @@ pub(crate) struct GatewayArgs {
     /// The path that upgrades [default: each of the usual ones is tried]
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
+    /// Print a profile in which every key stands in a comment, with its values, and watch nothing
+    #[arg(long, conflicts_with_all = ["attach", "path", "from", "command"])]
+    template: bool,
+    /// A profile that is half filled in: what is active in it is kept, and the rest is found out; without a command, its own is started
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["attach", "path"])]
+    from: Option<PathBuf>,
+    /// The claims of its tokens, as JSON in which `{user}`, `{email}` and `{role}` stand for what they say [default: the usual ones are
+    /// tried, one at a time and all at once]
+    #[arg(long, value_name = "JSON", value_parser = claims)]
+    claims: Option<Claims>,
+    /// What its user ids are [default: each is tried]
+    #[arg(long, value_name = "KIND", value_parser = ["words", "integers", "uuids"])]
+    user_ids: Option<String>,
     /// A gateway that runs already, instead of a command; what it has at its broker is not seen
     #[arg(long, value_name = "URL", conflicts_with = "command")]
     attach: Option<String>,
@@ -51,7 +67,7 @@ pub(crate) struct GatewayArgs {
     jwt_secret: Option<String>,
     /// The gateway's command; PORT, JWT_SECRET, AMQP_URL and RABBITMQ_URL are in its environment, and `{port}`, `{jwt_secret}`,
     /// `{amqp_url}` and the like may stand in it
-    #[arg(last = true, value_name = "COMMAND", required_unless_present = "attach")]
+    #[arg(last = true, value_name = "COMMAND", required_unless_present_any = ["attach", "from", "template"])]
     command: Vec<String>,
 }
 
@@ -59,8 +75,11 @@ pub(crate) struct GatewayArgs {
 pub(crate) struct ClientArgs {
     #[command(flatten)]
     output: Output,
+    /// Print a profile in which every key stands in a comment, with its values, and watch nothing
+    #[arg(long, conflicts_with = "command")]
+    template: bool,
     /// The command of the client's adapter
-    #[arg(last = true, value_name = "COMMAND", required = true)]
+    #[arg(last = true, value_name = "COMMAND", required_unless_present = "template")]
     command: Vec<String>,
 }
 
@@ -112,30 +131,53 @@ impl Output {
         // What is written can be read: anything else is a defect of this program.
         let name = self.output.display().to_string();
         Profile::parse(&name, text, &self.folder()).map_err(|error| Failure::new(Exit::Harness, error))?;
-        let open = text.lines().filter(|line| line.starts_with("# ") && line.contains(" = ")).count();
         if !self.is_stdout() {
-            warn(format_args!(
-                "wrote {name}, in which {open} lines are left to fill in; next: `{judge} -c {name}`"
-            ));
+            let open = open_keys(text);
+            let open = match open.is_empty() {
+                true => String::new(),
+                false => format!(", in which is left to fill in: {}", open.join(", ")),
+            };
+            warn(format_args!("wrote {name}{open}; next: `{judge} -c {name}`"));
         }
         Ok(Exit::Conformant)
     }
 }
 
-pub(crate) fn gateway(args: &GatewayArgs) -> Result<Exit, Failure> {
-    args.output.check().map_err(Failure::usage)?;
-    let subject = match &args.attach {
-        Some(url) => {
-            let help = "write `ws://HOST:PORT/PATH`";
-            let (authority, _) = profile::attach(url)
-                .map_err(|message| Failure::usage(miette!(help = help, "`--attach`: {message}")))?;
-            let help = "the secret that the running gateway verifies tokens with: `--jwt-secret`, or GATECHECK_JWT_SECRET";
-            let jwt_secret = args.jwt_secret.clone();
-            let jwt_secret = jwt_secret
-                .ok_or_else(|| Failure::usage(miette!(help = help, "`--attach` needs `--jwt-secret`")))?;
-            GatewaySubject::Attached { authority, jwt_secret }
+/// The keys that stand in a comment, with the table that they belong to; an event by itself.
+fn open_keys(text: &str) -> Vec<String> {
+    let (mut table, mut open) = (String::new(), Vec::new());
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.split(']').next()) {
+            name.trim_start_matches('[').clone_into(&mut table);
         }
-        None => {
+        let Some(line) = line.strip_prefix("# ") else { continue };
+        if line == "[[event]]" {
+            open.push(line.to_owned());
+            "#".clone_into(&mut table);
+        }
+        let key = line.split_once(" = ").map(|(key, _)| key);
+        if let Some(key) = key.filter(|key| !key.contains(' ') && table != "#") {
+            open.push(format!("{table}.{key}"));
+        }
+    }
+    open
+}
+
+fn template() -> Result<Exit, Failure> {
+    let mut out = io::stdout().lock();
+    ended(out.write_all(profile::TEMPLATE.as_bytes()).and_then(|()| out.flush()), Exit::Conformant)
+}
+
+pub(crate) fn gateway(args: &GatewayArgs) -> Result<Exit, Failure> {
+    if args.template {
+        return template();
+    }
+    args.output.check().map_err(Failure::usage)?;
+    let given = args.from.as_deref().map(given).transpose()?;
+    let subject = match (&args.attach, &given) {
+        (Some(url), _) => attached(url, args.jwt_secret.clone())?,
+        (None, Some(Given { profile, .. })) if args.command.is_empty() => of_profile(profile)?,
+        (None, _) => {
             let command = command(&args.command)?;
             GatewaySubject::Started(Start {
                 folder: args.output.folder(),
@@ -147,25 +189,80 @@ pub(crate) fn gateway(args: &GatewayArgs) -> Result<Exit, Failure> {
         let (_, path) = profile::attach(args.attach.as_deref()?).ok()?;
         Some(path)
     });
-    let seen = watch(&subject, &Hints { path, profile: None })?;
-    args.output.write(&discover::profile_of(&seen), "gatecheck gateway")
+    let given_path = given
+        .as_ref()
+        .filter(|given| given.table.get("gateway").is_some_and(|gateway| gateway.get("path").is_some()));
+    let given_path = given_path.and_then(|given| Some(given.profile.gateway.as_ref()?.path.clone()));
+    let hints = Hints {
+        path: path.or(given_path),
+        given,
+        claims: args.claims.clone().map(|Claims(claims)| claims).unwrap_or_default(),
+        users: args
+            .user_ids
+            .as_deref()
+            .and_then(|name| UserIds::ALL.into_iter().find(|ids| ids.name() == name)),
+        ..Hints::default()
+    };
+    let seen = watch(&subject, &hints)?;
+    for line in discover::obstacle(&seen) {
+        warn(format_args!("{line}"));
+    }
+    args.output.write(&discover::profile_of(&seen, hints.given.as_ref()), "gatecheck gateway")
 }
 
-/// Holds a gateway against its profile.
-pub(crate) fn check_gateway(profile: &Profile) -> Result<Exit, Failure> {
-    let access = profile.gateway.as_ref().map(|gateway| &gateway.access);
-    let subject = match access {
+/// Claims, as a command line has them.
+#[derive(Debug, Clone)]
+pub(crate) struct Claims(BTreeMap<String, Value>);
+
+fn claims(text: &str) -> Result<Claims, String> {
+    let claims: BTreeMap<String, Value> =
+        serde_json::from_str(text).map_err(|error| format!("no JSON object: {error}"))?;
+    profile::check_claims(&claims)?;
+    Ok(Claims(claims))
+}
+
+fn attached(url: &str, jwt_secret: Option<String>) -> Result<GatewaySubject, Failure> {
+    let help = "write `ws://HOST:PORT/PATH`";
+    let (authority, _) = profile::attach(url)
+        .map_err(|message| Failure::usage(miette!(help = help, "`--attach`: {message}")))?;
+    let help =
+        "the secret that the running gateway verifies tokens with: `--jwt-secret`, or GATECHECK_JWT_SECRET";
+    let jwt_secret =
+        jwt_secret.ok_or_else(|| Failure::usage(miette!(help = help, "`--attach` needs `--jwt-secret`")))?;
+    Ok(GatewaySubject::Attached { authority, jwt_secret })
+}
+
+/// The gateway of a profile.
+fn of_profile(profile: &Profile) -> Result<GatewaySubject, Failure> {
+    Ok(match profile.gateway.as_ref().map(|gateway| &gateway.access) {
         Some(GatewayAccess::Attach { authority, jwt_secret }) => {
             GatewaySubject::Attached { authority: authority.clone(), jwt_secret: jwt_secret.clone() }
         }
         _ => GatewaySubject::Started(Start::of(profile, program()?).map_err(failure)?),
-    };
+    })
+}
+
+/// A profile that is half filled in.
+fn given(path: &Path) -> Result<Given, Failure> {
+    let profile = Profile::read(path).map_err(Failure::usage)?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(miette!("cannot read {}: {error}", path.display())))?;
+    let table = text.parse().map_err(|error| Failure::usage(miette!("{}: {error}", path.display())))?;
+    Ok(Given { profile, table })
+}
+
+/// Holds a gateway against its profile.
+pub(crate) fn check_gateway(profile: &Profile) -> Result<Exit, Failure> {
+    let subject = of_profile(profile)?;
     let path = profile.gateway.as_ref().map(|gateway| gateway.path.clone());
-    let seen = watch(&subject, &Hints { path, profile: Some(profile.clone()) })?;
+    let seen = watch(&subject, &Hints { path, profile: Some(profile.clone()), ..Hints::default() })?;
     report(&discover::differences(profile, &seen))
 }
 
 pub(crate) fn client(args: &ClientArgs) -> Result<Exit, Failure> {
+    if args.template {
+        return template();
+    }
     args.output.check().map_err(Failure::usage)?;
     let command = CommandProfile { words: args.command.clone(), env: BTreeMap::new() };
     let start = ClientStart {
@@ -197,7 +294,7 @@ pub(crate) fn check_client(profile: &Profile) -> Result<Exit, Failure> {
 fn watch_client(start: &ClientStart) -> Result<ObservedClient, Failure> {
     let most = discover::client::CLIENT_WITHIN.as_secs();
     warn(format_args!("watching the client; that takes half a minute mostly, and {most} s at most"));
-    until_interrupted(discover::client::observe(start, &|text| warn(format_args!("  {text}"))))
+    until_interrupted(discover::client::observe(start, &progress()))
 }
 
 fn report(differences: &[Difference]) -> Result<Exit, Failure> {
@@ -213,10 +310,16 @@ fn report(differences: &[Difference]) -> Result<Exit, Failure> {
     ended(print(&mut anstream::stdout()), exit)
 }
 
+/// Says what is being tried, and since when.
+fn progress() -> impl Fn(&str) + Sync {
+    let begun = std::time::Instant::now();
+    move |text| warn(format_args!("  {:>3} s  {text}", begun.elapsed().as_secs()))
+}
+
 fn watch(subject: &GatewaySubject, hints: &Hints) -> Result<discover::ObservedGateway, Failure> {
     let most = discover::GATEWAY_WITHIN.as_secs();
     warn(format_args!("watching the gateway; that takes half a minute mostly, and {most} s at most"));
-    until_interrupted(discover::gateway(subject, hints, &|text| warn(format_args!("  {text}"))))
+    until_interrupted(discover::gateway(subject, hints, &progress()))
 }
 
 /// Watches until it has been seen enough, or a signal comes; then nothing that was started is left.

@@ -9,6 +9,7 @@
 mod arms;
 mod browser;
 mod designs;
+mod discovered;
 mod example;
 mod frameworks;
 mod init;
@@ -51,6 +52,7 @@ fn main() {
     }
     trials.extend(browser::trials(&runtime));
     trials.extend(designs::trials(&runtime));
+    trials.extend(discovered::trials(&runtime));
     trials.extend(example::trials(&runtime));
     trials.extend(frameworks::trials(&runtime));
     trials.extend(init::trials(&runtime));
