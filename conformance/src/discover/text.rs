@@ -192,3 +192,5 @@ fn key_of(key: &str) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::other_design;

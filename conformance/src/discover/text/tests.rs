@@ -22,7 +22,7 @@ use crate::profile::{Audience, CommandProfile, Profile};
 const SHAPE: &str = r#"{"action":"subscribe","channel":"{room}"}"#;
 
 /// What is seen of a gateway with `{action, body}` frames, a server-named queue, and integer ids in `sub`.
-fn other_design() -> ObservedGateway {
+pub(in crate::discover) fn other_design() -> ObservedGateway {
     let claims = TokenStyle {
         names: BTreeMap::from([("userId".to_owned(), "sub".to_owned())]),
         users: UserIds::Integers,
