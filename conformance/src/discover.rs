@@ -9,17 +9,20 @@
 //!                                             └───────────────────► compare (differences from one)
 //! ```
 //!
-//! What is tried stands in `candidates`, as tables. What is observed is data; text and differences are made of it without I/O.
+//! What is tried stands in `candidates` and `claims`, as tables; `hints` is what is known beforehand. What is observed is data; text and differences are made of it without I/O.
 
 mod candidates;
+mod claims;
 pub mod client;
 mod compare;
 mod events;
 mod form;
 mod heartbeat;
+mod hints;
 mod observed;
 mod sign_in;
 mod socket;
+mod sources;
 mod spelling;
 mod subject;
 mod talk;
@@ -30,13 +33,13 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use protocol::Timing;
-use scenarios::token::{Issuer, TokenStyle};
 use tokio::time::Instant;
 
 pub use compare::{Difference, gateway as differences};
+pub use hints::{Given, Hints};
 pub use observed::{ObservedGateway, Reach};
 pub use subject::Start;
-pub use text::gateway as profile_of;
+pub use text::{gateway as profile_of, obstacle};
 
 use crate::process::SpawnError;
 use crate::profile::{GatewayAccess, GatewayProfile, Profile, Ready};
@@ -96,25 +99,6 @@ pub enum DiscoverError {
     /// The profile describes no subject that can be observed.
     #[error("the profile has no such subject that can be started or reached")]
     None,
-}
-
-/// What is known beforehand.
-#[derive(Debug, Clone, Default)]
-pub struct Hints {
-    /// The path that upgrades.
-    pub path: Option<String>,
-    /// The profile that is checked.
-    pub profile: Option<Profile>,
-}
-
-impl Hints {
-    /// Who signs the tokens of a gateway that has this secret: as the profile says, where one is checked.
-    fn issuer(&self, secret: String) -> Issuer {
-        match &self.profile {
-            Some(profile) => profile.token.issuer(secret),
-            None => Issuer::new(secret, TokenStyle::default()),
-        }
-    }
 }
 
 /// The times that a subject is told where it can be: short ones.
@@ -195,7 +179,7 @@ async fn started(
 ) -> Result<ObservedGateway, DiscoverError> {
     let begun = now();
     progress("starting the gateway, with a broker of its own");
-    let gateway = Gateway::start(start).await?;
+    let mut gateway = Gateway::start(start).await?;
     let door = Door { authority: gateway.authority.clone(), issuer: hints.issuer(subject::secret()) };
     let ready_path = subject::ready_path(&door.authority).await;
     let before = Topology::of(&gateway.snapshot().await);
@@ -207,46 +191,55 @@ async fn started(
             ignored_port: gateway.ignored_port,
         },
         ready_path,
-        ..say(&door, hints, Some(&before), progress).await
+        ..say(&door, hints, Some(&before), &sources::of(&start.command.words, &start.folder).paths, progress)
+            .await
     };
+    let Some(entry) = seen.sign_in.entry.clone() else {
+        seen.topology = Some(Topology::of(&gateway.snapshot().await));
+        gateway.stop().await;
+        seen.took = begun.elapsed();
+        return Ok(seen);
+    };
+    let mut door = door;
+    if seen.talk.junk.iter().any(|exchange| exchange.closed.is_some()) {
+        // What ended over junk may still be in its rooms, and keep events from others.
+        progress("starting the gateway again, since junk ended connections");
+        let again = Gateway::start(start).await?;
+        std::mem::replace(&mut gateway, again).stop().await;
+        door.authority.clone_from(&gateway.authority);
+    }
     // A gateway may have a queue for each connection.
-    let watch = match &seen.sign_in.entry {
-        Some(entry) => Watch::begin(&door, entry).await,
-        None => None,
-    };
+    let watch = Watch::begin(&door, &entry).await;
     let topology = Topology::of(&gateway.snapshot().await);
-    if let Some(entry) = seen.sign_in.entry.clone() {
-        let observed = events::observe(&gateway, &door, &entry, &topology, &seen.talk, hints, progress).await;
-        seen.events = observed?;
-        seen.left = left(&door, &seen).await;
-        progress("heartbeat: its kind and its period");
-        if let Some(watch) = watch {
-            seen.heartbeat = watch.end().await;
+    let subject = events::Subject { gateway: &mut gateway, start, watch };
+    let (events, door, heartbeat) =
+        events::observe(subject, door, &entry, &topology, &seen, hints, progress).await?;
+    if let (Some(roles), Some(entry)) = (&events.roles, &mut seen.sign_in.entry) {
+        entry.claims.clone_from(roles);
+    }
+    seen.events = events;
+    seen.topology = Some(topology);
+    seen.heartbeat = heartbeat.unwrap_or_default();
+    seen.left = left(&door, &seen, hints).await;
+    let is_told = text_is_told(&seen, start);
+    if is_told {
+        let patience = start.timing.ping_interval * 4 + start.timing.pong_timeout * 4;
+        seen.heartbeat.gives_up_after = heartbeat::gives_up(&door, &entry, patience).await;
+    }
+    let ended = gateway.ended();
+    let output = gateway.output().await;
+    gateway.stop().await;
+    if let Some(status) = ended.filter(|_| seen.events.ended.is_none()) {
+        return Err(DiscoverError::Subject {
+            reason: format!("it died while it was watched: {status}"),
+            output,
+        });
+    }
+    if !is_told && !hints.checks() {
+        match heartbeat::variables(start, &entry, &door.issuer, progress).await? {
+            heartbeat::Found::Variable(heartbeat) => seen.heartbeat = heartbeat,
+            heartbeat::Found::Nothing { tried } => seen.heartbeat.tried = tried,
         }
-        let is_told = text_is_told(&seen, start);
-        if is_told {
-            let patience = start.timing.ping_interval * 4 + start.timing.pong_timeout * 4;
-            seen.heartbeat.gives_up_after = heartbeat::gives_up(&door, &entry, patience).await;
-        }
-        seen.topology = Some(topology);
-        let ended = gateway.ended();
-        let output = gateway.output().await;
-        gateway.stop().await;
-        if let Some(status) = ended.filter(|_| seen.events.ended.is_none()) {
-            return Err(DiscoverError::Subject {
-                reason: format!("it died while it was watched: {status}"),
-                output,
-            });
-        }
-        if !is_told
-            && hints.profile.is_none()
-            && let Some(heartbeat) = heartbeat::variables(start, &entry, &door.issuer, progress).await?
-        {
-            seen.heartbeat = heartbeat;
-        }
-    } else {
-        seen.topology = Some(topology);
-        gateway.stop().await;
     }
     seen.took = begun.elapsed();
     Ok(seen)
@@ -254,10 +247,10 @@ async fn started(
 
 async fn attached(door: &Door, hints: &Hints, progress: &Progress<'_>) -> ObservedGateway {
     let begun = now();
-    let mut seen = say(door, hints, None, progress).await;
+    let mut seen = say(door, hints, None, &[], progress).await;
     if let Some(entry) = seen.sign_in.entry.clone() {
         let watch = Watch::begin(door, &entry).await;
-        seen.left = left(door, &seen).await;
+        seen.left = left(door, &seen, hints).await;
         progress("heartbeat: its kind and its period");
         if let Some(watch) = watch {
             seen.heartbeat = watch.end().await;
@@ -272,12 +265,13 @@ async fn say(
     door: &Door,
     hints: &Hints,
     topology: Option<&Topology>,
+    paths: &[String],
     progress: &Progress<'_>,
 ) -> ObservedGateway {
-    let sign_in = sign_in::observe(door, hints, progress).await;
+    let sign_in = sign_in::observe(door, hints, paths, progress).await;
     let room = topology.map_or_else(|| "catalog:changed".to_owned(), events::likely_room);
     let talk = match &sign_in.entry {
-        Some(entry) => talk::observe(door, entry, &room, progress).await,
+        Some(entry) => talk::observe(door, entry, &room, hints, progress).await,
         None => Talk::default(),
     };
     ObservedGateway {
@@ -295,11 +289,12 @@ async fn say(
 }
 
 /// The answer to an unsubscription in the shape that is understood.
-async fn left(door: &Door, seen: &ObservedGateway) -> Option<String> {
+async fn left(door: &Door, seen: &ObservedGateway, hints: &Hints) -> Option<String> {
     let entry = seen.sign_in.entry.as_ref()?;
     let acknowledged = seen.talk.acknowledged().map(|(shape, _)| shape);
-    let shape = seen.events.understood.first().copied().or_else(|| acknowledged.into_iter().next())?;
-    talk::leave(door, entry, shape, &seen.room).await
+    let understood = seen.events.understood.first().map(String::as_str);
+    let shape = understood.or_else(|| acknowledged.into_iter().next())?;
+    talk::leave(door, entry, shape, &seen.room, hints).await
 }
 
 /// Whether it pings as often as it was told.

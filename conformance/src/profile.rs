@@ -5,6 +5,7 @@ mod events;
 mod gateway;
 mod place;
 mod syntax;
+mod template;
 mod token;
 mod words;
 
@@ -18,6 +19,7 @@ use protocol::{Dialect, Timing};
 use scenarios::{Catalogue, RequirementId};
 use serde::Deserialize;
 
+pub use self::template::TEMPLATE;
 use client::RawClient;
 pub use client::{ClientAccess, ClientProfile};
 pub(crate) use events::is_name;
@@ -26,9 +28,9 @@ use events::{EventShape, RawEvent};
 use gateway::RawGateway;
 pub use gateway::{GatewayAccess, GatewayProfile, Ready, attach};
 use token::RawToken;
-pub use token::TokenProfile;
+pub use token::{ClaimError, TokenProfile, check_claims};
 
-use crate::template::{self, TemplateError};
+use crate::template::{TemplateError, check, uses};
 
 /// The profile of the reference pair, which takes the same path as a third party's.
 const REFERENCE: &str = include_str!("profile/reference.toml");
@@ -70,7 +72,7 @@ pub struct CommandProfile {
 impl CommandProfile {
     /// Whether a placeholder is used in it.
     pub fn uses(&self, placeholder: &str) -> bool {
-        self.words.iter().chain(self.env.values()).any(|text| template::uses(text, placeholder))
+        self.words.iter().chain(self.env.values()).any(|text| uses(text, placeholder))
     }
 }
 
@@ -239,7 +241,7 @@ fn command(
     let words_of = words.iter().map(|text| (key.to_owned(), text));
     let variables = env.iter().map(|(name, text)| (format!("{table}.env.{name}"), text));
     for (place, text) in words_of.chain(variables) {
-        template::check(text).map_err(|TemplateError { name, hint }| {
+        check(text).map_err(|TemplateError { name, hint }| {
             value(format!("`{place}`: there is no placeholder `{{{name}}}`"), Some(&hint))
         })?;
     }
@@ -324,6 +326,7 @@ mod tests {
             ("[dialect]\nevents = \"wrapped\"", "unknown variant `wrapped`"),
             ("[token]\nalgorithm = \"HS1\"", "unknown variant `HS1`"),
             ("[token]\nnames = { name = \"n\" }", "no claim `name`"),
+            ("[token]\nclaims = { roles = [\"{rolex}\"] }", "no placeholder `{rolex}`"),
             ("[token]\nusers = \"names\"", "unknown variant `names`"),
             ("[token]\nroles = { ADMIN = \"vendor\" }", "ADMIN and VENDOR have one name"),
             ("[token]\nroles = { KING = \"k\" }", "unknown variant `KING`"),

@@ -2,6 +2,7 @@
 
 mod kits;
 pub(super) mod observe;
+mod output;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

@@ -3,7 +3,7 @@
 
 use protocol::{Dialect, TokenPlace};
 use scenarios::UserIds;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Paths that gateways of all kinds upgrade on.
 pub(super) const PATHS: [&str; 8] =
@@ -31,6 +31,15 @@ impl Place {
     }
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Request(place) => write!(f, "a token as `{place}`"),
+            Self::FirstMessage(message) => write!(f, "the first message {}", super::spelling::shown(message)),
+        }
+    }
+}
+
 /// Every place that is tried, the usual ones first.
 pub(super) fn places() -> Vec<Place> {
     let named = |name: &str| name.to_owned();
@@ -51,42 +60,57 @@ pub(super) fn places() -> Vec<Place> {
     request.into_iter().map(Place::Request).collect()
 }
 
-/// First messages that sign in.
-pub(super) const FIRST_MESSAGES: [&str; 10] = [
-    r#"{"type":"auth","token":"{token}"}"#,
-    r#"{"type":"auth","payload":{"token":"{token}"}}"#,
-    r#"{"type":"authenticate","token":"{token}"}"#,
-    r#"{"type":"authenticate","payload":{"token":"{token}"}}"#,
-    r#"{"type":"connection_init","payload":{"token":"{token}"}}"#,
-    r#"{"event":"auth","data":{"token":"{token}"}}"#,
-    r#"{"action":"auth","token":"{token}"}"#,
-    r#"{"action":"auth","body":{"token":"{token}"}}"#,
-    r#"{"action":"authenticate","body":{"token":"{token}"}}"#,
-    r#"{"op":"auth","token":"{token}"}"#,
+/// What a first message that signs in may be called.
+pub(super) const SIGN_IN_VERBS: [&str; 9] = [
+    "auth",
+    "authenticate",
+    "login",
+    "connection_init",
+    "signin",
+    "identify",
+    "hello",
+    "authorize",
+    "connect",
+];
+/// The keys under which it may be called so.
+const SIGN_IN_KINDS: [&str; 7] = ["type", "event", "action", "op", "cmd", "kind", "method"];
+/// Where its token may stand.
+const SIGN_IN_TOKENS: [&str; 11] = [
+    r#""token":"{token}""#,
+    r#""payload":{"token":"{token}"}"#,
+    r#""data":{"token":"{token}"}"#,
+    r#""body":{"token":"{token}"}"#,
+    r#""d":{"token":"{token}"}"#,
+    r#""params":{"token":"{token}"}"#,
+    r#""access_token":"{token}""#,
+    r#""jwt":"{token}""#,
+    r#""payload":{"access_token":"{token}"}"#,
+    r#""data":"{token}""#,
+    r#""payload":"{token}""#,
 ];
 
-/// How a token names its user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClaimForm {
-    /// The claim.
-    pub claim: &'static str,
-    /// What stands in it.
-    pub kind: UserIds,
+/// A first message that has a verb and the token in each place: whichever a gateway reads, it finds.
+pub(super) fn generous_message(verb: &str) -> String {
+    let mut members: Map<String, Value> =
+        SIGN_IN_KINDS.iter().map(|key| ((*key).to_owned(), json!(verb))).collect();
+    for key in ["token", "access_token", "jwt"] {
+        members.insert(key.to_owned(), json!("{token}"));
+    }
+    for key in ["payload", "data", "body", "d", "params"] {
+        members.insert(key.to_owned(), json!({ "token": "{token}", "access_token": "{token}" }));
+    }
+    Value::Object(members).to_string()
 }
 
-/// Each form that is tried, the seed's first.
-pub(super) const CLAIM_FORMS: [ClaimForm; 10] = [
-    ClaimForm { claim: "userId", kind: UserIds::Words },
-    ClaimForm { claim: "sub", kind: UserIds::Words },
-    ClaimForm { claim: "userId", kind: UserIds::Integers },
-    ClaimForm { claim: "sub", kind: UserIds::Integers },
-    ClaimForm { claim: "userId", kind: UserIds::Uuids },
-    ClaimForm { claim: "sub", kind: UserIds::Uuids },
-    ClaimForm { claim: "id", kind: UserIds::Words },
-    ClaimForm { claim: "user_id", kind: UserIds::Words },
-    ClaimForm { claim: "uid", kind: UserIds::Words },
-    ClaimForm { claim: "uid", kind: UserIds::Integers },
-];
+/// First messages with a verb and the token in one place each, the usual ones first; and the token alone.
+pub(super) fn first_messages(verb: &str) -> Vec<String> {
+    let kinds = SIGN_IN_KINDS.iter();
+    let pairs = kinds.flat_map(|kind| SIGN_IN_TOKENS.iter().map(move |token| (kind, token)));
+    let mut messages: Vec<String> =
+        pairs.map(|(kind, token)| format!(r#"{{"{kind}":"{verb}",{token}}}"#)).collect();
+    messages.sort_by_key(|text| text.len() > 60);
+    messages
+}
 
 /// Who signs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +140,7 @@ impl Person {
 }
 
 /// Requests to join `{room}`; an unsubscription replaces the verb.
-pub(super) const SUBSCRIBES: [&str; 30] = [
+pub(super) const SUBSCRIBES: [&str; 36] = [
     r#"{"type":"subscribe","payload":{"eventType":"{room}"}}"#,
     r#"{"type":"subscribe","payload":{"room":"{room}"}}"#,
     r#"{"type":"subscribe","payload":{"channel":"{room}"}}"#,
@@ -147,17 +171,25 @@ pub(super) const SUBSCRIBES: [&str; 30] = [
     r#"{"event":"join","data":{"room":"{room}"}}"#,
     r#"{"action":"join","channel":"{room}"}"#,
     r#"{"action":"join","room":"{room}"}"#,
+    r#"{"type":"join","channel":"{room}"}"#,
+    r#"{"type":"join","room":"{room}"}"#,
+    r#"{"op":"join","channel":"{room}"}"#,
+    r#"{"cmd":"subscribe","channel":"{room}"}"#,
+    r#"{"cmd":"sub","ch":"{room}"}"#,
+    r#"{"op":"sub","ch":"{room}"}"#,
 ];
 
 /// Verbs of requests to join, and of those to leave.
-pub(super) const VERBS: [(&str, &str); 2] = [("subscribe", "unsubscribe"), ("join", "leave")];
+pub(super) const VERBS: [(&str, &str); 3] =
+    [("subscribe", "unsubscribe"), ("join", "leave"), ("sub", "unsub")];
 
 /// Ping messages.
-pub(super) const PINGS: [&str; 6] = [
+pub(super) const PINGS: [&str; 7] = [
     r#"{"type":"ping"}"#,
     r#"{"event":"ping"}"#,
     r#"{"action":"ping"}"#,
     r#"{"op":"ping"}"#,
+    r#"{"cmd":"ping"}"#,
     r#"{"type":"heartbeat"}"#,
     "ping",
 ];
@@ -172,7 +204,13 @@ pub(super) const JUNK: [&str; 6] = [
     r#"{"op":"gatecheck:nonsense"}"#,
 ];
 
-/// Bodies of published events: `{name}` is the event's name, `"{data}"` its data.
+/// Keys by which a body may say its event's name, the usual ones first.
+pub(super) const NAME_KEYS: [&str; 8] =
+    ["type", "event", "eventType", "event_type", "pattern", "name", "action", "topic"];
+/// Keys of a body under which its data may stand.
+pub(super) const DATA_KEYS: [&str; 4] = ["data", "payload", "body", "message"];
+
+/// Bodies of published events where one that has every key is not understood: `{name}` is the event's name, `"{data}"` its data.
 pub(super) const BODIES: [&str; 10] = [
     r#"{"type":"{name}","data":"{data}"}"#,
     r#"{"type":"{name}","payload":"{data}"}"#,
@@ -186,8 +224,8 @@ pub(super) const BODIES: [&str; 10] = [
     r#"{"name":"{name}","payload":"{data}"}"#,
 ];
 
-/// Environment variables by which gateways are told how often to ping, in milliseconds.
-pub(super) const INTERVALS: [&str; 9] = [
+/// Environment variables by which gateways are told how often to ping, in milliseconds; what a gateway's files name comes first.
+pub(super) const INTERVALS: [&str; 12] = [
     "PING_INTERVAL_MS",
     "HEARTBEAT_INTERVAL",
     "HEARTBEAT_INTERVAL_MS",
@@ -197,11 +235,29 @@ pub(super) const INTERVALS: [&str; 9] = [
     "WS_PING_INTERVAL",
     "WS_HEARTBEAT_INTERVAL_MS",
     "HEARTBEAT_MS",
+    "PING_MS",
+    "PING_EVERY_MS",
+    "KEEPALIVE_MS",
 ];
 
 /// Environment variables by which they are told how long to wait for a pong, in milliseconds.
-pub(super) const TIMEOUTS: [&str; 4] =
-    ["HEARTBEAT_TIMEOUT", "PONG_TIMEOUT_MS", "HEARTBEAT_TIMEOUT_MS", "PONG_TIMEOUT"];
+pub(super) const TIMEOUTS: [&str; 5] =
+    ["HEARTBEAT_TIMEOUT", "PONG_TIMEOUT_MS", "HEARTBEAT_TIMEOUT_MS", "PONG_TIMEOUT", "PONG_MS"];
 
 /// Keys of an event's data by which gateways find its owner.
-pub(super) const OWNER_KEYS: [&str; 6] = ["userId", "user_id", "ownerId", "owner", "customerId", "user"];
+pub(super) const OWNER_KEYS: [&str; 14] = [
+    "userId",
+    "user_id",
+    "ownerId",
+    "owner_id",
+    "owner",
+    "customerId",
+    "customer_id",
+    "accountId",
+    "account_id",
+    "recipientId",
+    "recipient",
+    "uid",
+    "sub",
+    "user",
+];

@@ -74,6 +74,8 @@ pub struct ObservedClient {
     pub command: CommandProfile,
     /// The delays between redials, without jitter; none where it did not come back.
     pub delays: Option<Delays>,
+    /// The first delays of clients that know nothing of each other.
+    pub firsts: Vec<Duration>,
     /// How many redials there were until it gave up.
     pub attempts: Attempts,
     /// How chance changes its delays.
@@ -88,6 +90,8 @@ pub struct ObservedClient {
     pub queue: Option<ObservedQueue>,
     /// Whether a message is kept that is sent before the first connection.
     pub before_first: Option<bool>,
+    /// Whether a listener's exception ends its process.
+    pub fatal_listeners: Option<bool>,
     /// The words of its statuses.
     pub words: BTreeSet<String>,
     /// How long the observation took.
@@ -131,6 +135,7 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
     let mut seen = ObservedClient {
         command: start.command.clone(),
         delays: None,
+        firsts: Vec::new(),
         attempts: Attempts::Unknown,
         jitter: None,
         resets_on_opening: None,
@@ -138,6 +143,7 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
         statuses: BTreeMap::new(),
         queue: None,
         before_first: None,
+        fatal_listeners: None,
         words: BTreeSet::new(),
         took: Duration::ZERO,
     };
@@ -155,6 +161,12 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
         let delays = Delays::of(&measured);
         let factor = delays.factor.filter(|_| delays.cap.is_none());
         seen.delays = Some(delays);
+        progress("delays: the first one of several clients");
+        let firsts = join_all((0..AT_ONCE).map(|_| trial.first_delay())).await;
+        seen.firsts = vec![measured[0]];
+        for first in firsts {
+            seen.firsts.extend(first?);
+        }
         progress("delays: with jitter");
         let ms = Some(u64::try_from(JITTERED.as_millis()).unwrap_or_default());
         let options =
@@ -165,6 +177,15 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
             // Without a cap they grow beyond what it was told.
             true => JITTERED.mul_f64(factor.unwrap_or(1.0).powi(i32::try_from(number).unwrap_or(i32::MAX))),
             false => measured.get(number).or(measured.last()).copied().unwrap_or_default(),
+        };
+        // Where the first delay is left to chance, each is held against the one before it.
+        let by_last = |number: usize| match number.checked_sub(1) {
+            Some(last) => factor.map(|factor| jittered[last].mul_f64(factor)),
+            None => None,
+        };
+        let nominal = |number: usize| match delays::spread(&seen.firsts) {
+            Some(_) => by_last(number).unwrap_or(jittered[number]).min(LONGEST),
+            None => nominal(number),
         };
         let pairs: Vec<_> =
             jittered.iter().enumerate().map(|(number, delay)| (*delay, nominal(number))).collect();
@@ -193,6 +214,8 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
     progress("queue: messages without a connection");
     seen.queue = trial.queue(&mut seen.words).await?;
     seen.before_first = trial.before_first(&mut seen.words).await?;
+    progress("listeners: one that throws; and a client that disconnects");
+    seen.fatal_listeners = trial.fatal_listeners(&mut seen.words).await?;
     seen.took = begun.elapsed();
     Ok(seen)
 }

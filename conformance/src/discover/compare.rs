@@ -2,12 +2,17 @@
 
 use std::fmt;
 
-use protocol::{ClientMessage, Dialect, Heartbeat as HeartbeatKind, Target, Timestamp};
+use protocol::{ClientMessage, Dialect, Heartbeat as HeartbeatKind, ServerMessage};
+use serde_json::json;
 
-use super::form;
+use super::candidates::{Person, Place};
+use super::claims;
 use super::heartbeat::PingKind;
+use super::hints::written;
 use super::observed::ObservedGateway;
+use super::sign_in::Entry;
 use super::spelling::{Spelling, shown};
+use super::talk::RequestAnswer;
 use crate::amqp::Queues;
 use crate::profile::{GatewayAccess, Profile};
 
@@ -53,8 +58,18 @@ impl Differences {
 pub fn gateway(profile: &Profile, seen: &ObservedGateway) -> Vec<Difference> {
     let mut found = Differences::default();
     let Some(entry) = &seen.sign_in.entry else {
-        let place = profile.dialect.token.to_string();
-        found.add("dialect.token", format!("`{place}`"), "no place in which a token is accepted");
+        let place = Place::declared(&profile.dialect);
+        let says = format!("{place}, with {}", claims::described(&profile.token.style));
+        let mut answers: Vec<String> = seen
+            .sign_in
+            .vain
+            .iter()
+            .filter(|(tried, _)| tried.ends_with(&place.to_string()))
+            .flat_map(|(_, answers)| answers.keys().cloned())
+            .collect();
+        answers.dedup();
+        let answers = if answers.is_empty() { "no answer".to_owned() } else { answers.join("; ") };
+        found.add("dialect.token and [token]", says, format!("that no one signs in so: {answers}"));
         return found.0;
     };
     let spelling = Spelling::of(seen);
@@ -83,18 +98,14 @@ pub fn gateway(profile: &Profile, seen: &ObservedGateway) -> Vec<Difference> {
             found.unless_equal(&format!("the exchange {}", declared.name), says.as_str(), kind.as_str());
         }
     }
-    let claim = profile.token.style.names.get("userId").map_or("userId", String::as_str);
-    // `userId` is called as the profile says: its tokens are tried first.
-    if entry.claims.claim != "userId" {
-        found.unless_equal("token.names.userId", claim, entry.claims.claim);
-    }
-    dialect(&mut found, &profile.dialect, &spelling, seen);
+    frames(&mut found, &profile.dialect, entry, seen);
+    dialect(&mut found, &profile.dialect, &spelling);
     heartbeat(&mut found, profile, seen);
     events(&mut found, seen);
     found.0
 }
 
-fn dialect(found: &mut Differences, says: &Dialect, spelling: &Spelling, seen: &ObservedGateway) {
+fn dialect(found: &mut Differences, says: &Dialect, spelling: &Spelling) {
     let observed = &spelling.dialect;
     if spelling.seen.contains_key("token") {
         found.unless_equal("dialect.token", says.token.to_string(), observed.token.to_string());
@@ -102,81 +113,122 @@ fn dialect(found: &mut Differences, says: &Dialect, spelling: &Spelling, seen: &
     if spelling.seen.contains_key("refusal") {
         found.unless_equal("dialect.refusal", says.refusal.to_string(), observed.refusal.to_string());
     }
-    if spelling.seen.contains_key("user_key") {
-        found.unless_equal("dialect.user_key", says.user_key.as_str(), observed.user_key.as_str());
-    }
     let has_welcome = observed.welcome_type().is_some();
     if spelling.seen.contains_key("welcome") && has_welcome != says.welcome_type().is_some() {
         let named =
             |dialect: &Dialect| dialect.welcome_type().map_or("none".to_owned(), |name| format!("`{name}`"));
         found.add("dialect.welcome", named(says), named(observed));
     }
-    if spelling.seen.contains_key("acks") {
-        let word = |acks: bool| if acks { "requests are acknowledged" } else { "none of them" };
-        found.unless_equal("dialect.acks", word(says.acks), word(observed.acks));
-    }
-    request(found, says, seen);
-    for frame in frames(seen) {
-        let read = |dialect: &Dialect| match dialect.decode_server(&frame) {
-            Ok(read) => format!("{:?}", read.message),
-            Err(error) => format!("nothing ({error})"),
-        };
-        let (by_profile, by_observation) = (read(says), read(observed));
-        // What is read as an event by both, neither understands.
-        if by_profile != by_observation {
-            found.add(
-                &format!("dialect, of the frame {}", shown(&frame)),
-                shown(&by_profile),
-                shown(&by_observation),
-            );
-        }
-    }
 }
 
-/// The profile's request to join is one of those that are understood.
-fn request(found: &mut Differences, says: &Dialect, seen: &ObservedGateway) {
-    let acknowledged = seen.talk.acknowledged().map(|(shape, _)| shape);
-    let understood: Vec<&str> = match seen.events.understood.is_empty() {
-        true => acknowledged.collect(),
-        false => seen.events.understood.clone(),
+/// Each frame that was seen is what the profile reads it as.
+fn frames(found: &mut Differences, says: &Dialect, entry: &Entry, seen: &ObservedGateway) {
+    let read = |frame: &str| match says.decode_server(frame) {
+        Ok(read) => described(&read.message),
+        Err(error) => format!("nothing ({error})"),
     };
-    if understood.is_empty() {
-        return;
+    let granted = usize::from(says.sign_in.as_ref().is_some_and(|sign_in| sign_in.answer.is_some()));
+    if let Some(welcome) = seen.talk.first.get(granted).filter(|_| says.welcome_type().is_some()) {
+        let user = entry.id_text(Person::Owner);
+        let is_welcome = says.decode_server(welcome).is_ok_and(
+            |read| matches!(read.message, ServerMessage::Welcome { user_id, .. } if user_id == user),
+        );
+        if !is_welcome {
+            let key = "dialect, of the first message of a connection";
+            found.add(key, format!("that it is {}", read(welcome)), shown(welcome));
+        }
     }
-    let plain = |text: &str| form::parsed(text).map(|(_, value)| super::spelling::without_extras(value));
-    let targets = [Target::EventType(seen.room.clone()), Target::Room(seen.room.clone())];
-    for (key, target) in ["event_type", "room"].into_iter().zip(targets) {
-        let request = says.encode_client(&ClientMessage::Subscribe(target), Timestamp::EPOCH);
-        let is_understood =
-            understood.iter().any(|shape| plain(&shape.replace("{room}", &seen.room)) == plain(&request));
-        if !is_understood {
-            let request = plain(&request).map_or(request, |value| value.to_string());
-            let others = understood
-                .iter()
-                .map(|shape| shape.replace("{room}", &seen.room))
-                .collect::<Vec<_>>()
-                .join(" or ");
-            found.add(
-                &format!("dialect.subscribe.{key}"),
-                request,
-                format!("what is understood is {others}"),
-            );
+    let ping = written(says, &ClientMessage::Ping);
+    match &seen.talk.pong {
+        Some(pong) => {
+            let answer = pong.answer.as_deref().unwrap_or_default();
+            if says.decode_server(answer).map(|read| read.message) != Ok(ServerMessage::Pong) {
+                let key = format!("dialect.pong, of the answer to {ping}");
+                found.add(&key, format!("that it is {}", read(answer)), shown(answer));
+            }
+        }
+        // What a profile leaves as it usually is may not have been seen either.
+        None if ping == written(&Dialect::default(), &ClientMessage::Ping) => {}
+        None => found.add("dialect.ping", format!("that {ping} is answered"), "no answer, or an error"),
+    }
+    if let Some(error) = seen.talk.error() {
+        let is_error =
+            says.decode_server(error).is_ok_and(|read| matches!(read.message, ServerMessage::Error { .. }));
+        if !is_error {
+            found.add("dialect.error", format!("that it is {}", read(error)), shown(error));
+        }
+    }
+    requests(found, says, seen, &read);
+    for declared in &seen.events.declared {
+        let Some(frame) = &declared.frame else { continue };
+        let is_read = says.decode_server(frame).is_ok_and(|read| match read.message {
+            // Its owner may have another key than scenarios give it.
+            ServerMessage::Event { name, payload } => {
+                name == declared.name && payload.get("id") == declared.data.get("id")
+            }
+            _ => false,
+        });
+        if !is_read {
+            let key = format!("the event `{}`", declared.name);
+            found.add(&key, format!("that its frame is {}", read(frame)), shown(frame));
         }
     }
 }
 
-/// The frames that were seen and have a meaning.
-fn frames(seen: &ObservedGateway) -> Vec<String> {
-    let mut frames: Vec<String> = seen.talk.first.iter().take(1).cloned().collect();
-    frames.extend(seen.talk.pong.iter().filter_map(|pong| pong.answer.clone()));
-    frames.extend(seen.talk.error().map(str::to_owned));
-    frames.extend(seen.talk.acknowledged().take(1).map(|(_, answer)| answer.to_owned()));
-    frames.extend(seen.left.clone());
-    // Candidates come in bodies of the search's own: what a profile declares is compared by itself.
-    if seen.events.declared.is_empty() {
-        frames.extend(seen.events.events.iter().take(1).map(|event| event.frame.clone()));
+/// The profile's requests to join and to leave are answered as it says.
+fn requests(found: &mut Differences, says: &Dialect, seen: &ObservedGateway, read: &dyn Fn(&str) -> String) {
+    for request in &seen.talk.requests {
+        let asked = request.shape.replace("{room}", &seen.room);
+        let is_granted = |answer: &str| {
+            says.decode_server(answer).is_ok_and(
+                |read| matches!(read.message, ServerMessage::Subscribed(target) if target.name() == seen.room),
+            )
+        };
+        match (&request.answer, says.acks) {
+            (RequestAnswer::Acknowledged(answer) | RequestAnswer::Answered(answer), true) => {
+                if !is_granted(answer) {
+                    let key = format!("dialect, of the answer to {asked}");
+                    found.add(&key, format!("that it is {}", read(answer)), shown(answer));
+                }
+            }
+            (RequestAnswer::Acknowledged(answer) | RequestAnswer::Answered(answer), false) => {
+                found.add("dialect.acks", format!("that {asked} is not answered"), shown(answer));
+            }
+            (RequestAnswer::Silence, true) => {
+                found.add("dialect.acks", format!("that {asked} is answered"), "no answer");
+            }
+            (RequestAnswer::Silence, false) => {}
+            (RequestAnswer::Refused, _) => found.add("dialect.subscribe", asked, "that it is refused"),
+            (RequestAnswer::Closed, _) => {
+                found.add("dialect.subscribe", asked, "that the connection is closed over it");
+            }
+        }
     }
-    frames
+    if let Some(left) = seen.left.as_deref().filter(|_| says.acks) {
+        let is_left = says.decode_server(left).is_ok_and(
+            |read| matches!(read.message, ServerMessage::Unsubscribed(target) if target.name() == seen.room),
+        );
+        if !is_left {
+            let key = "dialect, of the answer to a request to leave";
+            found.add(key, format!("that it is {}", read(left)), shown(left));
+        }
+    }
+}
+
+/// What a message is, as JSON says it.
+fn described(message: &ServerMessage) -> String {
+    let (what, members) = match message {
+        ServerMessage::Ping => return "a ping".to_owned(),
+        ServerMessage::Pong => return "a pong".to_owned(),
+        ServerMessage::Welcome { user_id, rooms } => {
+            ("a welcome", json!({ "user": user_id, "rooms": rooms }))
+        }
+        ServerMessage::Subscribed(target) => ("the answer to a request to join", json!(target.name())),
+        ServerMessage::Unsubscribed(target) => ("the answer to a request to leave", json!(target.name())),
+        ServerMessage::Error { code, message } => ("an error", json!({ "code": code, "message": message })),
+        ServerMessage::Event { name, payload } => ("an event", json!({ "type": name, "payload": payload })),
+    };
+    shown(&format!("{what}, {members}"))
 }
 
 fn heartbeat(found: &mut Differences, profile: &Profile, seen: &ObservedGateway) {
@@ -233,3 +285,6 @@ fn events(found: &mut Differences, seen: &ObservedGateway) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

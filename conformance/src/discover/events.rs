@@ -1,22 +1,27 @@
 //! Which events reach whom: candidates are published, and four users say what they got.
 
+mod body;
 mod declared;
 mod field;
+mod narrow;
+mod roles;
 mod search;
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use scenarios::token::TokenStyle;
 use serde_json::Value;
 
 use super::candidates::Person;
+use super::heartbeat::{Heartbeat, Watch};
+use super::observed::ObservedGateway;
 use super::sign_in::{Door, Entry};
 use super::spelling::shown;
-use super::subject::Gateway;
+use super::subject::{Gateway, Start};
 use super::talk::{RequestAnswer, Talk};
 use super::topology::{Route, Topology, names};
 use super::{DiscoverError, Hints, Progress};
-use crate::amqp::{BrokerLink, Feed, Outgoing, Queues};
 use crate::profile::Audience;
 use field::Field;
 
@@ -24,7 +29,7 @@ use field::Field;
 const QUIET: Duration = Duration::from_millis(250);
 /// How long it may take to deliver all.
 const DELIVERS_WITHIN: Duration = Duration::from_secs(2);
-/// How long candidates are published.
+/// How long candidates are published in one body after another.
 const PUBLISHES_FOR: Duration = Duration::from_secs(25);
 /// How long the broker may take to confirm.
 const CONFIRMS_WITHIN: Duration = Duration::from_secs(5);
@@ -47,6 +52,8 @@ pub struct ObservedEvent {
     pub routing_key: String,
     /// Its body, in which `"{data}"` stands for its data.
     pub body: String,
+    /// What its body calls it.
+    pub called: String,
     /// What clients see.
     pub name: String,
     /// Whom it is for; none where those who got it are no audience of scenarios.
@@ -60,7 +67,7 @@ pub struct ObservedEvent {
 }
 
 /// What was seen of events.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Events {
     /// Those that arrived.
     pub events: Vec<ObservedEvent>,
@@ -71,11 +78,17 @@ pub struct Events {
     /// The key by which an event's owner is found; none where that was not seen.
     pub owner_key: Option<&'static str>,
     /// Shapes of requests after which an event came that had not come before.
-    pub understood: Vec<&'static str>,
+    pub understood: Vec<String>,
+    /// The room that was asked for by those, where it is not called as its event is.
+    pub room: Option<String>,
     /// What became of the events that the checked profile declares.
     pub declared: Vec<DeclaredEvent>,
     /// Why observation ended early, where it did.
     pub ended: Option<String>,
+    /// Why the gateway was started again, where it was.
+    pub restarted: Option<String>,
+    /// The form of claims that makes an administrator, where the one that signs in does not.
+    pub roles: Option<TokenStyle>,
 }
 
 /// An event of the profile that is checked.
@@ -89,6 +102,10 @@ pub struct DeclaredEvent {
     pub observed: Option<Audience>,
     /// What clients saw.
     pub seen_as: Option<String>,
+    /// The frame, where it reached someone.
+    pub frame: Option<String>,
+    /// The data that was published.
+    pub data: Value,
 }
 
 impl DeclaredEvent {
@@ -120,24 +137,27 @@ impl ObservedEvent {
     }
 }
 
-/// Publishes, and looks.
+/// What events are tried on.
+pub(super) struct Subject<'a> {
+    pub(super) gateway: &'a mut Gateway,
+    pub(super) start: &'a Start,
+    /// Pings that are being watched.
+    pub(super) watch: Option<Watch>,
+}
+
+/// Publishes, and looks. The heartbeat is what was watched meanwhile; the door that of the gateway as it was started last.
 pub(super) async fn observe(
-    gateway: &Gateway,
-    door: &Door,
+    subject: Subject<'_>,
+    door: Door,
     entry: &Entry,
     topology: &Topology,
-    talk: &Talk,
+    said: &ObservedGateway,
     hints: &Hints,
     progress: &Progress<'_>,
-) -> Result<Events, DiscoverError> {
+) -> Result<(Events, Door, Option<Heartbeat>), DiscoverError> {
     let mut seen = Events::default();
-    let candidates = candidates(topology);
-    if candidates.is_empty() {
-        return Ok(seen);
-    }
-    let feed = Feed { exchange: String::new(), exchanges: Vec::new(), queues: Queues::Any };
-    let link = BrokerLink::open(&gateway.broker.url(), feed, CONFIRMS_WITHIN).await;
-    let link = link.map_err(|error| DiscoverError::Host(error.to_string()))?.publishing_unconsumed();
+    let Subject { gateway, start, watch } = subject;
+    let link = field::link(&gateway.broker.url()).await?;
     let opened = join_all(Person::ALL.map(|person| door.open(entry, person))).await;
     let mut sockets = Vec::new();
     for opened in opened {
@@ -145,30 +165,84 @@ pub(super) async fn observe(
             Ok(opened) => sockets.push(opened.socket),
             Err(refused) => {
                 seen.ended = Some(format!("four users cannot sign in at once: {refused}"));
-                return Ok(seen);
+                return Ok((seen, door, ended(watch, None).await));
             }
         }
     }
-    let mut field = Field { gateway, door, entry, link, sockets, shapes: likely_shapes(talk), count: 0 };
-    progress(&format!("events: {} candidates, to four users", candidates.len()));
+    let mut field = Field {
+        gateway,
+        start,
+        door,
+        entry,
+        link,
+        sockets,
+        shapes: likely_shapes(&said.talk),
+        requests: Vec::new(),
+        count: 0,
+        restarts: 0,
+        watch,
+        heartbeat: None,
+    };
+    match &hints.profile {
+        Some(profile) => {
+            progress("events: those of the profile");
+            seen.declared = field.declared(profile).await?;
+        }
+        None => find(&mut field, topology, &mut seen, progress).await?,
+    }
+    field.link.close().await;
+    let Field { door, watch, heartbeat, .. } = field;
+    progress("heartbeat: its kind and its period");
+    let heartbeat = ended(watch, heartbeat).await;
+    Ok((seen, door, heartbeat))
+}
+
+async fn ended(watch: Option<Watch>, seen: Option<Heartbeat>) -> Option<Heartbeat> {
+    match watch {
+        Some(watch) => Some(watch.end().await),
+        None => seen,
+    }
+}
+
+/// Finds out which events there are.
+async fn find(
+    field: &mut Field<'_>,
+    topology: &Topology,
+    seen: &mut Events,
+    progress: &Progress<'_>,
+) -> Result<(), DiscoverError> {
+    let candidates = candidates(topology);
+    if candidates.is_empty() {
+        return Ok(());
+    }
+    progress(&format!("events: {} routing keys, to four users", candidates.len()));
     field.subscribe(&candidates).await;
-    field.search(&candidates, &mut seen).await?;
-    if let Some(event) = seen.events.iter().find(|event| event.audience == Some(Audience::Owner)).cloned() {
+    let forms = field.search(&candidates, seen).await?;
+    let of =
+        |seen: &Events, audience| seen.events.iter().find(|event| event.audience == Some(audience)).cloned();
+    if of(seen, Audience::Role).is_none() && !seen.events.is_empty() && !seen.unreached.is_empty() {
+        progress("events: what makes an administrator");
+        field.role(&candidates, &forms, seen).await?;
+    }
+    if let Some(event) = of(seen, Audience::Subscribers) {
+        progress("events: which shapes of requests are understood");
+        for room in [event.name.clone()].iter().chain(&names(&event.routing_key)) {
+            seen.understood = field.understood(&event, room).await?;
+            if !seen.understood.is_empty() {
+                seen.room = (*room != event.name).then(|| room.clone());
+                break;
+            }
+        }
+    }
+    if !forms.is_empty() {
+        progress("events: what their bodies need");
+        field.narrow(&candidates, forms, seen).await?;
+    }
+    if let Some(event) = of(seen, Audience::Owner) {
         progress("events: the key of an event's owner");
         seen.owner_key = field.owner_key(&event).await?;
     }
-    if let Some(event) =
-        seen.events.iter().find(|event| event.audience == Some(Audience::Subscribers)).cloned()
-    {
-        progress("events: which shapes of requests are understood");
-        seen.understood = field.understood(&event).await?;
-    }
-    if let Some(profile) = &hints.profile {
-        progress("events: those of the profile");
-        seen.declared = field.declared(profile).await?;
-    }
-    field.link.close().await;
-    Ok(seen)
+    Ok(())
 }
 
 fn candidates(topology: &Topology) -> Vec<Candidate> {
@@ -196,31 +270,19 @@ fn audience(reached: [bool; 4]) -> Option<Audience> {
 }
 
 /// Shapes that may be understood: those that were acknowledged, or else those that were not refused.
-fn likely_shapes(talk: &Talk) -> Vec<&'static str> {
-    let acknowledged: Vec<_> = talk.acknowledged().map(|(shape, _)| shape).collect();
+fn likely_shapes(talk: &Talk) -> Vec<String> {
+    let acknowledged: Vec<_> = talk.acknowledged().map(|(shape, _)| shape.to_owned()).collect();
     if !acknowledged.is_empty() {
         return acknowledged;
     }
     let may_be =
         |answer: &RequestAnswer| matches!(answer, RequestAnswer::Answered(_) | RequestAnswer::Silence);
-    let open = talk.requests.iter().filter(|request| may_be(&request.answer)).map(|request| request.shape);
-    let mut open: Vec<&str> = open.collect();
+    let open = talk.requests.iter().filter(|request| may_be(&request.answer));
+    let mut open: Vec<String> = open.map(|request| request.shape.clone()).collect();
     // A gateway that answers a ping has the key of its type in other requests, too.
     let beginning = talk.pong.as_ref().and_then(|pong| pong.sent.split(':').next());
     open.sort_by_key(|shape| !beginning.is_some_and(|beginning| shape.starts_with(beginning)));
     open
-}
-
-fn outgoing(event: &ObservedEvent, data: &Value) -> Outgoing {
-    Outgoing {
-        exchange: event.exchange.clone(),
-        routing_key: event.routing_key.clone(),
-        body: filled(&event.body, data),
-    }
-}
-
-fn filled(template: &str, data: &Value) -> String {
-    template.replace("\"{data}\"", &data.to_string())
 }
 
 #[cfg(test)]

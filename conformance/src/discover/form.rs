@@ -130,11 +130,31 @@ pub(super) fn is_error(text: &str) -> bool {
     }
 }
 
-/// The name of an event in its frame: that which most resembles what was published under one of these names.
-pub(super) fn event_name(text: &str, data: &Value) -> Option<String> {
+/// The name of an event in its frame: its type, unless that is the same for all; or else what stands beside the data and resembles one of
+/// the names that it may have; or else what stands where names stand.
+pub(super) fn event_name(text: &str, data: &Value, names: &[String]) -> Option<String> {
     let (_, frame) = parsed(text)?;
     let own = kind(text).filter(|kind| !GENERIC.contains(&kind.as_str()));
-    own.or_else(|| nested_name(&frame, data))
+    let alike: Vec<String> = names.iter().map(|name| plain(name)).collect();
+    own.or_else(|| resembling(&frame, data, &alike)).or_else(|| nested_name(&frame, data))
+}
+
+/// A name without what separates its words.
+fn plain(name: &str) -> String {
+    name.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// A text beside the data that is one of these names, however it separates its words.
+fn resembling(value: &Value, data: &Value, names: &[String]) -> Option<String> {
+    if value == data {
+        return None;
+    }
+    match value {
+        Value::String(text) => names.contains(&plain(text)).then(|| text.clone()),
+        Value::Array(items) => items.iter().find_map(|item| resembling(item, data, names)),
+        Value::Object(members) => members.values().find_map(|member| resembling(member, data, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
 }
 
 /// A name beside the data.
@@ -329,7 +349,12 @@ mod tests {
             r#"{"type":"event","payload":{"eventType":"a:b","data":{"id":1,"type":"card"}}}"#,
             r#"42["a:b",{"id":1,"type":"card"}]"#,
         ] {
-            assert_eq!(event_name(text, &data).as_deref(), Some("a:b"), "{text}");
+            assert_eq!(event_name(text, &data, &[]).as_deref(), Some("a:b"), "{text}");
         }
+        let frame = r#"{"action":"event","channel":"ticker.created","at":"x","body":{"id":1,"type":"card"}}"#;
+        assert_eq!(
+            event_name(frame, &data, &["ticker:created".to_owned()]).as_deref(),
+            Some("ticker.created")
+        );
     }
 }

@@ -12,7 +12,7 @@ use super::form;
 use super::sign_in::{Door, Entry};
 use super::socket::{Seen, Socket, is_ping};
 use super::subject::{Gateway, Start};
-use super::{DiscoverError, Progress, now};
+use super::{DiscoverError, Progress, now, sources};
 
 /// How long pings are waited for where nothing is known of their period.
 const WATCHES_FOR: Duration = Duration::from_secs(12);
@@ -20,11 +20,14 @@ const WATCHES_FOR: Duration = Duration::from_secs(12);
 const TRIES_FOR: Duration = Duration::from_secs(8);
 /// Pings after which the period is known.
 const ENOUGH: usize = 5;
-/// How far a period may lie from what a gateway was told.
-const TOLERANCE: f64 = 0.09;
-/// The first period that is tried; each further one is longer by so much.
+/// The first period that is tried.
 const FIRST_MS: f64 = 300.0;
-const STEP: f64 = 1.25;
+/// Each further one is longer by this factor where there are few, which a busy host cannot confuse; or else by the other.
+const STEPS: [f64; 2] = [1.6, 1.25];
+/// Fewest that are many.
+const MANY: usize = 6;
+/// Most variables of a kind that are tried: the periods grow with each.
+const MAX_VARIABLES: usize = 12;
 
 /// What was seen of a heartbeat.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,9 +37,11 @@ pub struct Heartbeat {
     /// How long none came, where none did.
     pub watched_for: Duration,
     /// The environment variable that sets the period, where that was found out.
-    pub interval_variable: Option<&'static str>,
+    pub interval_variable: Option<String>,
     /// The one that sets the timeout.
-    pub timeout_variable: Option<&'static str>,
+    pub timeout_variable: Option<String>,
+    /// The variables that were tried.
+    pub tried: Vec<String>,
     /// How long after the last ping a client that does not answer is given up.
     pub gives_up_after: Option<Duration>,
 }
@@ -100,24 +105,56 @@ fn period(times: &[Instant]) -> Option<Duration> {
     Some(last.duration_since(*first) / count)
 }
 
+/// What became of the search for a variable.
+pub(super) enum Found {
+    /// One sets the period.
+    Variable(Heartbeat),
+    /// None of those does.
+    Nothing { tried: Vec<String> },
+}
+
+/// The variables that are tried: those that the gateway's files name, or else the usual ones.
+fn named(start: &Start) -> (Vec<String>, Vec<String>) {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let found = sources::of(&start.command.words, &start.folder);
+    let (mut intervals, mut timeouts) = (found.intervals, found.timeouts);
+    if intervals.is_empty() {
+        (intervals, timeouts) = (owned(&INTERVALS), owned(&TIMEOUTS));
+    }
+    intervals.truncate(MAX_VARIABLES);
+    timeouts.truncate(MAX_VARIABLES / 2);
+    (intervals, timeouts)
+}
+
+/// A time as a variable of this name has it: in seconds where the name says so.
+fn value(name: &str, time: Duration) -> String {
+    let is_seconds = ["_S", "_SEC", "_SECS", "_SECONDS"].iter().any(|end| name.ends_with(end));
+    if is_seconds { time.as_secs_f64().to_string() } else { time.as_millis().to_string() }
+}
+
 /// Looks for environment variables by which a gateway pings as often as it is told, where it does not do so yet.
 pub(super) async fn variables(
     start: &Start,
     entry: &Entry,
     issuer: &Issuer,
     progress: &Progress<'_>,
-) -> Result<Option<Heartbeat>, DiscoverError> {
+) -> Result<Found, DiscoverError> {
     progress("heartbeat: environment variables that set its period (a second start)");
-    let told: Vec<(&str, Duration)> = INTERVALS.into_iter().zip(periods()).collect();
-    let timeouts: Vec<(&str, Duration)> = TIMEOUTS.into_iter().zip(periods().skip(INTERVALS.len())).collect();
+    let (intervals, timeouts) = named(start);
+    let step = step(intervals.len() + timeouts.len());
+    let told: Vec<(String, Duration)> = intervals.into_iter().zip(periods(step)).collect();
+    let timeouts: Vec<(String, Duration)> =
+        timeouts.into_iter().zip(periods(step).skip(told.len())).collect();
     let mut trial = start.clone();
     for (name, time) in told.iter().chain(&timeouts) {
-        trial.command.env.entry((*name).to_owned()).or_insert_with(|| time.as_millis().to_string());
+        trial.command.env.entry(name.clone()).or_insert_with(|| value(name, *time));
     }
     let gateway = match Gateway::start(&trial).await {
         Ok(gateway) => gateway,
         // It may read one of them otherwise.
-        Err(DiscoverError::Subject { .. }) => return Ok(None),
+        Err(DiscoverError::Subject { .. }) => {
+            return Ok(Found::Nothing { tried: told.into_iter().map(|(name, _)| name).collect() });
+        }
         Err(error) => return Err(error),
     };
     let door = Door { authority: gateway.authority.clone(), issuer: issuer.clone() };
@@ -125,26 +162,22 @@ pub(super) async fn variables(
         Ok(opened) => Some(watch(opened.socket, TRIES_FOR).await),
         Err(_) => None,
     };
-    let nearest = |period: Duration, told: &[(&'static str, Duration)]| {
+    let nearest = |period: Duration, told: &[(String, Duration)]| {
         let off = |time: Duration| (period.as_secs_f64() / time.as_secs_f64() - 1.0).abs();
-        let near = told.iter().filter(|(_, time)| off(*time) < TOLERANCE);
-        near.min_by(|(_, one), (_, other)| off(*one).total_cmp(&off(*other))).map(|(name, _)| *name)
+        let near = told.iter().filter(|(_, time)| off(*time) < tolerance(step));
+        let nearest = near.min_by(|(_, one), (_, other)| off(*one).total_cmp(&off(*other)));
+        nearest.map(|(name, _)| name.clone())
     };
-    let told: Vec<(&'static str, Duration)> = INTERVALS.into_iter().zip(periods()).collect();
-    let found = found.and_then(|heartbeat| {
-        let (_, period) = heartbeat.pings.as_ref()?;
-        let interval_variable = Some(nearest(*period, &told)?);
-        Some(Heartbeat { interval_variable, ..heartbeat })
-    });
-    let found = match found {
-        Some(mut heartbeat) => {
+    let tried: Vec<String> = told.iter().map(|(name, _)| name.clone()).collect();
+    let interval = found.as_ref().and_then(|heartbeat| nearest(heartbeat.pings.as_ref()?.1, &told));
+    let found = match (found, interval) {
+        (Some(mut heartbeat), Some(variable)) => {
+            heartbeat.interval_variable = Some(variable);
             heartbeat.gives_up_after = gives_up(&door, entry, TRIES_FOR).await;
-            let timeouts: Vec<(&'static str, Duration)> =
-                TIMEOUTS.into_iter().zip(periods().skip(INTERVALS.len())).collect();
             heartbeat.timeout_variable = heartbeat.gives_up_after.and_then(|after| nearest(after, &timeouts));
-            Some(heartbeat)
+            Found::Variable(heartbeat)
         }
-        None => None,
+        _ => Found::Nothing { tried },
     };
     gateway.stop().await;
     Ok(found)
@@ -170,9 +203,19 @@ pub(super) async fn gives_up(door: &Door, entry: &Entry, most: Duration) -> Opti
     }
 }
 
+/// The factor from one period to the next.
+fn step(count: usize) -> f64 {
+    STEPS[usize::from(count >= MANY)]
+}
+
+/// How far a period may lie from what a gateway was told, as a share: less than half the way to the next.
+fn tolerance(step: f64) -> f64 {
+    (step - 1.0) / (step + 1.0) * 0.85
+}
+
 /// Periods that are told apart.
-fn periods() -> impl Iterator<Item = Duration> {
-    let factors = std::iter::successors(Some(FIRST_MS), |ms| Some(ms * STEP));
+fn periods(step: f64) -> impl Iterator<Item = Duration> {
+    let factors = std::iter::successors(Some(FIRST_MS), move |ms| Some(ms * step));
     factors.map(|ms| Duration::from_millis(ms.round() as u64))
 }
 
@@ -183,12 +226,12 @@ mod tests {
     /// No two periods are so near to each other that one could be taken for the other.
     #[test]
     fn periods_are_told_apart() {
-        let all: Vec<f64> =
-            periods().take(INTERVALS.len() + TIMEOUTS.len()).map(|time| time.as_secs_f64()).collect();
-        assert!(
-            all.windows(2).all(|pair| pair[0] * (1.0 + TOLERANCE) < pair[1] * (1.0 - TOLERANCE)),
-            "{all:?}"
-        );
+        for count in [2, MANY, MAX_VARIABLES + MAX_VARIABLES / 2] {
+            let step = step(count);
+            let all: Vec<f64> = periods(step).take(count).map(|time| time.as_secs_f64()).collect();
+            let apart = |pair: &[f64]| pair[0] * (1.0 + tolerance(step)) < pair[1] * (1.0 - tolerance(step));
+            assert!(all.windows(2).all(apart), "{all:?}");
+        }
     }
 
     /// Pings are told from pongs and from events.

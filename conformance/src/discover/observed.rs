@@ -29,7 +29,7 @@ pub enum Reach {
 }
 
 /// Everything that was observed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ObservedGateway {
     /// How it was reached.
     pub reach: Reach,

@@ -148,6 +148,16 @@ impl Socket {
         texts.collect()
     }
 
+    /// Whether a text like this comes by then.
+    pub(super) async fn until(&mut self, by: Instant, is_wanted: impl Fn(&str) -> bool) -> bool {
+        while let Some(seen) = self.next(by).await {
+            if matches!(&seen, Seen::Text(text) if is_wanted(text)) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The next that comes by then.
     pub(super) async fn next(&mut self, by: Instant) -> Option<Seen> {
         if self.is_over {

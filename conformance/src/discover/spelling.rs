@@ -29,6 +29,8 @@ pub(super) struct Spelling {
     pub seen: BTreeMap<&'static str, String>,
     /// What was seen, and cannot be said by a dialect; or was not seen.
     pub open: Vec<String>,
+    /// Keys that are to be filled in, with a value that may stand there.
+    pub unset: Vec<(&'static str, &'static str)>,
 }
 
 /// A message that is to be read: where its name and its template stand, and what it must be read as.
@@ -64,11 +66,11 @@ impl Spelling {
     /// What fits.
     pub(super) fn of(seen: &ObservedGateway) -> Self {
         let mut spelling = Self::default();
+        // Who has not signed in has heard nothing.
+        let Some(entry) = &seen.sign_in.entry else { return spelling };
         spelling.envelope(seen);
-        if let Some(entry) = &seen.sign_in.entry {
-            spelling.token(seen, entry);
-            spelling.welcome(seen, entry);
-        }
+        spelling.token(seen, entry);
+        spelling.welcome(seen, entry);
         spelling.requests(seen);
         spelling.pong(seen);
         spelling.error(seen);
@@ -190,7 +192,7 @@ impl Spelling {
         self.dialect.token = TokenPlace::Message;
         self.note("token", format!("{message} was accepted as the first message"));
         let Ok(message) = message.parse() else { return };
-        let id = Person::Owner.id(entry.claims.kind);
+        let id = Person::Owner.id(entry.claims.users);
         let as_text = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
         let answer = seen.talk.first.first().filter(|first| !first.contains(&as_text));
         let answer = answer.and_then(|first| first.parse::<Template>().ok());
@@ -201,7 +203,7 @@ impl Spelling {
     }
 
     fn welcome(&mut self, seen: &ObservedGateway, entry: &Entry) {
-        let id = Person::Owner.id(entry.claims.kind);
+        let id = Person::Owner.id(entry.claims.users);
         let as_text = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
         let named = seen.talk.first.iter().find(|text| text.contains(&as_text));
         // What grants a first message is no welcome.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::Progress;
-use super::candidates::{JUNK, PINGS, Person, SUBSCRIBES, VERBS};
+use super::candidates::{JUNK, Person, VERBS};
 use super::form::{is_error, kind};
 use super::sign_in::{Door, Entry, Opened};
 use super::socket::{Seen, Socket};
+use super::{Hints, Progress};
 
 /// How long an answer may take.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(250);
@@ -28,7 +28,7 @@ pub struct Exchange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The request, with `{room}`.
-    pub shape: &'static str,
+    pub shape: String,
     /// Its answer.
     pub answer: RequestAnswer,
 }
@@ -79,16 +79,22 @@ impl Talk {
     }
 
     /// Whether messages of its first shape are acknowledged.
-    pub(super) fn acknowledged(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub(super) fn acknowledged(&self) -> impl Iterator<Item = (&str, &str)> {
         self.requests.iter().filter_map(|request| match &request.answer {
-            RequestAnswer::Acknowledged(answer) => Some((request.shape, answer.as_str())),
+            RequestAnswer::Acknowledged(answer) => Some((request.shape.as_str(), answer.as_str())),
             _ => None,
         })
     }
 }
 
 /// Listens, and tries each question.
-pub(super) async fn observe(door: &Door, entry: &Entry, room: &str, progress: &Progress<'_>) -> Talk {
+pub(super) async fn observe(
+    door: &Door,
+    entry: &Entry,
+    room: &str,
+    hints: &Hints,
+    progress: &Progress<'_>,
+) -> Talk {
     let mut talk = Talk::default();
     progress("frames: the first ones");
     let Some((mut socket, first)) = opened(door, entry).await else { return talk };
@@ -104,18 +110,18 @@ pub(super) async fn observe(door: &Door, entry: &Entry, room: &str, progress: &P
         }
     }
     progress("frames: a ping message");
-    for ping in PINGS {
+    for ping in hints.pings() {
         if !reopen(&mut socket, door, entry).await {
             return talk;
         }
-        let exchange = ask(&mut socket, ping).await;
+        let exchange = ask(&mut socket, &ping).await;
         if exchange.answer.as_deref().is_some_and(|answer| !talk.refuses(answer)) {
             talk.pong = Some(exchange);
             break;
         }
     }
     progress("frames: answers to each shape of request");
-    for shape in SUBSCRIBES {
+    for shape in hints.subscribes() {
         if !reopen(&mut socket, door, entry).await {
             return talk;
         }
@@ -133,10 +139,17 @@ pub(super) async fn observe(door: &Door, entry: &Entry, room: &str, progress: &P
 }
 
 /// The answer to an unsubscription in the shape of a subscription that was understood.
-pub(super) async fn leave(door: &Door, entry: &Entry, shape: &str, room: &str) -> Option<String> {
+pub(super) async fn leave(
+    door: &Door,
+    entry: &Entry,
+    shape: &str,
+    room: &str,
+    hints: &Hints,
+) -> Option<String> {
+    let leaving = hints.leave_of(shape).or_else(|| leaving(shape))?;
     let (mut socket, _) = opened(door, entry).await?;
     ask(&mut socket, &shape.replace("{room}", room)).await;
-    let answer = ask(&mut socket, &leaving(shape)?.replace("{room}", room)).await.answer;
+    let answer = ask(&mut socket, &leaving.replace("{room}", room)).await.answer;
     answer.filter(|answer| !is_error(answer))
 }
 

@@ -3,12 +3,16 @@
 mod dialect;
 mod events;
 mod gateway;
+mod obstacle;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde_json::Value;
 
 pub(super) use self::gateway::is_near;
+pub use self::obstacle::obstacle;
+use super::hints::Given;
 use super::observed::ObservedGateway;
 use super::spelling::Spelling;
 
@@ -17,9 +21,24 @@ const WIDTH: usize = 116;
 
 /// A profile that is being written.
 #[derive(Default)]
-pub(super) struct Page(String);
+pub(super) struct Page {
+    text: String,
+    /// What is given, and stays as it is.
+    given: toml::Table,
+    /// The table that is being written: `gateway.env`.
+    at: String,
+    /// The keys of it that are written.
+    written: BTreeSet<String>,
+    /// The tables that are written.
+    tables: BTreeSet<String>,
+}
 
 impl Page {
+    /// One in which these keys stay as they are.
+    pub(super) fn around(given: toml::Table) -> Self {
+        Self { given, ..Self::default() }
+    }
+
     /// A comment, on as many lines as it takes.
     pub(super) fn comment(&mut self, text: &str) {
         let mut line = String::from("#");
@@ -36,42 +55,116 @@ impl Page {
 
     /// A line as it is.
     pub(super) fn line(&mut self, text: &str) {
-        self.0.push_str(text);
-        self.0.push('\n');
+        self.text.push_str(text);
+        self.text.push('\n');
     }
 
     /// An empty line, and the head of a table.
-    pub(super) fn table(&mut self, head: &str) {
+    pub(super) fn table(&mut self, name: &str) {
+        self.rest();
         self.line("");
-        self.line(head);
+        self.line(&format!("[{name}]"));
+        name.clone_into(&mut self.at);
+        self.tables.insert(name.to_owned());
     }
 
-    /// A key and its value.
+    /// A key and its value; what is given stays.
     pub(super) fn set(&mut self, key: &str, value: &Value) {
+        let given = self.given_here().and_then(|table| table.get(key)).map(json_of);
+        if given.as_ref().is_some_and(|given| given != value) {
+            self.comment(&format!("given; observed was {}", inline(value)));
+        }
         // Writing to a string does not fail.
-        let _ = writeln!(self.0, "{key} = {}", inline(value));
+        let _ = writeln!(self.text, "{} = {}", key_of(key), inline(given.as_ref().unwrap_or(value)));
+        self.written.insert(key.to_owned());
     }
 
-    /// The text.
-    pub(super) fn finish(self) -> String {
-        self.0
+    /// A key that is to be filled in, with a value that may stand there.
+    pub(super) fn open(&mut self, key: &str, example: &str) {
+        let given = self.given_here().and_then(|table| table.get(key)).map(json_of);
+        match given {
+            Some(given) => self.set(key, &given),
+            None => self.line(&format!("# {key} = {example}")),
+        }
+    }
+
+    /// Whether a key of this table is given.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        self.given_here().is_some_and(|table| table.contains_key(key))
+    }
+
+    fn given_here(&self) -> Option<&toml::Table> {
+        table_at(&self.given, &self.at)
+    }
+
+    /// What is given of the table that was written last, and stands nowhere yet.
+    fn rest(&mut self) {
+        let rest: Vec<(String, Value)> =
+            self.given_here().filter(|_| !self.at.is_empty()).map_or_else(Vec::new, |table| {
+                let is_own = |key: &&String| {
+                    !self.written.contains(*key)
+                        && !SUBTABLES.contains(&format!("{}.{key}", self.at).as_str())
+                };
+                table
+                    .iter()
+                    .filter(|(key, _)| is_own(key))
+                    .map(|(key, value)| (key.clone(), json_of(value)))
+                    .collect()
+            });
+        for (key, value) in rest {
+            self.comment("given");
+            self.set(&key, &value);
+        }
+        self.written.clear();
+    }
+
+    /// The text; of what is given nothing is lost.
+    pub(super) fn finish(mut self) -> String {
+        self.rest();
+        let names: Vec<String> = self.given.keys().cloned().collect();
+        let lost =
+            |page: &Self, name: &str| !page.tables.contains(name) && table_at(&page.given, name).is_some();
+        for name in names.iter().map(String::as_str).chain(SUBTABLES) {
+            if lost(&self, name) {
+                self.table(name);
+                self.rest();
+            }
+        }
+        self.text
     }
 }
 
-/// The profile of a gateway.
-pub fn gateway(seen: &ObservedGateway) -> String {
+/// Tables within others.
+const SUBTABLES: [&str; 5] =
+    ["gateway.env", "dialect.frames", "client.env", "client.design", "client.design.backoff"];
+
+fn table_at<'a>(given: &'a toml::Table, path: &str) -> Option<&'a toml::Table> {
+    path.split('.').try_fold(given, |table, key| table.get(key)?.as_table())
+}
+
+fn json_of(value: &toml::Value) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+/// The profile of a gateway; what is given in another stays as it is.
+pub fn gateway(seen: &ObservedGateway, given: Option<&Given>) -> String {
     let spelling = Spelling::of(seen);
-    let mut page = Page::default();
+    let table = given.map(|given| given.table.clone()).unwrap_or_default();
+    let mut page = Page::around(table);
     page.comment(&format!(
         "What `gatecheck init gateway` observed in {:.0} s. A comment stands above each line and says what was seen; what could not be \
          found out is a line in a comment, to be filled in.",
         seen.took.as_secs_f64()
     ));
+    for line in obstacle(seen) {
+        page.comment(&line);
+    }
     gateway::write(&mut page, seen);
     gateway::token(&mut page, seen);
     gateway::timing(&mut page, seen);
-    dialect::write(&mut page, &spelling);
-    events::write(&mut page, seen);
+    dialect::write(&mut page, seen, &spelling);
+    let events = given.and_then(|given| given.table.get("event")).and_then(toml::Value::as_array);
+    events::write(&mut page, seen, events.map_or(&[], Vec::as_slice));
     page.finish()
 }
 
@@ -99,3 +192,5 @@ fn key_of(key: &str) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::other_design;

@@ -8,6 +8,7 @@ use scenarios::token::{Issuer, KeyPair, SigningAlgorithm, TokenStyle};
 use scenarios::{RoleNames, Scenario, UserIds};
 use serde::Deserialize;
 use serde_json::Value;
+use thiserror::Error;
 
 use super::{GatewayAccess, GatewayProfile, ProfileError, ValueError};
 use crate::template::{self, TemplateError};
@@ -35,6 +36,27 @@ pub(super) struct RawToken {
 
 /// Claims that can have another name.
 const CLAIMS: [&str; 3] = ["userId", "email", "role"];
+
+/// Checks what stands for something in claims.
+///
+/// # Errors
+/// Names the first that stands for nothing.
+pub fn check_claims(claims: &BTreeMap<String, Value>) -> Result<(), ClaimError> {
+    claims.iter().try_for_each(|(claim, said)| {
+        let unknown = |TemplateError { name, hint }| ClaimError { claim: claim.clone(), name, hint };
+        check_places(said).map_err(unknown)
+    })
+}
+
+/// A placeholder in what a claim says that stands for nothing.
+#[derive(Debug, Error)]
+#[error("`token.claims.{claim}`: there is no placeholder `{{{name}}}`")]
+pub struct ClaimError {
+    claim: String,
+    name: String,
+    /// What there is instead.
+    pub hint: String,
+}
 
 impl TokenProfile {
     /// Who signs the tokens of a gateway that has this secret.
@@ -73,11 +95,7 @@ impl RawToken {
             let help = "there are `userId`, `email` and `role`; `token.claims` adds others";
             return Err(value(format!("`token.names` has no claim `{claim}`"), Some(help)));
         }
-        for (claim, said) in &self.claims {
-            check_places(said).map_err(|TemplateError { name, hint }| {
-                value(format!("`token.claims.{claim}`: there is no placeholder `{{{name}}}`"), Some(&hint))
-            })?;
-        }
+        check_claims(&self.claims).map_err(|error| value(error.to_string(), Some(&error.hint)))?;
         self.roles.check().map_err(|message| value(format!("`token.roles`: {message}"), None))?;
         let read = |key: &str, path: &PathBuf| {
             let path = folder.join(path);

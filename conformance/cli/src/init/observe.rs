@@ -1,22 +1,22 @@
 //! `init gateway`, `init client` and `--check`: a subject is watched, and its profile is written, or held against what was seen.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use miette::{Diagnostic, miette};
+use miette::miette;
+use scenarios::UserIds;
+use serde_json::Value;
 
 use super::super::judge::interrupted;
-use super::super::{Failure, closed, ended, warn};
+use super::super::{Failure, ended, warn};
+use super::output::Output;
 use conformance::discover::client::{ClientStart, ObservedClient};
-use conformance::discover::{self, Difference, DiscoverError, GatewaySubject, Hints, Start};
+use conformance::discover::{self, Difference, DiscoverError, GatewaySubject, Given, Hints, Start};
 use conformance::exit::Exit;
-use conformance::profile::{self, ClientAccess, CommandProfile, DEFAULT_FILE, GatewayAccess, Profile};
+use conformance::profile::{self, ClientAccess, CommandProfile, GatewayAccess, Profile};
 
-/// What stands for standard output.
-const STDOUT: &str = "-";
 /// The environment that a gateway is started with; what it does not read does no harm.
 const ENVIRONMENT: [(&str, &str); 4] = [
     ("PORT", "{port}"),
@@ -25,17 +25,6 @@ const ENVIRONMENT: [(&str, &str); 4] = [
     ("RABBITMQ_URL", "{amqp_url}"),
 ];
 
-/// Where the profile goes.
-#[derive(Args)]
-struct Output {
-    /// The file to write, in whose folder the command is started; `-` for standard output
-    #[arg(long, short = 'o', value_name = "FILE", default_value = DEFAULT_FILE)]
-    output: PathBuf,
-    /// Overwrite the file
-    #[arg(long)]
-    force: bool,
-}
-
 #[derive(Args)]
 pub(crate) struct GatewayArgs {
     #[command(flatten)]
@@ -43,6 +32,19 @@ pub(crate) struct GatewayArgs {
     /// The path that upgrades [default: each of the usual ones is tried]
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
+    /// Print a profile in which every key stands in a comment, with its values, and watch nothing
+    #[arg(long, conflicts_with_all = ["attach", "path", "from", "command"])]
+    template: bool,
+    /// A profile that is half filled in: what is active in it is kept, and the rest is found out; without a command, its own is started
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["attach", "path"])]
+    from: Option<PathBuf>,
+    /// The claims of its tokens, as JSON in which `{user}`, `{email}` and `{role}` stand for what they say [default: the usual ones are
+    /// tried, one at a time and all at once]
+    #[arg(long, value_name = "JSON", value_parser = claims)]
+    claims: Option<Claims>,
+    /// What its user ids are [default: each is tried]
+    #[arg(long, value_name = "KIND", value_parser = ["words", "integers", "uuids"])]
+    user_ids: Option<String>,
     /// A gateway that runs already, instead of a command; what it has at its broker is not seen
     #[arg(long, value_name = "URL", conflicts_with = "command")]
     attach: Option<String>,
@@ -51,7 +53,7 @@ pub(crate) struct GatewayArgs {
     jwt_secret: Option<String>,
     /// The gateway's command; PORT, JWT_SECRET, AMQP_URL and RABBITMQ_URL are in its environment, and `{port}`, `{jwt_secret}`,
     /// `{amqp_url}` and the like may stand in it
-    #[arg(last = true, value_name = "COMMAND", required_unless_present = "attach")]
+    #[arg(last = true, value_name = "COMMAND", required_unless_present_any = ["attach", "from", "template"])]
     command: Vec<String>,
 }
 
@@ -59,83 +61,29 @@ pub(crate) struct GatewayArgs {
 pub(crate) struct ClientArgs {
     #[command(flatten)]
     output: Output,
+    /// Print a profile in which every key stands in a comment, with its values, and watch nothing
+    #[arg(long, conflicts_with = "command")]
+    template: bool,
     /// The command of the client's adapter
-    #[arg(last = true, value_name = "COMMAND", required = true)]
+    #[arg(last = true, value_name = "COMMAND", required_unless_present = "template")]
     command: Vec<String>,
 }
 
-/// Why nothing was written.
-#[derive(Debug, Diagnostic, thiserror::Error)]
-enum WriteError {
-    #[error("{} exists already; nothing was written", .0.display())]
-    #[diagnostic(help("`--force` overwrites it, `--output FILE` names another file, `--output -` prints"))]
-    Exists(PathBuf),
-    #[error("cannot write {}: {source}", path.display())]
-    Write { path: PathBuf, source: io::Error },
-}
-
-impl Output {
-    fn is_stdout(&self) -> bool {
-        self.output == Path::new(STDOUT)
-    }
-
-    /// Refuses a file that would be overwritten, before anything is started.
-    fn check(&self) -> Result<(), WriteError> {
-        match !self.is_stdout() && !self.force && self.output.symlink_metadata().is_ok() {
-            true => Err(WriteError::Exists(self.output.clone())),
-            false => Ok(()),
-        }
-    }
-
-    /// The folder in which a profile's command is started.
-    fn folder(&self) -> PathBuf {
-        let parent =
-            self.output.parent().filter(|folder| !folder.as_os_str().is_empty() && !self.is_stdout());
-        parent.map_or_else(|| PathBuf::from("."), Path::to_owned)
-    }
-
-    /// Writes a profile, and says what comes next.
-    fn write(&self, text: &str, judge: &str) -> Result<Exit, Failure> {
-        if self.is_stdout() {
-            let mut out = io::stdout().lock();
-            out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(closed)?;
-        } else {
-            let failed = |source| Failure::usage(WriteError::Write { path: self.output.clone(), source });
-            let mut options = OpenOptions::new();
-            options.write(true);
-            // Another process may have created the file meanwhile; it is not overwritten.
-            let options =
-                if self.force { options.create(true).truncate(true) } else { options.create_new(true) };
-            let mut file = options.open(&self.output).map_err(failed)?;
-            file.write_all(text.as_bytes()).map_err(failed)?;
-        }
-        // What is written can be read: anything else is a defect of this program.
-        let name = self.output.display().to_string();
-        Profile::parse(&name, text, &self.folder()).map_err(|error| Failure::new(Exit::Harness, error))?;
-        let open = text.lines().filter(|line| line.starts_with("# ") && line.contains(" = ")).count();
-        if !self.is_stdout() {
-            warn(format_args!(
-                "wrote {name}, in which {open} lines are left to fill in; next: `{judge} -c {name}`"
-            ));
-        }
-        Ok(Exit::Conformant)
-    }
+fn template() -> Result<Exit, Failure> {
+    let mut out = io::stdout().lock();
+    ended(out.write_all(profile::TEMPLATE.as_bytes()).and_then(|()| out.flush()), Exit::Conformant)
 }
 
 pub(crate) fn gateway(args: &GatewayArgs) -> Result<Exit, Failure> {
+    if args.template {
+        return template();
+    }
     args.output.check().map_err(Failure::usage)?;
-    let subject = match &args.attach {
-        Some(url) => {
-            let help = "write `ws://HOST:PORT/PATH`";
-            let (authority, _) = profile::attach(url)
-                .map_err(|message| Failure::usage(miette!(help = help, "`--attach`: {message}")))?;
-            let help = "the secret that the running gateway verifies tokens with: `--jwt-secret`, or GATECHECK_JWT_SECRET";
-            let jwt_secret = args.jwt_secret.clone();
-            let jwt_secret = jwt_secret
-                .ok_or_else(|| Failure::usage(miette!(help = help, "`--attach` needs `--jwt-secret`")))?;
-            GatewaySubject::Attached { authority, jwt_secret }
-        }
-        None => {
+    let given = args.from.as_deref().map(given).transpose()?;
+    let subject = match (&args.attach, &given) {
+        (Some(url), _) => attached(url, args.jwt_secret.clone())?,
+        (None, Some(Given { profile, .. })) if args.command.is_empty() => of_profile(profile)?,
+        (None, _) => {
             let command = command(&args.command)?;
             GatewaySubject::Started(Start {
                 folder: args.output.folder(),
@@ -147,25 +95,80 @@ pub(crate) fn gateway(args: &GatewayArgs) -> Result<Exit, Failure> {
         let (_, path) = profile::attach(args.attach.as_deref()?).ok()?;
         Some(path)
     });
-    let seen = watch(&subject, &Hints { path, profile: None })?;
-    args.output.write(&discover::profile_of(&seen), "gatecheck gateway")
+    let given_path = given
+        .as_ref()
+        .filter(|given| given.table.get("gateway").is_some_and(|gateway| gateway.get("path").is_some()));
+    let given_path = given_path.and_then(|given| Some(given.profile.gateway.as_ref()?.path.clone()));
+    let hints = Hints {
+        path: path.or(given_path),
+        given,
+        claims: args.claims.clone().map(|Claims(claims)| claims).unwrap_or_default(),
+        users: args
+            .user_ids
+            .as_deref()
+            .and_then(|name| UserIds::ALL.into_iter().find(|ids| ids.name() == name)),
+        ..Hints::default()
+    };
+    let seen = watch(&subject, &hints)?;
+    for line in discover::obstacle(&seen) {
+        warn(format_args!("{line}"));
+    }
+    args.output.write(&discover::profile_of(&seen, hints.given.as_ref()), "gatecheck gateway")
 }
 
-/// Holds a gateway against its profile.
-pub(crate) fn check_gateway(profile: &Profile) -> Result<Exit, Failure> {
-    let access = profile.gateway.as_ref().map(|gateway| &gateway.access);
-    let subject = match access {
+/// Claims, as a command line has them.
+#[derive(Debug, Clone)]
+pub(crate) struct Claims(BTreeMap<String, Value>);
+
+fn claims(text: &str) -> Result<Claims, String> {
+    let claims: BTreeMap<String, Value> =
+        serde_json::from_str(text).map_err(|error| format!("no JSON object: {error}"))?;
+    profile::check_claims(&claims).map_err(|error| format!("{error}; {}", error.hint))?;
+    Ok(Claims(claims))
+}
+
+fn attached(url: &str, jwt_secret: Option<String>) -> Result<GatewaySubject, Failure> {
+    let help = "write `ws://HOST:PORT/PATH`";
+    let (authority, _) = profile::attach(url)
+        .map_err(|message| Failure::usage(miette!(help = help, "`--attach`: {message}")))?;
+    let help =
+        "the secret that the running gateway verifies tokens with: `--jwt-secret`, or GATECHECK_JWT_SECRET";
+    let jwt_secret =
+        jwt_secret.ok_or_else(|| Failure::usage(miette!(help = help, "`--attach` needs `--jwt-secret`")))?;
+    Ok(GatewaySubject::Attached { authority, jwt_secret })
+}
+
+/// The gateway of a profile.
+fn of_profile(profile: &Profile) -> Result<GatewaySubject, Failure> {
+    Ok(match profile.gateway.as_ref().map(|gateway| &gateway.access) {
         Some(GatewayAccess::Attach { authority, jwt_secret }) => {
             GatewaySubject::Attached { authority: authority.clone(), jwt_secret: jwt_secret.clone() }
         }
         _ => GatewaySubject::Started(Start::of(profile, program()?).map_err(failure)?),
-    };
+    })
+}
+
+/// A profile that is half filled in.
+fn given(path: &Path) -> Result<Given, Failure> {
+    let profile = Profile::read(path).map_err(Failure::usage)?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(miette!("cannot read {}: {error}", path.display())))?;
+    let table = text.parse().map_err(|error| Failure::usage(miette!("{}: {error}", path.display())))?;
+    Ok(Given { profile, table })
+}
+
+/// Holds a gateway against its profile.
+pub(crate) fn check_gateway(profile: &Profile) -> Result<Exit, Failure> {
+    let subject = of_profile(profile)?;
     let path = profile.gateway.as_ref().map(|gateway| gateway.path.clone());
-    let seen = watch(&subject, &Hints { path, profile: Some(profile.clone()) })?;
+    let seen = watch(&subject, &Hints { path, profile: Some(profile.clone()), ..Hints::default() })?;
     report(&discover::differences(profile, &seen))
 }
 
 pub(crate) fn client(args: &ClientArgs) -> Result<Exit, Failure> {
+    if args.template {
+        return template();
+    }
     args.output.check().map_err(Failure::usage)?;
     let command = CommandProfile { words: args.command.clone(), env: BTreeMap::new() };
     let start = ClientStart {
@@ -197,7 +200,7 @@ pub(crate) fn check_client(profile: &Profile) -> Result<Exit, Failure> {
 fn watch_client(start: &ClientStart) -> Result<ObservedClient, Failure> {
     let most = discover::client::CLIENT_WITHIN.as_secs();
     warn(format_args!("watching the client; that takes half a minute mostly, and {most} s at most"));
-    until_interrupted(discover::client::observe(start, &|text| warn(format_args!("  {text}"))))
+    until_interrupted(discover::client::observe(start, &progress()))
 }
 
 fn report(differences: &[Difference]) -> Result<Exit, Failure> {
@@ -213,10 +216,16 @@ fn report(differences: &[Difference]) -> Result<Exit, Failure> {
     ended(print(&mut anstream::stdout()), exit)
 }
 
+/// Says what is being tried, and since when.
+fn progress() -> impl Fn(&str) + Sync {
+    let begun = std::time::Instant::now();
+    move |text| warn(format_args!("  {:>3} s  {text}", begun.elapsed().as_secs()))
+}
+
 fn watch(subject: &GatewaySubject, hints: &Hints) -> Result<discover::ObservedGateway, Failure> {
     let most = discover::GATEWAY_WITHIN.as_secs();
     warn(format_args!("watching the gateway; that takes half a minute mostly, and {most} s at most"));
-    until_interrupted(discover::gateway(subject, hints, &|text| warn(format_args!("  {text}"))))
+    until_interrupted(discover::gateway(subject, hints, &progress()))
 }
 
 /// Watches until it has been seen enough, or a signal comes; then nothing that was started is left.

@@ -14,7 +14,7 @@ use crate::page::Page;
 use crate::python::with_packages;
 
 /// What `conformance/examples/nestjs` imports, and compiles with.
-const NESTJS: [&str; 9] = [
+pub(crate) const NESTJS: [&str; 9] = [
     "@golevelup/nestjs-rabbitmq",
     "@nestjs/jwt",
     "@nestjs/platform-express",
@@ -25,7 +25,7 @@ const NESTJS: [&str; 9] = [
     "typescript",
     "ws",
 ];
-const NESTJS_FILES: [&str; 8] = [
+pub(crate) const NESTJS_FILES: [&str; 8] = [
     "gatecheck.toml",
     "tsconfig.json",
     "package.json",
@@ -41,18 +41,18 @@ const GRAPHQL: [&str; 5] = ["amqplib", "graphql", "graphql-ws", "jsonwebtoken", 
 const PHOENIX: [&str; 4] = ["amqplib", "jsonwebtoken", "phoenix", "ws"];
 
 /// An example in Python.
-struct Example {
-    folder: &'static str,
-    files: &'static [&'static str],
-    imports: &'static str,
+pub(crate) struct Example {
+    pub(crate) folder: &'static str,
+    pub(crate) files: &'static [&'static str],
+    pub(crate) imports: &'static str,
 }
 
-const FASTAPI: Example = Example {
+pub(crate) const FASTAPI: Example = Example {
     folder: "examples/fastapi",
     files: &["gatecheck.toml", "gateway.py"],
     imports: "aio_pika, fastapi, jwt, uvicorn, websockets",
 };
-const CHANNELS: Example = Example {
+pub(crate) const CHANNELS: Example = Example {
     folder: "examples/channels",
     files: &["asgi.py", "auth.py", "consumers.py", "gatecheck.toml", "gateway.py", "settings.py", "urls.py"],
     imports: "aio_pika, channels, django, jwt, uvicorn, websockets",

@@ -10,6 +10,7 @@ mod arms;
 mod audiences;
 mod browser;
 mod designs;
+mod discovered;
 mod example;
 mod frameworks;
 mod init;
@@ -53,6 +54,7 @@ fn main() {
     trials.extend(audiences::trials(&runtime));
     trials.extend(browser::trials(&runtime));
     trials.extend(designs::trials(&runtime));
+    trials.extend(discovered::trials(&runtime));
     trials.extend(example::trials(&runtime));
     trials.extend(frameworks::trials(&runtime));
     trials.extend(init::trials(&runtime));

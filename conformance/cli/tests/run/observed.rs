@@ -89,7 +89,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
 }
 
 /// What is written has these lines, and lets most requirements be decided.
-async fn is_decided(folder: &Path, command: &[&str], lines: &[&str]) -> Result<(), Failed> {
+pub(crate) async fn is_decided(folder: &Path, command: &[&str], lines: &[&str]) -> Result<(), Failed> {
     let text = written(folder, command).await?;
     let missing: Vec<_> = lines.iter().filter(|line| !text.contains(**line)).collect();
     if !missing.is_empty() {
@@ -101,13 +101,18 @@ async fn is_decided(folder: &Path, command: &[&str], lines: &[&str]) -> Result<(
             format!("the profile differs from what it was made of: exit code {code}\n{printed}").into()
         );
     }
+    decides(folder, "gateway", FEWEST).await
+}
+
+/// The profile in a folder lets most requirements be decided.
+pub(crate) async fn decides(folder: &Path, subject: &str, fewest: usize) -> Result<(), Failed> {
     let profile = folder.join("gatecheck.toml").display().to_string();
-    let (_, report) = gatecheck(&["gateway", "-c", &profile, "--format", "json"]).await?;
+    let (_, report) = gatecheck(&[subject, "-c", &profile, "--format", "json"]).await?;
     let standings = standings(&report);
     let count = |names: &[&str]| standings.values().filter(|standing| names.contains(standing)).count();
     let (decided, open) = (count(&["shown", "failed"]), count(&["undecided"]));
     let share = decided as f64 / (decided + open).max(1) as f64;
-    if share < DECIDED || decided < FEWEST {
+    if share < DECIDED || decided < fewest {
         return Err(format!("{decided} decided, {open} not: {standings:?}").into());
     }
     Ok(())
@@ -175,7 +180,7 @@ async fn written(folder: &Path, command: &[&str]) -> Result<String, Failed> {
     written_of(folder, "gateway", command).await
 }
 
-async fn written_of(folder: &Path, subject: &str, command: &[&str]) -> Result<String, Failed> {
+pub(crate) async fn written_of(folder: &Path, subject: &str, command: &[&str]) -> Result<String, Failed> {
     let (code, printed) = in_folder(folder, &[&["init", subject, "--"], command].concat()).await?;
     if code != 0 {
         return Err(format!("exit code {code}: {printed}").into());
@@ -184,7 +189,7 @@ async fn written_of(folder: &Path, subject: &str, command: &[&str]) -> Result<St
 }
 
 /// Runs `gatecheck` in a folder; its exit code, and all that it prints.
-async fn in_folder(folder: &Path, arguments: &[&str]) -> Result<(i32, String), Failed> {
+pub(crate) async fn in_folder(folder: &Path, arguments: &[&str]) -> Result<(i32, String), Failed> {
     let output = Command::new(env!("CARGO_BIN_EXE_gatecheck"))
         .args(arguments)
         .current_dir(folder)

@@ -41,6 +41,10 @@ pub fn client(profile: &Profile, seen: &ObservedClient) -> Vec<Difference> {
             before.to_string(),
         );
     }
+    if let Some(fatal) = seen.fatal_listeners {
+        let word = |fatal| if fatal { "fatal" } else { "contained" }.to_owned();
+        unless_equal("listeners", word(design.listeners != usual.listeners), word(fatal));
+    }
     let backoff = &design.backoff;
     if let Some(factor) = seen.delays.as_ref().and_then(|delays| delays.factor)
         && backoff.delays.is_empty()

@@ -82,6 +82,16 @@ impl Jitter {
     }
 }
 
+/// The shortest and the longest of these, where chance must have made them.
+pub(super) fn spread(delays: &[Duration]) -> Option<(Duration, Duration)> {
+    const FEWEST: usize = 3;
+    let (shortest, longest) = (delays.iter().min()?, delays.iter().max()?);
+    // A host is late by a little.
+    let is_chance =
+        longest.saturating_sub(*shortest) > LATE * 2 && longest.as_secs_f64() > shortest.as_secs_f64() * 1.4;
+    (delays.len() >= FEWEST && is_chance).then_some((*shortest, *longest))
+}
+
 /// Whether two delays are meant to be equal.
 pub(super) fn near(one: f64, other: f64) -> bool {
     (one - other).abs() <= NEAR * one.max(other) || (one - other).abs() < LATE.as_secs_f64() / 2.0
@@ -107,6 +117,14 @@ mod tests {
             let found = Delays::of(&ms(measured));
             assert_eq!((found.factor, found.cap.is_some()), (factor, capped), "{measured:?}");
         }
+    }
+
+    /// Chance is told from lateness.
+    #[test]
+    fn chance_is_found() {
+        assert_eq!(spread(&ms(&[62, 64, 91])), None);
+        assert_eq!(spread(&ms(&[62, 264])), None);
+        assert_eq!(spread(&ms(&[207, 81, 264])), Some((ms(&[81])[0], ms(&[264])[0])));
     }
 
     /// Each kind of chance is told from the others.

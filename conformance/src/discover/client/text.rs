@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocol::format_duration;
 use serde_json::{Value, json};
 
-use super::delays::{Jitter, near};
+use super::delays::{Jitter, near, spread};
 use super::{ATTEMPTS, Attempts, CAPACITY, DELAY, LONGEST, ObservedClient, ObservedQueue};
 use crate::discover::text::Page;
 
@@ -23,15 +23,15 @@ pub fn client(seen: &ObservedClient) -> String {
          is a line in a comment, to be filled in.",
         seen.took.as_secs_f64()
     ));
-    page.table("[client]");
+    page.table("client");
     page.set("command", &json!(seen.command.words));
     if !seen.command.env.is_empty() {
-        page.table("[client.env]");
+        page.table("client.env");
         for (name, value) in &seen.command.env {
             page.set(name, &json!(value));
         }
     }
-    page.table("[timing]");
+    page.table("timing");
     page.comment("short ones, so that a run takes seconds; a client that takes no times from its adapter needs its own here");
     let told = crate::discover::told();
     page.set("reconnect_delay", &duration(told.reconnect_delay));
@@ -40,11 +40,19 @@ pub fn client(seen: &ObservedClient) -> String {
     page.set("pong_timeout", &duration(told.pong_timeout));
     page.set("connect_timeout", &duration(told.connect_timeout));
     page.set("stable_after", &duration(told.stable_after));
-    page.table("[client.design]");
+    page.table("client.design");
     ends(&mut page, seen);
     queue(&mut page, seen);
+    match seen.fatal_listeners {
+        Some(true) => {
+            page.comment("a listener of `connected` that threw ended the process");
+            page.set("listeners", &json!("fatal"));
+        }
+        Some(false) => page.comment("a listener of `connected` that threw ended nothing"),
+        None => page.open("listeners", "\"fatal\""),
+    }
     statuses(&mut page, seen);
-    page.table("[client.design.backoff]");
+    page.table("client.design.backoff");
     backoff(&mut page, seen);
     page.finish()
 }
@@ -112,7 +120,7 @@ fn queue(page: &mut Page, seen: &ObservedClient) {
                 Some(policy) => page.set("queue", &json!(policy)),
                 None => {
                     page.comment("that is none of the policies, or another capacity than it was told");
-                    page.line("# queue = \"refuse\"");
+                    page.open("queue", "\"refuse\"");
                 }
             }
             match queue.subscription_first {
@@ -125,13 +133,13 @@ fn queue(page: &mut Page, seen: &ObservedClient) {
                 }
                 None => {
                     page.comment("whether subscriptions or what waited comes first was not seen");
-                    page.line("# on_opening = \"subscriptions-first\"");
+                    page.open("on_opening", "\"subscriptions-first\"");
                 }
             }
         }
         None => {
             page.comment("the adapter sent nothing: say what becomes of messages without a connection");
-            page.line("# queue = \"none\"");
+            page.open("queue", "\"none\"");
         }
     }
     match seen.before_first {
@@ -140,7 +148,7 @@ fn queue(page: &mut Page, seen: &ObservedClient) {
             page.comment("a message that was sent before the first connection never arrived");
             page.set("before_first_connection", &json!(false));
         }
-        None => page.line("# before_first_connection = false"),
+        None => page.open("before_first_connection", "false"),
     }
 }
 
@@ -170,7 +178,7 @@ fn statuses(page: &mut Page, seen: &ObservedClient) {
 fn backoff(page: &mut Page, seen: &ObservedClient) {
     let Some(delays) = &seen.delays else {
         page.comment("it did not come back after its connection was dropped: say how it does");
-        return page.line("# factor = 2");
+        return page.open("factor", "2");
     };
     let measured: Vec<String> =
         delays.measured.iter().take(10).map(|delay| format!("{} ms", delay.as_millis())).collect();
@@ -187,18 +195,35 @@ fn backoff(page: &mut Page, seen: &ObservedClient) {
         Some(_) => {}
         None => {
             page.comment("no one factor leads from each to the next: list them in `delays`, or say `first` and `factor`");
-            page.line("# factor = 2");
+            page.open("factor", "2");
         }
     }
-    if !is_told {
-        let times = first.as_secs_f64() / DELAY.as_secs_f64();
-        match times < 4.0 {
-            true => page.set("initial", &json!((times * 10.0).round() / 10.0)),
-            false => page.set(
-                "initial",
-                &duration(Duration::from_millis(u64::try_from(first.as_millis()).unwrap_or_default())),
-            ),
+    match spread(&seen.firsts) {
+        Some((shortest, longest)) => {
+            let firsts: Vec<String> =
+                seen.firsts.iter().map(|delay| format!("{} ms", delay.as_millis())).collect();
+            page.comment(&format!(
+                "the first delays of {} clients were {}: chance, of which that is a sample; widen it where its code says so",
+                firsts.len(),
+                firsts.join(", ")
+            ));
+            let follows = delays
+                .factor
+                .zip(delays.measured.get(1))
+                .is_some_and(|(factor, second)| near(second.as_secs_f64(), first.as_secs_f64() * factor));
+            page.set(if follows { "initial" } else { "first" }, &json!([down(shortest), up(longest)]));
         }
+        None if !is_told => {
+            let times = first.as_secs_f64() / DELAY.as_secs_f64();
+            match times < 4.0 {
+                true => page.set("initial", &json!((times * 10.0).round() / 10.0)),
+                false => page.set(
+                    "initial",
+                    &duration(Duration::from_millis(u64::try_from(first.as_millis()).unwrap_or_default())),
+                ),
+            }
+        }
+        None => {}
     }
     let grows = delays.factor.is_none_or(|factor| factor > 1.05);
     match delays.cap {
@@ -220,7 +245,7 @@ fn backoff(page: &mut Page, seen: &ObservedClient) {
                 page.set("jitter", &json!(word(jitter)));
             }
         }
-        None => page.line("# jitter = \"plus_minus\""),
+        None => page.open("jitter", "\"plus_minus\""),
     }
     match seen.attempts {
         Attempts::GaveUp(ATTEMPTS) => {
@@ -239,7 +264,7 @@ fn backoff(page: &mut Page, seen: &ObservedClient) {
         }
         Attempts::Unknown => {
             page.comment("whether it gives up was not seen: its delays are too long");
-            page.line("# attempts = \"unlimited\"");
+            page.open("attempts", "\"unlimited\"");
         }
     }
     match seen.resets_on_opening {
@@ -248,8 +273,18 @@ fn backoff(page: &mut Page, seen: &ObservedClient) {
             page.set("reset", &json!("open"));
         }
         Some(false) => page.comment("where each connection opened and was dropped at once, delays grew"),
-        None => page.line("# reset = \"open\""),
+        None => page.open("reset", "\"open\""),
     }
+}
+
+/// A delay as a multiple of what was told, which a sample's shortest is not below.
+fn down(shortest: Duration) -> f64 {
+    (shortest.as_secs_f64() / DELAY.as_secs_f64() - 1.0).floor().max(0.0)
+}
+
+/// The same, which a sample's longest is not above.
+fn up(longest: Duration) -> f64 {
+    (longest.as_secs_f64() / DELAY.as_secs_f64()).ceil()
 }
 
 /// The word of a profile.

@@ -47,6 +47,16 @@ impl Trial<'_> {
         Ok(dials)
     }
 
+    /// How long a client waits before its first redial.
+    pub(super) async fn first_delay(&self) -> Result<Option<Duration>, DiscoverError> {
+        let mut gateway = self.gateway(&[Step::Drop, Step::Open]).await?;
+        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        adapter.ask(Operation::Connect).await;
+        gateway.until(DIALS_WITHIN, |dials| dials.began.len() > 1).await;
+        adapter.stop().await;
+        Ok(gateway.dials().delays().first().copied())
+    }
+
     /// Whether a client dials again after such an end.
     pub(super) async fn redials(&self, step: Step, patience: Duration) -> Result<bool, DiscoverError> {
         let mut gateway = self.gateway(&[step, Step::Open]).await?;
@@ -105,6 +115,37 @@ impl Trial<'_> {
         seen.subscription_first = subscribed.zip(first).map(|(subscribed, first)| subscribed < first);
         words.extend(adapter.stop().await);
         Ok(Some(seen))
+    }
+
+    /// Whether a listener's exception ends the process; none where the adapter has no listeners. Its client disconnects afterwards.
+    pub(super) async fn fatal_listeners(
+        &self,
+        words: &mut BTreeSet<String>,
+    ) -> Result<Option<bool>, DiscoverError> {
+        let mut gateway = self.gateway(&[Step::Open]).await?;
+        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        if let Some(Outcome::Done { status: Some(status), .. }) = adapter.ask(Operation::Status).await {
+            words.insert(status);
+        }
+        let on = |listener: &str, fails| Operation::On {
+            name: "connected".to_owned(),
+            listener: listener.to_owned(),
+            fails,
+        };
+        let failing = adapter.ask(on("a", true)).await;
+        adapter.ask(on("b", false)).await;
+        adapter.ask(Operation::Connect).await;
+        gateway.until(DIALS_WITHIN, |dials| !dials.began.is_empty()).await;
+        adapter.listen(Duration::from_millis(400)).await;
+        let lives = adapter.ask(Operation::Status).await.is_some();
+        words.extend(adapter.stop().await);
+        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        adapter.ask(Operation::Connect).await;
+        adapter.listen(Duration::from_millis(400)).await;
+        adapter.ask(Operation::Disconnect).await;
+        adapter.listen(Duration::from_millis(200)).await;
+        words.extend(adapter.stop().await);
+        Ok(matches!(failing, Some(Outcome::Done { .. })).then_some(!lives))
     }
 
     /// Whether a message is kept that is sent before the first connection.

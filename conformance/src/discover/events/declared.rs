@@ -54,13 +54,16 @@ impl Field<'_> {
             return Ok(Vec::new());
         }
         let declared = published.into_iter().map(|(audience_said, name, marker, data, _)| {
+            let names = [name.clone()];
             let of = |texts: &Vec<String>| texts.iter().any(|text| text.contains(&marker));
             let frame = frames.iter().flatten().find(|text| text.contains(&marker));
             DeclaredEvent {
                 name,
                 audience: Some(audience_said),
                 observed: audience(std::array::from_fn(|number| frames.get(number).is_some_and(of))),
-                seen_as: frame.and_then(|frame| form::event_name(frame, &data)),
+                seen_as: frame.and_then(|frame| form::event_name(frame, &data, &names)),
+                frame: frame.cloned(),
+                data,
             }
         });
         Ok(declared.collect())

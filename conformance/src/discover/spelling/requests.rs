@@ -5,28 +5,29 @@ use protocol::{Frames, ServerMessage, SubscriptionKeys, Target, Template};
 use super::{SUBSCRIBED, Spelling, UNSUBSCRIBED, shown, without_extras};
 use crate::discover::form::{self, Known};
 use crate::discover::observed::ObservedGateway;
+use crate::discover::talk::{Request, RequestAnswer};
 
 impl Spelling {
     pub(super) fn requests(&mut self, seen: &ObservedGateway) {
         let acknowledged: Vec<(&str, &str)> = seen.talk.acknowledged().collect();
-        let is_understood = |shape: &str| seen.events.understood.contains(&shape);
-        let shapes: Vec<&str> = match seen.events.understood.is_empty() {
-            false => seen.events.understood.clone(),
+        let understood: Vec<&str> = seen.events.understood.iter().map(String::as_str).collect();
+        let is_understood = |shape: &str| understood.contains(&shape);
+        let shapes: Vec<&str> = match understood.is_empty() {
+            false => understood.clone(),
             true => acknowledged.iter().map(|(shape, _)| *shape).collect(),
         };
-        if seen.sign_in.entry.is_none() {
-            self.open.push(
-                "nothing was asked, since nothing was signed in: see `acks` and `subscribe`".to_owned(),
-            );
-            return;
-        }
         let Some(shape) = shapes.first().copied() else {
             self.open.push(
                 "no request to subscribe was acknowledged, and none led to an event: see `subscribe`"
                     .to_owned(),
             );
-            self.dialect.acks = false;
-            self.note("acks", "no request was answered".to_owned());
+            let is_silent = |request: &Request| request.answer == RequestAnswer::Silence;
+            if !seen.talk.requests.is_empty() && seen.talk.requests.iter().all(is_silent) {
+                let count = seen.talk.requests.len();
+                self.open.push(format!("{count} forms of requests were tried, and none was answered at all"));
+            }
+            self.unset.push(("subscribe", r#"{ event_type = "channel", room = "channel" }"#));
+            self.unset.push(("acks", "false"));
             return;
         };
         let how = if is_understood(shape) { "an event came after it" } else { "it was acknowledged" };

@@ -4,10 +4,22 @@ use protocol::Dialect;
 use serde_json::{Map, Value};
 
 use super::Page;
+use crate::discover::observed::ObservedGateway;
 use crate::discover::spelling::Spelling;
 
-pub(super) fn write(page: &mut Page, spelling: &Spelling) {
-    page.table("[dialect]");
+pub(super) fn write(page: &mut Page, seen: &ObservedGateway, spelling: &Spelling) {
+    page.table("dialect");
+    if seen.sign_in.entry.is_none() {
+        page.comment("what it says was not seen: no one could sign in");
+        page.open(
+            "token",
+            "\"query\"                        # or query:NAME, bearer, cookie:NAME, subprotocol, subprotocol:NAME, path, message",
+        );
+        return page.open(
+            "sign_in",
+            r#"{ message = '{"type":"auth","token":"{token}"}' }   # with token = "message""#,
+        );
+    }
     let (own, usual) = (members(&spelling.dialect), members(&Dialect::default()));
     let mut frames = None;
     for (key, value) in &own {
@@ -30,8 +42,11 @@ pub(super) fn write(page: &mut Page, spelling: &Spelling) {
     for open in &spelling.open {
         page.comment(&format!("to be looked at: {open}"));
     }
+    for (key, example) in &spelling.unset {
+        page.open(key, example);
+    }
     if let Some(frames) = frames {
-        page.table("[dialect.frames]");
+        page.table("dialect.frames");
         if let Some(seen) = spelling.seen.get("frames") {
             page.comment(seen);
         }

@@ -7,33 +7,62 @@ use crate::discover::events::ObservedEvent;
 use crate::discover::observed::ObservedGateway;
 use crate::profile::Audience;
 
-pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
+pub(super) fn write(page: &mut Page, seen: &ObservedGateway, given: &[toml::Value]) {
+    page.rest();
+    page.at.clear();
+    for event in given.iter().filter_map(toml::Value::as_table) {
+        page.line("");
+        page.comment("given");
+        page.line("[[event]]");
+        for (key, value) in event {
+            page.set(key, &super::json_of(value));
+        }
+    }
     page.line("");
+    if seen.sign_in.entry.is_none() {
+        page.comment(
+            "events were not looked for: no one could sign in; describe each, or all of them in `[events]`:",
+        );
+        return example(page, Audience::Everybody);
+    }
     let Some(topology) = &seen.topology else {
         page.comment("events were not observed; describe each, or all of them in `[events]`:");
         return example(page, Audience::Everybody);
     };
     let events = &seen.events;
     page.comment(&format!(
-        "events: {} candidates were published, {} arrived",
+        "events: {} messages were tried, {} are events",
         events.tried,
         events.events.len()
     ));
     if !events.unreached.is_empty() {
         page.comment(&format!("published, and reached no one: {}", events.unreached.join(", ")));
     }
+    if let Some(restarted) = &events.restarted {
+        page.comment(&format!("the gateway was started again meanwhile: {restarted}"));
+    }
     if let Some(ended) = &events.ended {
         page.comment(&format!("that ended early: {ended}"));
     }
+    let mut lacking = Vec::new();
     for audience in Audience::ALL {
-        let own = events.events.iter().filter(|event| event.audience == Some(audience));
+        let has = |key: &str, text: &str| {
+            given.iter().filter(|event| event.get(key).and_then(toml::Value::as_str) == Some(text)).count()
+        };
+        let free = audience.types().len().saturating_sub(has("for", word(audience)));
+        let own = events
+            .events
+            .iter()
+            .filter(|event| event.audience == Some(audience) && has("type", &event.name) == 0);
         let mut own: Vec<&ObservedEvent> = own.collect();
         // The names that scenarios use come first, in their order.
         own.sort_by_key(|event| {
             let usual = audience.types();
-            usual.iter().position(|kind| *kind == event.name).unwrap_or(usual.len())
+            // One that no one else gets says most of who may.
+            let others = event.reached.iter().filter(|got| **got).count();
+            (usual.iter().position(|kind| *kind == event.name).unwrap_or(usual.len()), others)
         });
-        let (written, others) = own.split_at(own.len().min(audience.types().len()));
+        let (written, others) = own.split_at(own.len().min(free));
         for event in written {
             one(page, audience, event, topology.exchange());
             if let Some(key) = events.owner_key.filter(|key| audience == Audience::Owner && *key != "userId")
@@ -45,11 +74,18 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
             let names: Vec<String> = others.iter().map(|event| format!("`{}`", event.name)).collect();
             page.comment(&format!("for {audience} as well, and not needed: {}", names.join(", ")));
         }
-        if written.is_empty() {
-            page.line("");
-            page.comment(&format!("no event for {audience} was seen; where there is one:"));
-            example(page, audience);
+        if written.is_empty() && has("for", word(audience)) == 0 {
+            lacking.push(audience);
         }
+    }
+    if let Some(room) = &events.room {
+        page.comment(&format!("subscribed to as `{room}`, whatever the event is called"));
+    }
+    if let Some(first) = lacking.first() {
+        page.line("");
+        let names: Vec<String> = lacking.iter().map(ToString::to_string).collect();
+        page.comment(&format!("no event for {} was seen; where there is one:", names.join(", nor for ")));
+        example(page, *first);
     }
     for event in events.events.iter().filter(|event| event.audience.is_none()) {
         page.comment(&format!("`{}` reached {}, who are no audience", event.name, reached(event)));

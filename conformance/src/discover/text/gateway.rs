@@ -1,13 +1,14 @@
 //! `[gateway]`, `[token]` and `[timing]`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use protocol::format_duration;
-use scenarios::UserIds;
+use protocol::{Role, format_duration};
+use scenarios::{RoleNames, UserIds};
 use serde_json::{Value, json};
 
 use super::Page;
-use crate::discover::candidates::ClaimForm;
+use crate::discover::claims;
 use crate::discover::heartbeat::PingKind;
 use crate::discover::observed::{ObservedGateway, Reach};
 use crate::discover::told;
@@ -17,11 +18,13 @@ use crate::discover::topology::{ObservedQueue, Topology};
 const NEAR: f64 = 0.15;
 /// Most pings that are missed before a client is given up, where that is how a timeout is counted.
 const MAX_PERIODS: u32 = 4;
+/// A start that would take longer than most cases.
+const SLOW_START: Duration = Duration::from_millis(500);
 /// What a measured time is rounded up to.
 const ROUNDED_MS: u128 = 50;
 
 pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
-    page.table("[gateway]");
+    page.table("gateway");
     match &seen.reach {
         Reach::Started { command, took, ignored_port, .. } => {
             page.comment(&format!("its port was open {:.1} s after its start", took.as_secs_f64()));
@@ -32,6 +35,10 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
                 ));
             }
             page.set("command", &json!(command.words));
+            if *took >= SLOW_START && !page.is_given("process") {
+                page.comment("which is long: one process serves one case after another");
+                page.set("process", &json!("shared"));
+            }
         }
         Reach::Attached(authority) => {
             let path = seen.sign_in.entry.as_ref().map_or("/ws", |entry| entry.path.as_str());
@@ -54,21 +61,21 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
             page.comment(
                 "what it has at its broker was not observed: name its exchange and its queue, or `*` for any",
             );
-            page.line("# exchange = \"…\"");
-            page.line("# queue = \"*\"");
+            page.open("exchange", "\"…\"");
+            page.open("queue", "\"*\"");
         }
     }
     if let Reach::Started { command, .. } = &seen.reach
         && !command.env.is_empty()
     {
-        page.table("[gateway.env]");
+        page.table("gateway.env");
         page.comment("what it was started with; leave out what it does not read");
         let mut env: Vec<(&str, &str)> =
             command.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let heartbeat = &seen.heartbeat;
         let variables = [
-            (heartbeat.interval_variable, "{ping_interval_ms}"),
-            (heartbeat.timeout_variable, "{pong_timeout_ms}"),
+            (heartbeat.interval_variable.as_deref(), "{ping_interval_ms}"),
+            (heartbeat.timeout_variable.as_deref(), "{pong_timeout_ms}"),
         ];
         env.extend(variables.into_iter().filter_map(|(name, value)| Some((name?, value))));
         for (name, value) in env {
@@ -78,12 +85,7 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
 }
 
 fn path(page: &mut Page, seen: &ObservedGateway) {
-    let unsigned = seen.sign_in.unsigned.iter().map(|(path, refused)| match refused {
-        Some(refused) => format!("{path}: {refused}"),
-        None => format!("{path}: it opens"),
-    });
-    let unsigned: Vec<String> = unsigned.collect();
-    page.comment(&format!("without a token: {}", unsigned.join("; ")));
+    page.comment(&format!("without a token: {}", unsigned(seen)));
     match &seen.sign_in.entry {
         Some(entry) => {
             let plain = seen.sign_in.plain_get.map(|status| format!("a plain GET there: HTTP {status}"));
@@ -96,14 +98,37 @@ fn path(page: &mut Page, seen: &ObservedGateway) {
             page.set("path", &json!(entry.path));
         }
         None => {
-            page.comment("no token was accepted on any of them: say which path upgrades, and see `[dialect]` `token` and `[token]`");
-            let mut open = seen.sign_in.unsigned.iter().filter(|(_, refused)| refused.is_none());
+            let opens = |path: &&String| seen.sign_in.unsigned.get(*path) == Some(&None);
+            let mut open = seen.sign_in.unsigned.keys().filter(opens);
             match (open.next(), open.next()) {
-                (Some((path, _)), None) => page.set("path", &json!(path)),
-                _ => page.line("# path = \"/ws\""),
+                (Some(path), None) => page.set("path", &json!(path)),
+                _ => page.open("path", "\"/ws\""),
             }
         }
     }
+}
+
+/// What became of attempts without a token: those that came to the same stand together.
+pub(super) fn unsigned(seen: &ObservedGateway) -> String {
+    let mut answers = BTreeMap::<String, Vec<&str>>::new();
+    for (path, refused) in &seen.sign_in.unsigned {
+        let answer = match refused {
+            Some(refused) => refused.to_string(),
+            None => match &seen.sign_in.left_unsigned {
+                Some((end, after)) => {
+                    format!(
+                        "it opens, and after {:.1} s comes {end}: it waits for a first message",
+                        after.as_secs_f64()
+                    )
+                }
+                None => "it opens".to_owned(),
+            },
+        };
+        answers.entry(answer).or_default().push(path);
+    }
+    let lines: Vec<String> =
+        answers.into_iter().map(|(answer, paths)| format!("{}: {answer}", paths.join(", "))).collect();
+    lines.join("; ")
 }
 
 fn broker(page: &mut Page, topology: &Topology) {
@@ -126,7 +151,7 @@ fn broker(page: &mut Page, topology: &Topology) {
         Some(exchange) => page.set("exchange", &json!(exchange)),
         None => {
             page.comment("no queue was consumed that is bound to an exchange: name the exchange that events come through");
-            page.line("# exchange = \"…\"");
+            page.open("exchange", "\"…\"");
         }
     }
     for queue in &topology.queues {
@@ -138,7 +163,7 @@ fn broker(page: &mut Page, topology: &Topology) {
     match (&consumed[..], has_names) {
         ([], _) => {
             page.comment("it consumed no queue: `*` stands for any that is bound to its exchange");
-            page.line("# queue = \"*\"");
+            page.open("queue", "\"*\"");
         }
         ([one], true) => page.set("queue", &json!(one.name)),
         (several, true) => {
@@ -171,44 +196,58 @@ fn acknowledging(acknowledges: bool) -> &'static str {
 }
 
 pub(super) fn token(page: &mut Page, seen: &ObservedGateway) {
-    let Some(entry) = &seen.sign_in.entry else { return };
-    page.table("[token]");
-    let ClaimForm { claim, kind } = entry.claims;
+    page.table("token");
+    let Some(entry) = &seen.sign_in.entry else {
+        page.comment("which claims it reads was not seen");
+        page.open("users", "\"integers\"                        # or \"words\", \"uuids\"");
+        page.open("names", "{ userId = \"sub\" }                # what `userId`, `email`, `role` are called");
+        page.open(
+            "claims",
+            "{ roles = [\"{role}\"] }            # claims of its own; `{user}`, `{email}`, `{role}` in them",
+        );
+        return page.open("roles", "{ ADMIN = \"admin\", CUSTOMER = \"customer\", VENDOR = \"vendor\" }");
+    };
+    let style = &entry.claims;
     let how =
         if entry.is_confirmed { "its first message named that user" } else { "no message named the user" };
-    page.comment(&format!("accepted: HS256, with {} in `{claim}`; {how}", of_kind(kind)));
-    for ClaimForm { claim, kind } in &seen.sign_in.also {
-        page.comment(&format!("accepted as well: {} in `{claim}`", of_kind(*kind)));
+    page.comment(&format!("accepted: {}, with {}; {how}", style.algorithm, claims::described(style)));
+    for style in &seen.sign_in.also {
+        page.comment(&format!("accepted as well: {}", claims::described(style)));
     }
-    if claim != "userId" {
-        page.set("names", &json!({ "userId": claim }));
+    if !style.names.is_empty() {
+        page.set("names", &json!(style.names));
     }
-    if kind != UserIds::default() {
-        page.set("users", &json!(kind));
+    if style.users != UserIds::default() {
+        page.set("users", &json!(style.users));
     }
-    if let Some(role) =
-        seen.events.events.iter().find(|event| event.audience == Some(crate::profile::Audience::Role))
-    {
-        page.comment(&format!("`role` of an administrator: \"ADMIN\", which got `{}`", role.name));
-    } else {
-        page.comment("no event came to \"ADMIN\" alone: whether that is what an administrator's `role` says was not seen");
+    if !style.claims.is_empty() {
+        page.set("claims", &json!(style.claims));
     }
-}
-
-fn of_kind(kind: UserIds) -> &'static str {
-    match kind {
-        UserIds::Words => "a word",
-        UserIds::Integers => "an integer",
-        UserIds::Uuids => "a UUID",
+    match &style.roles {
+        RoleNames::Absent => page.set("roles", &json!(false)),
+        RoleNames::Called(names) if !names.is_empty() => {
+            let names: BTreeMap<&str, &String> =
+                names.iter().map(|(role, name)| (role.as_str(), name)).collect();
+            page.set("roles", &json!(names));
+        }
+        RoleNames::Called(_) => {}
+    }
+    let admin = style.roles.name(Role::Admin).unwrap_or_default();
+    let role = seen.events.events.iter().find(|event| event.audience == Some(crate::profile::Audience::Role));
+    match role {
+        Some(role) => page.comment(&format!("an administrator, \"{admin}\", got `{}`", role.name)),
+        None => page.comment(&format!(
+            "no event came to \"{admin}\" alone: whether that is what makes an administrator was not seen"
+        )),
     }
 }
 
 pub(super) fn timing(page: &mut Page, seen: &ObservedGateway) {
-    page.table("[timing]");
+    page.table("timing");
     let heartbeat = &seen.heartbeat;
     let told_interval = told().ping_interval;
     let is_told = is_near(heartbeat.pings.as_ref().map(|(_, period)| *period), told_interval);
-    match (&heartbeat.pings, heartbeat.interval_variable) {
+    match (&heartbeat.pings, &heartbeat.interval_variable) {
         (Some((kind, period)), Some(variable)) => {
             page.comment(&format!("{} came every {period:.1?} as `{variable}` said", by(kind)));
             page.set("ping_interval", &duration(told_interval));
@@ -218,17 +257,25 @@ pub(super) fn timing(page: &mut Page, seen: &ObservedGateway) {
             page.comment(&format!("{} came every {period:.1?}{whose}", by(kind)));
             page.set("ping_interval", &duration(if is_told { told_interval } else { rounded(*period) }));
         }
+        (None, _) if seen.sign_in.entry.is_none() => {
+            page.comment("pings were not looked for: no one could sign in");
+            page.open("ping_interval", "\"30s\"");
+            return page.open("pong_timeout", "\"10s\"");
+        }
         (None, _) => {
+            if !heartbeat.tried.is_empty() {
+                page.comment(&format!("set in vain: {}", heartbeat.tried.join(", ")));
+            }
             page.comment(&format!(
                 "no ping was seen in {:.0?}: say how often it pings, and hand over `{{ping_interval_ms}}` where it can be told, so that a run \
                  takes seconds",
                 heartbeat.watched_for
             ));
-            page.line("# ping_interval = \"30s\"");
+            page.open("ping_interval", "\"30s\"");
         }
     }
     let interval = heartbeat.pings.as_ref().map(|(_, period)| *period);
-    match (heartbeat.gives_up_after, heartbeat.timeout_variable) {
+    match (heartbeat.gives_up_after, &heartbeat.timeout_variable) {
         (Some(after), Some(variable)) => {
             page.comment(&format!(
                 "without pongs the connection ended {after:.1?} after a ping, as `{variable}` said"
@@ -253,7 +300,7 @@ pub(super) fn timing(page: &mut Page, seen: &ObservedGateway) {
         }
         (None, _) => {
             page.comment("that a client without pongs is given up was not seen: say after how long it is");
-            page.line("# pong_timeout = \"10s\"");
+            page.open("pong_timeout", "\"10s\"");
         }
     }
     if let Reach::Started { command, .. } = &seen.reach

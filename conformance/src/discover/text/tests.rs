@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use protocol::{Dialect, TokenPlace, Welcome};
 use scenarios::UserIds;
+use scenarios::token::TokenStyle;
 use serde_json::json;
 
 use super::*;
 use crate::amqp::Queues;
-use crate::discover::candidates::{ClaimForm, Person, Place};
+use crate::discover::candidates::{Person, Place};
 use crate::discover::events::{Events, ObservedEvent};
 use crate::discover::heartbeat::{Heartbeat, PingKind};
 use crate::discover::observed::Reach;
@@ -21,8 +22,12 @@ use crate::profile::{Audience, CommandProfile, Profile};
 const SHAPE: &str = r#"{"action":"subscribe","channel":"{room}"}"#;
 
 /// What is seen of a gateway with `{action, body}` frames, a server-named queue, and integer ids in `sub`.
-fn other_design() -> ObservedGateway {
-    let claims = ClaimForm { claim: "sub", kind: UserIds::Integers };
+pub(in crate::discover) fn other_design() -> ObservedGateway {
+    let claims = TokenStyle {
+        names: BTreeMap::from([("userId".to_owned(), "sub".to_owned())]),
+        users: UserIds::Integers,
+        ..TokenStyle::default()
+    };
     let entry = Entry {
         path: "/socket".to_owned(),
         place: Place::Request(TokenPlace::Bearer),
@@ -37,6 +42,7 @@ fn other_design() -> ObservedGateway {
         exchange_kind: "topic".to_owned(),
         routing_key: "orders.order.created".to_owned(),
         body: r#"{"pattern":"orders.order.created","data":"{data}"}"#.to_owned(),
+        called: "orders.order.created".to_owned(),
         name: "order:created".to_owned(),
         audience: Some(Audience::Owner),
         reached: [true, false, true, false],
@@ -70,6 +76,9 @@ fn other_design() -> ObservedGateway {
         sign_in: SignIn {
             entry: Some(entry),
             also: Vec::new(),
+            left_unsigned: None,
+            vain: BTreeMap::new(),
+            styles: 10,
             unsigned: BTreeMap::from([("/socket".to_owned(), Some(Refused::Status(403)))]),
             refusals: BTreeMap::from([("expired", Some(Refused::Status(403)))]),
             elsewhere: Some(Refused::Status(404)),
@@ -89,7 +98,7 @@ fn other_design() -> ObservedGateway {
                 closed: None,
             }],
             requests: vec![Request {
-                shape: SHAPE,
+                shape: SHAPE.to_owned(),
                 answer: RequestAnswer::Acknowledged(
                     r#"{"action":"joined","channel":"order:updated"}"#.to_owned(),
                 ),
@@ -99,7 +108,7 @@ fn other_design() -> ObservedGateway {
         events: Events { events: vec![event], tried: 9, owner_key: Some("userId"), ..Events::default() },
         heartbeat: Heartbeat {
             pings: Some((PingKind::Control, Duration::from_millis(301))),
-            interval_variable: Some("PING_INTERVAL_MS"),
+            interval_variable: Some("PING_INTERVAL_MS".to_owned()),
             gives_up_after: Some(Duration::from_millis(302)),
             ..Heartbeat::default()
         },
@@ -110,13 +119,13 @@ fn other_design() -> ObservedGateway {
 /// The whole text, as a reader sees it.
 #[test]
 fn every_line_says_what_was_seen() {
-    assert_eq!(gateway(&other_design()), include_str!("other-design.toml"));
+    assert_eq!(gateway(&other_design(), None), include_str!("other-design.toml"));
 }
 
 /// The text is a profile, and says what was seen.
 #[test]
 fn the_text_is_a_profile() {
-    let text = gateway(&other_design());
+    let text = gateway(&other_design(), None);
     let profile = Profile::parse("gatecheck.toml", &text, Path::new("."))
         .unwrap_or_else(|error| panic!("{error}\n{text}"));
     let declared = profile.gateway.unwrap();
@@ -145,7 +154,7 @@ fn a_first_message_is_written() {
     for (first, answer) in [(None, None), (Some(r#"{"action":"ok"}"#), Some(r#"{"action":"ok"}"#))] {
         let mut seen = seen.clone();
         seen.talk.first.splice(0..0, first.map(str::to_owned));
-        let text = gateway(&seen);
+        let text = gateway(&seen, None);
         let profile = Profile::parse("gatecheck.toml", &text, Path::new("."))
             .unwrap_or_else(|error| panic!("{error}\n{text}"));
         let sign_in = profile.dialect.sign_in.unwrap();
@@ -155,27 +164,82 @@ fn a_first_message_is_written() {
         assert_eq!(profile.dialect.welcome, Welcome::Named("hello".to_owned()), "{text}");
     }
     seen.sign_in.refusals = BTreeMap::from([("expired", Some(Refused::Dropped("silence".to_owned())))]);
-    assert!(gateway(&seen).contains("by which close a token is refused was not seen (expired: no answer"));
+    assert!(
+        gateway(&seen, None).contains("by which close a token is refused was not seen (expired: no answer")
+    );
 }
 
-/// A gateway of which nothing was seen is a profile, too, which says what to fill in.
+/// A gateway that no one could sign in to: that is said first, with what was tried and how to go on, and nothing is said of what was not
+/// looked at.
 #[test]
-fn what_was_not_seen_is_to_be_filled_in() {
+fn what_stops_everything_is_said_first() {
+    let path = "/stream, the first message {\"action\":\"auth\"}".to_owned();
+    let answers = BTreeMap::from([(r#"{"action":"error"}, then a close with 4401"#.to_owned(), 22)]);
     let seen = ObservedGateway {
         ready_path: None,
         topology: None,
-        sign_in: SignIn::default(),
+        sign_in: SignIn {
+            unsigned: BTreeMap::from([("/stream".to_owned(), None)]),
+            left_unsigned: Some((Refused::Close(Some(4401)), Duration::from_millis(5040))),
+            vain: BTreeMap::from([(path, answers)]),
+            styles: 22,
+            ..SignIn::default()
+        },
         talk: Talk::default(),
         left: None,
         events: Events::default(),
         heartbeat: Heartbeat::default(),
         ..other_design()
     };
-    let text = gateway(&seen);
+    let text = gateway(&seen, None);
     let profile = Profile::parse("gatecheck.toml", &text, Path::new("."))
         .unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!(profile.dialect, Dialect::default());
-    for line in ["# path = ", "# queue = ", "# ping_interval = ", "# [[event]]"] {
-        assert!(text.contains(line), "{line}: {text}");
+    assert_eq!(profile.gateway.as_ref().unwrap().path, "/stream");
+    let plain = text.replace("\n# ", " ");
+    for part in [
+        "NO ONE COULD SIGN IN",
+        "after 5.0 s comes a close with 4401: it waits for a first message",
+        r#"{"action":"error"}, then a close with 4401 (22 times)"#,
+        "realm_access.roles[]",
+        "--from gatecheck.toml",
+        "pings were not looked for: no one could sign in",
+        "# users = ",
+        "# sign_in = ",
+        "# ping_interval = ",
+        "# [[event]]",
+    ] {
+        assert!(plain.contains(part), "{part}: {text}");
     }
+    for lie in ["acks", "no ping was seen", "HB-4", "was answered by an error (MSG-4)", "# path = "] {
+        assert!(!text.contains(lie), "{lie}: {text}");
+    }
+    assert!(text.find("NO ONE COULD SIGN IN") < text.find("[gateway]"), "{text}");
+}
+
+/// What is active in a half-filled profile stays, beside what was found out.
+#[test]
+fn what_is_given_stays() {
+    let given = r#"
+        gateway = { command = ["node", "main.js"], path = "/socket", limits = { rooms = 50 } }
+        token = { users = "uuids" }
+        claims = { without = ["CONN-9"] }
+        [[event]]
+        for = "owner"
+        type = "account:changed"
+        routing_key = "account.changed"
+    "#;
+    let profile = Profile::parse("gatecheck.toml", given, Path::new(".")).unwrap();
+    let given = Given { profile, table: given.parse().unwrap() };
+    let text = gateway(&other_design(), Some(&given));
+    let profile = Profile::parse("gatecheck.toml", &text, Path::new("."))
+        .unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(profile.gateway.as_ref().unwrap().limits.rooms, Some(50), "{text}");
+    assert_eq!(profile.token.style.users, UserIds::Uuids, "{text}");
+    assert!(text.contains("# given; observed was \"integers\""), "{text}");
+    assert_eq!(profile.without.len(), 1, "{text}");
+    for kind in ["account:changed", "order:created"] {
+        assert!(text.contains(&format!("type = \"{kind}\"")), "{text}");
+    }
+    assert_eq!(profile.dialect.token, TokenPlace::Bearer);
 }

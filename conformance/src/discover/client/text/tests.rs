@@ -14,6 +14,7 @@ fn other_design() -> ObservedClient {
             env: BTreeMap::new(),
         },
         delays: Some(Delays::of(&ms)),
+        firsts: Vec::new(),
         attempts: Attempts::Unlimited,
         jitter: Some(Jitter::None),
         resets_on_opening: Some(true),
@@ -25,6 +26,7 @@ fn other_design() -> ObservedClient {
             subscription_first: Some(true),
         }),
         before_first: Some(false),
+        fatal_listeners: Some(true),
         words: BTreeSet::from(["connected", "connecting", "disconnected"].map(str::to_owned)),
         took: Duration::from_secs(30),
     }
@@ -40,6 +42,7 @@ fn the_text_is_a_profile() {
         "queue = \"drop-oldest\"",
         "on_opening = \"subscriptions-first\"",
         "before_first_connection = false",
+        "listeners = \"fatal\"",
         "statuses = { error = false, reconnecting = false }",
         "factor = 1.5",
         "cap = false",

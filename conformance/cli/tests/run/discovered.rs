@@ -1,0 +1,210 @@
+//! Examples of frameworks and libraries whose profile `gatecheck init` has written, unedited: each lets at least four of five judged requirements
+//! be decided.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use libtest_mimic::{Failed, Trial};
+use tokio::runtime::Runtime;
+
+use crate::frameworks::{CHANNELS, Example, FASTAPI, NESTJS, NESTJS_FILES};
+use crate::node::{compile, copy, with_modules};
+use crate::observed::{decides, in_folder, is_decided, written_of};
+use crate::python::with_packages;
+
+/// What the seed's gateway imports, and compiles with.
+const SEED: [&str; 8] = [
+    "typescript",
+    "@types/node",
+    "amqplib",
+    "jsonwebtoken",
+    "ws",
+    "@types/amqplib",
+    "@types/jsonwebtoken",
+    "@types/ws",
+];
+const SEED_FILES: [&str; 9] = [
+    "package.json",
+    "tsconfig.json",
+    "src/auth.ts",
+    "src/connection-manager.ts",
+    "src/event-bridge.ts",
+    "src/heartbeat.ts",
+    "src/room-manager.ts",
+    "src/server.ts",
+    "src/types.ts",
+];
+/// What is seen of gateways that have an event for each audience, in the bodies that they read.
+const NESTJS_LINES: &[&str] = &[
+    "process = \"shared\"",
+    "refusal = \"close-4401\"",
+    "for = \"everybody\"",
+    "for = \"owner\"",
+    "for = \"role\"",
+    "for = \"subscribers\"",
+    "body = '{\"pattern\":\"payment.created\",\"data\":\"{data}\"}'",
+];
+const PYTHON_LINES: &[&str] = &[
+    "refusal = \"http-403\"",
+    "for = \"everybody\"",
+    "for = \"owner\"",
+    "for = \"role\"",
+    "for = \"subscribers\"",
+    "body = '{\"type\":\"payment:created\",\"data\":\"{data}\"}'",
+];
+const SEED_LINES: &[&str] = &[
+    "refusal = \"close-1008\"",
+    "acks = false",
+    "welcome = false",
+    "HEARTBEAT_INTERVAL = \"{ping_interval_ms}\"",
+];
+/// A gateway with channels beside its frames' bodies, whose routing keys are its events' names: what init echoes of its own is none of that.
+const LISTED_ROLES: &str = "cli/tests/run/listed-roles-gateway";
+const LISTED_ROLES_LINES: &[&str] = &[
+    "names = { userId = \"uid\" }",
+    "users = \"integers\"",
+    "claims = { roles = [\"{role}\"] }",
+    "ADMIN = \"admin\"",
+    "refusal = \"close-4401\"",
+    "PING_MS = \"{ping_interval_ms}\"",
+    "\"channel\":\"{type}\"",
+    "body = '\"{data}\"'",
+    "owner_key = \"owner_id\"",
+];
+/// Fewer would say nothing of a client.
+const FEWEST_OF_A_CLIENT: usize = 10;
+
+pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
+    let node =
+        |name: &str, modules: &'static [&'static str], judge: fn(&Runtime, &Path) -> Result<(), Failed>| {
+            let runtime = Arc::clone(runtime);
+            Trial::ignorable_test(format!("node/discovered/{name}"), move || {
+                with_modules(modules, |folder| judge(&runtime, folder))
+            })
+        };
+    let python = |name: &str, example: &'static Example| {
+        let runtime = Arc::clone(runtime);
+        Trial::ignorable_test(format!("python/discovered/{name}"), move || {
+            with_packages(example.imports, |folder| {
+                let own = settle(example.folder, example.files, folder)?;
+                fs::rename(folder.join(".venv"), own.join(".venv")).map_err(|error| error.to_string())?;
+                runtime.block_on(is_decided(&own, &[".venv/bin/python", "gateway.py"], PYTHON_LINES))
+            })
+        })
+    };
+    vec![
+        node("nestjs", &NESTJS, |runtime, folder| {
+            let own = settle("examples/nestjs", &NESTJS_FILES, folder)?;
+            runtime.block_on(compile(&own, &folder.join("node_modules/.bin/tsc")))?;
+            runtime.block_on(is_decided(&own, &["node", "dist/main.js"], NESTJS_LINES))
+        }),
+        node("the_seeds_gateway", &SEED, |runtime, folder| {
+            let own = settle("examples/seed-gateway", &SEED_FILES, folder)?;
+            runtime.block_on(compile(&own, &folder.join("node_modules/.bin/tsc")))?;
+            runtime.block_on(is_decided(&own, &["node", "dist/server.js"], SEED_LINES))
+        }),
+        node("listed_roles", &["ws", "amqplib", "jsonwebtoken"], |runtime, folder| {
+            let own = settle(LISTED_ROLES, &["gateway.mjs"], folder)?;
+            runtime.block_on(is_decided(&own, &["node", "gateway.mjs"], LISTED_ROLES_LINES))
+        }),
+        node("half_filled_in", &["ws", "amqplib", "jsonwebtoken"], |runtime, folder| {
+            let own = settle(LISTED_ROLES, &["gateway.mjs"], folder)?;
+            runtime.block_on(is_resumed(&own))
+        }),
+        python("fastapi", &FASTAPI),
+        python("channels", &CHANNELS),
+        client(runtime, "reconnecting-websocket"),
+        client(runtime, "partysocket"),
+        client(runtime, "phoenix"),
+        client(runtime, "rxjs"),
+    ]
+}
+
+fn client(runtime: &Arc<Runtime>, library: &'static str) -> Trial {
+    let runtime = Arc::clone(runtime);
+    Trial::ignorable_test(format!("node/discovered/client/{library}"), move || {
+        with_modules(&["ws", library], |folder| {
+            copy(&["adapters/node/gatecheck-adapter.mjs"], folder)?;
+            let own = settle(&format!("examples/{library}"), &["adapter.mjs"], folder)?;
+            runtime.block_on(async {
+                written_of(&own, "client", &["node", "adapter.mjs"]).await?;
+                decides(&own, "client", FEWEST_OF_A_CLIENT).await
+            })
+        })
+    })
+}
+
+/// Copies files of `conformance/` to where their packages are, all but a profile; names their folder.
+fn settle(from: &str, files: &[&str], folder: &Path) -> Result<std::path::PathBuf, Failed> {
+    for file in files.iter().filter(|file| **file != "gatecheck.toml") {
+        copy(&[&format!("{from}/{file}")], folder)?;
+    }
+    Ok(folder.join(from))
+}
+
+/// What is wrong is said first, with how to go on; what is then said on the command line, or in the profile, is taken as given.
+async fn is_resumed(folder: &Path) -> Result<(), Failed> {
+    // Its clients say who they are in a claim of its own.
+    let source = folder.join("gateway.mjs");
+    let text = fs::read_to_string(&source).map_err(|error| error.to_string())?;
+    fs::write(&source, text.replace("t.uid", "t.memberNo")).map_err(|error| error.to_string())?;
+    let start: &[&str] = &["init", "gateway", "--path", "/stream", "--", "node", "gateway.mjs"];
+    let (code, printed) = in_folder(folder, start).await?;
+    let parts = [
+        "NO ONE COULD SIGN IN",
+        "it waits for a first message",
+        "4401",
+        "--from gatecheck.toml",
+        "token.claims",
+    ];
+    let missing: Vec<_> = parts.iter().filter(|part| !printed.contains(**part)).collect();
+    if code != 0 || !missing.is_empty() {
+        return Err(format!("exit code {code}, without {missing:?}:\n{printed}").into());
+    }
+    let profile = folder.join("gatecheck.toml");
+    let filled = fs::read_to_string(&profile).map_err(|error| error.to_string())?.replace(
+        "[token]\n",
+        "[token]\nusers = \"integers\"\nclaims = { memberNo = \"{user}\", roles = [\"{role}\"] }\n\
+         roles = { ADMIN = \"admin\", CUSTOMER = \"customer\", VENDOR = \"vendor\" }\n",
+    );
+    fs::write(&profile, filled).map_err(|error| error.to_string())?;
+    let (code, printed) =
+        in_folder(folder, &["init", "gateway", "--from", "gatecheck.toml", "--force"]).await?;
+    let text = fs::read_to_string(&profile).map_err(|error| error.to_string())?;
+    let lines = [
+        "memberNo = \"{user}\"",
+        "PING_MS = ",
+        "for = \"owner\"",
+        "for = \"subscribers\"",
+        "token = \"message\"",
+    ];
+    let missing: Vec<_> = lines.iter().filter(|line| !text.contains(**line)).collect();
+    if code != 0 || !missing.is_empty() {
+        return Err(format!("exit code {code}, without {missing:?}:\n{printed}\n{text}").into());
+    }
+    let claims = r#"{"memberNo":"{user}","roles":["{role}"]}"#;
+    let said = [
+        "init",
+        "gateway",
+        "-o",
+        "-",
+        "--claims",
+        claims,
+        "--user-ids",
+        "integers",
+        "--",
+        "node",
+        "gateway.mjs",
+    ];
+    let (code, printed) = in_folder(folder, &said).await?;
+    if code != 0 || !printed.contains("ADMIN = \"admin\"") || !printed.contains("for = \"role\"") {
+        return Err(format!("exit code {code}: {printed}").into());
+    }
+    let (code, printed) =
+        in_folder(folder, &["init", "gateway", "--claims", r#"{"a":"{rolex}"}"#, "--", "true"]).await?;
+    if code != 2 || !printed.contains("no placeholder `{rolex}`") {
+        return Err(format!("exit code {code}: {printed}").into());
+    }
+    Ok(())
+}

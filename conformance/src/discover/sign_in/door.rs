@@ -1,0 +1,126 @@
+//! The way in to one gateway.
+
+use std::time::Duration;
+
+use protocol::Role;
+use scenarios::token::{Bearer, Issuer, TokenSpec, TokenStyle};
+
+use super::Entry;
+use crate::discover::candidates::{Person, Place};
+use crate::discover::socket::{Refused, Seen, Socket};
+use crate::discover::{now, unix_s};
+
+/// How long a connection that opens must live to count as accepted.
+const STAYS_FOR: Duration = Duration::from_millis(350);
+/// How long a connection that has not signed in is watched.
+const LEAVES_WITHIN: Duration = Duration::from_secs(12);
+
+/// Signs in to one gateway.
+#[derive(Clone)]
+pub(in crate::discover) struct Door {
+    pub(in crate::discover) authority: String,
+    /// Who signs its tokens.
+    pub(in crate::discover) issuer: Issuer,
+}
+
+/// What an attempt came to: a connection that stays, and what it said meanwhile.
+pub(in crate::discover) struct Opened {
+    pub(in crate::discover) socket: Socket,
+    pub(in crate::discover) said: Vec<String>,
+}
+
+impl Door {
+    /// A token for a person.
+    fn token(&self, entry: &Entry, person: Person, spec: &TokenSpec) -> String {
+        let role = if person == Person::Admin { Role::Admin } else { Role::Customer };
+        let id = entry.id_text(person);
+        let bearer = Bearer { user_id: &id, email: "gc@example.org", role };
+        let issuer = Issuer { style: entry.claims.clone(), ..self.issuer.clone() };
+        spec.mint(&bearer, &issuer, unix_s()).unwrap_or_default()
+    }
+
+    /// Opens a connection for a person, and waits until it has stayed.
+    pub(in crate::discover) async fn open(&self, entry: &Entry, person: Person) -> Result<Opened, Refused> {
+        self.open_with(entry, person, TokenSpec::default()).await
+    }
+
+    pub(super) async fn open_with(
+        &self,
+        entry: &Entry,
+        person: Person,
+        spec: TokenSpec,
+    ) -> Result<Opened, Refused> {
+        let (socket, said, refused) = self.heard(entry, person, spec).await?;
+        refused.map_or(Ok(Opened { socket, said }), Err)
+    }
+
+    /// Opens a connection for a person: what is said on it, and how it ends, where it does.
+    pub(super) async fn heard(
+        &self,
+        entry: &Entry,
+        person: Person,
+        spec: TokenSpec,
+    ) -> Result<Heard, Refused> {
+        let token = self.token(entry, person, &spec);
+        let in_request = match &entry.place {
+            Place::Request(place) => Some((place.clone(), token.clone())),
+            Place::FirstMessage(_) => None,
+        };
+        let mut socket = Socket::dial(&self.authority, &entry.path, in_request).await?;
+        if let Place::FirstMessage(template) = &entry.place {
+            socket.send(&template.replace("{token}", &token)).await;
+        }
+        Ok(hear(socket).await)
+    }
+
+    /// Opens a connection without a token; how that is refused, where it is.
+    pub(super) async fn without_token(&self, path: &str) -> Option<Refused> {
+        match Socket::dial(&self.authority, path, None).await {
+            Ok(socket) => hear(socket).await.2,
+            Err(refused) => Some(refused),
+        }
+    }
+
+    /// What a first message that signs no one in is answered by.
+    pub(super) async fn after(&self, path: &str, text: &str) -> Result<Vec<String>, Refused> {
+        let mut socket = Socket::dial(&self.authority, path, None).await?;
+        socket.send(text).await;
+        let (_, said, refused) = hear(socket).await;
+        refused.map_or(Ok(said), Err)
+    }
+
+    /// How a connection without a token ends that was let in, and after how long.
+    pub(super) async fn leaves(&self, path: &str) -> Option<(Refused, Duration)> {
+        let begun = now();
+        let mut socket = Socket::dial(&self.authority, path, None).await.ok()?;
+        loop {
+            match socket.next(begun + LEAVES_WITHIN).await? {
+                Seen::Close(code) => return Some((Refused::Close(code), begun.elapsed())),
+                Seen::End => return Some((Refused::Close(None), begun.elapsed())),
+                Seen::Text(_) | Seen::Binary | Seen::Ping | Seen::Pong => {}
+            }
+        }
+    }
+
+    /// The style of its tokens that is known beforehand.
+    pub(super) fn style(&self) -> &TokenStyle {
+        &self.issuer.style
+    }
+}
+
+/// A connection, what was said on it, and how it ended, where it did.
+pub(super) type Heard = (Socket, Vec<String>, Option<Refused>);
+
+/// Waits until a connection has stayed open for a while.
+async fn hear(mut socket: Socket) -> Heard {
+    let (mut said, mut refused) = (Vec::new(), None);
+    for seen in socket.listen(STAYS_FOR, STAYS_FOR * 3).await {
+        match seen {
+            Seen::Text(text) => said.push(text),
+            Seen::Close(code) => refused = Some(Refused::Close(code)),
+            Seen::End => refused = Some(Refused::Close(None)),
+            Seen::Binary | Seen::Ping | Seen::Pong => {}
+        }
+    }
+    (socket, said, refused)
+}

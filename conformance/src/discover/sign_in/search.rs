@@ -1,0 +1,202 @@
+//! The search for a place of the token and for a form of its claims: what has everything at once is tried, and narrowed where it is accepted.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use scenarios::token::{TokenSpec, TokenStyle};
+
+use super::{Door, Entry};
+use crate::discover::candidates::{Person, Place, SIGN_IN_VERBS, first_messages, generous_message, places};
+use crate::discover::spelling::shown;
+use crate::discover::{Hints, Progress, claims, form};
+
+/// Connections at once.
+const AT_ONCE: usize = 12;
+/// What no gateway signs in by.
+const NONSENSE: &str =
+    r#"{"type":"gatecheck:nonsense","event":"gatecheck:nonsense","action":"gatecheck:nonsense"}"#;
+
+/// A search on one gateway.
+pub(super) struct Search<'a> {
+    door: &'a Door,
+    declared: Option<Place>,
+    /// The form of claims that is given, alone; or else the usual ones.
+    single: Vec<TokenStyle>,
+    /// Forms that have every claim.
+    generous: Vec<TokenStyle>,
+    pub(super) vain: BTreeMap<String, BTreeMap<String, usize>>,
+    pub(super) styles: usize,
+}
+
+/// An attempt that was accepted.
+struct Accepted {
+    entry: Entry,
+    /// Its style as it was tried.
+    style: TokenStyle,
+}
+
+/// By what an attempt counts as accepted.
+#[derive(Clone, Copy)]
+struct Standard {
+    lets_anybody_in: bool,
+    /// Whether a first message that means nothing is refused, so that silence is an answer.
+    refuses_nonsense: bool,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(door: &'a Door, hints: &Hints) -> Self {
+        let base = door.style();
+        let (single, generous) = match hints.styles() {
+            Some(given) => (given, Vec::new()),
+            None => (claims::single(base), claims::generous(base)),
+        };
+        let allowed =
+            |styles: Vec<TokenStyle>| styles.into_iter().filter(|style| hints.allows(style)).collect();
+        let (single, generous): (Vec<_>, Vec<_>) = (allowed(single), allowed(generous));
+        let styles = single.len() + generous.len();
+        Self { door, declared: hints.place(), single, generous, vain: BTreeMap::new(), styles }
+    }
+
+    /// What is accepted on a path: the first form that the gateway's first message confirms, or else the first; and the other forms.
+    pub(super) async fn on(
+        &mut self,
+        path: &str,
+        lets_anybody_in: bool,
+        progress: &Progress<'_>,
+    ) -> Option<(Entry, Vec<TokenStyle>)> {
+        let refuses_nonsense = match lets_anybody_in {
+            true => match self.door.after(path, NONSENSE).await {
+                Ok(said) => said.iter().any(|text| form::is_error(text)),
+                Err(_) => true,
+            },
+            false => false,
+        };
+        let standard = Standard { lets_anybody_in, refuses_nonsense };
+        let (single, generous) = (self.single.clone(), self.generous.clone());
+        let both = [single.clone(), generous.clone()].concat();
+        if let Some(place) = self.declared.clone() {
+            progress(&format!("signing in: where the profile says, on {path}"));
+            let accepted = self.attempt(path, &place, &both, standard).await;
+            if !accepted.is_empty() {
+                return Some(self.narrowed(accepted, standard).await);
+            }
+        }
+        // What asks for nothing at the upgrade may wait for a first message.
+        if lets_anybody_in {
+            progress(&format!("signing in: by a first message on {path}"));
+            for verb in SIGN_IN_VERBS {
+                let place = Place::FirstMessage(generous_message(verb));
+                let accepted = self.attempt(path, &place, &both, standard).await;
+                if !accepted.is_empty() {
+                    let (entry, also) = self.narrowed(accepted, standard).await;
+                    let messages = first_messages(verb).into_iter().map(Place::FirstMessage).collect();
+                    return Some((self.plainest(entry, messages, standard).await, also));
+                }
+            }
+        }
+        progress(&format!("signing in: each place of a token on {path}"));
+        for place in places() {
+            let accepted = self.attempt(path, &place, &single, standard).await;
+            if !accepted.is_empty() {
+                return Some(self.narrowed(accepted, standard).await);
+            }
+        }
+        progress(&format!("signing in: each place, with tokens that have every claim, on {path}"));
+        for place in places() {
+            let accepted = self.attempt(path, &place, &generous, standard).await;
+            if !accepted.is_empty() {
+                return Some(self.narrowed(accepted, standard).await);
+            }
+        }
+        None
+    }
+
+    /// Attempts with each style; they know nothing of each other, and mostly wait.
+    async fn attempt(
+        &mut self,
+        path: &str,
+        place: &Place,
+        styles: &[TokenStyle],
+        standard: Standard,
+    ) -> Vec<Accepted> {
+        let mut accepted = Vec::new();
+        let place_of = |style: &TokenStyle| Entry {
+            path: path.to_owned(),
+            place: place.clone(),
+            claims: style.clone(),
+            is_confirmed: false,
+        };
+        for styles in styles.chunks(AT_ONCE) {
+            let door = self.door;
+            let tried = join_all(styles.iter().map(|style| try_one(door, place_of(style), standard))).await;
+            for (style, tried) in styles.iter().zip(tried) {
+                match tried {
+                    Ok(entry) => accepted.push(Accepted { entry, style: style.clone() }),
+                    Err(answer) => {
+                        let answers = self.vain.entry(format!("{path}, {place}")).or_default();
+                        *answers.entry(answer).or_default() += 1;
+                    }
+                }
+            }
+        }
+        accepted
+    }
+
+    /// The best of what was accepted, where it has every claim with those alone that are read; and the forms of the others.
+    async fn narrowed(&mut self, accepted: Vec<Accepted>, standard: Standard) -> (Entry, Vec<TokenStyle>) {
+        let is_single = |accepted: &&Accepted| !self.generous.contains(&accepted.style);
+        let confirmed = accepted.iter().filter(is_single).find(|accepted| accepted.entry.is_confirmed);
+        let best = confirmed
+            .or_else(|| accepted.iter().find(|accepted| accepted.entry.is_confirmed))
+            .or_else(|| accepted.iter().find(is_single))
+            .unwrap_or(&accepted[0]);
+        let singles = accepted.iter().filter(is_single).map(|other| other.style.clone());
+        let also = singles.filter(|other| *other != best.style).collect();
+        let entry = best.entry.clone();
+        if is_single(&best) {
+            return (entry, also);
+        }
+        let vain = self.vain.clone();
+        let base = self.door.style().clone();
+        let users = claims::one_user(&entry.claims, &base);
+        let users = self.attempt(&entry.path, &entry.place, &users, standard).await;
+        let one = users.iter().find(|one| one.entry.is_confirmed).or(users.first());
+        let Some(one) = one.map(|one| one.entry.clone()) else { return (entry, also) };
+        let roles = claims::one_role(&one.claims, &base);
+        let roles = self.attempt(&entry.path, &entry.place, &roles, standard).await;
+        self.vain = vain;
+        let Some(role) = roles.first() else { return (one, also) };
+        (Entry { claims: claims::plainly(role.entry.claims.clone()), ..role.entry.clone() }, also)
+    }
+
+    /// The first of these places that is accepted, or the entry as it is.
+    async fn plainest(&self, entry: Entry, places: Vec<Place>, standard: Standard) -> Entry {
+        for places in places.chunks(AT_ONCE) {
+            let entries = places.iter().map(|place| Entry { place: place.clone(), ..entry.clone() });
+            let tried = join_all(entries.map(|entry| try_one(self.door, entry, standard))).await;
+            if let Some(found) = tried.into_iter().find_map(Result::ok) {
+                return found;
+            }
+        }
+        entry
+    }
+}
+
+/// The entry, where it is accepted; or else what was answered.
+async fn try_one(door: &Door, entry: Entry, standard: Standard) -> Result<Entry, String> {
+    let heard = door.heard(&entry, Person::Owner, TokenSpec::default()).await;
+    let (_socket, said, ended) = heard.map_err(|refused| refused.to_string())?;
+    let refusal = said.iter().find(|text| form::is_error(text)).map(|text| shown(text));
+    if let Some(ended) = ended {
+        return Err(refusal.map_or_else(|| ended.to_string(), |text| format!("{text}, then {ended}")));
+    }
+    let id = entry.id_text(Person::Owner);
+    let is_confirmed = said.iter().any(|text| text.contains(&id) && !form::is_error(text));
+    let is_message = matches!(entry.place, Place::FirstMessage(_));
+    // One that lets anybody in accepts nothing by that alone.
+    let by_message = is_message && refusal.is_none() && (!said.is_empty() || standard.refuses_nonsense);
+    if is_confirmed || !standard.lets_anybody_in || by_message {
+        return Ok(Entry { is_confirmed, ..entry });
+    }
+    Err(refusal.unwrap_or_else(|| "nothing: it stays open as it does without a token".to_owned()))
+}
