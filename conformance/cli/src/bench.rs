@@ -87,7 +87,7 @@ struct OutputArgs {
 enum Format {
     /// For people
     Console,
-    /// For programs; `gatecheck schema bench` describes it
+    /// For programs: `gatecheck schema bench` describes a result, `gatecheck schema compare` a comparison
     Json,
     /// A summary for a job's page
     Markdown,

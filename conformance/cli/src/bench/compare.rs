@@ -32,8 +32,9 @@ is kept for each look.\n\n\
 The promise: equal builds are called slower in at most 1 of 100 comparisons, whatever the host does, and builds that differ by more than \
 `--within` are called the same in at most 1. What a noisy host costs is time, and then the verdict `too noisy to say`.\n\n\
 Of all measures, `cpu_per_delivery` is the one that the noise of a shared host moves least.\n\n\
-  gatecheck bench compare --base './gateway-1.4 --port {port}' --new './gateway --port {port}'\n  \
-  gatecheck bench compare --base-rev main --build 'cargo build --release'\n\n";
+Examples:\n  \
+    gatecheck bench compare --base './gateway-1.4 --port {port}' --new './gateway --port {port}'\n  \
+    gatecheck bench compare --base-rev main --build 'cargo build --release'\n\n";
 
 /// How long a block is where the workload has a duration: many short blocks tell more than few long ones.
 const BLOCK: Duration = Duration::from_secs(2);
