@@ -138,7 +138,7 @@ impl Hints {
 
 /// A message as a dialect writes it, without its time.
 pub(super) fn written(dialect: &Dialect, message: &ClientMessage) -> String {
-    let text = dialect.encode_request(message, Timestamp::EPOCH, Some("1"));
+    let text = dialect.encode_request(message, Timestamp::EPOCH, Some("1"), Some("1"));
     match super::form::parsed(&text) {
         Some((prefix, value)) => format!("{prefix}{}", super::spelling::without_extras(value)),
         None => text,

@@ -59,6 +59,14 @@ impl RawEvent {
         let between = (!between.is_empty()).then(|| Hex(between.to_vec()));
         Self { fragments: NonZeroUsize::new(fragments), between, ..Self::of(kind, data, 1) }
     }
+
+    /// What is published to a gateway.
+    pub(super) fn publication(self) -> Result<Publication, String> {
+        let Self { kind, data, count, padding, fragments: None, between: None } = self else {
+            return Err("only a scripted gateway sends `fragments`".to_owned());
+        };
+        Ok(Publication::Events { kind, data: padded(data, count, padding)?, count })
+    }
 }
 
 /// The data of each of so many events, with its padding.
