@@ -249,7 +249,7 @@ impl Worker {
     /// A client's connection has failed before it was in. It is tried again, unless this host is the cause.
     fn not_let_in(&mut self, index: usize, error: &io::Error) {
         if let Some(limit) = HostLimit::of("cannot dial the gateway", error) {
-            self.refuse(index, limit.to_string());
+            self.refuse(index, &limit.to_string());
             return;
         }
         let client = &mut self.clients[index];
@@ -260,7 +260,7 @@ impl Worker {
     }
 
     /// A client cannot be let in, and trying again would not change that.
-    fn refuse(&mut self, index: usize, reason: String) {
+    fn refuse(&mut self, index: usize, reason: &str) {
         let client = &mut self.clients[index];
         self.arriving -= usize::from(client.is_arriving());
         drop(client.reset());

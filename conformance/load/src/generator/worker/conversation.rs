@@ -287,7 +287,7 @@ impl Worker {
                 self.to_dial.push(index);
             }
             (_, End::Broken(error)) => self.not_let_in(index, &error),
-            (_, End::Refused(reason)) => self.refuse(index, reason),
+            (_, End::Refused(reason)) => self.refuse(index, &reason),
         }
     }
 }
