@@ -3,6 +3,7 @@
 mod admin;
 mod admission;
 mod answer;
+mod arrival;
 mod body;
 mod bridge;
 mod budget;
@@ -25,11 +26,11 @@ mod tap;
 mod tls;
 mod upgrade;
 
+pub use arrival::Arrival;
 pub use echo::EchoServer;
 pub use head::{ReadHeadError, read_head};
 pub use listen::{Listen, TcpListen};
 pub use proxy::{RangeError, TrustedProxies};
-pub use seat::Arrival;
 pub use server::{Server, ServerError};
 pub use tls::{TlsError, TlsIdentity, TlsListen};
 pub use upgrade::switching_protocols;

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -176,7 +177,7 @@ impl Listen for SimListener {
         }
     }
 
-    async fn open((stream, wire, sockets): Self::Incoming, _: &Arrival) -> io::Result<Sensed<SimStream>> {
+    async fn open((stream, wire, sockets): Self::Incoming, _: &Rc<Arrival>) -> io::Result<Sensed<SimStream>> {
         let stream = Segmented(stream);
         Ok(sockets.sense(match wire {
             None => SimStream::Plain(stream),

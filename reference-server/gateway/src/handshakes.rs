@@ -1,18 +1,18 @@
-//! Which connections may be no WebSocket yet: in their request, waiting for a place, or idle between requests for pages (CONN-8).
+//! Which connections may be no WebSocket yet: silent, waiting for a place, in their request, or idle between requests for pages (CONN-8).
 //!
 //! ```text
-//!  arrive ──► waiting ──Admit──► active ──leave──► (a WebSocket, or the end)
-//!                │                │ │ ▲
-//!         TurnAway, Drop    Evict ▼ │ │ resume
-//!                              rest ▼ │
-//!                                 idle ──leave──► (the end)
+//!  connect ──► silent ──speaks──► waiting ──Admit──► active ──leave──► (a WebSocket, or the end)
+//!                │                   │                │ │ ▲
+//!           EvictSilent          TurnAway       Evict ▼ │ │ resume
+//!                                                  rest ▼ │
+//!                                                     idle ──leave──► (the end)
 //! ```
 //!
-//! Places go to those who come, in their order. Where there is none, the peer that has sent nothing for longest loses its place first;
-//! then, to a peer whose network has less than its share, the oldest one of a network that has more. Both are safe for a moment after
-//! they came. Who waits in vain for too long is turned away.
+//! A connection that has sent nothing takes no place: it only waits in the lobby, and where the lobby is full, those that are silent for
+//! longest make room. Places go to those who speak, in the order in which they came. Where there is none, the oldest one of a network that
+//! has more than its share loses its place to one that has less; it is safe for a moment. Who waits in vain for too long is turned away.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::admission::give_back;
@@ -22,8 +22,10 @@ use crate::network::Network;
 const SHARES: usize = 4;
 /// Connections that may be idle between requests for pages, apart from handshakes: enough for some scrapers.
 const MAX_IDLE: usize = 64;
-/// How long a place is safe: longer than a packet takes to come from anywhere.
+/// How long a connection is safe: longer than a packet takes to come from anywhere.
 const SAFE: Duration = Duration::from_secs(1);
+/// Silent connections that make room at once, at most.
+const EVICTED_AT_ONCE: usize = 256;
 /// How often it is looked whether a place can be had, while connections wait.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -34,17 +36,17 @@ pub struct Handshakes {
     /// Longest wait for a place.
     patience: Duration,
     next: u64,
-    active: BTreeMap<HandshakeId, Active>,
-    /// Those of them that have sent nothing.
-    silent: BTreeSet<HandshakeId>,
+    /// Since when.
+    silent: BTreeMap<HandshakeId, Duration>,
+    waiting: BTreeMap<HandshakeId, Placed>,
+    active: BTreeMap<HandshakeId, Placed>,
     from: BTreeMap<Network, usize>,
-    waiting: VecDeque<Waiting>,
     idle: Idle,
     look_at: Option<Duration>,
     outputs: VecDeque<HandshakeOutput>,
 }
 
-/// A connection that is no WebSocket, while it has a place or waits for one. Later ones are greater.
+/// A connection that is no WebSocket. Later ones are greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HandshakeId(u64);
 
@@ -53,7 +55,7 @@ pub struct HandshakeId(u64);
 pub enum HandshakeOutput {
     /// It has a place: read its request.
     Admit(HandshakeId),
-    /// It has lost its place, without having sent anything, unless that came meanwhile.
+    /// It makes room in the lobby, unless it has spoken meanwhile.
     EvictSilent(HandshakeId),
     /// It has lost its place to another network.
     Evict(HandshakeId),
@@ -61,15 +63,9 @@ pub enum HandshakeOutput {
     TurnAway(HandshakeId),
 }
 
+/// Whose a place is, or would be, and since when.
 #[derive(Debug, Clone, Copy)]
-struct Active {
-    network: Option<Network>,
-    since: Duration,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    id: HandshakeId,
+struct Placed {
     network: Option<Network>,
     since: Duration,
 }
@@ -87,27 +83,38 @@ impl Handshakes {
             limit,
             patience,
             next: 0,
+            silent: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             active: BTreeMap::new(),
-            silent: BTreeSet::new(),
             from: BTreeMap::new(),
-            waiting: VecDeque::new(),
             idle: Idle::default(),
             look_at: None,
             outputs: VecDeque::new(),
         }
     }
 
-    /// A new connection. One of a trusted proxy, which speaks for many, has no network.
-    pub fn arrive(&mut self, now: Duration, network: Option<Network>) -> HandshakeId {
+    /// A new connection, which has sent nothing yet.
+    pub fn connect(&mut self, now: Duration) -> HandshakeId {
         let id = self.next_id();
-        self.waiting.push_back(Waiting { id, network, since: now });
-        self.settle(now);
+        self.silent.insert(id, now);
         id
     }
 
-    /// It has sent something.
-    pub fn speaks(&mut self, id: HandshakeId) {
+    /// It has sent something, and waits for a place. One of a trusted proxy, which speaks for many, has no network.
+    pub fn speaks(&mut self, now: Duration, id: HandshakeId, network: Option<Network>) {
         self.silent.remove(&id);
+        self.waiting.insert(id, Placed { network, since: now });
+        self.settle(now);
+    }
+
+    /// The lobby is full: those that have been silent for longest are to go.
+    pub fn make_room(&mut self, now: Duration) {
+        for _ in 0..EVICTED_AT_ONCE {
+            let oldest = self.silent.first_entry().filter(|oldest| now >= *oldest.get() + SAFE);
+            let Some(oldest) = oldest else { return };
+            self.outputs.push_back(HandshakeOutput::EvictSilent(*oldest.key()));
+            oldest.remove();
+        }
     }
 
     /// Whether an active connection may wait for another request; it gives its place back.
@@ -122,12 +129,11 @@ impl Handshakes {
 
     /// A place for an idle connection that sends its next request, if there is one.
     pub fn resume(&mut self, now: Duration, network: Option<Network>) -> Option<HandshakeId> {
-        if !self.make_room(now, network) {
+        if !self.has_place(now, network) {
             return None;
         }
         let id = self.next_id();
         self.take_place(now, id, network);
-        self.silent.remove(&id);
         self.idle.give_back(network);
         Some(id)
     }
@@ -139,24 +145,35 @@ impl Handshakes {
 
     /// A connection has ended, or is a WebSocket.
     pub fn leave(&mut self, now: Duration, id: HandshakeId) {
+        self.silent.remove(&id);
+        self.waiting.remove(&id);
         self.give_place_back(id);
         self.settle(now);
     }
 
     /// Time has passed.
     pub fn settle(&mut self, now: Duration) {
-        while let Some(position) = self.admissible(now) {
-            let Some(Waiting { id, network, .. }) = self.waiting.remove(position) else { break };
+        while let Some((id, network)) = self.admissible(now) {
+            self.waiting.remove(&id);
             self.take_place(now, id, network);
             self.outputs.push_back(HandshakeOutput::Admit(id));
         }
-        while let Some(Waiting { id, .. }) =
-            self.waiting.front().filter(|first| now >= first.since + self.patience)
-        {
-            self.outputs.push_back(HandshakeOutput::TurnAway(*id));
-            self.waiting.pop_front();
+        if self.look_at.is_some_and(|at| now >= at) {
+            let patience = self.patience;
+            let outputs = &mut self.outputs;
+            self.waiting.retain(|id, waiting| {
+                let waits = now < waiting.since + patience;
+                if !waits {
+                    outputs.push_back(HandshakeOutput::TurnAway(*id));
+                }
+                waits
+            });
+            self.look_at = None;
         }
-        self.look_at = (!self.waiting.is_empty()).then_some(now + LOOK_AGAIN);
+        self.look_at = match self.waiting.is_empty() {
+            true => None,
+            false => self.look_at.or(Some(now + LOOK_AGAIN)),
+        };
     }
 
     /// When [`Handshakes::settle`] is due.
@@ -170,40 +187,33 @@ impl Handshakes {
     }
 
     /// The first that waits and can have a place, for which room has been made.
-    fn admissible(&mut self, now: Duration) -> Option<usize> {
-        let first = self.waiting.front()?.network;
-        if self.make_room(now, first) {
-            return Some(0);
+    fn admissible(&mut self, now: Duration) -> Option<(HandshakeId, Option<Network>)> {
+        let (id, Placed { network, .. }) = self.waiting.first_key_value().map(|(id, first)| (*id, *first))?;
+        if self.has_place(now, network) {
+            return Some((id, network));
         }
         // Another network may have less than its share.
-        let other = self.waiting.iter().position(|waiting| self.has_less(waiting.network))?;
-        let network = self.waiting[other].network;
-        self.make_room(now, network).then_some(other)
+        let mut others = self.waiting.iter().filter(|(_, waiting)| self.has_less(waiting.network));
+        let (id, network) = others.next().map(|(id, other)| (*id, other.network))?;
+        self.has_place(now, network).then_some((id, network))
     }
 
     /// Whether there is a place for a connection of this network, another having lost it where need be.
-    fn make_room(&mut self, now: Duration, network: Option<Network>) -> bool {
+    fn has_place(&mut self, now: Duration, network: Option<Network>) -> bool {
         if self.active.len() < self.limit {
             return true;
         }
-        let is_safe = |active: &Active| now < active.since + SAFE;
-        let silent = self.silent.first().copied();
-        if let Some(id) = silent.filter(|id| !self.active.get(id).is_some_and(is_safe)) {
-            self.give_place_back(id);
-            self.outputs.push_back(HandshakeOutput::EvictSilent(id));
-            return true;
+        if !self.has_less(network) {
+            return false;
         }
-        let has_more = |active: &Active| {
+        let has_more = |active: &Placed| {
             active
                 .network
                 .and_then(|network| self.from.get(&network))
                 .is_some_and(|count| *count > self.share())
         };
-        let oldest = self.active.iter().take_while(|(_, active)| !is_safe(active));
-        let mut of_others = oldest.filter(|(_, active)| active.network != network && has_more(active));
-        let Some(id) = of_others.next().map(|(id, _)| *id).filter(|_| self.has_less(network)) else {
-            return false;
-        };
+        let mut oldest = self.active.iter().take_while(|(_, active)| now >= active.since + SAFE);
+        let Some(id) = oldest.find(|(_, active)| has_more(active)).map(|(id, _)| *id) else { return false };
         self.give_place_back(id);
         self.outputs.push_back(HandshakeOutput::Evict(id));
         true
@@ -218,16 +228,14 @@ impl Handshakes {
     }
 
     fn take_place(&mut self, now: Duration, id: HandshakeId, network: Option<Network>) {
-        self.active.insert(id, Active { network, since: now });
-        self.silent.insert(id);
+        self.active.insert(id, Placed { network, since: now });
         if let Some(network) = network {
             *self.from.entry(network).or_default() += 1;
         }
     }
 
     fn give_place_back(&mut self, id: HandshakeId) {
-        self.silent.remove(&id);
-        if let Some(Active { network: Some(network), .. }) = self.active.remove(&id) {
+        if let Some(Placed { network: Some(network), .. }) = self.active.remove(&id) {
             give_back(&mut self.from, &network);
         }
     }

@@ -9,13 +9,14 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::answer::Answer;
+use super::arrival::Arrival;
 use super::budget::ShardOutboxes;
 use super::context::{ServerContext, now};
 use super::head::{ReadHeadError, read_head};
 use super::listen::Listen;
 use super::outbox::Outbox;
 use super::routes::{Served, serve};
-use super::seat::{Arrival, Seat};
+use super::seat::Seat;
 use super::sign_in::sign_in;
 use super::socket::{Ended, Received, Socket, SocketLimits};
 use super::upgrade::SignedIn;
@@ -73,19 +74,41 @@ impl<S> Opened<S> {
 /// dropped (CONN-8); between requests for pages it may be silent for longer.
 pub(super) async fn open<L: Listen>(
     incoming: L::Incoming,
-    mut seat: Seat,
+    seat: Seat,
     shared: &ServerContext,
     outboxes: ShardOutboxes,
 ) -> Option<Opened<L::Stream>> {
-    let mut left = MAX_PAGES;
     let arrival = seat.arrival();
     let by = now() + shared.config.connect_timeout;
-    let mut stream = match in_time(&arrival, by, L::open(incoming, &arrival)).await {
+    let opening = async {
+        let stream = L::open(incoming, &arrival).await?;
+        // Some listeners do not say.
+        arrival.speaks().await;
+        Ok(stream)
+    };
+    let stream = match in_time(&arrival, by, opening).await {
         Ok(stream) => stream,
         Err(unserved) => return unserved.note(shared),
     };
+    // Whoever says nothing takes no more memory than it takes to wait for it.
+    Box::pin(hear(stream, seat, by, shared, outboxes)).await
+}
+
+/// Answers the requests of a connection that has a seat, or waited in vain for one.
+async fn hear<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    mut seat: Seat,
+    mut by: Instant,
+    shared: &ServerContext,
+    outboxes: ShardOutboxes,
+) -> Option<Opened<S>> {
+    let arrival = seat.arrival();
+    if arrival.is_turned_away() {
+        turn_away(&mut stream, shared).await;
+        return None;
+    }
+    let mut left = MAX_PAGES;
     let mut read = Vec::new();
-    let mut by = by;
     loop {
         let served = in_time(&arrival, by, exchange(&mut stream, read, &mut seat, &mut left, shared)).await;
         let (outcome, leftover) = match served {
@@ -133,16 +156,6 @@ pub(super) async fn open<L: Listen>(
     }
 }
 
-/// Answers a connection that waited in vain for its turn.
-pub(super) async fn refuse<L: Listen>(incoming: L::Incoming, arrival: &Arrival, shared: &ServerContext) {
-    let opened = tokio::time::timeout(GOODBYE, L::open(incoming, arrival)).await;
-    match opened {
-        Ok(Ok(mut stream)) => turn_away(&mut stream, shared).await,
-        // It has not sent anything that could be answered.
-        Ok(Err(_)) | Err(_) => shared.metrics.refuse(Refusal::Capacity),
-    }
-}
-
 /// Answers 503. A socket that is closed with unread input sends a reset, which may overtake the answer; so the request is read.
 async fn turn_away(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), shared: &ServerContext) {
     shared.metrics.refuse(Refusal::Capacity);
@@ -184,7 +197,7 @@ async fn in_time<T>(
         biased;
         done = exchange => done.map_err(Unserved::Broken),
         () = arrival.evicted() => Err(Unserved::Evicted),
-        () = tokio::time::sleep_until(by) => Err(Unserved::Late),
+        () = arrival.late(by) => Err(Unserved::Late),
     }
 }
 
@@ -202,7 +215,6 @@ async fn exchange(
     };
     *left -= 1;
     let arrival = seat.arrival();
-    arrival.speaks();
     if arrival.is_from_proxy()
         && let Some(client) = head.forwarded_for(|address| arrival.trusts(address))
     {

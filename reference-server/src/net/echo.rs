@@ -3,17 +3,18 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::answer::Answer;
+use super::arrival::Arrival;
 use super::budget::ShardOutboxes;
 use super::connection::request;
 use super::listen::Listen;
 use super::proxy::TrustedProxies;
-use super::seat::Arrival;
 use super::server::ACCEPT_AGAIN;
 use super::socket::{Received, Socket, SocketLimits};
 use super::upgrade::switching_protocols;
@@ -84,7 +85,7 @@ async fn echo<L: Listen>(incoming: L::Incoming, peer: IpAddr, limits: SocketLimi
 }
 
 async fn open<L: Listen>(incoming: L::Incoming, peer: IpAddr) -> io::Result<Option<(L::Stream, Vec<u8>)>> {
-    let mut stream = L::open(incoming, &Arrival::new(peer, TrustedProxies::default())).await?;
+    let mut stream = L::open(incoming, &Rc::new(Arrival::new(peer, TrustedProxies::default(), None))).await?;
     let Some(head) = request(&mut stream, Vec::new()).await? else { return Ok(None) };
     match Handshake::read(&head) {
         Ok(handshake) => {

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use super::arrival::Arrival;
 use super::proxy::{SIGNATURE, read_header};
-use super::seat::Arrival;
 
 /// Connections that may wait in the listen queue, as far as the kernel allows (`net.core.somaxconn`).
 const LISTEN_QUEUE: u32 = 16 * 1024;
@@ -27,7 +28,10 @@ pub trait Listen: Send + 'static {
     ///
     /// # Errors
     /// When the connection is broken already, or its handshake fails.
-    fn open(incoming: Self::Incoming, arrival: &Arrival) -> impl Future<Output = io::Result<Self::Stream>>;
+    fn open(
+        incoming: Self::Incoming,
+        arrival: &Rc<Arrival>,
+    ) -> impl Future<Output = io::Result<Self::Stream>>;
 }
 
 /// TCP, without delay for small frames.
@@ -65,13 +69,13 @@ impl Listen for TcpListen {
         Ok((stream.into_std()?, peer.ip()))
     }
 
-    async fn open(incoming: std::net::TcpStream, arrival: &Arrival) -> io::Result<TcpStream> {
+    async fn open(incoming: std::net::TcpStream, arrival: &Rc<Arrival>) -> io::Result<TcpStream> {
         let mut stream = TcpStream::from_std(incoming)?;
         let mut first = [0; SIGNATURE.len()];
         // In HTTP and in TLS the client speaks first.
         let length = stream.peek(&mut first).await?;
         if length > 0 {
-            arrival.speaks();
+            arrival.speaks().await;
         }
         // Proxies send their header at once; what begins like one and is none is refused.
         if length > 4

@@ -29,8 +29,8 @@ const MAIL: usize = 256;
 /// Report requests that may wait for a shard; when the channel is full the sender waits.
 const QUESTIONS: usize = 8;
 
-/// Connections that may be accepted for each seat of a handshake: one that has it, and some that wait for it.
-const LOBBY_PER_SEAT: usize = 4;
+/// Connections that may be accepted for each seat of a handshake: one that has it, some that wait for it, and some that have sent nothing.
+const LOBBY_PER_SEAT: usize = 8;
 /// Connections that may be accepted beside these: those that are idle between requests for pages.
 const LOBBY: usize = 64;
 
@@ -146,20 +146,27 @@ impl<L: Listen, S: EventSource> Server<L, S> {
 }
 
 /// Gives connections to the shards round-robin; returns when a shard has ended. While the lobby is full, connections wait in the listen
-/// queue.
+/// queue, and those in the lobby that say nothing make room.
 async fn accept<L: Listen>(
     listener: &mut L,
     shards: &[mpsc::Sender<ShardCommand<L::Incoming>>],
     lobby: Arc<Semaphore>,
 ) {
     for shard in shards.iter().cycle() {
-        let Ok(permit) = lobby.clone().acquire_owned().await else { return };
+        let permit = loop {
+            if let Ok(acquired) = tokio::time::timeout(ACCEPT_AGAIN, lobby.clone().acquire_owned()).await {
+                let Ok(permit) = acquired else { return };
+                break permit;
+            }
+            make_room(shards).await;
+        };
         let (incoming, peer) = loop {
             match listener.accept().await {
                 Ok(accepted) => break accepted,
                 Err(error) => {
                     // Most likely the process is out of file descriptors: connections must close before a new one can be accepted.
                     tracing::warn!("a connection could not be accepted: {error}");
+                    make_room(shards).await;
                     tokio::time::sleep(ACCEPT_AGAIN).await;
                 }
             }
@@ -170,7 +177,14 @@ async fn accept<L: Listen>(
     }
 }
 
-/// How long the listener rests after a failure.
+async fn make_room<I>(shards: &[mpsc::Sender<ShardCommand<I>>]) {
+    for shard in shards {
+        // A shard that has ended has no connections.
+        let _ = shard.send(ShardCommand::MakeRoom).await;
+    }
+}
+
+/// How long the listener rests after a failure, and waits for room before some is made.
 pub(super) const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// A shard inside this runtime.

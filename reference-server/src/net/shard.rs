@@ -14,16 +14,14 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::budget::ShardOutboxes;
-use super::connection::{ConnectionCommand, ConnectionEvent, Opened, open, refuse, serve_socket};
+use super::connection::{ConnectionCommand, ConnectionEvent, Opened, open, serve_socket};
 use super::context::{ReportRequest, ServerContext, ShardReport, now};
 use super::listen::Listen;
 use super::outbox::Outbox;
 use super::seat::Seats;
 use crate::metrics::End;
 use crate::report;
-use reference_gateway::{
-    ConnectionId, ConnectionStats, Delivery, Gateway, HandshakeId, HandshakeOutput, Input, Now, Output,
-};
+use reference_gateway::{ConnectionId, ConnectionStats, Delivery, Gateway, Input, Now, Output};
 
 /// Signs from connections that wait for the machine; a connection that is faster waits.
 const SIGNS: usize = 1024;
@@ -34,6 +32,8 @@ const BATCH: usize = 256;
 pub(super) enum ShardCommand<I> {
     /// A connection to serve.
     Connection(Guest<I>),
+    /// Others cannot be accepted: the lobby is full, or there are no descriptors.
+    MakeRoom,
     /// Events to deliver, and when the broker delivered them; `ack` fires once they are in the outboxes.
     Events { deliveries: Vec<Arc<Delivery>>, received: Instant, ack: oneshot::Sender<()> },
 }
@@ -61,8 +61,6 @@ pub(super) struct Shard<L: Listen> {
     /// Connections that are no WebSocket yet.
     opening: JoinSet<Handshake<L::Stream>>,
     seats: Seats,
-    /// Connections that wait for a seat.
-    lobby: BTreeMap<HandshakeId, Guest<L::Incoming>>,
     tasks: JoinSet<()>,
     next: ConnectionId,
     origin: Instant,
@@ -99,7 +97,6 @@ impl<L: Listen> Shard<L> {
             dirty: Vec::new(),
             opening: JoinSet::new(),
             seats,
-            lobby: BTreeMap::new(),
             tasks: JoinSet::new(),
             next: ConnectionId(0),
             origin: now(),
@@ -113,6 +110,7 @@ impl<L: Listen> Shard<L> {
                 biased;
                 arrived = mail.recv() => match arrived {
                     Some(ShardCommand::Connection(guest)) => shard.adopt(guest),
+                    Some(ShardCommand::MakeRoom) => shard.seats.make_room(),
                     Some(ShardCommand::Events { deliveries, received, ack }) => {
                         shard.deliver(deliveries);
                         acks.push((ack, received));
@@ -133,7 +131,6 @@ impl<L: Listen> Shard<L> {
                 Some(ended) = shard.tasks.join_next() => drop(Self::check(ended)),
                 Some(asked) = reports.recv() => shard.report(asked),
             }
-            shard.usher();
             shard.flush().await;
             shard.keep_budget();
             for (ack, received) in acks.drain(..) {
@@ -145,42 +142,16 @@ impl<L: Listen> Shard<L> {
         shard.drain(&mut signed, &mut reports).await;
     }
 
-    fn adopt(&mut self, guest: Guest<L::Incoming>) {
-        let id = self.seats.arrive(guest.peer);
-        self.lobby.insert(id, guest);
-    }
-
-    /// Serves those who have a seat now, and answers those who waited in vain.
-    fn usher(&mut self) {
-        while let Some(output) = self.seats.poll() {
-            match output {
-                HandshakeOutput::Admit(handshake) => {
-                    let Some(guest) = self.lobby.remove(&handshake) else { continue };
-                    let id = self.next;
-                    self.next = ConnectionId(id.0 + 1);
-                    let seat = self.seats.seat(handshake, guest.peer);
-                    let (shared, outboxes) = (self.shared.clone(), self.outboxes.clone());
-                    self.opening.spawn_local(async move {
-                        let Guest { incoming, permit, .. } = guest;
-                        let opened = open::<L>(incoming, seat, &shared, outboxes).await;
-                        drop(permit);
-                        opened.map(|opened| (id, opened))
-                    });
-                }
-                HandshakeOutput::TurnAway(handshake) => {
-                    let Some(guest) = self.lobby.remove(&handshake) else { continue };
-                    tracing::debug!(peer = %guest.peer, "too many handshakes at once");
-                    let (shared, arrival) = (self.shared.clone(), self.seats.without_seat(guest.peer));
-                    self.opening.spawn_local(async move {
-                        refuse::<L>(guest.incoming, &arrival, &shared).await;
-                        drop(guest.permit);
-                        None
-                    });
-                }
-                // Their own tasks end them.
-                HandshakeOutput::EvictSilent(_) | HandshakeOutput::Evict(_) => {}
-            }
-        }
+    fn adopt(&mut self, Guest { incoming, peer, permit }: Guest<L::Incoming>) {
+        let id = self.next;
+        self.next = ConnectionId(id.0 + 1);
+        let seat = self.seats.connect(peer);
+        let (shared, outboxes) = (self.shared.clone(), self.outboxes.clone());
+        self.opening.spawn_local(async move {
+            let opened = open::<L>(incoming, seat, &shared, outboxes).await;
+            drop(permit);
+            opened.map(|opened| (id, opened))
+        });
     }
 
     /// Serves what came out of a handshake.

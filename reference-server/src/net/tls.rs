@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use rustls_pki_types::pem::PemObject;
@@ -11,8 +12,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
+use super::arrival::Arrival;
 use super::listen::Listen;
-use super::seat::Arrival;
 use crate::config::TlsFiles;
 
 /// What a certificate and its key are read into.
@@ -83,7 +84,7 @@ impl<L: Listen> Listen for TlsListen<L> {
 
     async fn open(
         (incoming, TlsIdentity(config)): Self::Incoming,
-        arrival: &Arrival,
+        arrival: &Rc<Arrival>,
     ) -> io::Result<Self::Stream> {
         let stream = L::open(incoming, arrival).await?;
         TlsAcceptor::from(config).accept(stream).await

@@ -1,6 +1,7 @@
 //! A gateway that runs on a thread of its own while a test talks to it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,7 +139,7 @@ impl Listen for Pipes {
         }
     }
 
-    async fn open(incoming: DuplexStream, _: &Arrival) -> std::io::Result<DuplexStream> {
+    async fn open(incoming: DuplexStream, _: &Rc<Arrival>) -> std::io::Result<DuplexStream> {
         Ok(incoming)
     }
 }

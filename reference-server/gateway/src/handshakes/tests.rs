@@ -14,11 +14,18 @@ fn outputs(handshakes: &mut Handshakes) -> Vec<HandshakeOutput> {
     std::iter::from_fn(|| handshakes.poll()).collect()
 }
 
-/// One who comes is admitted while there is a place, from wherever; who waits is admitted when a place is free, in order.
+/// One that has connected and spoken.
+fn arrive(handshakes: &mut Handshakes, now: Duration, network: Option<Network>) -> HandshakeId {
+    let id = handshakes.connect(now);
+    handshakes.speaks(now, id, network);
+    id
+}
+
+/// One who speaks is admitted while there is a place, from wherever; who waits is admitted when a place is free, in order.
 #[test]
 fn places_go_in_order() {
     let mut handshakes = Handshakes::new(2, PATIENCE);
-    let [a, b, c, d] = [(); 4].map(|()| handshakes.arrive(NOW, network(1)));
+    let [a, b, c, d] = [(); 4].map(|()| arrive(&mut handshakes, NOW, network(1)));
     assert_eq!(outputs(&mut handshakes), [HandshakeOutput::Admit(a), HandshakeOutput::Admit(b)]);
     assert_eq!(handshakes.deadline(), Some(NOW + LOOK_AGAIN));
     handshakes.leave(NOW, b);
@@ -29,28 +36,35 @@ fn places_go_in_order() {
     assert_eq!(outputs(&mut handshakes), [HandshakeOutput::Admit(d)]);
     handshakes.leave(NOW, d);
     assert_eq!(handshakes.deadline(), None);
-    assert!(handshakes.active.is_empty() && handshakes.silent.is_empty() && handshakes.from.is_empty());
+    assert!(handshakes.active.is_empty() && handshakes.waiting.is_empty() && handshakes.from.is_empty());
 }
 
-/// The oldest that has sent nothing loses its place, once it has had it for a moment; who has sent something does not.
+/// Who says nothing takes no place from those who speak. Where the lobby is full, the oldest of them go, once they have been silent for a
+/// moment.
 #[test]
-fn the_silent_go_first() {
-    let mut handshakes = Handshakes::new(3, PATIENCE);
-    let [speaker, oldest, younger] = [(); 3].map(|()| handshakes.arrive(NOW, network(1)));
-    handshakes.speaks(speaker);
-    let next = handshakes.arrive(NOW, network(1));
-    assert_eq!(outputs(&mut handshakes).len(), 3, "the places are safe for now");
-    handshakes.settle(LATER);
-    assert_eq!(
-        outputs(&mut handshakes),
-        [HandshakeOutput::EvictSilent(oldest), HandshakeOutput::Admit(next)]
-    );
-    handshakes.leave(LATER, oldest);
-    let another = handshakes.arrive(LATER, network(1));
-    let evicted = [HandshakeOutput::EvictSilent(younger), HandshakeOutput::Admit(another)];
-    assert_eq!(outputs(&mut handshakes), evicted);
-    handshakes.arrive(LATER, network(1));
-    assert_eq!(outputs(&mut handshakes), [], "{another:?} and {next:?} came just now");
+fn the_silent_make_room() {
+    let mut handshakes = Handshakes::new(1, PATIENCE);
+    let silent = [(); 2].map(|()| handshakes.connect(NOW));
+    let speaker = arrive(&mut handshakes, NOW, network(1));
+    assert_eq!(outputs(&mut handshakes), [HandshakeOutput::Admit(speaker)]);
+    let younger = handshakes.connect(LATER);
+    handshakes.make_room(LATER - Duration::from_millis(1));
+    assert_eq!(outputs(&mut handshakes), []);
+    handshakes.make_room(LATER);
+    assert_eq!(outputs(&mut handshakes), silent.map(HandshakeOutput::EvictSilent));
+    handshakes.leave(LATER, speaker);
+    // It spoke before it learned that it was to go.
+    handshakes.speaks(LATER, silent[0], network(1));
+    handshakes.speaks(LATER, younger, network(1));
+    assert_eq!(outputs(&mut handshakes), [HandshakeOutput::Admit(silent[0])]);
+    for id in silent.into_iter().chain([younger]) {
+        handshakes.leave(LATER, id);
+    }
+    assert!(handshakes.silent.is_empty() && handshakes.active.is_empty() && handshakes.waiting.is_empty());
+    (0..2 * EVICTED_AT_ONCE).for_each(|_| drop(handshakes.connect(NOW)));
+    outputs(&mut handshakes);
+    handshakes.make_room(LATER);
+    assert_eq!(outputs(&mut handshakes).len(), EVICTED_AT_ONCE);
 }
 
 /// Peers that speak slowly cannot keep another network out, nor those of it that wait before it; who waits in vain is turned away.
@@ -58,18 +72,16 @@ fn the_silent_go_first() {
 fn one_network_keeps_no_other_out() {
     let mut handshakes = Handshakes::new(4, PATIENCE);
     for _ in 0..4 {
-        let id = handshakes.arrive(NOW, network(1));
-        handshakes.speaks(id);
+        arrive(&mut handshakes, NOW, network(1));
     }
     let slow = outputs(&mut handshakes);
-    let same = handshakes.arrive(NOW, network(1));
-    let other = handshakes.arrive(NOW, network(2));
+    let same = arrive(&mut handshakes, NOW, network(1));
+    let other = arrive(&mut handshakes, NOW, network(2));
     assert_eq!(outputs(&mut handshakes), []);
     handshakes.settle(LATER);
     let HandshakeOutput::Admit(oldest) = slow[0] else { panic!("{slow:?}") };
     assert_eq!(outputs(&mut handshakes), [HandshakeOutput::Evict(oldest), HandshakeOutput::Admit(other)]);
-    handshakes.speaks(other);
-    let second = handshakes.arrive(LATER, network(2));
+    let second = arrive(&mut handshakes, LATER, network(2));
     assert_eq!(outputs(&mut handshakes), [], "it has its share");
     handshakes.settle(NOW + PATIENCE);
     assert_eq!(outputs(&mut handshakes), [HandshakeOutput::TurnAway(same)]);
@@ -82,11 +94,10 @@ fn one_network_keeps_no_other_out() {
 fn a_proxy_has_no_share() {
     let mut handshakes = Handshakes::new(4, PATIENCE);
     for _ in 0..4 {
-        let id = handshakes.arrive(NOW, None);
-        handshakes.speaks(id);
+        arrive(&mut handshakes, NOW, None);
     }
     assert_eq!(outputs(&mut handshakes).len(), 4);
-    handshakes.arrive(NOW, network(2));
+    arrive(&mut handshakes, NOW, network(2));
     handshakes.settle(LATER);
     assert_eq!(outputs(&mut handshakes), []);
 }
@@ -95,17 +106,11 @@ fn a_proxy_has_no_share() {
 #[test]
 fn idle_connections_are_apart() {
     let mut handshakes = Handshakes::new(1, PATIENCE);
-    let arrive = |handshakes: &mut Handshakes| {
-        let id = handshakes.arrive(NOW, network(1));
-        assert_eq!(outputs(handshakes), [HandshakeOutput::Admit(id)]);
-        handshakes.speaks(id);
-        id
-    };
     for _ in 0..MAX_IDLE / SHARES {
-        let id = arrive(&mut handshakes);
+        let id = arrive(&mut handshakes, NOW, network(1));
         assert!(handshakes.rest(NOW, id, network(1)));
     }
-    let last = arrive(&mut handshakes);
+    let last = arrive(&mut handshakes, NOW, network(1));
     assert!(!handshakes.rest(NOW, last, network(1)), "its share is taken");
     assert_eq!(handshakes.resume(NOW, network(1)), None, "the one place is taken");
     handshakes.leave(NOW, last);
