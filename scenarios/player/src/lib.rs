@@ -34,6 +34,7 @@
 mod adapter;
 mod adapters;
 mod client;
+mod dialled;
 mod faulty_listener;
 mod fragments;
 mod gateway;
