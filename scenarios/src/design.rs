@@ -10,6 +10,7 @@ mod cases;
 mod ends;
 mod law;
 mod observed;
+mod places;
 mod statuses;
 
 use std::collections::BTreeSet;

@@ -63,8 +63,6 @@ enum Kind {
     Every { pattern: Pattern, period: Expr },
     /// The pauses before redials are those that are declared.
     Backoff,
-    /// No pause before a redial is shorter than declared.
-    NotHurried,
     /// One redial counts as it must.
     Redial(Redial),
     /// These statuses, one after the other, and no others.
@@ -327,7 +325,6 @@ impl Kind {
             }
             Self::Every { pattern, period } => intervals::every(trace, range, pattern, period, times),
             Self::Backoff => return redials::backoff(trace, times),
-            Self::NotHurried => return redials::not_hurried(trace, times),
             Self::Redial(redial) => return redial.check(trace, range, times),
             Self::Statuses(wanted) => statuses::sequence(trace, wanted),
             Self::LegalTransitions => statuses::legal(trace, &times.design.statuses),
@@ -372,7 +369,6 @@ impl Kind {
             Self::Interval { from, to, .. } => vec![from, to],
             Self::Redial(redial) => vec![&redial.from],
             Self::Backoff
-            | Self::NotHurried
             | Self::Statuses(_)
             | Self::LegalTransitions
             | Self::OneConnection

@@ -18,7 +18,7 @@ use super::{Failure, closed, ended};
 use conformance::executor::{BrokerChoice, Executor};
 use conformance::exit::Exit;
 use conformance::profile::Profile;
-use gatecheck_lab::mutants::{self, process, CommandMutant, Mutant};
+use gatecheck_lab::mutants::{self, CommandMutant, Mutant, process};
 use gatecheck_lab::selftest::{self, Matrix, Trial, Trials};
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -138,11 +138,7 @@ fn on_sockets(
     })
 }
 
-fn list(
-    mutants: &[Mutant],
-    commands: &[&CommandMutant],
-    processes: &[&Mutant],
-) -> std::io::Result<Exit> {
+fn list(mutants: &[Mutant], commands: &[&CommandMutant], processes: &[&Mutant]) -> std::io::Result<Exit> {
     let mut out = anstream::stdout().lock();
     let played = mutants.iter().chain(processes.iter().copied());
     let simulated = played.map(|mutant| (mutant.id, mutant.requirement, mutant.about));

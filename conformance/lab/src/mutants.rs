@@ -113,19 +113,18 @@ pub fn all() -> Vec<Mutant> {
         heartbeat::MUTANTS,
         bridge::MUTANTS,
     ];
-    let client =
-        [
-            life::MUTANTS,
-            session::MUTANTS,
-            endings::MUTANTS,
-            delays::MUTANTS,
-            timing::MUTANTS,
-            queue::MUTANTS,
-            token::MUTANTS,
-            listeners::MUTANTS,
-            websocket::MUTANTS,
-            hooks::MUTANTS,
-        ];
+    let client = [
+        life::MUTANTS,
+        session::MUTANTS,
+        endings::MUTANTS,
+        delays::MUTANTS,
+        timing::MUTANTS,
+        queue::MUTANTS,
+        token::MUTANTS,
+        listeners::MUTANTS,
+        websocket::MUTANTS,
+        hooks::MUTANTS,
+    ];
     gateway.into_iter().chain(client).flatten().copied().collect()
 }
 
@@ -171,7 +170,10 @@ mod tests {
     /// The README and the changelog count them right.
     #[test]
     fn mutants_are_counted() {
-        let counted = format!("{} mutants of the reference pair", all().len() + COMMANDS.len() + process::PROCESSES.len());
+        let counted = format!(
+            "{} mutants of the reference pair",
+            all().len() + COMMANDS.len() + process::PROCESSES.len()
+        );
         for text in [include_str!("../../../README.md"), include_str!("../../../CHANGELOG.md")] {
             assert!(text.contains(&counted), "{counted}");
         }

@@ -119,7 +119,8 @@ impl<D: Dial> Subject<D> {
                 self.client()?.set_user(user.map(known));
             }
             Operation::On { name, listener, fails } => {
-                let outcome = move || if fails { Err(ListenerError("told to fail".to_owned())) } else { Ok(()) };
+                let outcome =
+                    move || if fails { Err(ListenerError("told to fail".to_owned())) } else { Ok(()) };
                 self.listen(name, listener, outcome)?;
             }
             Operation::React { name, listener, act } => {

@@ -38,7 +38,10 @@ mod tests {
     fn masks_are_fresh_or_none() {
         let mut masks = Masks::default();
         let mut client = |key: u8| masks.fault(Side::Client, Some([key; 4])).is_some();
-        assert_eq!([1, 1, 1, 2, 2, 2, 2, 2].map(&mut client), [false, false, false, false, false, false, true, false]);
+        assert_eq!(
+            [1, 1, 1, 2, 2, 2, 2, 2].map(&mut client),
+            [false, false, false, false, false, false, true, false]
+        );
         assert!(masks.fault(Side::Client, None).unwrap().contains("unmasked"));
         assert_eq!(masks.fault(Side::Gateway, None), None);
         assert!(masks.fault(Side::Gateway, Some([1; 4])).unwrap().contains("a masked frame"));

@@ -1,24 +1,15 @@
 //! What becomes of a case under a declared design: the same case, another one of its name, or none.
 
-use std::time::Duration;
-
 use protocol::CloseCode;
 
-use super::{ClientDesign, Law, Listeners, OnOpening, QueuePolicy, ends};
-use crate::label::Label;
-use crate::scenario::{ClientAct, ClientAction, ClientScript, GatewayAct, OnDial, OnDials, Scenario, Script};
+use super::{ClientDesign, OnOpening, QueuePolicy, ends};
+use crate::scenario::{ClientAct, ClientAction, GatewayAct, OnDial, OnDials, Scenario, Script};
 use crate::times::Times;
 
-/// Attempts that the cases need which configure many.
-const MANY_ATTEMPTS: u32 = 5;
 /// HTTP 403, which a scripted gateway can answer.
 const FORBIDDEN: u16 = 403;
 /// The case that has the gateway close in each way that is redialled.
 const AFTER_A_CLEAN_CLOSE: &str = "client/backoff/after-a-clean-close";
-/// Redials of a case that is about many.
-const MANY_REDIALS: u32 = 100;
-/// The longest delay with which so many are played.
-const LONG_FOR_A_HUNDRED: Duration = Duration::from_millis(100);
 /// What a close frame without a code counts as (RFC 6455 section 7.1.5).
 const NO_CODE: CloseCode = CloseCode(1005);
 /// The case that a client without a queue has a counterpart of.
@@ -36,10 +27,7 @@ impl Scenario {
         if *design == ClientDesign::default() {
             return Ok(self.clone());
         }
-        check_attempts(script, design)?;
-        self.check_pace(script, design)?;
-        self.check_preconditions(design)?;
-        check_listeners(script, design)?;
+        self.check_place(script, design)?;
         let case = match self.counterpart(design)? {
             // Without a queue the counterpart is about what is sent into none.
             Some(case) if design.queue == QueuePolicy::None && case.id.0 == DURING_RECONNECTION => case,
@@ -47,37 +35,6 @@ impl Scenario {
             None => self.closing_as_declared(design)?.queued_as_declared(design)?,
         };
         case.observed_as_declared(design)?.telling(times)
-    }
-
-    /// A hundred redials take as long as they take: what is configured must make them short, and there must be so many.
-    fn check_pace(&self, script: &ClientScript, design: &ClientDesign) -> Result<(), String> {
-        let options = &script.client.options;
-        let (Some(delay), Some(cap), Some(MANY_REDIALS..)) =
-            (options.reconnect_delay, options.max_reconnect_delay, options.max_reconnect_attempts)
-        else {
-            return Ok(());
-        };
-        let (delay, cap) = (Duration::from_millis(delay), Duration::from_millis(cap));
-        let longest = Law::new(&design.backoff, delay, cap, options.jitter.unwrap_or_default()).longest();
-        if longest > LONG_FOR_A_HUNDRED {
-            return Err(format!("a hundred redials would take too long: the declared delays grow to {longest:?}"));
-        }
-        match design.backoff.own_attempts() {
-            Some(attempts) if attempts < MANY_REDIALS => {
-                Err(format!("needs {MANY_REDIALS} redials; the design has {attempts} attempts, whatever is configured"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What the design has no place for does not happen, so that no case can rest on it.
-    fn check_preconditions(&self, design: &ClientDesign) -> Result<(), String> {
-        let rests = self.labels().filter(|label| matches!(label, Label::Requires(_)));
-        let lacking = rests.map(Label::requirement).find_map(|id| Some((id, design.lacks(id)?)));
-        match lacking {
-            Some((id, why)) => Err(format!("rests on {id}: {why}")),
-            None => Ok(()),
-        }
     }
 
     /// The case of the same name for a client of this design, where that is another one.
@@ -205,30 +162,6 @@ impl Scenario {
     }
 }
 
-/// A client that a listener's exception ends is not told to have one.
-fn check_listeners(script: &ClientScript, design: &ClientDesign) -> Result<(), String> {
-    let fails =
-        |action: &ClientAction| matches!(action, ClientAction::Client(ClientAct::Listen { fails: true, .. }));
-    if design.listeners == Listeners::Fatal && script.steps.iter().any(|step| fails(&step.action)) {
-        return Err("has a listener fail, which is fatal to this client, as declared".to_owned());
-    }
-    Ok(())
-}
-
-/// A client with a few attempts of its own gives up in the middle of what a case with many is about.
-fn check_attempts(script: &ClientScript, design: &ClientDesign) -> Result<(), String> {
-    match design.backoff.own_attempts() {
-        Some(attempts)
-            if attempts < MANY_ATTEMPTS && script.client.options.max_reconnect_attempts.is_some() =>
-        {
-            Err(format!(
-                "needs {MANY_ATTEMPTS} redials; the design has {attempts} attempts, whatever is configured"
-            ))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -276,7 +209,13 @@ mod tests {
     #[test]
     fn what_a_law_has_no_place_for_is_left_out() {
         let unlimited = not_run("backoff = { attempts = \"unlimited\" }");
-        assert_eq!(ids(&unlimited), ["client/backoff/attempts-are-limited", "client/state/gives-up"]);
+        let giving_up = [
+            "client/backoff/attempts-are-limited",
+            "client/listeners/connects-when-given-up",
+            "client/state/connect-after-giving-up",
+            "client/state/gives-up",
+        ];
+        assert_eq!(ids(&unlimited), giving_up);
         assert!(unlimited.iter().all(|(_, why)| why.contains("unlimited")), "{unlimited:?}");
         let on_open = not_run("backoff = { reset = \"open\" }");
         assert_eq!(ids(&on_open), ["client/backoff/not-reset-by-a-short-life"]);
@@ -403,7 +342,12 @@ mod tests {
         assert_eq!(ids(&constant), counting);
         assert!(constant.iter().all(|(_, why)| why.contains("do not show the count")), "{constant:?}");
         let narrow = not_run("backoff = { delays = [\"30ms\", \"1s\", \"2s\", \"3s\", \"4s\"] }");
-        assert_eq!(ids(&narrow), ["client/backoff/fleet-spreads"]);
+        let long = ["client/life/bounded", "client/life/hundred-reconnections"];
+        assert_eq!(ids(&narrow), [&["client/backoff/fleet-spreads"], &long[..]].concat());
+        assert!(
+            narrow.iter().any(|(_, why)| why.contains("a hundred redials would take too long")),
+            "{narrow:?}"
+        );
         assert_eq!(
             ids(&not_run("backoff = { factor = 2, jitter = \"none\" }")),
             [""; 0],

@@ -33,7 +33,6 @@ pub(super) struct RawExpectation {
     every: Option<Pattern>,
     period: Option<Expr>,
     backoff: Option<bool>,
-    not_hurried: Option<bool>,
     redial: Option<Redial>,
     statuses: Option<Vec<String>>,
     legal_transitions: Option<bool>,
@@ -96,7 +95,7 @@ struct RawEach {
     with: Option<Value>,
 }
 
-const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `not_hurried`, `redial`, `statuses`, `legal_transitions`, \
+const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `redial`, `statuses`, `legal_transitions`, \
                      `one_connection`, `well_formed`, `published_order`, `each_published`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`, \
                      `settled`, `handed_on_first`, `sequence`, `spread`, `growth`";
 
@@ -151,7 +150,6 @@ impl TryFrom<RawExpectation> for Expectation {
         }
         for (name, on, kind) in [
             ("backoff", raw.backoff, Kind::Backoff),
-            ("not_hurried", raw.not_hurried, Kind::NotHurried),
             ("legal_transitions", raw.legal_transitions, Kind::LegalTransitions),
             ("one_connection", raw.one_connection, Kind::OneConnection),
             ("pongs_match", raw.pongs_match, Kind::PongsMatch),
@@ -240,7 +238,6 @@ impl From<Expectation> for RawExpectation {
             }
             Kind::Every { pattern, period } => (raw.every, raw.period) = (Some(pattern), Some(period)),
             Kind::Backoff => raw.backoff = Some(true),
-            Kind::NotHurried => raw.not_hurried = Some(true),
             Kind::Redial(redial) => raw.redial = Some(redial),
             Kind::Statuses(wanted) => raw.statuses = Some(wanted),
             Kind::LegalTransitions => raw.legal_transitions = Some(true),
@@ -296,7 +293,6 @@ impl RawExpectation {
             every: None,
             period: None,
             backoff: None,
-            not_hurried: None,
             redial: None,
             statuses: None,
             legal_transitions: None,

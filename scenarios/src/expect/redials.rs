@@ -115,16 +115,7 @@ impl Redial {
 
 /// The pause before a redial runs from the end of the connection, or of the attempt, to the next dial.
 pub(super) fn backoff(trace: &Trace, times: &Times) -> Result<Option<Margin>, Finding> {
-    check(pauses(trace, times).0, trace, times)
-}
-
-/// `not_hurried`: no redial comes sooner than the law says (BACKOFF-7). Later ones are the affair of BACKOFF-1.
-pub(super) fn not_hurried(trace: &Trace, times: &Times) -> Result<Option<Margin>, Finding> {
-    let unbounded = pauses(trace, times).0.into_iter().map(|pause| Pause { longest: FOR_EVER, ..pause });
-    check(unbounded.collect(), trace, times)
-}
-
-fn check(pauses: Vec<Pause>, trace: &Trace, times: &Times) -> Result<Option<Margin>, Finding> {
+    let (pauses, _) = pauses(trace, times);
     let mut worst = None;
     let mut narrowest = None;
     for pause in &pauses {
@@ -165,9 +156,6 @@ pub(crate) fn too_late(trace: &Trace, waited: Range<Duration>, times: &Times) ->
     (came + pending >= times.patience).then(|| format!("{}; {}", worst.expected(), worst.seen()))
 }
 
-/// Longer than anybody waits.
-const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
-
 /// The pause before a redial.
 struct Pause {
     /// Which redial it is, counted from 0.
@@ -186,9 +174,6 @@ struct Pause {
 impl Pause {
     fn expected(&self) -> String {
         let (shortest, longest) = (milliseconds(self.shortest), milliseconds(self.longest));
-        if self.longest == FOR_EVER {
-            return format!("redial {} after {shortest} at least: declared are {}", self.attempt, self.declared);
-        }
         format!("redial {} after {shortest} to {longest}: declared are {}", self.attempt, self.declared)
     }
 

@@ -169,9 +169,10 @@ fn no_event_without_a_connection(trace: &Trace) -> Option<Finding> {
 /// Whether a gateway has sent this event before.
 fn comes_from_the_wire(trace: &Trace, until: usize, name: &str, payload: &Value) -> bool {
     trace.iter().take(until).any(|(_, seen)| match &seen.event {
-        Event::Received(Frame { message: Some(Message::Server(ServerMessage::Event { name: sent, payload: data })), .. }) => {
-            sent == name && data == payload
-        }
+        Event::Received(Frame {
+            message: Some(Message::Server(ServerMessage::Event { name: sent, payload: data })),
+            ..
+        }) => sent == name && data == payload,
         _ => false,
     })
 }

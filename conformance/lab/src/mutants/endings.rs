@@ -52,7 +52,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
             boundary.wire = wire(move |_| {
                 let closes = closes.clone();
                 OnWire::default().down(move |frame| {
-                    if is_control(&frame, Control::Close) && frame.payload.starts_with(&1000_u16.to_be_bytes()) {
+                    if is_control(&frame, Control::Close)
+                        && frame.payload.starts_with(&1000_u16.to_be_bytes())
+                    {
                         closes.with(|closed| *closed = true);
                     }
                     down([frame])
@@ -241,7 +243,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 let ends = ends.clone();
                 OnWire::default().up(move |frame| {
                     let late = ends.with(|(_, ended)| std::mem::take(ended));
-                    let late = late.into_iter().map(|target| text(&json!({ "type": "unsubscribe", "payload": target })));
+                    let late = late
+                        .into_iter()
+                        .map(|target| text(&json!({ "type": "unsubscribe", "payload": target })));
                     up([frame].into_iter().chain(late))
                 })
             })

@@ -43,19 +43,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || {
             lines(|| {
                 let mut sent: Option<Value> = None;
-                Change::default().request(move |line| {
-                    if line["op"] == "react" && line["do"]["op"] == "send" {
-                        let first = sent.get_or_insert(line["do"]["message"].clone()).clone();
-                        let listens = listener(&line);
-                        let overtakes = json!({ "id": 1_u64 << 32, "op": "send", "message": first });
-                        return asked([listens, overtakes]);
-                    }
-                    asked([line])
-                })
-                .report(|line| {
-                    let is_own = line["id"].as_u64() >= Some(1 << 32);
-                    super::lines::reported((!is_own).then_some(line))
-                })
+                Change::default()
+                    .request(move |line| {
+                        if line["op"] == "react" && line["do"]["op"] == "send" {
+                            let first = sent.get_or_insert(line["do"]["message"].clone()).clone();
+                            let listens = listener(&line);
+                            let overtakes = json!({ "id": 1_u64 << 32, "op": "send", "message": first });
+                            return asked([listens, overtakes]);
+                        }
+                        asked([line])
+                    })
+                    .report(|line| {
+                        let is_own = line["id"].as_u64() >= Some(1 << 32);
+                        super::lines::reported((!is_own).then_some(line))
+                    })
             })
         },
     },

@@ -97,10 +97,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
                         }
                         fails.with(|failed| *failed = Some(line.clone()));
                         // The dial goes on waiting, and another question is put.
-                        reported([json!({ "id": line["id"], "ok": true }), json!({ "event": "token_wanted" })])
+                        reported([
+                            json!({ "id": line["id"], "ok": true }),
+                            json!({ "event": "token_wanted" }),
+                        ])
                     })
                     .report(move |line| {
-                        let is_asked_twice = line["event"] == "token_wanted" && failed.with(Option::take).is_some();
+                        let is_asked_twice =
+                            line["event"] == "token_wanted" && failed.with(Option::take).is_some();
                         if is_asked_twice { reported([]) } else { reported([line]) }
                     })
             })

@@ -26,7 +26,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         id: "client/closes-are-not-answered",
         requirement: "WIRE-1",
         about: "A gateway's close ends the connection without an answer.",
-        boundary: || wire(|_| Change::default().down(|frame| if is_control(&frame, Control::Close) { end() } else { down([frame]) })),
+        boundary: || {
+            wire(|_| {
+                Change::default()
+                    .down(|frame| if is_control(&frame, Control::Close) { end() } else { down([frame]) })
+            })
+        },
     },
     Mutant {
         id: "client/fragments-are-lost",
@@ -73,7 +78,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     if frame.opcode == OpCode::Data(Data::Text) && frame.rsv == 0 && text.is_none() {
                         text = Some(RawFrame { payload: Vec::new(), ..frame.clone() });
                     }
-                    let Some(whole) = text.as_mut().filter(|_| matches!(frame.opcode, OpCode::Data(_))) else {
+                    let Some(whole) = text.as_mut().filter(|_| matches!(frame.opcode, OpCode::Data(_)))
+                    else {
                         return down([frame]);
                     };
                     whole.payload.extend(&frame.payload);
@@ -153,7 +159,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
                         down([frame])
                     })
                     .up(move |mut frame| {
-                        if is_control(&frame, Control::Close) && frame.payload.is_empty() && !coded.with(|coded| *coded) {
+                        if is_control(&frame, Control::Close)
+                            && frame.payload.is_empty()
+                            && !coded.with(|coded| *coded)
+                        {
                             frame.payload = 1005_u16.to_be_bytes().to_vec();
                         }
                         up([frame])

@@ -80,7 +80,10 @@ impl RawFrameForm {
             payload: [code, payload].concat(),
         };
         let frames = frame.cut(self.fragments.map_or(1, NonZeroUsize::get));
-        Ok(frames.into_iter().map(|frame| FrameSpec { frame, masked: self.masked.unwrap_or(masks) }).collect())
+        Ok(frames
+            .into_iter()
+            .map(|frame| FrameSpec { frame, masked: self.masked.unwrap_or(masks) })
+            .collect())
     }
 }
 

@@ -52,11 +52,9 @@ impl ClientAction {
             Self::Wait(wait) => wait.window(times),
             Self::Quiet(time) => time.duration(times),
             Self::Client(act) => times.patience + REQUEST * act.requests(),
-            Self::Network(_)
-            | Self::Process(_)
-            | Self::ReadResources
-            | Self::ReadLog
-            | Self::Gateway(_) => times.patience,
+            Self::Network(_) | Self::Process(_) | Self::ReadResources | Self::ReadLog | Self::Gateway(_) => {
+                times.patience
+            }
         }
     }
 
