@@ -62,6 +62,16 @@ struct Script {
     peers: Vec<Peer>,
 }
 
+/// An upgrade that succeeded.
+struct Opened<S> {
+    stream: S,
+    leftover: Vec<u8>,
+    connection: u32,
+    stalled: bool,
+    /// What ends it at once.
+    ends: Option<PeerCommand>,
+}
+
 impl Script {
     async fn run<L>(mut self, mut listener: L, mut inbox: mpsc::Receiver<GatewayAct>)
     where

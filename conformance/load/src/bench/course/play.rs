@@ -152,11 +152,7 @@ impl Course<'_> {
                         None => break None,
                     }
                 }
-                ended = end_of(&mut publisher) => {
-                    let (published, link) = ended?;
-                    link.close().await;
-                    break Some(published.map_err(BenchError::Harness)?);
-                }
+                published = end_of(&mut publisher) => break Some(published?),
                 () = &mut over, if publisher.is_none() => break None,
                 reported = self.report() => reported?,
                 _ = sampling.tick() => {
@@ -261,7 +257,7 @@ impl Course<'_> {
     }
 }
 
-/// Waits for a publisher's end, where there is one. Cancel safe: nothing is awaited once it has ended.
+/// Waits for a publisher's end, where there is one. Cancel safe.
 async fn end_of(
     publisher: &mut Option<Publisher>,
 ) -> Result<(Result<Published, String>, BrokerLink), BenchError> {
