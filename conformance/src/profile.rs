@@ -306,7 +306,7 @@ mod tests {
             ("[gateway]\ncommand = [\"a\"]\nqueues = []", "`gateway.queues` is empty"),
             ("[gateway]\ncommand = [\"a\"]\nqueues = [\"a\", \"*\"]", "`*` stands for all of them"),
             ("[events]\n[[event]]\nfor = \"owner\"\ntype = \"a\"", "exclude each other"),
-            ("[[event]]\nfor = \"anybody\"\ntype = \"a\"", "unknown variant `anybody`"),
+            ("[[event]]\nfor = \"anybody\"\ntype = \"a\"", "`for` is one of \"everybody\", \"owner\""),
             (
                 "[[event]]\nfor = \"owner\"\ntype = \"a\"\nexchange = { type = \"headers\" }",
                 "unknown variant `headers`",
