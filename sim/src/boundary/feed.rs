@@ -1,10 +1,11 @@
 //! Between a gateway and its broker.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::time::Duration;
 
 use reference_server::broker::{EventSource, SourceEvent, Tag};
-use tokio::time::Instant;
+use tokio::time::Sleep;
 
 use super::senses::Senses;
 use crate::source::{SimSource, Terms};
@@ -58,14 +59,14 @@ pub(crate) struct FedThrough {
     source: Option<SimSource>,
     feed: Option<Box<dyn Feed>>,
     ready: VecDeque<SourceEvent>,
-    /// Until when what is ready is kept.
-    kept_until: Option<Instant>,
+    /// How long what is ready is kept.
+    kept: Option<Pin<Box<Sleep>>>,
     senses: Senses,
 }
 
 impl FedThrough {
     pub(crate) fn new(source: SimSource, feed: Option<Box<dyn Feed>>, senses: Senses) -> Self {
-        Self { source: Some(source), feed, ready: VecDeque::new(), kept_until: None, senses }
+        Self { source: Some(source), feed, ready: VecDeque::new(), kept: None, senses }
     }
 
     fn source(&mut self) -> &mut SimSource {
@@ -85,11 +86,9 @@ impl FedThrough {
 impl EventSource for FedThrough {
     async fn next(&mut self) -> SourceEvent {
         loop {
-            if !self.ready.is_empty()
-                && let Some(until) = self.kept_until
-            {
-                tokio::time::sleep_until(until).await;
-                self.kept_until = None;
+            if let Some(kept) = &mut self.kept {
+                kept.await;
+                self.kept = None;
             }
             if let Some(event) = self.ready.pop_front() {
                 return event;
@@ -97,8 +96,8 @@ impl EventSource for FedThrough {
             let event = self.heard().await;
             let before = self.feed.as_ref().and_then(|feed| feed.acknowledges_before());
             if let (Some(before), SourceEvent::Delivery { tag, .. }) = (before, &event) {
-                // Not cancelled between: what acknowledges in process does not wait.
-                self.kept_until = Some(Instant::now() + before);
+                // It is kept first: a call that is cancelled loses nothing.
+                self.kept = Some(Box::pin(tokio::time::sleep(before)));
                 let tag = *tag;
                 self.ready.push_back(event);
                 self.source().acknowledge_up_to(tag).await;
