@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use conformance::executor::{BrokerChoice, ExecutionError, Executor};
 use conformance::limits::HostLimit;
-use conformance::profile::Profile;
+use conformance::profile::{GatewayProfile, Profile};
 use scenarios::RoleNames;
 
 use crate::run::{Run, Shard};
@@ -49,6 +49,8 @@ pub struct BenchConfig {
     pub shard: Option<Shard>,
     /// When the measured time begins, in milliseconds since 1970: the same for every part.
     pub start_at_ms: Option<i64>,
+    /// Threads of the load generator; one for each core but one where nothing is said.
+    pub threads: Option<usize>,
     /// The process of a gateway that was started elsewhere on this host.
     pub process: Option<u32>,
 }
@@ -107,7 +109,7 @@ pub enum BenchError {
         help: String,
     },
     /// The gateway does not start, does not let clients in, or gets no events.
-    #[error("{reason}{}", said(output))]
+    #[error("{reason}")]
     Subject {
         /// Why.
         reason: String,
@@ -120,13 +122,6 @@ pub enum BenchError {
     /// It was interrupted before anything was measured.
     #[error("interrupted before anything was measured")]
     Interrupted,
-}
-
-fn said(output: &[String]) -> String {
-    /// Lines that are shown.
-    const SHOWN: usize = 20;
-    let last: Vec<_> = output.iter().rev().take(SHOWN).rev().map(|line| format!("\n  | {line}")).collect();
-    if last.is_empty() { String::new() } else { format!("; it printed last:{}", last.concat()) }
 }
 
 /// The reference gateway's profile, as it is loaded.
@@ -149,7 +144,9 @@ pub async fn run(
     let mut stop = pin!(stop);
     check(&config)?;
     let profile = config.profile.clone();
-    let executor = Executor::new(profile, config.broker.clone(), config.program.clone(), config.seed);
+    // Parts that do not publish have nothing to do with the broker.
+    let broker = if config.publishes() { config.broker.clone() } else { BrokerChoice::None };
+    let executor = Executor::new(profile, broker, config.program.clone(), config.seed);
     let clients = u32::try_from(config.workload.clients).unwrap_or(u32::MAX);
     on_progress(&Progress::default());
     let standing = tokio::select! {
@@ -169,6 +166,13 @@ pub async fn run(
     };
     standing.take_down().await;
     outcome
+}
+
+impl BenchConfig {
+    /// Whether this process publishes.
+    fn publishes(&self) -> bool {
+        self.shard.is_none_or(|Shard { index, .. }| index == 1)
+    }
 }
 
 /// Whether the workload means anything to such a gateway.
@@ -203,6 +207,23 @@ fn check(config: &BenchConfig) -> Result<(), BenchError> {
         return usage(
             "without a broker no events reach the gateway".to_owned(),
             "the workloads `idle` and `connect` have none",
+        );
+    }
+    let is_attached = profile.gateway.as_ref().is_some_and(GatewayProfile::is_attached);
+    if is_attached
+        && !workload.audiences.is_empty()
+        && *broker == BrokerChoice::Embedded
+        && config.publishes()
+    {
+        return usage(
+            "a gateway that runs already does not get events from a broker in this process".to_owned(),
+            "name its own: `--broker amqp://USER:PASSWORD@HOST:5672/%2f`",
+        );
+    }
+    if shard.is_some() && !is_attached {
+        return usage(
+            "each part of a divided load would start a gateway of its own".to_owned(),
+            "start one, and attach all parts to it: `--attach ws://HOST:PORT/PATH`",
         );
     }
     if shard.is_some() && matches!(workload.load, crate::workload::Load::Ramp(_)) {
@@ -251,8 +272,10 @@ mod tests {
     /// What a profile does not declare cannot be published, and the error says what to do.
     #[test]
     fn what_is_not_declared_is_an_error() {
-        let profile = "[gateway]\ncommand = [\"x\"]\n[[event]]\nfor = \"everybody\"\ntype = \"a\"";
-        let config = |name: &str, broker| BenchConfig {
+        const EVENT: &str = "[[event]]\nfor = \"everybody\"\ntype = \"a\"";
+        let attached = format!("[gateway]\nattach = \"ws://h:1/ws\"\njwt_secret = \"s\"\n{EVENT}");
+        let spawned = format!("[gateway]\ncommand = [\"x\"]\n{EVENT}");
+        let of = |profile: &str, name: &str, broker| BenchConfig {
             workload: Workload::find(name, &Overrides::default()).unwrap(),
             profile: Profile::parse("p", profile, Path::new(".")).unwrap(),
             subject: None,
@@ -261,20 +284,24 @@ mod tests {
             seed: 1,
             shard: None,
             start_at_ms: None,
+            threads: None,
             process: None,
         };
+        let config = |name: &str, broker| of(&spawned, name, broker);
+        let part = |config| BenchConfig { shard: Some(Shard { index: 1, count: 2 }), ..config };
+        let url = BrokerChoice::Url("amqp://b".to_owned());
         assert!(check(&config("paced", BrokerChoice::Embedded)).is_ok());
+        assert!(check(&part(of(&attached, "paced", url.clone()))).is_ok());
         assert!(check(&config("idle", BrokerChoice::None)).is_ok());
         for (config, says) in [
             (config("rooms", BrokerChoice::Embedded), "events for `owner`, and the profile declares none"),
             (config("paced", BrokerChoice::None), "without a broker"),
             (
-                BenchConfig {
-                    shard: Some(Shard { index: 1, count: 2 }),
-                    ..config("ramp", BrokerChoice::Embedded)
-                },
-                "cannot be divided",
+                of(&attached, "paced", BrokerChoice::Embedded),
+                "does not get events from a broker in this process",
             ),
+            (part(config("paced", BrokerChoice::Embedded)), "would start a gateway of its own"),
+            (part(of(&attached, "ramp", url)), "cannot be divided"),
         ] {
             let error = check(&config).unwrap_err();
             assert!(matches!(&error, BenchError::Usage { message, .. } if message.contains(says)), "{error}");

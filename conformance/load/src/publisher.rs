@@ -41,6 +41,8 @@ pub(crate) struct Published {
     pub(crate) late: Latencies,
     /// The share of the time that it worked.
     pub(crate) busy: f64,
+    /// From the time at which the first event was due to the last confirmation.
+    pub(crate) took: Duration,
 }
 
 impl Messages {
@@ -155,9 +157,11 @@ fn publish(
         counts[event.channel as usize] += 1;
     }
     handle.block_on(link.confirm()).map_err(|error| error.to_string())?;
-    let elapsed = (now() - begun).as_secs_f64();
+    let ended = now();
+    let took = ended.saturating_duration_since(origin);
+    let elapsed = (ended - begun).as_secs_f64();
     let busy = if elapsed > 0.0 { 1.0 - waited.as_secs_f64() / elapsed } else { 0.0 };
-    Ok(Published { counts, late, busy })
+    Ok(Published { counts, late, busy, took })
 }
 
 #[expect(clippy::disallowed_methods, reason = "events are published in real time")]

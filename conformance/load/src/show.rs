@@ -75,6 +75,12 @@ pub fn console(run: &Run) -> String {
     let _ = writeln!(text);
     if run.measures.contains_key(&Measure::Lost) {
         let _ = writeln!(text, "  ledger     {}", ledger(&run.ledger));
+    } else if run.ledger.cut > 0 {
+        let _ = writeln!(
+            text,
+            "  clients    the gateway ended {} connections",
+            grouped(&run.ledger.cut.to_string())
+        );
     }
     let _ = writeln!(text, "  generator  {}", generator(run));
     if let Some(note) = note(run) {

@@ -51,6 +51,9 @@ pub(super) struct PlayArgs {
     /// The seed of the random number generator
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Threads that read the clients' sockets [default: one for each core but one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     /// Make one part of the load, such as 2/3, and leave the others to other machines: part 1 publishes
     #[arg(long, value_name = "I/N", value_parser = shard, requires = "start_at")]
     shard: Option<Shard>,
@@ -105,6 +108,7 @@ pub(super) fn run(args: PlayArgs) -> Result<Exit, Failure> {
         seed: args.seed,
         shard: args.shard,
         start_at_ms: args.start_at,
+        threads: args.threads.map(usize::from),
         process: args.pid,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -134,10 +138,20 @@ fn profile(subject: GatewaySubject, is_reference: bool) -> Result<(Profile, Opti
     Ok((subject.profile()?, None))
 }
 
+/// Lines of a gateway's last words that are shown.
+const LAST_WORDS: usize = 20;
+
 pub(super) fn failure(error: BenchError) -> Failure {
     let exit = match &error {
         BenchError::Usage { .. } => Exit::Usage,
-        BenchError::Subject { .. } => Exit::Subject,
+        BenchError::Subject { output, .. } => {
+            if !output.is_empty() {
+                let last = output.iter().skip(output.len().saturating_sub(LAST_WORDS));
+                let last: String = last.map(|line| format!("\n  | {line}")).collect();
+                warn(format_args!("the gateway printed last:{last}"));
+            }
+            Exit::Subject
+        }
         BenchError::Harness(_) => Exit::Harness,
         BenchError::Interrupted => Exit::Interrupted,
     };

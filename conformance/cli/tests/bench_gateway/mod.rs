@@ -1,5 +1,5 @@
 //! A gateway in the test's own process, with a broker of its own: it sends every event to every client, but those that it is to
-//! lose.
+//! lose, and some twice.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 
 /// What it verifies tokens with; it lets everybody in.
-pub(crate) const SECRET: &str = "a secret of a test";
+const SECRET: &str = "a secret of a test";
 /// Events that may wait for a client.
 const BACKLOG: usize = 10_000;
 
@@ -29,14 +29,14 @@ pub(crate) struct SmallGateway {
 }
 
 impl SmallGateway {
-    /// Starts it; `loses` says which numbers it loses.
-    pub(crate) async fn start(loses: fn(u64) -> bool) -> Self {
+    /// Starts it; `copies` says how often it sends which number.
+    pub(crate) async fn start(copies: fn(u64) -> usize) -> Self {
         let broker = Broker::start(BrokerConfig::default()).await.expect("a broker");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("ws://{}/ws", listener.local_addr().expect("an address"));
         let (events, _) = broadcast::channel(BACKLOG);
         let mut tasks = JoinSet::new();
-        tasks.spawn(consume(broker.url(), events.clone(), loses));
+        tasks.spawn(consume(broker.url(), events.clone(), copies));
         tasks.spawn(accept(listener, events));
         Self { url, broker, _tasks: tasks }
     }
@@ -56,7 +56,7 @@ pub(crate) fn in_seconds(seconds: u64) -> String {
     Timestamp::try_from(time).expect("a time").to_string()
 }
 
-async fn consume(url: String, events: broadcast::Sender<String>, loses: fn(u64) -> bool) {
+async fn consume(url: String, events: broadcast::Sender<String>, copies: fn(u64) -> usize) {
     let connection = Connection::connect(&url, ConnectionProperties::default()).await.expect("the broker");
     let channel = connection.create_channel().await.expect("a channel");
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
@@ -77,7 +77,7 @@ async fn consume(url: String, events: broadcast::Sender<String>, loses: fn(u64) 
         let event: Value = serde_json::from_slice(&delivery.data).expect("an event");
         let mark = event["data"]["mark"].as_str().expect("a mark");
         let number: u64 = mark.split('~').nth(3).and_then(|number| number.parse().ok()).expect("a number");
-        if !loses(number) {
+        for _ in 0..copies(number) {
             let message = json!({ "type": event["type"], "payload": event["data"], "timestamp": "2026-01-01T00:00:00.000Z" });
             // There may be no client yet.
             let _ = events.send(message.to_string());

@@ -36,6 +36,8 @@ pub(super) struct Course<'a> {
     latest: Vec<Status>,
     seconds: BTreeMap<usize, SecondTally>,
     meter: Option<Meter>,
+    /// When the measured time began.
+    origin: Option<Instant>,
     findings: Findings,
 }
 
@@ -88,12 +90,24 @@ impl<'a> Course<'a> {
         };
         // One core is left for the gateway.
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let threads = cores.saturating_sub(1).clamp(1, crowd.members.len().max(1));
+        let threads = config.threads.unwrap_or(cores.saturating_sub(1)).clamp(1, crowd.members.len().max(1));
         let generator = Generator::start(&crowd, threads, drive)
             .map_err(|error| BenchError::Harness(format!("cannot start the load generator: {error}")))?;
         let latest = (0..threads).map(|_| Status::default()).collect();
         let seconds = BTreeMap::new();
-        Ok(Self { scene, config, crowd, plan, run_number, generator, latest, seconds, meter, findings })
+        Ok(Self {
+            scene,
+            config,
+            crowd,
+            plan,
+            run_number,
+            generator,
+            latest,
+            seconds,
+            meter,
+            origin: None,
+            findings,
+        })
     }
 
     /// Takes the next report of a thread.
@@ -154,6 +168,7 @@ impl<'a> Course<'a> {
 
     /// The measured time begins now, or did at this instant.
     fn begin(&mut self, origin: Instant) {
+        self.origin = Some(origin);
         self.findings.started_ms = unix_ms() + origin.saturating_duration_since(now()).as_millis() as i64;
         self.findings.begun_ns = self.meter.as_mut().map(|meter| meter.look().cpu_ns);
     }
@@ -192,7 +207,7 @@ impl<'a> Course<'a> {
     /// Disconnects all clients, and sums up.
     async fn close(mut self) -> Result<Run, BenchError> {
         self.findings.used_ns = self.meter.as_mut().map(|meter| meter.look().cpu_ns);
-        self.findings.measured = self.findings.duration;
+        self.findings.measured = self.origin.map(|origin| origin.elapsed()).unwrap_or_default();
         self.generator.order(&Order::Close);
         let threads = self.generator.threads();
         let collect = async {

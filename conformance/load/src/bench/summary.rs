@@ -11,13 +11,19 @@ use crate::generator::SecondTally;
 use crate::latencies::Latencies;
 use crate::measure::{Measure, Measures};
 use crate::plan::Plan;
+use crate::publisher::Published;
 use crate::run::{Ending, Generator, LedgerTotals, Run, Second, VERSION};
 use crate::workload::{Load, Ramp};
 
 /// A thread that works so much of its time may be what limits a run.
 const BUSY: f64 = 0.9;
-/// An event that is published so late is not the load that was asked for, in milliseconds.
+/// An event that is published so late is not the load that was asked for, in milliseconds,
 const LATE_MS: f64 = 10.0;
+/// where that is such a part of the latency that was measured, which counts from when it was due.
+const LATE_PART: f64 = 0.2;
+
+/// A burst whose publishing takes such a part of its time measures the publisher.
+const PUBLISHING: f64 = 0.8;
 
 /// What a run found.
 #[derive(Debug, Default)]
@@ -34,8 +40,8 @@ pub(super) struct Findings {
     pub(super) owed: Vec<u64>,
     pub(super) lost: Vec<u64>,
     pub(super) samples: Vec<Sample>,
-    /// How late events were published, and how busy that was.
-    pub(super) published: Option<(Latencies, f64)>,
+    /// What came of publishing.
+    pub(super) published: Option<Published>,
     pub(super) busy: f64,
     pub(super) threads: usize,
     /// Threads that have reported their totals.
@@ -90,7 +96,7 @@ impl Findings {
             measures,
             latency: latencies.percentiles(),
             histogram: latencies.buckets(),
-            generator: self.generator(workload.load.is_paced()),
+            generator: self.generator(workload.load.is_paced(), latencies.percentile_ms(99.0)),
             series: self.series(seconds, config.shard.is_some()),
         }
     }
@@ -134,23 +140,29 @@ impl Findings {
         measures
     }
 
-    fn generator(&self, is_paced: bool) -> Generator {
-        let late = |percentile| {
-            let (late, _) = self.published.as_ref()?;
-            late.percentile_ms(percentile)
-        };
+    fn generator(&self, is_paced: bool, p99: Option<f64>) -> Generator {
+        let late = |percentile| self.published.as_ref()?.late.percentile_ms(percentile);
         let mut reasons = Vec::new();
         if self.busy > BUSY {
             reasons.push(format!("its busiest thread worked {:.0} % of the time", self.busy * 100.0));
         }
         // In a burst all events are due at once.
-        if let Some(ms) = late(99.0).filter(|ms| is_paced && *ms > LATE_MS) {
+        if let Some(ms) =
+            late(99.0).filter(|ms| is_paced && *ms > LATE_MS.max(p99.unwrap_or_default() * LATE_PART))
+        {
             reasons
                 .push(format!("one event in a hundred was published {ms:.0} ms after it was due, or later"));
         }
+        let took = self.published.as_ref().map_or(Duration::ZERO, |published| published.took);
+        if !is_paced && took > self.last_arrival.mul_f64(PUBLISHING) && !self.last_arrival.is_zero() {
+            let (took, whole) = (took.as_millis(), self.last_arrival.as_millis());
+            reasons.push(format!(
+                "publishing through the broker took {took} ms, and all events had come after {whole} ms"
+            ));
+        }
         Generator {
             threads: self.threads as u32,
-            busy: self.published.as_ref().map_or(self.busy, |(_, busy)| self.busy.max(*busy)),
+            busy: self.published.as_ref().map_or(self.busy, |published| self.busy.max(published.busy)),
             late: late(100.0).filter(|_| is_paced).unwrap_or_default(),
             limited: (!reasons.is_empty()).then(|| reasons.join("; ")),
         }

@@ -55,6 +55,7 @@ pub(super) struct Worker {
     last_in: Option<Instant>,
     at_once: usize,
     origin: Option<Instant>,
+    has_begun: bool,
     /// What is owed at most, by channel, once that is known.
     until: Option<Arc<[u64]>>,
     second: CurrentSecond,
@@ -96,6 +97,7 @@ impl Worker {
             last_in: None,
             at_once: AT_ONCE,
             origin: None,
+            has_begun: false,
             until: None,
             second: CurrentSecond::default(),
             totals: Totals::default(),
@@ -159,6 +161,10 @@ impl Worker {
 
     fn advance(&mut self, now: Instant) {
         if let Some(elapsed) = self.elapsed(now) {
+            // What was waited before the begin says nothing of how busy the run is.
+            if !std::mem::replace(&mut self.has_begun, true) {
+                self.idle = Duration::ZERO;
+            }
             self.second.advance(elapsed, self.present);
         }
     }
@@ -182,7 +188,6 @@ impl Worker {
             Order::Dial => self.to_dial.extend((0..self.clients.len()).rev()),
             Order::Begin { origin } => {
                 self.origin = Some(origin);
-                self.idle = Duration::ZERO;
                 self.course.begin(now(), &self.drive);
                 self.clients.iter_mut().for_each(Client::begin);
             }
@@ -244,7 +249,7 @@ impl Worker {
     /// A client's connection has failed before it was in. It is tried again, unless this host is the cause.
     fn not_let_in(&mut self, index: usize, error: &io::Error) {
         if let Some(limit) = HostLimit::of("cannot dial the gateway", error) {
-            self.refuse(index, limit.to_string());
+            self.refuse(index, &limit.to_string());
             return;
         }
         let client = &mut self.clients[index];
@@ -255,7 +260,7 @@ impl Worker {
     }
 
     /// A client cannot be let in, and trying again would not change that.
-    fn refuse(&mut self, index: usize, reason: String) {
+    fn refuse(&mut self, index: usize, reason: &str) {
         let client = &mut self.clients[index];
         self.arriving -= usize::from(client.is_arriving());
         drop(client.reset());

@@ -13,7 +13,7 @@ use super::super::{BenchError, Phase, Progress};
 use super::Course;
 use crate::generator::Order;
 use crate::publisher::{Messages, Published, Publisher};
-use crate::run::{Ending, Shard};
+use crate::run::Ending;
 use crate::workload::Load;
 
 /// How long an event may take to reach a client before the run, while it is published again and again.
@@ -29,11 +29,6 @@ const LEAD: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Course<'_> {
-    /// Whether this process publishes.
-    fn publishes(&self) -> bool {
-        self.config.shard.is_none_or(|Shard { index, .. }| index == 1)
-    }
-
     /// When the measured time begins, where that was said.
     fn start(&self) -> Option<Instant> {
         let left = u64::try_from(self.config.start_at_ms? - unix_ms()).unwrap_or_default();
@@ -57,7 +52,7 @@ impl Course<'_> {
         let start = self.start();
         let mut link = None;
         let messages = self.messages();
-        if self.publishes() {
+        if self.config.publishes() {
             let opened = self.scene.standing.link().await?;
             let mut opened = opened.ok_or_else(|| BenchError::Harness("there is no broker".to_owned()))?;
             let first = self.scene.standing.publish_first(&mut opened, messages.probe(0)).await;
@@ -157,11 +152,7 @@ impl Course<'_> {
                         None => break None,
                     }
                 }
-                ended = end_of(&mut publisher) => {
-                    let (published, link) = ended?;
-                    link.close().await;
-                    break Some(published.map_err(BenchError::Harness)?);
-                }
+                published = end_of(&mut publisher) => break Some(published?),
                 () = &mut over, if publisher.is_none() => break None,
                 reported = self.report() => reported?,
                 _ = sampling.tick() => {
@@ -182,6 +173,13 @@ impl Course<'_> {
                 }
             }
         };
+        let published = match published {
+            Some((published, link)) => {
+                link.close().await;
+                Some(published.map_err(BenchError::Harness)?)
+            }
+            None => None,
+        };
         let until: Arc<[u64]> = match &published {
             Some(Published { counts, .. }) => counts.clone().into(),
             None => {
@@ -192,7 +190,7 @@ impl Course<'_> {
         };
         // One process counts the events; the others know them from it.
         self.findings.ledger.events = published.as_ref().map_or(0, |published| published.counts.iter().sum());
-        self.findings.published = published.map(|published| (published.late, published.busy));
+        self.findings.published = published;
         self.generator.order(&Order::Finish { until });
         if ending != Ending::Died {
             self.await_the_rest(&mut ending, stop, origin, on_progress).await?;
@@ -259,7 +257,7 @@ impl Course<'_> {
     }
 }
 
-/// Waits for a publisher's end, where there is one. Cancel safe: nothing is awaited once it has ended.
+/// Waits for a publisher's end, where there is one. Cancel safe.
 async fn end_of(
     publisher: &mut Option<Publisher>,
 ) -> Result<(Result<Published, String>, BrokerLink), BenchError> {

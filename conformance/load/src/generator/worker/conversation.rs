@@ -82,6 +82,9 @@ impl Worker {
     /// Reads once; says whether there may be more.
     fn read_once(&mut self, index: usize, buffer: &mut Vec<u8>) -> Result<bool, End> {
         let client = &mut self.clients[index];
+        if client.state == State::Dialling {
+            return Ok(false);
+        }
         let Some(socket) = &mut client.socket else { return Ok(false) };
         let held = client.partial.len();
         if buffer.len() < held + BUFFER_BYTES / 2 {
@@ -284,7 +287,7 @@ impl Worker {
                 self.to_dial.push(index);
             }
             (_, End::Broken(error)) => self.not_let_in(index, &error),
-            (_, End::Refused(reason)) => self.refuse(index, reason),
+            (_, End::Refused(reason)) => self.refuse(index, &reason),
         }
     }
 }
