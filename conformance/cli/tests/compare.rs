@@ -167,7 +167,7 @@ fn wrong_usage_is_told() {
         ("--base x --new x --measure lost", 2, "has no ratio"),
         ("--base x --new x --within 3", 2, "such as 3%"),
         ("--base x --new x --workload ramp", 2, "a ramp is too long"),
-        (none, 4, "the base build"),
+        (none, 4, "the new build"),
     ] {
         let args: Vec<_> = ["compare"].into_iter().chain(args.split_whitespace()).collect();
         let output = gatecheck(folder.path(), &args);

@@ -162,6 +162,7 @@ impl Builds for Loaded<'_> {
             broker: self.broker.clone(),
             program: self.program.clone(),
             seed: block.seed,
+            threads: None,
             shard: None,
             start_at_ms: None,
             process: None,
