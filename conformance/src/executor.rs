@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use player::{Clock, Play, Setting};
 use scenarios::scenario::{Bindings, Script, Settings};
-use scenarios::token::{Issuer, TokenStyle};
+use scenarios::token::Issuer;
 use scenarios::{NotPlayed, Scenario, SubjectKind, Times};
 use tokio::sync::Semaphore;
 
@@ -283,18 +283,7 @@ impl Executor {
 
     /// What a scenario's words mean to this subject, in a case of its own.
     fn bindings(&self) -> Bindings {
-        let Profile { dialect, events, token, .. } = &self.profile;
-        let TokenStyle { users, roles, .. } = token.style.clone();
-        Bindings {
-            case: format!("c{}-{}", self.number(), self.run),
-            dialect: dialect.clone(),
-            users,
-            roles,
-            event_names: events.names(),
-            seed_rooms: events.has_seed_rooms(),
-            audiences: events.audiences(),
-            owner_keys: events.owner_keys(),
-        }
+        self.profile.bindings(format!("c{}-{}", self.number(), self.run))
     }
 
     /// What the profile has no events, or no roles, for.

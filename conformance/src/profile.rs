@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use protocol::{Dialect, Timing};
+use scenarios::scenario::Bindings;
+use scenarios::token::TokenStyle;
 use scenarios::{Catalogue, RequirementId};
 use serde::Deserialize;
 
@@ -223,6 +225,22 @@ impl Profile {
             no_place: raw.claims.no_place,
             folder: folder.to_owned(),
         })
+    }
+
+    /// What a scenario's words mean to the subject, in a case of this name.
+    pub fn bindings(&self, case: String) -> Bindings {
+        let Self { dialect, events, token, .. } = self;
+        let TokenStyle { users, roles, .. } = token.style.clone();
+        Bindings {
+            case,
+            dialect: dialect.clone(),
+            users,
+            roles,
+            event_names: events.names(),
+            seed_rooms: events.has_seed_rooms(),
+            audiences: events.audiences(),
+            owner_keys: events.owner_keys(),
+        }
     }
 }
 

@@ -154,15 +154,7 @@ fn mutants_of(id: &RequirementId) -> impl Iterator<Item = (&'static str, &'stati
 
 /// What a profile says of the names in a scenario; what a run draws stays as it is.
 fn bindings(path: &Path) -> Result<Bindings, Failure> {
-    let profile = Profile::read(path).map_err(Failure::usage)?;
-    Ok(Bindings {
-        case: "{case}".to_owned(),
-        event_names: profile.events.names(),
-        seed_rooms: profile.events.has_seed_rooms(),
-        users: profile.token.style.users,
-        roles: profile.token.style.roles,
-        dialect: profile.dialect,
-    })
+    Ok(Profile::read(path).map_err(Failure::usage)?.bindings("{case}".to_owned()))
 }
 
 fn explain_scenario(scenario: &Scenario) -> String {

@@ -220,9 +220,7 @@ impl ScriptedClient {
                     "a scripted client cannot connect without a stage".to_owned(),
                 ));
             }
-            ScriptedClientAct::Close(code) => {
-                PeerCommand::Close(Closing { code: *code, lingers: false })
-            }
+            ScriptedClientAct::Close(code) => PeerCommand::Close(Closing { code: *code, lingers: false }),
             ScriptedClientAct::Drop => PeerCommand::Drop,
             ScriptedClientAct::Stall => PeerCommand::Stall(true),
             ScriptedClientAct::Resume => PeerCommand::Stall(false),

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
-use protocol::{
-    ClientMessage, Dialect, ErrorCodes, Heartbeat, PendingRequests, ServerMessage, SignInAnswer,
-};
+use protocol::{ClientMessage, Dialect, ErrorCodes, Heartbeat, PendingRequests, ServerMessage, SignInAnswer};
 use serde_json::{Map, Value};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 

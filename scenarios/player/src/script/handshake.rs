@@ -71,7 +71,9 @@ impl Handshake {
                 };
                 let stalled = self.answer == OnDial::AcceptStalled;
                 let ends = match self.answer {
-                    OnDial::AcceptThenClose(code) => Some(PeerCommand::Close(Closing { code, lingers: false })),
+                    OnDial::AcceptThenClose(code) => {
+                        Some(PeerCommand::Close(Closing { code, lingers: false }))
+                    }
                     OnDial::AcceptThenDrop => Some(PeerCommand::Drop),
                     _ => None,
                 };
@@ -127,10 +129,7 @@ impl Handshake {
                 request.accept(stream, &self.setting.dialect).await?;
                 return Ok(None);
             }
-            OnDial::Accept
-            | OnDial::AcceptStalled
-            | OnDial::AcceptThenClose(_)
-            | OnDial::AcceptThenDrop => {
+            OnDial::Accept | OnDial::AcceptStalled | OnDial::AcceptThenClose(_) | OnDial::AcceptThenDrop => {
                 request.accept(stream, &self.setting.dialect).await?;
                 return Ok(None);
             }

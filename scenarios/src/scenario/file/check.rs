@@ -18,8 +18,8 @@ use crate::requirement::{Catalogue, Level, RequirementId, SubjectKind};
 use crate::scenario::AFTERWARDS;
 use crate::scenario::step::Waits;
 use crate::scenario::{
-    ClientScript, ClientSetup, ClientSpec, GatewayScript, OnDials, PairScript, Scenario,
-    ScenarioId, Script, ScriptedClientAct, UrlSource,
+    ClientScript, ClientSetup, ClientSpec, GatewayScript, OnDials, PairScript, Scenario, ScenarioId, Script,
+    ScriptedClientAct, UrlSource,
 };
 
 /// Most gateways of one scenario.
