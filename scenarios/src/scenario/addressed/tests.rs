@@ -208,6 +208,7 @@ fn events_are_bound_to_their_names() {
         users: UserIds::default(),
         roles: RoleNames::default(),
         event_names: [("session:ended".to_owned(), "event".to_owned())].into(),
+        seed_rooms: true,
         audiences: Audiences::new(["session:ended"], []),
         owner_keys: BTreeMap::new(),
     };
