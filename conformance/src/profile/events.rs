@@ -172,7 +172,7 @@ impl EventsProfile {
     /// Why a scenario's events cannot be published, if so: an audience has no such event.
     pub fn lacks(&self, script: &GatewayScript) -> Option<String> {
         script.steps.iter().find_map(|step| match &step.action {
-            GatewayAction::Publish { publication, .. } => self.lacks_of(publication),
+            GatewayAction::Publish { publication, optional: false, .. } => self.lacks_of(publication),
             _ => None,
         })
     }

@@ -86,10 +86,11 @@ impl std::fmt::Display for Missing {
     }
 }
 
-/// The events that a script publishes by their types and the gateway does not have. Of optional ones one is enough.
+/// The events that a script publishes by their types and the gateway does not have. Where all are optional, one is enough.
 pub(super) fn missing(script: &GatewayScript, audiences: &Audiences) -> Vec<Missing> {
     let mut missing = BTreeSet::new();
     let mut optional = Vec::new();
+    let mut all_are_optional = true;
     for step in &script.steps {
         let GatewayAction::Publish {
             publication: Publication::Events { kind, .. },
@@ -99,13 +100,14 @@ pub(super) fn missing(script: &GatewayScript, audiences: &Audiences) -> Vec<Miss
         else {
             continue;
         };
+        all_are_optional &= *is_optional;
         if *is_optional {
             optional.push(kind);
         } else if !audiences.declares(kind) {
             missing.insert(kind);
         }
     }
-    if optional.iter().all(|kind| !audiences.declares(kind)) {
+    if all_are_optional && optional.iter().all(|kind| !audiences.declares(kind)) {
         missing.extend(optional.first());
     }
     let of = |audience: Audience| {
