@@ -90,6 +90,8 @@ pub struct ObservedClient {
     pub queue: Option<ObservedQueue>,
     /// Whether a message is kept that is sent before the first connection.
     pub before_first: Option<bool>,
+    /// How long its process takes to start.
+    pub starts: Duration,
     /// Whether a listener's exception ends its process.
     pub fatal_listeners: Option<bool>,
     /// The words of its statuses.
@@ -143,6 +145,7 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
         statuses: BTreeMap::new(),
         queue: None,
         before_first: None,
+        starts: Duration::ZERO,
         fatal_listeners: None,
         words: BTreeSet::new(),
         took: Duration::ZERO,
@@ -159,7 +162,10 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
             (false, false) => Attempts::Unknown,
         };
         let delays = Delays::of(&measured);
-        let factor = delays.factor.filter(|_| delays.cap.is_none());
+        // Where no delay has shown that it grows beyond the cap, it is held to it.
+        let has_no_cap = measured.iter().any(|delay| *delay > LONGEST.mul_f64(1.3));
+        let factor = delays.factor.filter(|_| has_no_cap);
+        let growth = delays.factor;
         seen.delays = Some(delays);
         progress("delays: the first one of several clients");
         let firsts = join_all((0..AT_ONCE).map(|_| trial.first_delay())).await;
@@ -180,11 +186,11 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
         };
         // Where the first delay is left to chance, each is held against the one before it.
         let by_last = |number: usize| match number.checked_sub(1) {
-            Some(last) => factor.map(|factor| jittered[last].mul_f64(factor)),
+            Some(last) => growth.map(|factor| jittered[last].mul_f64(factor)),
             None => None,
         };
         let nominal = |number: usize| match delays::spread(&seen.firsts) {
-            Some(_) => by_last(number).unwrap_or(jittered[number]).min(LONGEST),
+            Some(_) => by_last(number).unwrap_or(jittered[number]).min(JITTERED.max(jittered[number])),
             None => nominal(number),
         };
         let pairs: Vec<_> =
@@ -215,7 +221,7 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
     seen.queue = trial.queue(&mut seen.words).await?;
     seen.before_first = trial.before_first(&mut seen.words).await?;
     progress("listeners: one that throws; and a client that disconnects");
-    seen.fatal_listeners = trial.fatal_listeners(&mut seen.words).await?;
+    (seen.fatal_listeners, seen.starts) = trial.fatal_listeners(&mut seen.words).await?;
     seen.took = begun.elapsed();
     Ok(seen)
 }

@@ -39,10 +39,14 @@ mod tests {
             "[client.design]" | "[client.design.backoff]" => &["[client]", "command = [\"a\"]"],
             "[[event]]" => &["for = \"owner\"", "type = \"a\""],
             "[dialect]" if key(line) == "token" => &[],
-            "[dialect]" if key(line) == "sign_in" => &["token = \"message\""],
+            "[dialect]" if key(line) == "sign_in" => &["token = \"message\"", "refusal = \"close-4401\""],
             _ => &[],
         };
         let needed: Vec<&str> = needed.iter().copied().filter(|other| key(other) != key(line)).collect();
+        let line = match key(line) {
+            "floor" => format!("{line}\nreset = \"open\""),
+            _ => line.to_owned(),
+        };
         match table.starts_with("[client.") {
             true => format!("{}\n{table}\n{line}", needed.join("\n")),
             false => format!("{table}\n{}\n{line}", needed.join("\n")),

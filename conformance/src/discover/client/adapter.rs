@@ -19,6 +19,8 @@ use crate::template::Values;
 
 /// How long an answer may take.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// How long its process may take to start.
+const STARTS_WITHIN: Duration = Duration::from_secs(20);
 /// Most statuses that are kept.
 const MAX_STATUSES: usize = 200;
 
@@ -28,6 +30,8 @@ pub(super) struct Adapter {
     to: ChildStdin,
     from: FramedRead<ChildStdout, LineDecoder>,
     asked: u64,
+    /// From its start until its client was made.
+    pub(super) took: Duration,
     /// Every status that it has reported.
     pub(super) statuses: Vec<String>,
 }
@@ -42,18 +46,22 @@ impl Adapter {
         let mut values = Values::of_timing(&start.timing);
         values.set("gatecheck", start.program.display().to_string());
         values.set("dialect", serde_json::to_string(&start.dialect).expect("a dialect has string keys"));
+        let begun = crate::discover::now();
         let mut process = Subject::spawn(&start.command, &values, &start.folder, Streams::Piped)?;
         let (to, from) = process.take_pipes().expect("piped, and only used once");
         let from = FramedRead::new(from, LineDecoder::new(MAX_LINE_BYTES));
-        let mut adapter = Self { process, to, from, asked: 0, statuses: Vec::new() };
+        let mut adapter = Self { process, to, from, asked: 0, took: Duration::ZERO, statuses: Vec::new() };
         let configure = Configure {
             url: Some(url.to_owned()),
             token: Some("a-token".to_owned()),
             options,
             dialect: start.dialect.clone(),
         };
-        match adapter.ask(Operation::Configure(Box::new(configure))).await {
-            Some(Outcome::Done { .. }) => Ok(adapter),
+        match adapter.ask_for(Operation::Configure(Box::new(configure)), STARTS_WITHIN).await {
+            Some(Outcome::Done { .. }) => {
+                adapter.took = begun.elapsed();
+                Ok(adapter)
+            }
             answer => {
                 let reason = match answer {
                     Some(Outcome::Error { error }) => {
@@ -72,6 +80,10 @@ impl Adapter {
 
     /// Asks, and takes the answer; none where none comes.
     pub(super) async fn ask(&mut self, operation: Operation) -> Option<Outcome> {
+        self.ask_for(operation, ANSWERS_WITHIN).await
+    }
+
+    async fn ask_for(&mut self, operation: Operation, within: Duration) -> Option<Outcome> {
         self.asked += 1;
         let request = Request { id: self.asked, operation };
         let line = serde_json::to_string(&request).expect("a request has string keys");
@@ -87,7 +99,7 @@ impl Adapter {
                 }
             }
         };
-        timeout(ANSWERS_WITHIN, answer).await.ok().flatten()
+        timeout(within, answer).await.ok().flatten()
     }
 
     /// Takes what it reports, for so long.

@@ -15,6 +15,9 @@ const WORDS: [&str; 5] = ["disconnected", "connecting", "connected", "reconnecti
 pub(super) const REFUSING_CODES: [u16; 2] = [1008, 4401];
 pub(super) const REFUSING_STATUS: u16 = 401;
 
+/// A start of a process of which two hundred at once wear out a host.
+const HEAVY_START: Duration = Duration::from_millis(50);
+
 /// The profile of a client.
 pub fn client(seen: &ObservedClient) -> String {
     let mut page = Page::default();
@@ -25,6 +28,13 @@ pub fn client(seen: &ObservedClient) -> String {
     ));
     page.table("client");
     page.set("command", &json!(seen.command.words));
+    if seen.starts >= HEAVY_START {
+        page.comment(&format!(
+            "its process took {} ms to start: a fleet of 20 shows as well as one of 200 whether delays spread",
+            seen.starts.as_millis()
+        ));
+        page.set("fleet", &json!(20));
+    }
     if !seen.command.env.is_empty() {
         page.table("client.env");
         for (name, value) in &seen.command.env {

@@ -118,12 +118,14 @@ impl Trial<'_> {
     }
 
     /// Whether a listener's exception ends the process; none where the adapter has no listeners. Its client disconnects afterwards.
+    /// And how long it took to start.
     pub(super) async fn fatal_listeners(
         &self,
         words: &mut BTreeSet<String>,
-    ) -> Result<Option<bool>, DiscoverError> {
+    ) -> Result<(Option<bool>, Duration), DiscoverError> {
         let mut gateway = self.gateway(&[Step::Open]).await?;
         let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        let took = adapter.took;
         if let Some(Outcome::Done { status: Some(status), .. }) = adapter.ask(Operation::Status).await {
             words.insert(status);
         }
@@ -145,7 +147,7 @@ impl Trial<'_> {
         adapter.ask(Operation::Disconnect).await;
         adapter.listen(Duration::from_millis(200)).await;
         words.extend(adapter.stop().await);
-        Ok(matches!(failing, Some(Outcome::Done { .. })).then_some(!lives))
+        Ok((matches!(failing, Some(Outcome::Done { .. })).then_some(!lives), took))
     }
 
     /// Whether a message is kept that is sent before the first connection.

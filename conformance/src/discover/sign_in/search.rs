@@ -7,7 +7,7 @@ use scenarios::token::{TokenSpec, TokenStyle};
 
 use super::{Door, Entry};
 use crate::discover::candidates::{Person, Place, SIGN_IN_VERBS, first_messages, generous_message, places};
-use crate::discover::spelling::shown;
+use crate::discover::spelling::{shown, without_extras};
 use crate::discover::{Hints, Progress, claims, form};
 
 /// Connections at once.
@@ -186,7 +186,7 @@ impl<'a> Search<'a> {
 async fn try_one(door: &Door, entry: Entry, standard: Standard) -> Result<Entry, String> {
     let heard = door.heard(&entry, Person::Owner, TokenSpec::default()).await;
     let (_socket, said, ended) = heard.map_err(|refused| refused.to_string())?;
-    let refusal = said.iter().find(|text| form::is_error(text)).map(|text| shown(text));
+    let refusal = said.iter().find(|text| form::is_error(text)).map(|text| told(text));
     if let Some(ended) = ended {
         return Err(refusal.map_or_else(|| ended.to_string(), |text| format!("{text}, then {ended}")));
     }
@@ -199,4 +199,12 @@ async fn try_one(door: &Door, entry: Entry, standard: Standard) -> Result<Entry,
         return Ok(Entry { is_confirmed, ..entry });
     }
     Err(refusal.unwrap_or_else(|| "nothing: it stays open as it does without a token".to_owned()))
+}
+
+/// An answer as it is told: the same one has the same text, whenever it came.
+fn told(text: &str) -> String {
+    match form::parsed(text) {
+        Some((prefix, value)) => shown(&format!("{prefix}{}", without_extras(value))),
+        None => shown(text),
+    }
 }

@@ -17,7 +17,7 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway, spelling: &Spelling
         );
         return page.open(
             "sign_in",
-            r#"{ message = '{"type":"auth","token":"{token}"}' }   # with token = "message""#,
+            r#"{ message = '{"type":"auth","token":"{token}"}' }   # with token = "message", refusal = "close-4401""#,
         );
     }
     let (own, usual) = (members(&spelling.dialect), members(&Dialect::default()));

@@ -204,12 +204,11 @@ fn what_stops_everything_is_said_first() {
         "realm_access.roles[]",
         "--from gatecheck.toml",
         "pings were not looked for: no one could sign in",
-        "# users = ",
-        "# sign_in = ",
-        "# ping_interval = ",
-        "# [[event]]",
     ] {
         assert!(plain.contains(part), "{part}: {text}");
+    }
+    for part in ["# users = ", "# sign_in = ", "# ping_interval = ", "# [[event]]"] {
+        assert!(text.contains(part), "{part}: {text}");
     }
     for lie in ["acks", "no ping was seen", "HB-4", "was answered by an error (MSG-4)", "# path = "] {
         assert!(!text.contains(lie), "{lie}: {text}");
