@@ -74,3 +74,46 @@ pub(super) async fn open(
     }
     Ok(opened.said.left(reader))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scenarios::frame::RawFrame;
+    use tokio::io::AsyncWriteExt;
+
+    const OPENING: &str =
+        r#"{"opening":[{"send":"40{}","answer":"40{\"sid\":\"{id}\"}"},{"subscribe":"user:{user}"}]}"#;
+
+    /// What a client sends as it opens, where the gateway says this at once.
+    async fn opened(said: &[&str]) -> (Result<Vec<u8>, Event>, Vec<String>) {
+        let dialect: Dialect = OPENING.parse().unwrap();
+        let opener = Opener { user_id: "ada", role: "admin" };
+        let mut opened = Opened::new(&dialect, opener, Timestamp::EPOCH);
+        let (mut near, mut far) = tokio::io::duplex(4096);
+        for text in said {
+            far.write_all(&RawFrame::text(*text).encode(None)).await.unwrap();
+        }
+        far.shutdown().await.unwrap();
+        let outcome = open(&mut near, Vec::new(), &mut opened, &dialect).await;
+        (outcome, opened.sent().to_vec())
+    }
+
+    /// Each answer is awaited and consumed; what came between is read afterwards.
+    #[tokio::test]
+    async fn answers_are_awaited() {
+        let (answer, event) = (r#"40{"sid":"s"}"#, r#"{"type":"a:b"}"#);
+        let granted = r#"{"type":"subscribed","payload":{"room":"user:ada"}}"#;
+        let (outcome, sent) = opened(&[event, answer, granted]).await;
+        assert_eq!(outcome.unwrap(), RawFrame::text(event).encode(None));
+        assert!(sent[0] == "40{}" && sent[1].contains(r#""room":"user:ada""#), "{sent:?}");
+    }
+
+    /// A gateway that ends the connection instead has refused it, and the next frame is not sent.
+    #[tokio::test]
+    async fn an_end_refuses() {
+        let (outcome, sent) = opened(&[r#"{"type":"a:b"}"#]).await;
+        let Err(Event::Refused { reason, .. }) = outcome else { panic!("{outcome:?}") };
+        assert!(reason.contains("before its first frames were answered"), "{reason}");
+        assert_eq!(sent.len(), 1);
+    }
+}
