@@ -20,7 +20,7 @@ use conformance::limits::HostLimit;
 use conformance::profile::{GatewayProfile, Profile};
 use scenarios::RoleNames;
 
-use crate::run::{Run, Shard};
+use crate::run::{Ending, Run, Shard};
 use crate::workload::{Audience, Workload};
 use course::Course;
 use scene::Scene;
@@ -76,6 +76,8 @@ pub struct Progress {
     pub p99: Option<f64>,
     /// Events that have not come though a later one has, and those that are awaited at the end.
     pub missing: u64,
+    /// What the gateway printed last, where it has ended.
+    pub output: Vec<String>,
 }
 
 /// What is done.
@@ -94,6 +96,8 @@ pub enum Phase {
     Running,
     /// What is owed is awaited.
     Finishing,
+    /// The gateway has ended before the run did.
+    Died,
 }
 
 /// Nothing could be measured.
@@ -161,6 +165,11 @@ pub async fn run(
         Err(BenchError::Subject { reason, output }) if output.is_empty() => {
             let reason = standing.ended().map_or(reason, |status| format!("the gateway ended: {status}"));
             Err(BenchError::Subject { reason, output: standing.output().await })
+        }
+        Ok(run) if run.ending == Ending::Died => {
+            let output = standing.output().await;
+            on_progress(&Progress { phase: Phase::Died, output, ..Progress::default() });
+            Ok(run)
         }
         outcome => outcome,
     };

@@ -78,7 +78,7 @@ pub fn console(run: &Run) -> String {
     } else if run.ledger.cut > 0 {
         let _ = writeln!(
             text,
-            "  clients    the gateway ended {} connections",
+            "  clients    connections that the gateway ended: {}",
             grouped(&run.ledger.cut.to_string())
         );
     }
@@ -135,10 +135,16 @@ fn ledger(ledger: &LedgerTotals) -> String {
         (duplicated, "came again"),
         (disordered, "came after a later one"),
         (misdirected, "reached clients that they were not for"),
-        (cut, "connections were ended by the gateway, and what they were owed after that is lost"),
     ];
     for (number, what) in others.into_iter().filter(|(number, _)| **number > 0) {
         let _ = write!(text, ", {} {what}", count(*number));
+    }
+    if *cut > 0 {
+        let _ = write!(
+            text,
+            "; connections that the gateway ended, whose later events are lost: {}",
+            count(*cut)
+        );
     }
     text
 }

@@ -8,7 +8,7 @@ use miette::miette;
 
 use super::super::judge::{BrokerArg, GatewaySubject, interrupted};
 use super::super::{Failure, warn};
-use super::progress::ProgressPrinter;
+use super::progress::{ProgressPrinter, last_words};
 use super::{OutputArgs, print};
 use conformance::executor::BrokerChoice;
 use conformance::exit::Exit;
@@ -138,18 +138,11 @@ fn profile(subject: GatewaySubject, is_reference: bool) -> Result<(Profile, Opti
     Ok((subject.profile()?, None))
 }
 
-/// Lines of a gateway's last words that are shown.
-const LAST_WORDS: usize = 20;
-
 pub(super) fn failure(error: BenchError) -> Failure {
     let exit = match &error {
         BenchError::Usage { .. } => Exit::Usage,
         BenchError::Subject { output, .. } => {
-            if !output.is_empty() {
-                let last = output.iter().skip(output.len().saturating_sub(LAST_WORDS));
-                let last: String = last.map(|line| format!("\n  | {line}")).collect();
-                warn(format_args!("the gateway printed last:{last}"));
-            }
+            last_words(output);
             Exit::Subject
         }
         BenchError::Harness(_) => Exit::Harness,

@@ -7,6 +7,8 @@ use gatecheck_load::bench::{Phase, Progress};
 use gatecheck_load::show::grouped;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::super::warn;
+
 /// Time between two plain lines of one phase.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
@@ -15,21 +17,38 @@ pub(super) enum ProgressPrinter {
     Lines { phase: Option<Phase>, due: Duration },
 }
 
+/// Lines of a gateway's last words that are shown.
+const LAST_WORDS: usize = 20;
+
+/// Shows what a gateway printed last.
+pub(super) fn last_words(output: &[String]) {
+    if !output.is_empty() {
+        let last = output.iter().skip(output.len().saturating_sub(LAST_WORDS));
+        let last: String = last.map(|line| format!("\n  | {line}")).collect();
+        warn(format_args!("the gateway printed last:{last}"));
+    }
+}
+
 impl ProgressPrinter {
     pub(super) fn new() -> Self {
         if !io::stderr().is_terminal() {
             return Self::Lines { phase: None, due: Duration::ZERO };
         }
         let style = ProgressStyle::with_template("{elapsed_precise} {bar:20} {msg}");
-        let bar = ProgressBar::new(0).with_style(style.expect("the template is sound"));
+        let bar = ProgressBar::new(1).with_style(style.expect("the template is sound"));
         bar.enable_steady_tick(Duration::from_millis(500));
         Self::Bar(bar)
     }
 
     pub(super) fn print(&mut self, progress: &Progress) {
+        if progress.phase == Phase::Died {
+            self.end();
+            last_words(&progress.output);
+            return;
+        }
         match self {
             Self::Bar(bar) => {
-                bar.set_length(progress.length.unwrap_or_default().as_secs());
+                bar.set_length(progress.length.unwrap_or_default().as_secs().max(1));
                 bar.set_position(progress.elapsed.as_secs());
                 bar.set_message(line(progress));
             }
@@ -59,6 +78,7 @@ fn line(progress: &Progress) -> String {
     let Progress { phase, clients, wanted, delivered, p50, p99, missing, .. } = progress;
     match phase {
         Phase::Starting => "the gateway starts".to_owned(),
+        Phase::Died => "the gateway has ended".to_owned(),
         Phase::Connecting => format!("{clients} of {wanted} clients are in"),
         Phase::Probing => format!("{clients} clients are in; do events reach them?"),
         Phase::Waiting => format!("{clients} clients are in, and wait for the time to begin"),

@@ -201,6 +201,7 @@ impl<'a> Course<'a> {
             p50: latencies.percentile_ms(50.0),
             p99: latencies.percentile_ms(99.0),
             missing: self.missing(),
+            output: Vec::new(),
         }
     }
 
