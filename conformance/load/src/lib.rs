@@ -4,7 +4,8 @@
 //!  Workload ──► generator ──► ledger, histograms ──► Measures ──► report, thresholds
 //!                                                       │
 //!                                                       ├── compare: two builds, interleaved, paired
-//!                                                       └── history: stored results, change points
+//!                                                       ├── history: stored results, change points
+//!                                                       └── page: plots of a run or a history (feature `page`)
 //! ```
 
 pub mod bench;

@@ -9,7 +9,7 @@ use super::scale::Scale;
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 240.0;
 /// Room for the labels of the axes.
-const LEFT: f64 = 64.0;
+const LEFT: f64 = 80.0;
 const RIGHT: f64 = 34.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
