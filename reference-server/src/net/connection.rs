@@ -59,7 +59,8 @@ pub(super) enum ConnectionEvent<S> {
 
 /// A request that asked for a WebSocket and got one.
 pub(super) struct Opened<S> {
-    socket: Socket<S>,
+    /// On the heap: a future keeps a place for each step through which it moves what it owns.
+    socket: Box<Socket<S>>,
     signed_in: SignedIn,
 }
 
@@ -126,7 +127,7 @@ async fn hear<S: AsyncRead + AsyncWrite + Unpin>(
                     outbox_bytes: shared.config.outbox_bytes,
                     frame_rate: shared.config.frame_rate,
                 };
-                let mut socket = Socket::new(stream, leftover, limits, outboxes).await;
+                let mut socket = Box::new(Socket::new(stream, leftover, limits, outboxes).await);
                 let denied = match signed_in {
                     Some(signed_in) => return Some(Opened { socket, signed_in }),
                     // It keeps its seat until it has signed in.
@@ -275,7 +276,8 @@ pub(super) async fn serve_socket<S>(
     // The shard has ended, or receives the end of the connection.
     let _ = signs.send(ConnectionEvent::Input(Input::Closed(id))).await;
     match parting {
-        Teardown::Goodbye => socket.finish().await,
+        // What happens once need not have a place in every connection's task.
+        Teardown::Goodbye => Box::pin(socket.finish()).await,
         Teardown::GivenUp => drop(socket),
     }
     drop(place);
@@ -306,7 +308,7 @@ where
             order = orders.recv() => {
                 match order {
                     Some(ConnectionCommand::Close(CloseCode::POLICY)) => socket.cut_off(CloseCode::POLICY),
-                    Some(ConnectionCommand::Close(code)) => socket.close(code).await,
+                    Some(ConnectionCommand::Close(code)) => Box::pin(socket.close(code)).await,
                     Some(ConnectionCommand::Shed) => socket.shed(),
                     // The machine has given the connection up.
                     None => return Teardown::GivenUp,
@@ -340,6 +342,22 @@ where
 mod tests {
     use super::*;
     use tokio::io::AsyncWriteExt;
+
+    /// What one connection's task takes, apart from buffers: each open connection costs that (`--nocapture` shows it).
+    #[test]
+    fn a_connection_is_small() {
+        type Stream = tokio::net::TcpStream;
+        fn size<A, B, C, F: Future>(_: impl Fn(A, B, C) -> F) -> usize {
+            size_of::<F>()
+        }
+        type Signs = &'static mpsc::Sender<ConnectionEvent<Stream>>;
+        let serving = size(|opened: Opened<Stream>, shared: &'static ServerContext, signs: Signs| {
+            serve_socket(opened, ConnectionId(0), shared, signs)
+        });
+        let sockets = [size_of::<Socket<Stream>>(), size_of::<Opened<Stream>>(), size_of::<Claims>()];
+        println!("serving {serving}; a socket, with its claims, the claims {sockets:?}");
+        assert!(serving < 1200, "{serving}");
+    }
 
     /// What was read already is next, then what comes; a peer that sends nothing is waited for no longer than it may be idle.
     #[tokio::test]

@@ -44,7 +44,7 @@ impl Seats {
 
     /// A new connection, which waits in the lobby until it speaks.
     pub(super) fn connect(&self, peer: IpAddr) -> Seat {
-        let id = self.change(|handshakes, at| handshakes.connect(at));
+        let id = self.change(Handshakes::connect);
         let arrival = Rc::new(Arrival::new(peer, self.0.proxies.clone(), Some((self.clone(), id))));
         self.0.arrivals.borrow_mut().insert(id, arrival.clone());
         Seat { seats: self.clone(), arrival, network: self.network(peer), id: Some(id) }

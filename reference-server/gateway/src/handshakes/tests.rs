@@ -61,7 +61,9 @@ fn the_silent_make_room() {
         handshakes.leave(LATER, id);
     }
     assert!(handshakes.silent.is_empty() && handshakes.active.is_empty() && handshakes.waiting.is_empty());
-    (0..2 * EVICTED_AT_ONCE).for_each(|_| drop(handshakes.connect(NOW)));
+    for _ in 0..2 * EVICTED_AT_ONCE {
+        handshakes.connect(NOW);
+    }
     outputs(&mut handshakes);
     handshakes.make_room(LATER);
     assert_eq!(outputs(&mut handshakes).len(), EVICTED_AT_ONCE);
