@@ -83,8 +83,8 @@ class BareClient:
     def closed(self) -> None:
         if self.status != "disconnected":
             self._become("reconnecting")
-        elif self._dialling is not None:
-            self._dialling.cancel()  # before the library dials again
+        elif asyncio.current_task() is self._dialling:
+            raise asyncio.CancelledError  # before the library dials again
 
     async def _dial(self) -> None:
         try:
