@@ -343,7 +343,10 @@ mod tests {
         let all = library.select(&[]).unwrap();
         let hardened =
             Plan::new(all.clone(), Level::Hardened, &BTreeSet::new(), &none, &Dialect::default(), &times);
-        assert_eq!((hardened.cases.len(), hardened.unplayed.len()), (all.len(), 0));
+        // Nothing but signing in by a message is lacking in the seed's dialect.
+        let by_message = all.iter().filter(|scenario| scenario.is_about_signing_in()).count();
+        let played = all.len() - by_message;
+        assert_eq!((hardened.cases.len(), hardened.unplayed.len()), (played, by_message));
         let core = Plan::new(all.clone(), Level::Core, &BTreeSet::new(), &none, &Dialect::default(), &times);
         assert!(core.len() < hardened.len());
         let without = BTreeSet::from(["AUTH-9".parse().unwrap()]);
