@@ -116,8 +116,6 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
         python("channels", &CHANNELS),
         client(runtime, "reconnecting-websocket"),
         client(runtime, "partysocket"),
-        client(runtime, "phoenix"),
-        client(runtime, "rxjs"),
     ]
 }
 
