@@ -56,7 +56,9 @@ fn compared(noise: Noise, factor: f64, comparisons: u32) -> Tally {
         let host = Disturbance::new(noise, seed ^ 0x5eed_0000);
         let is_over = |so_far: &Comparison| so_far.blocks_run() >= TEN_MINUTES;
         let mut builds = Simulated { factor, host };
-        assert!(!ready(drive(&mut comparison, &mut builds, is_over)).unwrap(), "nothing interrupts it");
+        let interrupted =
+            ready(drive(&mut comparison, &mut builds, is_over)).expect("figures can be compared");
+        assert!(!interrupted, "nothing interrupts it");
         tally.blocks += comparison.blocks_run();
         let (found, _) = comparison.finish();
         *match found[0].verdict {
