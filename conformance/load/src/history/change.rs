@@ -17,7 +17,8 @@ const MAX_ORDERS: u32 = 20_000;
 pub fn change_points(values: &[f64], rate: f64, seed: u64) -> Vec<usize> {
     let mut found = Vec::new();
     let mut rng = fastrand::Rng::with_seed(seed);
-    let mut open = vec![0..values.len()];
+    let whole = 0..values.len();
+    let mut open = vec![whole];
     while let Some(part) = open.pop() {
         let Some(split) = change_point(&values[part.clone()], rate, &mut rng) else { continue };
         let at = part.start + split;

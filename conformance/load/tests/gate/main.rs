@@ -56,14 +56,9 @@ fn compared(noise: Noise, factor: f64, comparisons: u32) -> Tally {
         let host = Disturbance::new(noise, seed ^ 0x5eed_0000);
         let is_over = |so_far: &Comparison| so_far.blocks_run() >= TEN_MINUTES;
         let mut builds = Simulated { factor, host };
-        {
-            // Nothing is awaited in a simulation.
-            let driven = pin!(drive(&mut comparison, &mut builds, is_over));
-            let Poll::Ready(driven) = driven.poll(&mut Context::from_waker(Waker::noop())) else {
-                panic!("a simulated block is ready at once")
-            };
-            assert!(!driven.unwrap(), "nothing interrupts it");
-        }
+        let interrupted =
+            ready(drive(&mut comparison, &mut builds, is_over)).expect("figures can be compared");
+        assert!(!interrupted, "nothing interrupts it");
         tally.blocks += comparison.blocks_run();
         let (found, _) = comparison.finish();
         *match found[0].verdict {
@@ -84,6 +79,14 @@ fn compared(noise: Noise, factor: f64, comparisons: u32) -> Tally {
         tally.blocks as f64 / f64::from(comparisons),
     );
     tally
+}
+
+/// What a future answers at once: nothing is awaited in a simulation.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("a simulated block is ready at once"),
+    }
 }
 
 /// Equal builds are called slower in less than 1 of 100 comparisons, and faster in no more, on every host: what the
