@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use protocol::{Claims, CloseCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, WriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::answer::Answer;
@@ -23,8 +23,6 @@ use super::upgrade::SignedIn;
 use crate::metrics::{End, Refusal};
 use reference_gateway::{ConnectionId, Head, Input, Status};
 
-/// Orders that wait for a connection. It ends by the first, so there are never more.
-const ORDERS: usize = 2;
 /// Requests of one connection at most: a scraper's connection is made anew now and then, so that load balancers can move it.
 const MAX_PAGES: usize = 1000;
 /// Longest time between two requests; scrapers ask every minute or more often.
@@ -51,7 +49,8 @@ pub(super) enum ConnectionEvent<S> {
         id: ConnectionId,
         claims: Claims,
         outbox: Outbox<WriteHalf<S>>,
-        orders: mpsc::Sender<ConnectionCommand>,
+        /// It ends by its first order, and so there is no second.
+        orders: oneshot::Sender<ConnectionCommand>,
     },
     /// Something for the machine.
     Input(Input),
@@ -267,7 +266,7 @@ pub(super) async fn serve_socket<S>(
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let Opened { mut socket, signed_in: SignedIn { claims, place } } = opened;
-    let (orders, inbox) = mpsc::channel(ORDERS);
+    let (orders, inbox) = oneshot::channel();
     let outbox = socket.outbox().clone();
     if signs.send(ConnectionEvent::Opened { id, claims, outbox, orders }).await.is_err() {
         return;
@@ -295,7 +294,7 @@ enum Teardown {
 async fn converse<S>(
     id: ConnectionId,
     socket: &mut Socket<S>,
-    mut orders: mpsc::Receiver<ConnectionCommand>,
+    mut orders: oneshot::Receiver<ConnectionCommand>,
     shared: &ServerContext,
     signs: &mpsc::Sender<ConnectionEvent<S>>,
 ) -> Teardown
@@ -305,13 +304,13 @@ where
     loop {
         let said = tokio::select! {
             biased;
-            order = orders.recv() => {
+            order = &mut orders => {
                 match order {
-                    Some(ConnectionCommand::Close(CloseCode::POLICY)) => socket.cut_off(CloseCode::POLICY),
-                    Some(ConnectionCommand::Close(code)) => Box::pin(socket.close(code)).await,
-                    Some(ConnectionCommand::Shed) => socket.shed(),
+                    Ok(ConnectionCommand::Close(CloseCode::POLICY)) => socket.cut_off(CloseCode::POLICY),
+                    Ok(ConnectionCommand::Close(code)) => Box::pin(socket.close(code)).await,
+                    Ok(ConnectionCommand::Shed) => socket.shed(),
                     // The machine has given the connection up.
-                    None => return Teardown::GivenUp,
+                    Err(_) => return Teardown::GivenUp,
                 }
                 return Teardown::Goodbye;
             }

@@ -72,7 +72,8 @@ type Handshake<S> = Option<(ConnectionId, Opened<S>)>;
 
 struct Member<S> {
     outbox: Outbox<WriteHalf<S>>,
-    orders: mpsc::Sender<ConnectionCommand>,
+    /// None once it was given its order.
+    orders: Option<oneshot::Sender<ConnectionCommand>>,
 }
 
 impl<L: Listen> Shard<L> {
@@ -177,7 +178,7 @@ impl<L: Listen> Shard<L> {
     fn take(&mut self, sign: ConnectionEvent<L::Stream>) {
         match sign {
             ConnectionEvent::Opened { id, claims, outbox, orders } => {
-                self.members.insert(id, Member { outbox, orders });
+                self.members.insert(id, Member { outbox, orders: Some(orders) });
                 self.handle(Input::Opened(id, claims));
             }
             ConnectionEvent::Input(input) => {
@@ -250,10 +251,10 @@ impl<L: Listen> Shard<L> {
         }
     }
 
-    fn order(&self, id: ConnectionId, order: ConnectionCommand) {
-        if let Some(member) = self.members.get(&id) {
-            // It ends by its first order; a second one changes nothing.
-            let _ = member.orders.try_send(order);
+    fn order(&mut self, id: ConnectionId, order: ConnectionCommand) {
+        if let Some(orders) = self.members.get_mut(&id).and_then(|member| member.orders.take()) {
+            // It may have ended by itself.
+            let _ = orders.send(order);
         }
     }
 

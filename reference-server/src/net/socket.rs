@@ -19,7 +19,7 @@ use super::tap::Tap;
 use reference_gateway::{RateLimit, close_frame};
 
 /// Read buffer of a connection; tungstenite's default is 128 KiB.
-const BUFFER_BYTES: usize = 2 * 1024;
+const BUFFER_BYTES: usize = 1024;
 /// Longest time that a closing handshake, or the last bytes of a connection that is ending, may take.
 const CLOSING: Duration = Duration::from_secs(5);
 /// Bytes that are still read, and thrown away, from a peer whose connection is ending.
