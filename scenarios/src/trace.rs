@@ -386,7 +386,6 @@ impl Side {
         Self::Gateway
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_gateway(&self) -> bool {
         *self == Self::Gateway
     }

@@ -272,3 +272,32 @@ fn requests_are_acknowledged_once() {
     assert!(broken(GATEWAY, [joins(), replied()]).is_empty());
     assert_eq!(broken(GATEWAY, [joins(), replied(), replied()]), ["ROOM-6"]);
 }
+
+/// WIRE-1 is about each frame of a client, and not about those of its gateway.
+#[test]
+fn frames_of_clients_are_right() {
+    let wrong = |by| (0, "client", Some(0), Event::BadFrame { why: "an odd frame".to_owned(), by });
+    assert!(broken(CLIENT, [wrong(Side::Gateway)]).is_empty());
+    assert_eq!(broken(CLIENT, [wrong(Side::Client), wrong(Side::Client)]), ["WIRE-1"], "it is told once");
+}
+
+/// STATE-10: what a gateway has sent is emitted while the client says that it is connected; what it emits by itself may come then.
+#[test]
+fn nothing_is_emitted_of_what_is_over() {
+    let emits = |name: &str| {
+        let (name, listener) = (name.to_owned(), "main".to_owned());
+        (3, "client", None, Event::Emitted { name, payload: json!({ "item": 1 }), listener })
+    };
+    let begins = || {
+        [
+            (0, "client", None, status("disconnected", "connecting")),
+            (1, "client", None, status("connecting", "connected")),
+            (1, "client", Some(0), Event::Received(event("a:b", json!({ "item": 1 })))),
+        ]
+        .into_iter()
+    };
+    let ends = (2, "client", None, status("connected", "disconnected"));
+    assert!(broken(CLIENT, begins().chain([emits("a:b"), ends.clone()])).is_empty());
+    assert!(broken(CLIENT, begins().chain([ends.clone(), emits("error")])).is_empty());
+    assert_eq!(broken(CLIENT, begins().chain([ends, emits("a:b")])), ["STATE-10"]);
+}

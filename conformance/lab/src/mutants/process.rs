@@ -28,13 +28,15 @@ pub const PROCESSES: &[Mutant] = &[
         requirement: "LIFE-1",
         about: "A timer that was late fires once for each time that it has missed.",
         boundary: || {
-            wire(|_| {
-                let mut last: Option<Instant> = None;
+            let last = SharedState::<Option<Instant>>::new();
+            wire(move |_| {
+                let last = last.clone();
                 OnWire::default().up(move |frame| {
                     if !is(&frame, "ping") {
                         return up([frame]);
                     }
-                    let has_slept = last.replace(now()).is_some_and(|last| now() - last > SLEPT);
+                    let before = last.with(|last| last.replace(now()));
+                    let has_slept = before.is_some_and(|before| now() - before > SLEPT);
                     up(vec![frame; if has_slept { 8 } else { 1 }])
                 })
             })
