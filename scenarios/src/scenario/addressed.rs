@@ -92,7 +92,7 @@ impl Scenario {
                     let parts = publications(to, data, (*count, routing_key.as_deref()), &means);
                     steps.extend(parts.into_iter().map(|(publication, clients)| {
                         let of = |pattern: &&Pattern| {
-                            pattern.client().is_none_or(|client| clients.iter().any(|known| *known == client))
+                            pattern.client().is_none_or(|client| clients.contains(&client))
                         };
                         let until = until.iter().filter(of).cloned().collect();
                         let action = GatewayAction::Publish { publication, until, optional: false };
