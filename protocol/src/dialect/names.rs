@@ -8,7 +8,11 @@ use crate::message::Target;
 
 /// The types of requests, and of what acknowledges them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table with `subscribe`, `unsubscribe`, `subscribed` or `unsubscribed`"
+)]
 pub struct RequestNames {
     /// Asks to join.
     pub subscribe: String,
@@ -22,7 +26,7 @@ pub struct RequestNames {
 
 /// The keys that name what a subscription is for. Where both are the same key, what it names is read as a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table with `event_type` or `room`")]
 pub struct SubscriptionKeys {
     /// The key of an event type.
     pub event_type: String,
