@@ -217,6 +217,7 @@ fn report(differences: &[Difference]) -> Result<Exit, Failure> {
 }
 
 /// Says what is being tried, and since when.
+#[expect(clippy::disallowed_methods, reason = "how long it takes is real time")]
 fn progress() -> impl Fn(&str) + Sync {
     let begun = std::time::Instant::now();
     move |text| warn(format_args!("  {:>3} s  {text}", begun.elapsed().as_secs()))

@@ -175,7 +175,7 @@ fn core_requirements_are_judged() {
         "{}",
         open.sentence().1
     );
-    let remedies: Vec<_> = open.unjudged().map(|found| found.remedy()).collect();
+    let remedies: Vec<_> = open.unjudged().map(RequirementReport::remedy).collect();
     assert_eq!(remedies, ["the profile declares none; declare it, or say `claims.without = [\"SUB-1\"]`"]);
     let selection = RunReport { is_selection: true, ..open };
     assert_eq!(selection.exit(), crate::exit::Exit::Conformant);

@@ -250,7 +250,7 @@ impl fmt::Display for GatewayAction {
                     Publication::Events { kind, count: 1, .. } => write!(f, "publish {kind}")?,
                     Publication::Events { kind, count, .. } => write!(f, "publish {kind} ({count})")?,
                     Publication::Addressed { to, count: 1, .. } => {
-                        write!(f, "publish an event for {}", to.join(", "))?
+                        write!(f, "publish an event for {}", to.join(", "))?;
                     }
                     Publication::Addressed { to, count, .. } => {
                         write!(f, "publish {count} events for {}", to.join(", "))?;
