@@ -16,7 +16,7 @@ impl Field<'_> {
     /// Publishes the events of a profile as it says, each once.
     pub(super) async fn declared(&mut self, profile: &Profile) -> Result<Vec<DeclaredEvent>, DiscoverError> {
         let own = profile.gateway.as_ref().map_or("", |gateway| gateway.exchange.as_str()).to_owned();
-        let names = profile.events.names();
+        let (names, owner_keys) = (profile.events.names(), profile.events.owner_keys());
         let mut published = Vec::new();
         for audience in Audience::ALL {
             for kind in audience.types() {
@@ -25,8 +25,8 @@ impl Field<'_> {
                 if !profile.events.declares(kind) {
                     continue;
                 }
-                // As scenarios name an owner: the profile says what becomes of that.
-                let (marker, data) = self.data(&["userId"]);
+                let owner_key = owner_keys.get(*kind).unwrap_or(&profile.dialect.user_key);
+                let (marker, data) = self.data(&[owner_key]);
                 let body = json!({ "type": name, "data": data }).to_string();
                 published.push((
                     audience,
