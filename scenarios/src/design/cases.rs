@@ -342,8 +342,20 @@ mod tests {
         assert_eq!(ids(&constant), counting);
         assert!(constant.iter().all(|(_, why)| why.contains("do not show the count")), "{constant:?}");
         let narrow = not_run("backoff = { delays = [\"30ms\", \"1s\", \"2s\", \"3s\", \"4s\"] }");
-        let long = ["client/life/bounded", "client/life/hundred-reconnections"];
-        assert_eq!(ids(&narrow), [&["client/backoff/fleet-spreads"], &long[..]].concat());
+        // The first delay is shorter than these configure, the later ones longer than a hundred redials bear.
+        let configured = [
+            "client/backoff/after-a-clean-close",
+            "client/backoff/fleet-spreads",
+            "client/backoff/not-hurried-by-a-listener",
+            "client/backoff/not-hurried-by-a-send",
+            "client/backoff/not-hurried-by-a-subscription",
+            "client/life/bounded",
+            "client/life/hundred-reconnections",
+            "client/life/slept-while-reconnecting",
+            "client/state/old-delay",
+            "client/state/token-while-waiting",
+        ];
+        assert_eq!(ids(&narrow), configured);
         assert!(
             narrow.iter().any(|(_, why)| why.contains("a hundred redials would take too long")),
             "{narrow:?}"
