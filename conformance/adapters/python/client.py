@@ -156,7 +156,9 @@ class Client:
             await asyncio.wait({self._leaving})  # never two at once
         self._log(f"dialling {self._url}")
         url = self._url
-        token = await self._token() if callable(self._token) else self._token
+        token = self._token
+        if callable(token):
+            token = await asyncio.wait_for(token(), self._options.connect_timeout)
         if token is not None:
             url += f"{'&' if '?' in url else '?'}token={quote(token, safe='')}"
         return await connect(

@@ -66,7 +66,8 @@ export class RealtimeClient {
 
   /** Sends, or keeps for later; throws where too much waits already. */
   send({ type, payload }) {
-    if (this.#ready) return this.#write(type, payload);
+    // A socket that is closing takes nothing any more.
+    if (this.#ready && this.#socket.readyState === WebSocket.OPEN) return this.#write(type, payload);
     if (this.#queue.length >= this.#settings.queueCapacity) throw new Error('the queue is full');
     this.#queue.push({ type, payload });
   }
@@ -97,6 +98,8 @@ export class RealtimeClient {
     const dial = ++this.#dial;
     this.#become('connecting');
     await this.#leaving;
+    if (dial !== this.#dial) return;
+    this.#after('dial', this.#settings.connectTimeout, () => this.#fail('timeout', 'no token came'));
     let token;
     try {
       token = typeof this.#token === 'function' ? await this.#token() : this.#token;
