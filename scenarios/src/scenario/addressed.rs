@@ -33,7 +33,7 @@ use protocol::{Role, Target};
 /// The key by which such an event is told from others.
 const MARK: &str = "addressed";
 /// Where scenarios have the owner in an event's data.
-pub(super) const OWNER: &str = "userId";
+pub(in crate::scenario) const OWNER: &str = "userId";
 /// How long an event may take to a client that should not get it, where nothing that comes to it later can show that it does not.
 const WITHOUT_EVENT: &str = "300ms";
 

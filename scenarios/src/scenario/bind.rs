@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::addressed::OWNER;
 use super::file;
-use super::step::{GatewayAction, Publication, Waits};
+use super::step::{GatewayAction, PairAction, Waits};
 use super::{ClientSpec, PairScript, Scenario, Script, step};
 use crate::audience::Audiences;
 use crate::identity::{RoleNames, UserIds};
@@ -60,7 +60,6 @@ impl Scenario {
 
     /// The scenario with the owner in an event's data where the subject has it.
     fn owned(mut self, bindings: &Bindings) -> Self {
-        let Script::Gateway(script) = &mut self.script else { return self };
         let rename = |kind: Option<&str>, data: &mut Value| {
             if let Some(members) = data.as_object_mut()
                 && let Some(owner) = members.remove(OWNER)
@@ -68,23 +67,24 @@ impl Scenario {
                 members.insert(bindings.owner_key(kind).to_owned(), owner);
             }
         };
-        for step in &mut script.steps {
-            match &mut step.action {
-                GatewayAction::Publish { publication: Publication::Events { kind, data, .. }, .. } => {
-                    rename(Some(kind), data);
-                }
-                GatewayAction::Publish { publication: Publication::Body { body, .. }, .. } => {
-                    if let Ok(mut event) = serde_json::from_str::<Value>(body)
-                        && let Some(kind) = event["type"].as_str().map(str::to_owned)
-                        && event["data"].get(OWNER).is_some()
-                    {
-                        rename(Some(&kind), &mut event["data"]);
-                        *body = event.to_string();
+        match &mut self.script {
+            Script::Gateway(script) => {
+                for step in &mut script.steps {
+                    if let GatewayAction::Publish { publication, .. } = &mut step.action {
+                        publication.rename_owner(&rename);
                     }
+                    step.action.patterns_mut().into_iter().for_each(|pattern| pattern.rename_owner(&rename));
                 }
-                _ => {}
             }
-            step.action.patterns_mut().into_iter().for_each(|pattern| pattern.rename_owner(&rename));
+            Script::Pair(script) => {
+                for step in &mut script.steps {
+                    if let PairAction::Publish { publication, .. } = &mut step.action {
+                        publication.rename_owner(&rename);
+                    }
+                    step.action.patterns_mut().into_iter().for_each(|pattern| pattern.rename_owner(&rename));
+                }
+            }
+            Script::Client(_) => return self,
         }
         self.expectations.iter_mut().for_each(|expectation| expectation.rename_owner(&rename));
         self

@@ -114,7 +114,6 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
         }),
         python("fastapi", &FASTAPI),
         python("channels", &CHANNELS),
-        client(runtime, "reconnecting-websocket"),
         client(runtime, "partysocket"),
     ]
 }

@@ -11,6 +11,7 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 use super::{FrameSpec, NetworkAct, ScriptedClientAct, Wait, Waits};
 use crate::pattern::Pattern;
 use crate::scenario::BrokerState;
+use crate::scenario::addressed::OWNER;
 use crate::times::{Expr, Times};
 use crate::trace::Shortened;
 
@@ -118,6 +119,23 @@ pub enum Inspection {
 }
 
 impl Publication {
+    /// Has `rename` put the owner in its data where it belongs, given the event's type.
+    pub(in crate::scenario) fn rename_owner(&mut self, rename: &impl Fn(Option<&str>, &mut Value)) {
+        match self {
+            Self::Events { kind, data, .. } => rename(Some(kind), data),
+            Self::Body { body, .. } => {
+                if let Ok(mut event) = serde_json::from_str::<Value>(body)
+                    && let Some(kind) = event["type"].as_str().map(str::to_owned)
+                    && event["data"].get(OWNER).is_some()
+                {
+                    rename(Some(&kind), &mut event["data"]);
+                    *body = event.to_string();
+                }
+            }
+            Self::Addressed { .. } => {}
+        }
+    }
+
     /// The bodies, in order.
     pub fn bodies(&self) -> Vec<String> {
         match self {
