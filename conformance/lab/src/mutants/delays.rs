@@ -46,19 +46,19 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         id: "client/a-send-hurries-the-redial",
         requirement: "BACKOFF-7",
-        about: "Whoever sends while there is no connection has one dialled.",
+        about: "A message that is sent while there is no connection dials one.",
         boundary: || hurried_by("send"),
     },
     Mutant {
         id: "client/a-subscription-hurries-the-redial",
         requirement: "BACKOFF-7",
-        about: "Whoever subscribes while there is no connection has one dialled.",
+        about: "A subscription that is made while there is no connection dials one.",
         boundary: || hurried_by("subscribe"),
     },
     Mutant {
         id: "client/a-listener-hurries-the-redial",
         requirement: "BACKOFF-7",
-        about: "Whoever listens while there is no connection has one dialled.",
+        about: "A listener that is added while there is no connection dials one.",
         boundary: || hurried_by("on"),
     },
 ];

@@ -79,7 +79,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         id: "client/a-failing-provider-ends-it",
         requirement: "TOKEN-4",
-        about: "An exception of the token provider is caught by nobody: there is no dial, and no other one.",
+        about: "An exception of the token provider is not caught: there is no dial, then or later.",
         boundary: || ignoring("fail_token"),
     },
     Mutant {

@@ -95,7 +95,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         id: "client/masks-of-gateways-are-taken",
         requirement: "WIRE-1",
-        about: "A mask is removed, whoever has put it there.",
+        about: "A mask is removed, whichever end has set it.",
         boundary: || wire(|_| Change::default().unmasks()),
     },
     Mutant {
