@@ -225,7 +225,8 @@ class Client:
             if now >= due:
                 self._put({"type": "ping"})
                 self._asked = now if self._asked is None else self._asked
-                due += options.ping_interval
+                missed = (now - due) // options.ping_interval  # by a machine that slept; they are not caught up on
+                due += (1 + missed) * options.ping_interval
 
     def _receive(self, data: str | bytes) -> None:
         if not self._online:

@@ -6,8 +6,9 @@ use protocol::{CloseCode, PendingRequests, ServerMessage};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tungstenite::protocol::frame::coding::Control;
 
 use self::handshake::Handshake;
@@ -70,6 +71,8 @@ struct Opened<S> {
     stalled: bool,
     /// What ends it at once.
     ends: Option<PeerCommand>,
+    /// Until it is welcomed.
+    _granted: TaskTrackerToken,
 }
 
 impl Script {
@@ -79,25 +82,47 @@ impl Script {
         L::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut handshakes: JoinSet<Option<Opened<L::Stream>>> = JoinSet::new();
+        let granted = TaskTracker::new();
         loop {
             tokio::select! {
                 biased;
-                Some(act) = inbox.recv() => self.obey(act).await,
-                Some(Ok(Some(opened))) = handshakes.join_next() => self.welcome(opened).await,
+                Some(act) = inbox.recv() => {
+                    // A client may have read that it is connected before the handshake's task is joined.
+                    while !granted.is_empty() && let Some(settled) = handshakes.join_next().await {
+                        self.settle(settled).await;
+                    }
+                    self.obey(act).await;
+                }
+                Some(settled) = handshakes.join_next() => self.settle(settled).await,
                 accepted = listener.accept(), if handshakes.len() < MAX_HANDSHAKES => match accepted {
                     Ok(stream) => {
                         let connection = self.dials;
                         let answer = self.spec.on_dial.answer(self.in_turn);
                         self.dials += 1;
                         self.in_turn += 1;
-                        let handshake =
-                            Handshake { connection, answer, setting: self.setting.clone(), recorder: self.recorder.clone() };
+                        let handshake = Handshake {
+                            connection,
+                            answer,
+                            setting: self.setting.clone(),
+                            recorder: self.recorder.clone(),
+                            granted: granted.clone(),
+                        };
                         handshakes.spawn(handshake.run(stream, L::reset));
                     }
                     // Nothing can dial any more; the scenario's waits run out and say what is missing.
                     Err(_) => return,
                 },
             }
+        }
+    }
+
+    /// A dial that did not open a connection leaves nothing to do.
+    async fn settle<S>(&mut self, settled: Result<Option<Opened<S>>, JoinError>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        if let Ok(Some(opened)) = settled {
+            self.welcome(opened).await;
         }
     }
 

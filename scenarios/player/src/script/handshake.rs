@@ -4,6 +4,8 @@ use std::io;
 
 use protocol::SignIn;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Opened, USER};
 use crate::journal::Recorder;
@@ -30,6 +32,8 @@ pub(super) struct Handshake {
     pub(super) setting: Setting,
     /// Where what happens is written.
     pub(super) recorder: Recorder,
+    /// Counts dials that the client may know to be granted, until they are welcomed.
+    pub(super) granted: TaskTracker,
 }
 
 impl Handshake {
@@ -60,14 +64,15 @@ impl Handshake {
             self.note_failure("reset by the gateway".to_owned()).await;
             return None;
         }
+        let upgraded = (sign_in.is_none() && self.answer.reads_first_message()).then(|| self.granted.token());
         let settled = self.settle(&mut stream, &request).await;
         let mut stream = stream.into_inner();
         self.note_handshake(&transcript).await;
         match settled {
             Ok(None) => {
-                let leftover = match sign_in {
+                let (leftover, granted) = match sign_in {
                     Some(sign_in) => self.sign_in(&mut stream, request, sign_in).await?,
-                    None => request.leftover,
+                    None => (request.leftover, upgraded?),
                 };
                 let stalled = self.answer == OnDial::AcceptStalled;
                 let ends = match self.answer {
@@ -77,7 +82,14 @@ impl Handshake {
                     OnDial::AcceptThenDrop => Some(PeerCommand::Drop),
                     _ => None,
                 };
-                Some(Opened { stream, leftover, connection: self.connection, stalled, ends })
+                Some(Opened {
+                    stream,
+                    leftover,
+                    connection: self.connection,
+                    stalled,
+                    ends,
+                    _granted: granted,
+                })
             }
             Ok(Some(refused)) => {
                 self.note(refused).await;
@@ -96,7 +108,7 @@ impl Handshake {
         stream: &mut S,
         mut request: ReceivedRequest,
         sign_in: &SignIn,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<(Vec<u8>, TaskTrackerToken)> {
         let first = sign_in::await_message(stream, std::mem::take(&mut request.leftover));
         let first = tokio::time::timeout(self.setting.times.patience, first).await.ok().flatten();
         let token = first.as_ref().and_then(|(text, _)| sign_in.token(text));
@@ -111,11 +123,12 @@ impl Handshake {
             sign_in::refuse(stream, code).await;
             return None;
         }
+        let granted = self.granted.token();
         if let Err(error) = sign_in::grant(stream, sign_in, USER).await {
             self.note_failure(format!("upgraded, but lost while it was signed in: {error}")).await;
             return None;
         }
-        Some(unread)
+        Some((unread, granted))
     }
 
     /// Treats the request; nothing where it was granted, otherwise how it was refused.
