@@ -6,6 +6,7 @@
 pub mod bounds;
 #[path = "../../src/machine.rs"]
 pub mod machine;
+#[path = "../../src/session.rs"]
 pub mod session;
 
 pub use bounds::TOLERANCE;
