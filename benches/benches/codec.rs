@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// Bytes of an event's text, about.
 const SIZES: [usize; 3] = [200, 2_048, 32_768];
 /// Dialects with templates and without.
-const DIALECTS: [&str; 2] = ["reference", "event-data"];
+const DIALECTS: [&str; 2] = ["seed", "event-data"];
 
 fn dialect(name: &str) -> Dialect {
     Dialect::builtin(name).expect("it is built in")
