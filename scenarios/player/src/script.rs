@@ -12,11 +12,12 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tungstenite::protocol::frame::coding::Control;
 
 use self::handshake::Handshake;
+use super::fragments::Fragmentation;
 use super::journal::Recorder;
 use super::peer::{Closing, Peer, PeerCommand, PeerSetup};
 use super::stage::{Accept, Setting};
 use scenarios::frame::RawFrame;
-use scenarios::scenario::{FrameSpec, GatewayAct, GatewaySpec};
+use scenarios::scenario::{GatewayAct, GatewaySpec};
 use scenarios::trace::{Actor, Event, Side};
 
 /// Acts that wait for the gateway.
@@ -83,6 +84,7 @@ impl Script {
     {
         let mut handshakes: JoinSet<Option<Opened<L::Stream>>> = JoinSet::new();
         let granted = TaskTracker::new();
+        let mut listens = true;
         loop {
             tokio::select! {
                 biased;
@@ -94,7 +96,7 @@ impl Script {
                     self.obey(act).await;
                 }
                 Some(settled) = handshakes.join_next() => self.settle(settled).await,
-                accepted = listener.accept(), if handshakes.len() < MAX_HANDSHAKES => match accepted {
+                accepted = listener.accept(), if listens && handshakes.len() < MAX_HANDSHAKES => match accepted {
                     Ok(stream) => {
                         let connection = self.dials;
                         let answer = self.spec.on_dial.answer(self.in_turn);
@@ -109,9 +111,10 @@ impl Script {
                         };
                         handshakes.spawn(handshake.run(stream, L::reset));
                     }
-                    // Nothing can dial any more; the scenario's waits run out and say what is missing.
-                    Err(_) => return,
+                    // Nothing can dial any more; what is connected stays so, and acts still reach it.
+                    Err(_) => listens = false,
                 },
+                else => return,
             }
         }
     }
@@ -168,7 +171,7 @@ impl Script {
                 for number in 1..=count {
                     let mut payload = data.clone();
                     payload["seq"] = json!(number);
-                    self.order(PeerCommand::Event { name: name.clone(), data: payload }).await;
+                    self.order(PeerCommand::Event { name: name.clone(), data: payload, cut: None }).await;
                 }
                 return;
             }
@@ -186,12 +189,12 @@ impl Script {
             }
             GatewayAct::SendFrames(frames) => PeerCommand::Frames { frames, message: None, chop: None },
             GatewayAct::Fragmented { name, data, fragments, between } => {
-                self.fragmented(&ServerMessage::Event { name, payload: data }, fragments, &between)
+                PeerCommand::Event { name, data, cut: Some(Fragmentation { fragments, between }) }
             }
             GatewayAct::Drop => PeerCommand::Drop,
             GatewayAct::Stall(stalled) => PeerCommand::Stall(stalled),
             GatewayAct::CutAfter(count) => PeerCommand::CutAfter(count),
-            GatewayAct::Event { name, data, .. } => PeerCommand::Event { name, data },
+            GatewayAct::Event { name, data, .. } => PeerCommand::Event { name, data, cut: None },
             GatewayAct::SendBytes(bytes) => PeerCommand::Bytes(bytes),
             GatewayAct::SendText(text) => PeerCommand::Send(RawFrame::text(text)),
             GatewayAct::Ping(payload) => PeerCommand::Send(RawFrame::control(Control::Ping, payload)),
@@ -207,26 +210,10 @@ impl Script {
     }
 
     fn message(&self, message: &ServerMessage) -> PeerCommand {
-        PeerCommand::Send(self.text(message))
-    }
-
-    fn text(&self, message: &ServerMessage) -> RawFrame {
         let now = protocol::Timestamp::from_unix_ms((self.setting.unix_ms)());
-        RawFrame::text(self.setting.dialect.encode_server(message, now, None))
-    }
-
-    /// A message in fragments, with a ping frame behind each but the last.
-    fn fragmented(&self, message: &ServerMessage, fragments: usize, between: &[u8]) -> PeerCommand {
-        let whole = self.text(message);
-        let odd = |frame| FrameSpec { frame, masked: false };
-        let mut frames = Vec::new();
-        for fragment in whole.clone().cut(fragments) {
-            let is_last = fragment.fin;
-            frames.push(odd(fragment));
-            if !is_last && !between.is_empty() {
-                frames.push(odd(RawFrame::control(Control::Ping, between)));
-            }
-        }
-        PeerCommand::Frames { frames, message: Some(whole), chop: None }
+        PeerCommand::Send(RawFrame::text(self.setting.dialect.encode_server(message, now, None)))
     }
 }
+
+#[cfg(test)]
+mod tests;
