@@ -5,7 +5,7 @@ mod handshake;
 use protocol::{CloseCode, PendingRequests, ServerMessage};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -28,9 +28,15 @@ const MAX_HANDSHAKES: usize = 256;
 /// Who every client is.
 const USER: &str = "user";
 
+/// An act, and what is dropped once it is obeyed.
+struct Order {
+    act: GatewayAct,
+    _done: oneshot::Sender<()>,
+}
+
 /// A running gateway. Dropping it drops every connection.
 pub(super) struct ScriptedGateway {
-    acts: mpsc::Sender<GatewayAct>,
+    acts: mpsc::Sender<Order>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -46,9 +52,18 @@ impl ScriptedGateway {
         Self { acts, _task: AbortOnDropHandle::new(tokio::spawn(script.run(listener, inbox))) }
     }
 
-    /// Sends the gateway a command.
+    /// Has the gateway act. What treats the client otherwise is in force when this returns, for whatever the client does next; what
+    /// is sent may still be on its way, since that a client does not read must not hold up the scenario.
     pub(super) async fn act(&self, act: GatewayAct) {
-        let _ = self.acts.send(act).await;
+        let treats = matches!(
+            act,
+            GatewayAct::OnDial(_) | GatewayAct::Pong(_) | GatewayAct::Stall(_) | GatewayAct::CutAfter(_)
+        );
+        let (done, obeyed) = oneshot::channel();
+        let _ = self.acts.send(Order { act, _done: done }).await;
+        if treats {
+            let _ = obeyed.await;
+        }
     }
 }
 
@@ -77,7 +92,7 @@ struct Opened<S> {
 }
 
 impl Script {
-    async fn run<L>(mut self, mut listener: L, mut inbox: mpsc::Receiver<GatewayAct>)
+    async fn run<L>(mut self, mut listener: L, mut inbox: mpsc::Receiver<Order>)
     where
         L: Accept + Send,
         L::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -88,7 +103,7 @@ impl Script {
         loop {
             tokio::select! {
                 biased;
-                Some(act) = inbox.recv() => {
+                Some(Order { act, _done }) = inbox.recv() => {
                     // A client may have read that it is connected before the handshake's task is joined.
                     while !granted.is_empty() && let Some(settled) = handshakes.join_next().await {
                         self.settle(settled).await;

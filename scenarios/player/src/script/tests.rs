@@ -21,9 +21,9 @@ const REQUEST: &[u8] = b"GET /ws HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket
 /// One whose events say to which subscription they belong.
 const REFERRING: &str = r#"{"welcome":false,"acks":false,"frames":{
     "message":"{\"type\":\"{type}\",\"payload\":\"{payload}\"}",
-    "subscribe":"{\"id\":\"{ref}\",\"subscribe\":\"{room}\"}",
-    "unsubscribe":"{\"id\":\"{subscription}\",\"complete\":true}",
-    "event":"{\"id\":\"{subscription}\",\"type\":\"{type}\",\"data\":\"{payload}\"}"}}"#;
+    "subscribe":"{\"id\":\"{ref}\",\"type\":\"subscribe\",\"payload\":\"{room}\"}",
+    "unsubscribe":"{\"id\":\"{subscription}\",\"type\":\"complete\"}",
+    "event":"{\"id\":\"{subscription}\",\"type\":\"next\",\"payload\":{\"type\":\"{type}\",\"data\":\"{payload}\"}}"}}"#;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Dials that come one after the other; once there are no more, the listening socket has failed.
@@ -111,7 +111,12 @@ impl Rig {
     }
 
     async fn dial(&self) -> DuplexStream {
-        let (mut near, far) = duplex(64 * 1024);
+        self.dial_with(64 * 1024).await
+    }
+
+    /// Dials with so many bytes under way at once.
+    async fn dial_with(&self, bytes: usize) -> DuplexStream {
+        let (mut near, far) = duplex(bytes);
         self.dials.send(Lingering(far)).await.unwrap();
         near.write_all(REQUEST).await.unwrap();
         near
@@ -158,6 +163,21 @@ async fn acts_outlive_the_listening_socket() {
     read_until(&mut client, "a:b").await;
 }
 
+/// How a client is treated is settled before the next step: a gateway that is told to stop reading reads nothing that comes later.
+#[tokio::test(start_paused = true)]
+async fn treatment_is_in_force_at_once() {
+    let rig = Rig::new(OnDial::Accept, "{}");
+    let mut client = rig.dial_with(64).await;
+    // The dial is granted, and its answer waits to be read.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let stalls = rig.gateway.act(GatewayAct::Stall(true));
+    let read = read_until(&mut client, "\r\n\r\n");
+    assert!(tokio::time::timeout(PATIENCE, stalls).await.is_err(), "its connection is not open");
+    read.await;
+}
+
 /// Where events name their subscription, one in fragments waits for it like one that is whole.
 #[tokio::test(start_paused = true)]
 async fn fragments_wait_for_their_subscription() {
@@ -173,7 +193,7 @@ async fn fragments_wait_for_their_subscription() {
     rig.gateway.act(act).await;
     let is_event = |event: &Event| matches!(event, Event::Received(frame) if frame.body.contains("a:b"));
     assert!(!rig.sees(is_event).await, "it came before it was asked for");
-    let subscribe = RawFrame::text(r#"{"id":"7","subscribe":"a:b"}"#).encode(Some([0; 4]));
+    let subscribe = RawFrame::text(r#"{"id":"7","type":"subscribe","payload":"a:b"}"#).encode(Some([0; 4]));
     client.write_all(&subscribe).await.unwrap();
     assert!(rig.sees(|event| is_event(event) && format!("{event:?}").contains(r#"\"id\":\"7\""#)).await);
 }
