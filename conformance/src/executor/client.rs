@@ -166,14 +166,25 @@ impl Accept for Listener {
     type Stream = TcpStream;
 
     async fn accept(&mut self) -> io::Result<TcpStream> {
-        let (stream, _) = self.1.look("cannot accept a connection of the client", self.0.accept().await)?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        loop {
+            let accepted = self.1.look("cannot accept a connection of the client", self.0.accept().await);
+            match accepted.and_then(|(stream, _)| stream.set_nodelay(true).map(|()| stream)) {
+                // A dial that the client gave up before it was accepted says nothing of the next one.
+                Err(error) if is_of_the_dial(&error) => {}
+                accepted => return accepted,
+            }
+        }
     }
 
     fn reset(stream: TcpStream) {
         proxy::reset(stream);
     }
+}
+
+/// Whether it is the connection that failed, and not the listening socket: accept(2) reports what is pending on a new socket.
+fn is_of_the_dial(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
 }
 
 impl ClientStage for Stage {

@@ -1,7 +1,33 @@
 //! Messages that come in pieces.
 
 use scenarios::frame::RawFrame;
-use tungstenite::protocol::frame::coding::{Data, OpCode};
+use scenarios::scenario::FrameSpec;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+/// How a message is cut.
+#[derive(Debug)]
+pub(super) struct Fragmentation {
+    /// Into so many frames.
+    pub(super) fragments: usize,
+    /// What a ping frame behind each but the last carries; nothing for no ping.
+    pub(super) between: Vec<u8>,
+}
+
+impl Fragmentation {
+    /// The frames of a gateway's message, and the pings between them.
+    pub(super) fn frames(&self, whole: &RawFrame) -> Vec<FrameSpec> {
+        let odd = |frame| FrameSpec { frame, masked: false };
+        let mut frames = Vec::new();
+        for fragment in whole.clone().cut(self.fragments) {
+            let is_last = fragment.fin;
+            frames.push(odd(fragment));
+            if !is_last && !self.between.is_empty() {
+                frames.push(odd(RawFrame::control(Control::Ping, self.between.as_slice())));
+            }
+        }
+        frames
+    }
+}
 
 /// A message whose last frame has not come, where there is one.
 #[derive(Debug, Default)]

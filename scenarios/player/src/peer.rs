@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::fragments::Fragments;
+use super::fragments::{Fragmentation, Fragments};
 use super::journal::Recorder;
 use super::masks::Masks;
 use super::stage::Setting;
@@ -35,7 +35,12 @@ pub(super) enum PeerCommand {
     /// Sends a frame.
     Send(RawFrame),
     /// Sends an event, by the subscription that it belongs to where the dialect says that.
-    Event { name: String, data: Value },
+    Event {
+        name: String,
+        data: Value,
+        /// How it is cut, where it comes in fragments.
+        cut: Option<Fragmentation>,
+    },
     /// Writes bytes as they are.
     Bytes(Vec<u8>),
     /// Writes frames as they are.
@@ -59,6 +64,13 @@ pub(super) enum PeerCommand {
     Mute,
     /// Answers ping messages from now on, or no longer.
     AnswerPingMessages(bool),
+}
+
+/// An event that waits for a subscription by which it can come.
+struct WaitingEvent {
+    name: String,
+    data: Value,
+    cut: Option<Fragmentation>,
 }
 
 /// A closing handshake that this end begins.
@@ -139,8 +151,8 @@ struct End<S> {
     stalled: bool,
     /// Text messages that are read before the connection is dropped.
     cut_after: Option<u32>,
-    /// Events that wait for a subscription by which they can come.
-    events: Vec<(String, Value)>,
+    /// What has not been sent yet, in order.
+    events: Vec<WaitingEvent>,
     /// What the client's end has asked for, where messages refer to it.
     pending: PendingRequests,
 }
@@ -186,8 +198,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
     async fn obey(&mut self, order: PeerCommand) -> io::Result<Next> {
         match order {
             PeerCommand::Send(frame) => self.send(frame).await?,
-            PeerCommand::Event { name, data } => {
-                self.events.push((name, data));
+            PeerCommand::Event { name, data, cut } => {
+                self.events.push(WaitingEvent { name, data, cut });
                 self.send_events().await?;
             }
             PeerCommand::Bytes(bytes) => {
@@ -297,14 +309,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         if dialect.names_subscriptions() && self.pending.subscription_for("").is_none() {
             return Ok(());
         }
-        let events = std::mem::take(&mut self.events);
-        let dialect = &self.setup.setting.dialect;
-        let text = |(name, data): (String, Value)| {
-            dialect.encode_event_by(&name, &data, self.now(), self.pending.subscription_for(&name))
-        };
-        let texts: Vec<_> = events.into_iter().map(text).collect();
-        for text in texts {
-            self.send(RawFrame::text(text)).await?;
+        for WaitingEvent { name, data, cut } in std::mem::take(&mut self.events) {
+            let dialect = &self.setup.setting.dialect;
+            let subscription = self.pending.subscription_for(&name);
+            let whole = RawFrame::text(dialect.encode_event_by(&name, &data, self.now(), subscription));
+            match cut {
+                None => self.send(whole).await?,
+                Some(cut) => self.send_odd(cut.frames(&whole), Some(whole), None).await?,
+            }
         }
         Ok(())
     }

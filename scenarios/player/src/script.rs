@@ -5,18 +5,19 @@ mod handshake;
 use protocol::{CloseCode, PendingRequests, ServerMessage};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tungstenite::protocol::frame::coding::Control;
 
 use self::handshake::Handshake;
+use super::fragments::Fragmentation;
 use super::journal::Recorder;
 use super::peer::{Closing, Peer, PeerCommand, PeerSetup};
 use super::stage::{Accept, Setting};
 use scenarios::frame::RawFrame;
-use scenarios::scenario::{FrameSpec, GatewayAct, GatewaySpec};
+use scenarios::scenario::{GatewayAct, GatewaySpec};
 use scenarios::trace::{Actor, Event, Side};
 
 /// Acts that wait for the gateway.
@@ -27,9 +28,15 @@ const MAX_HANDSHAKES: usize = 256;
 /// Who every client is.
 const USER: &str = "user";
 
+/// An act, and what is dropped once it is obeyed.
+struct Order {
+    act: GatewayAct,
+    _done: oneshot::Sender<()>,
+}
+
 /// A running gateway. Dropping it drops every connection.
 pub(super) struct ScriptedGateway {
-    acts: mpsc::Sender<GatewayAct>,
+    acts: mpsc::Sender<Order>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -45,9 +52,18 @@ impl ScriptedGateway {
         Self { acts, _task: AbortOnDropHandle::new(tokio::spawn(script.run(listener, inbox))) }
     }
 
-    /// Sends the gateway a command.
+    /// Has the gateway act. What treats the client otherwise is in force when this returns, for whatever the client does next; what
+    /// is sent may still be on its way, since that a client does not read must not hold up the scenario.
     pub(super) async fn act(&self, act: GatewayAct) {
-        let _ = self.acts.send(act).await;
+        let treats = matches!(
+            act,
+            GatewayAct::OnDial(_) | GatewayAct::Pong(_) | GatewayAct::Stall(_) | GatewayAct::CutAfter(_)
+        );
+        let (done, obeyed) = oneshot::channel();
+        let _ = self.acts.send(Order { act, _done: done }).await;
+        if treats {
+            let _ = obeyed.await;
+        }
     }
 }
 
@@ -76,17 +92,18 @@ struct Opened<S> {
 }
 
 impl Script {
-    async fn run<L>(mut self, mut listener: L, mut inbox: mpsc::Receiver<GatewayAct>)
+    async fn run<L>(mut self, mut listener: L, mut inbox: mpsc::Receiver<Order>)
     where
         L: Accept + Send,
         L::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut handshakes: JoinSet<Option<Opened<L::Stream>>> = JoinSet::new();
         let granted = TaskTracker::new();
+        let mut listens = true;
         loop {
             tokio::select! {
                 biased;
-                Some(act) = inbox.recv() => {
+                Some(Order { act, _done }) = inbox.recv() => {
                     // A client may have read that it is connected before the handshake's task is joined.
                     while !granted.is_empty() && let Some(settled) = handshakes.join_next().await {
                         self.settle(settled).await;
@@ -94,7 +111,7 @@ impl Script {
                     self.obey(act).await;
                 }
                 Some(settled) = handshakes.join_next() => self.settle(settled).await,
-                accepted = listener.accept(), if handshakes.len() < MAX_HANDSHAKES => match accepted {
+                accepted = listener.accept(), if listens && handshakes.len() < MAX_HANDSHAKES => match accepted {
                     Ok(stream) => {
                         let connection = self.dials;
                         let answer = self.spec.on_dial.answer(self.in_turn);
@@ -109,9 +126,10 @@ impl Script {
                         };
                         handshakes.spawn(handshake.run(stream, L::reset));
                     }
-                    // Nothing can dial any more; the scenario's waits run out and say what is missing.
-                    Err(_) => return,
+                    // Nothing can dial any more; what is connected stays so, and acts still reach it.
+                    Err(_) => listens = false,
                 },
+                else => return,
             }
         }
     }
@@ -168,7 +186,7 @@ impl Script {
                 for number in 1..=count {
                     let mut payload = data.clone();
                     payload["seq"] = json!(number);
-                    self.order(PeerCommand::Event { name: name.clone(), data: payload }).await;
+                    self.order(PeerCommand::Event { name: name.clone(), data: payload, cut: None }).await;
                 }
                 return;
             }
@@ -186,12 +204,12 @@ impl Script {
             }
             GatewayAct::SendFrames(frames) => PeerCommand::Frames { frames, message: None, chop: None },
             GatewayAct::Fragmented { name, data, fragments, between } => {
-                self.fragmented(&ServerMessage::Event { name, payload: data }, fragments, &between)
+                PeerCommand::Event { name, data, cut: Some(Fragmentation { fragments, between }) }
             }
             GatewayAct::Drop => PeerCommand::Drop,
             GatewayAct::Stall(stalled) => PeerCommand::Stall(stalled),
             GatewayAct::CutAfter(count) => PeerCommand::CutAfter(count),
-            GatewayAct::Event { name, data, .. } => PeerCommand::Event { name, data },
+            GatewayAct::Event { name, data, .. } => PeerCommand::Event { name, data, cut: None },
             GatewayAct::SendBytes(bytes) => PeerCommand::Bytes(bytes),
             GatewayAct::SendText(text) => PeerCommand::Send(RawFrame::text(text)),
             GatewayAct::Ping(payload) => PeerCommand::Send(RawFrame::control(Control::Ping, payload)),
@@ -207,26 +225,10 @@ impl Script {
     }
 
     fn message(&self, message: &ServerMessage) -> PeerCommand {
-        PeerCommand::Send(self.text(message))
-    }
-
-    fn text(&self, message: &ServerMessage) -> RawFrame {
         let now = protocol::Timestamp::from_unix_ms((self.setting.unix_ms)());
-        RawFrame::text(self.setting.dialect.encode_server(message, now, None))
-    }
-
-    /// A message in fragments, with a ping frame behind each but the last.
-    fn fragmented(&self, message: &ServerMessage, fragments: usize, between: &[u8]) -> PeerCommand {
-        let whole = self.text(message);
-        let odd = |frame| FrameSpec { frame, masked: false };
-        let mut frames = Vec::new();
-        for fragment in whole.clone().cut(fragments) {
-            let is_last = fragment.fin;
-            frames.push(odd(fragment));
-            if !is_last && !between.is_empty() {
-                frames.push(odd(RawFrame::control(Control::Ping, between)));
-            }
-        }
-        PeerCommand::Frames { frames, message: Some(whole), chop: None }
+        PeerCommand::Send(RawFrame::text(self.setting.dialect.encode_server(message, now, None)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,20 +72,21 @@ where
     D: Dial,
 {
     let mut connections = JoinSet::new();
-    let mut dials = 0;
+    let (mut dials, mut listens) = (0, true);
     loop {
         tokio::select! {
             biased;
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+            accepted = listener.accept(), if listens && connections.len() < MAX_CONNECTIONS => match accepted {
                 Ok(near) => {
                     let connection = Connection { number: dials, setup: setup.clone() };
                     dials += 1;
                     connections.spawn(connection.run(near, dial.clone()));
                 }
-                // Nothing can dial any more; the scenario's waits run out and say what is missing.
-                Err(_) => return,
+                // Nothing can dial any more; what is connected stays so.
+                Err(_) => listens = false,
             },
+            else => return,
         }
     }
 }
@@ -129,24 +130,30 @@ impl Connection {
         self.tell_end(ended);
         far.write_all(&without_field(&head, "sec-websocket-extensions")).await?;
         let (answer, behind) = read_head(&mut far).await?;
-        near.write_all(&answer).await?;
-        near.write_all(&behind).await?;
         let text = |head: &[u8]| String::from_utf8_lossy(head).into_owned();
         self.note(Event::Handshake { request: text(&head), answer: text(&answer) }).await;
+        // Noted before it is passed on, as frames are.
         match status_of(&answer) {
             Some(101) => {
                 self.note(Event::Opened).await;
+                // That the client is gone by now is seen as its end.
+                let _ = near.write_all(&answer).await;
                 Ok(Some((far, [leftover, behind])))
             }
             Some(status) => {
-                let mut rest = far.take(MAX_REFUSAL_BYTES as u64);
-                // Whether the client has read all of a refusal changes nothing.
                 let refused = Event::Refused { status: Some(status), code: None, reason: String::new() };
                 self.note(refused).await;
+                // Whether the client reads all of a refusal changes nothing.
+                let begun = [answer, behind].concat();
+                let mut rest = begun.as_slice().chain(far.take(MAX_REFUSAL_BYTES as u64));
                 let _ = tokio::io::copy(&mut rest, near).await;
                 Ok(None)
             }
-            None => Err(io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP")),
+            None => {
+                near.write_all(&answer).await?;
+                near.write_all(&behind).await?;
+                Err(io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"))
+            }
         }
     }
 
@@ -171,8 +178,9 @@ impl Connection {
         let (closed, spoken, pending) = Default::default();
         let log = Log { connection: self, closed, spoken, pending };
         let mut received = Direction::new(Side::Gateway);
-        // What came with the gateway's answer has been passed on already.
         log.took(&mut received, &from_gateway).await;
+        // That one end takes no more is seen when it ends.
+        let _ = near_write.write_all(&from_gateway).await;
         let up = async {
             let mut sent = Direction::new(Side::Client);
             log.took(&mut sent, &from_client).await;

@@ -58,10 +58,15 @@ impl Handshake {
         if sign_in.is_none() {
             self.note_dial(&request, None).await;
         }
+        // Noted first: the client's delay begins as it sees the refusal, and none of it must pass before that.
+        let refused = self.refusal();
+        let is_refused = refused.is_some();
+        if let Some(refused) = refused {
+            self.note(refused).await;
+        }
         if self.answer == OnDial::Reset {
             reset(stream.into_inner());
             self.note_handshake(&transcript).await;
-            self.note_failure("reset by the gateway".to_owned()).await;
             return None;
         }
         let upgraded = (sign_in.is_none() && self.answer.reads_first_message()).then(|| self.granted.token());
@@ -69,7 +74,7 @@ impl Handshake {
         let mut stream = stream.into_inner();
         self.note_handshake(&transcript).await;
         match settled {
-            Ok(None) => {
+            Ok(true) => {
                 let (leftover, granted) = match sign_in {
                     Some(sign_in) => self.sign_in(&mut stream, request, sign_in).await?,
                     None => (request.leftover, upgraded?),
@@ -91,10 +96,8 @@ impl Handshake {
                     _granted: granted,
                 })
             }
-            Ok(Some(refused)) => {
-                self.note(refused).await;
-                None
-            }
+            Ok(false) => None,
+            Err(_) if is_refused => None,
             Err(error) => {
                 self.note_failure(error.to_string()).await;
                 None
@@ -131,73 +134,77 @@ impl Handshake {
         Some((unread, granted))
     }
 
-    /// Treats the request; nothing where it was granted, otherwise how it was refused.
+    /// How this gateway refuses, where that is its own doing and not the client's.
+    fn refusal(&self) -> Option<Event> {
+        let because =
+            |reason: &str| Some(Event::Refused { status: None, code: None, reason: reason.to_owned() });
+        match self.answer {
+            OnDial::AcceptWrongly => because("granted with a wrong Sec-WebSocket-Accept"),
+            OnDial::AcceptWithSubprotocol => because("granted with a subprotocol that was not asked for"),
+            OnDial::AcceptWithExtension => because("granted with an extension that was not offered"),
+            OnDial::Garbage => because("answered with what is not HTTP"),
+            OnDial::Refuse => because("dropped by the gateway"),
+            OnDial::Reset => because("reset by the gateway"),
+            _ => self.status().map(|status| Event::Refused {
+                status: Some(status),
+                code: None,
+                reason: String::new(),
+            }),
+        }
+    }
+
+    /// The status that it answers, where that is no upgrade. Where the first message signs in, the upgrade is granted at first.
+    fn status(&self) -> Option<u16> {
+        match self.answer {
+            OnDial::Page => Some(200),
+            OnDial::Moved => Some(301),
+            OnDial::Unauthorized if self.setting.dialect.sign_in.is_none() => Some(401),
+            OnDial::Forbidden => Some(403),
+            OnDial::Unavailable => Some(503),
+            _ => None,
+        }
+    }
+
+    /// Treats the request; says whether it was granted.
     async fn settle<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: &mut S,
         request: &ReceivedRequest,
-    ) -> io::Result<Option<Event>> {
-        let status = match self.answer {
-            OnDial::Unauthorized if self.setting.dialect.sign_in.is_some() => {
-                request.accept(stream, &self.setting.dialect).await?;
-                return Ok(None);
-            }
-            OnDial::Accept | OnDial::AcceptStalled | OnDial::AcceptThenClose(_) | OnDial::AcceptThenDrop => {
-                request.accept(stream, &self.setting.dialect).await?;
-                return Ok(None);
-            }
-            OnDial::AcceptWrongly => {
-                request.accept_wrongly(stream).await?;
-                return Ok(Some(granted_wrongly("a wrong Sec-WebSocket-Accept")));
-            }
+    ) -> io::Result<bool> {
+        if let Some(status) = self.status() {
+            answer_status(stream, status).await?;
+            return Ok(false);
+        }
+        match self.answer {
+            OnDial::AcceptWrongly => request.accept_wrongly(stream).await?,
             OnDial::AcceptWithSubprotocol => {
                 request.accept_with(stream, "Sec-WebSocket-Protocol", NEVER_OFFERED).await?;
-                return Ok(Some(granted_wrongly("a subprotocol that was not asked for")));
             }
             OnDial::AcceptWithExtension => {
                 request.accept_with(stream, "Sec-WebSocket-Extensions", NEVER_OFFERED).await?;
-                return Ok(Some(granted_wrongly("an extension that was not offered")));
-            }
-            OnDial::EndlessHead => {
-                // The client ends it before it has taken everything, or waits for more.
-                let taken = request.accept_without_end(stream).await;
-                while taken.is_ok() && stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
-                return Ok(Some(granted_wrongly("a head that does not end")));
             }
             OnDial::Garbage => {
                 stream.write_all(GARBAGE).await?;
                 stream.shutdown().await?;
-                return Ok(Some(Event::Refused {
-                    status: None,
-                    code: None,
-                    reason: "answered with what is not HTTP".to_owned(),
-                }));
             }
-            OnDial::Refuse | OnDial::Reset => {
-                stream.shutdown().await?;
-                return Ok(Some(Event::Refused {
-                    status: None,
-                    code: None,
-                    reason: "dropped by the gateway".to_owned(),
-                }));
+            OnDial::Refuse | OnDial::Reset => stream.shutdown().await?,
+            OnDial::EndlessHead => {
+                // The client ends it before it has taken everything, or waits for more.
+                let taken = request.accept_without_end(stream).await;
+                while taken.is_ok() && stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
+                self.note_failure("granted with a head that does not end".to_owned()).await;
             }
             OnDial::Hang => {
                 // Until the client gives up.
                 while stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
-                return Ok(Some(Event::Refused {
-                    status: None,
-                    code: None,
-                    reason: "given up by the client".to_owned(),
-                }));
+                self.note_failure("given up by the client".to_owned()).await;
             }
-            OnDial::Page => 200,
-            OnDial::Moved => 301,
-            OnDial::Unauthorized => 401,
-            OnDial::Forbidden => 403,
-            OnDial::Unavailable => 503,
-        };
-        answer_status(stream, status).await?;
-        Ok(Some(Event::Refused { status: Some(status), code: None, reason: String::new() }))
+            _ => {
+                request.accept(stream, &self.setting.dialect).await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn note_dial(&self, request: &ReceivedRequest, first_message_token: Option<String>) {
@@ -221,9 +228,4 @@ impl Handshake {
             self.note(Event::Handshake { request, answer }).await;
         }
     }
-}
-
-/// That an upgrade was granted by an answer that the client must not take.
-fn granted_wrongly(how: &str) -> Event {
-    Event::Refused { status: None, code: None, reason: format!("granted with {how}") }
 }
