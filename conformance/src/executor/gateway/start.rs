@@ -17,6 +17,8 @@ use crate::profile::Ready;
 
 /// How often a gateway that is starting is asked whether it is ready.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
+/// What is read of its answer, in bytes: the status stands in the first line.
+const STATUS_LINE_BYTES: u64 = 4 * 1024;
 /// Times that a gateway is restarted when another process has bound its port in between.
 const STARTS: u32 = 3;
 
@@ -107,6 +109,7 @@ async fn ask_ready(port: u16, path: Option<&str>) -> io::Result<Option<u16>> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
+    let mut stream = stream.take(STATUS_LINE_BYTES);
     while !answer.contains(&b'\n') && stream.read_buf(&mut answer).await? > 0 {}
     let line = String::from_utf8_lossy(&answer);
     let status = line.split_whitespace().nth(1).and_then(|status| status.parse().ok());
