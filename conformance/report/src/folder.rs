@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{About, Document, html, junit, markdown};
 use conformance::result::RunReport;
+use conformance::secrets::redacted;
 
 /// Where reports are written to.
 #[derive(Debug, Clone)]
@@ -49,7 +50,7 @@ impl Folder {
         let path = self.0.join(name);
         let parent = path.parent().unwrap_or(&self.0);
         fs::create_dir_all(parent)
-            .and_then(|()| fs::write(&path, text))
+            .and_then(|()| fs::write(&path, redacted(text).as_bytes()))
             .map_err(|source| WriteError { path: path.clone(), source })
     }
 }
@@ -61,7 +62,7 @@ impl Folder {
 pub fn append_summary(path: &Path, report: &RunReport, about: &About) -> Result<(), WriteError> {
     let append = || {
         let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        file.write_all(markdown(report, about).as_bytes())
+        file.write_all(redacted(&markdown(report, about)).as_bytes())
     };
     append().map_err(|source| WriteError { path: path.to_owned(), source })
 }
