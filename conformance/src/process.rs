@@ -293,6 +293,38 @@ mod tests {
         assert!(printed.next().await.is_none());
     }
 
+    /// Nor does it help to leave the group, or the session, or the parent.
+    #[tokio::test]
+    async fn killing_takes_who_left_too() {
+        for script in [
+            "exec perl -e 'setpgrp(0, getpgrp(getppid)); $| = 1; print \"x\\n\"; sleep 600'",
+            "setsid sleep 600 & echo x; wait",
+            "(setsid sleep 600 &) ; echo x; exec sleep 600",
+        ] {
+            let mut subject =
+                Subject::spawn(&shell(script), &Values::default(), Path::new("."), Streams::Piped).unwrap();
+            let (_, stdout) = subject.take_pipes().unwrap();
+            let mut printed = FramedRead::new(stdout, LineDecoder::new(KEPT_BYTES));
+            assert!(printed.next().await.is_some());
+            subject.kill().await;
+            assert_eq!(subject.ended().as_deref(), Some("signal 9"), "{script}");
+            // The pipe closes once the last process that holds it is gone.
+            let closed = tokio::time::timeout(Duration::from_secs(20), printed.next()).await;
+            assert!(closed.expect("nothing holds it").is_none(), "{script}");
+        }
+    }
+
+    /// A process that prints without an end is killed, and that is why it ended.
+    #[tokio::test]
+    async fn a_flood_of_output_ends_the_process() {
+        for script in ["yes", "yes >&2", "tr '\\0' x < /dev/zero"] {
+            let subject =
+                Subject::spawn(&shell(script), &Values::default(), Path::new("."), Streams::Kept).unwrap();
+            let ended = tokio::time::timeout(Duration::from_secs(100), subject.end()).await;
+            assert_eq!(ended.expect("it ends"), output::FLOODED, "{script}");
+        }
+    }
+
     /// A process that is asked to end may say goodbye; one that does not listen is killed.
     #[tokio::test]
     async fn stopping_asks_first() {

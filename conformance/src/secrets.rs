@@ -10,6 +10,8 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 
 /// What stands for a secret.
 const REDACTED: &str = "[redacted]";
+/// What stands for a password in a URL.
+const PASSWORD: &str = "***";
 /// Shorter ones would be found in ordinary words.
 const SHORTEST: usize = 6;
 /// A signature has more characters: an HMAC of 256 bits has 43.
@@ -49,17 +51,17 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
             text = Cow::Owned(text.replace(secret.as_str(), REDACTED));
         }
     }
-    let mut found = signatures(&text);
-    found.extend(passwords(&text));
+    let mut found: Vec<_> = signatures(&text).into_iter().map(|range| (range, REDACTED)).collect();
+    found.extend(passwords(&text).into_iter().map(|range| (range, PASSWORD)));
     if found.is_empty() {
         return text;
     }
-    found.sort_by_key(|range| range.start);
+    found.sort_by_key(|(range, _)| range.start);
     let mut whole = String::with_capacity(text.len());
     let mut from = 0;
-    for range in found.into_iter().filter(|range| !range.is_empty()) {
+    for (range, instead) in found.into_iter().filter(|(range, _)| !range.is_empty()) {
         if range.start >= from {
-            whole.extend([&text[from..range.start], REDACTED]);
+            whole.extend([&text[from..range.start], instead]);
             from = range.end;
         }
     }
@@ -148,7 +150,7 @@ mod tests {
     #[test]
     fn a_url_loses_its_password() {
         let url = "connecting to amqp://ada:p%40ss:word@h:5672/%2f now";
-        assert_eq!(redacted(url), "connecting to amqp://ada:[redacted]@h:5672/%2f now");
+        assert_eq!(redacted(url), "connecting to amqp://ada:***@h:5672/%2f now");
         for plain in ["http://h/a:b@c", "ws://127.0.0.1:80/ws", "amqp://ada@h", "a://"] {
             assert_eq!(redacted(plain), plain);
         }

@@ -143,6 +143,14 @@ impl Console {
         out.flush()
     }
 
+    /// Everything that it prints, without styles.
+    #[cfg(test)]
+    pub(crate) fn whole(&self, report: &RunReport) -> String {
+        let lines: String = report.cases.iter().map(|case| self.line(case)).collect();
+        let plain = |text: &str| anstream::adapter::strip_str(text).to_string();
+        plain(&lines) + &plain(&self.text(report))
+    }
+
     /// What went wrong, what has one cause together, and the summary.
     fn text(&self, report: &RunReport) -> String {
         let catalogue = Catalogue::builtin();
@@ -223,7 +231,8 @@ impl Console {
     }
 
     fn repeat(&self, text: &mut String, case: &ScenarioId) {
-        push(text, format_args!("  {FAINT}repeat it:{FAINT:#} {}", self.repeat.command(case)));
+        let command = visible_line(&self.repeat.command(case));
+        push(text, format_args!("  {FAINT}repeat it:{FAINT:#} {command}"));
     }
 
     fn finding(&self, text: &mut String, case: &CaseReport, finding: &Finding) {

@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::json::plain;
 use super::{About, Document, html, junit, markdown};
 use conformance::result::RunReport;
 use conformance::secrets::redacted;
@@ -41,7 +42,7 @@ impl Folder {
         self.file("summary.md", &markdown(report, about))?;
         self.file("report.html", &html::page(report, about))?;
         for case in report.cases.iter().filter(|case| !case.trace.observations.is_empty()) {
-            self.file(&trace_file(&case.id.0), &case.trace.to_json_lines())?;
+            self.file(&trace_file(&case.id.0), &plain(&case.trace.to_json_lines()))?;
         }
         Ok(())
     }

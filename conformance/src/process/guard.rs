@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::thread;
 
-use rustix::process::{Pid, getpid, getppid, kill_process, setsid};
+use rustix::process::{Pid, Signal, getpid, getppid, kill_process, setsid};
 use tokio::process::Command;
 
 use super::{descendants, groups};
@@ -55,12 +55,15 @@ pub fn guard() -> Role {
             let left = descendants::end_all();
             let unended =
                 left.into_iter().map(|process| format!("{process} could not be ended: end it yourself"));
-            let killed = status.signal().map(|signal| {
+            // Where a signal that was passed on came before the worker listened, that is how it ends.
+            let asked = [Signal::INT, Signal::TERM, Signal::HUP].map(Signal::as_raw);
+            let killed = status.signal().filter(|signal| !asked.contains(signal)).map(|signal| {
                 format!("gatecheck was killed (signal {signal}); what it had started has been ended")
             });
+            let otherwise = if killed.is_some() { Exit::Harness } else { Exit::Interrupted };
             let code = status.code().and_then(|code| u8::try_from(code).ok());
             Role::Guard {
-                code: code.unwrap_or(Exit::Harness.code()),
+                code: code.unwrap_or(otherwise.code()),
                 complaints: killed.into_iter().chain(unended).collect(),
             }
         }

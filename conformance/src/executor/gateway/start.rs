@@ -115,3 +115,30 @@ async fn ask_ready(port: u16, path: Option<&str>) -> io::Result<Option<u16>> {
     let status = line.split_whitespace().nth(1).and_then(|status| status.parse().ok());
     status.map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its answer is not HTTP"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    /// An answer without an end is read as far as a status may stand, and costs no more than the time that was allowed.
+    #[tokio::test]
+    async fn an_endless_answer_is_none() {
+        for (begins, says) in [("", "its answer is not HTTP"), ("HTTP/1.1 503 ", "it answered HTTP 503")] {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            tokio::spawn(async move {
+                while let Ok((mut stream, _)) = listener.accept().await {
+                    tokio::spawn(async move {
+                        let _ = stream.write_all(begins.as_bytes()).await;
+                        while stream.write_all(&[b'x'; 64 * 1024]).await.is_ok() {}
+                    });
+                }
+            });
+            let ready = Ready { path: Some("/healthz".to_owned()), timeout: Duration::from_millis(500) };
+            let waited = tokio::time::timeout(Duration::from_secs(20), await_ready(port, &ready)).await;
+            let reason = waited.expect("it ends").unwrap().unwrap_err();
+            assert!(reason.ends_with(says), "{reason}");
+        }
+    }
+}
