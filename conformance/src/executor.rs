@@ -27,6 +27,7 @@ use crate::limits::{HostLimit, Refusals};
 use crate::noise::{SubjectProbe, Waits};
 use crate::process::SpawnError;
 use crate::profile::{GatewayAccess, GatewayProfile, Profile};
+use crate::secrets;
 use crate::template::Values;
 
 /// How much later than ordered things may happen on a host like this before that is a finding.
@@ -137,6 +138,15 @@ impl Executor {
     pub fn new(profile: Profile, broker: BrokerChoice, program: PathBuf, seed: u64) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let run = format!("{:x}-{:x}", std::process::id(), unix_ms() & 0xff_ffff);
+        if let Some(GatewayAccess::Attach { jwt_secret, .. }) =
+            profile.gateway.as_ref().map(|gateway| &gateway.access)
+        {
+            secrets::keep(jwt_secret);
+        }
+        secrets::keep(gateway::SECRET);
+        if let BrokerChoice::Url(url) = &broker {
+            secrets::keep_password(url);
+        }
         Self {
             profile,
             partner: None,

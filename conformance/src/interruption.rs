@@ -8,6 +8,7 @@
 use std::fs;
 use std::io;
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -32,7 +33,7 @@ impl Interruption {
         let mut signals = Signals::new()?;
         let (sender, first) = watch::channel(None);
         tokio::spawn(async move {
-            sender.send_replace(Some(signals.next().await));
+            sender.send_replace(Some(signals.next().await.0));
             signals.next().await;
             groups::kill_all();
             std::process::exit(Exit::Interrupted.code().into());
@@ -61,7 +62,8 @@ impl Interruption {
     }
 }
 
-struct Signals {
+/// The signals that end a run.
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     /// None where hang-ups are ignored, as under `nohup`: then they stay so.
@@ -69,7 +71,8 @@ struct Signals {
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    /// Listens from now on.
+    pub(crate) fn new() -> io::Result<Self> {
         let kind = SignalKind::hangup();
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -78,7 +81,8 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> &'static str {
+    /// The next one: its name, and its number.
+    pub(crate) async fn next(&mut self) -> (&'static str, Number) {
         let hangup = async {
             match &mut self.hangup {
                 Some(hangup) => hangup.recv().await,
@@ -87,9 +91,9 @@ impl Signals {
         };
         tokio::select! {
             biased;
-            Some(()) = self.interrupt.recv() => "SIGINT",
-            Some(()) = self.terminate.recv() => "SIGTERM",
-            Some(()) = hangup => "SIGHUP",
+            Some(()) = self.interrupt.recv() => ("SIGINT", Number::INT),
+            Some(()) = self.terminate.recv() => ("SIGTERM", Number::TERM),
+            Some(()) = hangup => ("SIGHUP", Number::HUP),
             else => std::future::pending().await,
         }
     }

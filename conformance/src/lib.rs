@@ -46,6 +46,7 @@ pub mod profile;
 pub mod proxy;
 pub mod result;
 pub mod runner;
+pub mod secrets;
 pub mod suite;
 pub mod template;
 pub mod words;

@@ -22,6 +22,7 @@ use serde::{Serialize, Serializer};
 
 pub use host::StallProbe;
 pub use meter::{TreeMeter, TreeUsage};
+pub(crate) use process_tree::processes;
 pub(crate) use resources::resources;
 pub use subject::{SubjectProbe, Watch};
 pub use waits::Waits;

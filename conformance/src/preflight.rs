@@ -171,6 +171,9 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Look, SetupEr
                 report: miette!(help = help, "the {subject} died at the first touch"),
             })
         }
+        Err(PlayError::Flooded(reason)) => {
+            Err(SetupError { exit: Exit::Subject, report: miette!("{reason}") })
+        }
         Err(PlayError::Adapter(reason)) if is_in_process(executor.profile(), subject) => {
             Err(SetupError { exit: Exit::Subject, report: miette!("{reason}") })
         }

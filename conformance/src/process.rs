@@ -1,48 +1,46 @@
 //! Processes under test: started in a group of their own, watched, and never left behind.
 
+mod descendants;
 pub mod groups;
+pub mod guard;
+mod output;
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use player::lines::{Line, LineDecoder};
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use scenarios::scenario::ProcessAct;
-use tokio::io::AsyncRead;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_util::codec::FramedRead;
 
 use self::groups::Group;
+use self::output::Output;
 use crate::limits::HostLimit;
 use crate::profile::CommandProfile;
 use crate::template::Values;
 
 /// Names the endpoint to gateways and clients (CONF-1).
 pub const ENDPOINT_VARIABLE: &str = "NX_WS_URL";
-/// Lines of output that are kept to be shown with a failure.
-const KEPT_LINES: usize = 200;
-/// Longest part of a line that is kept, in bytes.
-const KEPT_BYTES: usize = 2000;
 /// Bytes that a process may print at once.
 const LAST_WORDS_BYTES: usize = 256 * 1024;
 /// How long the pipes of a process that is gone may stay open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// Panics that are kept, however much is printed after them; the first are the most informative.
-const KEPT_PANICS: usize = 20;
-/// What a program in Rust says when it panics.
-const PANIC: &str = "panicked at";
+/// How long a process that was killed may take to be gone: what the system does not end is not waited for.
+const KILLED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Processes that have been started.
+static STARTED: AtomicU32 = AtomicU32::new(0);
 
 /// A running process and its children. Dropping it kills them all.
 pub struct Subject {
     group: Group,
+    /// What it, and all that it starts, has in its environment.
+    mark: String,
     ended: watch::Receiver<Option<String>>,
     output: Output,
     pipes: Option<(ChildStdin, ChildStdout)>,
@@ -96,11 +94,14 @@ impl Subject {
         streams: Streams,
     ) -> Result<Self, SpawnError> {
         let words: Vec<_> = command.words.iter().map(|word| values.fill(word)).collect();
+        let mark = format!("{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
         let mut start = Command::new(&words[0]);
         start
             .args(&words[1..])
             // An endpoint that the harness was started beside is not the subject's.
             .env_remove(ENDPOINT_VARIABLE)
+            .env_remove(guard::GUARD)
+            .env(descendants::MARK, &mark)
             .envs(command.env.iter().map(|(name, value)| (name, values.fill(value))))
             .current_dir(folder)
             .kill_on_drop(true)
@@ -114,19 +115,20 @@ impl Subject {
         let mut readers = Vec::new();
         readers.extend(child.stderr.take().map(|stderr| {
             widen(&stderr);
-            tokio::spawn(output.clone().keep(stderr))
+            tokio::spawn(output.clone().keep_of(stderr, group.clone()))
         }));
         let pipes = match streams {
             Streams::Piped => child.stdin.take().zip(child.stdout.take()),
             Streams::Kept => {
-                readers.extend(child.stdout.take().map(|stdout| tokio::spawn(output.clone().keep(stdout))));
+                let keep = |stdout| tokio::spawn(output.clone().keep_of(stdout, group.clone()));
+                readers.extend(child.stdout.take().map(keep));
                 None
             }
         };
         let (end, ended) = watch::channel(None);
         // The task ends with the process, even if the subject is dropped before: every child is reaped.
-        tokio::spawn(watch_over(child, group.clone(), end));
-        Ok(Self { group, ended, output, pipes, readers })
+        tokio::spawn(watch_over(child, group.clone(), output.clone(), end));
+        Ok(Self { group, mark, ended, output, pipes, readers })
     }
 
     /// The pipes, where they were asked for; given once.
@@ -158,10 +160,14 @@ impl Subject {
         }
     }
 
-    /// Kills the process and its children without warning, and waits until it is gone and all that it printed has been read.
+    /// Kills the process and all that it has started without warning, and waits until it is gone and all that it printed has been
+    /// read.
     pub async fn kill(&mut self) {
-        self.group.kill();
-        self.end().await;
+        self.kill_all();
+        // What cannot be killed is named by the guard.
+        let _ = tokio::time::timeout(KILLED_WITHIN, self.end()).await;
+        // What it started while it was killed.
+        descendants::kill_marked(&self.mark);
         for reader in self.readers.drain(..) {
             // A pipe held open by a process outside of the group is not waited for.
             let _ = tokio::time::timeout(LAST_WORDS, reader).await;
@@ -170,7 +176,7 @@ impl Subject {
 
     /// Stops the process and its children (SIGSTOP), or lets them go on (SIGCONT).
     pub fn pause(&self, act: ProcessAct) {
-        self.group.signal(match act {
+        self.signal(match act {
             ProcessAct::Stop => Signal::STOP,
             ProcessAct::Continue => Signal::CONT,
         });
@@ -178,7 +184,21 @@ impl Subject {
 
     /// Asks the process to end (SIGTERM), and returns at once.
     pub fn terminate(&self) {
-        self.group.signal(Signal::TERM);
+        self.signal(Signal::TERM);
+    }
+
+    fn signal(&self, signal: Signal) {
+        self.group.signal(signal, self.ended().is_none());
+    }
+
+    fn kill_all(&self) {
+        // Looked at first: what loses its parent is found by its mark alone.
+        let tree = self.group.leader().filter(|_| self.ended().is_none()).map(descendants::tree);
+        self.signal(Signal::KILL);
+        for process in tree.into_iter().flatten().skip(1) {
+            let _ = kill_process(process, Signal::KILL);
+        }
+        descendants::kill_marked(&self.mark);
     }
 
     /// Asks the process to end, kills what is left of it after `patience`, and says how it ended. All that it printed has been
@@ -193,18 +213,18 @@ impl Subject {
 
     /// The last lines that the process printed.
     pub async fn output(&self) -> Vec<String> {
-        self.output.lines.lock().await.last.iter().cloned().collect()
+        self.output.last().await
     }
 
     /// The first panics that the process printed on its kept streams, where it is a program in Rust.
     pub async fn panics(&self) -> Vec<String> {
-        self.output.lines.lock().await.panics.clone()
+        self.output.panics().await
     }
 }
 
 impl Drop for Subject {
     fn drop(&mut self) {
-        self.group.kill();
+        self.kill_all();
         self.readers.iter().for_each(JoinHandle::abort);
     }
 }
@@ -219,37 +239,9 @@ fn widen(pipe: &impl AsFd) {
     let _ = pipe;
 }
 
-/// The last lines of output, shared by the tasks that read them and the one that shows them.
-#[derive(Clone, Default)]
-struct Output {
-    lines: Arc<Mutex<Lines>>,
-}
-
-#[derive(Default)]
-struct Lines {
-    last: VecDeque<String>,
-    panics: Vec<String>,
-}
-
-impl Output {
-    async fn keep(self, from: impl AsyncRead + Unpin) {
-        let mut printed = FramedRead::new(from, LineDecoder::new(KEPT_BYTES));
-        while let Some(Ok(Line::Whole(line) | Line::TooLong(line))) = printed.next().await {
-            let text = line.trim_end().to_owned();
-            let mut lines = self.lines.lock().await;
-            if lines.panics.len() < KEPT_PANICS && text.contains(PANIC) {
-                lines.panics.push(text.clone());
-            }
-            if lines.last.len() == KEPT_LINES {
-                lines.last.pop_front();
-            }
-            lines.last.push_back(text);
-        }
-    }
-}
-
-async fn watch_over(mut child: Child, _listed: Group, end: watch::Sender<Option<String>>) {
+async fn watch_over(mut child: Child, _listed: Group, output: Output, end: watch::Sender<Option<String>>) {
     let status = match child.wait().await {
+        Ok(_) if output.has_flooded() => output::FLOODED.to_owned(),
         Ok(status) => describe(status),
         Err(error) => format!("cannot be watched: {error}"),
     };
@@ -267,6 +259,11 @@ fn describe(status: ExitStatus) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt;
+    use player::lines::LineDecoder;
+    use tokio_util::codec::FramedRead;
+
+    use super::output::{KEPT_BYTES, KEPT_LINES};
     use super::*;
 
     fn shell(script: &str) -> CommandProfile {
@@ -294,6 +291,38 @@ mod tests {
         subject.kill().await;
         // The pipe closes once the last process that holds it is gone: the child held it too.
         assert!(printed.next().await.is_none());
+    }
+
+    /// Nor does it help to leave the group, or the session, or the parent.
+    #[tokio::test]
+    async fn killing_takes_who_left_too() {
+        for script in [
+            "exec perl -e 'setpgrp(0, getpgrp(getppid)); $| = 1; print \"x\\n\"; sleep 600'",
+            "setsid sleep 600 & echo x; wait",
+            "(setsid sleep 600 &) ; echo x; exec sleep 600",
+        ] {
+            let mut subject =
+                Subject::spawn(&shell(script), &Values::default(), Path::new("."), Streams::Piped).unwrap();
+            let (_, stdout) = subject.take_pipes().unwrap();
+            let mut printed = FramedRead::new(stdout, LineDecoder::new(KEPT_BYTES));
+            assert!(printed.next().await.is_some());
+            subject.kill().await;
+            assert_eq!(subject.ended().as_deref(), Some("signal 9"), "{script}");
+            // The pipe closes once the last process that holds it is gone.
+            let closed = tokio::time::timeout(Duration::from_secs(20), printed.next()).await;
+            assert!(closed.expect("nothing holds it").is_none(), "{script}");
+        }
+    }
+
+    /// A process that prints without an end is killed, and that is why it ended.
+    #[tokio::test]
+    async fn a_flood_of_output_ends_the_process() {
+        for script in ["yes", "yes >&2", "tr '\\0' x < /dev/zero"] {
+            let subject =
+                Subject::spawn(&shell(script), &Values::default(), Path::new("."), Streams::Kept).unwrap();
+            let ended = tokio::time::timeout(Duration::from_secs(100), subject.end()).await;
+            assert_eq!(ended.expect("it ends"), output::FLOODED, "{script}");
+        }
     }
 
     /// A process that is asked to end may say goodbye; one that does not listen is killed.
@@ -328,16 +357,6 @@ mod tests {
         assert_eq!(subject.stop(Duration::from_secs(20)).await, "exit code 0");
         assert_eq!(subject.panics().await, ["a panicked at 1", "b panicked at 2"]);
         assert_eq!(subject.output().await.len(), KEPT_LINES);
-    }
-
-    /// Of a line that is too long its beginning is kept, and of what is no text what can be shown.
-    #[tokio::test]
-    async fn long_lines_are_cut() {
-        let text = [b"x".repeat(3 * KEPT_BYTES).as_slice(), b"\nb\xffd\nend"].concat();
-        let output = Output::default();
-        output.clone().keep(text.as_slice()).await;
-        let kept: Vec<_> = output.lines.lock().await.last.iter().cloned().collect();
-        assert_eq!(kept, ["x".repeat(KEPT_BYTES), "b\u{fffd}d".to_owned(), "end".to_owned()]);
     }
 
     /// A program that does not exist is an error that names it.

@@ -7,6 +7,7 @@
 //!                                        └──► RunReport ──► Exit
 //! ```
 
+mod bounds;
 mod case;
 mod death;
 mod run;

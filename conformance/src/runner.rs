@@ -319,6 +319,7 @@ async fn play_once(
             report.trace.observations.clear();
         }
     }
+    report.bound();
     report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     (report.stall_ms, report.subject_wait_ms) = (noise.stall_ms(), noise.subject_wait_ms());
     run

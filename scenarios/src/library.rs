@@ -1,5 +1,6 @@
 //! The scenarios that come with this build, and those of a folder.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +34,13 @@ pub enum LibraryError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file's name is no name for a scenario.
+    #[error("{path:?} has a control character in its name")]
+    #[diagnostic(help("a scenario is called by the name of its file: rename it"))]
+    Name {
+        /// The file.
+        path: PathBuf,
+    },
     /// A folder holds no scenario.
     #[error("{} holds no scenario", path.display())]
     #[diagnostic(help("scenario files end in `.toml`"))]
@@ -63,20 +71,27 @@ impl Library {
         Self::sorted(files.into_iter().map(scenario).collect::<Result<_, LibraryError>>()?)
     }
 
-    /// The scenarios of a folder and its subfolders.
+    /// The scenarios of a folder and its subfolders. A folder that is reached twice, by a link, is read once.
     ///
     /// # Errors
     /// When it cannot be read, holds none, or one of them is broken.
     pub fn folder(path: &Path) -> Result<Self, LibraryError> {
         let mut scenarios = Vec::new();
         let mut folders = vec![path.to_owned()];
+        let mut seen = BTreeSet::new();
         while let Some(folder) = folders.pop() {
             let read = |source| LibraryError::Read { path: folder.clone(), source };
+            if !seen.insert(folder.canonicalize().map_err(read)?) {
+                continue;
+            }
             for entry in fs::read_dir(&folder).map_err(read)? {
                 let entry = entry.map_err(read)?.path();
                 if entry.is_dir() {
                     folders.push(entry);
-                } else if entry.extension().is_some_and(|ending| ending == "toml") {
+                } else if entry.is_file() && entry.extension().is_some_and(|ending| ending == "toml") {
+                    if entry.to_string_lossy().contains(char::is_control) {
+                        return Err(LibraryError::Name { path: entry });
+                    }
                     let text = fs::read_to_string(&entry)
                         .map_err(|source| LibraryError::Read { path: entry.clone(), source })?;
                     let id = id_of(entry.strip_prefix(path).unwrap_or(&entry));
@@ -307,5 +322,23 @@ mod tests {
         for broken in ["client/[", "nothing/at/all", "AUTH-99"] {
             assert!(library.select(&[broken.to_owned()]).is_err(), "{broken}");
         }
+    }
+
+    /// Links in a circle are followed once; a name that would break lines is an error that shows it.
+    #[test]
+    #[cfg(unix)]
+    fn folders_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "version = 2\ntitle = \"t\"\nsubject = \"client\"\n[[expect]]\nrequirement = \"STATE-1\"\nsome = { opens = true }";
+        fs::create_dir(folder.path().join("a")).unwrap();
+        fs::write(folder.path().join("a/b.toml"), text).unwrap();
+        for link in ["here", "a/up"] {
+            std::os::unix::fs::symlink(folder.path(), folder.path().join(link)).unwrap();
+        }
+        let library = Library::folder(folder.path()).unwrap();
+        assert_eq!(library.iter().count(), 1);
+        fs::write(folder.path().join("a/b\nc.toml"), text).unwrap();
+        let error = Library::folder(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("b\\nc.toml") && !error.contains('\n'), "{error}");
     }
 }

@@ -4,6 +4,7 @@ mod adapter;
 mod bench;
 mod broker;
 mod catalogue;
+mod complaint;
 mod demo;
 mod init;
 mod judge;
@@ -22,7 +23,10 @@ use miette::Report;
 use scenarios::Level;
 
 use conformance::exit::Exit;
+use conformance::process::guard::{Role, guard};
+use conformance::secrets::redacted;
 use conformance::{SuiteError, limits};
+use gatecheck_report::page::visible;
 
 /// Judges real-time WebSocket gateways and their clients, in any language, by what they do on the wire.
 #[derive(Parser)]
@@ -80,6 +84,33 @@ enum Command {
     MutantClient(mutant_client::MutantClientArgs),
 }
 
+impl Command {
+    /// Whether it starts processes, which must not outlive it.
+    fn starts_processes(&self) -> bool {
+        match self {
+            Self::Run(_)
+            | Self::Gateway(_)
+            | Self::Client(_)
+            | Self::Pair(_)
+            | Self::Init(_)
+            | Self::Adapter(_)
+            | Self::Selftest(_)
+            | Self::Soak(_)
+            | Self::Bench(_) => true,
+            Self::Sim(_)
+            | Self::List(_)
+            | Self::Explain(_)
+            | Self::Requirements(_)
+            | Self::Schema(_)
+            | Self::Demo(_)
+            | Self::Broker(_)
+            | Self::ReferenceServer(_)
+            | Self::ReferenceClient(_)
+            | Self::MutantClient(_) => false,
+        }
+    }
+}
+
 /// Arguments that another program reads.
 #[derive(Args)]
 struct Passed {
@@ -134,6 +165,13 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Color::Always => anstream::ColorChoice::Always.write_global(),
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
+    complaint::install();
+    if cli.command.starts_processes()
+        && let Role::Guard { code, complaints } = guard()
+    {
+        complaints.iter().for_each(|complaint| warn(format_args!("{complaint}")));
+        return ExitCode::from(code);
+    }
     let ended = match cli.command {
         Command::Run(args) => judge::run(&args),
         Command::Gateway(args) => judge::gateway(args),
@@ -168,7 +206,7 @@ fn finished(ended: Result<impl Into<ExitCode>, Failure>) -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             if let Some(report) = failure.report {
-                warn(format_args!("{report:?}"));
+                let _ = std::io::Write::write_fmt(&mut anstream::stderr(), format_args!("{report:?}\n"));
             }
             failure.exit.into()
         }
@@ -219,8 +257,9 @@ fn ended(printed: std::io::Result<()>, exit: Exit) -> Result<Exit, Failure> {
     }
 }
 
-/// Prints a warning to standard error.
+/// Prints a warning to standard error, as text and without secrets.
 fn warn(text: std::fmt::Arguments<'_>) {
+    let text = visible(&redacted(&text.to_string()));
     // Standard error may be closed; the exit code still reports the outcome.
     let _ = std::io::Write::write_fmt(&mut anstream::stderr(), format_args!("{text}\n"));
 }

@@ -69,9 +69,12 @@ impl Run {
 
     /// Waits until something lives that `gatecheck` has started.
     async fn has_started(&self) {
-        let own = self.child.id().expect("it runs");
+        let is_subject = |id: &u32| {
+            let name = fs::read_to_string(format!("/proc/{id}/comm"));
+            name.is_ok_and(|name| name.trim_end() != "gatecheck")
+        };
         let started = async {
-            while !marked(&self.mark).iter().any(|id| *id != own) {
+            while !marked(&self.mark).iter().any(is_subject) {
                 tokio::task::yield_now().await;
             }
         };
@@ -243,4 +246,30 @@ async fn two_signals_at_once_leave_nothing() {
     run.signal(Signal::TERM);
     let (code, text, complaints) = run.end().await;
     assert_eq!(code, Some(130), "{text}\n{complaints}");
+}
+
+/// What a gateway leaves behind, in a session of its own and without a parent, ends with its case.
+#[tokio::test]
+async fn nothing_outlives_its_case() {
+    let profile = PROFILE.replace("sleep 1000 &", "(setsid sleep 1000 </dev/null >/dev/null 2>&1 &);");
+    let mut run = Run::start(&profile, &["gateway", "--no-preflight", "--filter", "gateway/auth/good-token"]);
+    let (_, text, complaints) = run.end().await;
+    assert!(text.contains("1 of 1 selected cases passed"), "{text}\n{complaints}");
+}
+
+/// Killed without warning, the guard or the worker takes everything along.
+#[tokio::test]
+async fn sigkill_leaves_nothing() {
+    for of_worker in [false, true] {
+        let mut run = Run::start(PROFILE, &CASES);
+        run.has_started().await;
+        let guard = run.child.id().expect("it runs");
+        let children = fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).expect("proc(5)");
+        let worker: u32 = children.trim().parse().expect("one worker");
+        let victim = if of_worker { worker } else { guard };
+        kill_process(Pid::from_raw(victim.cast_signed()).expect("a process"), Signal::KILL).expect("it lives");
+        let (code, _, complaints) = run.end().await;
+        assert_eq!(code, of_worker.then_some(5), "{complaints}");
+        assert_eq!(complaints.contains("was killed (signal 9)"), of_worker, "{complaints}");
+    }
 }

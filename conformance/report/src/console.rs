@@ -20,6 +20,7 @@ use super::Repeat;
 use super::visible::visible_line;
 use super::words::shortened;
 use conformance::result::{CaseReport, RunReport, Verdict};
+use conformance::secrets::redacted;
 use conformance::words::counted;
 
 /// Trace lines shown before and after the ones that a finding points at.
@@ -62,7 +63,7 @@ impl Console {
         self.advance();
         if self.failed.is_none() {
             let text = self.line(case);
-            self.failed = self.bar.suspend(|| write!(anstream::stdout(), "{text}")).err();
+            self.failed = self.bar.suspend(|| write!(anstream::stdout(), "{}", redacted(&text))).err();
         }
     }
 
@@ -86,7 +87,8 @@ impl Console {
             &mut text,
             format_args!(
                 "{style}{word:>9}{style:#}  {:<44} {FAINT}{seconds:>6.2}s{FAINT:#}  {}",
-                case.id, case.title
+                visible_line(&case.id.0),
+                visible_line(&case.title)
             ),
         );
         if self.verbose {
@@ -97,7 +99,7 @@ impl Console {
                         (BAD, format!("expected {}", visible_line(&finding.expected)))
                     }
                     Judgement::Blocked { by, .. } => (DOUBT, format!("blocked by {by}")),
-                    Judgement::Undecided { why } => (DOUBT, format!("undecided: {why}")),
+                    Judgement::Undecided { why } => (DOUBT, format!("undecided: {}", visible_line(why))),
                 };
                 push(&mut text, format_args!("           {style}{:<10}{style:#} {says}", check.requirement));
             }
@@ -134,11 +136,19 @@ impl Console {
         }
         let mut text = self.text(report);
         if let Some(page) = page {
-            push(&mut text, format_args!("report: {}", page.display()));
+            push(&mut text, format_args!("report: {}", visible_line(&page.display().to_string())));
         }
         let mut out = anstream::stdout();
-        out.write_all(text.as_bytes())?;
+        out.write_all(redacted(&text).as_bytes())?;
         out.flush()
+    }
+
+    /// Everything that it prints, without styles.
+    #[cfg(test)]
+    pub(crate) fn whole(&self, report: &RunReport) -> String {
+        let lines: String = report.cases.iter().map(|case| self.line(case)).collect();
+        let plain = |text: &str| anstream::adapter::strip_str(text).to_string();
+        plain(&lines) + &plain(&self.text(report))
     }
 
     /// What went wrong, what has one cause together, and the summary.
@@ -174,7 +184,7 @@ impl Console {
             | Verdict::SubjectError { .. }
             | Verdict::HarnessError { .. } => {}
         }
-        push(text, format_args!("\n{STRONG}{}{STRONG:#}  {}", case.id, case.title));
+        push(text, format_args!("\n{STRONG}{}{STRONG:#}  {}", case.id, visible_line(&case.title)));
         if let Some(reason) = case.verdict.reason() {
             push(text, format_args!("  {DOUBT}{}{DOUBT:#}: {}", case.verdict.name(), visible_line(&reason)));
         }
@@ -221,7 +231,8 @@ impl Console {
     }
 
     fn repeat(&self, text: &mut String, case: &ScenarioId) {
-        push(text, format_args!("  {FAINT}repeat it:{FAINT:#} {}", self.repeat.command(case)));
+        let command = visible_line(&self.repeat.command(case));
+        push(text, format_args!("  {FAINT}repeat it:{FAINT:#} {command}"));
     }
 
     fn finding(&self, text: &mut String, case: &CaseReport, finding: &Finding) {

@@ -4,8 +4,10 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::json::plain;
 use super::{About, Document, html, junit, markdown};
 use conformance::result::RunReport;
+use conformance::secrets::redacted;
 
 /// Where reports are written to.
 #[derive(Debug, Clone)]
@@ -40,7 +42,7 @@ impl Folder {
         self.file("summary.md", &markdown(report, about))?;
         self.file("report.html", &html::page(report, about))?;
         for case in report.cases.iter().filter(|case| !case.trace.observations.is_empty()) {
-            self.file(&trace_file(&case.id.0), &case.trace.to_json_lines())?;
+            self.file(&trace_file(&case.id.0), &plain(&case.trace.to_json_lines()))?;
         }
         Ok(())
     }
@@ -49,7 +51,7 @@ impl Folder {
         let path = self.0.join(name);
         let parent = path.parent().unwrap_or(&self.0);
         fs::create_dir_all(parent)
-            .and_then(|()| fs::write(&path, text))
+            .and_then(|()| fs::write(&path, redacted(text).as_bytes()))
             .map_err(|source| WriteError { path: path.clone(), source })
     }
 }
@@ -61,7 +63,7 @@ impl Folder {
 pub fn append_summary(path: &Path, report: &RunReport, about: &About) -> Result<(), WriteError> {
     let append = || {
         let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        file.write_all(markdown(report, about).as_bytes())
+        file.write_all(redacted(&markdown(report, about)).as_bytes())
     };
     append().map_err(|source| WriteError { path: path.to_owned(), source })
 }

@@ -5,6 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use super::About;
+use super::visible::is_hidden;
 use conformance::amqp::Identity;
 use conformance::result::{
     CaseReport, Death, Reason, RequirementReport, RequirementStatus, RunReport, Universal, Unplayed,
@@ -147,7 +148,7 @@ impl<'a> Document<'a> {
     /// # Panics
     /// Never: every key is a string.
     pub fn text(&self) -> String {
-        serde_json::to_string_pretty(self).expect("the report has string keys") + "\n"
+        plain(&serde_json::to_string_pretty(self).expect("the report has string keys")) + "\n"
     }
 
     /// The JSON Schema of every such document.
@@ -159,6 +160,19 @@ impl<'a> Document<'a> {
         let schema = generator.into_root_schema_for::<Document<'_>>();
         serde_json::to_string_pretty(&schema).expect("schemas have string keys") + "\n"
     }
+}
+
+/// JSON in which what no reader sees is written by its number: the same document, that can be printed to a terminal.
+pub(crate) fn plain(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for c in json.chars() {
+        match (c.is_control() && c != '\n') || is_hidden(c) {
+            false => text.push(c),
+            true => c.encode_utf16(&mut units).iter().for_each(|unit| text += &format!("\\u{unit:04x}")),
+        }
+    }
+    text
 }
 
 impl Summary {

@@ -7,6 +7,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use scenarios::{Catalogue, Finding, Judgement, RequirementId};
 
 use super::About;
+use super::visible::is_hidden;
 use conformance::result::{CaseReport, Death, RunReport, Universal, Verdict};
 
 /// The document. Whatever XML cannot hold, and colours, is left out of what the process under test printed.
@@ -73,7 +74,14 @@ pub fn junit(report: &RunReport, about: &About) -> String {
         }
         add(&mut document, suite, report);
     }
-    document.to_string().expect("strings can be written to")
+    let text = document.to_string().expect("strings can be written to");
+    text.replace(is_no_character, "\u{fffd}")
+}
+
+/// What XML cannot hold, written out or by number (XML 1.0 section 2.2), and what turns the direction of writing.
+fn is_no_character(c: char) -> bool {
+    let is_control = c.is_control() && !matches!(c, '\n' | '\t' | '\r');
+    is_control || matches!(c, '\u{fffe}' | '\u{ffff}') || is_hidden(c)
 }
 
 /// Adds a suite; where the run was interrupted, each says so.

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-pub use crate::visible::visible;
+pub use crate::visible::{visible, visible_line};
 
 const STYLE: &str = include_str!("page/frame.css");
 const SCRIPT: &str = include_str!("page/frame.js");

@@ -5,15 +5,19 @@ use std::borrow::Cow;
 /// The text without what a reader would not see: control characters, which move a terminal's cursor, and those that turn the
 /// direction of writing. Lines and tabs stay, colours go: loggers print them whatever they print to.
 pub fn visible(text: &str) -> String {
-    let hidden = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
+    let hidden = |c: char| (c.is_control() && c != '\n' && c != '\t') || is_hidden(c);
     without_colours(text).chars().map(|c| if hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
+/// Whether no reader sees it, though it is no control character: it turns the direction of writing, takes no room, or is no character
+/// at all.
+pub(super) fn is_hidden(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || u32::from(c) & 0xfffe == 0xfffe
+}
+
 /// The same on one line.
-pub(super) fn visible_line(text: &str) -> String {
+pub fn visible_line(text: &str) -> String {
     visible(text).replace('\n', "⏎")
 }
 

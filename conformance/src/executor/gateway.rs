@@ -37,6 +37,7 @@ use queues::GatewayQueues;
 pub(crate) use queues::{LOGIN_REFUSED, OTHER_QUEUE};
 pub(super) use rig::Pool;
 pub(super) use rig::Rejection;
+pub(super) use rig::SECRET;
 pub use rig::Rig;
 pub use standing::Standing;
 use start::never_ready;

@@ -84,7 +84,7 @@ pub(super) fn threads(leader: u32) -> Vec<Thread> {
 }
 
 /// A process, and all that it, or a child of it, has started.
-pub(super) fn processes(leader: u32) -> Vec<u32> {
+pub(crate) fn processes(leader: u32) -> Vec<u32> {
     tree(leader).0
 }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, getpgid, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 
 /// How often to check whether all have ended.
@@ -43,13 +43,14 @@ impl Group {
         self.0.0
     }
 
-    pub(super) fn kill(&self) {
-        self.signal(Signal::KILL);
-    }
-
-    pub(super) fn signal(&self, signal: Signal) {
+    /// Signals the group. Where its leader has not been reaped, that is signalled too if it has left its group.
+    pub(super) fn signal(&self, signal: Signal, leads: bool) {
+        let Some(leader) = self.0.0 else { return };
         // The group may have ended already.
-        let _ = self.0.0.map(|leader| kill_process_group(leader, signal));
+        let _ = kill_process_group(leader, signal);
+        if leads && getpgid(Some(leader)).is_ok_and(|group| group != leader) {
+            let _ = kill_process(leader, signal);
+        }
     }
 }
 

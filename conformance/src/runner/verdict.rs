@@ -122,7 +122,7 @@ pub(super) fn weighed(
         Err(PlayError::SubjectDied(status)) => Ending::Died {
             why: format!("the {} ended during the case: {status}", who_died(scenario, &trace)),
         },
-        Err(error @ (PlayError::DidNotStart(_) | PlayError::Adapter(_))) => {
+        Err(error @ (PlayError::DidNotStart(_) | PlayError::Adapter(_) | PlayError::Flooded(_))) => {
             Ending::Died { why: error.to_string() }
         }
         Err(error @ (PlayError::NotRun(_) | PlayError::Harness(_))) => Ending::Cut { why: error.to_string() },

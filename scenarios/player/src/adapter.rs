@@ -127,7 +127,7 @@ impl<W: AsyncWrite + Unpin> Exchange<W> {
     }
 
     async fn take(&mut self, line: &str) {
-        if line.is_empty() {
+        if !self.recorder.admits(line.as_bytes(), "adapter") || line.is_empty() {
             return;
         }
         match AdapterOutput::parse(line) {

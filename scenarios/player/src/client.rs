@@ -41,7 +41,8 @@ pub async fn play<S: ClientStage>(
     let started = (1..).zip(stage.take_adapters()).map(start).collect();
     let (adapters, printed) = (Adapters::new(started, script.answer()), String::new());
     let mut player = Player { setting, stage, gateway, network, adapters, journal, printed };
-    let outcome = match player.run(script, &url).await {
+    let flood = player.journal.flood();
+    let outcome = match flood.end(player.run(script, &url)).await {
         // A process that died says more than a request that it left unanswered.
         Err(PlayError::Adapter(reason)) => {
             let died = player.journal.quiet(setting.times.slack).await;
@@ -49,7 +50,7 @@ pub async fn play<S: ClientStage>(
         }
         outcome => outcome,
     };
-    Play { trace: player.journal.finish(), outcome }
+    Play { trace: player.journal.finish(&outcome), outcome }
 }
 
 struct Player<'a, S> {

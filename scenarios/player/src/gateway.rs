@@ -50,8 +50,9 @@ pub async fn play<S: GatewayStage>(
             )
         })
         .collect();
-    let outcome = player.run(script).await;
-    Play { trace: player.journal.finish(), outcome }
+    let flood = player.journal.flood();
+    let outcome = flood.end(player.run(script)).await;
+    Play { trace: player.journal.finish(&outcome), outcome }
 }
 
 pub(super) struct Player<'a, S> {

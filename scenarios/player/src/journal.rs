@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::budget::Budget;
 use super::stage::PlayError;
 use scenarios::label::Label;
 use scenarios::pattern::Pattern;
@@ -12,8 +13,10 @@ use scenarios::trace::{Actor, Event, Observation, Trace};
 
 /// Observations that wait for the player; a recorder waits when there are more.
 const CAPACITY: usize = 1024;
-/// Most observations of one case; beyond it the case ends, since something floods it.
-const MAX_OBSERVATIONS: usize = 200_000;
+/// Observations that are kept of a case that was flooded: they show by what.
+const KEPT_OF_A_FLOOD: usize = 200;
+/// Longest frame that is kept of a case that was flooded, in bytes.
+const KEPT_FRAME_BYTES: usize = 1024;
 
 /// The time since the case began.
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
@@ -23,6 +26,7 @@ pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 pub struct Recorder {
     clock: Clock,
     to: mpsc::Sender<Observation>,
+    budget: Arc<Budget>,
 }
 
 /// Owns the trace.
@@ -30,7 +34,11 @@ pub struct Journal {
     clock: Clock,
     from: mpsc::Receiver<Observation>,
     trace: Trace,
+    budget: Arc<Budget>,
 }
+
+/// Ends a case that is flooded.
+pub(super) struct Flood(Arc<Budget>);
 
 /// A place in the trace.
 #[derive(Clone, Copy)]
@@ -42,14 +50,45 @@ pub(super) struct Place {
 /// A journal and the recorder that fills it.
 pub fn journal(clock: Clock) -> (Recorder, Journal) {
     let (to, from) = mpsc::channel(CAPACITY);
-    (Recorder { clock: clock.clone(), to }, Journal { clock, from, trace: Trace::default() })
+    let budget = Arc::new(Budget::new());
+    let recorder = Recorder { clock: clock.clone(), to, budget: Arc::clone(&budget) };
+    (recorder, Journal { clock, from, trace: Trace::default(), budget })
 }
 
 impl Recorder {
-    /// Writes what just happened. A case that is over takes nothing any more.
+    /// Writes what just happened. A case that is over, or flooded, takes nothing any more.
     pub async fn record(&self, actor: Actor, connection: Option<u32>, event: Event) {
+        let is_end = matches!(event, Event::SubjectDied { .. });
+        if !self.budget.admits_observation("subject") && !is_end {
+            return;
+        }
         let observation = observation(&self.clock, actor, connection, event);
         let _ = self.to.send(observation).await;
+    }
+
+    /// Whether the case has room for a message or a line; `by` is who says it. Asked before anything is read in it. Where there is
+    /// none, the case ends.
+    pub(super) fn admits(&self, text: &[u8], by: &str) -> bool {
+        self.budget.admits(text, by)
+    }
+
+    /// Ends the case: something says more than is read.
+    pub(super) fn floods(&self, why: String) {
+        self.budget.floods(why);
+    }
+}
+
+impl Flood {
+    /// Plays until that has ended, or something floods the case: nothing is waited for then.
+    pub(super) async fn end(
+        &self,
+        playing: impl Future<Output = Result<(), PlayError>>,
+    ) -> Result<(), PlayError> {
+        tokio::select! {
+            biased;
+            why = self.0.flooded() => Err(PlayError::Flooded(why)),
+            played = playing => played,
+        }
     }
 }
 
@@ -142,17 +181,29 @@ impl Journal {
         self.until_count(|_| false, 1, self.trace.observations.len(), time).await.map(|_| ())
     }
 
-    /// Ends the journal.
-    pub(super) fn finish(mut self) -> Trace {
+    /// What ends the case where something floods it.
+    pub(super) fn flood(&self) -> Flood {
+        Flood(Arc::clone(&self.budget))
+    }
+
+    /// Ends the journal. Of a case that was flooded the beginning is kept.
+    pub(super) fn finish(mut self, outcome: &Result<(), PlayError>) -> Trace {
         self.drain();
+        if matches!(outcome, Err(PlayError::Flooded(_))) {
+            let is_short = |seen: &Observation| match &seen.event {
+                Event::Sent(frame) | Event::Received(frame) => frame.body.len() <= KEPT_FRAME_BYTES,
+                Event::Emitted { .. } | Event::Refetched { .. } | Event::Read { .. } => false,
+                _ => true,
+            };
+            self.trace.observations.retain(is_short);
+            self.trace.observations.truncate(KEPT_OF_A_FLOOD);
+            self.trace.observations.shrink_to_fit();
+        }
         self.trace
     }
 
     /// Whether the case can go on.
     fn check(&self) -> Result<(), PlayError> {
-        if self.trace.observations.len() > MAX_OBSERVATIONS {
-            return Err(PlayError::Harness(format!("more than {MAX_OBSERVATIONS} things happened")));
-        }
         let death = self.trace.observations.iter().rev().find_map(|observation| match &observation.event {
             Event::SubjectDied { status } => Some(status),
             _ => None,

@@ -33,6 +33,7 @@
 
 mod adapter;
 mod adapters;
+mod budget;
 mod client;
 mod faulty_listener;
 mod fragments;

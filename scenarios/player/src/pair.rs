@@ -81,7 +81,8 @@ where
     let backstage = Backstage::new(scenario, setting, stage, recorder, journal);
     let user_id = scenario.user_id(&Actor::client().0, &setting.bindings);
     let mut player = Player { script, halves, setting, backstage, adapters, network, user_id };
-    let outcome = match player.run(url).await {
+    let flood = player.backstage.journal.flood();
+    let outcome = match flood.end(player.run(url)).await {
         // A process that died says more than a request that it left unanswered.
         Err(PlayError::Adapter(reason)) => {
             let died = player.backstage.journal.quiet(setting.times.slack).await;
@@ -89,7 +90,7 @@ where
         }
         outcome => outcome,
     };
-    Play { trace: player.backstage.journal.finish(), outcome }
+    Play { trace: player.backstage.journal.finish(&outcome), outcome }
 }
 
 struct Player<'a, S> {

@@ -178,6 +178,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                         self.check(&frame, reader.mask()).await;
                         if self.is_closed { Ok(Next::Go) } else { self.take(frame).await }
                     }
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                        let by = self.other();
+                        self.setup.recorder.floods(format!("the {by} floods the connection: {error}"));
+                        Ok(self.ended())
+                    }
                     Ok(None) | Err(_) => Ok(self.ended()),
                 },
             };
@@ -239,7 +244,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
     }
 
     async fn take(&mut self, frame: RawFrame) -> io::Result<Next> {
-        let Some(frame) = self.fragments.take(frame) else { return Ok(Next::Go) };
+        let frame = match self.fragments.take(frame) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return Ok(Next::Go),
+            Err(error) => {
+                let by = self.other();
+                self.setup.recorder.floods(format!("the {by} floods the connection: {error}"));
+                return Ok(self.ended());
+            }
+        };
+        if !self.setup.recorder.admits(&frame.payload, self.other()) {
+            return Ok(self.ended());
+        }
         let is_broken =
             frame.opcode == OpCode::Data(Data::Text) && std::str::from_utf8(&frame.payload).is_err();
         if is_broken {
@@ -422,6 +438,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
     /// The reference of a message, where it has one.
     fn refer(&mut self, seen: &Frame) -> Option<String> {
         seen.refer(&self.setup.setting.dialect, &mut self.pending)
+    }
+
+    /// What is judged: the other end.
+    fn other(&self) -> &'static str {
+        match self.setup.side {
+            Side::Client => "gateway",
+            Side::Gateway => "client",
+        }
     }
 
     /// How the connection counts when it ends without a closing handshake.

@@ -8,7 +8,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use scenarios::frame::RawFrame;
 use scenarios::trace::Event;
-use wire::frame::FrameReader;
+use wire::frame::{FrameReader, MAX_MESSAGE_BYTES};
 
 /// Masks of the few frames that a client sends before it is signed in: any will do.
 const MASK: [u8; 4] = *b"sign";
@@ -92,6 +92,10 @@ impl Said {
         before: &str,
     ) -> Result<RawFrame, Event> {
         for _ in 0..MAX_FRAMES {
+            let said: usize = self.texts.iter().map(String::len).sum();
+            if self.leftover.len() + said > MAX_MESSAGE_BYTES {
+                break;
+            }
             let frame = reader.next(stream).await.map_err(|error| refused(None, &error.to_string()))?;
             let Some(frame) = frame else {
                 return Err(refused(None, &format!("the connection ended before {before}")));

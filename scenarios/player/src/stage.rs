@@ -228,6 +228,9 @@ pub enum PlayError {
     /// The subject broke the adapter protocol.
     #[error("{0}")]
     Adapter(String),
+    /// The subject said more than a case may hold.
+    #[error("{0}")]
+    Flooded(String),
     /// The harness failed.
     #[error("{0}")]
     Harness(String),

@@ -280,7 +280,16 @@ impl Log {
         if let Some(why) = why {
             self.connection.note(Event::BadFrame { why: why.to_owned(), by }).await;
         }
-        let Some(frame) = direction.fragments.take(frame) else { return };
+        let recorder = &self.connection.setup.recorder;
+        let name = if from_gateway { "gateway" } else { "client" };
+        let frame = match direction.fragments.take(frame) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return,
+            Err(error) => return recorder.floods(format!("the {name} floods the connection: {error}")),
+        };
+        if !recorder.admits(&frame.payload, name) {
+            return;
+        }
         let setup = &self.connection.setup;
         // Each frame means what its sender means by it.
         let dialect = if from_gateway { &setup.gateway } else { &setup.client };

@@ -2,17 +2,20 @@
 
 use std::io::{self, Cursor};
 
+use bytes::{Buf, BytesMut};
 use scenarios::frame::{RawFrame, apply_mask};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tungstenite::protocol::frame::FrameHeader;
 
-/// Largest payload that a scripted end reads.
-const MAX_PAYLOAD_BYTES: u64 = 16 * 1024 * 1024;
+/// Largest message that a scripted end reads, in one frame or in fragments: twice what a scenario can have anyone send.
+pub const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes that are read at once.
+const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Reads frames from a stream.
 #[derive(Debug, Default)]
 pub struct FrameReader {
-    buffer: Vec<u8>,
+    buffer: BytesMut,
     /// The mask of the frame that was read last, where it was masked.
     mask: Option<[u8; 4]>,
 }
@@ -20,7 +23,7 @@ pub struct FrameReader {
 impl FrameReader {
     /// A reader that begins with bytes which were read already, after a handshake for example.
     pub fn after(leftover: Vec<u8>) -> Self {
-        Self { buffer: leftover, mask: None }
+        Self { buffer: BytesMut::from(leftover.as_slice()), mask: None }
     }
 
     /// The mask of the frame that was read last, where it was masked.
@@ -30,18 +33,20 @@ impl FrameReader {
 
     /// What was read behind the frame that was read last.
     pub fn into_unread(self) -> Vec<u8> {
-        self.buffer
+        self.buffer.into()
     }
 
     /// The next frame, or nothing at the end of the stream. Cancel safe: what was read is kept.
     ///
     /// # Errors
-    /// When the stream fails, or its bytes are no frames.
+    /// When the stream fails, or its bytes are no frames, or a frame is longer than [`MAX_MESSAGE_BYTES`]: that is
+    /// [`io::ErrorKind::InvalidData`], and is known before the frame is read.
     pub async fn next(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<RawFrame>> {
         loop {
             if let Some(frame) = self.take()? {
                 return Ok(Some(frame));
             }
+            self.buffer.reserve(CHUNK_BYTES);
             if stream.read_buf(&mut self.buffer).await? == 0 {
                 return if self.buffer.is_empty() {
                     Ok(None)
@@ -60,15 +65,16 @@ impl FrameReader {
     /// The next frame of what has been read, where it is whole.
     ///
     /// # Errors
-    /// When the bytes are no frames.
+    /// When the bytes are no frames, or a frame is too long.
     pub fn take(&mut self) -> io::Result<Option<RawFrame>> {
-        let mut cursor = Cursor::new(&self.buffer);
+        let mut cursor = Cursor::new(self.buffer.as_ref());
         let invalid = |error: &dyn ToString| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
         let Some((header, length)) = FrameHeader::parse(&mut cursor).map_err(|error| invalid(&error))? else {
             return Ok(None);
         };
-        if length > MAX_PAYLOAD_BYTES {
-            return Err(invalid(&format!("a frame of {length} bytes")));
+        if length > MAX_MESSAGE_BYTES as u64 {
+            let most = MAX_MESSAGE_BYTES;
+            return Err(invalid(&format!("a frame of {length} bytes; no more than {most} are read")));
         }
         let start = cursor.position() as usize;
         let end = start + length as usize;
@@ -76,7 +82,11 @@ impl FrameReader {
             return Ok(None);
         }
         let mut payload = self.buffer[start..end].to_vec();
-        self.buffer.drain(..end);
+        self.buffer.advance(end);
+        if self.buffer.is_empty() {
+            // What a long frame took is not held while nothing is said.
+            self.buffer = BytesMut::new();
+        }
         self.mask = header.mask;
         if let Some(mask) = header.mask {
             apply_mask(&mut payload, mask);
@@ -108,10 +118,20 @@ mod tests {
             let mut reader = FrameReader::after(bytes[..cut].to_vec());
             if cut < bytes.len() {
                 prop_assert_eq!(reader.take().unwrap(), None);
-                reader.buffer.extend(&bytes[cut..]);
+                reader.feed(&bytes[cut..]);
             }
             prop_assert_eq!(reader.take().unwrap(), Some(frame));
             prop_assert!(reader.buffer.is_empty());
         }
+    }
+
+    /// A frame that is too long is refused by its header; nothing of it is waited for.
+    #[tokio::test]
+    async fn a_long_frame_is_refused_by_its_header() {
+        let header = [&[0x81, 127][..], &(MAX_MESSAGE_BYTES as u64 + 1).to_be_bytes()].concat();
+        let mut reader = FrameReader::default();
+        let refused = reader.next(&mut header.as_slice()).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+        assert_eq!(refused.to_string(), "a frame of 2097153 bytes; no more than 2097152 are read");
     }
 }

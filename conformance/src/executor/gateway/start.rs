@@ -17,6 +17,8 @@ use crate::profile::Ready;
 
 /// How often a gateway that is starting is asked whether it is ready.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
+/// What is read of its answer, in bytes: the status stands in the first line.
+const STATUS_LINE_BYTES: u64 = 4 * 1024;
 /// Times that a gateway is restarted when another process has bound its port in between.
 const STARTS: u32 = 3;
 
@@ -107,8 +109,36 @@ async fn ask_ready(port: u16, path: Option<&str>) -> io::Result<Option<u16>> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
+    let mut stream = stream.take(STATUS_LINE_BYTES);
     while !answer.contains(&b'\n') && stream.read_buf(&mut answer).await? > 0 {}
     let line = String::from_utf8_lossy(&answer);
     let status = line.split_whitespace().nth(1).and_then(|status| status.parse().ok());
     status.map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its answer is not HTTP"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    /// An answer without an end is read as far as a status may stand, and costs no more than the time that was allowed.
+    #[tokio::test]
+    async fn an_endless_answer_is_none() {
+        for (begins, says) in [("", "its answer is not HTTP"), ("HTTP/1.1 503 ", "it answered HTTP 503")] {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            tokio::spawn(async move {
+                while let Ok((mut stream, _)) = listener.accept().await {
+                    tokio::spawn(async move {
+                        let _ = stream.write_all(begins.as_bytes()).await;
+                        while stream.write_all(&[b'x'; 64 * 1024]).await.is_ok() {}
+                    });
+                }
+            });
+            let ready = Ready { path: Some("/healthz".to_owned()), timeout: Duration::from_millis(500) };
+            let waited = tokio::time::timeout(Duration::from_secs(20), await_ready(port, &ready)).await;
+            let reason = waited.expect("it ends").unwrap().unwrap_err();
+            assert!(reason.ends_with(says), "{reason}");
+        }
+    }
 }

@@ -1,0 +1,129 @@
+//! Complaints on standard error. What they quote is text, whatever a terminal would make of it, and has no secrets.
+
+use std::error::Error;
+use std::fmt;
+
+use gatecheck_report::page::visible;
+use miette::{Diagnostic, LabeledSpan, MietteHandler, ReportHandler, Severity, SourceCode};
+
+use conformance::secrets::redacted;
+
+/// Has every report print so.
+pub(super) fn install() {
+    // There is one already where this is run twice, as a test may.
+    let _ = miette::set_hook(Box::new(|_| Box::new(Handler(MietteHandler::new()))));
+}
+
+struct Handler(MietteHandler);
+
+impl ReportHandler for Handler {
+    fn debug(&self, error: &dyn Diagnostic, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let help = error.help().map(|help| shown(&help));
+        let shown = Shown { text: shown(&error), help, cause: Cause::of(error.source()), error };
+        self.0.debug(&shown, f)
+    }
+}
+
+/// A text that is fit to show.
+fn shown(text: &dyn fmt::Display) -> String {
+    visible(&redacted(&text.to_string()))
+}
+
+/// An error whose texts are fit to show.
+struct Shown<'a> {
+    text: String,
+    help: Option<String>,
+    cause: Option<Box<Cause>>,
+    error: &'a dyn Diagnostic,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Shown<'_> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
+    }
+}
+
+impl Diagnostic for Shown<'_> {
+    fn severity(&self) -> Option<Severity> {
+        self.error.severity()
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display + 'a>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.error.source_code()
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.error.labels()
+    }
+}
+
+/// What an error comes from.
+#[derive(Debug)]
+struct Cause {
+    text: String,
+    cause: Option<Box<Self>>,
+}
+
+impl Cause {
+    fn of(error: Option<&(dyn Error + 'static)>) -> Option<Box<Self>> {
+        let error = error?;
+        Some(Box::new(Self { text: shown(&error), cause: Self::of(error.source()) }))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use miette::miette;
+
+    /// A terminal obeys nothing that a message, its help or its cause quotes.
+    #[test]
+    fn a_complaint_is_text() {
+        const HOSTILE: &str = "\u{1b}]0;own\u{7}\u{9b}31m\u{202e}";
+        let cause = std::io::Error::other(format!("cause {HOSTILE}"));
+        let report = miette::Report::from_err(cause).wrap_err(format!("message {HOSTILE}"));
+        let handler = Handler(MietteHandler::new());
+        for report in [report, miette!(help = format!("help {HOSTILE}"), "message")] {
+            let text = format!("{}", Printed(&handler, &*report));
+            let own = |part: &str| part.split_once('m').is_some_and(|(code, _)| code.chars().all(|c| c.is_ascii_digit() || c == ';'));
+            assert!(text.split("\u{1b}[").skip(1).all(own), "{text:?}");
+            assert!(!text.contains(['\u{7}', '\u{9b}', '\u{202e}']) && !text.contains("\u{1b}]"), "{text:?}");
+        }
+    }
+
+    struct Printed<'a>(&'a Handler, &'a dyn Diagnostic);
+
+    impl fmt::Display for Printed<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.debug(self.1, f)
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What a process has started, wherever that has gone: into a group or a session of its own, or away from its parent.
+//!
+//! What loses its parent goes to the next process above it that adopts orphans (PR_SET_CHILD_SUBREAPER in prctl(2)), and so stays in sight.
+
+use std::fs;
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
+
+use crate::noise::processes;
+
+/// In the environment of each process that is judged, and so of what it starts: which process it is of.
+pub(super) const MARK: &str = "GATECHECK_SUBJECT";
+/// Bytes of an environment that are looked through.
+const ENVIRONMENT_BYTES: u64 = 256 * 1024;
+/// How often to look whether all have ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How often to look at most: what cannot be killed is not waited for.
+const LOOKS: u32 = 400;
+
+/// Whether orphans come to this process.
+static ADOPTS: AtomicBool = AtomicBool::new(false);
+
+/// Has orphans of all that is started below this process come to it. Where the system has no such thing, they go to the first process.
+pub(super) fn adopt() {
+    #[cfg(target_os = "linux")]
+    ADOPTS.store(rustix::process::set_child_subreaper(Some(getpid())).is_ok(), Ordering::Relaxed);
+}
+
+/// A process and what it has started, as far as that can be seen.
+pub(super) fn tree(leader: Pid) -> Vec<Pid> {
+    processes(leader.as_raw_pid().cast_unsigned()).into_iter().filter_map(pid).collect()
+}
+
+/// Kills every process that has this mark.
+pub(super) fn kill_marked(mark: &str) {
+    let wanted = format!("{MARK}={mark}");
+    let has_mark = |id: &Pid| {
+        let mut bytes = Vec::new();
+        let environment = fs::File::open(format!("/proc/{id}/environ"));
+        let read =
+            environment.and_then(|environment| environment.take(ENVIRONMENT_BYTES).read_to_end(&mut bytes));
+        read.is_ok() && bytes.split(|byte| *byte == 0).any(|pair| pair == wanted.as_bytes())
+    };
+    let own = getpid();
+    let candidates = if ADOPTS.load(Ordering::Relaxed) { tree(own) } else { everything() };
+    for id in candidates.into_iter().filter(|id| *id != own).filter(has_mark) {
+        let _ = kill_process(id, Signal::KILL);
+    }
+}
+
+/// Kills all that this process, or what it has adopted, has started; names what would not end. For a process that is about to end:
+/// whoever else awaits one of them does so in vain.
+pub(super) fn end_all() -> Vec<String> {
+    let own = getpid();
+    for _ in 0..LOOKS {
+        while let Ok(Some(_)) = waitpid(None, WaitOptions::NOHANG) {}
+        let left: Vec<_> = tree(own).into_iter().filter(|id| *id != own).collect();
+        if left.is_empty() {
+            return Vec::new();
+        }
+        for id in left {
+            let _ = kill_process(id, Signal::KILL);
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+    let left = tree(own).into_iter().filter(|id| *id != own);
+    left.map(|id| format!("process {id} ({})", name(id))).collect()
+}
+
+fn name(id: Pid) -> String {
+    let name = fs::read(format!("/proc/{id}/comm")).unwrap_or_default();
+    String::from_utf8_lossy(&name).trim_end().escape_default().to_string()
+}
+
+/// Every process that this system shows.
+fn everything() -> Vec<Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| pid(entry.file_name().to_str()?.parse().ok()?)).collect()
+}
+
+fn pid(id: u32) -> Option<Pid> {
+    Pid::from_raw(id.cast_signed())
+}

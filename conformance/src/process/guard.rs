@@ -1,0 +1,108 @@
+//! Two processes, so that whichever is killed, the other ends what was started.
+//!
+//! ```text
+//!  gatecheck, the guard ══ standard input ══► gatecheck, in a session of its own ──► what is judged, and what that starts
+//!    passes signals on, and the exit code        the pipe has closed: the guard is gone, and so
+//!    its worker is gone: all that is left          all that there is is killed
+//!    is killed
+//! ```
+
+use std::env;
+use std::io::{self, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::thread;
+
+use rustix::process::{Pid, Signal, getpid, getppid, kill_process, setsid};
+use tokio::process::Command;
+
+use super::{descendants, groups};
+use crate::exit::Exit;
+use crate::interruption::Signals;
+
+/// In the worker's environment: the guard's process id.
+pub(super) const GUARD: &str = "GATECHECK_GUARD";
+
+/// What a process is to do.
+#[derive(Debug)]
+pub enum Role {
+    /// The work: it is guarded, or cannot be.
+    Worker,
+    /// No more: the work is done. Its exit code, and what is to be said of its end.
+    Guard {
+        /// The exit code.
+        code: u8,
+        /// What went wrong, a line for each.
+        complaints: Vec<String>,
+    },
+}
+
+/// Starts this program once more, with the same arguments, and guards it; in the program that was started so, begins to watch the
+/// guard. Call it first in a program that starts processes: standard input is gone then.
+pub fn guard() -> Role {
+    let is_guarded = env::var(GUARD).ok().zip(getppid()).is_some_and(|(id, parent)| id == parent.to_string());
+    if is_guarded {
+        watch_guard();
+        return Role::Worker;
+    }
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return Role::Worker;
+    };
+    match runtime.block_on(work()) {
+        // What cannot be guarded does its work all the same.
+        Err(_) => Role::Worker,
+        Ok(status) => {
+            let left = descendants::end_all();
+            let unended =
+                left.into_iter().map(|process| format!("{process} could not be ended: end it yourself"));
+            // Where a signal that was passed on came before the worker listened, that is how it ends.
+            let asked = [Signal::INT, Signal::TERM, Signal::HUP].map(Signal::as_raw);
+            let killed = status.signal().filter(|signal| !asked.contains(signal)).map(|signal| {
+                format!("gatecheck was killed (signal {signal}); what it had started has been ended")
+            });
+            let otherwise = if killed.is_some() { Exit::Harness } else { Exit::Interrupted };
+            let code = status.code().and_then(|code| u8::try_from(code).ok());
+            Role::Guard {
+                code: code.unwrap_or(otherwise.code()),
+                complaints: killed.into_iter().chain(unended).collect(),
+            }
+        }
+    }
+}
+
+/// Starts the worker, passes signals on to it, and awaits its end.
+async fn work() -> io::Result<ExitStatus> {
+    let mut signals = Signals::new()?;
+    descendants::adopt();
+    let mut arguments = env::args_os();
+    let program = env::current_exe()?;
+    let mut start = Command::new(program);
+    start.args(arguments.by_ref().skip(1)).env(GUARD, getpid().to_string()).stdin(Stdio::piped());
+    let mut worker = start.spawn()?;
+    // Held until it has ended: closing it is how the worker knows that this process is gone.
+    let _pipe = worker.stdin.take();
+    let id = worker.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    loop {
+        tokio::select! {
+            biased;
+            status = worker.wait() => return status,
+            (_, signal) = signals.next() => {
+                let _ = id.map(|id| kill_process(id, signal));
+            }
+        }
+    }
+}
+
+/// Ends everything, this process included, once the guard is gone.
+fn watch_guard() {
+    // What is sent to the guard's group, by a terminal or by `timeout`, comes from the guard, once.
+    let _ = setsid();
+    descendants::adopt();
+    thread::spawn(|| {
+        let mut nothing = [0; 64];
+        while io::stdin().read(&mut nothing).is_ok_and(|count| count > 0) {}
+        groups::kill_all();
+        descendants::end_all();
+        std::process::exit(Exit::Interrupted.code().into());
+    });
+}

@@ -1,0 +1,116 @@
+//! What a case may hold of what strangers say. Bytes are counted before they are read as anything, and a case that is flooded ends.
+//!
+//! ```text
+//!  a message, a line ──► admits ──► read, recorded
+//!                          └──────► the case is flooded, and ends
+//! ```
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::watch;
+
+/// What the cases may hold that are played at the time, one or many, in bytes.
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+/// What a case holds, at most, that is not flooded whatever the others hold, in bytes. The cases of this build hold a fifth of it.
+const USUAL_BYTES: usize = 4 * 1024 * 1024;
+/// What an observation takes beside its texts, in bytes.
+const OBSERVATION_BYTES: usize = 256;
+/// What a value of a JSON text takes once it is read, in bytes.
+const VALUE_BYTES: usize = 48;
+
+/// What all cases hold.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// The budget of one case.
+#[derive(Debug)]
+pub(super) struct Budget {
+    held: AtomicUsize,
+    flood: watch::Sender<Option<String>>,
+}
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Self { held: AtomicUsize::new(0), flood: watch::Sender::new(None) }
+    }
+
+    /// Whether there is room for a message or a line, of `by`; where there is none, the case is flooded.
+    pub(super) fn admits(&self, text: &[u8], by: &str) -> bool {
+        // A value takes more than its text does: lists of digits are the worst.
+        let values = text.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
+        self.takes(OBSERVATION_BYTES + 2 * text.len() + VALUE_BYTES * values, by)
+    }
+
+    /// The same for an observation that holds little text.
+    pub(super) fn admits_observation(&self, by: &str) -> bool {
+        self.takes(OBSERVATION_BYTES, by)
+    }
+
+    fn takes(&self, bytes: usize, by: &str) -> bool {
+        if self.is_flooded() {
+            return false;
+        }
+        let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let all = HELD.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if held <= USUAL_BYTES || all <= MAX_BYTES {
+            return true;
+        }
+        self.floods(format!("the {by} floods the case: what it says takes more than {} KiB", held / 1024));
+        false
+    }
+
+    /// Ends the case; the first reason counts.
+    pub(super) fn floods(&self, why: String) {
+        self.flood.send_if_modified(|first| {
+            let is_first = first.is_none();
+            first.get_or_insert(why);
+            is_first
+        });
+    }
+
+    fn is_flooded(&self) -> bool {
+        self.flood.borrow().is_some()
+    }
+
+    /// Waits until the case is flooded, and says by what.
+    pub(super) async fn flooded(&self) -> String {
+        let mut flood = self.flood.subscribe();
+        match flood.wait_for(Option::is_some).await.map(|why| why.clone()) {
+            Ok(Some(why)) => why,
+            // This has a sender itself.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Budget {
+    fn drop(&mut self) {
+        HELD.fetch_sub(*self.held.get_mut(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What goes beyond a case's budget floods it, and nothing is admitted then; values count for what they take when they are read.
+    #[tokio::test]
+    async fn a_flooded_case_admits_nothing() {
+        for text in [vec![b'x'; 1024 * 1024], b"1,".repeat(64 * 1024)] {
+            let budget = Budget::new();
+            let admitted = (0..100).take_while(|_| budget.admits(&text, "gateway")).count();
+            assert!((1..=16).contains(&admitted), "{admitted}");
+            assert!(!budget.admits_observation("gateway"));
+            assert!(budget.flooded().await.starts_with("the gateway floods the case"));
+        }
+    }
+
+    /// A case may hold what is usual, whatever the others do.
+    #[test]
+    fn a_usual_case_is_not_flooded_by_others() {
+        let others: Vec<_> = (0..40).map(|_| Budget::new()).collect();
+        for budget in &others {
+            budget.admits(&[b'x'; 1024 * 1024], "gateway");
+        }
+        assert!(Budget::new().admits(&[b'x'; 1024 * 1024], "gateway"));
+    }
+}
