@@ -127,7 +127,9 @@ impl ScriptedClient {
         let dialled = Event::Dialled { path: request.path.clone(), query, token_in };
         recorder.record(actor.clone(), Some(connection), dialled).await;
         if self.spec.begun_request {
-            self.begun = begin(stage, self.spec.gateway, &request).await.ok();
+            let begun = begin(stage, self.spec.gateway, &request);
+            let begun = tokio::time::timeout(setting.times.patience, begun).await;
+            self.begun = begun.ok().and_then(Result::ok);
             return;
         }
         let (mut transcript, mut said) = (Transcript::default(), Said::default());
