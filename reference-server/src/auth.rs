@@ -1,4 +1,4 @@
-//! Token verification (AUTH-1 to AUTH-7, AUTH-11). No error contains the token (AUTH-8).
+//! Token verification (AUTH-1 to AUTH-7, AUTH-11 to AUTH-13). No error contains the token (AUTH-8).
 
 mod algorithm;
 mod key;
@@ -75,9 +75,10 @@ impl TokenVerifier {
     }
 
     /// The payload of a token that one of the keys has signed. A key is only ever used with its own kind of algorithm, so a
-    /// public key is never a secret (AUTH-3).
+    /// public key is never a secret (AUTH-3); of the header, only `alg` and `kid` choose among them (AUTH-12).
     fn payload(&self, token: &str) -> Option<Value> {
-        let header = jsonwebtoken::decode_header(token).ok()?;
+        // No extension is understood here, so one that must be is refused (RFC 7515 section 4.1.11).
+        let header = jsonwebtoken::decode_header(token).ok().filter(|header| header.crit.is_none())?;
         let algorithm =
             Algorithm::try_from(header.alg).ok().filter(|found| self.algorithms.contains(found))?;
         let validation = self.validation(algorithm);

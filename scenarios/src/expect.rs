@@ -100,6 +100,10 @@ enum Kind {
     Settled(Settled),
     /// What is published reaches a client that reads before it is acknowledged.
     HandedOnFirst(HandedOn),
+    /// Each consumer has a limit on what it has unsettled.
+    PrefetchLimited,
+    /// At the last look there are no queues that there were not at the first.
+    NoMoreQueues,
 }
 
 /// How many.
@@ -343,6 +347,8 @@ impl Kind {
             Self::QueueReady(wanted) => broker::queue_ready(trace, *wanted),
             Self::Settled(settled) => settled.check(trace),
             Self::HandedOnFirst(handed_on) => handed_on.check(trace),
+            Self::PrefetchLimited => broker::prefetch_limited(trace),
+            Self::NoMoreQueues => broker::no_more_queues(trace),
         };
         looked.map(|()| None)
     }
@@ -383,7 +389,9 @@ impl Kind {
             | Self::Growth(_)
             | Self::QueueReady(_)
             | Self::Settled(_)
-            | Self::HandedOnFirst(_) => Vec::new(),
+            | Self::HandedOnFirst(_)
+            | Self::PrefetchLimited
+            | Self::NoMoreQueues => Vec::new(),
         }
     }
 }

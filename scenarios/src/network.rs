@@ -41,6 +41,8 @@ pub enum Cut {
 pub enum Change {
     /// Every connection that there is ends.
     Cut(Cut),
+    /// Every connection that there is carries nothing any more.
+    Lose,
     /// Bytes are treated so from now on, those that are under way included.
     Conditions(Conditions),
 }

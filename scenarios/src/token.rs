@@ -1,5 +1,6 @@
 //! Tokens for scripted clients, good and bad, by recipe.
 
+mod brought;
 mod claims;
 mod issuer;
 
@@ -12,6 +13,7 @@ use protocol::{Role, TokenPlace};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+pub use brought::Brings;
 use issuer::Signer;
 pub use issuer::{Issuer, KeyPair, SigningAlgorithm, TokenStyle};
 
@@ -29,6 +31,8 @@ pub struct TokenSpec {
     pub valid_in: Option<i64>,
     /// Signed otherwise than the gateway expects.
     pub alg: Option<Alg>,
+    /// What its header says beside its algorithm (AUTH-12).
+    pub brings: Option<Brings>,
     /// Signed with the secret before the gateway's newest (AUTH-7).
     pub previous_secret: bool,
     /// Signed with another secret than the gateway's.
@@ -62,6 +66,12 @@ pub struct Bearer<'a> {
 pub enum Alg {
     /// None at all: the token claims to need no signature (AUTH-3).
     None,
+    /// The same, written `NONE`.
+    NoneInCapitals,
+    /// The same, written `nOnE`.
+    NoneInMixedCase,
+    /// The same, behind another `alg` of the same header.
+    NoneBesides,
     /// Another one, with the right key (AUTH-11).
     Another,
     /// HMAC, with the public key as its secret (AUTH-3).
@@ -94,7 +104,14 @@ impl TokenSpec {
         if self.raw.is_some() && *self != written {
             return Some("a token that is written out as `raw` is not made: leave the rest out");
         }
-        (self.signature.is_some() && self.alg == Some(Alg::None))
+        let otherwise_signed =
+            self.alg.is_some() || self.signature.is_some() || self.wrong_secret || self.previous_secret;
+        if self.brings.is_some() && otherwise_signed {
+            return Some(
+                "`brings` says how the token is signed: leave `alg`, `signature` and the secrets out",
+            );
+        }
+        (self.signature.is_some() && self.alg.is_some_and(|alg| alg.unsigned_header().is_some()))
             .then_some("a token that claims to need no signature has none to change: leave `signature` out")
     }
 
@@ -111,8 +128,13 @@ impl TokenSpec {
         }
         let claims = self.claims(bearer, &issuer.style, now_unix_s);
         let algorithm = issuer.style.algorithm;
+        if let Some(brings) = self.brings {
+            return Some(brings.sign(&claims, issuer));
+        }
+        if let Some(header) = self.alg.and_then(Alg::unsigned_header) {
+            return Some(unsigned(header, &claims));
+        }
         let (algorithm, key) = match self.alg {
-            Some(Alg::None) => return Some(unsigned(&claims)),
             Some(Alg::PublicKeyAsSecret) => {
                 let public =
                     issuer.pair.public.as_deref().expect("a public key that is not known is lacking");
@@ -122,7 +144,7 @@ impl TokenSpec {
                 let another = algorithm.another().expect("an algorithm that there is not is lacking");
                 (another, issuer.key(another, self.signer()))
             }
-            None => (algorithm, issuer.key(algorithm, self.signer())),
+            _ => (algorithm, issuer.key(algorithm, self.signer())),
         };
         let sign = |claims: &Map<String, Value>| {
             let token = jsonwebtoken::encode(&Header::new(algorithm.into()), claims, &key);
@@ -194,6 +216,19 @@ impl TokenSpec {
     }
 }
 
+impl Alg {
+    /// The header of a token that claims to need no signature (RFC 7519 section 6).
+    fn unsigned_header(self) -> Option<&'static str> {
+        match self {
+            Self::None => Some(r#"{"alg":"none","typ":"JWT"}"#),
+            Self::NoneInCapitals => Some(r#"{"alg":"NONE","typ":"JWT"}"#),
+            Self::NoneInMixedCase => Some(r#"{"alg":"nOnE","typ":"JWT"}"#),
+            Self::NoneBesides => Some(r#"{"alg":"HS256","typ":"JWT","alg":"none"}"#),
+            Self::Another | Self::PublicKeyAsSecret => None,
+        }
+    }
+}
+
 impl Signature {
     /// The token with this signature instead of its own; `another` is one that the same key has signed.
     fn put_on(self, token: &str, another: &str) -> String {
@@ -215,129 +250,11 @@ fn halves(token: &str) -> (&str, &str) {
     token.rsplit_once('.').expect("a token has three parts")
 }
 
-/// A token that claims to need no signature (RFC 7519 section 6), which no library signs for us.
-fn unsigned(claims: &Map<String, Value>) -> String {
-    let part = |json: String| URL_SAFE_NO_PAD.encode(json);
-    let header = part(json!({"alg": "none", "typ": "JWT"}).to_string());
-    format!("{header}.{}.", part(Value::Object(claims.clone()).to_string()))
+/// A token without a signature, which no library makes for us.
+fn unsigned(header: &str, claims: &Map<String, Value>) -> String {
+    let claims = Value::Object(claims.clone()).to_string();
+    format!("{}.{}.", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::identity::UserIds;
-    use jsonwebtoken::{DecodingKey, Validation};
-
-    const BEARER: Bearer<'_> = Bearer { user_id: "u1", email: "u1@example.org", role: Role::Customer };
-
-    fn issuer(style: TokenStyle) -> Issuer {
-        Issuer::new("s", style)
-    }
-
-    fn payload(token: &str) -> Value {
-        let part = token.split('.').nth(1).unwrap();
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
-    }
-
-    /// The plain recipe is a token with all claims; each field changes what it says it changes.
-    #[test]
-    fn recipes_change_what_they_say() {
-        let plain =
-            payload(&TokenSpec::default().mint(&BEARER, &issuer(TokenStyle::default()), 1000).unwrap());
-        assert_eq!(
-            plain,
-            json!({"userId":"u1","email":"u1@example.org","role":"CUSTOMER","iat":1000,"exp":4600})
-        );
-        let odd = TokenSpec {
-            expires_in: Some(-1),
-            valid_in: Some(60),
-            without: vec!["email".into()],
-            claims: BTreeMap::from([("role".to_owned(), json!("KING"))]),
-            ..TokenSpec::default()
-        };
-        let odd = payload(&odd.mint(&BEARER, &issuer(TokenStyle::default()), 1000).unwrap());
-        assert_eq!(odd, json!({"userId":"u1","role":"KING","iat":1000,"exp":999,"nbf":1060}));
-        let none = TokenSpec { alg: Some(Alg::None), ..TokenSpec::default() };
-        assert!(none.mint(&BEARER, &issuer(TokenStyle::default()), 1000).unwrap().ends_with('.'));
-        assert_eq!(
-            TokenSpec { omit: true, ..TokenSpec::default() }.mint(&BEARER, &issuer(TokenStyle::default()), 0),
-            None
-        );
-    }
-
-    /// Each secret signs otherwise.
-    #[test]
-    fn secrets_differ() {
-        let issuer = issuer(TokenStyle::default());
-        let sign = |recipe: TokenSpec| recipe.mint(&BEARER, &issuer, 1000).unwrap();
-        let current = sign(TokenSpec::default());
-        let previous = sign(TokenSpec { previous_secret: true, ..TokenSpec::default() });
-        let wrong = sign(TokenSpec { wrong_secret: true, ..TokenSpec::default() });
-        assert!(current != previous && previous != wrong && wrong != current);
-    }
-
-    /// What is signed stays as it is; only the signature is another.
-    #[test]
-    fn signatures_are_replaced() {
-        let issuer = issuer(TokenStyle::default());
-        let sign = |signature| TokenSpec { signature, ..TokenSpec::default() }.mint(&BEARER, &issuer, 1000);
-        let good = sign(None).unwrap();
-        let (signed, own) = halves(&good);
-        for (signature, length) in
-            [(Signature::Empty, 0), (Signature::Truncated, 22), (Signature::OfAnother, own.len())]
-        {
-            let token = sign(Some(signature)).unwrap();
-            let (kept, other) = halves(&token);
-            assert_eq!((kept, other.len(), other == own), (signed, length, false), "{signature:?}");
-        }
-        let unsigned =
-            TokenSpec { signature: Some(Signature::Empty), alg: Some(Alg::None), ..TokenSpec::default() };
-        assert!(unsigned.contradiction().is_some());
-    }
-
-    /// The public key alone verifies what each style signs; forgeries of each kind fail.
-    #[test]
-    fn pairs_sign_what_their_public_keys_verify() {
-        use SigningAlgorithm::{EdDsa, Es256, Rs256};
-        type Reader = fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>;
-        let readers: [(SigningAlgorithm, Reader); 3] = [
-            (Rs256, DecodingKey::from_rsa_pem),
-            (Es256, DecodingKey::from_ec_pem),
-            (EdDsa, DecodingKey::from_ed_pem),
-        ];
-        for (algorithm, reader) in readers {
-            let issuer = issuer(TokenStyle { algorithm, ..TokenStyle::default() });
-            let public = reader(issuer.pair.public.as_deref().unwrap().as_bytes()).unwrap();
-            let mut validation = Validation::new(algorithm.into());
-            validation.validate_exp = false;
-            let is_good = |recipe: TokenSpec| {
-                let token = recipe.mint(&BEARER, &issuer, 1000).unwrap();
-                jsonwebtoken::decode::<Value>(&token, &public, &validation).is_ok()
-            };
-            assert!(is_good(TokenSpec::default()), "{algorithm:?}");
-            assert!(!is_good(TokenSpec { wrong_secret: true, ..TokenSpec::default() }), "{algorithm:?}");
-            assert!(!is_good(TokenSpec { alg: Some(Alg::PublicKeyAsSecret), ..TokenSpec::default() }));
-            let another = TokenSpec { alg: Some(Alg::Another), ..TokenSpec::default() };
-            assert!(another.lacks(&issuer).is_some() || !is_good(another));
-        }
-    }
-
-    /// Another style's claims have other names, and company; what a recipe leaves out stays out.
-    #[test]
-    fn styles_rename_and_add_claims() {
-        let style = TokenStyle {
-            names: BTreeMap::from([("userId".to_owned(), "sub".to_owned())]),
-            claims: BTreeMap::from([("iss".to_owned(), json!("https://id.example"))]),
-            ..TokenStyle::default()
-        };
-        let plain = payload(&TokenSpec::default().mint(&BEARER, &issuer(style.clone()), 1000).unwrap());
-        assert_eq!((&plain["sub"], &plain["iss"]), (&json!("u1"), &json!("https://id.example")));
-        assert!(plain.get("userId").is_none());
-        let numbers = TokenStyle { users: UserIds::Integers, ..TokenStyle::default() };
-        let seven = Bearer { user_id: "7", ..BEARER };
-        let numbered = TokenSpec::default().mint(&seven, &issuer(numbers), 1000).unwrap();
-        assert_eq!(payload(&numbered)["userId"], json!(7));
-        let without_user = TokenSpec { without: vec!["userId".into()], ..TokenSpec::default() };
-        assert!(payload(&without_user.mint(&BEARER, &issuer(style), 1000).unwrap()).get("sub").is_none());
-    }
-}
+mod tests;

@@ -224,8 +224,20 @@ pub enum Event {
         /// Messages ready for delivery.
         ready: u32,
     },
-    /// What the processes of the client under test hold.
+    /// What the processes of the subject hold.
     Resources(Resources),
+    /// What the broker's consumers may have unsettled.
+    Consumers {
+        /// The most deliveries of each that has a limit, by its queue.
+        limited: Vec<(String, u16)>,
+        /// The queues of those that have none.
+        unlimited: Vec<String>,
+    },
+    /// The queues that there are at the broker.
+    Queues {
+        /// Their names.
+        names: Vec<String>,
+    },
     /// What became of the deliveries of all queues at the broker, since it began.
     Settlements(Settlements),
     /// The gateway under test dialled its broker. Seen where a scenario disturbs what is between the two.

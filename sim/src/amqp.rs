@@ -2,6 +2,7 @@
 //! own, which no simulation can step.
 
 use std::io;
+use std::time::Duration;
 
 use amq_protocol::frame::{AMQPFrame, gen_frame, parse_frame};
 use amq_protocol::protocol::{AMQPClass, basic, channel, confirm, connection, exchange, queue};
@@ -9,6 +10,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use bytes::{Buf, BytesMut};
 use reference_server::broker::{Declaration, QueueKind};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, sleep_until};
 
 /// The protocol header of AMQP 0-9-1.
 const GREETING: &[u8] = b"AMQP\0\0\x09\x01";
@@ -24,6 +26,10 @@ pub(crate) struct Link<S> {
     /// The size of frames that was agreed.
     frame_max: usize,
     last_channel: u16,
+    /// The heartbeat that was agreed; none where it is zero.
+    heartbeat: Duration,
+    heard: Instant,
+    spoke: Instant,
 }
 
 /// Why a broker does not do what it is asked.
@@ -52,16 +58,19 @@ pub(crate) struct Delivery {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    /// Goes through the handshake as `guest`, without heartbeats.
-    pub(crate) async fn open(stream: S) -> Result<Self, LinkError> {
+    /// Goes through the handshake as `guest`; `beats` says whether it takes the heartbeat that is proposed.
+    pub(crate) async fn open(stream: S, beats: bool) -> Result<Self, LinkError> {
         use connection::AMQPMethod as Method;
-        let mut link = Self { stream, read: BytesMut::new(), frame_max: 0, last_channel: 0 };
+        let (heard, spoke) = (now(), now());
+        let (read, heartbeat) = (BytesMut::new(), Duration::ZERO);
+        let mut link = Self { stream, read, frame_max: 0, last_channel: 0, heartbeat, heard, spoke };
         link.stream.write_all(GREETING).await?;
         link.method(0).await?;
         let start_ok = connection::StartOk {
             mechanism: "PLAIN".into(),
             response: "\0guest\0guest".into(),
             locale: "en_US".into(),
+            client_properties: properties(),
             ..connection::StartOk::default()
         };
         let tune = match link.call(0, AMQPClass::Connection(Method::StartOk(start_ok))).await? {
@@ -69,8 +78,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             other => return Err(unexpected(&other)),
         };
         link.frame_max = tune.frame_max as usize;
+        let heartbeat = if beats { tune.heartbeat } else { 0 };
+        link.heartbeat = Duration::from_secs(heartbeat.into());
         let tune_ok =
-            connection::TuneOk { channel_max: tune.channel_max, frame_max: tune.frame_max, heartbeat: 0 };
+            connection::TuneOk { channel_max: tune.channel_max, frame_max: tune.frame_max, heartbeat };
         link.send(&[AMQPFrame::Method(0, AMQPClass::Connection(Method::TuneOk(tune_ok)))]).await?;
         let open = connection::Open { virtual_host: "/".into() };
         link.call(0, AMQPClass::Connection(Method::Open(open))).await?;
@@ -126,10 +137,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.call(channel, AMQPClass::Basic(basic::AMQPMethod::Consume(consume))).await.map(|_| ())
     }
 
-    /// Waits for a delivery. Not to be cancelled once a part of it has come; see [`Assembly`] for what is.
+    /// Waits for a delivery, and fails where the broker has been silent for two heartbeats. Not to be cancelled once a part of it has
+    /// come; see [`Assembly`] for what is.
     pub(crate) async fn delivery(&mut self, assembly: &mut Assembly) -> Result<Delivery, LinkError> {
         loop {
-            let frame = self.frame().await?;
+            let (due, silent) = (self.spoke + self.heartbeat, self.heard + self.heartbeat * 2);
+            let beats = !self.heartbeat.is_zero();
+            let frame = tokio::select! {
+                biased;
+                frame = self.frame() => frame?,
+                () = sleep_until(due.min(silent)), if beats => {
+                    if now() >= silent {
+                        return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+                    }
+                    self.send(&[AMQPFrame::Heartbeat]).await?;
+                    continue;
+                }
+            };
             if let Some(delivery) = assembly.take(frame)? {
                 return Ok(delivery);
             }
@@ -233,6 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if self.stream.read_buf(&mut self.read).await? == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
+            self.heard = now();
         }
     }
 
@@ -242,8 +267,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             let written = gen_frame(frame)(bytes.into()).expect("writing into memory does not fail");
             bytes = written.into_inner().0;
         }
+        self.spoke = now();
         Ok(self.stream.write_all(&bytes).await?)
     }
+}
+
+/// What it says of itself: that it takes note of a consumer that the broker ends.
+fn properties() -> FieldTable {
+    let mut capabilities = FieldTable::default();
+    capabilities.insert("consumer_cancel_notify".into(), AMQPValue::Boolean(true));
+    let mut properties = FieldTable::default();
+    properties.insert("capabilities".into(), AMQPValue::FieldTable(capabilities));
+    properties
+}
+
+#[expect(clippy::disallowed_methods, reason = "a link has a clock; it is the simulation's")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// A delivery of which parts are to come; kept between calls, so that they can be cancelled.
@@ -269,6 +309,7 @@ impl Assembly {
                 self.missing = self.missing.saturating_sub(part.len());
                 self.body.extend_from_slice(&part);
             }
+            AMQPFrame::Heartbeat => return Ok(None),
             other => return Err(LinkError::Unexpected(format!("{other:?}"))),
         }
         Ok((self.missing == 0).then(|| Delivery { tag: self.tag, body: std::mem::take(&mut self.body) }))

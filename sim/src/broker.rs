@@ -8,9 +8,10 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use embedded_broker::{BrokerConfig, Ended, Listen, Snapshot};
-use player::{Recorder, StageError, TopologyReport};
+use player::{Consumers, Recorder, StageError, TopologyReport};
 use reference_server::broker::{Declaration, QueueKind, RabbitMqConfig, Topology};
 use scenarios::trace::{Actor, Event, Settlements};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, copy, duplex, split};
@@ -79,6 +80,8 @@ struct Passage {
     is_up: bool,
     /// Whether what the broker says is held back on its way.
     holds_back: bool,
+    /// How often the lines that there were have been lost.
+    losses: u64,
 }
 
 /// A channel whose publishes are confirmed.
@@ -124,13 +127,13 @@ impl Broker {
         gateways: usize,
         up: bool,
         recorder: Option<Recorder>,
-        seed: u64,
+        (heartbeat, seed): (Duration, u64),
     ) -> Result<Self, BrokerError> {
         let (to_broker, arriving) = mpsc::channel(BACKLOG);
-        let config = BrokerConfig { seed, ..BrokerConfig::default() };
+        let config = BrokerConfig { seed, heartbeat, ..BrokerConfig::default() };
         let broker = embedded_broker::Broker::serve(Lines(arriving), nowhere(), config);
-        let link = Link::open(Dial(to_broker.clone()).dial().await?).await?;
-        let passage = watch::Sender::new(Passage { is_up: up, holds_back: false });
+        let link = Link::open(Dial(to_broker.clone()).dial().await?, false).await?;
+        let passage = watch::Sender::new(Passage { is_up: up, holds_back: false, losses: 0 });
         tokio::spawn(exchange.connect(Dial(to_broker), passage.subscribe(), recorder));
         Ok(Self { broker, link, passage, gateways, publisher: None })
     }
@@ -181,6 +184,40 @@ impl Broker {
         self.passage.send_modify(|passage| passage.holds_back = holds_back);
     }
 
+    /// Has the lines that there are carry nothing any more, and neither end learn of it.
+    pub(crate) fn lose(&self) {
+        self.passage.send_modify(|passage| passage.losses += 1);
+    }
+
+    /// Deletes the gateways' queues under their consumers. The next event waits until they are consumed again.
+    pub(crate) async fn delete_queues(&mut self) -> Result<(), BrokerError> {
+        let channel = self.link.channel().await?;
+        for gateway in 0..self.gateways {
+            self.link.delete_queue(channel, &topology(gateway, self.gateways).queue).await?;
+        }
+        self.publisher = None;
+        Ok(())
+    }
+
+    /// Closes the channels that gateways consume on.
+    pub(crate) async fn close_channels(&self) -> Result<(), BrokerError> {
+        Ok(self.broker.close_consuming_channels().await?)
+    }
+
+    /// What consumers may have unsettled, and the queues of those without a limit.
+    pub(crate) async fn consumers(&self) -> Result<Consumers, BrokerError> {
+        let consumers = self.broker.snapshot().await?.consumers;
+        let (limited, unlimited): (Vec<_>, Vec<_>) =
+            consumers.into_iter().partition(|consumer| consumer.acknowledges && consumer.prefetch > 0);
+        let limited = limited.into_iter().map(|consumer| (consumer.queue, consumer.prefetch));
+        Ok((limited.collect(), unlimited.into_iter().map(|consumer| consumer.queue).collect()))
+    }
+
+    /// The queues that there are.
+    pub(crate) async fn queues(&self) -> Result<Vec<String>, BrokerError> {
+        Ok(self.broker.snapshot().await?.queues.into_keys().collect())
+    }
+
     /// Counts how deliveries were settled.
     pub(crate) async fn settlements(&self) -> Result<Settlements, BrokerError> {
         Ok(settlements(&self.broker.snapshot().await?))
@@ -224,13 +261,9 @@ impl Broker {
 
     /// Deletes exchange and queues under gateways that are to declare them anew (BRIDGE-9). The next event waits until they have.
     pub(crate) async fn forget(&mut self) -> Result<(), BrokerError> {
+        self.delete_queues().await?;
         let channel = self.link.channel().await?;
-        for gateway in 0..self.gateways {
-            self.link.delete_queue(channel, &topology(gateway, self.gateways).queue).await?;
-        }
-        self.link.delete_exchange(channel, EXCHANGE).await?;
-        self.publisher = None;
-        Ok(())
+        Ok(self.link.delete_exchange(channel, EXCHANGE).await?)
     }
 }
 
@@ -261,13 +294,24 @@ async fn join(gateway: DuplexStream, broker: DuplexStream, mut passage: watch::R
     let (mut from_gateway, to_gateway) = split(gateway);
     let (from_broker, mut to_broker) = split(broker);
     let down = bring(from_broker, to_gateway, passage.clone());
+    let (mut network, mut cut) = (passage.clone(), passage.clone());
+    let losses = network.borrow().losses;
     tokio::select! {
         biased;
-        _ = passage.wait_for(|passage| !passage.is_up) => {}
+        () = becomes(&mut passage, |passage| !passage.is_up) => {}
+        // Both ends stay open: neither learns of it.
+        () = becomes(&mut network, |passage| passage.losses > losses) => {
+            becomes(&mut cut, |passage| !passage.is_up).await;
+        }
         // Either end may end.
         _ = copy(&mut from_gateway, &mut to_broker) => {}
         _ = down => {}
     }
+}
+
+/// Waits until the lines are so, or are no more.
+async fn becomes(passage: &mut watch::Receiver<Passage>, suits: impl FnMut(&Passage) -> bool) {
+    let _ = passage.wait_for(suits).await;
 }
 
 /// Brings a gateway what the broker says, unless that is held back.
@@ -320,7 +364,6 @@ mod tests {
     use super::*;
     use crate::source::{SimSource, Terms};
     use reference_server::broker::{EventSource, SourceEvent, Tag};
-    use std::time::Duration;
     use tokio::time::timeout;
 
     async fn broker(gateways: usize) -> (Broker, Vec<SimSource>) {
@@ -329,7 +372,7 @@ mod tests {
 
     async fn broker_on(terms: Terms, gateways: usize) -> (Broker, Vec<SimSource>) {
         let (dial, exchange) = lines();
-        let broker = Broker::start(exchange, gateways, true, None, 1).await.unwrap();
+        let broker = Broker::start(exchange, gateways, true, None, (Duration::ZERO, 1)).await.unwrap();
         let sources = (0..gateways).map(|at| SimSource::new(dial.clone(), topology(at, gateways), terms));
         (broker, sources.collect())
     }

@@ -1,14 +1,15 @@
 //! The reference gateway on hosts of its own, judged by scripted clients.
 
 use std::io;
+use std::num::NonZeroU16;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use player::{GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};
+use player::{Consumers, GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};
 use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit, RoutingTable};
 use reference_server::auth::Key;
 use reference_server::{Config, Server};
-use scenarios::scenario::{BrokerState, GatewayScript, Interval, NetworkAct, Settings};
+use scenarios::scenario::{BrokerState, Forgets, GatewayScript, Interval, NetworkAct, Settings};
 use scenarios::times::Times;
 use scenarios::trace::{Actor, AsSent, Event, Settlements};
 use tokio::sync::{Notify, oneshot};
@@ -68,7 +69,9 @@ pub(crate) fn populate(sim: &mut Sim<'_>, script: GatewayScript, context: Contex
     }
     sim.client(STAGE, async move {
         let Context { scenario, setting, faults, played, log, .. } = context;
-        let broker = Broker::start(exchange, script.gateways, up, of_dials, setting.seed).await?;
+        let heartbeat = script.broker_heartbeat.map_or(0, NonZeroU16::get);
+        let heartbeat = Duration::from_secs(heartbeat.into());
+        let broker = Broker::start(exchange, script.gateways, up, of_dials, (heartbeat, setting.seed)).await?;
         if up {
             broker.consumed().await?;
         }
@@ -181,9 +184,20 @@ impl GatewayStage for Stage {
         Ok(counted.map_err(|_| StageError::Failed("a gateway still consumes".to_owned()))??)
     }
 
-    async fn forget(&mut self) -> Result<(), StageError> {
-        self.broker.forget().await?;
-        self.consumed_for = "BRIDGE-9";
+    async fn consumers(&mut self) -> Result<Consumers, StageError> {
+        Ok(self.broker.consumers().await?)
+    }
+
+    async fn queues(&mut self) -> Result<Vec<String>, StageError> {
+        Ok(self.broker.queues().await?)
+    }
+
+    async fn forget(&mut self, what: Forgets) -> Result<(), StageError> {
+        (self.consumed_for, _) = match what {
+            Forgets::Forgets => ("BRIDGE-9", self.broker.forget().await?),
+            Forgets::DeletesQueues => ("BRIDGE-14", self.broker.delete_queues().await?),
+            Forgets::ClosesChannels => ("BRIDGE-14", self.broker.close_channels().await?),
+        };
         Ok(())
     }
 
@@ -203,6 +217,10 @@ impl GatewayStage for Stage {
     }
 
     async fn act_on_broker_link(&mut self, act: &NetworkAct, _times: &Times) -> Result<(), StageError> {
+        if act.loses() {
+            self.broker.lose();
+            return Ok(());
+        }
         match act.holds_back() {
             Some(holds) => {
                 self.broker.hold_back(holds);

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use reference_server::broker::{EventSource, SourceEvent, Tag, Topology};
+use reference_server::broker::{Declaration, EventSource, SourceEvent, Tag, Topology};
 use tokio::io::DuplexStream;
 use tokio::time::Sleep;
 
@@ -21,6 +21,14 @@ pub struct Terms {
     pub acknowledges: bool,
     /// How long it waits before it seeks the broker again.
     pub reconnect: Duration,
+    /// Deliveries that may be unacknowledged at once; zero for any number.
+    pub prefetch: u16,
+    /// Whether it takes the heartbeat that the broker proposes, and notices by that when it falls silent.
+    pub beats: bool,
+    /// Whether it consumes again where the broker ends its consumer or its channel, and the connection lives.
+    pub recovers: bool,
+    /// Whether it makes a durable queue of another name each time that it connects.
+    pub queues_anew: bool,
 }
 
 /// A source of events for one gateway.
@@ -34,7 +42,14 @@ pub(crate) struct SimSource {
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { acknowledges: true, reconnect: Duration::from_millis(200) }
+        Self {
+            acknowledges: true,
+            reconnect: Duration::from_millis(200),
+            prefetch: PREFETCH,
+            beats: true,
+            recovers: true,
+            queues_anew: false,
+        }
     }
 }
 
@@ -83,13 +98,13 @@ impl SimSource {
 
 impl Consuming {
     /// Connects, declares what must stand, and begins to consume.
-    async fn begin(dial: Dial, topology: Topology, acknowledges: bool) -> Result<Self, LinkError> {
-        let mut link = Link::open(dial.dial().await?).await?;
+    async fn begin(dial: Dial, topology: Topology, terms: Terms) -> Result<Self, LinkError> {
+        let mut link = Link::open(dial.dial().await?, terms.beats).await?;
         let channel = link.channel().await?;
         for declaration in &topology.declarations {
             link.declare(channel, declaration).await?;
         }
-        link.consume(channel, &topology.queue, PREFETCH, acknowledges).await?;
+        link.consume(channel, &topology.queue, terms.prefetch, terms.acknowledges).await?;
         Ok(Self { link, channel, assembly: Assembly::default() })
     }
 }
@@ -99,8 +114,11 @@ impl EventSource for SimSource {
         loop {
             match &mut self.state {
                 State::Idle => {
-                    let Terms { acknowledges, .. } = self.terms;
-                    let begin = Consuming::begin(self.dial.clone(), self.topology.clone(), acknowledges);
+                    let topology = match self.terms.queues_anew {
+                        true => renamed(&self.topology, self.epoch),
+                        false => self.topology.clone(),
+                    };
+                    let begin = Consuming::begin(self.dial.clone(), topology, self.terms);
                     self.state = State::Connecting(Box::pin(begin));
                 }
                 State::Connecting(begun) => match begun.await {
@@ -123,6 +141,7 @@ impl EventSource for SimSource {
                         let tag = Tag { epoch: self.epoch, number: delivery.tag };
                         return SourceEvent::Delivery { tag, body: delivery.body.into() };
                     }
+                    Err(LinkError::Unexpected(_)) if !self.terms.recovers => std::future::pending().await,
                     Err(error) => {
                         tracing::debug!("the broker is gone: {error}");
                         self.state = State::resting(self.terms);
@@ -146,4 +165,19 @@ impl EventSource for SimSource {
             let _ = consuming.link.reject(consuming.channel, tag.number).await;
         }
     }
+}
+
+/// The topology with another queue.
+fn renamed(topology: &Topology, number: u64) -> Topology {
+    let queue = format!("{}.{number}", topology.queue);
+    let declarations = topology.declarations.iter().cloned().map(|declaration| match declaration {
+        Declaration::Queue { kind, dead_letter_exchange, .. } => {
+            Declaration::Queue { name: queue.clone(), kind, dead_letter_exchange }
+        }
+        Declaration::Binding { exchange, key, .. } => {
+            Declaration::Binding { queue: queue.clone(), exchange, key }
+        }
+        declaration @ Declaration::Exchange { .. } => declaration,
+    });
+    Topology { declarations: declarations.collect(), queue }
 }

@@ -30,6 +30,7 @@ pub(super) enum Request {
     /// Answered as soon as a snapshot suits.
     Until(Predicate, oneshot::Sender<Snapshot>),
     DropConnections(oneshot::Sender<()>),
+    CloseConsuming(oneshot::Sender<()>),
     Refuse(bool, oneshot::Sender<()>),
     Stall(bool, oneshot::Sender<()>),
     Shutdown(oneshot::Sender<()>),
@@ -184,6 +185,10 @@ impl<L: Listen> Owner<L> {
                     let _ = outbox.abort.send(());
                     self.handle(Input::Gone(id));
                 }
+                let _ = done.send(());
+            }
+            Request::CloseConsuming(done) => {
+                self.handle(Input::CloseConsuming);
                 let _ = done.send(());
             }
             Request::Refuse(refuse, done) => {

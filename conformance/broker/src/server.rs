@@ -80,6 +80,12 @@ impl Broker {
         self.ask(Request::DropConnections).await
     }
 
+    /// Closes every channel that consumes, as for an acknowledgement that is overdue; connections stay. When this returns, what they
+    /// held unacknowledged is back in its queues.
+    pub async fn close_consuming_channels(&self) -> Result<(), Ended> {
+        self.ask(Request::CloseConsuming).await
+    }
+
     /// From now on resets every client that dials (`true`), or lets them in again (`false`). With
     /// [`drop_connections`](Self::drop_connections), this is an outage that lasts.
     pub async fn refuse_connections(&self, refuse: bool) -> Result<(), Ended> {

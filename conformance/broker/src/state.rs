@@ -68,6 +68,8 @@ pub(crate) enum Input {
     Gone(ConnectionId),
     /// The deadline has passed.
     Tick,
+    /// All channels that consume are to be closed, as for an acknowledgement that is overdue.
+    CloseConsuming,
     /// All connections are to be closed with a reason.
     Shutdown,
 }
@@ -200,6 +202,13 @@ impl State {
             Input::Flushed(id, weight) => self.on_flushed(id, weight),
             Input::Gone(id) => self.forget_connection(id),
             Input::Tick => {}
+            Input::CloseConsuming => {
+                let channels = self.consumers.values().map(|consumer| (consumer.connection, consumer.channel));
+                for (id, number) in channels.collect::<BTreeSet<_>>() {
+                    let detail = format!("delivery acknowledgement on channel {number} timed out");
+                    self.fail(id, number, &Fault::precondition(detail), (0, 0));
+                }
+            }
             Input::Shutdown => {
                 let fault = Fault::hard(
                     AMQPHardError::CONNECTIONFORCED,

@@ -140,7 +140,7 @@ fn questions_are_answered() {
         (&["explain", "BACKOFF-1"], "min(reconnect_delay"),
         (&["explain", "client/backoff/doubles-to-the-cap"], "[[expect]]"),
         (&["demo", "--help"], "--rate"),
-        (&["requirements"], "115 requirements"),
+        (&["requirements"], "126 requirements"),
         (&["schema", "report"], "https://json-schema.org/draft/2020-12/schema"),
         (&["reference-server", "--help"], "--ping-interval"),
         (&["reference-client", "--help"], "Exit codes"),

@@ -11,6 +11,7 @@ mod endings;
 mod feed;
 mod heartbeat;
 mod hooks;
+mod keys;
 mod life;
 mod lines;
 mod listeners;
@@ -107,6 +108,7 @@ pub const COMMANDS: &[CommandMutant] = &[
 pub fn all() -> Vec<Mutant> {
     let gateway = [
         auth::MUTANTS,
+        keys::MUTANTS,
         connection::MUTANTS,
         rooms::MUTANTS,
         message::MUTANTS,

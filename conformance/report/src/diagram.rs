@@ -201,6 +201,8 @@ impl Row {
             Event::Topology { .. }
             | Event::QueueDepth { .. }
             | Event::Resources(_)
+            | Event::Consumers { .. }
+            | Event::Queues { .. }
             | Event::Settlements(_)
             | Event::BrokerDialled
             | Event::Log { .. } => (note, Tone::Note, String::new(), text),

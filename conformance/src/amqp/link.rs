@@ -216,13 +216,26 @@ impl BrokerLink {
         self.now_awaits("BRIDGE-9");
     }
 
-    /// Deletes exchanges and queues, which no other case uses: those that have names, and these.
-    pub async fn delete(&self, queues: &[String]) {
+    /// Deletes the queues under their consumers. The next event waits until they are consumed again.
+    pub async fn forget_queues(&mut self, queues: &[String]) {
+        self.delete_queues(queues).await;
+        self.publisher = None;
+        self.now_awaits("BRIDGE-14");
+    }
+
+    async fn delete_queues(&self, queues: &[String]) {
         if let Ok(channel) = self.connection.create_channel().await {
             // What does not stand need not be deleted.
             for queue in self.feed.queues.named().iter().chain(queues) {
                 let _ = channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await;
             }
+        }
+    }
+
+    /// Deletes exchanges and queues, which no other case uses: those that have names, and these.
+    pub async fn delete(&self, queues: &[String]) {
+        self.delete_queues(queues).await;
+        if let Ok(channel) = self.connection.create_channel().await {
             for exchange in &self.feed.exchanges {
                 let name = exchange.name.as_str().into();
                 let _ = channel.exchange_delete(name, ExchangeDeleteOptions::default()).await;

@@ -16,11 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use embedded_broker::Snapshot;
-use player::{GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway};
-use scenarios::scenario::{Bindings, BrokerState, GatewayScript, NetworkAct};
+use player::{Consumers, GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway};
+use scenarios::scenario::{Bindings, BrokerState, Forgets, GatewayScript, NetworkAct};
 use scenarios::times::Times;
 use scenarios::token::Issuer;
-use scenarios::trace::{Actor, AsSent, Event, Settlements, Trace};
+use scenarios::trace::{Actor, AsSent, Event, Resources, Settlements, Trace};
 use scenarios::{NotPlayed, Scenario};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -85,6 +85,8 @@ pub(super) async fn execute(
     let setting = executor.setting(bindings, rig.issuer.clone(), profile.path.clone());
     let refusals = rig.refusals.clone();
     let mut stage = Stage::new(executor, &script, rig, link, &recorder);
+    let (authority, owed) = (watch::Sender::default(), "AUTH-1");
+    stage.restart = Some(Restart { executor, profile, script: &script, authority, owed });
     let playing = play_gateway(&scenario, &script, &setting, &mut stage, &recorder, journal);
     let played = executor.in_time(&scenario, &refusals, playing).await;
     let Stage { mut rig, link, watches, .. } = stage;
@@ -163,8 +165,10 @@ pub(super) struct Stage<'a> {
     is_cut_off: bool,
     /// Whether a client has dialled it: it may have a queue for each.
     pub(super) has_clients: AtomicBool,
-    /// Where a pair is judged: what starts another gateway, and whether it is noted that no queue takes what is published.
+    /// What starts another gateway.
     pub(super) restart: Option<Restart<'a>>,
+    /// Whether it is noted that no queue takes what is published, as where a pair is judged.
+    pub(super) notes_unrouted: bool,
 }
 
 /// What another gateway in the place of the first is started with.
@@ -174,6 +178,8 @@ pub(super) struct Restart<'a> {
     pub(super) script: &'a GatewayScript,
     /// Where the gateway is dialled.
     pub(super) authority: watch::Sender<String>,
+    /// The requirement by which it starts.
+    pub(super) owed: &'static str,
 }
 
 /// It was not asked to end.
@@ -222,6 +228,7 @@ impl Stage<'_> {
             is_cut_off: script.broker == BrokerState::Down,
             has_clients: AtomicBool::new(false),
             restart: None,
+            notes_unrouted: false,
         }
     }
 
@@ -242,7 +249,7 @@ impl Stage<'_> {
 
     /// Records the first of these messages for which the embedded broker has no binding; other brokers do not report bindings.
     async fn record_unrouted(&self, messages: &[Outgoing]) {
-        let Some(snapshot) = self.rig.snapshot().await.filter(|_| self.restart.is_some()) else { return };
+        let Some(snapshot) = self.rig.snapshot().await.filter(|_| self.notes_unrouted) else { return };
         for Outgoing { exchange, routing_key, .. } in messages {
             if snapshot.routes(exchange, routing_key) != Some(false) {
                 continue;
@@ -254,6 +261,12 @@ impl Stage<'_> {
             // One of a burst says it of all.
             return;
         }
+    }
+
+    /// What the embedded broker holds.
+    async fn held(&self) -> Result<Snapshot, StageError> {
+        let lacking = || StageError::Unavailable("needs the embedded broker, which reports it".to_owned());
+        self.rig.snapshot().await.ok_or_else(lacking)
     }
 
     /// From now on its end is no news.
@@ -351,11 +364,41 @@ impl GatewayStage for Stage<'_> {
         }
     }
 
-    async fn forget(&mut self) -> Result<(), StageError> {
+    async fn consumers(&mut self) -> Result<Consumers, StageError> {
+        let consumers = self.held().await?.consumers;
+        let (limited, unlimited): (Vec<_>, Vec<_>) =
+            consumers.into_iter().partition(|consumer| consumer.acknowledges && consumer.prefetch > 0);
+        let limited = limited.into_iter().map(|consumer| (consumer.queue, consumer.prefetch));
+        Ok((limited.collect(), unlimited.into_iter().map(|consumer| consumer.queue).collect()))
+    }
+
+    async fn queues(&mut self) -> Result<Vec<String>, StageError> {
+        Ok(self.held().await?.queues.into_keys().collect())
+    }
+
+    async fn resources(&mut self) -> Result<Resources, StageError> {
+        let held = self.first()?.instance.id().and_then(crate::noise::resources);
+        held.ok_or_else(|| {
+            StageError::Unavailable("needs a gateway that is a process of its own, and `/proc` of Linux".to_owned())
+        })
+    }
+
+    async fn forget(&mut self, what: Forgets) -> Result<(), StageError> {
+        if what == Forgets::ClosesChannels {
+            let lacking =
+                || StageError::Unavailable("needs the embedded broker, which closes channels".to_owned());
+            let closed = self.rig.embedded().ok_or_else(lacking)?.close_consuming_channels().await;
+            self.is_settled &= self.rig.feed.queues != Queues::Any;
+            self.link.iter_mut().for_each(|link| link.now_awaits("BRIDGE-14"));
+            return closed.map_err(|error| StageError::Failed(error.to_string()));
+        }
         self.sees_queues("deleted")?;
         let queues = self.queues.names();
         self.is_settled &= self.rig.feed.queues != Queues::Any;
-        self.link()?.forget(&queues).await;
+        match what {
+            Forgets::Forgets => self.link()?.forget(&queues).await,
+            _ => self.link()?.forget_queues(&queues).await,
+        }
         Ok(())
     }
 
@@ -387,7 +430,7 @@ impl GatewayStage for Stage<'_> {
     }
 
     async fn start_gateway(&mut self) -> Result<(), StageError> {
-        let Restart { executor, profile, script, authority } =
+        let Restart { executor, profile, script, authority, owed } =
             self.restart.as_ref().ok_or_else(unavailable)?;
         if self.rig.gateways.is_empty() {
             return Err(unavailable());
@@ -395,7 +438,7 @@ impl GatewayStage for Stage<'_> {
         self.rig.restart(executor, profile, script).await.map_err(|error| match error {
             ExecutionError::Harness(reason) => StageError::Failed(reason),
             error => StageError::Precondition {
-                requires: "PAIR-6".parse().expect("a requirement"),
+                requires: owed.parse().expect("a requirement"),
                 detail: error.to_string(),
                 waited: Duration::ZERO,
             },

@@ -107,9 +107,10 @@ pub(super) async fn execute(
         reports,
         dial: Dialler { authority: dialled, refusals: refusals.clone() },
     };
-    let restart = Restart { executor, profile: gateway, script: &of_gateway, authority };
+    let restart = Restart { executor, profile: gateway, script: &of_gateway, authority, owed: "PAIR-6" };
     let mut stage = Stage::new(executor, &of_gateway, rig, link, &recorder);
     stage.restart = Some(restart);
+    stage.notes_unrouted = true;
     // The client dials it whenever it likes.
     stage.has_clients.store(true, Ordering::Relaxed);
     let playing = play_pair(&scenario, (&script, &halves), &setting, &mut stage, ends, &recorder, journal);

@@ -165,3 +165,11 @@ fn unsigned(claims: &Value) -> String {
     // {"alg":"none","typ":"JWT"}
     format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{payload}.")
 }
+
+/// A token that must be understood beyond what is understood here is refused, though its signature is right (AUTH-12).
+#[test]
+fn what_must_be_understood_is_refused() {
+    let header = Header { crit: Some(vec!["exp".to_owned()]), ..Header::default() };
+    let token = encode(&header, &claims(), &EncodingKey::from_secret(SECRET)).unwrap();
+    assert_eq!(verification().verify(&token, 60), Err(AuthError::NotGenuine));
+}

@@ -14,7 +14,7 @@ use super::{SETTLING, log_tail};
 use scenarios::label::Label;
 use scenarios::pattern::Pattern;
 use scenarios::scenario::{
-    AFTERWARDS, BrokerAct, BrokerState, ClientSpec, Connect, GatewayAction, GatewayScript, Inspection,
+    AFTERWARDS, BrokerAct, BrokerState, ClientSpec, Connect, Forgets, GatewayAction, GatewayScript, Inspection,
     Publication, Scenario, ScriptedClientAct, Settings, Step,
 };
 use scenarios::trace::{Actor, Event, FrameKind, Message, Observation};
@@ -92,7 +92,7 @@ impl<S: GatewayStage> Player<'_, S> {
         let played = self.steps(script).await?;
         self.journal.write(Actor::scenario(), None, Event::StepsEnded);
         self.journal.quiet(SETTLING).await?;
-        if played == Next::Go && !script.ends_gateway() {
+        if played == Next::Go && !script.leaves_no_gateway() {
             self.afterwards(script).await?;
         }
         if let Ok(log) = self.journal.during(self.stage.log()).await {
@@ -137,6 +137,9 @@ impl<S: GatewayStage> Player<'_, S> {
             GatewayAction::ScriptedClient(client, ScriptedClientAct::Connect) => {
                 return self.connect(client, number, step.label.as_ref()).await;
             }
+            GatewayAction::ScriptedClient(client, ScriptedClientAct::Churn(count)) => {
+                self.churn(client, *count).await;
+            }
             GatewayAction::ScriptedClient(client, act) => self.act(client, act).await?,
             GatewayAction::Get { client, path } => self.get(client, path).await,
             GatewayAction::Publish { publication, until, .. } if !until.is_empty() => {
@@ -164,6 +167,11 @@ impl<S: GatewayStage> Player<'_, S> {
                 self.journal.write(Actor::gateway(), None, Event::Fault { what: "killed".to_owned() });
                 return self.after_backstage(number, None, done);
             }
+            GatewayAction::Start => {
+                let done = self.journal.during(self.stage.start_gateway()).await;
+                self.journal.write(Actor::gateway(), None, Event::Fault { what: "started again".to_owned() });
+                return self.after_backstage(number, None, done);
+            }
         }
         Ok(Next::Go)
     }
@@ -181,7 +189,7 @@ impl<S: GatewayStage> Player<'_, S> {
         let connection = scripted.connection();
         let actor = Actor(client.to_owned());
         let is_welcome = scripted.is_welcome();
-        if !scripted.signs_in() {
+        if !scripted.signs_in() || scripted.only_begins() {
             // One that says nothing is told nothing that could be waited for.
             self.journal.quiet(Duration::ZERO).await?;
             return Ok(Next::Go);
@@ -232,6 +240,20 @@ impl<S: GatewayStage> Player<'_, S> {
             }
             // Whether it gets in is what the scenario is about.
             None => Ok(Next::Go),
+        }
+    }
+
+    /// Lets a client come and go so often. What comes of it shows afterwards.
+    async fn churn(&mut self, client: &str, count: u32) {
+        let scripted = self.clients.get_mut(client).expect("scenarios name their clients");
+        for number in 0..count {
+            let passer = scripted.passer(&*self.stage, self.setting);
+            let passing = passer.pass(number, &*self.stage, scripted.gateway(), self.setting);
+            let patience = self.setting.times.patience;
+            let passed = self.journal.during(tokio::time::timeout(patience, passing)).await;
+            if passed.is_err() {
+                return;
+            }
         }
     }
 
@@ -321,6 +343,18 @@ impl<S: GatewayStage> Player<'_, S> {
                 let settlements = self.journal.during(settled).await?;
                 self.journal.write(Actor::broker(), None, Event::Settlements(settlements));
             }
+            Inspection::Consumers => {
+                let (limited, unlimited) = self.journal.during(self.stage.consumers()).await?;
+                self.journal.write(Actor::broker(), None, Event::Consumers { limited, unlimited });
+            }
+            Inspection::Queues => {
+                let names = self.journal.during(self.stage.queues()).await?;
+                self.journal.write(Actor::broker(), None, Event::Queues { names });
+            }
+            Inspection::Resources => {
+                let held = self.journal.during(self.stage.resources()).await?;
+                self.journal.write(Actor::gateway(), None, Event::Resources(held));
+            }
             Inspection::Log => {
                 let text = self.journal.during(self.stage.log()).await?;
                 self.journal.write(Actor::gateway(), None, Event::Log { text });
@@ -336,9 +370,14 @@ impl<S: GatewayStage> Player<'_, S> {
                 self.journal.during(self.stage.act_on_broker_link(act, &self.setting.times)).await?;
                 format!("the network {act}")
             }
-            BrokerAct::Forgets(_) => {
-                self.journal.during(self.stage.forget()).await?;
-                "has lost exchange and queue".to_owned()
+            BrokerAct::Forgets(taken) => {
+                self.journal.during(self.stage.forget(*taken)).await?;
+                let what = match taken {
+                    Forgets::Forgets => "has lost exchange and queue",
+                    Forgets::DeletesQueues => "has deleted the gateway's queues",
+                    Forgets::ClosesChannels => "has closed the channels that the gateway consumes on",
+                };
+                what.to_owned()
             }
             BrokerAct::State(state) => {
                 self.journal.during(self.stage.set_broker(*state)).await?;

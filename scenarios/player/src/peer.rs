@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use super::compression::{COMPRESSED, Compression};
 use super::fragments::{Fragmentation, Fragments};
 use super::journal::Recorder;
 use super::masks::Masks;
@@ -54,6 +55,8 @@ pub(super) enum PeerCommand {
     },
     /// Begins the closing handshake.
     Close(Closing),
+    /// Ends this direction of the connection.
+    HalfClose,
     /// Drops the connection.
     Drop,
     /// Stops reading, or reads again.
@@ -100,25 +103,28 @@ pub(super) struct PeerSetup {
     pub(super) recorder: Recorder,
     /// The dialect, and the clock for timestamps.
     pub(super) setting: Setting,
+    /// What compressed messages are read by, where that was agreed to.
+    pub(super) compression: Option<Compression>,
     /// What a client's end asked for while it was opened.
     pub(super) pending: PendingRequests,
 }
 
 impl Peer {
     /// Starts on a stream whose handshake is done.
-    pub(super) fn start<S>(stream: S, leftover: Vec<u8>, setup: PeerSetup) -> Self
+    pub(super) fn start<S>(stream: S, leftover: Vec<u8>, mut setup: PeerSetup) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let masks = fastrand::Rng::with_seed(setup.setting.seed ^ u64::from(setup.connection));
         let stalled = setup.stalled;
-        let pending = setup.pending.clone();
+        let (pending, compression) = (setup.pending.clone(), setup.compression.take());
         let end = End {
             stream,
             setup,
             masks,
             fragments: Fragments::default(),
+            compression,
             closing: None,
             is_closed: false,
             masks_seen: Masks::default(),
@@ -143,6 +149,7 @@ struct End<S> {
     masks: fastrand::Rng,
     /// A message whose last frame has not come.
     fragments: Fragments,
+    compression: Option<Compression>,
     /// The close that this end began.
     closing: Option<Closing>,
     /// Whether the other end has closed: nothing may follow.
@@ -218,6 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 self.closing = Some(closing);
                 self.send(RawFrame::close(closing.code)).await?;
             }
+            PeerCommand::HalfClose => self.stream.shutdown().await?,
             PeerCommand::Drop => {
                 let code = self.closing.map(|closing| closing.code);
                 return Ok(Next::Over { code, by: self.setup.side });
@@ -238,13 +246,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         let by = other(self.setup.side);
         let late = self.is_closed.then_some("a frame after the close frame (section 5.5.1)");
         let why = late.or_else(|| self.masks_seen.fault(by, mask));
-        if let Some(why) = why.or_else(|| frame.fault(self.fragments.is_open())) {
+        let is_compressed = self.compression.is_some()
+            && frame.rsv == COMPRESSED
+            && matches!(frame.opcode, OpCode::Data(Data::Text | Data::Binary));
+        let is_open = self.fragments.is_open();
+        let fault = match is_compressed {
+            true => RawFrame { rsv: 0, ..frame.clone() }.fault(is_open),
+            false => frame.fault(is_open),
+        };
+        if let Some(why) = why.or(fault) {
             self.note(Event::BadFrame { why: why.to_owned(), by }).await;
         }
     }
 
     async fn take(&mut self, frame: RawFrame) -> io::Result<Next> {
-        let frame = match self.fragments.take(frame) {
+        let mut frame = match self.fragments.take(frame) {
             Ok(Some(frame)) => frame,
             Ok(None) => return Ok(Next::Go),
             Err(error) => {
@@ -253,6 +269,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 return Ok(self.ended());
             }
         };
+        if frame.rsv == COMPRESSED
+            && let Some(compression) = &mut self.compression
+        {
+            match compression.inflated(&frame.payload) {
+                Ok(payload) => frame = RawFrame { rsv: 0, payload, ..frame },
+                Err(why) => {
+                    self.note(Event::BadFrame { why: why.to_owned(), by: other(self.setup.side) }).await;
+                }
+            }
+        }
         if !self.setup.recorder.admits(&frame.payload, self.other()) {
             return Ok(self.ended());
         }
@@ -380,6 +406,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         let mask = (self.setup.side == Side::Client).then(|| self.masks.u32(..).to_be_bytes());
         // Recorded first: an answer must not stand before its question.
         self.note_sent(sent).await;
+        let frame = if self.compression.is_some() { Compression::deflated(frame) } else { frame };
         self.stream.write_all(&frame.encode(mask)).await?;
         self.stream.flush().await
     }

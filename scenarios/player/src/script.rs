@@ -159,6 +159,7 @@ impl Script {
             stalled: opened.stalled,
             recorder: self.recorder.clone(),
             setting: self.setting.clone(),
+            compression: None,
             pending: PendingRequests::default(),
         };
         let peer = Peer::start(opened.stream, opened.leftover, setup);

@@ -1,19 +1,24 @@
 //! A scripted client: dials the gateway under test and follows the scenario.
 
 use scenarios::NotPlayed;
+use std::io;
 use std::num::NonZeroUsize;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::{ClientMessage, Opener, PendingRequests, TokenPlace};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio_util::task::AbortOnDropHandle;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use super::churn::Passer;
+use super::compression::{self, Compression};
 use super::journal::Recorder;
 use super::opening::{self, Opened};
 use super::peer::{Closing, Peer, PeerCommand, PeerSetup};
 use super::sign_in::{self, Said};
 use super::stage::{GatewayStage, PlayError, Setting};
 use scenarios::frame::RawFrame;
+use scenarios::request::RequestSpec;
 use scenarios::scenario::{ClientSpec, FrameSpec, OddPing, ScriptedClientAct};
 use scenarios::token::Bearer;
 use scenarios::trace::{Actor, Event, Frame, Side};
@@ -42,6 +47,8 @@ pub(super) struct ScriptedClient {
     /// The token of its first dial, where it is every dial's.
     token: Option<String>,
     peer: Option<Peer>,
+    /// A connection of which only the beginning of the request has been sent.
+    begun: Option<AbortOnDropHandle<()>>,
     /// Whether it does what every client may do: a stalled or disturbed one, or one that has sent frames that need not be right, is
     /// asked nothing.
     is_plain: bool,
@@ -61,6 +68,7 @@ impl ScriptedClient {
             references: PendingRequests::default(),
             token: None,
             peer: None,
+            begun: None,
             is_plain: !disturbed,
             network,
         }
@@ -79,6 +87,11 @@ impl ScriptedClient {
     /// Whether its dial must succeed (AUTH-1).
     pub(super) fn is_welcome(&self) -> bool {
         self.spec.is_welcome()
+    }
+
+    /// Whether it sends the beginning of a request, and nothing of it is waited for.
+    pub(super) fn only_begins(&self) -> bool {
+        self.spec.begun_request
     }
 
     /// Whether its connection can be asked for a sign of life.
@@ -113,6 +126,12 @@ impl ScriptedClient {
         let token_in = setting.dialect.token.besides_query();
         let dialled = Event::Dialled { path: request.path.clone(), query, token_in };
         recorder.record(actor.clone(), Some(connection), dialled).await;
+        if self.spec.begun_request {
+            let begun = begin(stage, self.spec.gateway, &request);
+            let begun = tokio::time::timeout(setting.times.patience, begun).await;
+            self.begun = begun.ok().and_then(Result::ok);
+            return;
+        }
         let (mut transcript, mut said) = (Transcript::default(), Said::default());
         let mut opened = self.opening(setting);
         let first = setting
@@ -160,6 +179,14 @@ impl ScriptedClient {
             Ok(Ok(Err(refused))) => refused,
             Ok(Ok(Ok((stream, leftover)))) => {
                 recorder.record(actor.clone(), Some(connection), Event::Opened).await;
+                let agreed = match self.spec.compression {
+                    true => Compression::agreed(&transcript.read()),
+                    false => Ok(None),
+                };
+                if let Err(why) = &agreed {
+                    let wrong = Event::BadFrame { why: (*why).to_owned(), by: Side::Gateway };
+                    recorder.record(actor.clone(), Some(connection), wrong).await;
+                }
                 let setup = PeerSetup {
                     side: Side::Client,
                     actor,
@@ -169,6 +196,7 @@ impl ScriptedClient {
                     stalled: false,
                     recorder: recorder.clone(),
                     setting: setting.clone(),
+                    compression: agreed.unwrap_or_default(),
                     pending: self.references.clone(),
                 };
                 self.peer = Some(Peer::start(stream, leftover, setup));
@@ -211,7 +239,11 @@ impl ScriptedClient {
         };
         let is_odd = matches!(
             act,
-            ScriptedClientAct::Stall | ScriptedClientAct::SendBytes(_) | ScriptedClientAct::SendFrames { .. }
+            ScriptedClientAct::Stall
+                | ScriptedClientAct::HalfClose
+                | ScriptedClientAct::SendCompressed(_)
+                | ScriptedClientAct::SendBytes(_)
+                | ScriptedClientAct::SendFrames { .. }
         );
         self.is_plain &= !is_odd;
         let order = match act {
@@ -222,6 +254,15 @@ impl ScriptedClient {
             }
             ScriptedClientAct::Close(code) => PeerCommand::Close(Closing { code: *code, lingers: false }),
             ScriptedClientAct::Drop => PeerCommand::Drop,
+            ScriptedClientAct::HalfClose => PeerCommand::HalfClose,
+            ScriptedClientAct::Churn(_) => {
+                return Err(PlayError::Harness("the player lets clients come and go".to_owned()));
+            }
+            ScriptedClientAct::SendCompressed(bytes) => PeerCommand::Frames {
+                frames: vec![FrameSpec { frame: compression::bomb(*bytes), masked: true }],
+                message: Some(RawFrame::text(format!("({bytes} blanks, compressed)"))),
+                chop: None,
+            },
             ScriptedClientAct::Stall => PeerCommand::Stall(true),
             ScriptedClientAct::Resume => PeerCommand::Stall(false),
             ScriptedClientAct::Mute => PeerCommand::Mute,
@@ -265,6 +306,14 @@ impl ScriptedClient {
         Ok(())
     }
 
+    /// One more of its connections, none of which is recorded.
+    pub(super) fn passer<S: GatewayStage>(&mut self, stage: &S, setting: &Setting) -> Passer {
+        let request = self.request(stage.host(self.spec.gateway), setting);
+        let token = request.token.as_ref().map(|(_, token)| token.as_str());
+        let sign_in = setting.dialect.sign_in.as_ref().map(|sign_in| sign_in.write(token));
+        Passer { request, sign_in, opened: self.opening(setting) }
+    }
+
     /// The message that signs in with its token.
     pub(super) fn sign_in_message(&mut self, setting: &Setting) -> Result<String, PlayError> {
         let sign_in = setting.dialect.sign_in.as_ref().ok_or_else(|| {
@@ -284,6 +333,15 @@ impl ScriptedClient {
             Some(peer) => peer.order(order).await,
             None => false,
         }
+    }
+
+    /// What is unusual about its request.
+    fn recipe(&self) -> RequestSpec {
+        let mut recipe = self.spec.request.clone();
+        if self.spec.compression {
+            recipe.fields.insert("Sec-WebSocket-Extensions".to_owned(), compression::OFFER.to_owned());
+        }
+        recipe
     }
 
     /// What it sends as soon as it is connected.
@@ -326,9 +384,25 @@ impl ScriptedClient {
             origin: self.spec.origin.clone(),
             half: self.spec.half_request,
             drip: self.spec.drip_request.as_ref().map(|pause| pause.duration(&setting.times)),
-            recipe: self.spec.request.clone(),
+            recipe: self.recipe(),
         }
     }
+}
+
+/// A connection with half a request on it.
+async fn begin<S: GatewayStage>(
+    stage: &S,
+    gateway: usize,
+    request: &UpgradeRequest,
+) -> io::Result<AbortOnDropHandle<()>> {
+    let mut stream = stage.dial(gateway).await?;
+    let head = request.head();
+    stream.write_all(&head.as_bytes()[..head.len() / 2]).await?;
+    stream.flush().await?;
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+        let _open = stream;
+        std::future::pending().await
+    })))
 }
 
 /// A ping message in an unusual shape.

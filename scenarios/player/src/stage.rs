@@ -9,7 +9,7 @@ use protocol::Dialect;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use scenarios::requirement::RequirementId;
-use scenarios::scenario::{Bindings, BrokerState, NetworkAct, ProcessAct};
+use scenarios::scenario::{Bindings, BrokerState, Forgets, NetworkAct, ProcessAct};
 use scenarios::times::Times;
 use scenarios::token::Issuer;
 use scenarios::trace::{AsSent, Resources, Settlements, Trace};
@@ -38,6 +38,9 @@ pub struct Setting {
     /// repeats byte for byte.
     pub keeps_handshakes: bool,
 }
+
+/// Consumers with a limit, by their queue, and the queues of those without.
+pub type Consumers = (Vec<(String, u16)>, Vec<String>);
 
 /// A gateway under test, and the broker that feeds it.
 pub trait GatewayStage {
@@ -89,8 +92,20 @@ pub trait GatewayStage {
     /// Cuts the gateways off from the broker, or lets them reach it again. Events can be published all the while.
     fn set_broker(&mut self, state: BrokerState) -> impl Future<Output = Result<(), StageError>> + Send;
 
-    /// Has the broker lose the gateways' exchange and queue.
-    fn forget(&mut self) -> impl Future<Output = Result<(), StageError>> + Send;
+    /// How many deliveries each consumer of a gateway may have unsettled, with its queue, and the queues of those without a limit,
+    /// where the broker reports it.
+    fn consumers(&mut self) -> impl Future<Output = Result<Consumers, StageError>> + Send;
+
+    /// The queues that there are, where the broker reports it.
+    fn queues(&mut self) -> impl Future<Output = Result<Vec<String>, StageError>> + Send;
+
+    /// What the gateway's processes hold, where the stage can see it.
+    fn resources(&mut self) -> impl Future<Output = Result<Resources, StageError>> + Send {
+        std::future::ready(Err(StageError::Unavailable("needs a gateway that gatecheck starts".to_owned())))
+    }
+
+    /// Has the broker take away what is the gateways'.
+    fn forget(&mut self, what: Forgets) -> impl Future<Output = Result<(), StageError>> + Send;
 
     /// Has the network between gateways and broker act.
     fn act_on_broker_link(

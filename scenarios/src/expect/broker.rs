@@ -179,6 +179,44 @@ pub(super) fn queue_ready(trace: &Trace, wanted: u32) -> Result<(), Finding> {
     }
 }
 
+/// BRIDGE-16: whoever acknowledges nothing has no limit either.
+pub(super) fn prefetch_limited(trace: &Trace) -> Result<(), Finding> {
+    const EXPECTED: &str = "each consumer has a limit on its unsettled deliveries";
+    let seen = trace.iter().rev().find_map(|(index, observation)| match &observation.event {
+        Event::Consumers { limited, unlimited } => Some((index, limited, unlimited)),
+        _ => None,
+    });
+    match seen {
+        Some((_, limited, unlimited)) if unlimited.is_empty() && !limited.is_empty() => Ok(()),
+        Some((index, _, unlimited)) if !unlimited.is_empty() => {
+            let seen = format!("none at {}", unlimited.join(", "));
+            Err(Finding::forbidden(EXPECTED, seen, [index]))
+        }
+        _ => Err(Finding::owed(EXPECTED, "no consumer was seen", [])),
+    }
+}
+
+/// BRIDGE-17.
+pub(super) fn no_more_queues(trace: &Trace) -> Result<(), Finding> {
+    const EXPECTED: &str = "no more queues than before";
+    let seen: Vec<(usize, &Vec<String>)> = trace
+        .iter()
+        .filter_map(|(index, observation)| match &observation.event {
+            Event::Queues { names } => Some((index, names)),
+            _ => None,
+        })
+        .collect();
+    let [(first, before), .., (last, after)] = seen[..] else {
+        return Err(Finding::owed(EXPECTED, "the queues were not listed twice", []));
+    };
+    if after.len() <= before.len() {
+        return Ok(());
+    }
+    let new: Vec<_> = after.iter().filter(|name| !before.contains(name)).cloned().collect();
+    let seen = format!("{} instead of {}; new are {}", after.len(), before.len(), new.join(", "));
+    Err(Finding::forbidden(EXPECTED, seen, [first, last]))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -46,6 +46,8 @@ pub(super) struct RawExpectation {
     queue_ready: Option<u32>,
     settled: Option<Settled>,
     handed_on_first: Option<HandedOn>,
+    prefetch_limited: Option<bool>,
+    no_more_queues: Option<bool>,
     sequence: Option<Sequence>,
     spread: Option<Spread>,
     growth: Option<Growth>,
@@ -97,7 +99,7 @@ struct RawEach {
 
 const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `redial`, `statuses`, `legal_transitions`, \
                      `one_connection`, `well_formed`, `published_order`, `each_published`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`, \
-                     `settled`, `handed_on_first`, `sequence`, `spread`, `growth`";
+                     `settled`, `handed_on_first`, `prefetch_limited`, `no_more_queues`, `sequence`, `spread`, `growth`";
 
 impl TryFrom<RawExpectation> for Expectation {
     type Error = String;
@@ -155,6 +157,8 @@ impl TryFrom<RawExpectation> for Expectation {
             ("pongs_match", raw.pongs_match, Kind::PongsMatch),
             ("topology", raw.topology, Kind::Topology),
             ("no_tokens", raw.no_tokens, Kind::NoTokens),
+            ("prefetch_limited", raw.prefetch_limited, Kind::PrefetchLimited),
+            ("no_more_queues", raw.no_more_queues, Kind::NoMoreQueues),
         ] {
             match on {
                 Some(true) => kinds.push(kind),
@@ -250,6 +254,8 @@ impl From<Expectation> for RawExpectation {
             Kind::PongsMatch => raw.pongs_match = Some(true),
             Kind::Topology => raw.topology = Some(true),
             Kind::NoTokens => raw.no_tokens = Some(true),
+            Kind::PrefetchLimited => raw.prefetch_limited = Some(true),
+            Kind::NoMoreQueues => raw.no_more_queues = Some(true),
             Kind::Sequence(sequence) => raw.sequence = Some(sequence),
             Kind::Spread(spread) => raw.spread = Some(spread),
             Kind::Growth(growth) => raw.growth = Some(growth),
@@ -306,6 +312,8 @@ impl RawExpectation {
             queue_ready: None,
             settled: None,
             handed_on_first: None,
+            prefetch_limited: None,
+            no_more_queues: None,
             sequence: None,
             spread: None,
             growth: None,

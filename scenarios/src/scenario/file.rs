@@ -12,6 +12,7 @@ mod scripted;
 mod target;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,8 @@ struct RawGatewayScenario {
     fresh: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     broker: BrokerState,
+    #[serde(default, skip_serializing_if = "is_default")]
+    broker_heartbeat: Option<NonZeroU16>,
     #[serde(default, skip_serializing_if = "is_default")]
     settings: Settings,
     #[serde(default)]
@@ -198,6 +201,7 @@ fn raw_gateway(scenario: &Scenario, script: &GatewayScript) -> RawGatewayScenari
         gateways: u32::try_from(script.gateways).unwrap_or(u32::MAX),
         fresh: script.fresh,
         broker: script.broker,
+        broker_heartbeat: script.broker_heartbeat,
         settings: script.settings.clone(),
         clients: script.clients.clone(),
         step: script.steps.iter().map(Into::into).collect(),

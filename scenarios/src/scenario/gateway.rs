@@ -1,6 +1,7 @@
 //! The script of a scenario about a gateway: scripted clients, and a broker.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use protocol::Role;
@@ -24,6 +25,8 @@ pub struct GatewayScript {
     pub fresh: bool,
     /// Whether the broker is there before the first step.
     pub broker: BrokerState,
+    /// The heartbeat that the embedded broker proposes, in seconds, where that is not the usual one.
+    pub broker_heartbeat: Option<NonZeroU16>,
     /// The scripted clients.
     pub clients: BTreeMap<String, ClientSpec>,
     /// What is done, in order.
@@ -65,6 +68,12 @@ pub struct ClientSpec {
     /// Whether it sends half of its request, and then nothing.
     #[serde(skip_serializing_if = "is_default")]
     pub half_request: bool,
+    /// Whether it sends half of its request and leaves the connection at that: what comes of it is not waited for.
+    #[serde(skip_serializing_if = "is_default")]
+    pub begun_request: bool,
+    /// Whether it offers `permessage-deflate` as browsers do, and compresses its messages where that is accepted (RFC 7692).
+    #[serde(skip_serializing_if = "is_default")]
+    pub compression: bool,
     /// Whether it signs in at once, where that takes a message. One that does not says nothing by itself.
     pub signs_in: bool,
     /// How long after each byte of its request the next one is sent, where it is sent byte by byte.
@@ -127,6 +136,7 @@ impl ClientSpec {
             && self.upgrade
             && self.origin.is_none()
             && !self.is_unfinished()
+            && !self.begun_request
             && !self.may_be_refused
             && self.signs_in
             && self.request == RequestSpec::default()
@@ -164,7 +174,8 @@ impl GatewayScript {
             | GatewayAction::Get { .. }
             | GatewayAction::Broker(_)
             | GatewayAction::ShutDown
-            | GatewayAction::Kill => true,
+            | GatewayAction::Kill
+            | GatewayAction::Start => true,
             GatewayAction::Wait(_) | GatewayAction::Quiet(_) | GatewayAction::ScriptedClient(..) => false,
         })
     }
@@ -180,7 +191,12 @@ impl GatewayScript {
                 matches!(
                     step.action,
                     GatewayAction::Inspect(
-                        Inspection::Log | Inspection::Settlements | Inspection::Acknowledgement
+                        Inspection::Log
+                            | Inspection::Settlements
+                            | Inspection::Acknowledgement
+                            | Inspection::Consumers
+                            | Inspection::Queues
+                            | Inspection::Resources
                     )
                 )
             })
@@ -189,12 +205,22 @@ impl GatewayScript {
     /// Whether anything happens between the gateway and its broker.
     pub fn disturbs_broker(&self) -> bool {
         self.broker == BrokerState::Down
+            || self.broker_heartbeat.is_some()
             || self.steps.iter().any(|step| matches!(step.action, GatewayAction::Broker(_)))
     }
 
     /// Whether a step ends a gateway.
     pub fn ends_gateway(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.action, GatewayAction::ShutDown | GatewayAction::Kill))
+    }
+
+    /// Whether no gateway is left after the last step.
+    pub fn leaves_no_gateway(&self) -> bool {
+        let mut last = self.steps.iter().rev().map(|step| &step.action);
+        let last = last.find(|action| {
+            matches!(action, GatewayAction::ShutDown | GatewayAction::Kill | GatewayAction::Start)
+        });
+        last.is_some_and(|action| *action != GatewayAction::Start)
     }
 
     /// Whether anything happens between a scripted client and its gateway.
@@ -225,6 +251,8 @@ impl Default for ClientSpec {
             origin: None,
             may_be_refused: false,
             half_request: false,
+            begun_request: false,
+            compression: false,
             signs_in: true,
             drip_request: None,
         }

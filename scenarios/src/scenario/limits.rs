@@ -46,7 +46,9 @@ impl Scenario {
                 script.steps.iter().map(|step| message_bytes(&step.action)).max().unwrap_or_default();
             let is_about = self.shows("MSG-5") && Some(longest) > BIG.message_bytes;
             match limits.message_bytes {
-                None if is_about => return Err(absent("message_bytes")),
+                None if is_about || script.steps.iter().any(is_compressed) => {
+                    return Err(absent("message_bytes"));
+                }
                 Some(limit) if is_about => {
                     script.steps.iter_mut().for_each(|step| resize(&mut step.action, limit));
                 }
@@ -98,6 +100,10 @@ fn absent(limit: &str) -> String {
 
 fn is_request(step: &Step<GatewayAction>) -> bool {
     matches!(step.action, GatewayAction::ScriptedClient(_, ScriptedClientAct::Subscribe(_)))
+}
+
+fn is_compressed(step: &Step<GatewayAction>) -> bool {
+    matches!(step.action, GatewayAction::ScriptedClient(_, ScriptedClientAct::SendCompressed(_)))
 }
 
 /// How long a message is that a step sends.

@@ -90,6 +90,7 @@ impl PairScript {
             gateways: 1,
             fresh: true,
             broker: BrokerState::Up,
+            broker_heartbeat: None,
             clients: [(Actor::client().0, spec)].into(),
             steps: steps.collect(),
         }

@@ -115,6 +115,27 @@ impl SigningAlgorithm {
         }
     }
 
+    /// The public half of that key, as JSON (RFC 7517).
+    pub(super) fn untrusted_jwk(self) -> Value {
+        let json = match self {
+            Self::Rs256 | Self::Rs512 => include_str!("keys/rsa.stranger.jwk.json"),
+            Self::EdDsa => include_str!("keys/ed25519.stranger.jwk.json"),
+            Self::Es256 | Self::Hs256 | Self::Hs384 | Self::Hs512 => {
+                include_str!("keys/p256.stranger.jwk.json")
+            }
+        };
+        serde_json::from_str(json).expect("a test reads it")
+    }
+
+    /// A certificate that the key has signed for itself: base64 of DER (RFC 7515 section 4.1.6).
+    pub(super) fn untrusted_certificate(self) -> &'static str {
+        match self {
+            Self::Rs256 | Self::Rs512 => include_str!("keys/rsa.stranger.crt.b64"),
+            Self::EdDsa => include_str!("keys/ed25519.stranger.crt.b64"),
+            Self::Es256 | Self::Hs256 | Self::Hs384 | Self::Hs512 => include_str!("keys/p256.stranger.crt.b64"),
+        }
+    }
+
     fn read(self, pem: &str) -> errors::Result<EncodingKey> {
         match self {
             Self::Rs256 | Self::Rs512 => EncodingKey::from_rsa_pem(pem.as_bytes()),
@@ -159,12 +180,17 @@ impl Issuer {
         Self { previous: format!("{current}, as it was before"), current, style, pair }
     }
 
+    /// A secret that no gateway trusts.
+    pub(super) fn untrusted_secret(&self) -> String {
+        format!("{}-of-somebody-else", self.current)
+    }
+
     /// The key for an algorithm.
     ///
     /// # Panics
     /// When the pair's private key is of another kind, which [`SigningAlgorithm::check`] reports beforehand.
     pub(super) fn key(&self, algorithm: SigningAlgorithm, signer: Signer) -> EncodingKey {
-        let untrusted = format!("{}-of-somebody-else", self.current);
+        let untrusted = self.untrusted_secret();
         let text = match (algorithm.is_public(), signer) {
             (true, Signer::Current) => &self.pair.private,
             // A key pair has no predecessor: only commands that take `{jwt_secret_previous}` are tested with one.

@@ -85,6 +85,13 @@ impl fmt::Display for Event {
             Self::Resources(Resources { processes, memory_kib, descriptors }) => {
                 write!(f, "holds {memory_kib} KiB and {descriptors} descriptors in {processes} processes")
             }
+            Self::Consumers { limited, unlimited } => {
+                let of = |(queue, most): &(String, u16)| format!("{queue}: at most {most} deliveries");
+                let limited = limited.iter().map(of);
+                let unlimited = unlimited.iter().map(|queue| format!("{queue}: as many as there are"));
+                f.write_str(&limited.chain(unlimited).collect::<Vec<_>>().join(", "))
+            }
+            Self::Queues { names } => write!(f, "{} queues: {}", names.len(), names.join(", ")),
             Self::QueueDepth { ready } => write!(f, "queue holds {ready}"),
             Self::Settlements(Settlements { acknowledged, rejected, unasked }) => {
                 write!(f, "{acknowledged} acknowledged, {rejected} rejected, {unasked} sent to be forgotten")

@@ -37,12 +37,14 @@ struct State {
     /// Cuts so far, and the last of them.
     cuts: u64,
     cut: Cut,
+    /// How often what there was has been lost.
+    losses: u64,
 }
 
 impl Network {
     /// A network on which nothing is wrong yet.
     pub fn new() -> Self {
-        let state = State { conditions: Conditions::default(), cuts: 0, cut: Cut::End };
+        let state = State { conditions: Conditions::default(), cuts: 0, cut: Cut::End, losses: 0 };
         Self { state: watch::Sender::new(state) }
     }
 
@@ -59,10 +61,16 @@ impl Network {
         });
     }
 
+    /// Has every connection that there is carry nothing any more, and neither end learn of it.
+    pub fn lose(&self) {
+        self.state.send_modify(|state| state.losses += 1);
+    }
+
     /// Changes what a step says.
     pub fn apply(&self, change: Change) {
         match change {
             Change::Cut(cut) => self.cut(cut),
+            Change::Lose => self.lose(),
             Change::Conditions(conditions) => self.set(conditions),
         }
     }
@@ -86,8 +94,8 @@ impl Network {
     {
         let state = self.state.subscribe();
         // Counted now, not when the future is first polled: no cut in between is missed.
-        let cuts = state.borrow().cuts;
-        carry(subject, harness, state, cuts, reset)
+        let since = *state.borrow();
+        carry(subject, harness, state, since, reset)
     }
 }
 
@@ -97,16 +105,17 @@ impl Default for Network {
     }
 }
 
-async fn carry<S, H>(subject: S, harness: H, mut state: watch::Receiver<State>, cuts: u64, reset: fn(S))
+async fn carry<S, H>(subject: S, harness: H, mut state: watch::Receiver<State>, since: State, reset: fn(S))
 where
     S: AsyncRead + AsyncWrite + Unpin,
     H: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut from_subject, mut to_subject) = split(subject);
     let (mut from_harness, mut to_harness) = split(harness);
-    let outward = Direction { state: state.clone(), lane: |conditions| conditions.to_subject }
+    let State { cuts, losses, .. } = since;
+    let outward = Direction { state: state.clone(), losses, lane: |conditions| conditions.to_subject }
         .run(&mut from_harness, &mut to_subject);
-    let inward = Direction { state: state.clone(), lane: |conditions| conditions.from_subject }
+    let inward = Direction { state: state.clone(), losses, lane: |conditions| conditions.from_subject }
         .run(&mut from_subject, &mut to_harness);
     let cut = tokio::select! {
         biased;
@@ -126,6 +135,8 @@ where
 /// One direction of one connection.
 struct Direction {
     state: watch::Receiver<State>,
+    /// Losses before there was this connection.
+    losses: u64,
     lane: fn(&Conditions) -> Lane,
 }
 
@@ -136,7 +147,7 @@ impl Direction {
         W: AsyncWrite,
     {
         let (queue, queued) = mpsc::channel(CHUNKS);
-        let reader = Self { state: self.state.clone(), lane: self.lane };
+        let reader = Self { state: self.state.clone(), ..self };
         tokio::try_join!(reader.read(from, queue), self.write(queued, to))?;
         Ok(())
     }
@@ -201,11 +212,11 @@ impl Direction {
         (self.lane)(&self.state.borrow().conditions)
     }
 
-    /// Waits for the end of a black hole.
+    /// Waits for the end of a black hole; what is lost never passes.
     async fn passable(&mut self) -> io::Result<Lane> {
-        let lane = self.lane;
+        let (lane, losses) = (self.lane, self.losses);
         let gone = |_| io::Error::from(io::ErrorKind::ConnectionAborted);
-        let state = self.state.wait_for(|state| !lane(&state.conditions).black_hole).await.map_err(gone)?;
+        let state = self.state.wait_for(|state| state.losses == losses && !lane(&state.conditions).black_hole).await.map_err(gone)?;
         Ok(lane(&state.conditions))
     }
 }
@@ -358,6 +369,20 @@ mod tests {
         network.set(Conditions::default());
         assert_eq!(read(&mut harness, 1).await, b"a");
         assert_eq!(harness.read(&mut [0]).await.unwrap(), 0);
+    }
+
+    /// What is lost carries nothing ever again, and its ends learn nothing; later connections are whole.
+    #[tokio::test(start_paused = true)]
+    async fn it_loses() {
+        let (network, mut subject, mut harness) = connection();
+        network.apply(Change::Lose);
+        subject.write_all(b"a").await.unwrap();
+        network.set(Conditions::default());
+        assert!(is_silent(&mut harness).await && is_silent(&mut subject).await);
+        let (mut subject, other) = duplex(PIPE_BYTES);
+        let mut harness = network.pass(other, drop);
+        subject.write_all(b"b").await.unwrap();
+        assert_eq!(read(&mut harness, 1).await, b"b");
     }
 
     /// A cut ends what there is, through a black hole too; later connections are whole.

@@ -19,8 +19,9 @@ type Show = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A trial for each ability.
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
-    let abilities: [(&str, Show); 15] = [
+    let abilities: [(&str, Show); 16] = [
         ("an_outage_gives_back_what_clients_held", || Box::pin(an_outage_gives_back_what_clients_held())),
+        ("a_channel_that_consumes_can_be_closed", || Box::pin(a_channel_that_consumes_can_be_closed())),
         ("a_lasting_outage_refuses_redials", || Box::pin(a_lasting_outage_refuses_redials())),
         ("a_stalled_broker_misses_its_heartbeats", || Box::pin(a_stalled_broker_misses_its_heartbeats())),
         ("a_snapshot_tells_what_there_is", || Box::pin(a_snapshot_tells_what_there_is())),
@@ -69,6 +70,21 @@ async fn an_outage_gives_back_what_clients_held() {
     let snapshot = broker.snapshot().await.expect("the broker runs");
     assert_eq!((snapshot.connections, snapshot.queues["q"].ready, snapshot.queues["q"].consumers), (0, 1, 0));
     let (_connection, channel) = client(&broker).await;
+    assert!(next(&mut consume(&channel, &"q".into()).await).await.redelivered);
+    broker.shutdown().await;
+}
+
+async fn a_channel_that_consumes_can_be_closed() {
+    let broker = start(BrokerConfig::default()).await;
+    let (connection, channel) = client(&broker).await;
+    put(&channel, &"q".into(), &["a"]).await;
+    let mut consumer = consume(&channel, &"q".into()).await;
+    next(&mut consumer).await;
+    broker.close_consuming_channels().await.expect("the broker runs");
+    let snapshot = broker.snapshot().await.expect("the broker runs");
+    assert_eq!((snapshot.connections, snapshot.queues["q"].ready, snapshot.queues["q"].consumers), (1, 1, 0));
+    // The connection goes on.
+    let channel = connection.create_channel().await.expect("a channel");
     assert!(next(&mut consume(&channel, &"q".into()).await).await.redelivered);
     broker.shutdown().await;
 }

@@ -208,7 +208,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
 ];
 
 /// Replaces the token where `change` returns another; `change` receives the token as it stands in the query.
-fn retoken(change: impl Fn(&str) -> Option<String> + Clone + Send + Sync + 'static) -> Boundary {
+pub(super) fn retoken(change: impl Fn(&str) -> Option<String> + Clone + Send + Sync + 'static) -> Boundary {
     wire(move |_| {
         let change = change.clone();
         Change::default().request(move |head| {
@@ -249,7 +249,7 @@ fn sign_in(user: &str) -> Value {
 }
 
 /// A good token for the user that the given one names.
-fn good(token: &str) -> String {
+pub(super) fn good(token: &str) -> String {
     good_for(claim(token, "userId").as_str().unwrap_or("somebody"))
 }
 
@@ -275,7 +275,7 @@ fn is_signed_as(token: &str, signature: Signature) -> bool {
 }
 
 /// Whether a token is signed as a recipe says: signing its claims so gives the very same.
-fn is_made_by(token: &str, recipe: TokenSpec) -> bool {
+pub(super) fn is_made_by(token: &str, recipe: TokenSpec) -> bool {
     let Value::Object(claims) = part(token, 1) else { return false };
     let recipe = TokenSpec { claims: claims.into_iter().collect(), ..recipe };
     let unnamed = Bearer { user_id: "", email: "", role: Role::Customer };
@@ -292,7 +292,7 @@ pub(super) fn claim(token: &str, name: &str) -> Value {
     part(token, 1)[name].take()
 }
 
-fn header(token: &str) -> Value {
+pub(super) fn header(token: &str) -> Value {
     part(token, 0)
 }
 

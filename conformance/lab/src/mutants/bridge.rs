@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use reference_server::broker::SourceEvent;
 use serde_json::json;
-use sim::boundary::{Rejection, Terms};
+use sim::boundary::{Boundary, Rejection, Terms};
+use tungstenite::protocol::frame::coding::{Control, OpCode};
 
 use super::Mutant;
 use super::feed::{Change as Feeding, feed, says};
@@ -183,6 +184,71 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/events-without-an-owner-are-forgotten",
+        requirement: "BRIDGE-13",
+        about: "An event whose owner is not there is passed over before it comes to be acknowledged.",
+        boundary: || {
+            feed(|| {
+                let mut held = Unsettled::default();
+                Feeding::default().event(move |event| {
+                    let is_for_nobody = says(&event, "profile:updated") && !says(&event, "userId");
+                    held.pass(event, is_for_nobody)
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/events-without-a-listener-are-forgotten",
+        requirement: "BRIDGE-13",
+        about: "While nobody is connected, nothing calls what acknowledges.",
+        boundary: || {
+            let open = SharedState::<usize>::new();
+            let fed = open.clone();
+            let feed = feed(move || {
+                let (fed, mut held) = (fed.clone(), Unsettled::default());
+                Feeding::default().event(move |event| {
+                    let is_for_nobody = fed.with(|open| *open == 0);
+                    held.pass(event, is_for_nobody)
+                })
+            });
+            let wire = wire(move |_| {
+                open.with(|open| *open += 1);
+                let left = open.clone();
+                Change::default().up(move |frame| {
+                    if frame.opcode == OpCode::Control(Control::Close) {
+                        left.with(|open| *open = open.saturating_sub(1));
+                    }
+                    super::wire::up([frame])
+                })
+            });
+            Boundary { wire: wire.wire, ..feed }
+        },
+    },
+    Mutant {
+        id: "gateway/watches-its-connection-alone",
+        requirement: "BRIDGE-14",
+        about: "What ends a consumer or a channel has no handler; only the end of the connection has.",
+        boundary: || feed(|| Feeding::default().terms(Terms { recovers: false, ..Terms::default() })),
+    },
+    Mutant {
+        id: "gateway/no-heartbeat-with-its-broker",
+        requirement: "BRIDGE-15",
+        about: "The heartbeat is set to 0, which stopped the log's complaints about one that was missed.",
+        boundary: || feed(|| Feeding::default().terms(Terms { beats: false, ..Terms::default() })),
+    },
+    Mutant {
+        id: "gateway/takes-a-backlog-whole",
+        requirement: "BRIDGE-16",
+        about: "No prefetch is asked for, and the default is no limit.",
+        boundary: || feed(|| Feeding::default().terms(Terms { prefetch: 0, ..Terms::default() })),
+    },
+    Mutant {
+        id: "gateway/leaves-its-queues",
+        requirement: "BRIDGE-17",
+        about: "Each connection to the broker makes a durable queue with a name of its own.",
+        boundary: || feed(|| Feeding::default().terms(Terms { queues_anew: true, ..Terms::default() })),
+    },
+    Mutant {
         id: "gateway/a-broker-that-goes-is-gone",
         requirement: "BRIDGE-9",
         about: "The broker is dialled once, at the start.",
@@ -239,3 +305,22 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || wire(|_| Change::default().speechless(1013)),
     },
 ];
+
+/// Deliveries that are never settled, as a consumer has them that settles each by itself. Once there are as many as it may have, it
+/// gets no others.
+#[derive(Default)]
+struct Unsettled(usize);
+
+/// How many deliveries a consumer may have unsettled.
+const PREFETCH: usize = 10;
+
+impl Unsettled {
+    fn pass(&mut self, event: SourceEvent, is_forgotten: bool) -> Vec<SourceEvent> {
+        let SourceEvent::Delivery { .. } = &event else {
+            self.0 = 0;
+            return vec![event];
+        };
+        self.0 += usize::from(is_forgotten);
+        if is_forgotten || self.0 >= PREFETCH { Vec::new() } else { vec![event] }
+    }
+}

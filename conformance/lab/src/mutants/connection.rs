@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use scenarios::frame::RawFrame;
+use tungstenite::protocol::frame::coding::Control;
 
 use super::Mutant;
 use super::auth::claim;
 use super::feed::{Change as Feeding, feed};
-use super::wire::{Change, SharedState, down, is, message, nothing, wire, with};
+use super::wire::{Change, SharedState, down, is, is_control, message, nothing, wire, with};
 
 /// Not longer than a handshake may take, and longer than the pauses of one that drips.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -144,6 +145,77 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "CONN-8",
         about: "Each byte of a request begins its time anew.",
         boundary: || wire(|_| Change::default().idle_timeout(IDLE_TIMEOUT)),
+    },
+    Mutant {
+        id: "gateway/a-peer-that-closes-ends-the-broadcast",
+        requirement: "CONN-10",
+        about: "What a connection that is closing throws ends the loop over all of them.",
+        boundary: || {
+            let closing = SharedState::<usize>::new();
+            wire(move |_| {
+                let (seen, count) = (closing.clone(), closing.clone());
+                let mut known = seen.with(|count| *count);
+                Change::default()
+                    .up(move |frame| {
+                        count.with(|count| *count += usize::from(is_control(&frame, Control::Close)));
+                        super::wire::up([frame])
+                    })
+                    .down(move |frame| {
+                        let is_event = message(&frame).is_some_and(|message| message["type"] == "payment:created");
+                        let now = seen.with(|count| *count);
+                        if is_event && std::mem::replace(&mut known, now) < now {
+                            return nothing();
+                        }
+                        down([frame])
+                    })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/a-target-that-cannot-be-decoded-ends-it",
+        requirement: "CONN-11",
+        about: "What decodes the target throws, outside of whatever catches; the process lives, and its loop does not.",
+        boundary: || {
+            let stuck = SharedState::<bool>::new();
+            wire(move |_| {
+                let (hears, stuck) = (stuck.clone(), stuck.clone());
+                Change::default()
+                    .request(move |head| {
+                        let target = head.lines().next().unwrap_or_default();
+                        let is_odd = target.contains("%zz") || target.contains("%ff");
+                        stuck.with(|stuck| *stuck |= is_odd);
+                        head
+                    })
+                    .up(move |frame| match hears.with(|stuck| *stuck) {
+                        true => nothing(),
+                        false => super::wire::up([frame]),
+                    })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/late-joins-stay",
+        requirement: "CONN-12",
+        about: "A join that is finished when its connection has ended adds the member again, for good.",
+        boundary: || {
+            let late = SharedState::<u64>::new();
+            wire(move |_| {
+                let (late, shown) = (late.clone(), late.clone());
+                let mut joins = false;
+                Change::default()
+                    .up(move |frame| {
+                        joins |= is(&frame, "subscribe");
+                        late.with(|late| {
+                            *late += u64::from(joins && is_control(&frame, Control::Close));
+                        });
+                        super::wire::up([frame])
+                    })
+                    .answer(move |text| {
+                        let late = shown.with(|late| *late);
+                        text.replacen("\"catalog:changed\":1", &format!("\"catalog:changed\":{}", 1 + late), 1)
+                    })
+            })
+        },
     },
     Mutant {
         id: "gateway/ready-without-a-broker",

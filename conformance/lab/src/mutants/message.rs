@@ -53,6 +53,30 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/agrees-to-compression-that-it-lacks",
+        requirement: "MSG-9",
+        about: "What stands before the gateway answers the offer of compression, and nothing inflates what comes then.",
+        boundary: || {
+            wire(|_| {
+                let offered = SharedState::<bool>::new();
+                let agreed = offered.clone();
+                Change::default()
+                    .request(move |head| {
+                        offered.with(|offered| *offered = head.contains("permessage-deflate"));
+                        head
+                    })
+                    .answer(move |text| match agreed.with(|offered| *offered) {
+                        true => text.replacen(
+                            "\r\n\r\n",
+                            "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+                            1,
+                        ),
+                        false => text,
+                    })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/bad-json-ends-the-connection",
         requirement: "MSG-3",
         about: "An exception in the parser ends the connection.",

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::time::Duration;
 
 use embedded_broker::{Broker, BrokerConfig, Listen};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,12 +26,15 @@ impl Listen for BrokerListener {
     }
 }
 
-/// Starts one on a free port.
+/// Starts one on a free port, which proposes this heartbeat where it is not the usual one.
 ///
 /// # Errors
 /// When it cannot listen.
-pub(super) async fn start(refusals: Refusals) -> io::Result<Broker> {
-    let config = BrokerConfig::default();
+pub(super) async fn start(refusals: Refusals, heartbeat: Option<NonZeroU16>) -> io::Result<Broker> {
+    let mut config = BrokerConfig::default();
+    if let Some(seconds) = heartbeat {
+        config.heartbeat = Duration::from_secs(seconds.get().into());
+    }
     let listener = TcpListener::bind(config.listen).await?;
     let addr = listener.local_addr()?;
     Ok(Broker::serve(BrokerListener(listener, refusals), addr, config))

@@ -80,11 +80,16 @@ impl Rig {
         let refusals = Refusals::none();
         let (embedded, url) = match &executor.broker {
             BrokerChoice::Embedded => {
-                let broker = broker::start(refusals.clone()).await.map_err(|error| {
+                let broker = broker::start(refusals.clone(), script.broker_heartbeat).await.map_err(|error| {
                     ExecutionError::Harness(HostLimit::explain("the embedded broker cannot listen", &error))
                 })?;
                 let url = broker.url();
                 (Some(broker), Some(url))
+            }
+            BrokerChoice::Url(_) if script.broker_heartbeat.is_some() => {
+                let why = "needs the embedded broker, which proposes a heartbeat of its own";
+                let not_run = PlayError::NotRun(NotPlayed::in_this_run(why));
+                return Err(Rejection::judged(not_run, Vec::new()));
             }
             BrokerChoice::Url(url) => (None, Some(url.clone())),
             BrokerChoice::None => (None, None),

@@ -38,6 +38,7 @@ impl Executor {
             gateways: 1,
             fresh: true,
             broker: BrokerState::Up,
+            broker_heartbeat: None,
             clients: BTreeMap::new(),
             steps: Vec::new(),
         };

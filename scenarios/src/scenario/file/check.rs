@@ -84,6 +84,7 @@ impl<'a> Checker<'a> {
             gateways: raw.gateways as usize,
             fresh: raw.fresh,
             broker: raw.broker,
+            broker_heartbeat: raw.broker_heartbeat,
             clients: raw.clients,
             steps,
         };

@@ -1,6 +1,6 @@
 //! `[[step]]` of a scenario about a gateway.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use protocol::CloseCode;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ pub(super) struct RawGatewayStep {
     unsubscribe: Option<RawTarget>,
     sign_in_as: Option<String>,
     network: Option<NetworkAct>,
+    send_compressed: Option<usize>,
+    churn: Option<NonZeroU32>,
     get: Option<String>,
     publish: Option<RawPublish>,
     publish_body: Option<RawBody>,
@@ -61,6 +63,7 @@ enum Simple {
     Connect,
     Close,
     Drop,
+    HalfClose,
     Stall,
     Resume,
     Mute,
@@ -68,6 +71,7 @@ enum Simple {
     SignIn,
     Shutdown,
     Kill,
+    Start,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -138,6 +142,10 @@ impl RawGatewayStep {
                 self.act = None;
                 return Ok(GatewayAction::Kill);
             }
+            Some(Simple::Start) => {
+                self.act = None;
+                return Ok(GatewayAction::Start);
+            }
             _ => {}
         }
         if let Some(path) = self.get.take() {
@@ -155,12 +163,13 @@ impl RawGatewayStep {
                 Simple::Connect => ScriptedClientAct::Connect,
                 Simple::Close => ScriptedClientAct::Close(self.code.take().unwrap_or(CloseCode::NORMAL)),
                 Simple::Drop => ScriptedClientAct::Drop,
+                Simple::HalfClose => ScriptedClientAct::HalfClose,
                 Simple::Stall => ScriptedClientAct::Stall,
                 Simple::Resume => ScriptedClientAct::Resume,
                 Simple::Mute => ScriptedClientAct::Mute,
                 Simple::Ping => ScriptedClientAct::Ping,
                 Simple::SignIn => ScriptedClientAct::SignIn(None),
-                Simple::Shutdown | Simple::Kill => return Ok(None),
+                Simple::Shutdown | Simple::Kill | Simple::Start => return Ok(None),
             }));
         }
         if let Some(message) = self.send.take() {
@@ -188,6 +197,8 @@ impl RawGatewayStep {
             .or_else(|| self.subscribe.take().map(|target| ScriptedClientAct::Subscribe(target.into())))
             .or_else(|| self.unsubscribe.take().map(|target| ScriptedClientAct::Unsubscribe(target.into())))
             .or_else(|| self.sign_in_as.take().map(|other| ScriptedClientAct::SignIn(Some(other))))
+            .or_else(|| self.send_compressed.take().map(ScriptedClientAct::SendCompressed))
+            .or_else(|| self.churn.take().map(|count| ScriptedClientAct::Churn(count.get())))
             .or_else(|| self.network.take().map(ScriptedClientAct::Network));
         Ok(simple)
     }
@@ -222,6 +233,7 @@ impl From<&Step<GatewayAction>> for RawGatewayStep {
             GatewayAction::Broker(act) => Self { broker: Some(act.clone()), ..none },
             GatewayAction::ShutDown => Self { act: Some(Simple::Shutdown), ..none },
             GatewayAction::Kill => Self { act: Some(Simple::Kill), ..none },
+            GatewayAction::Start => Self { act: Some(Simple::Start), ..none },
         }
     }
 }
@@ -233,6 +245,9 @@ impl RawGatewayStep {
             ScriptedClientAct::Connect => Self { act: does(Simple::Connect), ..self },
             ScriptedClientAct::Close(code) => Self { act: does(Simple::Close), code: Some(*code), ..self },
             ScriptedClientAct::Drop => Self { act: does(Simple::Drop), ..self },
+            ScriptedClientAct::HalfClose => Self { act: does(Simple::HalfClose), ..self },
+            ScriptedClientAct::Churn(count) => Self { churn: NonZeroU32::new(*count), ..self },
+            ScriptedClientAct::SendCompressed(bytes) => Self { send_compressed: Some(*bytes), ..self },
             ScriptedClientAct::Stall => Self { act: does(Simple::Stall), ..self },
             ScriptedClientAct::Resume => Self { act: does(Simple::Resume), ..self },
             ScriptedClientAct::Mute => Self { act: does(Simple::Mute), ..self },

@@ -15,6 +15,9 @@ use crate::scenario::addressed::OWNER;
 use crate::times::{Expr, Times};
 use crate::trace::Shortened;
 
+/// How long one connection of many takes at most, on the average.
+const CHURN_DIAL: Duration = Duration::from_millis(20);
+
 /// What a step does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum GatewayAction {
@@ -48,6 +51,8 @@ pub enum GatewayAction {
     ShutDown,
     /// The gateway under test is killed without warning.
     Kill,
+    /// A gateway is started in the place of the one that was killed.
+    Start,
 }
 
 /// What is published.
@@ -82,17 +87,21 @@ pub enum Publication {
     },
 }
 
-/// The broker loses exchange and queue, as one does that is set up anew.
+/// What the broker takes away, whether or not the gateway is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Forgets {
-    /// Both.
+    /// Exchange and queues, as a broker that is set up anew.
     Forgets,
+    /// The queues that the gateway consumes, and its consumers with them.
+    DeletesQueues,
+    /// The channels that the gateway consumes on, as for an acknowledgement that is overdue.
+    ClosesChannels,
 }
 
 /// What happens between gateway and broker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected `\"up\"`, `\"down\"`, `\"forgets\"`, or what `network` takes")]
+#[serde(untagged, expecting = "expected `\"up\"`, `\"down\"`, `\"forgets\"`, `\"deletes_queues\"`, `\"closes_channels\"`, or what `network` takes")]
 pub enum BrokerAct {
     /// The broker goes or comes.
     State(BrokerState),
@@ -114,6 +123,12 @@ pub enum Inspection {
     Settlements,
     /// Waits until one more delivery is settled than at the last count, and counts then; only the embedded broker reports it.
     Acknowledgement,
+    /// How many deliveries each consumer may have unsettled; only the embedded broker reports it.
+    Consumers,
+    /// Which queues there are; only the embedded broker reports it.
+    Queues,
+    /// What the gateway's processes hold.
+    Resources,
     /// What the gateway or client under test has printed.
     Log,
 }
@@ -221,6 +236,9 @@ impl GatewayAction {
             Self::ScriptedClient(_, ScriptedClientAct::Connect) => {
                 times.patience + times.timing.connect_timeout
             }
+            Self::ScriptedClient(_, ScriptedClientAct::Churn(count)) => {
+                times.patience + CHURN_DIAL * *count
+            }
             _ => times.patience,
         }
     }
@@ -228,9 +246,14 @@ impl GatewayAction {
     /// Why a simulation cannot do it, where it cannot.
     pub(in crate::scenario) fn is_beyond_simulation(&self) -> Option<&'static str> {
         match self {
-            Self::Broker(BrokerAct::Network(act)) if act.holds_back().is_none() => {
-                Some("a simulated broker can hold deliveries back, and do nothing else to its network")
+            Self::Broker(BrokerAct::Network(act)) if act.holds_back().is_none() && !act.loses() => {
+                Some("a simulated broker can hold deliveries back and lose connections, and do nothing else to its network")
             }
+            Self::ScriptedClient(_, ScriptedClientAct::Network(act)) if act.loses() => {
+                Some("a simulated client's connection cannot be lost")
+            }
+            Self::Inspect(Inspection::Resources) => Some("a simulated process has no memory of its own"),
+            Self::Start => Some("a simulated gateway does not begin again"),
             Self::ScriptedClient(_, ScriptedClientAct::Network(act)) if act.resets() => {
                 Some("a simulated connection cannot be reset")
             }
@@ -283,14 +306,22 @@ impl fmt::Display for GatewayAction {
             Self::Inspect(Inspection::Queue) => f.write_str("count the gateway's queue"),
             Self::Inspect(Inspection::Settlements) => f.write_str("count what was acknowledged and rejected"),
             Self::Inspect(Inspection::Acknowledgement) => f.write_str("wait for an acknowledgement"),
+            Self::Inspect(Inspection::Consumers) => f.write_str("look at the broker's consumers"),
+            Self::Inspect(Inspection::Queues) => f.write_str("list the broker's queues"),
+            Self::Inspect(Inspection::Resources) => f.write_str("look at what its processes hold"),
             Self::Inspect(Inspection::Log) => f.write_str("read the log"),
             Self::Get { client, path } => write!(f, "{client}: get {path}"),
             Self::Broker(BrokerAct::State(BrokerState::Up)) => f.write_str("let the broker come back"),
             Self::Broker(BrokerAct::State(BrokerState::Down)) => f.write_str("cut the broker off"),
-            Self::Broker(BrokerAct::Forgets(_)) => f.write_str("have the broker forget exchange and queue"),
+            Self::Broker(BrokerAct::Forgets(what)) => match what {
+                Forgets::Forgets => f.write_str("have the broker forget exchange and queue"),
+                Forgets::DeletesQueues => f.write_str("have the broker delete the gateway's queues"),
+                Forgets::ClosesChannels => f.write_str("have the broker close the gateway's channels"),
+            },
             Self::Broker(BrokerAct::Network(act)) => write!(f, "the network to the broker {act}"),
             Self::ShutDown => f.write_str("ask the gateway to end"),
             Self::Kill => f.write_str("kill the gateway"),
+            Self::Start => f.write_str("start the gateway again"),
         }
     }
 }

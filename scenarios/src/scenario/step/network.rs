@@ -13,7 +13,7 @@ use crate::times::{Expr, Times};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected `\"clear\"`, `\"end\"`, `\"reset\"`, or `{ to_subject = …, from_subject = … }`"
+    expecting = "expected `\"clear\"`, `\"end\"`, `\"reset\"`, `\"lose\"`, or `{ to_subject = …, from_subject = … }`"
 )]
 pub enum NetworkAct {
     /// It acts at once on the connections that there are, or becomes whole again.
@@ -32,6 +32,8 @@ pub enum Sudden {
     End,
     /// Connections are reset (RST).
     Reset,
+    /// Connections carry nothing from now on, and neither end learns of it; those to come are whole.
+    Lose,
 }
 
 /// How bytes are treated. A direction that is not named is whole.
@@ -79,6 +81,11 @@ impl NetworkAct {
         matches!(self, Self::Sudden(Sudden::Reset))
     }
 
+    /// Whether connections are lost for good.
+    pub fn loses(&self) -> bool {
+        matches!(self, Self::Sudden(Sudden::Lose))
+    }
+
     /// Whether it holds back what goes to the subject from now on, or does so no more; nothing where it does anything else.
     pub fn holds_back(&self) -> Option<bool> {
         let hole = LaneSpec { black_hole: true, ..LaneSpec::default() };
@@ -96,6 +103,7 @@ impl NetworkAct {
         match self {
             Self::Sudden(Sudden::End) => Change::Cut(Cut::End),
             Self::Sudden(Sudden::Reset) => Change::Cut(Cut::Reset),
+            Self::Sudden(Sudden::Lose) => Change::Lose,
             Self::Sudden(Sudden::Clear) => Change::Conditions(Conditions::default()),
             Self::Shape(Shape { both, to_subject, from_subject }) => Change::Conditions(Conditions {
                 to_subject: to_subject.as_ref().unwrap_or(both).lane(times),
@@ -124,6 +132,7 @@ impl NetworkAct {
             Self::Sudden(Sudden::Clear) => "is whole again".to_owned(),
             Self::Sudden(Sudden::End) => "ends connections".to_owned(),
             Self::Sudden(Sudden::Reset) => "resets connections".to_owned(),
+            Self::Sudden(Sudden::Lose) => "loses connections".to_owned(),
             Self::Shape(Shape { both, to_subject: None, from_subject: None }) => both.to_string(),
             Self::Shape(Shape { both, to_subject, from_subject }) => {
                 let [there, back] = [to_subject, from_subject].map(|lane| lane.as_ref().unwrap_or(both));

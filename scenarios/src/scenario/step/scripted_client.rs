@@ -22,6 +22,12 @@ pub enum ScriptedClientAct {
     Close(CloseCode),
     /// Drops the connection without a close frame.
     Drop,
+    /// Ends its direction of the connection, and reads on.
+    HalfClose,
+    /// Connects so many times in a row, asks for a room at once, and is gone before that can be answered.
+    Churn(u32),
+    /// Sends a text of so many blanks, compressed, whether or not that was agreed to (RFC 7692).
+    SendCompressed(usize),
     /// Stops reading.
     Stall,
     /// Reads again.
@@ -95,6 +101,9 @@ impl fmt::Display for ScriptedClientAct {
             Self::Connect => f.write_str("connect"),
             Self::Close(code) => write!(f, "close with {code}"),
             Self::Drop => f.write_str("drop the connection"),
+            Self::HalfClose => f.write_str("end its direction of the connection"),
+            Self::Churn(count) => write!(f, "come {count} times, ask for a room and be gone"),
+            Self::SendCompressed(bytes) => write!(f, "send a text of {bytes} bytes, compressed"),
             Self::Stall => f.write_str("stop reading"),
             Self::Resume => f.write_str("read again"),
             Self::Mute => f.write_str("stop answering pings"),
