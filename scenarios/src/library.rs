@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn every_requirement_has_a_scenario() {
         let library = Library::builtin().unwrap();
-        let shown: std::collections::BTreeSet<_> = library.iter().flat_map(Scenario::requirements).collect();
+        let shown: BTreeSet<_> = library.iter().flat_map(Scenario::requirements).collect();
         let catalogue = crate::Catalogue::builtin();
         let holes: Vec<_> = catalogue.iter().map(|rule| &rule.id).filter(|id| !shown.contains(*id)).collect();
         assert!(holes.is_empty(), "no scenario shows {holes:?}");
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn the_autobahn_cases_are_covered() {
         let library = Library::builtin().unwrap();
-        let mut covered = std::collections::BTreeSet::new();
+        let mut covered = BTreeSet::new();
         for scenario in library.select(&["gateway/rfc6455/**".to_owned()]).unwrap() {
             let source = scenario.about.strip_prefix("Autobahn ");
             assert!(

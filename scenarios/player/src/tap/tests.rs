@@ -83,7 +83,7 @@ impl Bench {
     async fn events(mut self, count: usize) -> Vec<Event> {
         let all = self.journal.until_count(|_| true, count, 0, Duration::from_secs(5)).await.unwrap();
         assert!(all, "{:?}", self.journal.trace());
-        self.journal.finish().observations.into_iter().map(|seen| seen.event).collect()
+        self.journal.finish(&Ok(())).observations.into_iter().map(|seen| seen.event).collect()
     }
 }
 
