@@ -93,9 +93,13 @@ pub async fn check(
             Ok(check.findings)
         }
         Err(Ended { at }) => {
-            let status = tokio::time::timeout(PATIENCE, subject.end()).await;
+            let status = if check.exchange.has_flooded() {
+                "it floods its standard output".to_owned()
+            } else {
+                let ended = tokio::time::timeout(PATIENCE, subject.end()).await;
+                ended.unwrap_or_else(|_| "it closed its standard output".to_owned())
+            };
             subject.kill().await;
-            let status = status.unwrap_or_else(|_| "it closed its standard output".to_owned());
             Err(CheckError::Died { at, status, output: subject.output().await })
         }
     }

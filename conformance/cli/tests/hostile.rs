@@ -123,7 +123,7 @@ fn a_gateway_that_floods_is_found_out() {
         let url = gateway(frames);
         let Ended { code, text, peak_kib } = gatecheck(folder.path(), &attached(&url, &[]));
         assert_eq!(code, Some(4), "{what}: {text}");
-        assert!(text.contains("the gateway floods the c"), "{what}: {text}");
+        assert!(text.contains(" floods the c"), "{what}: {text}");
         assert!(peak_kib < MAX_PEAK_KIB, "{what}: {peak_kib} KiB");
     }
 }
@@ -141,8 +141,18 @@ fn an_adapter_that_floods_is_found_out() {
         ("yes >&2", "flooded its output"),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let arguments =
-            ["client", "--no-preflight", "--output", "out", "--filter", "client/messages/**", "--", "sh", "-c", script];
+        let arguments = [
+            "client",
+            "--no-preflight",
+            "--output",
+            "out",
+            "--filter",
+            "client/messages/**",
+            "--",
+            "sh",
+            "-c",
+            script,
+        ];
         let Ended { code, text, peak_kib } = gatecheck(folder.path(), &arguments);
         assert_eq!(code, Some(4), "{script}: {text}");
         assert!(text.contains(says) && text.len() < 20_000, "{script}: {text}");
@@ -178,7 +188,8 @@ fn a_report_has_no_secrets() {
                 tokens += 1;
                 let rest = &report[at..];
                 let signature = rest.split('.').nth(2).unwrap_or_default();
-                assert!(signature.starts_with("[redacted]"), "{}: {signature:.60}", path.display());
+                let is_of_one = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+                assert!(signature.chars().take_while(is_of_one).count() < 10, "{}", path.display());
             }
         }
     }

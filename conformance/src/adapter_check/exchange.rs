@@ -14,6 +14,8 @@ use tokio::process::{ChildStdin, ChildStdout};
 use tokio::time::timeout;
 use tokio_util::codec::FramedRead;
 
+/// Lines that are read of an adapter; one that says more floods.
+const MAX_LINES: u32 = 20_000;
 /// How much of a line is shown.
 const SHOWN_CHARS: usize = 100;
 
@@ -22,6 +24,8 @@ pub(super) struct Exchange {
     to: Option<ChildStdin>,
     from: FramedRead<ChildStdout, LineDecoder>,
     asked: u64,
+    /// Lines that have been read.
+    heard: u32,
     /// The kinds of reports that have come.
     reports: BTreeSet<ReportKind>,
     /// The first line that belongs to no protocol, and why it does not.
@@ -67,7 +71,7 @@ struct Numbered<'a, O> {
 impl Exchange {
     pub(super) fn start((to, from): (ChildStdin, ChildStdout)) -> Self {
         let from = FramedRead::new(from, LineDecoder::new(MAX_LINE_BYTES));
-        Self { to: Some(to), from, asked: 0, reports: BTreeSet::new(), noise: None }
+        Self { to: Some(to), from, asked: 0, heard: 0, reports: BTreeSet::new(), noise: None }
     }
 
     /// Asks for an operation and waits for its answer; what comes before it is noted.
@@ -123,6 +127,11 @@ impl Exchange {
         let _ = timeout(patience, rest).await;
     }
 
+    /// Whether it said more than is read.
+    pub(super) fn has_flooded(&self) -> bool {
+        self.heard > MAX_LINES
+    }
+
     pub(super) fn noise(&self) -> Option<&str> {
         self.noise.as_deref()
     }
@@ -130,6 +139,10 @@ impl Exchange {
     /// The next line that belongs to the protocol.
     async fn hear(&mut self) -> Result<Heard, Silence> {
         loop {
+            self.heard = self.heard.saturating_add(1);
+            if self.has_flooded() {
+                return Err(Silence::Ended);
+            }
             let noise = match self.from.next().await {
                 Some(Ok(Line::Whole(line))) if line.trim().is_empty() => continue,
                 Some(Ok(Line::Whole(line))) => match AdapterOutput::parse(line.trim()) {

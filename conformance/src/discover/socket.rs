@@ -18,14 +18,18 @@ use super::{form, now};
 
 /// How long the answer to an upgrade is waited for.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
-/// Most of what is seen in one go, and of what waits to be looked at.
+/// Most of what is seen in one go.
 const MAX_SEEN: usize = 2000;
+/// The same, in bytes of texts.
+const MAX_SEEN_BYTES: usize = 4 * 1024 * 1024;
+/// What waits to be looked at; the gateway waits with the rest.
+const WAITING: usize = 64;
 /// The name of a ping is no longer than this.
 const MAX_PING: usize = 40;
 /// Orders that wait.
 const ORDERS: usize = 16;
 /// Longest message that is put together.
-const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+const MAX_MESSAGE_BYTES: usize = 128 * 1024;
 
 /// What came from the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +110,7 @@ impl Socket {
         let opened = timeout(ANSWERS_WITHIN, opening).await;
         let (stream, leftover) = opened.map_err(|_| dropped(&"it takes too long"))??;
         let (orders, inbox) = mpsc::channel(ORDERS);
-        let (found, seen) = mpsc::channel(MAX_SEEN);
+        let (found, seen) = mpsc::channel(WAITING);
         let end = End { stream, masks: fastrand::Rng::with_seed(1), partial: None, answers: true };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox, found));
         Ok(Self { orders, seen, is_over: false, _task: AbortOnDropHandle::new(task) })
@@ -131,9 +135,14 @@ impl Socket {
     pub(super) async fn listen(&mut self, quiet: Duration, most: Duration) -> Vec<Seen> {
         let end = now() + most;
         let mut seen = Vec::new();
+        let mut bytes = 0;
         while seen.len() < MAX_SEEN
+            && bytes < MAX_SEEN_BYTES
             && let Some(next) = self.next((now() + quiet).min(end)).await
         {
+            if let Seen::Text(text) = &next {
+                bytes += text.len();
+            }
             seen.push(next);
         }
         seen

@@ -37,8 +37,8 @@ use queues::GatewayQueues;
 pub(crate) use queues::{LOGIN_REFUSED, OTHER_QUEUE};
 pub(super) use rig::Pool;
 pub(super) use rig::Rejection;
-pub(super) use rig::SECRET;
 pub use rig::Rig;
+pub(super) use rig::SECRET;
 pub use standing::Standing;
 use start::never_ready;
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, wait};
 
 use crate::noise::processes;
 
@@ -19,7 +19,7 @@ const ENVIRONMENT_BYTES: u64 = 256 * 1024;
 /// How often to look whether all have ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How often to look at most: what cannot be killed is not waited for.
-const LOOKS: u32 = 400;
+const LOOKS: u32 = 2000;
 
 /// Whether orphans come to this process.
 static ADOPTS: AtomicBool = AtomicBool::new(false);
@@ -54,10 +54,14 @@ pub(super) fn kill_marked(mark: &str) {
 
 /// Kills all that this process, or what it has adopted, has started; names what would not end. For a process that is about to end:
 /// whoever else awaits one of them does so in vain.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what was killed is gone a moment later, and nothing says when"
+)]
 pub(super) fn end_all() -> Vec<String> {
     let own = getpid();
     for _ in 0..LOOKS {
-        while let Ok(Some(_)) = waitpid(None, WaitOptions::NOHANG) {}
+        while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
         let left: Vec<_> = tree(own).into_iter().filter(|id| *id != own).collect();
         if left.is_empty() {
             return Vec::new();

@@ -27,6 +27,8 @@ const KEPT_PANICS: usize = 20;
 const PANIC: &str = "panicked at";
 /// What a process may print at once, in bytes.
 const BURST_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
+/// What a line costs beside its bytes: work.
+const LINE_BYTES: usize = 128;
 /// What it may print for long, in bytes a second. Reading more takes the time that its cases need.
 const BYTES_PER_SECOND: f64 = 16.0 * 1024.0 * 1024.0;
 
@@ -118,8 +120,10 @@ impl<R: AsyncRead + Unpin> AsyncRead for Metered<R> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.from).poll_read(context, buffer))?;
-        let count = buffer.filled().len() - before;
-        Poll::Ready(self.take(count))
+        let read = &buffer.filled()[before..];
+        let lines = read.iter().filter(|byte| **byte == b'\n').count();
+        let cost = read.len() + LINE_BYTES * lines;
+        Poll::Ready(self.take(cost))
     }
 }
 

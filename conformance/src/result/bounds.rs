@@ -1,6 +1,6 @@
 //! How much of what strangers say is kept with a case: enough to show what happened, whatever was said.
 
-use scenarios::trace::{Event, Frame};
+use scenarios::trace::Event;
 use scenarios::{Finding, Judgement, Trace};
 use serde_json::Value;
 
@@ -71,12 +71,9 @@ fn bound_trace(trace: &mut Trace, last: usize) {
 
 fn shorten(event: &mut Event) {
     match event {
-        Event::Sent(frame) | Event::Received(frame) => {
-            if frame.body.len() > CUT_TEXT_BYTES {
-                let Frame { body, message, .. } = frame;
-                cut(body, CUT_TEXT_BYTES);
-                *message = None;
-            }
+        Event::Sent(frame) | Event::Received(frame) if frame.body.len() > CUT_TEXT_BYTES => {
+            cut(&mut frame.body, CUT_TEXT_BYTES);
+            frame.message = None;
         }
         Event::Emitted { name, payload, listener } => {
             [name, listener].into_iter().for_each(|text| cut(text, CUT_TEXT_BYTES));
@@ -89,7 +86,9 @@ fn shorten(event: &mut Event) {
             cut_value(user);
         }
         Event::Status { old, new } => [old, new].into_iter().for_each(|text| cut(text, CUT_TEXT_BYTES)),
-        Event::RequestFailed { error: text, .. } | Event::Answered { body: text, .. } | Event::Log { text } => {
+        Event::RequestFailed { error: text, .. }
+        | Event::Answered { body: text, .. }
+        | Event::Log { text } => {
             cut(text, CUT_TEXT_BYTES);
         }
         _ => {}
@@ -106,8 +105,9 @@ fn cut_value(value: &mut Value) {
 
 fn cut(text: &mut String, most: usize) {
     if text.len() > most {
-        let (bytes, end) = (text.len(), text.floor_char_boundary(most));
-        text.truncate(end);
+        let bytes = text.len();
+        let end = (0..=most).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or_default());
         text.push_str(&format!("… (the beginning of {bytes} bytes)"));
         text.shrink_to_fit();
     }

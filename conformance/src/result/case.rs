@@ -48,8 +48,8 @@ pub struct CaseReport {
     /// What the process under test printed last; kept where the case did not pass.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub output: Vec<String>,
-    /// What happened; kept where the case did not pass, or where traces were asked for. Long texts and long traces are cut: they
-    /// are whole in the files that stand beside the report.
+    /// What happened; kept where the case did not pass, or where traces were asked for. Long texts and long traces are cut: those
+    /// of up to 2 MiB are whole in the files that stand beside the report.
     #[serde(skip_serializing_if = "trace_is_empty", serialize_with = "shape::bounded")]
     #[schemars(with = "Trace")]
     pub trace: Trace,

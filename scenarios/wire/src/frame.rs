@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use scenarios::frame::{RawFrame, apply_mask};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tungstenite::protocol::frame::FrameHeader;
@@ -23,7 +23,7 @@ pub struct FrameReader {
 impl FrameReader {
     /// A reader that begins with bytes which were read already, after a handshake for example.
     pub fn after(leftover: Vec<u8>) -> Self {
-        Self { buffer: BytesMut::from(leftover.as_slice()), mask: None }
+        Self { buffer: BytesMut::from(Bytes::from(leftover)), mask: None }
     }
 
     /// The mask of the frame that was read last, where it was masked.

@@ -276,7 +276,8 @@ impl Rig {
 }
 
 /// Long enough for each of the HMAC algorithms (RFC 7518 section 3.2): some libraries refuse less.
-pub(in crate::executor) const SECRET: &str = "a-secret-for-tests-that-is-long-enough-for-sixty-four-bytes-of-signature";
+pub(in crate::executor) const SECRET: &str =
+    "a-secret-for-tests-that-is-long-enough-for-sixty-four-bytes-of-signature";
 
 impl From<ExecutionError> for Rejection {
     fn from(error: ExecutionError) -> Self {
