@@ -71,7 +71,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             response: "\0guest\0guest".into(),
             locale: "en_US".into(),
             client_properties: properties(),
-            ..connection::StartOk::default()
         };
         let tune = match link.call(0, AMQPClass::Connection(Method::StartOk(start_ok))).await? {
             AMQPClass::Connection(Method::Tune(tune)) => tune,

@@ -121,4 +121,6 @@ pub struct ConsumerStats {
     pub prefetch: u16,
     /// Whether it acknowledges what it gets.
     pub acknowledges: bool,
+    /// The heartbeat that its client has agreed to, in seconds; zero for none.
+    pub heartbeat: u16,
 }

@@ -12,11 +12,14 @@ mod standing;
 mod start;
 
 use std::io;
+use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use embedded_broker::Snapshot;
-use player::{Consumers, GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway};
+use player::{
+    Consumers, GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway,
+};
 use scenarios::scenario::{Bindings, BrokerState, Forgets, GatewayScript, NetworkAct};
 use scenarios::times::Times;
 use scenarios::token::Issuer;
@@ -169,6 +172,8 @@ pub(super) struct Stage<'a> {
     pub(super) restart: Option<Restart<'a>>,
     /// Whether it is noted that no queue takes what is published, as where a pair is judged.
     pub(super) notes_unrouted: bool,
+    /// The heartbeat that the broker proposes, in seconds, where that is not the usual one.
+    heartbeat: Option<NonZeroU16>,
 }
 
 /// What another gateway in the place of the first is started with.
@@ -229,6 +234,7 @@ impl Stage<'_> {
             has_clients: AtomicBool::new(false),
             restart: None,
             notes_unrouted: false,
+            heartbeat: script.broker_heartbeat,
         }
     }
 
@@ -267,6 +273,18 @@ impl Stage<'_> {
     async fn held(&self) -> Result<Snapshot, StageError> {
         let lacking = || StageError::Unavailable("needs the embedded broker, which reports it".to_owned());
         self.rig.snapshot().await.ok_or_else(lacking)
+    }
+
+    /// Where the broker proposes a heartbeat, a gateway may agree to a longer one. Whether it notices by that is not waited for.
+    async fn beats_as_proposed(&self) -> Result<(), StageError> {
+        let Some(proposed) = self.heartbeat else { return Ok(()) };
+        let agreed = self.held().await?.consumers.iter().map(|consumer| consumer.heartbeat).max();
+        match agreed {
+            Some(agreed) if agreed > proposed.get() => Err(StageError::Unavailable(format!(
+                "needs a gateway that takes the heartbeat which its broker proposes, {proposed} s: this one insists on {agreed} s"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// From now on its end is no news.
@@ -379,7 +397,9 @@ impl GatewayStage for Stage<'_> {
     async fn resources(&mut self) -> Result<Resources, StageError> {
         let held = self.first()?.instance.id().and_then(crate::noise::resources);
         held.ok_or_else(|| {
-            StageError::Unavailable("needs a gateway that is a process of its own, and `/proc` of Linux".to_owned())
+            StageError::Unavailable(
+                "needs a gateway that is a process of its own, and `/proc` of Linux".to_owned(),
+            )
         })
     }
 
@@ -410,8 +430,11 @@ impl GatewayStage for Stage<'_> {
     }
 
     async fn act_on_broker_link(&mut self, act: &NetworkAct, times: &Times) -> Result<(), StageError> {
+        if act.loses() {
+            self.beats_as_proposed().await?;
+        }
         self.proxy()?.network().apply(act.change(times));
-        if act.resets() {
+        if act.resets() || act.loses() {
             self.consumes_anew();
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use protocol::{ClientMessage, PendingRequests, Target};
+use protocol::{ClientMessage, Target};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::opening::{self, Opened};
@@ -82,7 +82,7 @@ impl Passer {
         setting: &Setting,
     ) -> io::Result<()> {
         let now = Timestamp::from_unix_ms((setting.unix_ms)());
-        let mut pending = std::mem::replace(&mut self.opened.pending, PendingRequests::default());
+        let mut pending = std::mem::take(&mut self.opened.pending);
         let join = ClientMessage::Subscribe(Target::Room(ROOM.to_owned()));
         send(stream, RawFrame::text(pending.write(&setting.dialect, &join, now))).await
     }

@@ -18,6 +18,7 @@ const MAX_COMPRESSED: usize = 256;
 /// Longest message that is inflated.
 const MAX_INFLATED: usize = 16 * 1024 * 1024;
 const CHUNK: usize = 64 * 1024;
+const MIB: usize = 1024 * 1024;
 const LEVEL: u8 = 6;
 
 /// What a gateway's compressed messages are read by. Its own compressor may refer to earlier messages.
@@ -34,7 +35,9 @@ impl Compression {
         let Some((_, value)) = field else { return Ok(None) };
         let mut parts = value.split(';').map(str::trim);
         if parts.next() != Some("permessage-deflate") || !parts.all(is_parameter) {
-            return Err("an answer that agrees to an extension which was not offered so (RFC 7692 section 7.1)");
+            return Err(
+                "an answer that agrees to an extension which was not offered so (RFC 7692 section 7.1)",
+            );
         }
         Ok(Some(Self(InflateState::new_boxed(DataFormat::Raw))))
     }
@@ -78,33 +81,30 @@ impl Compression {
 
 /// Bytes compressed by themselves.
 fn compressed(bytes: &[u8]) -> Vec<u8> {
-    let mut compressor = CompressorOxide::default();
-    compressor.set_format_and_level(DataFormat::Raw, LEVEL);
-    let mut out = Vec::new();
-    for (number, piece) in bytes.chunks(CHUNK).enumerate() {
-        let is_last = (number + 1) * CHUNK >= bytes.len();
-        let flush = if is_last { MZFlush::Sync } else { MZFlush::None };
-        put(&mut compressor, piece, flush, &mut out);
-    }
-    out.truncate(out.len() - TAIL.len());
-    out
+    let mut flushed = flushed(bytes);
+    flushed.truncate(flushed.len() - TAIL.len());
+    flushed
 }
 
-fn put(compressor: &mut CompressorOxide, mut piece: &[u8], flush: MZFlush, out: &mut Vec<u8>) {
-    let mut chunk = vec![0; CHUNK];
+/// The same with the flush at its end, which is a whole number of bytes: what is compressed so can stand one behind the other.
+fn flushed(mut bytes: &[u8]) -> Vec<u8> {
+    let mut compressor = CompressorOxide::default();
+    compressor.set_format_and_level(DataFormat::Raw, LEVEL);
+    let (mut out, mut chunk) = (Vec::new(), vec![0; CHUNK]);
     loop {
-        let step = deflate(compressor, piece, &mut chunk, flush);
-        piece = &piece[step.bytes_consumed..];
+        let step = deflate(&mut compressor, bytes, &mut chunk, MZFlush::Sync);
+        bytes = &bytes[step.bytes_consumed..];
         out.extend_from_slice(&chunk[..step.bytes_written]);
-        if step.bytes_written < chunk.len() && piece.is_empty() {
-            return;
+        if step.bytes_written < chunk.len() && bytes.is_empty() {
+            return out;
         }
     }
 }
 
-/// A text of so many blanks, compressed: a thousandth of it, and no more than a gateway may have to take before it knows.
+/// A text of so many blanks, to the next MiB, compressed: about a thousandth of it. One MiB is compressed, and repeated.
 pub(super) fn bomb(bytes: usize) -> RawFrame {
-    let payload = compressed(&vec![b' '; bytes]);
+    let mut payload = flushed(&vec![b' '; MIB]).repeat(bytes.div_ceil(MIB));
+    payload.truncate(payload.len() - TAIL.len());
     RawFrame { rsv: COMPRESSED, ..RawFrame::whole(OpCode::Data(Data::Text), payload) }
 }
 
@@ -134,10 +134,17 @@ mod tests {
     fn answers_are_read() {
         let agrees = |text: &str| Compression::agreed(text).map(|agreed| agreed.is_some());
         assert_eq!(agrees("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"), Ok(false));
-        for good in ["permessage-deflate", "permessage-deflate; server_no_context_takeover; client_max_window_bits=12"] {
+        for good in [
+            "permessage-deflate",
+            "permessage-deflate; server_no_context_takeover; client_max_window_bits=12",
+        ] {
             assert_eq!(agrees(&answer(good)), Ok(true), "{good}");
         }
-        for bad in ["x-webkit-deflate-frame", "permessage-deflate; client_max_window_bits", "permessage-deflate; made_up"] {
+        for bad in [
+            "x-webkit-deflate-frame",
+            "permessage-deflate; client_max_window_bits",
+            "permessage-deflate; made_up",
+        ] {
             assert!(agrees(&answer(bad)).is_err(), "{bad}");
         }
     }

@@ -401,7 +401,7 @@ async fn begin<S: GatewayStage>(
     stream.flush().await?;
     Ok(AbortOnDropHandle::new(tokio::spawn(async move {
         let _open = stream;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     })))
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Connection {
     pub(super) user: String,
     pub(super) channels: BTreeMap<u16, Channel>,
     pub(super) channel_max: u16,
+    /// What was agreed, in seconds; zero for none.
+    pub(super) heartbeat: u16,
     /// The client has the capability `consumer_cancel_notify`.
     pub(super) wants_cancels: bool,
     /// The client wants a close method for a refused login, not only a closed socket.
@@ -52,6 +54,7 @@ impl Connection {
             user: String::new(),
             channels: BTreeMap::new(),
             channel_max,
+            heartbeat: 0,
             wants_cancels: false,
             wants_login_refusal: false,
             unflushed: 0,

@@ -94,6 +94,7 @@ impl State {
             return Ok(());
         };
         connection.channel_max = chosen.channel_max;
+        connection.heartbeat = chosen.heartbeat;
         connection.phase = Phase::Opening;
         self.emit(Output::Tuned { to: id, frame_max: chosen.frame_max, heartbeat: chosen.heartbeat });
         Ok(())

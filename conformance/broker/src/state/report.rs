@@ -97,6 +97,7 @@ impl State {
                 queue: names.get(&consumer.queue)?.to_string(),
                 prefetch: if consumer.prefetch > 0 { consumer.prefetch } else { of_channel },
                 acknowledges: !consumer.no_ack,
+                heartbeat: connection.map_or(0, |connection| connection.heartbeat),
             })
         });
         stats.collect()

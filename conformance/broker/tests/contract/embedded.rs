@@ -145,7 +145,7 @@ async fn a_snapshot_tells_what_there_is() {
     channel.basic_qos(7, Default::default()).await.expect("a limit");
     let _consumer = consume(&channel, &"q".into()).await;
     let snapshot = broker.snapshot().await.expect("the broker runs");
-    let consumer = ConsumerStats { queue: "q".to_owned(), prefetch: 7, acknowledges: true };
+    let consumer = ConsumerStats { queue: "q".to_owned(), prefetch: 7, acknowledges: true, heartbeat: 60 };
     assert_eq!(snapshot.consumers, [consumer]);
     broker.shutdown().await;
 }

@@ -80,9 +80,13 @@ impl Rig {
         let refusals = Refusals::none();
         let (embedded, url) = match &executor.broker {
             BrokerChoice::Embedded => {
-                let broker = broker::start(refusals.clone(), script.broker_heartbeat).await.map_err(|error| {
-                    ExecutionError::Harness(HostLimit::explain("the embedded broker cannot listen", &error))
-                })?;
+                let broker =
+                    broker::start(refusals.clone(), script.broker_heartbeat).await.map_err(|error| {
+                        ExecutionError::Harness(HostLimit::explain(
+                            "the embedded broker cannot listen",
+                            &error,
+                        ))
+                    })?;
                 let url = broker.url();
                 (Some(broker), Some(url))
             }
