@@ -95,7 +95,7 @@ impl KnownFailing {
             Verdict::Pass
             | Verdict::KnownFailure { .. }
             | Verdict::UnexpectedPass { .. }
-            | Verdict::NotClaimed
+            | Verdict::NotClaimed { .. }
             | Verdict::NotRun { .. }
             | Verdict::Inconclusive { .. }
             | Verdict::HarnessError { .. } => return,
@@ -286,7 +286,7 @@ impl Verdict {
             Self::Pass
             | Self::Fail
             | Self::UnexpectedPass { .. }
-            | Self::NotClaimed
+            | Self::NotClaimed { .. }
             | Self::NotRun { .. }
             | Self::Inconclusive { .. }
             | Self::SubjectError { .. }

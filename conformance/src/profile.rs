@@ -133,9 +133,45 @@ struct RawProfile {
 #[serde(deny_unknown_fields, expecting = "a table with `without`")]
 struct RawClaims {
     #[serde(default)]
-    without: Vec<RequirementId>,
+    without: Vec<Unclaimed>,
     #[serde(default)]
     no_place: BTreeMap<RequirementId, String>,
+}
+
+/// What a profile does not claim: a requirement, or every event for an audience.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+enum Unclaimed {
+    Requirement(RequirementId),
+    Audience(Audience),
+}
+
+impl TryFrom<String> for Unclaimed {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if let Some(audience) = Audience::named(&text) {
+            return Ok(Self::Audience(audience));
+        }
+        let words = Audience::ALL.map(|audience| format!("\"{}\"", audience.word())).join(", ");
+        text.parse().map(Self::Requirement).map_err(|error| {
+            format!("{error}; or the audience for which there is no event: {words}")
+        })
+    }
+}
+
+impl RawClaims {
+    /// Requirements and audiences, apart.
+    fn without(&self) -> (BTreeSet<RequirementId>, BTreeSet<Audience>) {
+        let (mut requirements, mut audiences) = (BTreeSet::new(), BTreeSet::new());
+        for unclaimed in &self.without {
+            match unclaimed {
+                Unclaimed::Requirement(id) => drop(requirements.insert(id.clone())),
+                Unclaimed::Audience(audience) => drop(audiences.insert(*audience)),
+            }
+        }
+        (requirements, audiences)
+    }
 }
 
 impl Profile {
@@ -191,12 +227,13 @@ impl Profile {
         };
         raw.timing.check().map_err(|error| of_section("timing", error.to_string()))?;
         raw.dialect.check().map_err(|error| of_section("dialect", error.to_string()))?;
+        let (without, absent) = raw.claims.without();
         let events = EventsProfile::check(raw.events, raw.event, &raw.dialect.user_key)
+            .and_then(|events| events.without(absent))
             .map_err(|error| of_section("event", error.to_string()))?;
         let catalogue = Catalogue::builtin();
-        let without = raw.claims.without.iter().map(|id| ("without", id));
         let no_place = raw.claims.no_place.keys().map(|id| ("no_place", id));
-        for (key, id) in without.chain(no_place) {
+        for (key, id) in without.iter().map(|id| ("without", id)).chain(no_place) {
             if catalogue.get(id).is_none() {
                 let near = catalogue.nearest(&id.to_string()).map(|near| format!("did you mean {near}?"));
                 return Err(value(
@@ -221,7 +258,7 @@ impl Profile {
             events,
             timing: raw.timing,
             dialect: raw.dialect,
-            without: raw.claims.without.into_iter().collect(),
+            without,
             no_place: raw.claims.no_place,
             folder: folder.to_owned(),
         })
@@ -339,6 +376,11 @@ mod tests {
                 "or `false` where there is no limit",
             ),
             ("[claims]\nwithout = [\"AUTH-99\"]", "AUTH-99"),
+            ("[claims]\nwithout = [\"everyone\"]", "the audience for which there is no event: \"everybody\", \"owner\""),
+            (
+                "[[event]]\nfor = \"owner\"\ntype = \"a\"\n[claims]\nwithout = [\"named\"]",
+                "an event is for its owner, and `claims.without` says that there is none",
+            ),
             ("[claims.no_place]\nAUTH-99 = \"x\"", "`claims.no_place` names AUTH-99"),
             ("[claims.no_place]\nROOM-5 = \"\"", "`claims.no_place.ROOM-5` gives no reason"),
             ("[dialect]\nevents = \"wrapped\"", "unknown variant `wrapped`"),

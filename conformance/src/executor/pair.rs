@@ -56,7 +56,7 @@ pub(super) async fn execute(
     let issuer = executor.profile.token.issuer("");
     let lacks_event = match &unbound.script {
         Script::Pair(script) => {
-            executor.profile.events.lacks(&script.of_gateway()).map(NotPlayed::undeclared)
+            executor.profile.events.lacks(&script.of_gateway())
         }
         Script::Gateway(_) | Script::Client(_) => None,
     };

@@ -5,7 +5,7 @@ use protocol::TokenPlace;
 use scenarios::trace::{Event, Trace};
 use scenarios::{SubjectKind, UserIds};
 
-use super::{Look, SetupError, is_in_process, play};
+use super::{Look, SetupError, is_in_process, opening, play};
 use crate::executor::Executor;
 use crate::exit::Exit;
 use crate::profile::{GatewayProfile, Profile};
@@ -60,7 +60,10 @@ impl Refusal {
         let found = match &self {
             Self::Status(400 | 404 | 405 | 426) | Self::NoAnswer(_) => other_path(executor, path).await,
             Self::Status(401 | 403) | Self::Close(_) => match other_claims(executor).await {
-                None => other_place(executor).await,
+                None => match other_place(executor).await {
+                    None if matches!(self, Self::Close(_)) => first_message(executor).await,
+                    found => found,
+                },
                 found => found,
             },
             Self::Status(_) => None,
@@ -110,8 +113,15 @@ fn wrong_key(profile: &Profile) -> String {
     };
     format!(
         "{key} ({algorithm}; `[token]` says how tokens look); `dialect.token` says where the token travels, \
-         `message` where the client's first message has it{subprotocol}"
+         `message` where the client's first message has it, and `dialect.opening` what else must come first{subprotocol}"
     )
+}
+
+/// A message that it waits for before anything else.
+async fn first_message(executor: &Executor) -> Option<String> {
+    let dialect = &executor.profile().dialect;
+    let declares = !dialect.opening.is_empty() || dialect.sign_in.is_some();
+    if declares { None } else { opening::found(executor).await }
 }
 
 /// Another path that upgrades.
