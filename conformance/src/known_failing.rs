@@ -67,6 +67,11 @@ impl Pattern {
 }
 
 impl KnownFailing {
+    /// The JSON Schema of a list, for editors.
+    pub fn schema() -> serde_json::Value {
+        file::schema()
+    }
+
     /// Reads a list; every entry must be about something in the library.
     ///
     /// # Errors

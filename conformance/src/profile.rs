@@ -4,6 +4,7 @@ mod client;
 mod events;
 mod gateway;
 mod place;
+mod schema;
 mod syntax;
 mod template;
 mod token;
@@ -19,6 +20,7 @@ use protocol::{Dialect, Timing};
 use scenarios::scenario::Bindings;
 use scenarios::token::TokenStyle;
 use scenarios::{Catalogue, RequirementId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::template::TEMPLATE;
@@ -112,35 +114,49 @@ pub enum ProfileError {
     },
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawProfile {
+    /// The gateway under test.
     gateway: Option<RawGateway>,
+    /// The client under test.
     client: Option<RawClient>,
+    /// One shape for all events.
     events: Option<EventShape>,
+    /// Or each event by itself.
     event: Option<Vec<RawEvent>>,
+    /// What tokens look like.
     #[serde(default)]
     token: RawToken,
+    /// What the subject is configured with.
     #[serde(default)]
+    #[schemars(schema_with = "schema::timing")]
     timing: Timing,
+    /// How it words what it says.
     #[serde(default)]
+    #[schemars(schema_with = "schema::dialect")]
     dialect: Dialect,
+    /// What it does not offer.
     #[serde(default)]
     claims: RawClaims,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table with `without`")]
 struct RawClaims {
+    /// Audiences for which there is no event (`everybody`, `owner` or `named`, `role`, `subscribers`), and requirements that are not claimed.
     #[serde(default)]
     without: Vec<Unclaimed>,
+    /// Requirements that its protocol has no place for, each with the reason.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
     no_place: BTreeMap<RequirementId, String>,
 }
 
 /// What a profile does not claim: a requirement, or every event for an audience.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String")]
 enum Unclaimed {
     Requirement(RequirementId),
     Audience(Audience),
@@ -278,6 +294,13 @@ impl Profile {
             audiences: events.audiences(),
             owner_keys: events.owner_keys(),
         }
+    }
+}
+
+impl Profile {
+    /// The JSON Schema of a profile file, for editors. What it allows may still be refused: a name that stands for nothing, say.
+    pub fn schema() -> serde_json::Value {
+        schema::of_profile()
     }
 }
 

@@ -12,6 +12,7 @@ use protocol::Dialect;
 pub use scenarios::Audience;
 use scenarios::{Audiences, NotPlayed};
 use scenarios::scenario::{GatewayAction, GatewayScript, Publication};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -100,7 +101,7 @@ pub enum EventsError {
 }
 
 /// An exchange, as a profile writes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table with `name` and `type`")]
 pub(super) struct ExchangeProfile {
     /// What it is called; `gateway.exchange` where nothing is said.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use super::body::{BodyTemplate, KEY, fill_text};
 use super::{Audience, Audiences, DEFAULT_BODY, EventsError, ExchangeProfile, Route, is_name, parsed, types};
 
 /// One event, as a profile writes it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table, such as `[[event]]` with `for` and `type`")]
 pub(in crate::profile) struct RawEvent {
     /// Whom it is for.
@@ -33,7 +34,7 @@ pub(in crate::profile) struct RawEvent {
 }
 
 /// Whom an event is for, as a profile writes it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "`for` is one of \"everybody\", \"owner\", \"named\", \"role\", \"subscribers\", or [\"owner\", \"role\"]"
