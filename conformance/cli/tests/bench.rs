@@ -160,6 +160,20 @@ async fn clients_open_as_the_dialect_says() {
     assert_eq!(code, Some(4), "{said}");
 }
 
+/// The look before the cases finds out what such a gateway waits for, where that is a known protocol's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_opening_is_found() {
+    let gateway = SmallGateway::start_that_waits(["40", r#"40{"sid":"s1"}"#]).await;
+    let mut command = Command::new(GATECHECK);
+    let told = command.arg("gateway").args(gateway.arguments()).stdin(Stdio::null()).output();
+    let output = tokio::time::timeout(PATIENCE, told).await.expect("it ends").expect("it starts");
+    let said = text(&output.stderr);
+    for part in ["waits for a first message, as in Socket.IO", "[[dialect.opening]]", "send = '40'"] {
+        assert!(said.split_whitespace().collect::<Vec<_>>().join(" ").contains(part), "{part}: {said}");
+    }
+    assert_eq!(output.status.code(), Some(2), "{said}");
+}
+
 /// Thresholds of the command line are held instead of the workload's; a broken one is 1, and a mistake 2.
 #[tokio::test(flavor = "multi_thread")]
 async fn thresholds_decide() {

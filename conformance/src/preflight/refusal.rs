@@ -59,11 +59,9 @@ impl Refusal {
         };
         let found = match &self {
             Self::Status(400 | 404 | 405 | 426) | Self::NoAnswer(_) => other_path(executor, path).await,
-            Self::Status(401 | 403) | Self::Close(_) => match other_claims(executor).await {
-                None => match other_place(executor).await {
-                    None if matches!(self, Self::Close(_)) => first_message(executor).await,
-                    found => found,
-                },
+            Self::Status(401 | 403) => other_token(executor).await,
+            Self::Close(_) => match first_message(executor).await {
+                None => other_token(executor).await,
                 found => found,
             },
             Self::Status(_) => None,
@@ -115,6 +113,14 @@ fn wrong_key(profile: &Profile) -> String {
         "{key} ({algorithm}; `[token]` says how tokens look); `dialect.token` says where the token travels, \
          `message` where the client's first message has it, and `dialect.opening` what else must come first{subprotocol}"
     )
+}
+
+/// Another kind of token, or another place for it.
+async fn other_token(executor: &Executor) -> Option<String> {
+    match other_claims(executor).await {
+        None => other_place(executor).await,
+        found => found,
+    }
 }
 
 /// A message that it waits for before anything else.
