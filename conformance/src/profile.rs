@@ -170,9 +170,9 @@ impl TryFrom<String> for Unclaimed {
             return Ok(Self::Audience(audience));
         }
         let words = Audience::ALL.map(|audience| format!("\"{}\"", audience.word())).join(", ");
-        text.parse().map(Self::Requirement).map_err(|error| {
-            format!("{error}; or the audience for which there is no event: {words}")
-        })
+        text.parse()
+            .map(Self::Requirement)
+            .map_err(|error| format!("{error}; or the audience for which there is no event: {words}"))
     }
 }
 
@@ -399,7 +399,10 @@ mod tests {
                 "or `false` where there is no limit",
             ),
             ("[claims]\nwithout = [\"AUTH-99\"]", "AUTH-99"),
-            ("[claims]\nwithout = [\"everyone\"]", "the audience for which there is no event: \"everybody\", \"owner\""),
+            (
+                "[claims]\nwithout = [\"everyone\"]",
+                "the audience for which there is no event: \"everybody\", \"owner\"",
+            ),
             (
                 "[[event]]\nfor = \"owner\"\ntype = \"a\"\n[claims]\nwithout = [\"named\"]",
                 "an event is for its owner, and `claims.without` says that there is none",

@@ -254,10 +254,8 @@ async fn play(
     company: Concurrency,
 ) -> Run {
     let run = play_once(&executor, &case, &probe, keep_trace, company, Isolation::AsTheProfileSays).await;
-    let settled = matches!(
-        run.report.verdict,
-        Verdict::Pass | Verdict::NotClaimed { .. } | Verdict::NotRun { .. }
-    );
+    let settled =
+        matches!(run.report.verdict, Verdict::Pass | Verdict::NotClaimed { .. } | Verdict::NotRun { .. });
     if settled || !executor.shares(&case.scenario) {
         return run;
     }

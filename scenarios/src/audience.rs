@@ -47,7 +47,9 @@ impl Audience {
 
     /// The one that a profile calls so.
     pub fn named(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|audience| audience.word() == word || (*audience == Self::Owner && word == "named"))
+        Self::ALL
+            .into_iter()
+            .find(|audience| audience.word() == word || (*audience == Self::Owner && word == "named"))
     }
 
     /// The word by which a profile says it.
@@ -108,7 +110,11 @@ impl Audiences {
 
     /// Why a case is not played that needs an event for each of these: one for which the profile says that there is none is not
     /// claimed, however much else is missing.
-    pub fn gap(&self, needed: impl IntoIterator<Item = Audience>, undeclared: impl Into<String>) -> NotPlayed {
+    pub fn gap(
+        &self,
+        needed: impl IntoIterator<Item = Audience>,
+        undeclared: impl Into<String>,
+    ) -> NotPlayed {
         let needed: BTreeSet<Audience> = needed.into_iter().collect();
         let absent: Vec<String> = needed.intersection(&self.absent).map(ToString::to_string).collect();
         match absent.as_slice() {

@@ -147,7 +147,9 @@ async fn clients_open_as_the_dialect_says() {
     let profile = folder.0.join("gatecheck.toml");
     let arguments = |opening: &str| {
         let [_, url, _, secret, ..] = gateway.arguments()[..] else { panic!("it is attached to") };
-        let text = format!("[gateway]\nattach = \"{url}\"\njwt_secret = \"{secret}\"\n[dialect]\nwelcome = false\n{opening}");
+        let text = format!(
+            "[gateway]\nattach = \"{url}\"\njwt_secret = \"{secret}\"\n[dialect]\nwelcome = false\n{opening}"
+        );
         std::fs::write(&profile, text).expect("a profile");
         let path: &'static str = Box::leak(profile.display().to_string().into_boxed_str());
         let broker = gateway.arguments()[5];
@@ -171,7 +173,7 @@ async fn a_missing_opening_is_found() {
     for part in ["waits for a first message, as in Socket.IO", "[[dialect.opening]]", "send = '40'"] {
         assert!(said.split_whitespace().collect::<Vec<_>>().join(" ").contains(part), "{part}: {said}");
     }
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert_eq!(output.status.code(), Some(4), "{said}");
 }
 
 /// Thresholds of the command line are held instead of the workload's; a broken one is 1, and a mistake 2.

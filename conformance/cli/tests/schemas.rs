@@ -20,7 +20,8 @@ fn conformance() -> PathBuf {
 fn schemas_in_the_tree_are_current() {
     for kind in ["profile", "known-failing"] {
         let path = conformance().join(format!("schemas/{kind}.schema.json"));
-        let kept: Value = serde_json::from_str(&fs::read_to_string(path).unwrap_or_default()).unwrap_or_default();
+        let kept: Value =
+            serde_json::from_str(&fs::read_to_string(path).unwrap_or_default()).unwrap_or_default();
         assert_eq!(kept, printed(kind), "gatecheck schema {kind} > conformance/schemas/{kind}.schema.json");
     }
 }
@@ -86,5 +87,7 @@ fn slips_are_refused() {
     ] {
         assert!(!profile.is_valid(&slip), "{slip}");
     }
-    assert!(profile.is_valid(&json!({ "dialect": "bearer", "claims": { "without": ["everybody", "CONN-9"] } })));
+    assert!(
+        profile.is_valid(&json!({ "dialect": "bearer", "claims": { "without": ["everybody", "CONN-9"] } }))
+    );
 }

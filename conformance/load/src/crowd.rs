@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use conformance::profile::Profile;
 use protocol::{ClientMessage, Dialect, Opener, Role, Target, Timestamp, TokenPlace};
-use scenarios::{RoleNames, UserIds};
 use scenarios::frame::RawFrame;
 use scenarios::request::RequestSpec;
 use scenarios::token::{Bearer, Issuer, TokenSpec};
+use scenarios::{RoleNames, UserIds};
 use wire::handshake::UpgradeRequest;
 
 use crate::generator::Opening;
@@ -160,8 +160,7 @@ impl Crowd {
     /// What a client sends as soon as it is connected, or signed in, where the dialect says so.
     pub(crate) fn opening(&self, client: usize) -> Option<Opening> {
         let role = if client < self.administrators { Role::Admin } else { Role::Customer };
-        let called =
-            self.roles.name(role).map_or_else(|| role.lower_case().to_owned(), str::to_lowercase);
+        let called = self.roles.name(role).map_or_else(|| role.lower_case().to_owned(), str::to_lowercase);
         let user_id = user_id(self.users, self.user(client));
         Opening::of(&self.dialect, Opener { user_id: &user_id, role: &called })
     }

@@ -164,7 +164,10 @@ impl Console {
             // Deaths are printed together; what was found before one is printed here.
             Verdict::SubjectError { .. } if !self.verbose && case.findings().next().is_none() => return,
             // Cases that did not run are printed together; known failures have a line already.
-            Verdict::Pass | Verdict::NotClaimed { .. } | Verdict::NotRun { .. } | Verdict::KnownFailure { .. } => {
+            Verdict::Pass
+            | Verdict::NotClaimed { .. }
+            | Verdict::NotRun { .. }
+            | Verdict::KnownFailure { .. } => {
                 return;
             }
             Verdict::Fail

@@ -77,13 +77,20 @@ pub(super) fn may_be_missing(trace: &Trace, profile: &Profile) -> bool {
 pub(super) async fn found(executor: &Executor) -> Option<String> {
     let answered = join_all(FIRSTS.iter().map(|first| is_answered(executor, first))).await;
     let (first, _) = FIRSTS.iter().zip(answered).find(|(_, answered)| *answered)?;
-    Some(format!("it waits for a first message, as in {}; write into the profile:\n  {}", first.protocol, first.lines()))
+    Some(format!(
+        "it waits for a first message, as in {}; write into the profile:\n  {}",
+        first.protocol,
+        first.lines()
+    ))
 }
 
 /// As [`found`], as the end of the run.
 pub(super) async fn explained(executor: &Executor) -> Option<SetupError> {
     let help = found(executor).await?;
-    let report = miette!(help = help, "the gateway lets a client in, and does not serve it until it has said something first");
+    let report = miette!(
+        help = help,
+        "the gateway lets a client in, and does not serve it until it has said something first"
+    );
     Some(SetupError { exit: Exit::Usage, report })
 }
 
@@ -106,7 +113,9 @@ impl First {
         let mut profile = declared.clone();
         let dialect = &mut profile.dialect;
         let (message, answer) = (self.message.parse().ok()?, self.answer.parse().ok()?);
-        if dialect.subprotocol.is_none() && !matches!(dialect.token, TokenPlace::Subprotocol | TokenPlace::SubprotocolAfter(_)) {
+        if dialect.subprotocol.is_none()
+            && !matches!(dialect.token, TokenPlace::Subprotocol | TokenPlace::SubprotocolAfter(_))
+        {
             dialect.subprotocol = self.subprotocol.map(str::to_owned);
         }
         if self.signs_in() {
@@ -129,7 +138,9 @@ impl First {
             true => format!(
                 "[dialect]\n  {subprotocol}token = \"message\"\n  refusal = \"close-4403\"\n  [dialect.sign_in]\n  message = '{message}'\n  answer = '{answer}'"
             ),
-            false => format!("{table}{subprotocol}[[dialect.opening]]\n  send = '{message}'\n  answer = '{answer}'"),
+            false => format!(
+                "{table}{subprotocol}[[dialect.opening]]\n  send = '{message}'\n  answer = '{answer}'"
+            ),
         }
     }
 }
@@ -146,10 +157,15 @@ mod tests {
     fn what_is_proposed_is_sound() {
         for first in &FIRSTS {
             let text = first.lines();
-            let profile = Profile::parse("proposed", &text, Path::new(".")).unwrap_or_else(|error| panic!("{text}\n{error}"));
+            let profile = Profile::parse("proposed", &text, Path::new("."))
+                .unwrap_or_else(|error| panic!("{text}\n{error}"));
             let tried = first.profile(&Profile::bare()).unwrap().dialect;
             if first.lines.is_none() {
-                assert_eq!((profile.dialect.opening, profile.dialect.sign_in), (tried.opening, tried.sign_in), "{text}");
+                assert_eq!(
+                    (profile.dialect.opening, profile.dialect.sign_in),
+                    (tried.opening, tried.sign_in),
+                    "{text}"
+                );
                 assert_eq!(profile.dialect.subprotocol, tried.subprotocol);
             }
         }

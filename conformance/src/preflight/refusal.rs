@@ -13,7 +13,7 @@ use crate::profile::{GatewayProfile, Profile};
 /// The claim that names the user.
 const USER: &str = "userId";
 /// Paths that gateways of all kinds upgrade on; tried where the profile's does not.
-const PATHS: [&str; 5] = ["/ws", "/", "/socket", "/websocket", "/api/ws"];
+const PATHS: [&str; 7] = ["/ws", "/", "/socket", "/websocket", "/api/ws", "/graphql", "/socket/websocket"];
 
 /// How a gateway took a valid token on the profile's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,11 @@ impl Refusal {
             }
         };
         let found = match &self {
-            Self::Status(400 | 404 | 405 | 426) | Self::NoAnswer(_) => other_path(executor, path).await,
+            Self::Status(400 | 404 | 405 | 426) => other_path(executor, path).await,
+            Self::NoAnswer(_) => match first_message(executor).await {
+                None => other_path(executor, path).await,
+                found => found,
+            },
             Self::Status(401 | 403) => other_token(executor).await,
             Self::Close(_) => match first_message(executor).await {
                 None => other_token(executor).await,

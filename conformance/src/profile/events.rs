@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::Dialect;
 pub use scenarios::Audience;
-use scenarios::{Audiences, NotPlayed};
 use scenarios::scenario::{GatewayAction, GatewayScript, Publication};
+use scenarios::{Audiences, NotPlayed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -150,7 +150,8 @@ impl EventsProfile {
     /// The same, where there is none for these audiences.
     pub(super) fn without(mut self, absent: BTreeSet<Audience>) -> Result<Self, EventsError> {
         if let Form::Table(table) = &self.form
-            && let Some(audience) = absent.iter().find(|audience| table.audiences().of(**audience).next().is_some())
+            && let Some(audience) =
+                absent.iter().find(|audience| table.audiences().of(**audience).next().is_some())
         {
             return Err(EventsError::Unclaimed(*audience));
         }

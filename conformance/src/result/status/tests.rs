@@ -58,7 +58,11 @@ fn a_requirement_is_shown_only_by_all_of_its_cases() {
     let interrupted = CaseReport {
         interrupted: true,
         requirements: vec!["SUB-1".parse().unwrap()],
-        ..case("b", Verdict::NotRun { why: "interrupted".to_owned(), gap: Gap::Run, audiences: Vec::new() }, &[])
+        ..case(
+            "b",
+            Verdict::NotRun { why: "interrupted".to_owned(), gap: Gap::Run, audiences: Vec::new() },
+            &[],
+        )
     };
     let stopped =
         |verdict| CaseReport { requirements: vec!["SUB-1".parse().unwrap()], ..case("b", verdict, &[]) };
@@ -105,7 +109,11 @@ fn what_is_taken_for_granted_in_vain_is_not_shown() {
 fn what_is_not_judged_decides_nothing() {
     let leans = || {
         let why = "takes TOKEN-3 for granted, which is not claimed or not of this level".to_owned();
-        case("b", Verdict::NotRun { why, gap: Gap::Run, audiences: Vec::new() }, &[("SUB-1", blocked("TOKEN-3"))])
+        case(
+            "b",
+            Verdict::NotRun { why, gap: Gap::Run, audiences: Vec::new() },
+            &[("SUB-1", blocked("TOKEN-3"))],
+        )
     };
     let alone = report(vec![leans()]);
     let (found, reasons) = standing(&alone, "SUB-1").unwrap();
@@ -187,7 +195,8 @@ fn audiences_are_claimed_by_name() {
 #[test]
 fn core_requirements_are_judged() {
     let not_run = |gap| {
-        let verdict = Verdict::NotRun { why: "the profile declares none".to_owned(), gap, audiences: Vec::new() };
+        let verdict =
+            Verdict::NotRun { why: "the profile declares none".to_owned(), gap, audiences: Vec::new() };
         CaseReport { requirements: vec!["SUB-1".parse().unwrap()], ..case("a", verdict, &[]) }
     };
     let passes = || case("p", Verdict::Pass, &[("PING-1", Judgement::Passed)]);
