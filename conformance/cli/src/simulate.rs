@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use clap::{Args, Subcommand};
 use miette::miette;
-use protocol::Dialect;
 use scenarios::{Level, Scenario, SubjectKind};
 use sim::{Options, Played, SimError};
 
