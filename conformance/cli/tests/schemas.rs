@@ -7,8 +7,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 fn printed(kind: &str) -> Value {
-    let printed = Command::new(env!("CARGO_BIN_EXE_gatecheck")).args(["schema", kind]).output().unwrap();
-    serde_json::from_slice(&printed.stdout).unwrap()
+    let printed =
+        Command::new(env!("CARGO_BIN_EXE_gatecheck")).args(["schema", kind]).output().expect("it runs");
+    serde_json::from_slice(&printed.stdout).expect("a schema")
 }
 
 fn conformance() -> PathBuf {
