@@ -1,5 +1,6 @@
 //! `gatecheck.toml`: how to start or reach a subject, and how it is configured.
 
+mod claims;
 mod client;
 mod events;
 mod gateway;
@@ -24,6 +25,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::template::TEMPLATE;
+use claims::RawClaims;
 use client::RawClient;
 pub use client::{ClientAccess, ClientProfile};
 pub(crate) use events::is_name;
@@ -139,55 +141,6 @@ struct RawProfile {
     /// What it does not offer.
     #[serde(default)]
     claims: RawClaims,
-}
-
-#[derive(Deserialize, Default, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a table with `without`")]
-struct RawClaims {
-    /// Audiences for which there is no event (`everybody`, `owner` or `named`, `role`, `subscribers`), and requirements that are not claimed.
-    #[serde(default)]
-    without: Vec<Unclaimed>,
-    /// Requirements that its protocol has no place for, each with the reason.
-    #[serde(default)]
-    #[schemars(with = "BTreeMap<String, String>")]
-    no_place: BTreeMap<RequirementId, String>,
-}
-
-/// What a profile does not claim: a requirement, or every event for an audience.
-#[derive(Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
-enum Unclaimed {
-    Requirement(RequirementId),
-    Audience(Audience),
-}
-
-impl TryFrom<String> for Unclaimed {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if let Some(audience) = Audience::named(&text) {
-            return Ok(Self::Audience(audience));
-        }
-        let words = Audience::ALL.map(|audience| format!("\"{}\"", audience.word())).join(", ");
-        text.parse()
-            .map(Self::Requirement)
-            .map_err(|error| format!("{error}; or the audience for which there is no event: {words}"))
-    }
-}
-
-impl RawClaims {
-    /// Requirements and audiences, apart.
-    fn without(&self) -> (BTreeSet<RequirementId>, BTreeSet<Audience>) {
-        let (mut requirements, mut audiences) = (BTreeSet::new(), BTreeSet::new());
-        for unclaimed in &self.without {
-            match unclaimed {
-                Unclaimed::Requirement(id) => drop(requirements.insert(id.clone())),
-                Unclaimed::Audience(audience) => drop(audiences.insert(*audience)),
-            }
-        }
-        (requirements, audiences)
-    }
 }
 
 impl Profile {
