@@ -301,7 +301,7 @@ impl Executor {
         let Script::Gateway(script) = &scenario.script else { return None };
         let roles = self.profile.token.lacks(scenario).map(NotPlayed::by_design);
         let events = || scenario.addressed(&bindings.audiences).err();
-        roles.or_else(events).or_else(|| self.profile.events.lacks(script).map(NotPlayed::undeclared))
+        roles.or_else(events).or_else(|| self.profile.events.lacks(script))
     }
 
     /// Lets a case take as long as its steps may, and a little more. What it waits for before it begins, such as its turn to start a

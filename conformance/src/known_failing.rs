@@ -67,6 +67,11 @@ impl Pattern {
 }
 
 impl KnownFailing {
+    /// The JSON Schema of a list, for editors.
+    pub fn schema() -> serde_json::Value {
+        file::schema()
+    }
+
     /// Reads a list; every entry must be about something in the library.
     ///
     /// # Errors
@@ -95,7 +100,7 @@ impl KnownFailing {
             Verdict::Pass
             | Verdict::KnownFailure { .. }
             | Verdict::UnexpectedPass { .. }
-            | Verdict::NotClaimed
+            | Verdict::NotClaimed { .. }
             | Verdict::NotRun { .. }
             | Verdict::Inconclusive { .. }
             | Verdict::HarnessError { .. } => return,
@@ -286,7 +291,7 @@ impl Verdict {
             Self::Pass
             | Self::Fail
             | Self::UnexpectedPass { .. }
-            | Self::NotClaimed
+            | Self::NotClaimed { .. }
             | Self::NotRun { .. }
             | Self::Inconclusive { .. }
             | Self::SubjectError { .. }

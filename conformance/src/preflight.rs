@@ -5,6 +5,7 @@
 
 mod dialect;
 mod form;
+mod opening;
 mod refusal;
 
 use miette::{Diagnostic, Report, miette};
@@ -58,6 +59,11 @@ async fn gateway(executor: &Executor) -> Result<(), SetupError> {
     let Look { trace, output } = play(executor, SubjectKind::Gateway).await?;
     if let Some(refusal) = Refusal::of(&trace) {
         return Err(refusal.explained(executor).await);
+    }
+    if opening::may_be_missing(&trace, executor.profile())
+        && let Some(explained) = opening::explained(executor).await
+    {
+        return Err(explained);
     }
     let called = Called::by(&executor.profile().events);
     let declared = &executor.profile().dialect;

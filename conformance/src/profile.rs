@@ -1,9 +1,11 @@
 //! `gatecheck.toml`: how to start or reach a subject, and how it is configured.
 
+mod claims;
 mod client;
 mod events;
 mod gateway;
 mod place;
+mod schema;
 mod syntax;
 mod template;
 mod token;
@@ -19,9 +21,11 @@ use protocol::{Dialect, Timing};
 use scenarios::scenario::Bindings;
 use scenarios::token::TokenStyle;
 use scenarios::{Catalogue, RequirementId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::template::TEMPLATE;
+use claims::RawClaims;
 use client::RawClient;
 pub use client::{ClientAccess, ClientProfile};
 pub(crate) use events::is_name;
@@ -112,30 +116,31 @@ pub enum ProfileError {
     },
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawProfile {
+    /// The gateway under test.
     gateway: Option<RawGateway>,
+    /// The client under test.
     client: Option<RawClient>,
+    /// One shape for all events.
     events: Option<EventShape>,
+    /// Or each event by itself.
     event: Option<Vec<RawEvent>>,
+    /// What tokens look like.
     #[serde(default)]
     token: RawToken,
+    /// What the subject is configured with.
     #[serde(default)]
+    #[schemars(schema_with = "schema::timing")]
     timing: Timing,
+    /// How it words what it says.
     #[serde(default)]
+    #[schemars(schema_with = "schema::dialect")]
     dialect: Dialect,
+    /// What it does not offer.
     #[serde(default)]
     claims: RawClaims,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, expecting = "a table with `without`")]
-struct RawClaims {
-    #[serde(default)]
-    without: Vec<RequirementId>,
-    #[serde(default)]
-    no_place: BTreeMap<RequirementId, String>,
 }
 
 impl Profile {
@@ -191,12 +196,13 @@ impl Profile {
         };
         raw.timing.check().map_err(|error| of_section("timing", error.to_string()))?;
         raw.dialect.check().map_err(|error| of_section("dialect", error.to_string()))?;
+        let (without, absent) = raw.claims.without();
         let events = EventsProfile::check(raw.events, raw.event, &raw.dialect.user_key)
+            .and_then(|events| events.without(absent))
             .map_err(|error| of_section("event", error.to_string()))?;
         let catalogue = Catalogue::builtin();
-        let without = raw.claims.without.iter().map(|id| ("without", id));
         let no_place = raw.claims.no_place.keys().map(|id| ("no_place", id));
-        for (key, id) in without.chain(no_place) {
+        for (key, id) in without.iter().map(|id| ("without", id)).chain(no_place) {
             if catalogue.get(id).is_none() {
                 let near = catalogue.nearest(&id.to_string()).map(|near| format!("did you mean {near}?"));
                 return Err(value(
@@ -221,7 +227,7 @@ impl Profile {
             events,
             timing: raw.timing,
             dialect: raw.dialect,
-            without: raw.claims.without.into_iter().collect(),
+            without,
             no_place: raw.claims.no_place,
             folder: folder.to_owned(),
         })
@@ -241,6 +247,13 @@ impl Profile {
             audiences: events.audiences(),
             owner_keys: events.owner_keys(),
         }
+    }
+}
+
+impl Profile {
+    /// The JSON Schema of a profile file, for editors. What it allows may still be refused: a name that stands for nothing, say.
+    pub fn schema() -> serde_json::Value {
+        schema::of_profile()
     }
 }
 
@@ -339,6 +352,14 @@ mod tests {
                 "or `false` where there is no limit",
             ),
             ("[claims]\nwithout = [\"AUTH-99\"]", "AUTH-99"),
+            (
+                "[claims]\nwithout = [\"everyone\"]",
+                "the audience for which there is no event: \"everybody\", \"owner\"",
+            ),
+            (
+                "[[event]]\nfor = \"owner\"\ntype = \"a\"\n[claims]\nwithout = [\"named\"]",
+                "an event is for its owner, and `claims.without` says that there is none",
+            ),
             ("[claims.no_place]\nAUTH-99 = \"x\"", "`claims.no_place` names AUTH-99"),
             ("[claims.no_place]\nROOM-5 = \"\"", "`claims.no_place.ROOM-5` gives no reason"),
             ("[dialect]\nevents = \"wrapped\"", "unknown variant `wrapped`"),

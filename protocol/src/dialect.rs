@@ -13,6 +13,7 @@ mod sign_in;
 mod template;
 mod token_place;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -34,7 +35,7 @@ pub use template::{Template, TemplateError};
 pub use token_place::{TokenPlace, TokenPlaceError};
 
 /// The spelling of the wire. The default is the seed's; a file gives a built-in one's name, or only what differs from the default.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Self", deny_unknown_fields, default)]
 pub struct Dialect {
     /// How events are wrapped.
@@ -85,7 +86,7 @@ pub struct Dialect {
 }
 
 /// How events are wrapped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventStyle {
     /// `{"type":"payment:updated","payload":D}`
@@ -95,7 +96,7 @@ pub enum EventStyle {
 }
 
 /// The first message of a connection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "`welcome` is `true`, `false`, or the type of the first message")]
 pub enum Welcome {
     /// `true`: its type is `connection:established`; `false`: there is none.
@@ -105,7 +106,7 @@ pub enum Welcome {
 }
 
 /// How the gateway pings its clients (HB-1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Heartbeat {
     /// By WebSocket control frames.

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::gap::NotPlayed;
 
 /// Whom an event is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Audience {
     /// Every connection.
@@ -40,6 +43,13 @@ impl Audience {
             let place = audience.types().iter().position(|known| *known == kind)?;
             Some((audience, place))
         })
+    }
+
+    /// The one that a profile calls so.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|audience| audience.word() == word || (*audience == Self::Owner && word == "named"))
     }
 
     /// The word by which a profile says it.
@@ -78,6 +88,7 @@ impl fmt::Display for Audience {
 pub struct Audiences {
     declared: BTreeSet<&'static str>,
     shared: BTreeSet<&'static str>,
+    absent: BTreeSet<Audience>,
 }
 
 impl Audiences {
@@ -86,7 +97,40 @@ impl Audiences {
         declared: impl IntoIterator<Item = &'static str>,
         shared: impl IntoIterator<Item = &'static str>,
     ) -> Self {
-        Self { declared: declared.into_iter().collect(), shared: shared.into_iter().collect() }
+        let (declared, shared) = (declared.into_iter().collect(), shared.into_iter().collect());
+        Self { declared, shared, absent: BTreeSet::new() }
+    }
+
+    /// The same, of a gateway of which its profile says that it has no events for these.
+    pub fn without(mut self, absent: impl IntoIterator<Item = Audience>) -> Self {
+        self.absent.extend(absent);
+        self.declared.retain(|kind| !Audience::of(kind).is_some_and(|(of, _)| self.absent.contains(&of)));
+        self
+    }
+
+    /// Why a case is not played that needs an event for each of these: one for which the profile says that there is none is not
+    /// claimed, however much else is missing.
+    pub fn gap(
+        &self,
+        needed: impl IntoIterator<Item = Audience>,
+        undeclared: impl Into<String>,
+    ) -> NotPlayed {
+        let needed: BTreeSet<Audience> = needed.into_iter().collect();
+        let absent: Vec<String> = needed.intersection(&self.absent).map(ToString::to_string).collect();
+        match absent.as_slice() {
+            [] => NotPlayed { audiences: needed.into_iter().collect(), ..NotPlayed::undeclared(undeclared) },
+            absent => NotPlayed::unclaimed(format!("it has no event for {}", absent.join(" or "))),
+        }
+    }
+
+    /// Whether nothing more can be declared: each audience has an event, or the profile says that it has none.
+    pub(crate) fn is_complete(&self) -> bool {
+        Audience::ALL.into_iter().all(|audience| self.lacks(audience) || self.of(audience).next().is_some())
+    }
+
+    /// Whether the profile says that there is no event for an audience.
+    pub fn lacks(&self, audience: Audience) -> bool {
+        self.absent.contains(&audience)
     }
 
     /// Whether it has an event of a type.

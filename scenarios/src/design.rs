@@ -16,6 +16,7 @@ mod statuses;
 use std::collections::BTreeSet;
 
 use protocol::CloseCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use backoff::{Attempts, BackoffDesign, JitterKind, Length, Reset, Span, Unlimited};
@@ -26,7 +27,7 @@ pub use statuses::Statuses;
 use crate::requirement::RequirementId;
 
 /// `[client.design]` of a profile; the default is what the requirements say.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientDesign {
     /// After which delays, and how often, it dials again (BACKOFF-1 to BACKOFF-6).
@@ -48,7 +49,7 @@ pub struct ClientDesign {
 }
 
 /// What goes out first as a connection opens.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnOpening {
     /// What waited, and then the subscriptions.
@@ -59,7 +60,7 @@ pub enum OnOpening {
 }
 
 /// What becomes of a listener's exception.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Listeners {
     /// Other listeners still receive the event.
@@ -70,7 +71,7 @@ pub enum Listeners {
 }
 
 /// What becomes of what is sent while there is no connection.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum QueuePolicy {
     /// It waits; where too much waits, the newest is refused.

@@ -5,13 +5,14 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use protocol::Role;
+use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 /// What user ids are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UserIds {
     /// Texts, such as `alice-c7`.
@@ -24,7 +25,8 @@ pub enum UserIds {
 }
 
 /// What roles are called.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "Written")]
 pub enum RoleNames {
     /// There are none.
     Absent,
@@ -141,6 +143,17 @@ impl Default for RoleNames {
     fn default() -> Self {
         Self::Called(BTreeMap::new())
     }
+}
+
+/// What a profile may say.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is read without it")]
+enum Written {
+    /// `false`: there are none.
+    AreThere(bool),
+    /// By the names that scenarios have.
+    Called(BTreeMap<String, String>),
 }
 
 impl<'de> Deserialize<'de> for RoleNames {

@@ -142,7 +142,28 @@ struct ClosePattern {
     code: Option<CloseCode>,
     /// This code, or none, be it without a close or in one: who fails a connection should say why, and need not (RFC 6455 section 7.1.7).
     code_or_none: Option<CloseCode>,
+    /// The code that the dialect declares for such a message.
+    as_declared: Option<DeclaredClose>,
     by: Option<Side>,
+}
+
+/// What a dialect declares a close code for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DeclaredClose {
+    /// A frame that is no message.
+    BadMessage,
+    /// A message whose type means nothing.
+    UnknownType,
+}
+
+impl DeclaredClose {
+    fn code(self, dialect: &Dialect) -> Option<CloseCode> {
+        match self {
+            Self::BadMessage => dialect.closes.bad_message,
+            Self::UnknownType => dialect.closes.unknown_type,
+        }
+    }
 }
 
 /// A call of a listener.
@@ -261,6 +282,11 @@ impl Pattern {
             (What::Refused(_), Event::Refused { .. }) if is_of_client && !self.matches(observation) => {
                 Some(format!("it is {}", observation.event))
             }
+            (What::Closes(wanted), Event::Closed { .. })
+                if is_of_client && wanted.as_declared.is_some() && !self.matches(observation) =>
+            {
+                Some(format!("it was {}", observation.event))
+            }
             (What::Answers(wanted), Event::Answered { path, status, body })
                 if wanted.path.as_ref() == Some(path) && !self.matches(observation) =>
             {
@@ -278,12 +304,25 @@ impl Pattern {
         {
             message.code = dialect.errors.spelled(&code).map(str::to_owned);
         }
+        if let What::Closes(close) = &mut self.what
+            && let Some(declared) = close.as_declared
+        {
+            close.code = declared.code(dialect);
+        }
         let refusal = dialect.refusal;
         if let What::Refused(wanted @ RefusedPattern::AsDeclared) = &mut self.what {
             *wanted = match refusal {
                 Refusal::Http(status) => RefusedPattern::Status(status),
                 Refusal::Close(code) => RefusedPattern::Close(code),
             };
+        }
+    }
+
+    /// What it looks for the declared close of.
+    pub(crate) fn declared_close(&self) -> Option<DeclaredClose> {
+        match &self.what {
+            What::Closes(close) => close.as_declared,
+            _ => None,
         }
     }
 
@@ -343,6 +382,10 @@ impl Pattern {
 
     /// What a dialect lacks of what can match, where that is all or, for an acknowledgement, the ordinary answer.
     pub(crate) fn lacks(&self, dialect: &Dialect) -> Option<&'static str> {
+        if let Some(declared) = self.declared_close() {
+            let is_declared = declared.code(dialect).is_some();
+            return (!is_declared).then_some("the dialect declares no close for such a message");
+        }
         let What::Receives(message) = &self.what else { return None };
         let mut names = message.name.iter().chain(&message.any).map(String::as_str);
         if !dialect.acks && names.clone().any(acknowledges) {

@@ -15,7 +15,7 @@ mod step;
 use std::fmt;
 use std::time::Duration;
 
-use protocol::Dialect;
+use protocol::{CloseCode, Dialect, ErrorCloses};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,7 @@ pub use step::{
 
 use crate::expect::Expectation;
 use crate::label::Label;
+use crate::pattern::Pattern;
 use crate::requirement::{RequirementId, SubjectKind};
 use crate::times::Times;
 
@@ -147,7 +148,11 @@ impl Scenario {
         if script.is_about_signing_in() && dialect.sign_in.is_none() {
             return Some("the token travels in the request: no message signs in");
         }
+        if let Some(lacking) = self.declared_closes().find_map(|pattern| pattern.lacks(dialect)) {
+            return Some(lacking);
+        }
         let closes = !dialect.closes.is_empty()
+            && !self.is_about_declared_closes()
             && script.steps.iter().any(|step| step.action.is_not_understood(dialect));
         let elsewhere = script.clients.values().find_map(|client| client.token.lacks_place(&dialect.token));
         elsewhere.or_else(|| closes.then_some(CLOSED))
@@ -156,6 +161,31 @@ impl Scenario {
     /// Whether it needs a dialect in which a message signs in.
     pub fn is_about_signing_in(&self) -> bool {
         matches!(&self.script, Script::Gateway(script) if script.is_about_signing_in())
+    }
+
+    /// Whether it needs a dialect in which a message that is not understood closes the connection.
+    pub fn is_about_declared_closes(&self) -> bool {
+        self.declared_closes().next().is_some()
+    }
+
+    fn declared_closes(&self) -> impl Iterator<Item = &Pattern> {
+        let steps = match &self.script {
+            Script::Gateway(script) => script.steps.as_slice(),
+            Script::Client(_) | Script::Pair(_) => &[],
+        };
+        let waits = steps.iter().flat_map(|step| step::Waits::patterns(&step.action));
+        let expected = self.expectations.iter().flat_map(Expectation::patterns);
+        waits.chain(expected).filter(|pattern| pattern.declared_close().is_some())
+    }
+
+    /// A dialect in which it can be played, where it is about what the seed's does not have.
+    pub fn own_dialect(&self) -> Option<Dialect> {
+        if self.is_about_signing_in() {
+            return Some(Dialect::builtin("first-message").expect("it is built in"));
+        }
+        let code = Some(CloseCode(4400));
+        let closes = ErrorCloses { bad_message: code, unknown_type: code };
+        self.is_about_declared_closes().then(|| Dialect { closes, ..Dialect::default() })
     }
 
     /// The requirements that the scenario shows, by its expectations or by its waits, each once, in order.

@@ -39,4 +39,4 @@ mod source;
 mod world;
 
 pub use context::EPOCH_MS;
-pub use world::{Options, Played, SECRET, SIGN_IN, SimError, play, play_through};
+pub use world::{Options, Played, SECRET, SimError, play, play_through};

@@ -27,9 +27,6 @@ const TCP_CAPACITY: usize = 1024;
 /// A few ticks and latencies; nothing else is late here.
 const SLACK: Duration = Duration::from_millis(20);
 
-/// The dialect in which cases about signing in by a message are played.
-pub const SIGN_IN: &str = "first-message";
-
 /// How a scenario is simulated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -37,7 +34,7 @@ pub struct Options {
     pub seed: u64,
     /// What the reference pair is configured with; virtual time makes the true defaults cheap.
     pub timing: Timing,
-    /// How it spells the wire. Cases about signing in by a message are played in one that has that.
+    /// How it spells the wire. A case about what it does not have is played in a dialect of its own.
     pub dialect: Dialect,
 }
 
@@ -80,8 +77,10 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
         return Err(SimError::NotSimulated(scenario.id.to_string()));
     }
     let mut dialect = options.dialect.clone();
-    if scenario.is_about_signing_in() && dialect.sign_in.is_none() {
-        dialect = Dialect::builtin(SIGN_IN).expect("it is built in");
+    if let Some(own) = scenario.own_dialect()
+        && scenario.lacks(&dialect).is_some()
+    {
+        dialect = own;
     }
     let bindings = Bindings {
         case: format!("s{}", options.seed),

@@ -1,4 +1,4 @@
-//! `schema`: the JSON Schemas of what gatecheck writes, and of what adapters say.
+//! `schema`: the JSON Schemas of what gatecheck reads and writes, and of what adapters say.
 
 use std::io::Write;
 
@@ -6,6 +6,8 @@ use clap::{Args, ValueEnum};
 
 use super::{Failure, closed};
 use conformance::exit::Exit;
+use conformance::known_failing::KnownFailing;
+use conformance::profile::Profile;
 use gatecheck_report::Document;
 
 #[derive(Args)]
@@ -21,6 +23,10 @@ enum Kind {
     Report,
     /// A line of the adapter protocol
     Adapter,
+    /// `gatecheck.toml`, for editors
+    Profile,
+    /// `known-failing.toml`, for editors
+    KnownFailing,
     /// What `gatecheck bench` writes
     Bench,
     /// What `gatecheck bench compare` writes
@@ -31,6 +37,8 @@ pub(super) fn print(args: &SchemaArgs) -> Result<Exit, Failure> {
     let text = match args.of {
         Kind::Report => Document::schema(),
         Kind::Adapter => pretty(protocol::adapter::Line::schema().as_value()),
+        Kind::Profile => pretty(&Profile::schema()),
+        Kind::KnownFailing => pretty(&KnownFailing::schema()),
         Kind::Bench => pretty(&gatecheck_load::Run::schema()),
         Kind::Compare => pretty(&gatecheck_load::compare::Report::schema()),
     };

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use clap::{Args, Subcommand};
 use miette::miette;
-use protocol::Dialect;
 use scenarios::{Level, Scenario, SubjectKind};
 use sim::{Options, Played, SimError};
 
@@ -52,16 +51,14 @@ pub(super) fn run(args: &SimArgs) -> Result<Exit, Failure> {
     let level: Level = args.level.into();
     // The simulation plays the reference pair, whose design is the usual one.
     let times = times_of(&Profile::reference());
-    // So is its dialect, but for cases about signing in by a message, which there is in another.
-    let (by_message, usual): (Vec<_>, Vec<_>) =
-        chosen.into_iter().partition(|scenario| scenario.is_about_signing_in());
-    let plan = |chosen, dialect: &str| {
-        let dialect = Dialect::builtin(dialect).expect("it is built in");
-        Plan::new(chosen, level, &BTreeSet::new(), &BTreeMap::new(), &dialect, &times)
-    };
-    let (mut plan, more) = (plan(usual, "seed"), plan(by_message, sim::SIGN_IN));
-    plan.cases.extend(more.cases);
-    plan.unplayed.extend(more.unplayed);
+    // So is its dialect, but for cases about what that does not have.
+    let mut plan = Plan { cases: Vec::new(), unplayed: Vec::new() };
+    for scenario in chosen {
+        let dialect = scenario.own_dialect().unwrap_or_default();
+        let one = Plan::new(vec![scenario], level, &BTreeSet::new(), &BTreeMap::new(), &dialect, &times);
+        plan.cases.extend(one.cases);
+        plan.unplayed.extend(one.unplayed);
+    }
     let (cases, elsewhere): (Vec<_>, Vec<_>) = plan.cases.iter().partition(|case| case.scenario.simulated);
     if cases.is_empty() {
         let help = "scenarios with `simulated = false` need real sockets: `gatecheck run` plays them";
@@ -89,7 +86,7 @@ fn report(
         let why = "needs real sockets".to_owned();
         reports.push(CaseReport::without_play(
             &case.scenario,
-            Verdict::NotRun { why, gap: scenarios::Gap::Run },
+            Verdict::NotRun { why, gap: scenarios::Gap::Run, audiences: Vec::new() },
         ));
     }
     for case in cases {

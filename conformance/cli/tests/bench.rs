@@ -138,6 +138,44 @@ async fn losses_and_copies_are_counted() {
     );
 }
 
+/// A gateway that serves no one who has not said something first: clients send what `[[dialect.opening]]` says, and without it none
+/// gets in.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_open_as_the_dialect_says() {
+    let gateway = SmallGateway::start_that_waits(["40{}", r#"40{"sid":"s1"}"#]).await;
+    let folder = Folder::new("opening");
+    let profile = folder.0.join("gatecheck.toml");
+    let arguments = |opening: &str| {
+        let [_, url, _, secret, ..] = gateway.arguments()[..] else { panic!("it is attached to") };
+        let text = format!(
+            "[gateway]\nattach = \"{url}\"\njwt_secret = \"{secret}\"\n[dialect]\nwelcome = false\n{opening}"
+        );
+        std::fs::write(&profile, text).expect("a profile");
+        let path: &'static str = Box::leak(profile.display().to_string().into_boxed_str());
+        let broker = gateway.arguments()[5];
+        vec!["burst", "--clients", "5", "--events", "10", "--broker", broker, "-c", path]
+    };
+    let (code, run) =
+        result(&arguments("[[dialect.opening]]\nsend = '40{}'\nanswer = '40{\"sid\":\"{id}\"}'\n")).await;
+    assert_eq!((code, run.ledger.lost, run.ledger.delivered), (Some(0), 0, 50), "{:?}", run.ledger);
+    let (code, said) = refusal(&arguments("")).await;
+    assert_eq!(code, Some(4), "{said}");
+}
+
+/// The look before the cases finds out what such a gateway waits for, where that is a known protocol's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_opening_is_found() {
+    let gateway = SmallGateway::start_that_waits(["40", r#"40{"sid":"s1"}"#]).await;
+    let mut command = Command::new(GATECHECK);
+    let told = command.arg("gateway").args(gateway.arguments()).stdin(Stdio::null()).output();
+    let output = tokio::time::timeout(PATIENCE, told).await.expect("it ends").expect("it starts");
+    let said = text(&output.stderr);
+    for part in ["waits for a first message, as in Socket.IO", "[[dialect.opening]]", "send = '40'"] {
+        assert!(said.split_whitespace().collect::<Vec<_>>().join(" ").contains(part), "{part}: {said}");
+    }
+    assert_eq!(output.status.code(), Some(4), "{said}");
+}
+
 /// Thresholds of the command line are held instead of the workload's; a broken one is 1, and a mistake 2.
 #[tokio::test(flavor = "multi_thread")]
 async fn thresholds_decide() {

@@ -313,7 +313,7 @@ fn report(scenario: &Scenario, boundary: Boundary) -> CaseReport {
     simulated(scenario, boundary).map_or_else(failed, |simulated| simulated.report)
 }
 
-/// Every requirement that no mutant breaks, in the catalogue's order. Mutants are halves; pairs are not mutated.
+/// Every requirement that no mutant breaks, in the catalogue's order. What is required of a pair is broken over sockets alone.
 pub fn unbroken(mutants: &[Mutant], commands: &[CommandMutant]) -> Vec<RequirementId> {
     let broken: Vec<_> = mutants
         .iter()

@@ -18,7 +18,7 @@ impl Told {
     pub(crate) fn of(case: &CaseReport, console: &Console) -> Self {
         match &case.verdict {
             Verdict::Pass => Self::Passed,
-            Verdict::NotClaimed | Verdict::NotRun { .. } | Verdict::KnownFailure { .. } => {
+            Verdict::NotClaimed { .. } | Verdict::NotRun { .. } | Verdict::KnownFailure { .. } => {
                 let reason = case.verdict.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
                 Self::Ignored(format!("{}{reason}", case.verdict.name()))
             }

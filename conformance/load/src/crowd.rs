@@ -6,13 +6,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use conformance::profile::Profile;
-use protocol::{ClientMessage, Dialect, Role, Target, Timestamp, TokenPlace};
-use scenarios::UserIds;
+use protocol::{ClientMessage, Dialect, Opener, Role, Target, Timestamp, TokenPlace};
 use scenarios::frame::RawFrame;
 use scenarios::request::RequestSpec;
 use scenarios::token::{Bearer, Issuer, TokenSpec};
+use scenarios::{RoleNames, UserIds};
 use wire::handshake::UpgradeRequest;
 
+use crate::generator::Opening;
 use crate::marker::MarkFinder;
 use crate::plan::Plan;
 use crate::run::Shard;
@@ -22,8 +23,9 @@ use crate::workload::{Audience, Workload};
 const LIFETIME_S: i64 = 36 * 3600;
 /// Any mask will do; the gateway removes it.
 const MASK: [u8; 4] = [0x5a, 0xc3, 0x0f, 0x99];
-/// The reference of requests, where a dialect has a place for one.
-const REFERENCE: &str = "1";
+/// The references of requests, where a dialect has a place for one: of a subscription, and of the one to the spare room. Those of
+/// what a client opens with count from 1.
+const REFERENCES: [&str; 2] = ["1001", "1002"];
 /// A type of which no events are published, so that joining and leaving changes nothing in ledgers.
 const SPARE_TYPE: &str = "stock:changed";
 /// What the first integer is, where user ids are integers.
@@ -43,6 +45,8 @@ pub(crate) struct Crowd {
     clients_of_user: usize,
     /// Clients that are administrators, from the first.
     administrators: usize,
+    users: UserIds,
+    roles: RoleNames,
     tokens: BTreeMap<(usize, bool), String>,
     /// What subscribers send once they are in.
     subscribe: Vec<u8>,
@@ -92,10 +96,11 @@ impl Crowd {
         let names = profile.events.names();
         let room = |kind: &str| Target::Room(names.get(kind).map_or(kind, String::as_str).to_owned());
         let dialect = profile.dialect.clone();
-        let frame = |message: &ClientMessage| {
-            let text = dialect.encode_request(message, Timestamp::EPOCH, Some(REFERENCE), Some(REFERENCE));
-            RawFrame::text(text).encode(Some(MASK))
+        let frame_of = |message: &ClientMessage, reference: &str| {
+            text_frame(&dialect.encode_request(message, Timestamp::EPOCH, Some(reference), Some(reference)))
         };
+        let [reference, spare_reference] = REFERENCES;
+        let frame = |message: &ClientMessage| frame_of(message, reference);
         let spare = room(SPARE_TYPE);
         Self {
             address: door.address,
@@ -105,11 +110,13 @@ impl Crowd {
             path: door.path,
             clients_of_user,
             administrators,
+            users,
+            roles: profile.token.style.roles.clone(),
             tokens,
             subscribe: frame(&ClientMessage::Subscribe(room(Audience::Subscribers.event_type()))),
             spare: [
-                frame(&ClientMessage::Subscribe(spare.clone())),
-                frame(&ClientMessage::Unsubscribe(spare)),
+                frame_of(&ClientMessage::Subscribe(spare.clone()), spare_reference),
+                frame_of(&ClientMessage::Unsubscribe(spare), spare_reference),
             ],
             ping: frame(&ClientMessage::Ping),
             pong: frame(&ClientMessage::Pong),
@@ -147,7 +154,15 @@ impl Crowd {
     /// What a client sends first, where its token travels in a message.
     pub(crate) fn first_message(&self, client: usize) -> Option<Vec<u8>> {
         let text = self.dialect.sign_in.as_ref()?.write(Some(self.token(client)));
-        Some(RawFrame::text(text).encode(Some(MASK)))
+        Some(text_frame(&text))
+    }
+
+    /// What a client sends as soon as it is connected, or signed in, where the dialect says so.
+    pub(crate) fn opening(&self, client: usize) -> Option<Opening> {
+        let role = if client < self.administrators { Role::Admin } else { Role::Customer };
+        let called = self.roles.name(role).map_or_else(|| role.lower_case().to_owned(), str::to_lowercase);
+        let user_id = user_id(self.users, self.user(client));
+        Opening::of(&self.dialect, Opener { user_id: &user_id, role: &called })
     }
 
     /// Whether a gateway says something when a client is in.
@@ -176,6 +191,11 @@ impl Crowd {
     pub(crate) fn pong(&self) -> &[u8] {
         &self.pong
     }
+}
+
+/// A text of a client.
+pub(crate) fn text_frame(text: &str) -> Vec<u8> {
+    RawFrame::text(text).encode(Some(MASK))
 }
 
 /// A control frame of a client.

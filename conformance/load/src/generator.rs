@@ -8,6 +8,7 @@
 mod client;
 mod dial;
 mod frame;
+mod opening;
 mod tally;
 mod worker;
 
@@ -21,6 +22,7 @@ use mio::{Poll, Waker};
 use tokio::sync::mpsc as reports;
 
 use crate::crowd::Crowd;
+pub(crate) use opening::Opening;
 pub(crate) use tally::{SecondTally, Totals};
 use worker::{WAKER, Worker};
 

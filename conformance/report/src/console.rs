@@ -75,7 +75,7 @@ impl Console {
             Verdict::KnownFailure { .. } => (FAINT, "known"),
             Verdict::UnexpectedPass { .. } => (BAD, "PASSES"),
             Verdict::Blocked { .. } => (DOUBT, "blocked"),
-            Verdict::NotClaimed => (FAINT, "unclaimed"),
+            Verdict::NotClaimed { .. } => (FAINT, "unclaimed"),
             Verdict::NotRun { .. } => (DOUBT, "not run"),
             Verdict::Inconclusive { .. } => (DOUBT, "unsure"),
             Verdict::SubjectError { .. } => (BAD, "DIED"),
@@ -174,7 +174,10 @@ impl Console {
             // Deaths are printed together; what was found before one is printed here.
             Verdict::SubjectError { .. } if !self.verbose && case.findings().next().is_none() => return,
             // Cases that did not run are printed together; known failures have a line already.
-            Verdict::Pass | Verdict::NotClaimed | Verdict::NotRun { .. } | Verdict::KnownFailure { .. } => {
+            Verdict::Pass
+            | Verdict::NotClaimed { .. }
+            | Verdict::NotRun { .. }
+            | Verdict::KnownFailure { .. } => {
                 return;
             }
             Verdict::Fail
@@ -280,14 +283,14 @@ fn doubts(text: &mut String, case: &CaseReport) {
 
 /// What did not run, together where it is for the same reason. Cases that an interruption kept from beginning are only counted.
 fn not_run(text: &mut String, report: &RunReport) {
-    let mut reasons: BTreeMap<&str, Vec<&CaseReport>> = BTreeMap::new();
+    let mut reasons: BTreeMap<(&str, &str), Vec<&CaseReport>> = BTreeMap::new();
     for case in &report.cases {
-        if let Verdict::NotRun { why, .. } = &case.verdict {
-            reasons.entry(why).or_default().push(case);
+        if let Verdict::NotRun { why, .. } | Verdict::NotClaimed { why: Some(why) } = &case.verdict {
+            reasons.entry((case.verdict.name(), why)).or_default().push(case);
         }
     }
-    for (why, cases) in reasons {
-        push(text, format_args!("\n{DOUBT}not run{DOUBT:#}: {}", visible_line(why)));
+    for ((name, why), cases) in reasons {
+        push(text, format_args!("\n{DOUBT}{name}{DOUBT:#}: {}", visible_line(why)));
         let (unbegun, listed): (Vec<_>, Vec<_>) =
             cases.into_iter().partition(|case| case.interrupted && case.runs == 0);
         for case in listed {

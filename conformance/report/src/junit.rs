@@ -177,7 +177,7 @@ fn status(
             status.set_type("unexpected pass").set_message(why.clone()).set_description(why);
             status
         }
-        Verdict::NotClaimed | Verdict::NotRun { .. } | Verdict::Inconclusive { .. } => {
+        Verdict::NotClaimed { .. } | Verdict::NotRun { .. } | Verdict::Inconclusive { .. } => {
             let name = case.verdict.name();
             skipped(if why.is_empty() { name.to_owned() } else { format!("{name}: {why}") })
         }

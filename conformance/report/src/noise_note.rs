@@ -36,6 +36,9 @@ mod tests {
             "noise: only this host's was measured; how long the client waited for a processor is not known";
         assert_eq!(note(vec![played(None), played(None)]).as_deref(), Some(expected));
         assert_eq!(note(vec![played(None), played(Some(0))]), None);
-        assert_eq!(note(vec![CaseReport { runs: 0, ..case("a", Verdict::NotClaimed, &[]) }]), None);
+        assert_eq!(
+            note(vec![CaseReport { runs: 0, ..case("a", Verdict::NotClaimed { why: None }, &[]) }]),
+            None
+        );
     }
 }

@@ -29,10 +29,10 @@ pub(super) fn run() -> (RunReport, About) {
         ),
         ("gateway/rooms/bad-names", Verdict::UnexpectedPass { entry: hostile() }),
         ("gateway/rooms/private-role", Verdict::Blocked { by: id("CONN-3"), detail: hostile() }),
-        ("gateway/auth/exact-path", Verdict::NotClaimed),
+        ("gateway/auth/exact-path", Verdict::NotClaimed { why: Some(hostile()) }),
         (
             "client/backoff/doubles-to-the-cap",
-            Verdict::NotRun { why: hostile(), gap: scenarios::Gap::Undeclared },
+            Verdict::NotRun { why: hostile(), gap: scenarios::Gap::Undeclared, audiences: Vec::new() },
         ),
         ("client/dial/token-in-query", Verdict::Inconclusive { stall_ms: 70 }),
         ("gateway/bridge/created-reaches-all", Verdict::SubjectError { detail: hostile() }),
@@ -111,7 +111,7 @@ fn check(requirement: scenarios::RequirementId, verdict: &Verdict) -> Check {
         Verdict::Blocked { by, detail } => Judgement::Blocked { by: by.clone(), detail: detail.clone() },
         Verdict::Pass
         | Verdict::UnexpectedPass { .. }
-        | Verdict::NotClaimed
+        | Verdict::NotClaimed { .. }
         | Verdict::NotRun { .. }
         | Verdict::SubjectError { .. }
         | Verdict::HarnessError { .. } => Judgement::Passed,

@@ -1,5 +1,6 @@
 //! What feeds a gateway: the exchanges that events come through, and the queues that it consumes.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The exchange and the queue of a gateway as the seed has it.
@@ -32,7 +33,7 @@ pub struct Exchange {
 }
 
 /// How an exchange routes (AMQP 0-9-1 section 3.1.3).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ExchangeType {
     /// By patterns of routing keys.

@@ -6,8 +6,8 @@ use scenarios::UserIds;
 use serde_json::{Map, Value, json};
 
 /// Paths that gateways of all kinds upgrade on.
-pub(super) const PATHS: [&str; 8] =
-    ["/ws", "/", "/socket", "/websocket", "/api/ws", "/cable", "/graphql", "/realtime"];
+pub(super) const PATHS: [&str; 9] =
+    ["/ws", "/", "/socket", "/websocket", "/api/ws", "/cable", "/graphql", "/realtime", "/socket/websocket"];
 
 /// Paths that answer 200 once a gateway is ready.
 pub(super) const READY_PATHS: [&str; 6] = ["/readyz", "/ready", "/healthz", "/health", "/livez", "/status"];

@@ -53,6 +53,12 @@ impl Page {
         self.line(&line);
     }
 
+    /// By which editors know the keys.
+    pub(super) fn schema(&mut self) {
+        self.line("#:schema ./gatecheck.schema.json");
+        self.comment("`gatecheck schema profile > gatecheck.schema.json` has editors complete and check it.");
+    }
+
     /// A line as it is.
     pub(super) fn line(&mut self, text: &str) {
         self.text.push_str(text);
@@ -151,6 +157,7 @@ pub fn gateway(seen: &ObservedGateway, given: Option<&Given>) -> String {
     let spelling = Spelling::of(seen);
     let table = given.map(|given| given.table.clone()).unwrap_or_default();
     let mut page = Page::around(table);
+    page.schema();
     page.comment(&format!(
         "What `gatecheck init gateway` observed in {:.0} s. A comment stands above each line and says what was seen; what could not be \
          found out is a line in a comment, to be filled in.",

@@ -55,9 +55,7 @@ pub(super) async fn execute(
     let of_gateway = script.of_gateway();
     let issuer = executor.profile.token.issuer("");
     let lacks_event = match &unbound.script {
-        Script::Pair(script) => {
-            executor.profile.events.lacks(&script.of_gateway()).map(NotPlayed::undeclared)
-        }
+        Script::Pair(script) => executor.profile.events.lacks(&script.of_gateway()),
         Script::Gateway(_) | Script::Client(_) => None,
     };
     let lacks_token = || tokens(&script).find_map(|recipe| recipe.lacks(&issuer)).map(NotPlayed::by_design);

@@ -131,7 +131,7 @@ fn trouble(case: &CaseReport) -> Option<Trouble> {
         Verdict::Pass
         | Verdict::KnownFailure { .. }
         | Verdict::UnexpectedPass { .. }
-        | Verdict::NotClaimed
+        | Verdict::NotClaimed { .. }
         | Verdict::NotRun { .. }
         | Verdict::Inconclusive { .. }
         | Verdict::HarnessError { .. } => None,
@@ -147,7 +147,7 @@ pub(super) fn was_played(verdict: &Verdict) -> bool {
         | Verdict::UnexpectedPass { .. }
         | Verdict::Blocked { .. }
         | Verdict::SubjectError { .. } => true,
-        Verdict::NotClaimed
+        Verdict::NotClaimed { .. }
         | Verdict::NotRun { .. }
         | Verdict::Inconclusive { .. }
         | Verdict::HarnessError { .. } => false,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use scenarios::{Catalogue, Library, RequirementId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 use toml::value::Datetime;
@@ -45,21 +46,37 @@ pub enum KnownFailingError {
     },
 }
 
-#[derive(Deserialize)]
+/// A list of cases that are known to fail.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Gatecheck's list of known failures")]
 struct RawList {
+    /// The entries.
     #[serde(default)]
+    #[schemars(with = "Vec<RawEntry>")]
     known: Vec<Spanned<RawEntry>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawEntry {
+    /// Which cases: an id, or a glob such as `gateway/rooms/*`.
+    #[schemars(with = "Option<String>")]
     case: Option<Pattern>,
+    /// The requirement that fails there.
     requirement: Option<RequirementId>,
+    /// Why.
     reason: String,
+    /// Where it is followed up.
     issue: Option<String>,
+    /// The date from which on it is known no more.
+    #[schemars(with = "Option<String>", extend("format" = "date"))]
     expires: Option<Datetime>,
+}
+
+/// The JSON Schema of a list.
+pub(super) fn schema() -> serde_json::Value {
+    schemars::schema_for!(RawList).to_value()
 }
 
 pub(super) fn read(path: &Path, library: &Library) -> Result<KnownFailing, KnownFailingError> {

@@ -5,7 +5,7 @@ use protocol::TokenPlace;
 use scenarios::trace::{Event, Trace};
 use scenarios::{SubjectKind, UserIds};
 
-use super::{Look, SetupError, is_in_process, play};
+use super::{Look, SetupError, is_in_process, opening, play};
 use crate::executor::Executor;
 use crate::exit::Exit;
 use crate::profile::{GatewayProfile, Profile};
@@ -13,7 +13,7 @@ use crate::profile::{GatewayProfile, Profile};
 /// The claim that names the user.
 const USER: &str = "userId";
 /// Paths that gateways of all kinds upgrade on; tried where the profile's does not.
-const PATHS: [&str; 5] = ["/ws", "/", "/socket", "/websocket", "/api/ws"];
+const PATHS: [&str; 7] = ["/ws", "/", "/socket", "/websocket", "/api/ws", "/graphql", "/socket/websocket"];
 
 /// How a gateway took a valid token on the profile's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,9 +58,14 @@ impl Refusal {
             }
         };
         let found = match &self {
-            Self::Status(400 | 404 | 405 | 426) | Self::NoAnswer(_) => other_path(executor, path).await,
-            Self::Status(401 | 403) | Self::Close(_) => match other_claims(executor).await {
-                None => other_place(executor).await,
+            Self::Status(400 | 404 | 405 | 426) => other_path(executor, path).await,
+            Self::NoAnswer(_) => match first_message(executor).await {
+                None => other_path(executor, path).await,
+                found => found,
+            },
+            Self::Status(401 | 403) => other_token(executor).await,
+            Self::Close(_) => match first_message(executor).await {
+                None => other_token(executor).await,
                 found => found,
             },
             Self::Status(_) => None,
@@ -110,8 +115,23 @@ fn wrong_key(profile: &Profile) -> String {
     };
     format!(
         "{key} ({algorithm}; `[token]` says how tokens look); `dialect.token` says where the token travels, \
-         `message` where the client's first message has it{subprotocol}"
+         `message` where the client's first message has it, and `dialect.opening` what else must come first{subprotocol}"
     )
+}
+
+/// Another kind of token, or another place for it.
+async fn other_token(executor: &Executor) -> Option<String> {
+    match other_claims(executor).await {
+        None => other_place(executor).await,
+        found => found,
+    }
+}
+
+/// A message that it waits for before anything else.
+async fn first_message(executor: &Executor) -> Option<String> {
+    let dialect = &executor.profile().dialect;
+    let declares = !dialect.opening.is_empty() || dialect.sign_in.is_some();
+    if declares { None } else { opening::found(executor).await }
 }
 
 /// Another path that upgrades.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use scenarios::{ClientDesign, Times};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{CommandProfile, ProfileError, ValueError, command, words};
@@ -29,14 +30,18 @@ pub enum ClientAccess {
     InProcess(ClientStarter),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table, such as `[client]` with a `command`")]
 pub(super) struct RawClient {
     #[serde(deserialize_with = "words::required")]
+    /// Its adapter.
     command: Vec<String>,
+    /// How many are started where many are needed, 20 to 200.
     fleet: Option<u32>,
+    /// Environment variables.
     #[serde(default)]
     env: BTreeMap<String, String>,
+    /// How it is designed where that may differ.
     #[serde(default)]
     design: ClientDesign,
 }

@@ -6,12 +6,13 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::Dialect;
 pub use scenarios::Audience;
-use scenarios::Audiences;
 use scenarios::scenario::{GatewayAction, GatewayScript, Publication};
+use scenarios::{Audiences, NotPlayed};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -27,6 +28,8 @@ pub struct EventsProfile {
     form: Form,
     /// The key of an event's data that names its owner, where an event has none of its own: `dialect.user_key`.
     user_key: String,
+    /// The audiences for which there are none, by `claims.without`.
+    absent: BTreeSet<Audience>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +84,9 @@ pub enum EventsError {
     /// Audiences that no event has together.
     #[error("an event is not for {0:?} and {1:?}: beside [\"owner\", \"role\"] it has one audience")]
     TwoAudiences(&'static str, &'static str),
+    /// An event for an audience that is not claimed.
+    #[error("an event is for {0}, and `claims.without` says that there is none: take one of both away")]
+    Unclaimed(Audience),
     /// One exchange is declared in two ways.
     #[error("`[[event]]`: the exchange `{0}` has two types")]
     TwoTypes(String),
@@ -95,7 +101,7 @@ pub enum EventsError {
 }
 
 /// An exchange, as a profile writes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table with `name` and `type`")]
 pub(super) struct ExchangeProfile {
     /// What it is called; `gateway.exchange` where nothing is said.
@@ -117,7 +123,8 @@ const DEFAULT_BODY: &str = r#"{"type":"{type}","data":"{data}"}"#;
 
 impl Default for EventsProfile {
     fn default() -> Self {
-        Self { form: Form::Shape(EventShape::default()), user_key: Dialect::default().user_key }
+        let (form, user_key) = (Form::Shape(EventShape::default()), Dialect::default().user_key);
+        Self { form, user_key, absent: BTreeSet::new() }
     }
 }
 
@@ -137,7 +144,19 @@ impl EventsProfile {
                 Form::Shape(shape)
             }
         };
-        Ok(Self { form, user_key: user_key.to_owned() })
+        Ok(Self { form, user_key: user_key.to_owned(), absent: BTreeSet::new() })
+    }
+
+    /// The same, where there is none for these audiences.
+    pub(super) fn without(mut self, absent: BTreeSet<Audience>) -> Result<Self, EventsError> {
+        if let Form::Table(table) = &self.form
+            && let Some(audience) =
+                absent.iter().find(|audience| table.audiences().of(**audience).next().is_some())
+        {
+            return Err(EventsError::Unclaimed(*audience));
+        }
+        self.absent = absent;
+        Ok(self)
     }
 
     /// Whether events are the seed's, and so its rooms.
@@ -155,10 +174,11 @@ impl EventsProfile {
 
     /// Which events there are, and for whom.
     pub fn audiences(&self) -> Audiences {
-        match &self.form {
+        let audiences = match &self.form {
             Form::Shape(_) => Audiences::default(),
             Form::Table(table) => table.audiences(),
-        }
+        };
+        audiences.without(self.absent.iter().copied())
     }
 
     /// The keys of events' data that name their owners, by the types that scenarios use, where an event has one of its own.
@@ -170,7 +190,7 @@ impl EventsProfile {
     }
 
     /// Why a scenario's events cannot be published, if so: an audience has no such event.
-    pub fn lacks(&self, script: &GatewayScript) -> Option<String> {
+    pub fn lacks(&self, script: &GatewayScript) -> Option<NotPlayed> {
         script.steps.iter().find_map(|step| match &step.action {
             GatewayAction::Publish { publication, optional: false, .. } => self.lacks_of(publication),
             _ => None,
@@ -178,27 +198,38 @@ impl EventsProfile {
     }
 
     /// As [`Self::lacks`], of one publication.
-    pub fn lacks_of(&self, publication: &Publication) -> Option<String> {
-        match &self.form {
-            Form::Shape(_) => None,
-            Form::Table(table) => table.lacks(publication),
+    pub fn lacks_of(&self, publication: &Publication) -> Option<NotPlayed> {
+        let (kind, is_body) = match publication {
+            Publication::Events { kind, .. } => (kind.clone(), false),
+            // What is no event comes as one would, whichever there is.
+            Publication::Body { body, .. } => (parsed(body)?.0, true),
+            Publication::Addressed { .. } => return None,
+        };
+        if self.declares(&kind) {
+            return None;
+        }
+        match (Audience::of(&kind), &self.form) {
+            (Some((audience, place)), _) => {
+                let which = ["", " second", " third", " fourth"][place];
+                let why = format!("the profile declares no{which} event for {audience}");
+                Some(self.audiences().gap([audience], why))
+            }
+            (None, Form::Shape(_)) => None,
+            (None, Form::Table(table)) if is_body || table.calls(&kind) => None,
+            (None, Form::Table(_)) => {
+                Some(NotPlayed::undeclared(format!("the profile declares no event `{kind}`")))
+            }
         }
     }
 
     /// Whether a type that scenarios use can be published.
     pub fn declares(&self, kind: &str) -> bool {
-        match &self.form {
-            Form::Shape(_) => types().contains(&kind),
-            Form::Table(table) => table.declares(kind),
-        }
+        self.audiences().declares(kind)
     }
 
     /// A type that can be published, as scenarios call it.
     pub fn any_type(&self) -> Option<&'static str> {
-        match &self.form {
-            Form::Shape(_) => types().first().copied(),
-            Form::Table(table) => table.any_type(),
-        }
+        types().into_iter().find(|kind| self.declares(kind))
     }
 
     /// The exchanges that events come through, each once, where the gateway's own is called so.

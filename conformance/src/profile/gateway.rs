@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use scenarios::scenario::Limits;
 use scenarios::token::SigningAlgorithm;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
@@ -65,43 +66,56 @@ pub struct Ready {
     pub timeout: Duration,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table, such as `[gateway]` with a `command`")]
 pub(super) struct RawGateway {
+    /// Starts it; `{port}`, `{jwt_secret}`, `{amqp_url}` and others may stand in it.
     #[serde(default, deserialize_with = "words::optional")]
     command: Option<Vec<String>>,
+    /// Or the URL of one that runs already.
     attach: Option<String>,
+    /// Whether one process serves one case after another.
     #[serde(default)]
     process: RawProcess,
+    /// Environment variables, with the same placeholders.
     #[serde(default)]
     env: BTreeMap<String, String>,
+    /// What upgrades.
     path: Option<String>,
+    /// How it shows that it is ready.
     #[serde(default)]
     ready: RawReady,
+    /// With `attach`: the secret that it verifies tokens with.
     jwt_secret: Option<String>,
+    /// What its queues are bound to.
     #[serde(default = "default_exchange")]
     exchange: String,
+    /// The queue that it consumes; `*` for any that is bound to the exchange.
     queue: Option<String>,
+    /// Or several.
     queues: Option<Vec<String>>,
+    /// What one connection may do.
     #[serde(default)]
     limits: RawLimits,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table of limits")]
 struct RawLimits {
+    /// Largest message (MSG-5).
     message_bytes: Option<RawLimit>,
+    /// Most rooms, its own included (ROOM-5).
     rooms: Option<RawLimit>,
 }
 
-#[derive(Deserialize, Clone, Copy)]
+#[derive(Deserialize, Clone, Copy, JsonSchema)]
 #[serde(untagged, expecting = "a number, or `false` where there is no limit")]
 enum RawLimit {
     Is(bool),
     At(usize),
 }
 
-#[derive(Deserialize, Default, PartialEq)]
+#[derive(Deserialize, Default, PartialEq, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum RawProcess {
     #[default]
@@ -109,10 +123,12 @@ enum RawProcess {
     Shared,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table, such as `{ path = \"/readyz\" }`")]
 struct RawReady {
+    /// The path that answers 200.
     path: Option<String>,
+    /// How long it may take.
     timeout: Option<String>,
 }
 

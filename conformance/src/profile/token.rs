@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use scenarios::token::{Issuer, KeyPair, SigningAlgorithm, TokenStyle};
 use scenarios::{RoleNames, Scenario, UserIds};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -22,15 +23,22 @@ pub struct TokenProfile {
     pub pair: Option<KeyPair>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table, such as `[token]` with `claims`")]
 pub(super) struct RawToken {
+    /// What they are signed with.
     algorithm: SigningAlgorithm,
+    /// What user ids are.
     users: UserIds,
+    /// What ADMIN, CUSTOMER and VENDOR are called; `false` where there are no roles.
     roles: RoleNames,
+    /// What the claims `userId`, `email` and `role` are called.
     names: BTreeMap<String, String>,
+    /// More claims; `{user}`, `{email}` and `{role}` may stand in them.
     claims: BTreeMap<String, Value>,
+    /// Signs; usually a key of Gatecheck's own, handed over as `{jwt_public_key_file}`.
     private_key_file: Option<PathBuf>,
+    /// Verifies what that signs.
     public_key_file: Option<PathBuf>,
 }
 

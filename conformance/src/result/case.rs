@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use scenarios::{Finding, Gap, Judgement, RequirementId, Scenario, ScenarioId, SubjectKind, Trace};
+use scenarios::{Finding, Judgement, NotPlayed, RequirementId, Scenario, ScenarioId, SubjectKind, Trace};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -92,7 +92,7 @@ impl CaseReport {
     /// A case that the run's interruption has ended, or kept from being run.
     pub fn interrupted(scenario: &Scenario, had_begun: bool) -> Self {
         let why = if had_begun { "interrupted" } else { "interrupted before it began" }.to_owned();
-        let case = Self::without_play(scenario, Verdict::NotRun { why, gap: Gap::Run });
+        let case = Self::without_play(scenario, Verdict::not_run(NotPlayed::in_this_run(why)));
         Self { interrupted: true, runs: u32::from(had_begun), ..case }
     }
 

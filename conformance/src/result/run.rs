@@ -175,7 +175,7 @@ impl RunReport {
         {
             // Where nothing at all has passed, leave to stay undecided is no leave to judge nothing.
             Exit::Incomplete
-        } else if !any(&|verdict| !matches!(verdict, Verdict::NotRun { .. } | Verdict::NotClaimed)) {
+        } else if !any(&|verdict| !matches!(verdict, Verdict::NotRun { .. } | Verdict::NotClaimed { .. })) {
             // What judges nothing must not pass for a gate.
             Exit::Usage
         } else {
@@ -283,7 +283,8 @@ mod tests {
         let violates =
             || CaseReport { universal: vec![UniversalFinding::sample("STATE-2", Vec::new())], ..passes() };
         assert_eq!(report(vec![passes()]).exit(), Exit::Conformant);
-        let left_out = || case("n", Verdict::NotRun { why: String::new(), gap: Gap::Run }, &[]);
+        let left_out =
+            || case("n", Verdict::NotRun { why: String::new(), gap: Gap::Run, audiences: Vec::new() }, &[]);
         assert_eq!(report(vec![left_out()]).exit(), Exit::Usage, "what judges nothing is no gate");
         assert_eq!(report(vec![left_out(), passes()]).exit(), Exit::Conformant);
         assert_eq!(report(vec![passes(), is_blocked()]).exit(), Exit::Incomplete);
@@ -307,11 +308,15 @@ mod tests {
         assert_eq!(allowed.exit(), Exit::Conformant);
         assert!(!allowed.sentence().1.contains("conformant"), "{}", allowed.sentence().1);
         // Its own case was not run, since it leans on what is not judged.
-        let leaning =
-            case("n", Verdict::NotRun { why: String::new(), gap: Gap::Run }, &[("SUB-1", blocked("CONN-3"))]);
+        let leaning = case(
+            "n",
+            Verdict::NotRun { why: String::new(), gap: Gap::Run, audiences: Vec::new() },
+            &[("SUB-1", blocked("CONN-3"))],
+        );
         assert_eq!(report(vec![leaning, passes()]).exit(), Exit::Incomplete);
         // What the profile has no placeholder for is not undecided, and yet counted.
-        let untold = case("n", Verdict::NotRun { why: String::new(), gap: Gap::Run }, &[]);
+        let untold =
+            case("n", Verdict::NotRun { why: String::new(), gap: Gap::Run, audiences: Vec::new() }, &[]);
         let report = report(vec![untold, passes()]);
         assert_eq!(report.exit(), Exit::Conformant);
         let not_shown = report.count(RequirementStatus::NotShown);

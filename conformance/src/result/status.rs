@@ -8,7 +8,8 @@
 //!    passed, and another case took it for granted
 //!      and did not see it                              undecided, with the reason
 //!    passed                                            shown; in part where the profile or the run kept others from being run
-//!    none of its cases got to say anything             not shown; undecided where they lean on what is not judged
+//!    none of its cases got to say anything             not shown; undecided where they lean on what is not judged;
+//!                                                      not claimed where they need what the profile says that there is not
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -190,6 +191,8 @@ struct Evidence {
     /// Cases that lean on what is not judged: they say nothing, and others may.
     unclaimed: Vec<Reason>,
     ran: usize,
+    /// Whether a case of it needs what the profile says that there is not.
+    is_unclaimed: bool,
     unplayed: Vec<Unplayed>,
 }
 
@@ -215,15 +218,16 @@ impl Evidence {
             Verdict::SubjectError { .. } | Verdict::HarnessError { .. } | Verdict::Inconclusive { .. } => {
                 self.doubt(case, stopped(case, ""));
             }
-            Verdict::NotRun { why, gap: gap @ (Gap::Undeclared | Gap::Run) } => {
-                self.unplayed.push(Unplayed { case: case.id.clone(), gap: *gap, why: why.clone() });
+            Verdict::NotRun { why, gap: gap @ (Gap::Undeclared | Gap::Run), audiences } => {
+                let (case, why, audiences) = (case.id.clone(), why.clone(), audiences.clone());
+                self.unplayed.push(Unplayed { case, gap: *gap, why, audiences });
             }
+            Verdict::NotClaimed { .. } => self.is_unclaimed = true,
             // Not judged in this case: not claimed, or not to be had from this subject.
             Verdict::Pass
             | Verdict::Fail
             | Verdict::UnexpectedPass { .. }
             | Verdict::Blocked { .. }
-            | Verdict::NotClaimed
             | Verdict::NotRun { .. } => {}
         }
     }
@@ -287,6 +291,9 @@ impl Evidence {
                 (false, _) => RequirementStatus::Undecided,
                 (true, true) if !self.unplayed.is_empty() => RequirementStatus::ShownInPart,
                 (true, true) => RequirementStatus::Shown,
+                (true, false) if self.is_unclaimed && self.unplayed.is_empty() => {
+                    RequirementStatus::NotClaimed
+                }
                 (true, false) => RequirementStatus::NotShown,
             }
         };
@@ -313,7 +320,7 @@ fn stopped(case: &CaseReport, otherwise: &str) -> Why {
         | Verdict::KnownFailure { .. }
         | Verdict::UnexpectedPass { .. }
         | Verdict::Blocked { .. }
-        | Verdict::NotClaimed
+        | Verdict::NotClaimed { .. }
         | Verdict::NotRun { .. }
         | Verdict::HarnessError { .. } => Why::Cut { detail },
     }

@@ -1,8 +1,9 @@
 //! Cases of a requirement that were not run, and what that leaves of it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use scenarios::{Gap, ScenarioId};
+use scenarios::{Audience, Gap, ScenarioId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -18,6 +19,9 @@ pub struct Unplayed {
     pub gap: Gap,
     /// What there is not that it needs.
     pub why: String,
+    /// The audiences for which the profile declares no event.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<Audience>,
 }
 
 impl RequirementReport {
@@ -34,8 +38,16 @@ impl RequirementReport {
 
     /// What the profile would have to declare for a requirement of which no case ran.
     pub fn remedy(&self) -> String {
-        let Self { id, .. } = self;
-        format!("{}; declare it, or say `claims.without = [\"{id}\"]`", self.reasons_of_unplayed())
+        let undeclared = self.unplayed.iter().filter(|unplayed| unplayed.gap == Gap::Undeclared);
+        let is_explained = undeclared.clone().all(|unplayed| !unplayed.audiences.is_empty());
+        let audiences: BTreeSet<Audience> =
+            undeclared.flat_map(|unplayed| &unplayed.audiences).copied().collect();
+        let claims: Vec<String> = match is_explained {
+            true => audiences.into_iter().map(|audience| format!("{:?}", audience.word())).collect(),
+            false => vec![format!("\"{}\"", self.id)],
+        };
+        let claims = claims.join(", ");
+        format!("{}; declare it, or say `claims.without = [{claims}]`", self.reasons_of_unplayed())
     }
 
     /// Why its cases were not run, each reason once.

@@ -1,6 +1,6 @@
 //! The verdict on a case.
 
-use scenarios::{Gap, NotPlayed, RequirementId};
+use scenarios::{Audience, Gap, NotPlayed, RequirementId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -35,13 +35,20 @@ pub enum Verdict {
         detail: String,
     },
     /// The subject does not claim what the case shows.
-    NotClaimed,
+    NotClaimed {
+        /// What it has not, where the profile does not name its requirements one by one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
     /// The case needs what there is not.
     NotRun {
         /// What.
         why: String,
         /// Of which kind that is.
         gap: Gap,
+        /// The audiences for which the profile declares no event.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        audiences: Vec<Audience>,
     },
     /// This host kept the case waiting so long that it says nothing.
     Inconclusive {
@@ -62,8 +69,11 @@ pub enum Verdict {
 
 impl Verdict {
     /// That a case is not played.
-    pub fn not_run(NotPlayed { gap, why }: NotPlayed) -> Self {
-        Self::NotRun { why, gap }
+    pub fn not_run(NotPlayed { gap, why, audiences }: NotPlayed) -> Self {
+        match gap {
+            Gap::Unclaimed => Self::NotClaimed { why: Some(why) },
+            Gap::Design | Gap::Undeclared | Gap::Run => Self::NotRun { why, gap, audiences },
+        }
     }
 
     /// Its name, for people.
@@ -74,7 +84,7 @@ impl Verdict {
             Self::KnownFailure { .. } => "known failure",
             Self::UnexpectedPass { .. } => "unexpected pass",
             Self::Blocked { .. } => "blocked",
-            Self::NotClaimed => "not claimed",
+            Self::NotClaimed { .. } => "not claimed",
             Self::NotRun { .. } => "not run",
             Self::Inconclusive { .. } => "inconclusive",
             Self::SubjectError { .. } => "died",
@@ -85,7 +95,8 @@ impl Verdict {
     /// What there is to say beyond its name.
     pub fn reason(&self) -> Option<String> {
         match self {
-            Self::Pass | Self::Fail | Self::NotClaimed => None,
+            Self::Pass | Self::Fail => None,
+            Self::NotClaimed { why } => why.clone(),
             Self::KnownFailure { reason, issue, was } => {
                 let issue = issue.as_ref().map(|issue| format!(" ({issue})")).unwrap_or_default();
                 let was = was.reason().map(|was| format!("; {was}")).unwrap_or_default();
@@ -107,7 +118,7 @@ impl Verdict {
             Self::KnownFailure { .. } => "known to fail",
             Self::UnexpectedPass { .. } => "passed unexpectedly",
             Self::Blocked { .. } => "blocked",
-            Self::NotClaimed => "not claimed",
+            Self::NotClaimed { .. } => "not claimed",
             Self::NotRun { .. } => "not run",
             Self::Inconclusive { .. } => "inconclusive",
             Self::SubjectError { .. } => "died",
@@ -124,7 +135,7 @@ impl Verdict {
             | Self::Inconclusive { .. }
             | Self::SubjectError { .. }
             | Self::HarnessError { .. } => true,
-            Self::Pass | Self::KnownFailure { .. } | Self::NotClaimed | Self::NotRun { .. } => false,
+            Self::Pass | Self::KnownFailure { .. } | Self::NotClaimed { .. } | Self::NotRun { .. } => false,
         }
     }
 
@@ -139,7 +150,7 @@ impl Verdict {
             Self::KnownFailure { .. } => 4,
             Self::Inconclusive { .. } => 3,
             Self::NotRun { .. } => 2,
-            Self::NotClaimed => 1,
+            Self::NotClaimed { .. } => 1,
             Self::Pass => 0,
         }
     }

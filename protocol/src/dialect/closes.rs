@@ -1,12 +1,13 @@
 //! Errors that close the connection instead of being answered by a message, and the subprotocol by which some gateways know the protocol.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Dialect, DialectError, TokenPlace};
 use crate::CloseCode;
 
 /// The close codes of what others answer by an error message.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ErrorCloses {
     /// Of a frame that is no message.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -11,7 +12,8 @@ use serde_json::Value;
 use crate::message::ErrorCode;
 
 /// The codes of error messages, by the names that the protocol has for them; or that there are none.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "Written")]
 pub enum ErrorCodes {
     /// Errors say no code.
     None,
@@ -65,6 +67,17 @@ impl Serialize for ErrorCodes {
             }
         }
     }
+}
+
+/// What a file may say.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is read without it")]
+enum Written {
+    /// `false`: errors say none.
+    AreThere(bool),
+    /// By the protocol's names.
+    Named(BTreeMap<String, String>),
 }
 
 impl<'de> Deserialize<'de> for ErrorCodes {

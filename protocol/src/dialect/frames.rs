@@ -7,6 +7,7 @@
 mod check;
 mod form;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ use form::{CLIENT, Form, SERVER};
 
 /// The form of each frame. A message that has no template of its own has that of `message`, with its name as the type and its
 /// payload as the dialect has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     deny_unknown_fields,
     default,

@@ -1,5 +1,6 @@
 //! What requests are called, and the keys that name what they are for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -7,7 +8,7 @@ use super::{DecodeError, text_of};
 use crate::message::Target;
 
 /// The types of requests, and of what acknowledges them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     deny_unknown_fields,
     default,
@@ -25,7 +26,7 @@ pub struct RequestNames {
 }
 
 /// The keys that name what a subscription is for. Where both are the same key, what it names is read as a room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table with `event_type` or `room`")]
 pub struct SubscriptionKeys {
     /// The key of an event type.

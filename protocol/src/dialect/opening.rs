@@ -1,5 +1,6 @@
 //! What a client sends as soon as it is connected, or signed in, before anything else is said.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::template::{Part, Parts, Template};
@@ -8,7 +9,7 @@ use crate::Timestamp;
 use crate::message::{ClientMessage, ServerMessage, Target};
 
 /// One frame of it: a subscription, or any other frame; and what the gateway answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Opening {
     /// The room that is subscribed to, in which `{user}` and `{role}` stand for the client's own.

@@ -1,5 +1,6 @@
 //! Signing in by the first message of a connection, where the upgrade request has no token.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::template::{Part, Parts, Template};
@@ -7,7 +8,7 @@ use super::{Dialect, DialectError};
 use crate::message::ServerMessage;
 
 /// What a client says first, and what grants it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table with `message` and `answer`")]
 pub struct SignIn {
     /// The client's first message, with a place for `{token}`.

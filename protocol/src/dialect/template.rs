@@ -6,6 +6,7 @@ mod parts;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,8 +27,9 @@ pub(super) use parts::{Part, Parts, as_text};
 /// assert_eq!(template.to_string(), r#"{"event":"{type}","data":"{payload}"}"#);
 /// # Ok::<(), protocol::TemplateError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "String", try_from = "String")]
+#[schemars(with = "String")]
 pub struct Template {
     source: String,
     /// What stands before the JSON.

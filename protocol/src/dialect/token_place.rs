@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where the token travels, as a file writes it: `query`, `query:NAME`, `bearer`, `cookie:NAME`, `subprotocol`, `subprotocol:NAME`, `path`,
 /// `message`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(into = "String", try_from = "String")]
+#[schemars(with = "String")]
 pub enum TokenPlace {
     /// `?token=…`, percent-encoded (DIAL-1, AUTH-4).
     Query,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use protocol::{Timing, format_duration, parse_duration};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::law::Law;
@@ -14,8 +15,9 @@ use super::law::Law;
 ///  delay before redial n (from 0) = initial · factorⁿ, at most the cap     where `first` is declared: that, then initial · factorⁿ⁻¹
 ///                                 = delays[n], or the last of them
 /// ```
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "RawBackoff")]
+#[schemars(with = "RawBackoff")]
 pub struct BackoffDesign {
     /// What a delay is multiplied by for the next; 1 for the same delay each time (default 2).
     pub factor: f64,
@@ -40,8 +42,9 @@ pub struct BackoffDesign {
 }
 
 /// A time, or so many times `reconnect_delay`; of jitter, so many times the delay.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "RawLength")]
+#[schemars(with = "RawLength")]
 pub enum Length {
     /// So many times.
     Times(f64),
@@ -50,7 +53,7 @@ pub enum Length {
 }
 
 /// One length, or two between which chance decides.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "a delay is a duration such as \"500ms\", a number (so many times `reconnect_delay`), or a list of two of those"
@@ -63,7 +66,7 @@ pub enum Span {
 }
 
 /// How chance changes a delay.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JitterKind {
     /// Up to `jitter_size` shorter or longer.
@@ -80,7 +83,7 @@ pub enum JitterKind {
 }
 
 /// How many redials there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "`attempts` is a number, or \"unlimited\"")]
 pub enum Attempts {
     /// So many, whatever is configured.
@@ -90,7 +93,7 @@ pub enum Attempts {
 }
 
 /// The word for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Unlimited {
     /// `unlimited`
@@ -98,7 +101,7 @@ pub enum Unlimited {
 }
 
 /// When the count of redials begins again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Reset {
     /// Once a connection has lived for `stable_after`.
@@ -268,7 +271,7 @@ pub(super) fn percent(part: f64) -> String {
 }
 
 /// What a profile writes.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawBackoff {
     factor: Option<f64>,
@@ -285,7 +288,7 @@ struct RawBackoff {
     floor: Option<Length>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "a length is a duration such as \"500ms\", or a number: so many times `reconnect_delay`"

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use protocol::CloseCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Close codes that say that a token was refused (STATE-8), whatever else is final.
@@ -13,14 +14,15 @@ const REDIALLED: [u16; 7] = [1001, 1011, 1012, 1013, 4000, 3000, 4999];
 const PLAYED: usize = 4;
 
 /// Close codes, such as `"1000"` or `"3000-4999"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "RawCodes")]
+#[schemars(with = "RawCodes")]
 pub struct Codes {
     first: u16,
     last: u16,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "close codes are a number such as 1000, or a range in quotes such as \"3000-4999\""

@@ -2,21 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The statuses of the requirements (STATE-1).
 const NAMES: [&str; 5] = ["disconnected", "connecting", "connected", "reconnecting", "error"];
 
 /// `[client.design] statuses`; by default each is called what the requirements call it.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "RawStatuses")]
+#[schemars(with = "RawStatuses")]
 pub struct Statuses {
     /// Theirs, and ours.
     names: BTreeMap<String, &'static str>,
     lacking: BTreeSet<&'static str>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "`statuses` is a table such as { connecting = \"CONNECTING\", error = false }, or false where the client has none"
@@ -26,7 +28,7 @@ enum RawStatuses {
     Each(BTreeMap<String, RawName>),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum RawName {
     Is(bool),

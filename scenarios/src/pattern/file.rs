@@ -70,7 +70,7 @@ enum NamedRefusal {
 #[derive(Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected `true`, a close code, or a table of `code` or `code_or_none`, and `by`"
+    expecting = "expected `true`, a close code, or a table of `code`, `code_or_none` or `as_declared`, and `by`"
 )]
 enum RawClose {
     On(bool),

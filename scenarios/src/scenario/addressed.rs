@@ -51,8 +51,8 @@ impl Scenario {
         let means = realisation::means(script, self.needs_roles(), audiences);
         match (&means, missing.is_empty()) {
             (Ok(_), true) => {}
-            (Ok(_), false) => return Err(Missing::gap(missing)),
-            (Err(more), _) => return Err(Missing::gap(missing.into_iter().chain([more.clone()]))),
+            (Ok(_), false) => return Err(Missing::gap(missing, audiences)),
+            (Err(more), _) => return Err(Missing::gap(missing.into_iter().chain([more.clone()]), audiences)),
         }
         let means = means.unwrap_or_default();
         drop_optional(script, audiences);

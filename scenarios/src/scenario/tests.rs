@@ -477,6 +477,21 @@ fn impossible_clients_are_slips() {
     }
 }
 
+/// A declared close is looked for by its code, where it is declared, and in no other dialect.
+#[test]
+fn a_close_is_as_declared() {
+    let library = crate::Library::builtin().unwrap();
+    let find = |id: &str| library.iter().find(|case| case.id.0 == id).unwrap();
+    let cases = ["gateway/messages/closes-on-garbage", "gateway/messages/closes-on-unknown-types"].map(find);
+    let dialect = r#"{"closes":{"bad_message":4422}}"#.parse::<Dialect>().unwrap();
+    assert_eq!(cases.map(|case| case.lacks(&dialect).is_none()), [true, false]);
+    assert_eq!(cases.map(|case| case.lacks(&Dialect::default()).is_none()), [false, false]);
+    let bindings = Bindings { dialect, ..bindings() };
+    let bound = cases[0].bind(&bindings);
+    assert!(bound.requirements().len() == 1 && bound.to_toml().contains("4422"), "{}", bound.to_toml());
+    assert!(cases.iter().all(|case| case.lacks(&case.own_dialect().unwrap()).is_none()));
+}
+
 /// Where what is no message closes the connection, a case whose client sends such a one is not run; a ping in whatever frames is one.
 #[test]
 fn what_closes_is_left_out() {
@@ -491,6 +506,7 @@ fn what_closes_is_left_out() {
         dialect(r#"{"closes":{"bad_message":4400},"frames":{"message":"[\"{type}\",\"{payload}\"]"}}"#);
     for (id, with_same, with_other) in [
         ("gateway/messages/garbage", true, true),
+        ("gateway/messages/closes-on-garbage", false, false),
         ("gateway/rfc6455/fragmentation/nothing-to-continue", false, true),
         ("gateway/rfc6455/opcodes/data", false, true),
         ("gateway/rfc6455/utf8/boundaries", false, true),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jsonwebtoken::{Algorithm, EncodingKey, errors};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -26,7 +27,7 @@ pub struct TokenStyle {
 }
 
 /// An algorithm that tokens can be signed with (RFC 7518 section 3.1, RFC 8037).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum SigningAlgorithm {
     /// HMAC with SHA-256.
     #[default]

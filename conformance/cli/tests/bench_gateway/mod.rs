@@ -31,13 +31,22 @@ pub(crate) struct SmallGateway {
 impl SmallGateway {
     /// Starts it; `copies` says how often it sends which number.
     pub(crate) async fn start(copies: fn(u64) -> usize) -> Self {
+        Self::start_that_greets(copies, None).await
+    }
+
+    /// One that serves a client only once it has sent this first, which it answers by the other; any other message ends the connection.
+    pub(crate) async fn start_that_waits(opening: [&'static str; 2]) -> Self {
+        Self::start_that_greets(|_| 1, Some(opening)).await
+    }
+
+    async fn start_that_greets(copies: fn(u64) -> usize, opening: Option<[&'static str; 2]>) -> Self {
         let broker = Broker::start(BrokerConfig::default()).await.expect("a broker");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("ws://{}/ws", listener.local_addr().expect("an address"));
         let (events, _) = broadcast::channel(BACKLOG);
         let mut tasks = JoinSet::new();
         tasks.spawn(consume(broker.url(), events.clone(), copies));
-        tasks.spawn(accept(listener, events));
+        tasks.spawn(accept(listener, events, opening));
         Self { url, broker, _tasks: tasks }
     }
 
@@ -86,16 +95,27 @@ async fn consume(url: String, events: broadcast::Sender<String>, copies: fn(u64)
     }
 }
 
-async fn accept(listener: TcpListener, events: broadcast::Sender<String>) {
+async fn accept(
+    listener: TcpListener,
+    events: broadcast::Sender<String>,
+    opening: Option<[&'static str; 2]>,
+) {
     let mut clients = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let mut events = events.subscribe();
         clients.spawn(async move {
-            use futures_util::SinkExt;
+            use futures_util::{SinkExt, StreamExt};
             let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else { return };
             let welcome =
                 json!({ "type": "connection:established", "payload": { "userId": "x", "rooms": [] } });
             let mut next = Ok(welcome.to_string());
+            if let Some([first, answer]) = opening {
+                match socket.next().await {
+                    Some(Ok(Message::Text(text))) if text.as_str() == first => {}
+                    _ => return,
+                }
+                next = Ok(answer.to_owned());
+            }
             while let Ok(text) = next {
                 if socket.send(Message::text(text)).await.is_err() {
                     return;

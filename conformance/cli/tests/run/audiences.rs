@@ -20,20 +20,20 @@ struct Audience {
 const OWNER: Audience = Audience {
     name: "owner",
     events: "[[event]]\nfor = \"owner\"\ntype = \"profile:updated\"\n",
-    without: &["BRIDGE-2", "BRIDGE-3", "CONN-2", "ROOM-1", "ROOM-2"],
-    not_run: 24,
+    without: &["everybody", "role", "subscribers"],
+    not_run: 0,
 };
 const ROLE: Audience = Audience {
     name: "role",
     events: "[[event]]\nfor = \"role\"\ntype = \"admin:alert\"\n",
-    without: &["BRIDGE-2", "BRIDGE-3", "CONN-1", "CONN-2", "ROOM-1", "ROOM-2"],
-    not_run: 30,
+    without: &["everybody", "named", "subscribers"],
+    not_run: 0,
 };
 const SUBSCRIBERS: Audience = Audience {
     name: "subscribers",
     events: "[[event]]\nfor = \"subscribers\"\ntype = \"catalog:changed\"\n\n[[event]]\nfor = \"subscribers\"\ntype = \"stock:changed\"\n",
-    without: &["BRIDGE-2", "BRIDGE-3", "BRIDGE-4", "BRIDGE-18", "CONN-1", "CONN-2"],
-    not_run: 24,
+    without: &["everybody", "owner", "role"],
+    not_run: 0,
 };
 
 const REFERENCE: &str = include_str!("../../../src/profile/reference.toml");

@@ -131,6 +131,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || wire(|_| Change::default().silent(&["error"])),
     },
     Mutant {
+        id: "gateway/garbage-closes-without-its-code",
+        requirement: "MSG-4",
+        about: "What cannot be understood ends the connection without the declared code.",
+        boundary: || wire(|_| Change::default().speechless(4400)),
+    },
+    Mutant {
         id: "gateway/too-big-without-a-word",
         requirement: "MSG-5",
         about: "A message that is too big ends the connection without 1009.",

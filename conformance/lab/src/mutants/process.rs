@@ -1,4 +1,4 @@
-//! Mutants of the client that need a process of their own: what is about sleep, memory and descriptors cannot be simulated.
+//! Mutants of the client that need a process of their own: what is about sleep, memory, descriptors and pairs cannot be simulated.
 
 use std::fs::File;
 use std::io;
@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use reference_client::{Dial, TcpDial, adapter, system_clock};
+use scenarios::frame::RawFrame;
 use sim::boundary::{AdapterLine, Boundary, WireMaker, join, speak};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 
 use super::Mutant;
-use super::lines::{Change, answered, asked, lines};
+use super::lines::{Change, answered, asked, ignoring, lines};
 use super::wire::{Change as OnWire, SharedState, is, up, wire};
 
 /// What a pipe of the mutant holds.
@@ -70,7 +71,46 @@ pub const PROCESSES: &[Mutant] = &[
             })
         },
     },
+    Mutant {
+        id: "pair/subscribes-once",
+        requirement: "PAIR-6",
+        about: "What was subscribed to on the first connection is not subscribed to on the next.",
+        boundary: || {
+            wire(|number| {
+                OnWire::default().up(move |frame| {
+                    let is_lost = number > 0 && is(&frame, "subscribe");
+                    up((!is_lost).then_some(frame))
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "pair/loses-what-waited",
+        requirement: "PAIR-7",
+        about: "One of the messages that have waited for a connection is not sent.",
+        boundary: || {
+            wire(|_| {
+                let mut is_lost = is_at(3, "note");
+                OnWire::default().up(move |frame| up((!is_lost(&frame)).then_some(frame)))
+            })
+        },
+    },
+    Mutant {
+        id: "pair/keeps-its-token",
+        requirement: "PAIR-9",
+        about: "The client goes on with the token that it had.",
+        boundary: || ignoring("set_token"),
+    },
 ];
+
+/// Whether a frame's place among those of its type is this, on its connection.
+fn is_at(place: usize, kind: &'static str) -> impl FnMut(&RawFrame) -> bool + Send {
+    let mut count = 0;
+    move |frame| {
+        count += usize::from(is(frame, kind));
+        is(frame, kind) && count == place
+    }
+}
 
 /// Holds what is sent without a connection, and drops it where it has waited for too long.
 fn forgetful() -> Change {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 
+use super::opening::Opening;
 use crate::ledger::Ledger;
 
 /// Bytes that may wait to be written to a gateway that does not read.
@@ -46,6 +47,8 @@ pub(super) struct Client {
     /// The begin of a message that comes in fragments.
     pub(super) fragments: Vec<u8>,
     unsent: Vec<u8>,
+    /// What it has to say before it is in, where there is anything.
+    pub(super) opening: Option<Box<Opening>>,
     pub(super) memberships: Vec<Membership>,
     /// When what it waits for is overdue, or when it is dialled again.
     pub(super) deadline: Option<Instant>,
@@ -77,6 +80,7 @@ impl Client {
             partial: Vec::new(),
             fragments: Vec::new(),
             unsent: Vec::new(),
+            opening: None,
             memberships: channels.map(membership).collect(),
             deadline: None,
             leaves_spare: false,
@@ -101,6 +105,7 @@ impl Client {
         self.partial = Vec::new();
         self.fragments = Vec::new();
         self.unsent = Vec::new();
+        self.opening = None;
         self.leaves_spare = false;
         for membership in &mut self.memberships {
             membership.ledger = None;

@@ -256,7 +256,7 @@ fn class_of(verdict: &Verdict) -> &'static str {
         | Verdict::HarnessError { .. } => "bad",
         Verdict::KnownFailure { .. } => "known",
         Verdict::Blocked { .. } | Verdict::Inconclusive { .. } => "doubt",
-        Verdict::NotClaimed | Verdict::NotRun { .. } => "none",
+        Verdict::NotClaimed { .. } | Verdict::NotRun { .. } => "none",
     }
 }
 
@@ -272,7 +272,7 @@ fn rank(verdict: &Verdict) -> u8 {
         Verdict::KnownFailure { .. } => 6,
         Verdict::NotRun { .. } => 7,
         Verdict::Pass => 8,
-        Verdict::NotClaimed => 9,
+        Verdict::NotClaimed { .. } => 9,
     }
 }
 

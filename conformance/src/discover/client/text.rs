@@ -21,6 +21,7 @@ const HEAVY_START: Duration = Duration::from_millis(50);
 /// The profile of a client.
 pub fn client(seen: &ObservedClient) -> String {
     let mut page = Page::default();
+    page.schema();
     page.comment(&format!(
         "What `gatecheck init client` observed in {:.0} s. A comment stands above each line and says what was seen; what could not be found out \
          is a line in a comment, to be filled in.",

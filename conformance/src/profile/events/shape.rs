@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::body::{BodyTemplate, KEY};
 use super::{DEFAULT_BODY, EventsError, ExchangeProfile, Route, is_name, parsed, types};
 
 /// The shape of what is published.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a table, such as `[events]` with a `body`")]
 pub(in crate::profile) struct EventShape {
     /// The exchange.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use scenarios::scenario::Publication;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::body::{BodyTemplate, KEY, fill_text};
 use super::{Audience, Audiences, DEFAULT_BODY, EventsError, ExchangeProfile, Route, is_name, parsed, types};
 
 /// One event, as a profile writes it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table, such as `[[event]]` with `for` and `type`")]
 pub(in crate::profile) struct RawEvent {
     /// Whom it is for.
@@ -34,7 +34,7 @@ pub(in crate::profile) struct RawEvent {
 }
 
 /// Whom an event is for, as a profile writes it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "`for` is one of \"everybody\", \"owner\", \"named\", \"role\", \"subscribers\", or [\"owner\", \"role\"]"
@@ -134,35 +134,9 @@ impl EventTable {
         self.0.values().map(|event| &event.exchange)
     }
 
-    /// Whether a type is declared, as scenarios call it.
-    pub(super) fn declares(&self, kind: &str) -> bool {
-        self.0.contains_key(kind)
-    }
-
-    /// A type that is declared, as scenarios call it.
-    pub(super) fn any_type(&self) -> Option<&'static str> {
-        self.0.keys().next().copied()
-    }
-
-    /// Why a scenario's publication cannot be published, if so.
-    pub(super) fn lacks(&self, publication: &Publication) -> Option<String> {
-        let (kind, is_body) = match publication {
-            Publication::Events { kind, .. } => (kind.clone(), false),
-            // What is no event comes as one would, whichever there is.
-            Publication::Body { body, .. } => (parsed(body)?.0, true),
-            Publication::Addressed { .. } => return None,
-        };
-        if self.0.contains_key(kind.as_str()) {
-            return None;
-        }
-        match Audience::of(&kind) {
-            Some((audience, place)) => {
-                let which = ["", " second", " third", " fourth"][place];
-                Some(format!("the profile declares no{which} event for {audience}"))
-            }
-            None if is_body || self.0.values().any(|event| event.kind == kind) => None,
-            None => Some(format!("the profile declares no event `{kind}`")),
-        }
+    /// Whether one is called so.
+    pub(super) fn calls(&self, kind: &str) -> bool {
+        self.0.values().any(|event| event.kind == kind)
     }
 
     /// How what scenarios publish is published, once it has the names that clients see. What is no event comes as one would.

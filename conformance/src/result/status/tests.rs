@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use scenarios::{Gap, Level, SubjectKind};
+use scenarios::{Audience, Audiences, Gap, Level, NotPlayed, SubjectKind};
 
 use super::*;
 use crate::result::RunReport;
@@ -58,7 +58,11 @@ fn a_requirement_is_shown_only_by_all_of_its_cases() {
     let interrupted = CaseReport {
         interrupted: true,
         requirements: vec!["SUB-1".parse().unwrap()],
-        ..case("b", Verdict::NotRun { why: "interrupted".to_owned(), gap: Gap::Run }, &[])
+        ..case(
+            "b",
+            Verdict::NotRun { why: "interrupted".to_owned(), gap: Gap::Run, audiences: Vec::new() },
+            &[],
+        )
     };
     let stopped =
         |verdict| CaseReport { requirements: vec!["SUB-1".parse().unwrap()], ..case("b", verdict, &[]) };
@@ -105,7 +109,11 @@ fn what_is_taken_for_granted_in_vain_is_not_shown() {
 fn what_is_not_judged_decides_nothing() {
     let leans = || {
         let why = "takes TOKEN-3 for granted, which is not claimed or not of this level".to_owned();
-        case("b", Verdict::NotRun { why, gap: Gap::Run }, &[("SUB-1", blocked("TOKEN-3"))])
+        case(
+            "b",
+            Verdict::NotRun { why, gap: Gap::Run, audiences: Vec::new() },
+            &[("SUB-1", blocked("TOKEN-3"))],
+        )
     };
     let alone = report(vec![leans()]);
     let (found, reasons) = standing(&alone, "SUB-1").unwrap();
@@ -115,7 +123,7 @@ fn what_is_not_judged_decides_nothing() {
     assert_eq!(stands(&shown, "SUB-1"), Some(RequirementStatus::Shown));
     let untold = CaseReport {
         requirements: vec!["SUB-1".parse().unwrap()],
-        ..case("b", Verdict::NotRun { why: "needs `{port}`".to_owned(), gap: Gap::Run }, &[])
+        ..case("b", Verdict::not_run(NotPlayed::in_this_run("needs `{port}`")), &[])
     };
     assert_eq!(stands(&report(vec![untold]), "SUB-1"), Some(RequirementStatus::NotShown));
 }
@@ -144,7 +152,7 @@ fn universal_rules_fail_their_requirement() {
 #[test]
 fn what_was_not_run_is_not_shown() {
     let not_run = |id: &str, gap| {
-        let verdict = Verdict::NotRun { why: format!("needs {id}"), gap };
+        let verdict = Verdict::NotRun { why: format!("needs {id}"), gap, audiences: Vec::new() };
         CaseReport { requirements: vec!["SUB-1".parse().unwrap()], ..case(id, verdict, &[]) }
     };
     let passes = || case("p", Verdict::Pass, &[("SUB-1", Judgement::Passed)]);
@@ -158,11 +166,37 @@ fn what_was_not_run_is_not_shown() {
     assert_eq!(part.part(), "1 of 3 cases; not run: needs a; needs b");
 }
 
+/// A requirement whose cases need an event that the profile says there is not is not claimed; where it is undeclared, the report says
+/// how to say so.
+#[test]
+fn audiences_are_claimed_by_name() {
+    let passes = || case("p", Verdict::Pass, &[("PING-1", Judgement::Passed)]);
+    let needs = |verdict| {
+        let requirements = vec!["SUB-1".parse().unwrap()];
+        CaseReport { requirements, ..case("a", verdict, &[]) }
+    };
+    let everybody = [Audience::Everybody];
+    let undeclared = || Audiences::new([], []).gap(everybody, "the profile declares no event for everybody");
+    let open = report(vec![passes(), needs(Verdict::not_run(undeclared()))]);
+    assert_eq!(open.exit(), crate::exit::Exit::Incomplete);
+    let remedies: Vec<_> = open.unjudged().map(RequirementReport::remedy).collect();
+    assert!(remedies[0].ends_with("say `claims.without = [\"everybody\"]`"), "{remedies:?}");
+    let absent = Audiences::new([], []).without(everybody).gap(everybody, "");
+    let verdict = Verdict::not_run(absent);
+    assert_eq!(verdict.reason().as_deref(), Some("it has no event for everybody"));
+    let stated = report(vec![passes(), needs(verdict.clone())]);
+    assert_eq!(stated.exit(), crate::exit::Exit::Conformant);
+    assert_eq!(stands(&stated, "SUB-1"), Some(RequirementStatus::NotClaimed));
+    let both = report(vec![passes(), needs(verdict), needs(Verdict::not_run(undeclared()))]);
+    assert_eq!(both.exit(), crate::exit::Exit::Incomplete, "declared, another case of it could run");
+}
+
 /// A core requirement of which no case ran is no conformance, unless the design has no place for it, or the run was without.
 #[test]
 fn core_requirements_are_judged() {
     let not_run = |gap| {
-        let verdict = Verdict::NotRun { why: "the profile declares none".to_owned(), gap };
+        let verdict =
+            Verdict::NotRun { why: "the profile declares none".to_owned(), gap, audiences: Vec::new() };
         CaseReport { requirements: vec!["SUB-1".parse().unwrap()], ..case("a", verdict, &[]) }
     };
     let passes = || case("p", Verdict::Pass, &[("PING-1", Judgement::Passed)]);

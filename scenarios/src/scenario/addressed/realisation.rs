@@ -52,21 +52,31 @@ impl Means {
 impl Missing {
     /// All of it in one sentence. A gateway need not have several events for one audience; that it has none for one, its profile says
     /// by `claims.without`.
-    pub(super) fn gap(missing: impl IntoIterator<Item = Self>) -> NotPlayed {
+    pub(super) fn gap(missing: impl IntoIterator<Item = Self>, audiences: &Audiences) -> NotPlayed {
         let mut parts = Vec::new();
+        let mut needed = BTreeSet::new();
         let mut is_undeclared = false;
         for part in missing {
-            is_undeclared |= match &part {
-                Self::Event { place, .. } => *place == 0,
-                Self::Any => true,
-            };
+            match &part {
+                Self::Event { audience, place: 0, .. } => {
+                    is_undeclared = true;
+                    needed.insert(*audience);
+                }
+                Self::Event { .. } => {}
+                Self::Any => {
+                    is_undeclared = true;
+                    // Any of them would do: they are missed together once there is no other.
+                    let absent = Audience::ALL.into_iter().filter(|audience| audiences.lacks(*audience));
+                    needed.extend(absent.filter(|_| audiences.is_complete()));
+                }
+            }
             let part = part.to_string();
             if !parts.contains(&part) {
                 parts.push(part);
             }
         }
         let why = format!("the profile declares {}", parts.join(", and "));
-        if is_undeclared { NotPlayed::undeclared(why) } else { NotPlayed::by_design(why) }
+        if is_undeclared { audiences.gap(needed, why) } else { NotPlayed::by_design(why) }
     }
 }
 

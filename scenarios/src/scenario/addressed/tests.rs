@@ -151,6 +151,7 @@ fn what_is_optional_may_be_missing() {
         "the profile declares no event for a role, and no second event for a room's subscribers"
     );
     assert_eq!(missing.gap, Gap::Undeclared);
+    assert_eq!(missing.audiences, [Audience::Role], "of others it has one, if not enough");
     let second = add(step("stock:changed", ""));
     assert_eq!(parse(&second).unwrap().addressed(&audiences).unwrap_err().gap, Gap::Design, "one is enough");
 }

@@ -8,7 +8,7 @@ use tungstenite::protocol::frame::coding::Control;
 use super::super::client::State;
 use super::super::frame::{CLOSE, CONTINUATION, Frame, PING, PONG};
 use super::{BUFFER_BYTES, Worker, now};
-use crate::crowd::control;
+use crate::crowd::{control, text_frame};
 use crate::ledger::Arrival;
 use crate::marker::{Mark, PROBE};
 use protocol::Heartbeat;
@@ -142,14 +142,33 @@ impl Worker {
         let number = self.clients[index].index;
         let request = self.crowd.request(number);
         request.check_answer(&bytes[..end]).map_err(|error| End::Refused(error.to_string()))?;
-        self.clients[index].state = State::Greeting;
-        if let Some(message) = self.crowd.first_message(number) {
-            self.clients[index].send(&message)?;
-        }
-        if !self.crowd.is_greeted() {
-            self.signed_in(index)?;
+        let client = &mut self.clients[index];
+        client.state = State::Greeting;
+        client.opening = self.crowd.opening(number).map(Box::new);
+        match self.crowd.first_message(number) {
+            Some(message) => client.send(&message)?,
+            None => self.open(index)?,
         }
         Ok(Some(end))
+    }
+
+    /// Sends what a client opens with, up to what must be answered first. It is in after the last answer; where none was due, once the
+    /// gateway has greeted it.
+    fn open(&mut self, index: usize) -> Result<(), End> {
+        let crowd = self.crowd.clone();
+        let client = &mut self.clients[index];
+        let mut is_in = crowd.dialect.sign_in.is_some() || !crowd.is_greeted();
+        if let Some(mut opening) = client.opening.take() {
+            while let Some(text) = opening.next(&crowd.dialect) {
+                client.send(&text_frame(text))?;
+            }
+            if opening.awaits() {
+                client.opening = Some(opening);
+                return Ok(());
+            }
+            is_in |= opening.was_answered();
+        }
+        if is_in { self.signed_in(index) } else { Ok(()) }
     }
 
     fn signed_in(&mut self, index: usize) -> Result<(), End> {
@@ -257,10 +276,14 @@ impl Worker {
         }
         let Ok(text) = std::str::from_utf8(message) else { return Ok(()) };
         if state == State::Greeting {
+            if let Some(opening) = self.clients[index].opening.as_mut().filter(|opening| opening.awaits()) {
+                return if opening.take(&self.crowd.dialect, text) { self.open(index) } else { Ok(()) };
+            }
             return match (&self.crowd.dialect.sign_in, self.crowd.dialect.sign_in_answer(text)) {
                 (Some(_), SignInAnswer::Error) => Err(End::Refused(format!("not signed in: {text}"))),
                 (Some(_), SignInAnswer::Unrelated) => Ok(()),
-                _ => self.signed_in(index),
+                (Some(_), _) => self.open(index),
+                (None, _) => self.signed_in(index),
             };
         }
         let decoded = self.crowd.dialect.decode_server(text);
