@@ -28,7 +28,7 @@ impl CaseReport {
             | Verdict::Fail
             | Verdict::KnownFailure { .. }
             | Verdict::UnexpectedPass { .. }
-            | Verdict::NotClaimed
+            | Verdict::NotClaimed { .. }
             | Verdict::Inconclusive { .. } => {}
         }
         let mut last = 0;
