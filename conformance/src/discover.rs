@@ -131,6 +131,8 @@ impl Start {
             timing: profile.timing.clone(),
             exchange: gateway.exchange.clone(),
             queue: gateway.queues.named().first().cloned().unwrap_or_default(),
+            path: gateway.path.clone(),
+            public_key: profile.token.is_public().then(|| profile.token.issuer("").pair.public).flatten(),
             ready_within: ready.timeout,
         })
     }
@@ -145,6 +147,8 @@ impl Start {
             timing: told(),
             queue: usual.queues.named().first().cloned().unwrap_or_default(),
             exchange: usual.exchange,
+            path: usual.path,
+            public_key: None,
             ready_within: Ready::usual().timeout,
         }
     }

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use gateway::Pool;
 pub(crate) use gateway::{LOGIN_REFUSED, OTHER_QUEUE, Port};
 pub use gateway::{Rig, Standing};
-use public_key::PublicKeyFile;
+pub(crate) use public_key::PublicKeyFile;
 
 use crate::limits::{HostLimit, Refusals};
 use crate::noise::{SubjectProbe, Waits};

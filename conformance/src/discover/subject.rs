@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::candidates::READY_PATHS;
 use super::{DiscoverError, now};
-use crate::executor::Port;
+use crate::executor::{Port, PublicKeyFile};
 use crate::limits::HostLimit;
 use crate::process::{Streams, Subject};
 use crate::profile::CommandProfile;
@@ -47,6 +47,10 @@ pub struct Start {
     pub exchange: String,
     /// See `exchange`.
     pub queue: String,
+    /// The path that it is told to upgrade.
+    pub path: String,
+    /// The public key that it is to verify tokens with, in PEM; none where that is a secret.
+    pub public_key: Option<String>,
     /// How long it may take to get ready.
     pub ready_within: Duration,
 }
@@ -61,6 +65,8 @@ pub(super) struct Gateway {
     /// The port that it was given, where it listens on another one.
     pub(super) ignored_port: Option<u16>,
     _port: Port,
+    /// What it reads its key from.
+    _public_key: PublicKeyFile,
 }
 
 impl Gateway {
@@ -70,7 +76,11 @@ impl Gateway {
         let broker = Broker::start(BrokerConfig::default()).await;
         let broker = broker.map_err(|error| DiscoverError::Host(error.to_string()))?;
         let port = Port::lease().map_err(|error| host("cannot find a port", &error))?;
-        let values = values(start, port.number(), &broker.url());
+        let public_key = PublicKeyFile::default();
+        let key_file = start.public_key.as_deref().map(|pem| public_key.holding(pem)).transpose();
+        let key_file =
+            key_file.map_err(|error| host("cannot write a public key", &error))?.unwrap_or_default();
+        let values = values(start, port.number(), &broker.url(), &key_file);
         let process = Subject::spawn(&start.command, &values, &start.folder, Streams::Kept)?;
         let begun = now();
         let opened = async {
@@ -102,7 +112,8 @@ impl Gateway {
         let took = begun.elapsed();
         let ignored_port = (number != port.number()).then_some(number);
         let authority = format!("127.0.0.1:{number}");
-        let gateway = Self { process, broker, authority, took, ignored_port, _port: port };
+        let gateway =
+            Self { process, broker, authority, took, ignored_port, _port: port, _public_key: public_key };
         gateway.settle().await;
         Ok(gateway)
     }
@@ -148,7 +159,7 @@ impl Gateway {
 }
 
 /// What the placeholders stand for.
-fn values(start: &Start, port: u16, amqp_url: &str) -> Values {
+fn values(start: &Start, port: u16, amqp_url: &str, key_file: &str) -> Values {
     let mut values = Values::of_timing(&start.timing);
     values.set_settings(&Settings::default(), 1);
     let dialect = serde_json::to_string(&Dialect::default()).expect("a dialect has string keys");
@@ -157,11 +168,11 @@ fn values(start: &Start, port: u16, amqp_url: &str) -> Values {
         ("dialect", &dialect),
         ("exchange", &start.exchange),
         ("gatecheck", &start.program.display().to_string()),
-        ("jwt_public_key", ""),
-        ("jwt_public_key_file", ""),
+        ("jwt_public_key", start.public_key.as_deref().unwrap_or_default()),
+        ("jwt_public_key_file", key_file),
         ("jwt_secret", SECRET),
         ("jwt_secret_previous", ""),
-        ("path", "/ws"),
+        ("path", &start.path),
         ("port", &port.to_string()),
         ("queue", &start.queue),
     ] {

@@ -7,11 +7,11 @@ use tempfile::NamedTempFile;
 
 /// Written on first use, and deleted with its owner.
 #[derive(Default)]
-pub(super) struct PublicKeyFile(OnceLock<NamedTempFile>);
+pub(crate) struct PublicKeyFile(OnceLock<NamedTempFile>);
 
 impl PublicKeyFile {
     /// The path of the file. A run has one key, so every call returns the same path.
-    pub(super) fn holding(&self, pem: &str) -> io::Result<String> {
+    pub(crate) fn holding(&self, pem: &str) -> io::Result<String> {
         let file = match self.0.get() {
             Some(file) => file,
             None => {
