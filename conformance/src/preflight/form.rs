@@ -1,6 +1,6 @@
 //! The form of a gateway's frames: where none of them can be read, what came, what was expected, and which form it may be.
 
-use protocol::{Dialect, Envelope};
+use protocol::{Dialect, Envelope, Timestamp};
 use scenarios::trace::{Event, FrameKind, Trace};
 use serde_json::{Map, Value};
 
@@ -23,7 +23,7 @@ pub(super) fn of_gateway(trace: &Trace, dialect: &Dialect, called: &Called) -> O
         })
         .collect();
     let first = texts.first()?;
-    if texts.iter().any(|text| has_form(dialect, text)) {
+    if texts.iter().any(|text| has_form(dialect, text) || is_apart_from_its_time(dialect, text)) {
         return None;
     }
     let shown: String = first.chars().take(SHOWN).collect();
@@ -46,6 +46,17 @@ fn has_form(dialect: &Dialect, text: &str) -> bool {
         Some(form) => form.is_ok(),
         None => Envelope::decode(text).is_ok(),
     }
+}
+
+/// Whether a frame has the form once its time is an ISO 8601 one. A time that is none is a finding (MSG-1), not another design.
+fn is_apart_from_its_time(dialect: &Dialect, text: &str) -> bool {
+    const TIME: &str = "timestamp";
+    let Ok(Value::Object(mut members)) = serde_json::from_str(text) else { return false };
+    match members.get_mut(TIME) {
+        Some(time) => *time = Timestamp::EPOCH.to_string().into(),
+        None => return false,
+    }
+    has_form(dialect, &Value::Object(members).to_string())
 }
 
 /// The template that a frame may follow.
@@ -93,6 +104,18 @@ fn of_array(items: &[Value], called: &Called) -> Option<Value> {
 mod tests {
     use super::*;
     use crate::profile::EventsProfile;
+
+    /// A wrong time is for MSG-1 to find; a frame of another form is one whatever its time.
+    #[test]
+    fn a_wrong_time_is_no_other_form() {
+        let dialect = Dialect::default();
+        for time in [r#""yesterday""#, "1700000000", "null"] {
+            let text = format!(r#"{{"type":"hello","payload":{{}},"timestamp":{time}}}"#);
+            assert!(is_apart_from_its_time(&dialect, &text), "{text}");
+            let text = format!(r#"{{"action":"hello","timestamp":{time}}}"#);
+            assert!(!is_apart_from_its_time(&dialect, &text), "{text}");
+        }
+    }
 
     /// The form of an event is found by its name, that of any other frame by usual keys.
     #[test]
