@@ -257,6 +257,22 @@ async fn nothing_outlives_its_case() {
     assert!(text.contains("1 of 1 selected cases passed"), "{text}\n{complaints}");
 }
 
+/// The process that a guard has started. `/proc/PID/task/TID/children` may leave some out while others end.
+fn worker_of(guard: u32) -> u32 {
+    let parent = |process: u32| {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // Behind the name, which may hold anything: the state, and the parent.
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    let is_worker = |process: &u32| {
+        let program = fs::read_link(format!("/proc/{process}/exe"));
+        parent(*process) == Some(guard) && program.is_ok_and(|program| program.ends_with("gatecheck"))
+    };
+    let processes = fs::read_dir("/proc").expect("proc(5)").filter_map(Result::ok);
+    let mut numbers = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+    numbers.find(is_worker).expect("a guard has a worker")
+}
+
 /// Killed without warning, the guard or the worker takes everything along.
 #[tokio::test]
 async fn sigkill_leaves_nothing() {
@@ -264,9 +280,7 @@ async fn sigkill_leaves_nothing() {
         let mut run = Run::start(PROFILE, &CASES);
         run.has_started().await;
         let guard = run.child.id().expect("it runs");
-        let children = fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).expect("proc(5)");
-        let worker: u32 = children.trim().parse().expect("one worker");
-        let victim = if of_worker { worker } else { guard };
+        let victim = if of_worker { worker_of(guard) } else { guard };
         kill_process(Pid::from_raw(victim.cast_signed()).expect("a process"), Signal::KILL)
             .expect("it lives");
         let (code, _, complaints) = run.end().await;

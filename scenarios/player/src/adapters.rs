@@ -55,6 +55,9 @@ impl Adapters {
 
     /// Sends the request to each client, and records it as an observation.
     pub(super) async fn act(&mut self, journal: &mut Journal, act: &ClientAct) -> Result<(), PlayError> {
+        if let ClientAct::Send { payload, count, .. } = act {
+            journal.expects(&payload.to_string(), self.adapters.len() * *count as usize);
+        }
         for client in 0..self.adapters.len() {
             for number in 1..=act.requests() {
                 let value = self.ask(journal, client, operation(act, number)).await?;

@@ -4,6 +4,8 @@
 //!  a message, a line ──► admits ──► read, recorded
 //!                          └──────► the case is flooded, and ends
 //! ```
+//!
+//! What the scenario itself has somebody say, and so comes back once for each client, is expected and counts for nothing.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,19 +27,24 @@ static HELD: AtomicUsize = AtomicUsize::new(0);
 #[derive(Debug)]
 pub(super) struct Budget {
     held: AtomicUsize,
+    /// What may come beside that.
+    expected: AtomicUsize,
     flood: watch::Sender<Option<String>>,
 }
 
 impl Budget {
     pub(super) fn new() -> Self {
-        Self { held: AtomicUsize::new(0), flood: watch::Sender::new(None) }
+        Self { held: AtomicUsize::new(0), expected: AtomicUsize::new(0), flood: watch::Sender::new(None) }
     }
 
     /// Whether there is room for a message or a line, of `by`; where there is none, the case is flooded.
     pub(super) fn admits(&self, text: &[u8], by: &str) -> bool {
-        // A value takes more than its text does: lists of digits are the worst.
-        let values = text.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
-        self.takes(OBSERVATION_BYTES + 2 * text.len() + VALUE_BYTES * values, by)
+        self.takes(cost(text), by)
+    }
+
+    /// That a text like this one is about to come so often, since the scenario has it said.
+    pub(super) fn expects(&self, text: &[u8], times: usize) {
+        self.expected.fetch_add(cost(text).saturating_mul(times), Ordering::Relaxed);
     }
 
     /// The same for an observation that holds little text.
@@ -49,6 +56,10 @@ impl Budget {
         if self.is_flooded() {
             return false;
         }
+        let expected = self.expected.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |expected| {
+            Some(expected.saturating_sub(bytes))
+        });
+        let bytes = bytes.saturating_sub(expected.unwrap_or_default());
         let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let all = HELD.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if held <= USUAL_BYTES || all <= MAX_BYTES {
@@ -82,6 +93,13 @@ impl Budget {
     }
 }
 
+/// What a text takes once it is read and recorded.
+fn cost(text: &[u8]) -> usize {
+    // A value takes more than its text does: lists of digits are the worst.
+    let values = text.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
+    OBSERVATION_BYTES + 2 * text.len() + VALUE_BYTES * values
+}
+
 impl Drop for Budget {
     fn drop(&mut self) {
         HELD.fetch_sub(*self.held.get_mut(), Ordering::Relaxed);
@@ -102,6 +120,16 @@ mod tests {
             assert!(!budget.admits_observation("gateway"));
             assert!(budget.flooded().await.starts_with("the gateway floods the case"));
         }
+    }
+
+    /// What a scenario has said comes back without flooding its case; what comes beside that counts.
+    #[tokio::test]
+    async fn what_is_expected_counts_for_nothing() {
+        let text = vec![b'x'; 1024 * 1024];
+        let budget = Budget::new();
+        budget.expects(&text, 100);
+        assert!((0..100).all(|_| budget.admits(&text, "gateway")));
+        assert!(!(0..100).all(|_| budget.admits(&text, "gateway")));
     }
 
     /// A case may hold what is usual, whatever the others do.

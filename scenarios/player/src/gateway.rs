@@ -444,6 +444,7 @@ impl<S: GatewayStage> Player<'_, S> {
     async fn publish(&mut self, publication: &Publication) -> Result<(), StageError> {
         let routing_key = publication.routing_key();
         let bodies = publication.bodies();
+        bodies.iter().for_each(|body| self.journal.expects(body, self.clients.len()));
         // What a client receives meanwhile stands behind what was published.
         let place = self.journal.place();
         let as_sent = self.journal.during(self.stage.publish(&bodies, &routing_key)).await?;

@@ -181,6 +181,11 @@ impl Journal {
         self.until_count(|_| false, 1, self.trace.observations.len(), time).await.map(|_| ())
     }
 
+    /// That a text is about to come so often, since a step has it said: it floods nothing.
+    pub(super) fn expects(&self, text: &str, times: usize) {
+        self.budget.expects(text.as_bytes(), times);
+    }
+
     /// What ends the case where something floods it.
     pub(super) fn flood(&self) -> Flood {
         Flood(Arc::clone(&self.budget))
