@@ -85,6 +85,12 @@ impl Plan {
                 plan.unplayed.push(CaseReport::without_play(scenario, verdict));
                 continue;
             }
+            if let Some(given) = scenario.where_claimed().filter(|id| without.contains(id)) {
+                let verdict =
+                    Verdict::not_run(NotPlayed::by_design(format!("rests on {given}, which is not claimed")));
+                plan.unplayed.push(CaseReport::without_play(scenario, verdict));
+                continue;
+            }
             let designed = match scenario.as_designed(times) {
                 Ok(designed) => designed,
                 Err(why) => {
