@@ -107,7 +107,11 @@ impl Plan {
                 let verdict = Verdict::not_run(NotPlayed::by_design(why));
                 plan.unplayed.push(CaseReport::without_play(scenario, verdict));
             } else {
-                let claimed = Arc::clone(&all_claimed);
+                let claimed = match scenario.where_claimed() {
+                    None => Arc::clone(&all_claimed),
+                    // Where it does not hold, that is its own finding: it leaves nothing of the core level undecided.
+                    Some(given) => Arc::new(all_claimed.iter().filter(|id| *id != given).cloned().collect()),
+                };
                 plan.cases.push(Case { scenario: designed, claimed, judged });
             }
         }
