@@ -85,6 +85,12 @@ impl Plan {
                 plan.unplayed.push(CaseReport::without_play(scenario, verdict));
                 continue;
             }
+            if let Some(given) = scenario.where_claimed().filter(|id| without.contains(id)) {
+                let verdict =
+                    Verdict::not_run(NotPlayed::by_design(format!("rests on {given}, which is not claimed")));
+                plan.unplayed.push(CaseReport::without_play(scenario, verdict));
+                continue;
+            }
             let designed = match scenario.as_designed(times) {
                 Ok(designed) => designed,
                 Err(why) => {
@@ -101,7 +107,11 @@ impl Plan {
                 let verdict = Verdict::not_run(NotPlayed::by_design(why));
                 plan.unplayed.push(CaseReport::without_play(scenario, verdict));
             } else {
-                let claimed = Arc::clone(&all_claimed);
+                let claimed = match scenario.where_claimed() {
+                    None => Arc::clone(&all_claimed),
+                    // Where it does not hold, that is its own finding: it leaves nothing of the core level undecided.
+                    Some(given) => Arc::new(all_claimed.iter().filter(|id| *id != given).cloned().collect()),
+                };
                 plan.cases.push(Case { scenario: designed, claimed, judged });
             }
         }

@@ -24,6 +24,18 @@ pub enum UserIds {
     Uuids,
 }
 
+/// How an id differs from another one, as far as the form of ids has room for that; elsewhere it ends in another digit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Likeness {
+    /// The other one begins with it, and is longer.
+    Beginning,
+    /// It begins with the other one, and is longer.
+    Continuation,
+    /// It is the same in upper case.
+    Capitals,
+}
+
 /// What roles are called.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
 #[schemars(with = "Written")]
@@ -69,6 +81,27 @@ impl UserIds {
                 let (middle, version, node) = (high >> 16 & 0xffff, high & 0xffff, low & 0xffff_ffff_ffff);
                 format!("{time:08x}-{middle:04x}-{version:04x}-{clock:04x}-{node:012x}")
             }
+        }
+    }
+
+    /// An id that is nearly this one.
+    pub(crate) fn like(self, id: &str, how: Likeness) -> String {
+        let last = id.len() - id.chars().next_back().map_or(0, char::len_utf8);
+        let (rest, end) = id.split_at(last);
+        // Three different digits, none of which is the id's own.
+        let another = |step: u32| {
+            let radix = if self == Self::Uuids { 16 } else { 10 };
+            let digit = u32::from_str_radix(end, radix).unwrap_or_default() + step;
+            format!("{rest}{}", char::from_digit(digit % radix, radix).unwrap_or_default())
+        };
+        match (self, how) {
+            (Self::Words | Self::Integers, Likeness::Beginning) => rest.to_owned(),
+            // A letter, so that it is no other case's.
+            (Self::Words, Likeness::Continuation) => format!("{id}x"),
+            (Self::Words, Likeness::Capitals) => id.to_uppercase(),
+            (Self::Uuids, Likeness::Beginning) => another(1),
+            (Self::Integers | Self::Uuids, Likeness::Continuation) => another(4),
+            (Self::Integers | Self::Uuids, Likeness::Capitals) => another(7),
         }
     }
 
@@ -232,5 +265,14 @@ mod tests {
         let lengths: Vec<usize> = uuid.split('-').map(str::len).collect();
         assert_eq!(lengths, [8, 4, 4, 4, 12]);
         assert!(uuid[14..].starts_with('4') && "89ab".contains(&uuid[19..20]), "{uuid}");
+    }
+    /// Ids that are nearly the same are not the same, and have the form of ids.
+    #[test]
+    fn like_ids_differ() {
+        let all = [Likeness::Beginning, Likeness::Continuation, Likeness::Capitals];
+        let like = |ids: UserIds, id| all.map(|how| ids.like(id, how));
+        assert_eq!(like(UserIds::Words, "alice-c7"), ["alice-c", "alice-c7x", "ALICE-C7"]);
+        assert_eq!(like(UserIds::Integers, "1009"), ["100", "1003", "1006"]);
+        assert_eq!(like(UserIds::Uuids, "4f-9e"), ["4f-9f", "4f-92", "4f-95"]);
     }
 }

@@ -25,7 +25,7 @@ pub use error::ScenarioError;
 
 /// What the name of a client begins with that comes after the steps, to see whether the gateway still serves; scenarios cannot use it.
 pub const AFTERWARDS: &str = "afterwards";
-pub use gateway::{BrokerState, ClientSpec, Connect, GatewayScript, PingsAnswered};
+pub use gateway::{BrokerState, ClientSpec, Connect, GatewayScript, PingsAnswered, Resemblance};
 pub use limits::Limits;
 pub use pair::{Halves, PairClient, PairScript};
 pub use settings::{Interval, Settings};
@@ -92,6 +92,14 @@ impl Scenario {
     /// The scenario as a file has it: what is read from it is this scenario.
     pub fn to_toml(&self) -> String {
         file::write(self)
+    }
+
+    /// What it rests on that a subject need not claim: where that is not claimed, it is not played.
+    pub fn where_claimed(&self) -> Option<&RequirementId> {
+        match &self.script {
+            Script::Gateway(script) => script.where_claimed.as_ref(),
+            Script::Client(_) | Script::Pair(_) => None,
+        }
     }
 
     /// What is judged.

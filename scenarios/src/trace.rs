@@ -157,7 +157,7 @@ pub enum Event {
         /// The body, as scenarios have it.
         body: Value,
         /// How many queues had consumers at the broker, where that is known.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(rename = "consumed_queues", default, skip_serializing_if = "Option::is_none")]
         queues: Option<usize>,
         /// What the broker really got, where a profile words events otherwise than scenarios.
         #[serde(default, skip_serializing_if = "Option::is_none")]

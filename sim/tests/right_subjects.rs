@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::Timing;
+use protocol::{Dialect, Heartbeat, Timing};
 use scenarios::frame::RawFrame;
 use scenarios::{Ending, Judgement, Library, judge};
 use serde_json::Value;
@@ -27,10 +27,14 @@ fn impatient() -> Timing {
 
 /// Every expectation of these scenarios holds, and every wait comes true.
 fn are_right(filter: &str, timing: &Timing, boundary: fn() -> Boundary) {
+    are_right_in(&Dialect::default(), filter, timing, boundary);
+}
+
+fn are_right_in(dialect: &Dialect, filter: &str, timing: &Timing, boundary: fn() -> Boundary) {
     let library = Library::builtin().expect("the built-in scenarios are sound");
     let scenarios = library.select(&[filter.to_owned()]).expect("the filter selects");
     for scenario in scenarios.into_iter().filter(|scenario| scenario.simulated) {
-        let options = Options { timing: timing.clone(), ..Options::default() };
+        let options = Options { timing: timing.clone(), dialect: dialect.clone(), ..Options::default() };
         let played = play_through(scenario, &options, boundary())
             .unwrap_or_else(|error| panic!("{}: {error}", scenario.id));
         let trace = &played.play.trace;
@@ -58,6 +62,19 @@ fn a_pong_timeout_may_be_longer_than_the_ping_interval() {
 #[test]
 fn a_gateways_pong_timeout_may_be_longer_than_its_ping_interval() {
     are_right("gateway/heartbeat/**", &impatient(), Boundary::default);
+}
+
+/// MSG-7: a heartbeat message may come while a client's own message lacks its last frame. It is answered behind that, since a message
+/// within another one ends the connection (RFC 6455 section 5.4).
+#[test]
+fn heartbeat_messages_are_answered_between_messages() {
+    let timing = Timing {
+        ping_interval: Duration::from_millis(400),
+        pong_timeout: Duration::from_secs(5),
+        ..impatient()
+    };
+    let dialect = Dialect { heartbeat: Heartbeat::Message, ..Dialect::default() };
+    are_right_in(&dialect, "gateway/rfc6455/utf8/fail-fast", &timing, Boundary::default);
 }
 
 /// Takes the list of rooms out of each welcome.

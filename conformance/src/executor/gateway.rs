@@ -146,7 +146,13 @@ pub(super) fn cannot_be_judged(
             let needed = script.settings.placeholders().into_iter();
             let missing =
                 needed.filter(|names| !names.iter().any(|name| command.uses(name))).flatten().next()?;
-            Some(NotPlayed::undeclared(format!("needs `{{{missing}}}` in the command or its environment")))
+            let why = format!("needs `{{{missing}}}` in the command or its environment");
+            // A gateway without a hardened requirement still shows the core one that the case is about.
+            Some(if script.where_claimed.is_some() {
+                NotPlayed::by_design(why)
+            } else {
+                NotPlayed::undeclared(why)
+            })
         }
     }
 }

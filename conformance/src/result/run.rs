@@ -147,8 +147,16 @@ impl RunReport {
         (sign, words)
     }
 
-    /// How many of the cases passed, in words.
+    /// How many of the cases passed, in words, and how many universal rules do not hold: what breaks one of these fails no case.
     pub fn passed(&self, cases: &str) -> String {
+        let passed = self.passed_cases(cases);
+        match self.violated() {
+            Some(violated) => format!("{passed}; {violated}"),
+            None => passed,
+        }
+    }
+
+    fn passed_cases(&self, cases: &str) -> String {
         let passed = self.count_cases(|verdict| *verdict == Verdict::Pass);
         format!("{passed} of {} {cases} passed", self.cases.len())
     }
@@ -227,13 +235,10 @@ impl RunReport {
         for case in self.cases.iter().filter(|case| case.verdict != Verdict::Pass) {
             *others.entry((Reverse(case.verdict.gravity()), case.verdict.counted())).or_default() += 1;
         }
-        let mut words = self.passed(cases);
+        let mut words = self.passed_cases(cases);
         let mut others: Vec<_> =
             others.into_iter().map(|((_, what), count)| format!("{count} {what}")).collect();
-        let violated = self.universal.iter().filter(|found| !found.known).count();
-        if violated > 0 {
-            others.push(format!("{} violated", counted(violated, "universal rule")));
-        }
+        others.extend(self.violated());
         if !self.expired.is_empty() {
             others.push(format!("{} expired", counted(self.expired.len(), "known failure")));
         }
@@ -242,6 +247,14 @@ impl RunReport {
             words.push_str(&others.join(", "));
         }
         words
+    }
+
+    /// The universal rules that do not hold, in words, where there are any.
+    fn violated(&self) -> Option<String> {
+        let violated: Vec<_> = self.universal.iter().filter(|found| !found.known).collect();
+        let names: Vec<_> = violated.iter().map(|found| found.requirement.to_string()).collect();
+        let rules = counted(names.len(), "universal rule");
+        (!names.is_empty()).then(|| format!("{rules} violated ({})", names.join(", ")))
     }
 
     fn count_cases(&self, matches: impl Fn(&Verdict) -> bool) -> usize {
@@ -347,7 +360,11 @@ mod tests {
         let violates =
             CaseReport { universal: vec![UniversalFinding::sample("STATE-2", vec![])], ..passes() };
         let violates = selection(vec![violates]);
-        assert_eq!(violates.sentence().1, "1 of 1 selected cases passed; 1 universal rule violated");
+        let words = "1 of 1 selected cases passed; 1 universal rule violated (STATE-2)";
+        assert_eq!(
+            (violates.sentence().1.as_str(), violates.passed("selected cases").as_str()),
+            (words, words)
+        );
     }
 
     /// A selection is about its own requirements, and about universal rules that it violates.

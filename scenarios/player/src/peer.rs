@@ -132,6 +132,8 @@ impl Peer {
             cut_after: None,
             events: Vec::new(),
             pending,
+            is_within_message: false,
+            held_answers: 0,
         };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox));
         Self { orders, _task: AbortOnDropHandle::new(task) }
@@ -162,6 +164,10 @@ struct End<S> {
     events: Vec<WaitingEvent>,
     /// What the client's end has asked for, where messages refer to it.
     pending: PendingRequests,
+    /// Whether the last frame of a message of this end's is still to be sent.
+    is_within_message: bool,
+    /// Answers to ping messages that wait for that frame: no other message may begin before it (RFC 6455 section 5.4).
+    held_answers: usize,
 }
 
 /// Whether the connection goes on.
@@ -337,12 +343,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             Some(Message::Server(ServerMessage::Ping))
                 if is_text && self.answers_ping(Heartbeat::Message) =>
             {
-                let pong = self.setup.setting.dialect.encode_client(&ClientMessage::Pong, self.now());
-                self.send(RawFrame::text(pong)).await?;
+                self.held_answers += 1;
+                self.answer_ping_messages().await?;
             }
             _ => {}
         }
         Ok(Next::Go)
+    }
+
+    /// Answers the ping messages that are not answered yet, unless that would cut a message of this end's.
+    async fn answer_ping_messages(&mut self) -> io::Result<()> {
+        while self.held_answers > 0 && !self.is_within_message {
+            self.held_answers -= 1;
+            let pong = self.setup.setting.dialect.encode_client(&ClientMessage::Pong, self.now());
+            self.send(RawFrame::text(pong)).await?;
+        }
+        Ok(())
     }
 
     /// Sends the events that wait. Where an event says to which subscription it belongs, there must be one.
@@ -426,6 +442,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         }
         let mut bytes = Vec::new();
         for FrameSpec { frame, masked } in frames {
+            if matches!(frame.opcode, OpCode::Data(_)) {
+                self.is_within_message = !frame.fin;
+            }
             if message.is_none() || matches!(frame.opcode, OpCode::Control(_)) {
                 let whole = frame.fin && frame.rsv == 0 && masked != from_gateway;
                 let seen = if whole && !matches!(frame.opcode, OpCode::Data(Data::Continue)) {
@@ -449,7 +468,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             self.stream.write_all(piece).await?;
             self.stream.flush().await?;
         }
-        Ok(())
+        self.answer_ping_messages().await
     }
 
     /// The frame as the trace has it. `from_gateway` says which direction its text is read in.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::addressed::OWNER;
 use super::file;
 use super::step::{GatewayAction, PairAction, Waits};
-use super::{ClientSpec, PairScript, Scenario, Script, step};
+use super::{ClientSpec, PairScript, Resemblance, Scenario, Script, step};
 use crate::audience::Audiences;
 use crate::identity::{RoleNames, UserIds};
 
@@ -180,6 +180,11 @@ impl Scenario {
             return bindings.users.id(client, 0, &bindings.case);
         };
         let owner = script.clients.get(client).and_then(|spec| spec.user.as_deref()).unwrap_or(client);
+        if let Some(Resemblance { of, by }) =
+            script.clients.get(owner).and_then(|spec| spec.resembles.as_ref())
+        {
+            return bindings.users.like(&self.user_id(of, bindings), *by);
+        }
         // Clients that come after the steps are none of the script's, and their names end in another letter.
         let after = script.clients.len() + usize::from(owner.bytes().last().unwrap_or_default());
         let place = script.clients.keys().position(|name| name == owner).unwrap_or(after);

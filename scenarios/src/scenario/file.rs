@@ -76,6 +76,8 @@ struct RawGatewayScenario {
     #[serde(default, skip_serializing_if = "is_default")]
     fresh: bool,
     #[serde(default, skip_serializing_if = "is_default")]
+    where_claimed: Option<RequirementId>,
+    #[serde(default, skip_serializing_if = "is_default")]
     broker: BrokerState,
     #[serde(default, skip_serializing_if = "is_default")]
     broker_heartbeat: Option<NonZeroU16>,
@@ -200,6 +202,7 @@ fn raw_gateway(scenario: &Scenario, script: &GatewayScript) -> RawGatewayScenari
         simulated: scenario.simulated,
         gateways: u32::try_from(script.gateways).unwrap_or(u32::MAX),
         fresh: script.fresh,
+        where_claimed: script.where_claimed.clone(),
         broker: script.broker,
         broker_heartbeat: script.broker_heartbeat,
         settings: script.settings.clone(),

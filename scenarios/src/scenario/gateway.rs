@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::is_default;
 use super::settings::Settings;
 use super::step::{GatewayAction, Inspection, ScriptedClientAct, Step};
+use crate::identity::Likeness;
 use crate::request::RequestSpec;
+use crate::requirement::RequirementId;
 use crate::times::{Expr, Times};
 use crate::token::TokenSpec;
 
@@ -23,6 +25,8 @@ pub struct GatewayScript {
     pub gateways: usize,
     /// Whether the gateway must not have served another case before.
     pub fresh: bool,
+    /// What it rests on that a gateway need not claim: where that is not claimed, it is not played.
+    pub where_claimed: Option<RequirementId>,
     /// Whether the broker is there before the first step.
     pub broker: BrokerState,
     /// The heartbeat that the embedded broker proposes, in seconds, where that is not the usual one.
@@ -40,6 +44,9 @@ pub struct ClientSpec {
     /// The name of the client whose user it shares; its own otherwise.
     #[serde(skip_serializing_if = "is_default")]
     pub user: Option<String>,
+    /// Whose user id its own is nearly the same as.
+    #[serde(skip_serializing_if = "is_default")]
+    pub resembles: Option<Resemblance>,
     /// Its role.
     pub role: Role,
     /// Its token.
@@ -79,6 +86,16 @@ pub struct ClientSpec {
     /// How long after each byte of its request the next one is sent, where it is sent byte by byte.
     #[serde(skip_serializing_if = "is_default")]
     pub drip_request: Option<Expr>,
+}
+
+/// A user id that is nearly another client's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resemblance {
+    /// The other client.
+    pub of: String,
+    /// How the two differ.
+    pub by: Likeness,
 }
 
 /// Which pings of a connection are answered.
@@ -240,6 +257,7 @@ impl Default for ClientSpec {
     fn default() -> Self {
         Self {
             user: None,
+            resembles: None,
             role: Role::Customer,
             token: TokenSpec::default(),
             connect: Connect::Start,

@@ -89,6 +89,7 @@ impl PairScript {
             settings: self.settings.clone(),
             gateways: 1,
             fresh: true,
+            where_claimed: None,
             broker: BrokerState::Up,
             broker_heartbeat: None,
             clients: [(Actor::client().0, spec)].into(),

@@ -28,6 +28,9 @@ pub enum Brings {
     KidQuery,
     /// An extension that must be understood (`crit`), and is not. Signed as a good token is.
     Crit,
+    /// Nothing: its algorithm is the expected one, written in lower case, which is another name (RFC 7515 section 4.1.1). Signed as a
+    /// good token is.
+    AlgInLowerCase,
 }
 
 /// What the query of [`Brings::KidQuery`] answers.
@@ -76,8 +79,10 @@ impl Brings {
                 let header = json!({ "crit": [EXTENSION], EXTENSION: true });
                 (expected, issuer.key(expected, Signer::Current), header)
             }
+            Self::AlgInLowerCase => (expected, issuer.key(expected, Signer::Current), json!({})),
         };
-        header["alg"] = json!(algorithm.to_string());
+        let name = algorithm.to_string();
+        header["alg"] = json!(if self == Self::AlgInLowerCase { name.to_lowercase() } else { name });
         header["typ"] = json!("JWT");
         let part = |json: String| URL_SAFE_NO_PAD.encode(json);
         let signed =

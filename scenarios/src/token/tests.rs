@@ -144,6 +144,10 @@ fn headers_bring_what_verifies_them() {
         let symmetric = if algorithm.is_public() { Hs256 } else { algorithm };
         assert!(verifies(&sign(Brings::KidPath), &DecodingKey::from_secret(b""), symmetric));
         assert!(verifies(&sign(Brings::KidQuery), &DecodingKey::from_secret(b"gatecheck"), symmetric));
+        let lower = sign(Brings::AlgInLowerCase);
+        let header = URL_SAFE_NO_PAD.decode(lower.split('.').next().unwrap()).unwrap();
+        let header: Value = serde_json::from_slice(&header).unwrap();
+        assert_eq!(header["alg"], algorithm.to_string().to_lowercase());
         if !algorithm.is_public() {
             assert!(verifies(&sign(Brings::Crit), &DecodingKey::from_secret(b"s"), algorithm));
         }

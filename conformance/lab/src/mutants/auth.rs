@@ -154,6 +154,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || wire(|_| Change::default().speechless(4401)),
     },
     Mutant {
+        id: "gateway/expiry-of-the-first-alone",
+        requirement: "AUTH-6",
+        about: "The timer is kept by user, and where there is one, none is set.",
+        boundary: || {
+            let users = SharedState::<BTreeSet<String>>::new();
+            retoken(move |token| {
+                let user = claim(token, "userId").as_str().unwrap_or_default().to_owned();
+                let is_another = !users.with(|users| users.insert(user));
+                let lasts = claim(token, "exp").as_i64().unwrap_or_default() > now_s();
+                (is_another && lasts).then(|| good(token))
+            })
+        },
+    },
+    Mutant {
         id: "gateway/one-secret-at-a-time",
         requirement: "AUTH-7",
         about: "The old secret is forgotten as soon as there is a new one.",
@@ -204,6 +218,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         requirement: "AUTH-11",
         about: "The library accepts the whole family of an algorithm.",
         boundary: || retoken(|token| (header(token)["alg"] == "HS512").then(|| good(token))),
+    },
+    Mutant {
+        id: "gateway/algorithms-in-any-case",
+        requirement: "AUTH-11",
+        about: "The name of the algorithm is put into capitals before it is looked up.",
+        boundary: || retoken(|token| (header(token)["alg"] == "hs256").then(|| good(token))),
     },
 ];
 

@@ -116,6 +116,57 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/dropped-connections-are-counted",
+        requirement: "CONN-5",
+        about: "What is done when a connection ends is done at its close frame: one that ends without it stays in its rooms.",
+        boundary: || {
+            let dropped = SharedState::<u64>::new();
+            wire(move |_| {
+                let shown = dropped.clone();
+                let mut left = Left { is_member: false, is_closed: false, dropped: dropped.clone() };
+                Change::default()
+                    .up(move |frame| {
+                        left.sees(&frame);
+                        super::wire::up([frame])
+                    })
+                    .answer(move |text| {
+                        let gone = shown.with(|gone| *gone);
+                        text.replacen(
+                            "\"catalog:changed\":1",
+                            &format!("\"catalog:changed\":{}", 1 + gone),
+                            1,
+                        )
+                    })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/ended-connections-count-against-the-limit",
+        requirement: "CONN-5",
+        about: "The limit of one user is compared with how many connections the user ever had.",
+        boundary: || {
+            let had = SharedState::<BTreeMap<String, usize>>::new();
+            wire(move |_| {
+                let (had, again) = (had.clone(), SharedState::<bool>::new());
+                let refuses = again.clone();
+                Change::default()
+                    .request(move |head| {
+                        let count = had.with(|had| {
+                            let count = had.entry(user(&head)).or_default();
+                            *count += 1;
+                            *count
+                        });
+                        again.with(|again| *again = count > 1);
+                        head
+                    })
+                    .answer(move |text| match refuses.with(|again| *again) {
+                        true => text.replacen("101 Switching Protocols", "503 Service Unavailable", 1),
+                        false => text,
+                    })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/goes-without-a-word",
         requirement: "CONN-6",
         about: "On shutdown sockets are closed without 1001.",
@@ -258,6 +309,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
 ];
 
+/// A connection that counts for good where it ends without a close frame.
+struct Left {
+    is_member: bool,
+    is_closed: bool,
+    dropped: SharedState<u64>,
+}
+
+impl Left {
+    fn sees(&mut self, frame: &RawFrame) {
+        self.is_member |= is(frame, "subscribe");
+        self.is_closed |= is_control(frame, Control::Close);
+    }
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        let stays = self.is_member && !self.is_closed;
+        self.dropped.with(|dropped| *dropped += u64::from(stays));
+    }
+}
+
 /// No client is in rooms with this prefix: the welcome does not name them, and their events do not come.
 fn without_room(beginning: &'static str, events: &'static [&'static str]) -> Change {
     Change::default().down(move |frame| {
@@ -276,7 +348,7 @@ fn without_room(beginning: &'static str, events: &'static [&'static str]) -> Cha
 }
 
 /// The user in a request's token.
-fn user(head: &str) -> String {
+pub(super) fn user(head: &str) -> String {
     let token =
         head.split_once("token=").map_or("", |(_, rest)| rest.split([' ', '&']).next().unwrap_or_default());
     claim(token, "userId").as_str().unwrap_or_default().to_owned()

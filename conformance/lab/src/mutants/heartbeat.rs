@@ -1,10 +1,13 @@
 //! Gateways with heartbeat defects.
 
+use std::collections::BTreeMap;
+
 use scenarios::frame::RawFrame;
 use sim::boundary::Passed;
 use tungstenite::protocol::frame::coding::Control;
 
 use super::Mutant;
+use super::connection::user;
 use super::wire::{Change, SharedState, down, is_control, nothing, up, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -23,6 +26,34 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     let answer = RawFrame::control(Control::Pong, frame.payload.clone());
                     if count % 2 == 0 { down([frame]) } else { up([answer]) }
                 })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/pings-the-newest-of-a-user",
+        requirement: "HB-1",
+        about: "The timer is kept by user: another connection of the same user takes it over.",
+        boundary: || {
+            let newest = SharedState::<BTreeMap<String, usize>>::new();
+            wire(move |number| {
+                let (newest, own) = (newest.clone(), SharedState::<String>::new());
+                let (seen, owner) = (newest.clone(), own.clone());
+                Change::default()
+                    .request(move |head| {
+                        let user = user(&head);
+                        newest.with(|newest| newest.insert(user.clone(), number));
+                        own.with(|own| *own = user);
+                        head
+                    })
+                    .down(move |frame| {
+                        let user = owner.with(|own| own.clone());
+                        let is_older =
+                            seen.with(|newest| newest.get(&user).is_some_and(|newest| *newest > number));
+                        if !is_older || !is_control(&frame, Control::Ping) {
+                            return down([frame]);
+                        }
+                        up([RawFrame::control(Control::Pong, frame.payload)])
+                    })
             })
         },
     },

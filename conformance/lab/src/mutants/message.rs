@@ -1,9 +1,13 @@
 //! Gateways that speak badly.
 
+use std::collections::BTreeMap;
+
+use scenarios::frame::RawFrame;
 use serde_json::json;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::Mutant;
+use super::connection::user;
 use super::wire::{Change, SharedState, down, end, is, is_control, message, nothing, text, up, wire, with};
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -49,6 +53,56 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 Change::default().down(|frame| {
                     if is(&frame, "pong") { down([frame.clone(), frame]) } else { down([frame]) }
                 })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/two-pongs-to-subscribers",
+        requirement: "MSG-2",
+        about: "Subscribing adds another listener for `ping`.",
+        boundary: || {
+            wire(|_| {
+                let joined = SharedState::<bool>::new();
+                let joins = joined.clone();
+                Change::default()
+                    .up(move |frame| {
+                        joins.with(|joined| *joined |= is(&frame, "subscribe"));
+                        up([frame])
+                    })
+                    .down(move |frame| match is(&frame, "pong") && joined.with(|joined| *joined) {
+                        true => down([frame.clone(), frame]),
+                        false => down([frame]),
+                    })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/pongs-for-all-of-a-user",
+        requirement: "MSG-2",
+        about: "A pong goes to the user, and so to each of the user's connections.",
+        boundary: || {
+            let pongs = SharedState::<BTreeMap<String, Vec<(usize, RawFrame)>>>::new();
+            wire(move |number| {
+                let (pongs, own, mut seen) = (pongs.clone(), SharedState::<String>::new(), 0);
+                let owner = own.clone();
+                Change::default()
+                    .request(move |head| {
+                        own.with(|own| *own = user(&head));
+                        head
+                    })
+                    .down(move |frame| {
+                        let user = owner.with(|own| own.clone());
+                        pongs.with(|pongs| {
+                            let all = pongs.entry(user).or_default();
+                            let others = all[seen..].to_vec();
+                            if is(&frame, "pong") {
+                                all.push((number, frame.clone()));
+                            }
+                            seen = all.len();
+                            let missed = others.into_iter().filter(|(by, _)| *by != number);
+                            down(missed.map(|(_, pong)| pong).chain([frame]))
+                        })
+                    })
             })
         },
     },

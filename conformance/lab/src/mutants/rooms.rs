@@ -2,9 +2,10 @@
 
 use scenarios::frame::RawFrame;
 use serde_json::{Value, json};
-use sim::boundary::Boundary;
+use sim::boundary::{Boundary, Passed};
 
 use super::Mutant;
+use super::connection::user;
 use super::wire::{Change, SharedState, down, is, message, nothing, text, up, wire, with};
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -52,10 +53,66 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/leaves-nothing-while-in-several",
+        requirement: "ROOM-2",
+        about: "Leaving a room is acknowledged, and done where it is the only one.",
+        boundary: || leaving(|joined, asked| if joined.len() > 1 { Vec::new() } else { vec![asked] }),
+    },
+    Mutant {
+        id: "gateway/leaves-the-first",
+        requirement: "ROOM-2",
+        about: "The room that was joined first is left, whichever was asked for.",
+        boundary: || leaving(|joined, asked| vec![joined.first().cloned().unwrap_or(asked)]),
+    },
+    Mutant {
+        id: "gateway/leaves-the-last",
+        requirement: "ROOM-2",
+        about: "The room that was joined last is left, whichever was asked for.",
+        boundary: || leaving(|joined, asked| vec![joined.last().cloned().unwrap_or(asked)]),
+    },
+    Mutant {
+        id: "gateway/leaves-all",
+        requirement: "ROOM-1",
+        about: "A request to leave one room leaves all that were joined.",
+        boundary: || leaving(|joined, asked| joined.iter().cloned().chain([asked]).collect()),
+    },
+    Mutant {
         id: "gateway/private-rooms-are-open",
         requirement: "ROOM-3",
         about: "Whoever asks for a user's room joins it.",
         boundary: || overheard(|room| room.starts_with("user:")),
+    },
+    Mutant {
+        id: "gateway/rooms-are-private-as-they-begin",
+        requirement: "ROOM-3",
+        about: "A room is one's own if its name begins with that of one's own room.",
+        boundary: || {
+            near_by(|own, asked| {
+                asked.strip_prefix("user:").is_some_and(|asked| asked != own && asked.starts_with(own))
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/beginnings-of-rooms-are-private",
+        requirement: "ROOM-3",
+        about: "A room is one's own if the name of one's own room begins with its name.",
+        boundary: || {
+            near_by(|own, asked| {
+                asked.strip_prefix("user:").is_some_and(|asked| asked != own && own.starts_with(asked))
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/users-differ-by-more-than-case",
+        requirement: "ROOM-3",
+        about: "Whose a room is is compared without regard to case.",
+        boundary: || {
+            near_by(|own, asked| {
+                asked
+                    .strip_prefix("user:")
+                    .is_some_and(|asked| asked != own && asked.eq_ignore_ascii_case(own))
+            })
+        },
     },
     Mutant {
         id: "gateway/names-are-folded-after-the-check",
@@ -168,6 +225,28 @@ pub(super) const MUTANTS: &[Mutant] = &[
         about: "Events of one user are broadcast, and filtered by the page.",
         boundary: everyone_overhears,
     },
+    Mutant {
+        id: "gateway/members-are-found-as-they-begin",
+        requirement: "BRIDGE-4",
+        about: "An event for a user goes to every room whose name begins with the user's.",
+        boundary: || {
+            let heard = SharedState::<Option<String>>::new();
+            wire(move |_| {
+                let own = SharedState::<String>::new();
+                let (is, heard, of) = (own.clone(), heard.clone(), heard.clone());
+                let is_owners = move || {
+                    let text = of.with(|heard| heard.clone()).unwrap_or_default();
+                    let event: Value = serde_json::from_str(&text).unwrap_or_default();
+                    let owner = event["payload"]["userId"].as_str().unwrap_or_default().to_owned();
+                    own.with(|own| *own != owner && own.starts_with(&owner))
+                };
+                overhears(heard, is_owners).request(move |head| {
+                    is.with(|own| *own = user(&head));
+                    head
+                })
+            })
+        },
+    },
 ];
 
 /// A user's private events that one connection receives reach all other connections as well.
@@ -190,6 +269,64 @@ fn overheard(is_asked_for: fn(&str) -> bool) -> Boundary {
             }
             up([frame])
         })
+    })
+}
+
+/// A user's private events that one connection receives also reach a connection that asked for a room which `is_own` takes for its
+/// user's.
+fn near_by(is_own: fn(own: &str, room: &str) -> bool) -> Boundary {
+    let heard = SharedState::<Option<String>>::new();
+    wire(move |_| {
+        let (own, asked) = (SharedState::<String>::new(), SharedState::<bool>::new());
+        let (asks, whose) = (asked.clone(), own.clone());
+        overhears(heard.clone(), move || asked.with(|asked| *asked))
+            .request(move |head| {
+                own.with(|own| *own = user(&head));
+                head
+            })
+            .up(move |frame| {
+                let mut payload = message(&frame).unwrap_or_default()["payload"].take();
+                let room = payload["room"].take();
+                if room.as_str().is_some_and(|room| whose.with(|own| is_own(own, room))) {
+                    asks.with(|asked| *asked = true);
+                }
+                up([frame])
+            })
+    })
+}
+
+/// Leaves the rooms that `left` names, of those that a connection has joined, in the place of the one that it asks to leave. Each
+/// request is acknowledged once, for what it asks for.
+fn leaving(left: fn(joined: &[Value], asked: Value) -> Vec<Value>) -> Boundary {
+    wire(move |_| {
+        let silent = SharedState::<usize>::new();
+        let leaves = silent.clone();
+        let mut joined: Vec<Value> = Vec::new();
+        Change::default()
+            .up(move |frame| {
+                let target = message(&frame).unwrap_or_default()["payload"].take();
+                if is(&frame, "subscribe") && !joined.contains(&target) {
+                    joined.push(target.clone());
+                }
+                if !is(&frame, "unsubscribe") {
+                    return up([frame]);
+                }
+                let gone = left(&joined, target.clone());
+                joined.retain(|room| !gone.contains(room));
+                leaves.with(|silent| *silent += gone.len());
+                let answer = json!({ "type": "unsubscribed", "payload": target, "timestamp": "2025-12-23T10:00:00.000Z" });
+                let leave = |room: Value| with(&frame, "payload", room);
+                Passed { up: gone.into_iter().map(leave).collect(), down: vec![text(&answer)], end: false }
+            })
+            .down(move |frame| {
+                let is_own_answer = is(&frame, "unsubscribed")
+                    && silent.with(|silent| {
+                        let is_silent = *silent > 0;
+                        *silent = silent.saturating_sub(1);
+                        is_silent
+                    });
+                if is_own_answer { nothing() } else { down([frame]) }
+            })
     })
 }
 

@@ -36,6 +36,7 @@ impl Executor {
         let script = GatewayScript {
             settings,
             gateways: 1,
+            where_claimed: None,
             fresh: true,
             broker: BrokerState::Up,
             broker_heartbeat: None,

@@ -18,8 +18,8 @@ use crate::requirement::{Catalogue, Level, RequirementId, SubjectKind};
 use crate::scenario::AFTERWARDS;
 use crate::scenario::step::Waits;
 use crate::scenario::{
-    ClientScript, ClientSetup, ClientSpec, GatewayScript, OnDials, PairScript, Scenario, ScenarioId, Script,
-    ScriptedClientAct, UrlSource,
+    ClientScript, ClientSetup, ClientSpec, GatewayScript, OnDials, PairScript, Resemblance, Scenario,
+    ScenarioId, Script, ScriptedClientAct, UrlSource,
 };
 
 /// Most gateways of one scenario.
@@ -83,6 +83,7 @@ impl<'a> Checker<'a> {
             settings: raw.settings,
             gateways: raw.gateways as usize,
             fresh: raw.fresh,
+            where_claimed: raw.where_claimed,
             broker: raw.broker,
             broker_heartbeat: raw.broker_heartbeat,
             clients: raw.clients,
@@ -172,6 +173,10 @@ impl<'a> Checker<'a> {
             Script::Client(script) => numbered(&script.steps),
             Script::Pair(script) => numbered(&script.steps),
         };
+        let given = scenario.where_claimed();
+        if let Some(given) = given {
+            self.of_subject(given, scenario.subject(), 0..0)?;
+        }
         for (number, label) in labels {
             let (id, span) = (label.requirement(), self.step_span(number));
             let rests_on_a_half =
@@ -187,6 +192,7 @@ impl<'a> Checker<'a> {
             }
             if let Some(core) = core
                 && level(id) == Some(Level::Hardened)
+                && given != Some(id)
             {
                 let message = format!(
                     "{core} is of the core level, and must not rest on {id}, which is hardened: show them in two scenarios"
@@ -265,6 +271,15 @@ impl<'a> Checker<'a> {
             let help = nearest(user, all.keys().cloned()).map(|name| format!("did you mean `{name}`?"));
             let message = format!("`user = \"{user}\"` names no client of this scenario");
             return Err(self.error(span, message).with_help(help));
+        }
+        if let Some(Resemblance { of, .. }) = &spec.resembles {
+            let is_itself = |other: &ClientSpec| other.user.is_none() && other.resembles.is_none();
+            if spec.user.is_some() || !all.get(of).is_some_and(is_itself) {
+                let message = format!(
+                    "`resembles` names a client that has a user of its own, and `{of}` is none: leave `user` out, and name another one"
+                );
+                return Err(self.error(span, message));
+            }
         }
         if !(1..=gateways as usize).contains(&spec.gateway) {
             return Err(self.error(span, "there is no such gateway: `gateways` says how many"));
