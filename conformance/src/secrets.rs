@@ -128,14 +128,20 @@ fn known() -> MutexGuard<'static, BTreeSet<String>> {
 mod tests {
     use super::*;
 
-    const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJhZGEifQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    const TOKEN: &str =
+        "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJhZGEifQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
     /// A token loses its signature wherever it stands and however it is spelt; what it says stays.
     #[test]
     fn a_token_loses_its_signature() {
         let (said, _) = TOKEN.rsplit_once('.').unwrap();
-        for (before, after) in [("GET /ws?token=", " HTTP/1.1"), ("{\"token\":\"", "\"}"), ("jwt.", ""), ("<b>", "</b>")] {
-            assert_eq!(redacted(&format!("{before}{TOKEN}{after}")), format!("{before}{said}.[redacted]{after}"));
+        for (before, after) in
+            [("GET /ws?token=", " HTTP/1.1"), ("{\"token\":\"", "\"}"), ("jwt.", ""), ("<b>", "</b>")]
+        {
+            assert_eq!(
+                redacted(&format!("{before}{TOKEN}{after}")),
+                format!("{before}{said}.[redacted]{after}")
+            );
         }
         let encoded: String = TOKEN.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let text = redacted(&encoded).into_owned();

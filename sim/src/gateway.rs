@@ -71,7 +71,8 @@ pub(crate) fn populate(sim: &mut Sim<'_>, script: GatewayScript, context: Contex
         let Context { scenario, setting, faults, played, log, .. } = context;
         let heartbeat = script.broker_heartbeat.map_or(0, NonZeroU16::get);
         let heartbeat = Duration::from_secs(heartbeat.into());
-        let broker = Broker::start(exchange, script.gateways, up, of_dials, (heartbeat, setting.seed)).await?;
+        let broker =
+            Broker::start(exchange, script.gateways, up, of_dials, (heartbeat, setting.seed)).await?;
         if up {
             broker.consumed().await?;
         }

@@ -203,7 +203,8 @@ impl State {
             Input::Gone(id) => self.forget_connection(id),
             Input::Tick => {}
             Input::CloseConsuming => {
-                let channels = self.consumers.values().map(|consumer| (consumer.connection, consumer.channel));
+                let channels =
+                    self.consumers.values().map(|consumer| (consumer.connection, consumer.channel));
                 for (id, number) in channels.collect::<BTreeSet<_>>() {
                     let detail = format!("delivery acknowledgement on channel {number} timed out");
                     self.fail(id, number, &Fault::precondition(detail), (0, 0));

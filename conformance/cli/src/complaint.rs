@@ -113,7 +113,10 @@ mod tests {
         let handler = Handler(MietteHandler::new());
         for report in [report, miette!(help = format!("help {HOSTILE}"), "message")] {
             let text = format!("{}", Printed(&handler, &*report));
-            let own = |part: &str| part.split_once('m').is_some_and(|(code, _)| code.chars().all(|c| c.is_ascii_digit() || c == ';'));
+            let own = |part: &str| {
+                part.split_once('m')
+                    .is_some_and(|(code, _)| code.chars().all(|c| c.is_ascii_digit() || c == ';'))
+            };
             assert!(text.split("\u{1b}[").skip(1).all(own), "{text:?}");
             assert!(!text.contains(['\u{7}', '\u{9b}', '\u{202e}']) && !text.contains("\u{1b}]"), "{text:?}");
         }

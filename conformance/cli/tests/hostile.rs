@@ -141,8 +141,18 @@ fn an_adapter_that_floods_is_found_out() {
         ("yes >&2", "flooded its output"),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let arguments =
-            ["client", "--no-preflight", "--output", "out", "--filter", "client/messages/**", "--", "sh", "-c", script];
+        let arguments = [
+            "client",
+            "--no-preflight",
+            "--output",
+            "out",
+            "--filter",
+            "client/messages/**",
+            "--",
+            "sh",
+            "-c",
+            script,
+        ];
         let Ended { code, text, peak_kib } = gatecheck(folder.path(), &arguments);
         assert_eq!(code, Some(4), "{script}: {text}");
         assert!(text.contains(says) && text.len() < 20_000, "{script}: {text}");

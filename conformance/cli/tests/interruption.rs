@@ -267,7 +267,8 @@ async fn sigkill_leaves_nothing() {
         let children = fs::read_to_string(format!("/proc/{guard}/task/{guard}/children")).expect("proc(5)");
         let worker: u32 = children.trim().parse().expect("one worker");
         let victim = if of_worker { worker } else { guard };
-        kill_process(Pid::from_raw(victim.cast_signed()).expect("a process"), Signal::KILL).expect("it lives");
+        kill_process(Pid::from_raw(victim.cast_signed()).expect("a process"), Signal::KILL)
+            .expect("it lives");
         let (code, _, complaints) = run.end().await;
         assert_eq!(code, of_worker.then_some(5), "{complaints}");
         assert_eq!(complaints.contains("was killed (signal 9)"), of_worker, "{complaints}");

@@ -12,7 +12,8 @@ use conformance::amqp::Identity;
 use conformance::result::{CaseReport, Check, RunReport, Scope, Universal, UniversalFinding, Verdict};
 
 /// What must stay text wherever it turns up.
-pub(super) const HOSTILE: &str = "<script>alert(1)</script>\"'&]]>\u{1b}[31m\u{202e}\u{0}\u{7}\u{9b}31m\u{fffe}";
+pub(super) const HOSTILE: &str =
+    "<script>alert(1)</script>\"'&]]>\u{1b}[31m\u{202e}\u{0}\u{7}\u{9b}31m\u{fffe}";
 
 pub(super) fn run() -> (RunReport, About) {
     let library = Library::builtin().unwrap();

@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use embedded_broker::Snapshot;
-use player::{Consumers, GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway};
+use player::{
+    Consumers, GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway,
+};
 use scenarios::scenario::{Bindings, BrokerState, Forgets, GatewayScript, NetworkAct};
 use scenarios::times::Times;
 use scenarios::token::Issuer;
@@ -37,8 +39,8 @@ use queues::GatewayQueues;
 pub(crate) use queues::{LOGIN_REFUSED, OTHER_QUEUE};
 pub(super) use rig::Pool;
 pub(super) use rig::Rejection;
-pub(super) use rig::SECRET;
 pub use rig::Rig;
+pub(super) use rig::SECRET;
 pub use standing::Standing;
 use start::never_ready;
 
@@ -379,7 +381,9 @@ impl GatewayStage for Stage<'_> {
     async fn resources(&mut self) -> Result<Resources, StageError> {
         let held = self.first()?.instance.id().and_then(crate::noise::resources);
         held.ok_or_else(|| {
-            StageError::Unavailable("needs a gateway that is a process of its own, and `/proc` of Linux".to_owned())
+            StageError::Unavailable(
+                "needs a gateway that is a process of its own, and `/proc` of Linux".to_owned(),
+            )
         })
     }
 

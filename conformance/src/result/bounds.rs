@@ -89,7 +89,9 @@ fn shorten(event: &mut Event) {
             cut_value(user);
         }
         Event::Status { old, new } => [old, new].into_iter().for_each(|text| cut(text, CUT_TEXT_BYTES)),
-        Event::RequestFailed { error: text, .. } | Event::Answered { body: text, .. } | Event::Log { text } => {
+        Event::RequestFailed { error: text, .. }
+        | Event::Answered { body: text, .. }
+        | Event::Log { text } => {
             cut(text, CUT_TEXT_BYTES);
         }
         _ => {}

@@ -34,7 +34,9 @@ impl Compression {
         let Some((_, value)) = field else { return Ok(None) };
         let mut parts = value.split(';').map(str::trim);
         if parts.next() != Some("permessage-deflate") || !parts.all(is_parameter) {
-            return Err("an answer that agrees to an extension which was not offered so (RFC 7692 section 7.1)");
+            return Err(
+                "an answer that agrees to an extension which was not offered so (RFC 7692 section 7.1)",
+            );
         }
         Ok(Some(Self(InflateState::new_boxed(DataFormat::Raw))))
     }
@@ -134,10 +136,17 @@ mod tests {
     fn answers_are_read() {
         let agrees = |text: &str| Compression::agreed(text).map(|agreed| agreed.is_some());
         assert_eq!(agrees("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"), Ok(false));
-        for good in ["permessage-deflate", "permessage-deflate; server_no_context_takeover; client_max_window_bits=12"] {
+        for good in [
+            "permessage-deflate",
+            "permessage-deflate; server_no_context_takeover; client_max_window_bits=12",
+        ] {
             assert_eq!(agrees(&answer(good)), Ok(true), "{good}");
         }
-        for bad in ["x-webkit-deflate-frame", "permessage-deflate; client_max_window_bits", "permessage-deflate; made_up"] {
+        for bad in [
+            "x-webkit-deflate-frame",
+            "permessage-deflate; client_max_window_bits",
+            "permessage-deflate; made_up",
+        ] {
             assert!(agrees(&answer(bad)).is_err(), "{bad}");
         }
     }

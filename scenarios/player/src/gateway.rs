@@ -14,8 +14,8 @@ use super::{SETTLING, log_tail};
 use scenarios::label::Label;
 use scenarios::pattern::Pattern;
 use scenarios::scenario::{
-    AFTERWARDS, BrokerAct, BrokerState, ClientSpec, Connect, Forgets, GatewayAction, GatewayScript, Inspection,
-    Publication, Scenario, ScriptedClientAct, Settings, Step,
+    AFTERWARDS, BrokerAct, BrokerState, ClientSpec, Connect, Forgets, GatewayAction, GatewayScript,
+    Inspection, Publication, Scenario, ScriptedClientAct, Settings, Step,
 };
 use scenarios::trace::{Actor, Event, FrameKind, Message, Observation};
 use wire::page;

@@ -59,7 +59,9 @@ pub use client::play as play_client;
 pub use gateway::play as play_gateway;
 pub use journal::{Clock, Journal, Recorder, journal};
 pub use pair::{Dial, PairEnds, play as play_pair};
-pub use stage::{Accept, ClientStage, Consumers, GatewayStage, Play, PlayError, Setting, StageError, TopologyReport};
+pub use stage::{
+    Accept, ClientStage, Consumers, GatewayStage, Play, PlayError, Setting, StageError, TopologyReport,
+};
 
 /// How long after the last step the death of the subject still belongs to the case.
 pub const SETTLING: Duration = Duration::from_millis(150);

@@ -80,7 +80,8 @@ impl Brings {
         header["alg"] = json!(algorithm.to_string());
         header["typ"] = json!("JWT");
         let part = |json: String| URL_SAFE_NO_PAD.encode(json);
-        let signed = format!("{}.{}", part(header.to_string()), part(Value::Object(claims.clone()).to_string()));
+        let signed =
+            format!("{}.{}", part(header.to_string()), part(Value::Object(claims.clone()).to_string()));
         let signature = crypto::sign(signed.as_bytes(), &key, algorithm.into());
         format!("{signed}.{}", signature.expect("keys are checked when they are read"))
     }

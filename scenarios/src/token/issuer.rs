@@ -132,7 +132,9 @@ impl SigningAlgorithm {
         match self {
             Self::Rs256 | Self::Rs512 => include_str!("keys/rsa.stranger.crt.b64"),
             Self::EdDsa => include_str!("keys/ed25519.stranger.crt.b64"),
-            Self::Es256 | Self::Hs256 | Self::Hs384 | Self::Hs512 => include_str!("keys/p256.stranger.crt.b64"),
+            Self::Es256 | Self::Hs256 | Self::Hs384 | Self::Hs512 => {
+                include_str!("keys/p256.stranger.crt.b64")
+            }
         }
     }
 

@@ -16,8 +16,7 @@ fn payload(token: &str) -> Value {
 /// The plain recipe is a token with all claims; each field changes what it says it changes.
 #[test]
 fn recipes_change_what_they_say() {
-    let plain =
-        payload(&TokenSpec::default().mint(&BEARER, &issuer(TokenStyle::default()), 1000).unwrap());
+    let plain = payload(&TokenSpec::default().mint(&BEARER, &issuer(TokenStyle::default()), 1000).unwrap());
     assert_eq!(
         plain,
         json!({"userId":"u1","email":"u1@example.org","role":"CUSTOMER","iat":1000,"exp":4600})
@@ -118,8 +117,8 @@ fn styles_rename_and_add_claims() {
 /// What a header brings verifies the token that it stands in, or that would be no forgery; a token with a `crit` is signed rightly.
 #[test]
 fn headers_bring_what_verifies_them() {
-    use jsonwebtoken::jwk::Jwk;
     use SigningAlgorithm::{EdDsa, Es256, Hs256, Rs256};
+    use jsonwebtoken::jwk::Jwk;
     let verifies = |token: &str, key: &DecodingKey, algorithm: SigningAlgorithm| {
         let mut validation = Validation::new(algorithm.into());
         validation.validate_exp = false;

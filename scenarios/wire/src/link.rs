@@ -216,7 +216,11 @@ impl Direction {
     async fn passable(&mut self) -> io::Result<Lane> {
         let (lane, losses) = (self.lane, self.losses);
         let gone = |_| io::Error::from(io::ErrorKind::ConnectionAborted);
-        let state = self.state.wait_for(|state| state.losses == losses && !lane(&state.conditions).black_hole).await.map_err(gone)?;
+        let state = self
+            .state
+            .wait_for(|state| state.losses == losses && !lane(&state.conditions).black_hole)
+            .await
+            .map_err(gone)?;
         Ok(lane(&state.conditions))
     }
 }

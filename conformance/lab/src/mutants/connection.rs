@@ -161,7 +161,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
                         super::wire::up([frame])
                     })
                     .down(move |frame| {
-                        let is_event = message(&frame).is_some_and(|message| message["type"] == "payment:created");
+                        let is_event =
+                            message(&frame).is_some_and(|message| message["type"] == "payment:created");
                         let now = seen.with(|count| *count);
                         if is_event && std::mem::replace(&mut known, now) < now {
                             return nothing();
@@ -212,7 +213,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     })
                     .answer(move |text| {
                         let late = shown.with(|late| *late);
-                        text.replacen("\"catalog:changed\":1", &format!("\"catalog:changed\":{}", 1 + late), 1)
+                        text.replacen(
+                            "\"catalog:changed\":1",
+                            &format!("\"catalog:changed\":{}", 1 + late),
+                            1,
+                        )
                     })
             })
         },

@@ -51,7 +51,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         id: "gateway/tokens-without-expiry-admitted",
         requirement: "AUTH-13",
         about: "The expiry is compared where there is one.",
-        boundary: || retoken(|token| (is_signed(token) && claim(token, "exp").is_null()).then(|| good(token))),
+        boundary: || {
+            retoken(|token| (is_signed(token) && claim(token, "exp").is_null()).then(|| good(token)))
+        },
     },
 ];
 

@@ -80,9 +80,13 @@ impl Rig {
         let refusals = Refusals::none();
         let (embedded, url) = match &executor.broker {
             BrokerChoice::Embedded => {
-                let broker = broker::start(refusals.clone(), script.broker_heartbeat).await.map_err(|error| {
-                    ExecutionError::Harness(HostLimit::explain("the embedded broker cannot listen", &error))
-                })?;
+                let broker =
+                    broker::start(refusals.clone(), script.broker_heartbeat).await.map_err(|error| {
+                        ExecutionError::Harness(HostLimit::explain(
+                            "the embedded broker cannot listen",
+                            &error,
+                        ))
+                    })?;
                 let url = broker.url();
                 (Some(broker), Some(url))
             }
@@ -276,7 +280,8 @@ impl Rig {
 }
 
 /// Long enough for each of the HMAC algorithms (RFC 7518 section 3.2): some libraries refuse less.
-pub(in crate::executor) const SECRET: &str = "a-secret-for-tests-that-is-long-enough-for-sixty-four-bytes-of-signature";
+pub(in crate::executor) const SECRET: &str =
+    "a-secret-for-tests-that-is-long-enough-for-sixty-four-bytes-of-signature";
 
 impl From<ExecutionError> for Rejection {
     fn from(error: ExecutionError) -> Self {

@@ -101,7 +101,10 @@ pub enum Forgets {
 
 /// What happens between gateway and broker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected `\"up\"`, `\"down\"`, `\"forgets\"`, `\"deletes_queues\"`, `\"closes_channels\"`, or what `network` takes")]
+#[serde(
+    untagged,
+    expecting = "expected `\"up\"`, `\"down\"`, `\"forgets\"`, `\"deletes_queues\"`, `\"closes_channels\"`, or what `network` takes"
+)]
 pub enum BrokerAct {
     /// The broker goes or comes.
     State(BrokerState),
@@ -236,9 +239,7 @@ impl GatewayAction {
             Self::ScriptedClient(_, ScriptedClientAct::Connect) => {
                 times.patience + times.timing.connect_timeout
             }
-            Self::ScriptedClient(_, ScriptedClientAct::Churn(count)) => {
-                times.patience + CHURN_DIAL * *count
-            }
+            Self::ScriptedClient(_, ScriptedClientAct::Churn(count)) => times.patience + CHURN_DIAL * *count,
             _ => times.patience,
         }
     }
@@ -246,9 +247,9 @@ impl GatewayAction {
     /// Why a simulation cannot do it, where it cannot.
     pub(in crate::scenario) fn is_beyond_simulation(&self) -> Option<&'static str> {
         match self {
-            Self::Broker(BrokerAct::Network(act)) if act.holds_back().is_none() && !act.loses() => {
-                Some("a simulated broker can hold deliveries back and lose connections, and do nothing else to its network")
-            }
+            Self::Broker(BrokerAct::Network(act)) if act.holds_back().is_none() && !act.loses() => Some(
+                "a simulated broker can hold deliveries back and lose connections, and do nothing else to its network",
+            ),
             Self::ScriptedClient(_, ScriptedClientAct::Network(act)) if act.loses() => {
                 Some("a simulated client's connection cannot be lost")
             }
