@@ -7,6 +7,7 @@
 
 mod backoff;
 mod cases;
+mod defaults;
 mod ends;
 mod law;
 mod observed;
@@ -40,12 +41,25 @@ pub struct ClientDesign {
     pub queue: QueuePolicy,
     /// Whether that is kept before the first connection, too (default true).
     pub before_first_connection: bool,
+    /// What tells a client that its connection is alive (PING-3).
+    pub sign_of_life: SignOfLife,
     /// What goes out first as a connection opens (QUEUE-2).
     pub on_opening: OnOpening,
     /// What becomes of a listener's exception (SUB-3, OBS-1).
     pub listeners: Listeners,
     /// What its statuses are called, and which it lacks (STATE-1 to STATE-4).
     pub statuses: Statuses,
+}
+
+/// What tells a client that its connection is alive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignOfLife {
+    /// The answer to its ping.
+    #[default]
+    Pong,
+    /// Whatever the gateway sends.
+    AnyFrame,
 }
 
 /// What goes out first as a connection opens.
@@ -129,6 +143,9 @@ impl ClientDesign {
         if !self.before_first_connection {
             lines.push("queue: nothing is kept before the first connection".to_owned());
         }
+        if self.sign_of_life == SignOfLife::AnyFrame {
+            lines.push("sign of life: any frame".to_owned());
+        }
         if self.on_opening == OnOpening::SubscriptionsFirst {
             lines.push("on opening: subscriptions before the queue".to_owned());
         }
@@ -150,6 +167,7 @@ impl Default for ClientDesign {
             final_statuses: BTreeSet::new(),
             queue: QueuePolicy::default(),
             before_first_connection: true,
+            sign_of_life: SignOfLife::default(),
             on_opening: OnOpening::default(),
             listeners: Listeners::default(),
             statuses: Statuses::default(),

@@ -134,6 +134,25 @@ impl Scenario {
         self
     }
 
+    /// The scenario without what it expects of these options of a client.
+    pub(crate) fn without_options(&self, options: &[&str]) -> Self {
+        fn forget(value: &mut serde_json::Value, options: &[&str]) {
+            match value {
+                serde_json::Value::Object(members) => {
+                    members.retain(|name, _| !options.contains(&name.as_str()));
+                    members.values_mut().for_each(|value| forget(value, options));
+                }
+                serde_json::Value::Array(values) => {
+                    values.iter_mut().for_each(|value| forget(value, options));
+                }
+                _ => {}
+            }
+        }
+        let mut value = file::to_value(self);
+        forget(&mut value, options);
+        file::from_value(self.id.clone(), value)
+    }
+
     /// What a dialect lacks of what the scenario expects.
     pub fn lacks(&self, dialect: &Dialect) -> Option<&'static str> {
         self.lacks_place(dialect)

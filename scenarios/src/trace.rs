@@ -103,6 +103,9 @@ pub enum Event {
         /// The close code, where the upgrade was granted and closed before any message.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<CloseCode>,
+        /// Who ended it, where that is certain.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Side>,
         /// What else is known.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,

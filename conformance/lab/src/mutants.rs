@@ -8,6 +8,7 @@ mod bridge;
 mod connection;
 mod delays;
 mod endings;
+mod failures;
 mod feed;
 mod heartbeat;
 mod hooks;
@@ -126,6 +127,7 @@ pub fn all() -> Vec<Mutant> {
         session::MUTANTS,
         endings::MUTANTS,
         delays::MUTANTS,
+        failures::MUTANTS,
         timing::MUTANTS,
         queue::MUTANTS,
         token::MUTANTS,

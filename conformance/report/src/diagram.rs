@@ -157,7 +157,7 @@ impl Row {
                 (back, Tone::Note, "handshake".to_owned(), all)
             }
             Event::Opened => (back, Tone::Connection, "open".to_owned(), String::new()),
-            Event::Refused { status, code, reason } => {
+            Event::Refused { status, code, by: _, reason } => {
                 let code = code.map(|code| format!("close {code}")).unwrap_or_default();
                 let status = status.map(|status| format!("HTTP {status}")).unwrap_or_default();
                 let said: Vec<_> =

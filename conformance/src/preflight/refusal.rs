@@ -33,7 +33,7 @@ impl Refusal {
             match &observation.event {
                 Event::Refused { status: Some(status), .. } => return Some(Self::Status(*status)),
                 Event::Refused { status: None, code: Some(code), .. } => return Some(Self::Close(code.0)),
-                Event::Refused { status: None, code: None, reason } => {
+                Event::Refused { status: None, code: None, by: _, reason } => {
                     return Some(Self::NoAnswer(reason.clone()));
                 }
                 Event::Closed { code: Some(code), .. } if !spoke => return Some(Self::Close(code.0)),

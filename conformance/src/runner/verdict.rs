@@ -387,7 +387,10 @@ fn cut(
             SubjectKind::Gateway => *by == Side::Gateway,
             SubjectKind::Pair => true,
         },
-        Event::Refused { status: None, .. } => true,
+        // A scripted gateway refuses as its scenario has it.
+        Event::Refused { status: None, by, .. } => {
+            subject != SubjectKind::Client || *by != Some(Side::Gateway)
+        }
         _ => false,
     };
     let ends = trace.iter().filter(|(_, seen)| is_given_up(&seen.event));

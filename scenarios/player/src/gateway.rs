@@ -226,7 +226,7 @@ impl<S: GatewayStage> Player<'_, S> {
         if let Some(code) = closed.filter(|_| opened && !seen(&is_spoken)) {
             // A refusal that some dialects word as an upgrade followed by a close.
             let reason = "closed before any message".to_owned();
-            self.journal.write(actor, connection, Event::Refused { status: None, code, reason });
+            self.journal.write(actor, connection, Event::Refused { status: None, code, by: None, reason });
         }
         if opened && closed.is_none() {
             return Ok(Next::Go);
@@ -309,7 +309,7 @@ impl<S: GatewayStage> Player<'_, S> {
             let stream = self.stage.dial(gateway).await?;
             page::get(stream, &host, path).await
         };
-        let refused = |reason| Event::Refused { status: None, code: None, reason };
+        let refused = |reason| Event::Refused { status: None, code: None, by: None, reason };
         let event = match self.journal.during(tokio::time::timeout(patience, ask)).await {
             Ok(Ok((status, body))) => Event::Answered { path: path.to_owned(), status, body },
             Ok(Err(error)) => refused(error.to_string()),

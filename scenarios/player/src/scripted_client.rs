@@ -203,16 +203,23 @@ impl ScriptedClient {
                 return;
             }
             Ok(Err(UpgradeError::Status { status })) => {
-                Event::Refused { status: Some(status), code: None, reason: String::new() }
+                Event::Refused { status: Some(status), code: None, by: None, reason: String::new() }
             }
-            Ok(Err(error)) => Event::Refused { status: None, code: None, reason: error.to_string() },
+            Ok(Err(error)) => {
+                Event::Refused { status: None, code: None, by: None, reason: error.to_string() }
+            }
             Err(_) => {
                 let what = match (said.has_asked, opens) {
                     (_, true) => "frames that it sends first",
                     (true, false) => "first message",
                     (false, false) => "upgrade request",
                 };
-                Event::Refused { status: None, code: None, reason: format!("no answer to the {what}") }
+                Event::Refused {
+                    status: None,
+                    code: None,
+                    by: None,
+                    reason: format!("no answer to the {what}"),
+                }
             }
         };
         recorder.record(actor, Some(connection), refusal).await;

@@ -65,7 +65,7 @@ pub(super) async fn say(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
 
 /// A connection that is none.
 pub(super) fn refused(code: Option<CloseCode>, reason: &str) -> Event {
-    Event::Refused { status: None, code, reason: reason.to_owned() }
+    Event::Refused { status: None, code, by: None, reason: reason.to_owned() }
 }
 
 impl Said {

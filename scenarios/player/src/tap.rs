@@ -108,7 +108,8 @@ impl Connection {
                 let _ = near.shutdown().await;
             }
             Err(error) => {
-                self.note(Event::Refused { status: None, code: None, reason: error.to_string() }).await;
+                self.note(Event::Refused { status: None, code: None, by: None, reason: error.to_string() })
+                    .await;
             }
         }
     }
@@ -141,7 +142,8 @@ impl Connection {
                 Ok(Some((far, [leftover, behind])))
             }
             Some(status) => {
-                let refused = Event::Refused { status: Some(status), code: None, reason: String::new() };
+                let refused =
+                    Event::Refused { status: Some(status), code: None, by: None, reason: String::new() };
                 self.note(refused).await;
                 // Whether the client reads all of a refusal changes nothing.
                 let begun = [answer, behind].concat();
@@ -316,7 +318,7 @@ impl Log {
         if by == Side::Gateway && code.is_some() && !self.spoken.load(Ordering::Relaxed) {
             // A refusal that some dialects word as an upgrade followed by a close.
             let reason = "closed before any message".to_owned();
-            self.connection.note(Event::Refused { status: None, code, reason }).await;
+            self.connection.note(Event::Refused { status: None, code, by: None, reason }).await;
         }
     }
 }

@@ -13,7 +13,7 @@ use super::law::Law;
 ///
 /// ```text
 ///  delay before redial n (from 0) = initial · factorⁿ, at most the cap     where `first` is declared: that, then initial · factorⁿ⁻¹
-///                                 = delays[n], or the last of them
+///                                 = delays[n], or the last of them; at most the cap, where `cap` is true
 /// ```
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(try_from = "RawBackoff")]
@@ -27,7 +27,7 @@ pub struct BackoffDesign {
     pub first: Option<Span>,
     /// The delays one by one, in place of all that; the last one stays.
     pub delays: Vec<Length>,
-    /// Whether `max_reconnect_delay` is the longest (default true).
+    /// Whether `max_reconnect_delay` is the longest (default true; of listed `delays` false).
     pub cap: bool,
     /// How chance changes a delay (default `plus_minus`).
     pub jitter: JitterKind,
@@ -220,6 +220,7 @@ impl fmt::Display for BackoffDesign {
         } else {
             let delays: Vec<_> = delays.iter().map(ToString::to_string).collect();
             f.write_str(&delays.join(", "))?;
+            f.write_str(if *cap { ", at most max_reconnect_delay" } else { "" })?;
         }
         let size = match jitter_size {
             Some(Length::Own(time)) => Some(format_duration(*time)),
@@ -304,14 +305,14 @@ impl TryFrom<RawBackoff> for BackoffDesign {
     fn try_from(raw: RawBackoff) -> Result<Self, String> {
         let RawBackoff { factor, initial, first, delays, cap, jitter, jitter_size, attempts, reset, floor } =
             raw;
-        let is_series = factor.is_some() || initial.is_some() || first.is_some() || cap.is_some();
+        let is_series = factor.is_some() || initial.is_some() || first.is_some();
         match &delays {
             Some(delays) if delays.is_empty() => {
                 return Err("`delays` is empty: list the delays, or leave it out".to_owned());
             }
             Some(_) if is_series => {
                 return Err(
-                    "`delays` lists every delay: leave out `factor`, `initial`, `first` and `cap`".to_owned()
+                    "`delays` lists every delay: leave out `factor`, `initial` and `first`".to_owned()
                 );
             }
             Some(_) | None => {}
@@ -334,8 +335,8 @@ impl TryFrom<RawBackoff> for BackoffDesign {
         if floor.is_some() && reset != Reset::Open {
             return Err("`floor` goes with `reset = \"open\"`: add that, or leave it out".to_owned());
         }
+        let cap = cap.unwrap_or(delays.is_none());
         let delays = delays.unwrap_or_default();
-        let cap = cap.unwrap_or(true);
         Ok(Self { factor, initial, first, delays, cap, jitter, jitter_size, attempts, reset, floor })
     }
 }

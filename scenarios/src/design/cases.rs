@@ -2,7 +2,7 @@
 
 use protocol::CloseCode;
 
-use super::{ClientDesign, OnOpening, QueuePolicy, ends};
+use super::{ClientDesign, OnOpening, QueuePolicy, SignOfLife, ends};
 use crate::scenario::{ClientAct, ClientAction, GatewayAct, OnDial, OnDials, Scenario, Script};
 use crate::times::Times;
 
@@ -10,8 +10,12 @@ use crate::times::Times;
 const FORBIDDEN: u16 = 403;
 /// The case that has the gateway close in each way that is redialled.
 const AFTER_A_CLEAN_CLOSE: &str = "client/backoff/after-a-clean-close";
+/// Cases in which something arrives that is no answer, or comes too late for one.
+const LATE_OR_OTHER_FRAMES: [&str; 2] = ["client/ping/late-pong", "client/network/one-way"];
 /// What a close frame without a code counts as (RFC 6455 section 7.1.5).
 const NO_CODE: CloseCode = CloseCode(1005);
+/// The case that reads what is not configured.
+const DEFAULTS: &str = "client/configuration/defaults";
 /// The case that a client without a queue has a counterpart of.
 const DURING_RECONNECTION: &str = "client/queue/during-reconnection";
 
@@ -28,10 +32,16 @@ impl Scenario {
             return Ok(self.clone());
         }
         self.check_place(script, design)?;
+        if design.sign_of_life == SignOfLife::AnyFrame && LATE_OR_OTHER_FRAMES.contains(&self.id.0.as_str()) {
+            return Err(
+                "has the gateway send after the ping; any frame is a sign of life, as declared".to_owned()
+            );
+        }
         let case = match self.counterpart(design)? {
             // Without a queue the counterpart is about what is sent into none.
             Some(case) if design.queue == QueuePolicy::None && case.id.0 == DURING_RECONNECTION => case,
             Some(case) => case.queued_as_declared(design)?,
+            None if self.id.0 == DEFAULTS => self.without_options(&design.replaced_options()),
             None => self.closing_as_declared(design)?.queued_as_declared(design)?,
         };
         case.observed_as_declared(design)?.telling(times)
@@ -55,6 +65,9 @@ impl Scenario {
             }
             DURING_RECONNECTION if design.queue == QueuePolicy::None => {
                 include_str!("cases/no-queue.toml").to_owned()
+            }
+            "client/ping/only-a-pong-counts" if design.sign_of_life == SignOfLife::AnyFrame => {
+                include_str!("cases/any-frame.toml").to_owned()
             }
             "client/queue/order-on-opening" if design.on_opening == OnOpening::SubscriptionsFirst => {
                 include_str!("cases/subscriptions-first.toml").to_owned()
@@ -212,7 +225,9 @@ mod tests {
         let giving_up = [
             "client/backoff/attempts-are-limited",
             "client/listeners/connects-when-given-up",
+            "client/listeners/failing-when-given-up",
             "client/state/connect-after-giving-up",
+            "client/state/connect-after-its-last-attempt",
             "client/state/gives-up",
         ];
         assert_eq!(ids(&unlimited), giving_up);
@@ -275,6 +290,8 @@ mod tests {
         assert_eq!(
             ids(&not_run("listeners = \"fatal\"")),
             [
+                "client/listeners/failing-on-own-events",
+                "client/listeners/failing-when-given-up",
                 "client/reports/failing-listener",
                 "client/subscriptions/listeners",
                 "client/subscriptions/own-events",
@@ -324,6 +341,23 @@ mod tests {
         }
     }
 
+    /// What is read by default is what no declared design replaces, and where any frame is a sign of life, events are one.
+    #[test]
+    fn defaults_and_signs_of_life_have_their_cases() {
+        let library = Library::builtin().unwrap();
+        let find = |id: &str| library.iter().find(|scenario| scenario.id.0 == id).unwrap();
+        let unlimited = times("backoff = { attempts = \"unlimited\" }");
+        let defaults = find(DEFAULTS);
+        let designed = defaults.as_designed(&unlimited).unwrap();
+        assert!(defaults.to_toml().contains("maxReconnectAttempts"));
+        assert!(!designed.to_toml().contains("maxReconnectAttempts"), "{}", designed.to_toml());
+        assert!(designed.to_toml().contains("maxReconnectDelay = 30000"), "{}", designed.to_toml());
+        let any = "sign_of_life = \"any-frame\"";
+        assert_eq!(ids(&not_run(any)), ["client/network/one-way", "client/ping/late-pong"]);
+        let designed = find("client/ping/only-a-pong-counts").as_designed(&times(any)).unwrap();
+        assert!(designed.title.contains("as declared"), "{}", designed.title);
+    }
+
     /// A status that is final is no dial that is tried again.
     #[test]
     fn a_final_status_has_a_case() {
@@ -345,6 +379,7 @@ mod tests {
         // The first delay is shorter than these configure, the later ones longer than a hundred redials bear.
         let configured = [
             "client/backoff/after-a-clean-close",
+            "client/backoff/after-each-close",
             "client/backoff/fleet-spreads",
             "client/backoff/not-hurried-by-a-listener",
             "client/backoff/not-hurried-by-a-send",

@@ -53,6 +53,7 @@ impl<'a> Law<'a> {
         let BackoffDesign { delays, first, initial, factor, .. } = self.design;
         if let Some(last) = delays.len().checked_sub(1) {
             let delay = delays[last.min(attempt as usize)].of(self.base);
+            let delay = if self.design.cap { delay.min(self.cap) } else { delay };
             return (delay, delay);
         }
         let (span, power) = match first {
@@ -193,6 +194,9 @@ mod tests {
         assert_eq!(windows("initial = [\"1s\", \"5s\"]\ncap = false\njitter = \"none\"")[1], (2000, 10_000));
         let list = windows("delays = [\"10ms\", \"50ms\", 1]\njitter = \"none\"");
         assert_eq!(list, [(10, 10), (50, 50), (100, 100), (100, 100), (100, 100)]);
+        assert_eq!(windows("delays = [5, 20]\njitter = \"none\"")[..2], [(500, 500), (2000, 2000)]);
+        let capped = windows("delays = [5, 20]\ncap = true\njitter = \"none\"");
+        assert_eq!(capped[..2], [(500, 500), (1000, 1000)]);
         assert_eq!(windows("jitter = \"none\"")[4], (1000, 1000), "the cap");
         assert_eq!(windows("cap = false\njitter = \"none\"")[4], (1600, 1600));
         assert_eq!(windows("jitter = \"full\"")[..2], [(0, 100), (0, 200)]);

@@ -57,7 +57,7 @@ pub(super) fn interval(
         if let Some(missed) = missed {
             // Without an answer the harness gave up; the reason is its own.
             let reason = match &trace.observations[end].event {
-                Event::Refused { status: None, code: None, reason } if !reason.is_empty() => {
+                Event::Refused { status: None, code: None, by: _, reason } if !reason.is_empty() => {
                     format!(": {reason}")
                 }
                 _ => String::new(),

@@ -20,7 +20,7 @@ const TRANSITIONS: [(&str, &str); 11] = [
 ];
 
 /// The status at first (STATE-1).
-pub(crate) const FIRST: &str = "disconnected";
+const FIRST: &str = "disconnected";
 
 pub(super) fn sequence(trace: &Trace, wanted: &[String]) -> Result<(), Finding> {
     let (at, seen): (Vec<_>, Vec<_>) = changes(trace).map(|(index, _, new)| (index, new)).unzip();
@@ -34,22 +34,33 @@ pub(super) fn sequence(trace: &Trace, wanted: &[String]) -> Result<(), Finding> 
 }
 
 pub(super) fn legal(trace: &Trace, statuses: &Statuses) -> Result<(), Finding> {
-    let mut current = if statuses.lacks(FIRST) { None } else { Some(FIRST) };
-    for (index, old, new) in changes(trace) {
-        if let Some(current) = current.filter(|current| *current != old) {
-            let expected = format!("a change from {current}, the status announced last");
-            return Err(Finding::forbidden(expected, format!("a change from {old}"), [index]));
+    illegal(&changes(trace).collect::<Vec<_>>(), statuses).map_or(Ok(()), Err)
+}
+
+/// The first change of one client that does not exist, by the statuses that it announced one after the other. What each says that it
+/// leaves is for STATE-1.
+pub(crate) fn illegal(changes: &[(usize, &str, &str)], statuses: &Statuses) -> Option<Finding> {
+    let mut current = first(changes, statuses);
+    for &(index, _, new) in changes {
+        if new != current && !exists(current, new, statuses) {
+            let seen = format!("{current} → {new}");
+            return Some(Finding::forbidden("a transition that exists", seen, [index]));
         }
-        if !exists(old, new, statuses) {
-            return Err(Finding::forbidden("a transition that exists", format!("{old} → {new}"), [index]));
-        }
-        current = Some(new);
+        current = new;
     }
-    Ok(())
+    None
+}
+
+/// The status before any change: what the first change leaves, where the client does not have the usual one.
+pub(crate) fn first<'a>(changes: &[(usize, &'a str, &'a str)], statuses: &Statuses) -> &'a str {
+    match changes.first() {
+        Some((_, old, _)) if statuses.lacks(FIRST) => old,
+        _ => FIRST,
+    }
 }
 
 /// Whether the diagram has a transition (STATE-2), or leads from one to the other through statuses that the client does not have.
-pub(crate) fn exists(old: &str, new: &str, statuses: &Statuses) -> bool {
+fn exists(old: &str, new: &str, statuses: &Statuses) -> bool {
     let mut reached = vec![old];
     let mut next = 0;
     while let Some(from) = reached.get(next).copied() {

@@ -132,7 +132,7 @@ fn expectations_read_what_the_steps_left() {
 #[test]
 fn late_redials_are_blamed_on_their_law() {
     let dialled = || Event::Dialled { path: "/ws".into(), query: vec![], token_in: None };
-    let refused = || Event::Refused { status: Some(503), code: None, reason: String::new() };
+    let refused = || Event::Refused { status: Some(503), code: None, by: None, reason: String::new() };
     let judged_after = |waited_ms: u64, redials_ms: &[u64], requirement: &str| {
         let dials = redials_ms.iter().flat_map(|at| [(*at, dialled()), (at + 1, refused())]);
         let label = Label::Shows(id(requirement));

@@ -108,7 +108,7 @@ fn pages_are_distinguished() {
 #[test]
 fn turned_away_has_two_forms() {
     let turned_away = pattern("{ turned_away = true }").unwrap();
-    let refused = |status| seen("a", Event::Refused { status, code: None, reason: String::new() });
+    let refused = |status| seen("a", Event::Refused { status, code: None, by: None, reason: String::new() });
     let closed = |code| seen("a", Event::Closed { code, by: Side::Gateway });
     assert!(turned_away.matches(&refused(Some(503))) && turned_away.matches(&closed(Some(CloseCode(1013)))));
     for other in [refused(Some(401)), refused(None), closed(Some(CloseCode(1000))), closed(None)] {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{Dialect, Role};
+use protocol::{Dialect, Role, TokenPlace};
 use serde_json::Value;
 
 use super::addressed::OWNER;
@@ -14,7 +14,7 @@ use crate::audience::Audiences;
 use crate::identity::{RoleNames, UserIds};
 
 /// Placeholders that every scenario has. No scripted client is called so.
-pub(super) const RESERVED: [&str; 4] = ["case", "subscribe", "room_key", "path"];
+pub(super) const RESERVED: [&str; 5] = ["case", "subscribe", "room_key", "path", "odd_token"];
 
 /// The bindings of one run: the values of its placeholders, so that cases on one gateway do not interfere, and the dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Bindings {
 
 impl Scenario {
     /// The scenario of one run: `{alice}` becomes the user id of the client `alice`, in data as a number where ids are numbers, `{case}` the run's own word, `{subscribe}` and
-    /// `{room_key}` what the dialect calls a request to join and the room in it, `payment:created` whatever that is called, and
+    /// `{room_key}` what the dialect calls a request to join and the room in it, `{odd_token}` a token of whatever its place can carry, `payment:created` whatever that is called, and
     /// `as_declared` the dialect's refusal. What the dialect lacks is left out.
     /// Where the events are not there that it needs, it stands as if they were: it cannot be played then.
     pub fn bind(&self, bindings: &Bindings) -> Self {
@@ -95,6 +95,7 @@ impl Scenario {
             ("{case}".to_owned(), bindings.case.clone()),
             ("{subscribe}".to_owned(), bindings.dialect.requests.subscribe.clone()),
             ("{room_key}".to_owned(), bindings.dialect.subscribe.room.clone()),
+            ("{odd_token}".to_owned(), odd_token(&bindings.dialect.token).to_owned()),
         ];
         let mut users = Vec::new();
         if let Script::Gateway(script) = &self.script {
@@ -189,6 +190,21 @@ impl Scenario {
         let after = script.clients.len() + usize::from(owner.bytes().last().unwrap_or_default());
         let place = script.clients.keys().position(|name| name == owner).unwrap_or(after);
         bindings.users.id(owner, place, &bindings.case)
+    }
+}
+
+/// A token of the characters that its place can carry, among them those that go wrong where they are not written as they must be.
+fn odd_token(place: &TokenPlace) -> &'static str {
+    match place {
+        TokenPlace::Query | TokenPlace::QueryAs(_) | TokenPlace::Path | TokenPlace::Message => {
+            "a+b/c=d&e f%20g.é"
+        }
+        // `b64token` of RFC 6750, section 2.1.
+        TokenPlace::Bearer => "a+b/c~d.e-f_g==",
+        // `cookie-octet` of RFC 6265, section 4.1.1.
+        TokenPlace::Cookie(_) => "a+b/c=d&e.f",
+        // `token` of RFC 9110, section 5.6.2, as RFC 6455, section 4.1 has subprotocols.
+        TokenPlace::Subprotocol | TokenPlace::SubprotocolAfter(_) => "a+b~c&d.e-f_g",
     }
 }
 

@@ -66,7 +66,7 @@ fn clients(trace: &Trace) -> BTreeMap<&Actor, Vec<(usize, &str, &str)>> {
 /// STATE-1: each change is announced once, with the status that it leaves.
 fn each_change_is_announced_once(trace: &Trace, statuses: &Statuses) -> Option<Finding> {
     clients(trace).into_values().find_map(|changes| {
-        let mut current = first(&changes, statuses);
+        let mut current = statuses::first(&changes, statuses);
         for (index, old, new) in changes {
             if old == new || new == current {
                 return Some(Finding::forbidden(
@@ -85,30 +85,9 @@ fn each_change_is_announced_once(trace: &Trace, statuses: &Statuses) -> Option<F
     })
 }
 
-/// The status before any change: what the first change leaves, where the client does not have the usual one.
-fn first<'a>(changes: &[(usize, &'a str, &'a str)], statuses: &Statuses) -> &'a str {
-    match changes.first() {
-        Some((_, old, _)) if statuses.lacks(statuses::FIRST) => old,
-        _ => statuses::FIRST,
-    }
-}
-
 /// STATE-2, by the statuses that are announced.
 fn transitions_exist(trace: &Trace, statuses: &Statuses) -> Option<Finding> {
-    clients(trace).into_values().find_map(|changes| {
-        let mut current = first(&changes, statuses);
-        for (index, _, new) in changes {
-            if new != current && !statuses::exists(current, new, statuses) {
-                return Some(Finding::forbidden(
-                    "a transition that exists",
-                    format!("{current} → {new}"),
-                    [index],
-                ));
-            }
-            current = new;
-        }
-        None
-    })
+    clients(trace).into_values().find_map(|changes| statuses::illegal(&changes, statuses))
 }
 
 /// STATE-5: an older connection is over soon after a newer one has opened.

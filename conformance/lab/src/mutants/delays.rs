@@ -16,32 +16,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         id: "client/comes-back-at-once-from-a-clean-close",
         requirement: "BACKOFF-7",
         about: "A connection that was closed politely is dialled again without a delay.",
-        boundary: || {
-            let clean = SharedState::<bool>::new();
-            let closes = clean.clone();
-            let mut boundary = lines(move || {
-                let (clean, mut again) = (clean.clone(), Again::default());
-                let redials = again.clone();
-                Change::default().request(|line| asked([line])).report(move |line| {
-                    let waits = line["event"] == "status" && line["status"] == "reconnecting";
-                    if waits && clean.with(std::mem::take) {
-                        return AdapterLine { to_adapter: redials.begin(), to_judge: vec![line] };
-                    }
-                    again.report(line)
-                })
-            });
-            boundary.wire = wire(move |_| {
-                let closes = closes.clone();
-                OnWire::default().down(move |frame| {
-                    if is_control(&frame, Control::Close) {
-                        closes.with(|clean| *clean = true);
-                    }
-                    down([frame])
-                })
-            })
-            .wire;
-            boundary
-        },
+        boundary: || at_once_after(|_| true),
+    },
+    Mutant {
+        id: "client/comes-back-at-once-from-a-restart",
+        requirement: "BACKOFF-7",
+        about: "A gateway that closes with 1012 says that it will be back, and is dialled at once.",
+        boundary: || at_once_after(|code| code == Some(1012)),
     },
     Mutant {
         id: "client/a-send-hurries-the-redial",
@@ -62,6 +43,35 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || hurried_by("on"),
     },
 ];
+
+/// A client that dials at once after a close with such a code.
+fn at_once_after(is_such: fn(Option<u16>) -> bool) -> sim::boundary::Boundary {
+    let clean = SharedState::<bool>::new();
+    let closes = clean.clone();
+    let mut boundary = lines(move || {
+        let (clean, mut again) = (clean.clone(), Again::default());
+        let redials = again.clone();
+        Change::default().request(|line| asked([line])).report(move |line| {
+            let waits = line["event"] == "status" && line["status"] == "reconnecting";
+            if waits && clean.with(std::mem::take) {
+                return AdapterLine { to_adapter: redials.begin(), to_judge: vec![line] };
+            }
+            again.report(line)
+        })
+    });
+    boundary.wire = wire(move |_| {
+        let closes = closes.clone();
+        OnWire::default().down(move |frame| {
+            let code = frame.payload.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
+            if is_control(&frame, Control::Close) && is_such(code) {
+                closes.with(|clean| *clean = true);
+            }
+            down([frame])
+        })
+    })
+    .wire;
+    boundary
+}
 
 /// A client whose delay ends when it is asked for this.
 fn hurried_by(op: &'static str) -> sim::boundary::Boundary {

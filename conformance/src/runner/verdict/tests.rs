@@ -191,7 +191,7 @@ fn what_a_stall_has_cut_is_run_again() {
 #[test]
 fn a_stall_cuts_what_the_subject_gives_up() {
     let closed = |by| Event::Closed { code: None, by };
-    let refused = |status| Event::Refused { status, code: None, reason: String::new() };
+    let refused = |status| Event::Refused { status, code: None, by: None, reason: String::new() };
     let busy = |measured: Noise| {
         move |span: Span| match span {
             // A time-out of 200 ms, and what led to it, before the end at 1000 ms.
@@ -214,6 +214,15 @@ fn a_stall_cuts_what_the_subject_gives_up() {
         let trace = Trace { observations: vec![observation] };
         let found = cut(&trace, SubjectKind::Gateway, ms(200), busy(measured));
         assert_eq!(found.map(|cut| cut.noise), is_cut.then_some(measured), "{trace:?}, {measured:?}");
+    }
+    // A client has given up no dial that a scripted gateway refused.
+    for (by, is_cut) in [(None, true), (Some(Side::Client), true), (Some(Side::Gateway), false)] {
+        let event = Event::Refused { status: None, code: None, by, reason: String::new() };
+        let observation =
+            Observation { at_us: 1_000_000, actor: Actor::client(), connection: Some(0), event };
+        let trace = Trace { observations: vec![observation] };
+        let found = cut(&trace, SubjectKind::Client, ms(200), busy(noise(0, 200)));
+        assert_eq!(found.is_some(), is_cut, "{by:?}");
     }
     // What a stalled host sees with the end may follow from it, also where the trace has it before.
     let observe = |at_ms: u64, event| Observation {

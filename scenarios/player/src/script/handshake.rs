@@ -13,10 +13,12 @@ use crate::peer::{Closing, PeerCommand};
 use crate::sign_in;
 use crate::stage::Setting;
 use scenarios::scenario::OnDial;
-use scenarios::trace::{Actor, Event};
+use scenarios::trace::{Actor, Event, Side};
 use wire::handshake::{ReceivedRequest, answer_status};
 use wire::transcript::Transcript;
 
+/// Who ends a dial that this gateway refuses.
+const OWN: Option<Side> = Some(Side::Gateway);
 /// A subprotocol and an extension that no client offers.
 const NEVER_OFFERED: &str = "x-never-offered";
 /// An answer that is not HTTP.
@@ -122,7 +124,7 @@ impl Handshake {
         };
         if self.answer == OnDial::Unauthorized {
             let code = self.setting.dialect.refusal.close_code();
-            self.note(Event::Refused { status: None, code, reason: String::new() }).await;
+            self.note(Event::Refused { status: None, code, by: OWN, reason: String::new() }).await;
             sign_in::refuse(stream, code).await;
             return None;
         }
@@ -136,8 +138,9 @@ impl Handshake {
 
     /// How this gateway refuses, where that is its own doing and not the client's.
     fn refusal(&self) -> Option<Event> {
-        let because =
-            |reason: &str| Some(Event::Refused { status: None, code: None, reason: reason.to_owned() });
+        let because = |reason: &str| {
+            Some(Event::Refused { status: None, code: None, by: OWN, reason: reason.to_owned() })
+        };
         match self.answer {
             OnDial::AcceptWrongly => because("granted with a wrong Sec-WebSocket-Accept"),
             OnDial::AcceptWithSubprotocol => because("granted with a subprotocol that was not asked for"),
@@ -148,6 +151,7 @@ impl Handshake {
             _ => self.status().map(|status| Event::Refused {
                 status: Some(status),
                 code: None,
+                by: OWN,
                 reason: String::new(),
             }),
         }
@@ -219,7 +223,7 @@ impl Handshake {
     }
 
     async fn note_failure(&self, reason: String) {
-        self.note(Event::Refused { status: None, code: None, reason }).await;
+        self.note(Event::Refused { status: None, code: None, by: None, reason }).await;
     }
 
     async fn note_handshake(&self, transcript: &Transcript) {

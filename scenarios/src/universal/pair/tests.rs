@@ -211,7 +211,8 @@ fn heartbeats_fit() {
 /// A dial with the token that was refused is one too many, however the gateway words its refusal.
 #[test]
 fn refusals_are_recognised() {
-    let status = |status| Event::Refused { status: Some(status), code: None, reason: String::new() };
+    let status =
+        |status| Event::Refused { status: Some(status), code: None, by: None, reason: String::new() };
     let again = |refusal: Event| vec![(1, 0, dialled("a")), (2, 0, refusal), (60, 1, dialled("a"))];
     let (id, finding) = one(halves(), again(status(401)));
     assert_eq!(
