@@ -52,7 +52,7 @@ pub struct ClientDesign {
 }
 
 /// What tells a client that its connection is alive.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SignOfLife {
     /// The answer to its ping.
