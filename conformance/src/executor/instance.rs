@@ -12,11 +12,19 @@ pub(super) enum Instance {
 }
 
 impl Instance {
-    /// The process, where it is one that can be measured.
+    /// Its process, where it has one of its own.
     pub(super) fn id(&self) -> Option<u32> {
         match self {
             Self::Process(subject) => subject.id(),
             Self::InProcess(_) => None,
+        }
+    }
+
+    /// The process whose waits are its own: this one, for a subject in it.
+    pub(super) fn measured(&self) -> Option<u32> {
+        match self {
+            Self::Process(subject) => subject.id(),
+            Self::InProcess(_) => Some(std::process::id()),
         }
     }
 

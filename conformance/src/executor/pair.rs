@@ -91,7 +91,7 @@ pub(super) async fn execute(
         let status = end.await;
         death.record(Actor::client(), None, Event::SubjectDied { status }).await;
     }));
-    rig.watches.extend(subject.0.id().and_then(|process| executor.probe.watch(process)));
+    rig.watches.extend(subject.0.measured().and_then(|process| executor.probe.watch(process)));
     let refusals = rig.refusals.clone();
     let setting = executor.setting(bindings, rig.issuer.clone(), gateway.path.clone());
     let listener = client::listen()

@@ -177,7 +177,7 @@ impl Rig {
         let (gateway, port) = start(executor, &ready, |port| launch.on(port)).await?;
         self.authorities[0] = format!("127.0.0.1:{}", port.number());
         self.ports[0] = port;
-        self.watches.extend(gateway.instance.id().and_then(|process| executor.probe.watch(process)));
+        self.watches.extend(gateway.instance.measured().and_then(|process| executor.probe.watch(process)));
         self.gateways[0] = gateway;
         Ok(())
     }
@@ -200,7 +200,7 @@ impl Rig {
                     self.authorities.push(format!("127.0.0.1:{}", port.number()));
                     self.ports.push(port);
                     self.watches
-                        .extend(gateway.instance.id().and_then(|process| executor.probe.watch(process)));
+                        .extend(gateway.instance.measured().and_then(|process| executor.probe.watch(process)));
                     self.gateways.push(gateway);
                 }
                 // That it starts without a broker is what the scenario is about.
