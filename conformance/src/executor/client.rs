@@ -67,7 +67,8 @@ pub(super) async fn execute(
         });
         fleet.subjects.push(subject);
     }
-    fleet.watches = fleet.subjects.iter().filter_map(|subject| executor.probe.watch(subject.measured()?)).collect();
+    fleet.watches =
+        fleet.subjects.iter().filter_map(|subject| executor.probe.watch(subject.measured()?)).collect();
     let refusals = Refusals::none();
     let setting = executor.setting(bindings, Issuer::with_secret(""), PATH.to_owned());
     let mut stage = Stage { url, listener: Some(Listener(listener, refusals.clone())), adapters, fleet };

@@ -199,8 +199,9 @@ impl Rig {
                 Ok((gateway, port)) => {
                     self.authorities.push(format!("127.0.0.1:{}", port.number()));
                     self.ports.push(port);
-                    self.watches
-                        .extend(gateway.instance.measured().and_then(|process| executor.probe.watch(process)));
+                    self.watches.extend(
+                        gateway.instance.measured().and_then(|process| executor.probe.watch(process)),
+                    );
                     self.gateways.push(gateway);
                 }
                 // That it starts without a broker is what the scenario is about.
