@@ -53,7 +53,7 @@ pub(super) fn kill_marked(mark: &str) {
 }
 
 /// Kills all that this process, or what it has adopted, has started; names what would not end. For a process that is about to end:
-/// whoever else awaits one of them does so in vain.
+/// any other wait for one of them is in vain.
 #[expect(
     clippy::disallowed_methods,
     reason = "what was killed is gone a moment later, and nothing says when"

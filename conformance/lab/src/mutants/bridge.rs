@@ -200,7 +200,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         id: "gateway/events-without-a-listener-are-forgotten",
         requirement: "BRIDGE-13",
-        about: "While nobody is connected, nothing calls what acknowledges.",
+        about: "While no client is connected, nothing calls what acknowledges.",
         boundary: || {
             let open = SharedState::<usize>::new();
             let fed = open.clone();
