@@ -69,9 +69,10 @@ impl Run {
 
     /// Waits until something lives that `gatecheck` has started.
     async fn has_started(&self) {
+        // The first process is `env` until it has become the guard.
         let is_subject = |id: &u32| {
-            let name = fs::read_to_string(format!("/proc/{id}/comm"));
-            name.is_ok_and(|name| name.trim_end() != "gatecheck")
+            let program = fs::read_link(format!("/proc/{id}/exe"));
+            self.child.id() != Some(*id) && program.is_ok_and(|program| !program.ends_with("gatecheck"))
         };
         let started = async {
             while !marked(&self.mark).iter().any(is_subject) {
