@@ -72,6 +72,8 @@ pub struct Config {
     pub outbox_budget_bytes: usize,
     /// Threads that serve connections.
     pub shards: usize,
+    /// Whether shards write to many sockets by one system call of io_uring, where the kernel has and allows it.
+    pub io_uring: bool,
     /// Whether the live page is served at `/`.
     pub page: bool,
     /// Whether any client may request tokens and publish events. For development only.
@@ -185,6 +187,7 @@ impl Config {
             outbox_bytes: OUTBOX_BYTES,
             outbox_budget_bytes: OUTBOX_BUDGET_BYTES,
             shards: std::thread::available_parallelism().map_or(1, usize::from),
+            io_uring: true,
             page: true,
             dev: false,
             watch: WatchConfig { log: "info".to_owned(), log_format: LogFormat::Text, sentry_dsn: None },

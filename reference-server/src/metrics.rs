@@ -44,6 +44,8 @@ pub struct Metrics {
     pub events: Counter,
     /// Events, each counted for each connection that it was written to.
     pub deliveries: Counter,
+    /// Writes to sockets that were made together with others, by one system call (io_uring).
+    pub batched_writes: Counter,
     /// Messages from the broker that were no events (BRIDGE-8).
     pub poison: Counter,
     /// Rooms left out because an event's data does not say which they are.
@@ -168,6 +170,7 @@ impl Default for Metrics {
             messages_out: Counter::default(),
             events: Counter::default(),
             deliveries: Counter::default(),
+            batched_writes: Counter::default(),
             poison: Counter::default(),
             skipped_rooms: Counter::default(),
             event_to_socket: Histogram::new(LATENCY_BOUNDS_S),
@@ -204,6 +207,8 @@ impl Metrics {
         );
         registry.register("events", "Events from the broker", self.events.clone());
         registry.register("deliveries", "Events times their receivers", self.deliveries.clone());
+        let batched = "Writes to sockets made together with others, by one system call (io_uring)";
+        registry.register("batched_writes", batched, self.batched_writes.clone());
         registry.register("poison", "Messages from the broker that were no events", self.poison.clone());
         let skipped = "Rooms that an event's data did not name";
         registry.register("skipped_rooms", skipped, self.skipped_rooms.clone());

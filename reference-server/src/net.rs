@@ -18,6 +18,7 @@ mod outbox;
 mod proxy;
 mod routes;
 mod seat;
+mod send_batch;
 mod server;
 mod shard;
 mod sign_in;

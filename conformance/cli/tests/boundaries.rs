@@ -11,6 +11,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("protocol", IMPURE),
     ("reference-session", IMPURE),
     ("reference-gateway", IMPURE),
+    ("send-ring", &["tokio", "mio", "protocol", "reference-gateway", "reference-server"]),
     ("scenarios", &["tokio", "mio", "socket2", "hyper"]),
     ("wire", &["player", "conformance", "clap"]),
     ("player", &["conformance", "sim", "clap"]),

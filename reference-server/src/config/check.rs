@@ -121,6 +121,11 @@ impl Settings {
                 Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
             },
             shards: at_least_one("shards", self.shards, defaults.shards)?,
+            io_uring: match self.io_uring.as_deref() {
+                None | Some("auto") => true,
+                Some("off") => false,
+                Some(other) => return Err(value("io_uring", other, "write `auto` or `off`")),
+            },
             page: !self.no_page.unwrap_or(false),
             dev: self.dev.unwrap_or(defaults.dev),
             watch: WatchConfig {
@@ -162,6 +167,7 @@ impl Settings {
             outbox_bytes: Some(small(config.outbox_bytes)),
             outbox_budget_bytes: Some(config.outbox_budget_bytes as u64),
             shards: Some(small(config.shards)),
+            io_uring: Some(if config.io_uring { "auto" } else { "off" }.to_owned()),
             no_page: Some(!config.page),
             dev: Some(config.dev),
             log: Some(config.watch.log.clone()),

@@ -322,6 +322,13 @@ pub struct Settings {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) shards: Option<u32>,
+    /// `auto` or `off`: whether many sockets are written to by one system call of io_uring, where the kernel has it (Linux 6.1) and allows it. Connections with TLS have a call for each write [default: auto]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "WHEN", env = "GATEWAY_IO_URING", help_heading = "Limits")
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) io_uring: Option<String>,
 
     /// What is logged on standard error: error, warn, info, debug, or TARGET=LEVEL,... [default: info]
     #[cfg_attr(

@@ -73,6 +73,7 @@ fn mistakes_are_named() {
         ("amqp_url = \"amqp://h\"\nqueue = \"ws_events\"", "`shared` or `per-instance`"),
         ("amqp_url = \"amqp://h\"\nprefetch = 0", "at least 1"),
         ("shards = 0", "at least 1"),
+        ("io_uring = \"on\"", "`auto` or `off`"),
         ("outbox_budget_bytes = 0", "at least 1"),
         ("frame_rate = 0", "at least 1"),
         ("trusted_proxies = [\"10.0.0.1\", \"10.0.0.0/40\"]", "`trusted_proxies` is 10.0.0.0/40"),

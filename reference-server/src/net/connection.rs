@@ -1,6 +1,7 @@
 //! One connection from its first byte to its last.
 
 use std::io;
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 use protocol::{Claims, CloseCode};
@@ -91,12 +92,14 @@ pub(super) async fn open<L: Listen>(
         Err(unserved) => return unserved.note(shared),
     };
     // Whoever says nothing takes no more memory than it takes to wait for it.
-    Box::pin(hear(stream, seat, by, shared, outboxes)).await
+    let raw = L::SOCKET.map(|socket| socket(&stream));
+    Box::pin(hear(stream, raw, seat, by, shared, outboxes)).await
 }
 
 /// Answers the requests of a connection that has a seat, or waited in vain for one.
 async fn hear<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
+    raw: Option<RawFd>,
     mut seat: Seat,
     mut by: Instant,
     shared: &ServerContext,
@@ -126,7 +129,7 @@ async fn hear<S: AsyncRead + AsyncWrite + Unpin>(
                     outbox_bytes: shared.config.outbox_bytes,
                     frame_rate: shared.config.frame_rate,
                 };
-                let mut socket = Box::new(Socket::new(stream, leftover, limits, outboxes).await);
+                let mut socket = Box::new(Socket::new(stream, raw, leftover, limits, outboxes).await);
                 let denied = match signed_in {
                     Some(signed_in) => return Some(Opened { socket, signed_in }),
                     // It keeps its seat until it has signed in.

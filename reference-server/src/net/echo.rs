@@ -68,7 +68,7 @@ async fn echo<L: Listen>(incoming: L::Incoming, peer: IpAddr, limits: SocketLimi
     else {
         return;
     };
-    let mut socket = Socket::new(stream, leftover, limits, ShardOutboxes::unlimited()).await;
+    let mut socket = Socket::new(stream, None, leftover, limits, ShardOutboxes::unlimited()).await;
     while let Ok(said) = socket.next().await {
         let frame = match said {
             Received::Text(text) => text_frame(&text),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,6 +20,10 @@ pub trait Listen: Send + 'static {
     type Incoming: Send + 'static;
     /// A connection that is served.
     type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
+
+    /// The socket of a stream whose bytes go to it as they are; none where they are changed on the way (TLS), or there is no socket. A shard
+    /// writes to many of these by one system call, where the kernel has io_uring.
+    const SOCKET: Option<fn(&Self::Stream) -> RawFd> = None;
 
     /// Waits for a connection, and returns it with its remote address.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Incoming, IpAddr)>>;
@@ -62,6 +67,8 @@ impl TcpListen {
 impl Listen for TcpListen {
     type Incoming = std::net::TcpStream;
     type Stream = TcpStream;
+
+    const SOCKET: Option<fn(&TcpStream) -> RawFd> = Some(AsRawFd::as_raw_fd);
 
     async fn accept(&mut self) -> io::Result<(std::net::TcpStream, IpAddr)> {
         let (stream, peer) = self.0.accept().await?;

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::os::fd::RawFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -24,6 +25,8 @@ pub(super) struct Outbox<W> {
 
 struct Inner<W> {
     writer: W,
+    /// The socket that the writer writes to as it is, if it does; open as long as the writer is there.
+    socket: Option<RawFd>,
     backlog: Backlog,
     /// Where its pieces are counted.
     outboxes: ShardOutboxes,
@@ -38,11 +41,12 @@ struct Inner<W> {
 }
 
 impl<W: AsyncWrite + Unpin> Outbox<W> {
-    /// At most so many bytes may wait.
-    pub(super) fn new(writer: W, limit: usize, outboxes: ShardOutboxes) -> Self {
+    /// At most so many bytes may wait. Where the writer's bytes go to a socket as they are, [`Outbox::offer`] names it.
+    pub(super) fn new(writer: W, socket: Option<RawFd>, limit: usize, outboxes: ShardOutboxes) -> Self {
         Self {
             inner: Rc::new(RefCell::new(Inner {
                 writer,
+                socket,
                 backlog: Backlog::new(limit),
                 outboxes,
                 unflushed: false,
@@ -111,6 +115,21 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
 }
 
 impl<W> Outbox<W> {
+    /// What a flush would write by one plain send, and the socket for it: so that it can be sent with others instead, which
+    /// [`Outbox::sent`] notes. Nothing else may be written to this outbox in between.
+    pub(super) fn offer(&self) -> Option<(RawFd, Bytes)> {
+        let inner = self.inner.borrow();
+        if inner.blocked || inner.task.is_none() || inner.failed.is_some() || inner.backlog.pieces() != 1 {
+            return None;
+        }
+        Some((inner.socket?, inner.backlog.front()?.clone()))
+    }
+
+    /// The socket took so many bytes of what was offered; the rest is for the next flush.
+    pub(super) fn sent(&self, bytes: usize) {
+        self.inner.borrow_mut().change(|backlog| backlog.written(bytes));
+    }
+
     /// Frames of this connection alone, counted while they wait.
     pub(super) fn hold(&self, frames: Bytes) -> Bytes {
         self.inner.borrow().outboxes.hold(frames)
@@ -193,7 +212,7 @@ mod tests {
     const BYTES: usize = 64;
 
     fn outbox<W: AsyncWrite + Unpin>(writer: W, limit: usize) -> Outbox<W> {
-        Outbox::new(writer, limit, ShardOutboxes::unlimited())
+        Outbox::new(writer, None, limit, ShardOutboxes::unlimited())
     }
 
     /// Frames are written whole and in order, however little the socket takes at a time.

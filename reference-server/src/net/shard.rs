@@ -19,6 +19,7 @@ use super::context::{ReportRequest, ServerContext, ShardReport, now};
 use super::listen::Listen;
 use super::outbox::Outbox;
 use super::seat::Seats;
+use super::send_batch::SendBatch;
 use crate::metrics::End;
 use crate::report;
 use reference_gateway::{ConnectionId, ConnectionStats, Delivery, Gateway, Input, Now, Output};
@@ -55,6 +56,8 @@ pub(super) struct Shard<L: Listen> {
     members: BTreeMap<ConnectionId, Member<L::Stream>>,
     /// Members whose outbox has something new.
     dirty: Vec<ConnectionId>,
+    /// Writes to many of them at once.
+    batch: SendBatch,
     outboxes: ShardOutboxes,
     /// Most bytes that waited in one outbox since it was last looked which is the fullest.
     fullest: usize,
@@ -88,8 +91,13 @@ impl<L: Listen> Shard<L> {
         let (signs, mut signed) = mpsc::channel(SIGNS);
         let config = &shared.config;
         let seats = Seats::new(config.max_handshakes, config.connect_timeout, config.trusted_proxies.clone());
+        let batch = match L::SOCKET {
+            Some(_) if config.io_uring => SendBatch::of_this_thread(),
+            _ => SendBatch::none(),
+        };
         let mut shard = Self {
             number,
+            batch,
             outboxes: ShardOutboxes::new(shared.budget.clone()),
             fullest: 0,
             gateway: Gateway::new(shared.config.gateway.clone()),
@@ -258,7 +266,7 @@ impl<L: Listen> Shard<L> {
         }
     }
 
-    /// One write for each connection and batch.
+    /// One write for each connection and batch of events; where the kernel allows it, many of these writes by one system call.
     async fn flush(&mut self) {
         if self.dirty.is_empty() {
             return;
@@ -267,10 +275,13 @@ impl<L: Listen> Shard<L> {
         self.dirty.dedup();
         // Sockets count against a task's turn, and this one writes to all of them; it awaits between batches.
         unconstrained(async {
-            for id in self.dirty.drain(..) {
-                if let Some(member) = self.members.get(&id) {
-                    self.fullest = self.fullest.max(member.outbox.flush());
-                }
+            let members = &self.members;
+            let outboxes = self.dirty.drain(..).filter_map(|id| Some(&members.get(&id)?.outbox));
+            let outboxes: Vec<_> = outboxes.collect();
+            self.shared.metrics.batched_writes.inc_by(self.batch.send(&outboxes));
+            // What that did not write is written here.
+            for outbox in outboxes {
+                self.fullest = self.fullest.max(outbox.flush());
             }
         })
         .await;

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -71,15 +72,16 @@ pub(super) enum Ended {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// A socket whose handshake is done; `leftover` was read behind it.
+    /// A socket whose handshake is done; `leftover` was read behind it. `raw` is what the stream writes to, where it does so unchanged.
     pub(super) async fn new(
         stream: S,
+        raw: Option<RawFd>,
         leftover: Vec<u8>,
         limits: SocketLimits,
         outboxes: ShardOutboxes,
     ) -> Self {
         let (reader, writer) = tokio::io::split(stream);
-        let outbox = Outbox::new(writer, limits.outbox_bytes, outboxes);
+        let outbox = Outbox::new(writer, raw, limits.outbox_bytes, outboxes);
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(0)

@@ -123,7 +123,7 @@ mod tests {
     use tokio::task::coop::unconstrained;
 
     fn tap(peer: impl AsyncRead + Unpin, frame_rate: u32) -> Tap<impl AsyncRead + Unpin, tokio::io::Sink> {
-        let outbox = Outbox::new(tokio::io::sink(), 1024, ShardOutboxes::unlimited());
+        let outbox = Outbox::new(tokio::io::sink(), None, 1024, ShardOutboxes::unlimited());
         Tap::new(peer, outbox, RateLimit { per_second: frame_rate }, &[])
     }
 

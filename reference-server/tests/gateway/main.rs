@@ -8,6 +8,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is a test that has failed")]
 
+mod batched_writes;
 mod client;
 mod delivery;
 mod door;

@@ -61,20 +61,25 @@ async fn start(identity: TlsIdentity) -> (Running, SocketAddr, watch::Sender<Tls
     (gateway, address, newest)
 }
 
-/// Messages and events of all sizes pass through TLS, in both directions.
+/// Messages and events of all sizes pass through TLS, in both directions; to so many clients that plain sockets would be written to at once.
 #[tokio::test]
 async fn events_pass_through_tls() {
     let folder = tempfile::tempdir().unwrap();
     let certificate = Certificate::write(folder.path(), "a");
     let (mut gateway, address, _newest) = start(TlsIdentity::read(&certificate.files).unwrap()).await;
-    let mut client = certificate.sign_in(address).await;
-    assert!(client.is_served().await);
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        clients.push(certificate.sign_in(address).await);
+    }
     let notes: Vec<String> = [1, 20_000, 300_000, 3].map(|length| "x".repeat(length)).into();
     for note in &notes {
         gateway.broker.publish("payment:created", &serde_json::json!({ "note": note }));
     }
-    for note in &notes {
-        assert_eq!(client.event().await.1["note"].as_str().map(str::len), Some(note.len()));
+    for client in &mut clients {
+        for note in &notes {
+            assert_eq!(client.event().await.1["note"].as_str().map(str::len), Some(note.len()));
+        }
+        assert!(client.is_served().await);
     }
 }
 
