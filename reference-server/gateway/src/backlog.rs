@@ -10,6 +10,8 @@ use super::frame::close_frame;
 
 /// Pieces that one write takes at most.
 const PIECES_PER_WRITE: usize = 64;
+/// Pieces for which room is kept while none waits: an idle connection costs little, and one event at a time no allocation.
+const PIECES_KEPT: usize = 4;
 
 /// Frames on their way to a socket, in order.
 #[derive(Debug)]
@@ -102,7 +104,7 @@ impl Backlog {
         }
         if self.pieces.is_empty() {
             // The room that a backlog took is given back with it.
-            self.pieces.shrink_to(PIECES_PER_WRITE);
+            self.pieces.shrink_to(PIECES_KEPT);
         }
     }
 }
@@ -151,6 +153,17 @@ mod tests {
         }
         let close = close_frame(CloseCode::TRY_AGAIN_LATER);
         assert_eq!(rest(backlog), [b"lf", &close[..]].concat());
+    }
+
+    /// The room that many pieces took is given back once they are written.
+    #[test]
+    fn an_empty_backlog_is_small() {
+        let mut backlog = Backlog::new(LIMIT);
+        for _ in 0..1000 {
+            backlog.append(Bytes::from_static(b"x"));
+        }
+        backlog.written(1000);
+        assert!(backlog.pieces.capacity() <= 2 * PIECES_KEPT, "{}", backlog.pieces.capacity());
     }
 
     proptest! {

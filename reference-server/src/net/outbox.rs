@@ -269,6 +269,36 @@ mod tests {
         assert_eq!((&read, outbox.bytes()), (b"ab", 0));
     }
 
+    /// What is offered is a single piece that nothing is in the way of; what was not taken of it a flush writes, behind what was.
+    #[tokio::test]
+    async fn an_offer_is_what_a_flush_would_write() {
+        const SOCKET: RawFd = 7;
+        let (near, mut far) = duplex(3);
+        let outbox = Outbox::new(near, Some(SOCKET), BYTES, ShardOutboxes::unlimited());
+        outbox.append(Bytes::from_static(b"abc"));
+        assert_eq!(outbox.offer(), None, "no task would be woken when the socket is full");
+        assert!(poll_fn(|context| outbox.poll_write(context)).now_or_never().is_none());
+        assert_eq!(outbox.offer(), None, "nothing waits");
+        outbox.append(Bytes::from_static(b"de"));
+        assert_eq!(outbox.offer(), Some((SOCKET, Bytes::from_static(b"de"))));
+        outbox.append(Bytes::from_static(b"f"));
+        assert_eq!(outbox.offer(), None, "several pieces are one vectored write");
+        outbox.sent(2);
+        assert_eq!(outbox.offer(), Some((SOCKET, Bytes::from_static(b"f"))));
+        outbox.sent(0);
+        assert_eq!(outbox.flush(), 1, "the pipe is full");
+        assert_eq!(outbox.offer(), None, "the connection's task writes once the socket takes more");
+        let mut read = [0; 3];
+        far.read_exact(&mut read).await.unwrap();
+        assert!(poll_fn(|context| outbox.poll_write(context)).now_or_never().is_none());
+        far.read_exact(&mut read[..1]).await.unwrap();
+        assert_eq!((&read[..1], outbox.bytes()), (&b"f"[..], 0));
+        let sealed = self::outbox(tokio::io::sink(), BYTES);
+        assert!(poll_fn(|context| sealed.poll_write(context)).now_or_never().is_none());
+        sealed.append(Bytes::from_static(b"a"));
+        assert_eq!(sealed.offer(), None, "its bytes are not the socket's");
+    }
+
     /// A socket that breaks while the shard writes is the connection's business.
     #[tokio::test]
     async fn a_broken_socket_is_reported_to_the_task() {
