@@ -1,8 +1,8 @@
 //! One event to many sockets: the reference gateway beside the *floor* (one `send(2)` for each delivery and nothing else)
-//! and the *plain* program (tokio-tungstenite, a task for each socket, a broadcast channel).
+//! and the *plain* program (tokio-tungstenite, a task for each socket, a broadcast channel). *Sends* is the gateway with io_uring off.
 //!
 //! ```text
-//!  round 1: gatecheck, floor, plain    round 2: gatecheck, floor, plain    …    each arm a fresh child process
+//!  round 1: gatecheck, sends, floor, plain    round 2: gatecheck, sends, floor, plain    …    each arm a fresh child process
 //!
 //!  burst   1,000 subscribers × 1,000 events of 200 bytes, all at once   deliveries/s, CPU of a delivery
 //!          (the floor: 200 events)
@@ -68,20 +68,20 @@ fn measure(shape: Shape) -> Result<Report, Box<dyn Error>> {
     Ok(Report { shape, bursts, paced, idle })
 }
 
-fn each_arm<T>(mut measured: impl FnMut(Arm) -> Result<T, MeasureError>) -> Result<[T; 3], MeasureError> {
-    let [gatecheck, floor, plain] = Arm::ALL;
-    Ok([measured(gatecheck)?, measured(floor)?, measured(plain)?])
+fn each_arm<T>(mut measured: impl FnMut(Arm) -> Result<T, MeasureError>) -> Result<[T; 4], MeasureError> {
+    let [gatecheck, sends, floor, plain] = Report::ARMS;
+    Ok([measured(gatecheck)?, measured(sends)?, measured(floor)?, measured(plain)?])
 }
 
 /// Has criterion estimate, print, and compare with the last run. It would measure one arm to the end before the next, so
 /// it is given the rounds that were measured in turn: one for each sample, however many iterations it asks for.
-fn estimate(shape: &Shape, bursts: &[[Burst; 3]]) {
+fn estimate(shape: &Shape, bursts: &[[Burst; 4]]) {
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("fanout_burst");
     group.sample_size(shape.burst.rounds).sampling_mode(SamplingMode::Flat);
     // The shortest time makes criterion warm up with one call.
     group.warm_up_time(Duration::from_nanos(1)).measurement_time(Duration::from_millis(1));
-    for (at, arm) in Arm::ALL.into_iter().enumerate() {
+    for (at, arm) in Report::ARMS.into_iter().enumerate() {
         let deliveries = shape.burst.subscribers * shape.burst.events_of(arm);
         group.throughput(Throughput::Elements(deliveries as u64));
         let mut rounds = bursts.iter().map(|round| round[at].elapsed).cycle();

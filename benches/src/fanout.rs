@@ -16,6 +16,7 @@
 //! is not in it. What the kernel does for the subscribers' end of a loopback connection within an arm's `send` is.
 
 mod arm;
+mod bridge;
 mod child;
 mod event;
 mod measure;
@@ -25,10 +26,11 @@ mod subscribers;
 use std::time::Duration;
 
 pub use arm::{Arm, become_arm};
+pub use bridge::{Publisher, bridged_burst, bridged_paced};
 pub use child::Child;
-pub use event::{FRAME_BYTES, MESSAGE_BYTES};
+pub use event::EventSize;
 pub use measure::{Burst, Idle, MeasureError, Paced, burst, idle, paced, raise_descriptor_limit};
-pub use report::{Report, Targets};
+pub use report::{Report, Spread, Targets};
 pub use subscribers::{LoadError, Subscribers};
 
 /// How much is asked of every arm.
@@ -45,6 +47,8 @@ pub struct Shape {
 /// All events at once: what a gateway does when a backlog arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BurstShape {
+    /// How long events are.
+    pub size: EventSize,
     /// Connections that get every event.
     pub subscribers: usize,
     /// Events.
@@ -59,6 +63,8 @@ pub struct BurstShape {
 /// Events at a rate that every arm can sustain: what a gateway does all day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PacedShape {
+    /// How long events are.
+    pub size: EventSize,
     /// Connections that get every event.
     pub subscribers: usize,
     /// Events in all.
@@ -73,8 +79,8 @@ impl BurstShape {
     /// How many events each subscriber of this arm gets.
     pub fn events_of(&self, arm: Arm) -> usize {
         match arm {
-            Arm::Gatecheck | Arm::Plain => self.events,
             Arm::Floor => self.floor_events,
+            _ => self.events,
         }
     }
 }
@@ -82,15 +88,33 @@ impl BurstShape {
 impl Shape {
     /// What figures are made with.
     pub const FULL: Self = Self {
-        burst: BurstShape { subscribers: 1000, events: 1000, floor_events: 200, rounds: 10 },
-        paced: PacedShape { subscribers: 500, events: 200, interval: Duration::from_millis(10), rounds: 5 },
+        burst: BurstShape {
+            size: EventSize::USUAL,
+            subscribers: 1000,
+            events: 1000,
+            floor_events: 200,
+            rounds: 10,
+        },
+        paced: PacedShape {
+            size: EventSize::USUAL,
+            subscribers: 500,
+            events: 200,
+            interval: Duration::from_millis(10),
+            rounds: 5,
+        },
         idle_connections: 5000,
     };
 
     /// Every path once; its figures mean nothing.
     pub const SMOKE: Self = Self {
-        burst: BurstShape { subscribers: 10, events: 10, floor_events: 5, rounds: 1 },
-        paced: PacedShape { subscribers: 10, events: 10, interval: Duration::from_millis(1), rounds: 1 },
+        burst: BurstShape { size: EventSize::USUAL, subscribers: 10, events: 10, floor_events: 5, rounds: 1 },
+        paced: PacedShape {
+            size: EventSize::USUAL,
+            subscribers: 10,
+            events: 10,
+            interval: Duration::from_millis(1),
+            rounds: 1,
+        },
         idle_connections: 10,
     };
 }

@@ -1,5 +1,6 @@
 //! The programs that are compared, and the commands that they receive while they run.
 
+mod consumer;
 mod floor;
 mod gatecheck;
 mod plain;
@@ -12,10 +13,18 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
+use reference_server::Config;
 use rustix::time::{ClockId, clock_gettime};
+
+use super::event::EventSize;
+use super::subscribers::SECRET;
 
 /// Names the arm that a program shall be.
 pub(super) const VARIABLE: &str = "FANOUT_ARM";
+/// How many bytes its messages have.
+pub(super) const SIZE_VARIABLE: &str = "FANOUT_MESSAGE_BYTES";
+/// Where its events come from, if that is a broker.
+pub(super) const BROKER_VARIABLE: &str = "FANOUT_AMQP_URL";
 /// The first message of arms other than the gateway, sent once the subscriber will receive every event.
 const WELCOME: &str = r#"{"type":"connection:established"}"#;
 
@@ -24,31 +33,56 @@ const WELCOME: &str = r#"{"type":"connection:established"}"#;
 pub enum Arm {
     /// The reference gateway, with its default number of shards; its broker is in its process.
     Gatecheck,
+    /// The same with io_uring off: a `send` for each write.
+    Sends,
+    /// The same with one shard, io_uring as the kernel allows it.
+    OneShard,
     /// One `send(2)` of a ready frame for each delivery, on one thread, and nothing else.
     Floor,
     /// The usual first design: tokio-tungstenite, a task for each socket, a broadcast channel.
     Plain,
+    /// The reference gateway on a broker.
+    Bridge,
+    /// A plain consumer: lapin, and for each delivery a write to each socket.
+    Consumer,
 }
 
 impl Arm {
-    /// Every arm, in the order in which they take turns.
-    pub const ALL: [Self; 3] = [Self::Gatecheck, Self::Floor, Self::Plain];
+    const ALL: [Self; 7] = [
+        Self::Gatecheck,
+        Self::Sends,
+        Self::OneShard,
+        Self::Floor,
+        Self::Plain,
+        Self::Bridge,
+        Self::Consumer,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gatecheck => "gatecheck",
+            Self::Sends => "sends",
+            Self::OneShard => "one shard",
             Self::Floor => "floor",
             Self::Plain => "plain",
+            Self::Bridge => "bridge",
+            Self::Consumer => "consumer",
         }
     }
 
-    fn run(self) -> io::Result<()> {
+    fn run(self, size: EventSize) -> io::Result<()> {
+        let mut config = Config::with_secret(SECRET);
         match self {
-            Self::Gatecheck => gatecheck::run(),
-            Self::Floor => floor::run(),
-            Self::Plain => plain::run(),
+            Self::Gatecheck => {}
+            Self::Sends => config.io_uring = false,
+            Self::OneShard => config.shards = 1,
+            Self::Floor => return floor::run(size),
+            Self::Plain => return plain::run(size),
+            Self::Bridge => return gatecheck::run_on(config, &broker()?),
+            Self::Consumer => return consumer::run(size, &broker()?),
         }
+        gatecheck::run(config, size)
     }
 }
 
@@ -60,13 +94,22 @@ pub fn become_arm() -> Option<ExitCode> {
         eprintln!("{VARIABLE}={name} names no arm");
         return Some(ExitCode::FAILURE);
     };
-    Some(match arm.run() {
+    let size = std::env::var(SIZE_VARIABLE).ok().and_then(|bytes| bytes.parse().ok());
+    let Some(size) = size.map(EventSize::new) else {
+        eprintln!("{SIZE_VARIABLE} has no size");
+        return Some(ExitCode::FAILURE);
+    };
+    Some(match arm.run(size) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the arm {name} failed: {error}");
             ExitCode::FAILURE
         }
     })
+}
+
+fn broker() -> io::Result<String> {
+    std::env::var(BROKER_VARIABLE).map_err(io::Error::other)
 }
 
 /// A command on an arm's standard input. At its end the arm ends.

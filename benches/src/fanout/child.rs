@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::process::{self, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use super::arm::{Arm, VARIABLE};
+use super::arm::{Arm, BROKER_VARIABLE, SIZE_VARIABLE, VARIABLE};
+use super::event::EventSize;
 
 /// A running arm. It is killed when this is dropped, and ends by itself when its standard input does.
 #[derive(Debug)]
@@ -18,13 +19,23 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts this program again as an arm: its `main` must begin with [`super::become_arm`].
+    /// Starts this program again as an arm whose events have this size: its `main` must begin with [`super::become_arm`].
     ///
     /// # Errors
     /// When it cannot be started, or does not listen.
-    pub fn start(arm: Arm) -> io::Result<Self> {
+    pub fn start(arm: Arm, size: EventSize) -> io::Result<Self> {
+        Self::start_on(arm, size, "")
+    }
+
+    /// The same for an arm that gets its events from a broker.
+    ///
+    /// # Errors
+    /// As [`Child::start`].
+    pub fn start_on(arm: Arm, size: EventSize, broker: &str) -> io::Result<Self> {
         let mut process = Command::new(std::env::current_exe()?)
             .env(VARIABLE, arm.name())
+            .env(SIZE_VARIABLE, size.message_bytes().to_string())
+            .env(BROKER_VARIABLE, broker)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

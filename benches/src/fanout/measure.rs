@@ -1,6 +1,7 @@
 //! The three workloads, each on an arm that was started for it.
 
 use std::io;
+use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
@@ -8,11 +9,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::arm::Arm;
 use super::child::Child;
+use super::event::EventSize;
 use super::subscribers::{LoadError, Subscribers, now};
 use super::{BurstShape, PacedShape};
 
 /// Events before the first that is measured: buffers have grown by then, and code has been paged in.
-const WARMING: usize = 20;
+pub(super) const WARMING: usize = 20;
 /// Descriptors that a process needs beside its connections.
 const OTHER_DESCRIPTORS: u64 = 100;
 
@@ -101,18 +103,28 @@ impl Idle {
 /// # Errors
 /// When the arm fails, or a single byte of a delivery is missing or wrong.
 pub fn burst(arm: Arm, shape: &BurstShape) -> Result<Burst, MeasureError> {
-    let (mut child, subscribers) = warm(arm, shape.subscribers)?;
+    let warm = warm(arm, shape.size, shape.subscribers)?;
+    emit_burst(arm, warm, shape, |child, events| child.emit(events.len()))
+}
+
+/// The same, from whatever emits these events.
+pub(super) fn emit_burst(
+    arm: Arm,
+    (mut child, subscribers): (Child, Subscribers),
+    shape: &BurstShape,
+    emit: impl FnOnce(&mut Child, Range<usize>) -> io::Result<()>,
+) -> Result<Burst, MeasureError> {
     let of_arm = |source| MeasureError::Arm { arm, source };
     let of_load = |source| MeasureError::Delivery { arm, source };
-    let events = shape.events_of(arm);
-    let receiving = subscribers.receive(WARMING..WARMING + events);
+    let events = WARMING..WARMING + shape.events_of(arm);
+    let receiving = subscribers.receive(shape.size, events.clone());
     let before = child.cpu().map_err(of_arm)?;
     let begun = now();
-    child.emit(events).map_err(of_arm)?;
+    emit(&mut child, events.clone()).map_err(of_arm)?;
     let (subscribers, received) = receiving.finish().map_err(of_load)?;
     let cpu = child.cpu().map_err(of_arm)? - before;
     subscribers.expect_silence().map_err(of_load)?;
-    Ok(Burst { deliveries: shape.subscribers * events, elapsed: received.finished - begun, cpu })
+    Ok(Burst { deliveries: shape.subscribers * events.len(), elapsed: received.finished - begun, cpu })
 }
 
 /// Events at a rate.
@@ -120,17 +132,27 @@ pub fn burst(arm: Arm, shape: &BurstShape) -> Result<Burst, MeasureError> {
 /// # Errors
 /// As [`burst`].
 pub fn paced(arm: Arm, shape: &PacedShape) -> Result<Paced, MeasureError> {
-    let (mut child, subscribers) = warm(arm, shape.subscribers)?;
+    let warm = warm(arm, shape.size, shape.subscribers)?;
+    emit_paced(arm, warm, shape, |child, _| child.emit(1))
+}
+
+/// The same, from whatever emits an event.
+pub(super) fn emit_paced(
+    arm: Arm,
+    (mut child, subscribers): (Child, Subscribers),
+    shape: &PacedShape,
+    mut emit: impl FnMut(&mut Child, usize) -> io::Result<()>,
+) -> Result<Paced, MeasureError> {
     let of_arm = |source| MeasureError::Arm { arm, source };
     let of_load = |source| MeasureError::Delivery { arm, source };
-    let receiving = subscribers.receive(WARMING..WARMING + shape.events);
+    let receiving = subscribers.receive(shape.size, WARMING..WARMING + shape.events);
     let before = child.cpu().map_err(of_arm)?;
     let mut due = now();
     let mut emitted = Vec::with_capacity(shape.events);
-    for _ in 0..shape.events {
+    for number in WARMING..WARMING + shape.events {
         rest(due.saturating_duration_since(now()));
         emitted.push(now());
-        child.emit(1).map_err(of_arm)?;
+        emit(&mut child, number).map_err(of_arm)?;
         due += shape.interval;
     }
     let (subscribers, received) = receiving.finish().map_err(of_load)?;
@@ -155,7 +177,7 @@ pub fn paced(arm: Arm, shape: &PacedShape) -> Result<Paced, MeasureError> {
 /// # Errors
 /// When the arm fails, or refuses one.
 pub fn idle(arm: Arm, connections: usize) -> Result<Idle, MeasureError> {
-    let (child, _warm) = warm(arm, 1)?;
+    let (child, _warm) = warm(arm, EventSize::USUAL, 1)?;
     let of_arm = |source| MeasureError::Arm { arm, source };
     let before = child.resident_bytes().map_err(of_arm)?;
     let held = Subscribers::connect(child.address(), connections)
@@ -180,12 +202,12 @@ pub fn raise_descriptor_limit(connections: usize) -> io::Result<()> {
 }
 
 /// An arm that has sent its first events to so many subscribers.
-fn warm(arm: Arm, subscribers: usize) -> Result<(Child, Subscribers), MeasureError> {
+fn warm(arm: Arm, size: EventSize, subscribers: usize) -> Result<(Child, Subscribers), MeasureError> {
     let of_arm = |source| MeasureError::Arm { arm, source };
     let of_load = |source| MeasureError::Delivery { arm, source };
-    let mut child = Child::start(arm).map_err(of_arm)?;
+    let mut child = Child::start(arm, size).map_err(of_arm)?;
     let subscribers = Subscribers::connect(child.address(), subscribers).map_err(of_load)?;
-    let receiving = subscribers.receive(0..WARMING);
+    let receiving = subscribers.receive(size, 0..WARMING);
     child.emit(WARMING).map_err(of_arm)?;
     let (subscribers, _) = receiving.finish().map_err(of_load)?;
     Ok((child, subscribers))

@@ -12,7 +12,7 @@ use rustix::event::epoll;
 use rustix::time::Timespec;
 use serde_json::json;
 
-use super::event::{FRAME_BYTES, frame};
+use super::event::EventSize;
 
 /// What the gateway's tokens are signed with.
 pub(super) const SECRET: &str = "the secret of the fan-out benchmark";
@@ -119,11 +119,11 @@ impl Subscribers {
     }
 
     /// Reads these events, which are emitted afterwards, on threads of its own.
-    pub(super) fn receive(self, events: Range<usize>) -> Receiving {
+    pub(super) fn receive(self, size: EventSize, events: Range<usize>) -> Receiving {
         let readers = self.readers.into_iter().map(|mut reader| {
             let events = events.clone();
             thread::spawn(move || {
-                let received = reader.receive(events)?;
+                let received = reader.receive(size, events)?;
                 Ok((reader, received))
             })
         });
@@ -178,8 +178,9 @@ impl Reader {
         Ok(Self { epoll, streams })
     }
 
-    fn receive(&mut self, events: Range<usize>) -> Result<Received, LoadError> {
-        let expected: Vec<u8> = events.clone().flat_map(frame).collect();
+    fn receive(&mut self, size: EventSize, events: Range<usize>) -> Result<Received, LoadError> {
+        let expected: Vec<u8> = events.clone().flat_map(|number| size.frame(number)).collect();
+        let frame_bytes = size.frame_bytes();
         let patience = Timespec::try_from(PATIENCE).map_err(io::Error::other)?;
         let mut buffer = vec![0; READ_BYTES];
         let mut ready = Vec::with_capacity(READY);
@@ -197,7 +198,7 @@ impl Reader {
                 let subscriber = event.data.u64() as usize;
                 let so_far: usize = received[subscriber];
                 let read = match self.streams[subscriber].read(&mut buffer) {
-                    Ok(0) => return Err(LoadError::Ended { subscriber, events: so_far / FRAME_BYTES }),
+                    Ok(0) => return Err(LoadError::Ended { subscriber, events: so_far / frame_bytes }),
                     Ok(read) => read,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
                     Err(error) => return Err(error.into()),
@@ -205,11 +206,11 @@ impl Reader {
                 let (due, came) = (&expected[so_far..], &buffer[..read]);
                 if !due.starts_with(came) {
                     let alike = due.iter().zip(came).take_while(|(due, came)| due == came).count();
-                    let event = events.start + (so_far + alike) / FRAME_BYTES;
+                    let event = events.start + (so_far + alike) / frame_bytes;
                     return Err(LoadError::Broken { subscriber, event });
                 }
                 let at = now();
-                let whole = so_far / FRAME_BYTES..(so_far + read) / FRAME_BYTES;
+                let whole = so_far / frame_bytes..(so_far + read) / frame_bytes;
                 arrivals.extend(whole.map(|event| Arrival { event: events.start + event, at }));
                 received[subscriber] += read;
                 if received[subscriber] == expected.len() {

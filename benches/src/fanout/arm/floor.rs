@@ -7,12 +7,12 @@ use rustix::event::{PollFd, PollFlags, poll};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{CommandSender, SubscriberCommand, WELCOME, report_address, report_cpu};
-use crate::fanout::event::frame;
+use crate::fanout::event::EventSize;
 
 /// Longest request that a subscriber makes.
 const MAX_REQUEST_BYTES: usize = 4096;
 
-pub(super) fn run() -> io::Result<()> {
+pub(super) fn run(size: EventSize) -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     report_address(listener.local_addr()?)?;
     let mut orders = CommandSender::open()?;
@@ -30,7 +30,7 @@ pub(super) fn run() -> io::Result<()> {
         match orders.next()? {
             Some(SubscriberCommand::Emit(count)) => {
                 for number in next..next + count {
-                    let frame = frame(number);
+                    let frame = size.frame(number);
                     for socket in &mut sockets {
                         send(socket, &frame)?;
                     }
@@ -59,9 +59,14 @@ fn send(mut socket: &TcpStream, mut frame: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Upgrades one connection; whose it is does not matter here.
+/// Takes one connection; whose it is does not matter here.
 fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
-    let (mut stream, _) = listener.accept()?;
+    let (stream, _) = listener.accept()?;
+    upgrade(stream)
+}
+
+/// Answers a request for a WebSocket, and greets.
+pub(super) fn upgrade(mut stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     let mut request = vec![0; MAX_REQUEST_BYTES];
     let mut length = 0;

@@ -9,19 +9,19 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{WELCOME, fail_or_end, follow, report_address};
-use crate::fanout::event::message;
+use crate::fanout::event::EventSize;
 
 /// Events that the channel holds: more than any burst has, so that no socket can miss one.
 const CAPACITY: usize = 4096;
 
-pub(super) fn run() -> io::Result<()> {
+pub(super) fn run(size: EventSize) -> io::Result<()> {
     let (events, _) = broadcast::channel(CAPACITY);
     let sender = events.clone();
     let mut next = 0;
     follow(move |count| {
         for number in next..next + count {
             // `send` fails only when there is no subscriber.
-            let _ = sender.send(Message::text(message(number)));
+            let _ = sender.send(Message::text(size.message(number)));
         }
         next += count;
     })?;
