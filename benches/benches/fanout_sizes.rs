@@ -22,6 +22,8 @@ const BURST_BYTES: usize = 256 << 20;
 /// Bytes that one subscriber gets in a burst at most: less than its outbox may hold, so that none is closed as too slow.
 const SUBSCRIBER_BYTES: usize = 2 << 20;
 const MIN_EVENTS: usize = 5;
+/// Events of a burst at most: fewer than the plain program's channel holds.
+const MAX_EVENTS: usize = 2_000;
 /// Deliveries and bytes of a paced second at most: what every arm can sustain.
 const PACED_DELIVERIES: usize = 30_000;
 const PACED_BYTES: usize = 150 << 20;
@@ -83,7 +85,7 @@ fn measure(sizes: &Sizes) -> Result<(), Box<dyn Error>> {
 fn burst_row(size: EventSize, room: usize, rounds: usize) -> Result<f64, Box<dyn Error>> {
     let most = |deliveries: usize| {
         let by_bytes = (BURST_BYTES / room).min(SUBSCRIBER_BYTES) / size.message_bytes();
-        (deliveries / room).min(by_bytes).max(MIN_EVENTS)
+        (deliveries / room).min(by_bytes).clamp(MIN_EVENTS, MAX_EVENTS)
     };
     let shape = BurstShape {
         size,
