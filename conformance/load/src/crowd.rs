@@ -8,7 +8,6 @@ use std::sync::Arc;
 use conformance::profile::Profile;
 use protocol::{ClientMessage, Dialect, Opener, Role, Target, Timestamp, TokenPlace};
 use scenarios::frame::RawFrame;
-use scenarios::request::RequestSpec;
 use scenarios::token::{Bearer, Issuer, TokenSpec};
 use scenarios::{RoleNames, UserIds};
 use wire::handshake::UpgradeRequest;
@@ -139,15 +138,8 @@ impl Crowd {
         let place = self.dialect.token.clone();
         let token = (place != TokenPlace::Message).then(|| (place, self.token(client).to_owned()));
         UpgradeRequest {
-            host: self.host.clone(),
-            path: self.path.clone(),
-            token,
             subprotocol: self.dialect.subprotocol.clone(),
-            upgrade: true,
-            origin: None,
-            half: false,
-            drip: None,
-            recipe: RequestSpec::default(),
+            ..UpgradeRequest::new(self.host.as_str(), self.path.as_str(), token)
         }
     }
 
