@@ -56,7 +56,7 @@ pub(crate) struct Crowd {
 }
 
 /// Where the gateway is, and who signs its tokens.
-pub(crate) struct Door<'a> {
+pub(crate) struct GatewayEndpoint<'a> {
     pub(crate) address: SocketAddr,
     pub(crate) host: String,
     pub(crate) path: String,
@@ -72,7 +72,7 @@ impl Crowd {
         plan: Arc<Plan>,
         shard: Option<Shard>,
         run: u32,
-        door: Door<'_>,
+        endpoint: GatewayEndpoint<'_>,
     ) -> Self {
         let members = shard.map_or(0..workload.clients, |shard| shard.part(workload.clients));
         let role = workload.audiences.iter().find(|share| share.to == Audience::Role);
@@ -85,7 +85,7 @@ impl Crowd {
             let role = if is_administrator { Role::Admin } else { Role::Customer };
             let bearer = Bearer { user_id: &id, email: &email, role };
             let recipe = TokenSpec { expires_in: Some(LIFETIME_S), ..TokenSpec::default() };
-            recipe.mint(&bearer, door.issuer, door.unix_s).unwrap_or_default()
+            recipe.mint(&bearer, endpoint.issuer, endpoint.unix_s).unwrap_or_default()
         };
         let mut tokens = BTreeMap::new();
         for client in members.clone() {
@@ -102,11 +102,11 @@ impl Crowd {
         let frame = |message: &ClientMessage| frame_of(message, reference);
         let spare = room(SPARE_TYPE);
         Self {
-            address: door.address,
+            address: endpoint.address,
             finder: MarkFinder::new(run),
             members,
-            host: door.host,
-            path: door.path,
+            host: endpoint.host,
+            path: endpoint.path,
             clients_of_user,
             administrators,
             users,
