@@ -2,14 +2,13 @@
 
 use std::io;
 
-use protocol::{ClientMessage, Target};
+use protocol::{ClientMessage, CloseCode, Target, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::gateway::{Next, Player};
 use super::opening::{self, Opened};
 use super::sign_in::{self, SignInTranscript};
 use super::stage::{GatewayStage, Setting};
-use protocol::{CloseCode, Timestamp};
 use scenarios::frame::RawFrame;
 use wire::handshake::UpgradeRequest;
 

@@ -171,7 +171,13 @@ impl<S: GatewayStage> Player<'_, S> {
             }
             GatewayAction::Start => {
                 let done = self.journal.during(self.stage.start_gateway()).await;
-                self.journal.write(Actor::gateway(), None, Event::Fault { what: "started again".to_owned() });
+                if done.is_ok() {
+                    self.journal.write(
+                        Actor::gateway(),
+                        None,
+                        Event::Fault { what: "started again".to_owned() },
+                    );
+                }
                 return self.after_backstage(number, None, done);
             }
         }
