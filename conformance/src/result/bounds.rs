@@ -87,6 +87,7 @@ fn shorten(event: &mut Event) {
         }
         Event::Status { old, new } => [old, new].into_iter().for_each(|text| cut(text, CUT_TEXT_BYTES)),
         Event::RequestFailed { error: text, .. }
+        | Event::Refused { reason: text, .. }
         | Event::Answered { body: text, .. }
         | Event::Log { text } => {
             cut(text, CUT_TEXT_BYTES);
