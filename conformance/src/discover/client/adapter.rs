@@ -14,6 +14,7 @@ use tokio_util::codec::FramedRead;
 
 use super::ClientStart;
 use crate::discover::DiscoverError;
+use crate::discover::said::Said;
 use crate::process::{Streams, Subject};
 use crate::template::Values;
 
@@ -23,6 +24,8 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 /// Most statuses that are kept.
 const MAX_STATUSES: usize = 200;
+/// Longest status that is kept, in bytes: it is a word.
+const MAX_STATUS_BYTES: usize = 200;
 
 /// A running adapter.
 pub(super) struct Adapter {
@@ -34,6 +37,7 @@ pub(super) struct Adapter {
     pub(super) took: Duration,
     /// Every status that it has reported.
     pub(super) statuses: Vec<String>,
+    said: Said,
 }
 
 impl Adapter {
@@ -42,6 +46,7 @@ impl Adapter {
         start: &ClientStart,
         url: &str,
         options: Options,
+        said: Said,
     ) -> Result<Self, DiscoverError> {
         let mut values = Values::of_timing(&start.timing);
         values.set("gatecheck", start.program.display().to_string());
@@ -50,7 +55,8 @@ impl Adapter {
         let mut process = Subject::spawn(&start.command, &values, &start.folder, Streams::Piped)?;
         let (to, from) = process.take_pipes().expect("piped, and only used once");
         let from = FramedRead::new(from, LineDecoder::new(MAX_LINE_BYTES));
-        let mut adapter = Self { process, to, from, asked: 0, took: Duration::ZERO, statuses: Vec::new() };
+        let (took, statuses) = (Duration::ZERO, Vec::new());
+        let mut adapter = Self { process, to, from, asked: 0, took, statuses, said };
         let configure = Configure {
             url: Some(url.to_owned()),
             token: Some("a-token".to_owned()),
@@ -118,10 +124,12 @@ impl Adapter {
     async fn hear(&mut self) -> Option<AdapterOutput> {
         loop {
             let Some(Ok(Line::Whole(line))) = self.from.next().await else { return None };
+            self.said.add(line.len());
             let Ok(output) = AdapterOutput::parse(line.trim()) else { continue };
             if let AdapterOutput::Report(report) = &output
                 && let ReportEvent::Status { status, .. } = &report.event
                 && self.statuses.len() < MAX_STATUSES
+                && status.len() <= MAX_STATUS_BYTES
             {
                 self.statuses.push(status.clone());
             }
