@@ -164,6 +164,66 @@ fn an_adapter_that_floods_is_found_out() {
     }
 }
 
+/// Whoever is watched and floods is named by one error, exit code 4, and no profile is written.
+#[test]
+fn init_finds_out_what_floods() {
+    let text = OpCode::Data(Data::Text);
+    let fragment = |payload: &[u8]| frame(OpCode::Data(Data::Continue), payload.to_vec(), false);
+    for (what, frames) in [
+        ("large texts", frame(text, vec![b'x'; 64 * 1024], true)),
+        ("empty fragments", fragment(b"").repeat(10_000)),
+        ("pings", frame(OpCode::Control(Control::Ping), vec![b'x'; 100], true).repeat(500)),
+        ("small texts", frame(text, b"{}".to_vec(), true).repeat(10_000)),
+    ] {
+        let url = gateway(frames);
+        not_watched(what, &["gateway", "--attach", &url, "--jwt-secret", SECRET]);
+    }
+    for script in [
+        r#"yes '{"event":"status","status":"a","old":"b"}'"#,
+        "yes ''",
+        "line() { head -c 4000000 /dev/zero | tr '\\0' x; echo; }; while :; do line; done",
+    ] {
+        not_watched(script, &["client", "--", "sh", "-c", script]);
+    }
+}
+
+fn not_watched(what: &str, arguments: &[&str]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Ended { code, text, peak_kib } = gatecheck(folder.path(), &[&["init"], arguments].concat());
+    assert_eq!(code, Some(4), "{what}: {text}");
+    assert_eq!(text.matches("the subject floods").count(), 1, "{what}: {text}");
+    assert!(text.len() < 20_000 && peak_kib < MAX_PEAK_KIB, "{what}: {peak_kib} KiB, {text}");
+    assert!(!folder.path().join("gatecheck.toml").exists(), "{what}: {text}");
+}
+
+/// What cannot be read at all floods no one: the connections end, and nothing of it is held.
+#[test]
+fn init_holds_nothing_that_it_cannot_read() {
+    let text = OpCode::Data(Data::Text);
+    for (what, frames) in [
+        ("frames that are too large", frame(text, vec![b'x'; 15 * 1024 * 1024], true)),
+        ("fragments", frame(OpCode::Data(Data::Continue), vec![b'x'; 64 * 1024], false)),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = gateway(frames);
+        let arguments = ["init", "gateway", "--attach", &url, "--jwt-secret", SECRET];
+        let Ended { code, text, peak_kib } = gatecheck(folder.path(), &arguments);
+        assert!(code.is_some_and(|code| code != 5) && text.len() < 20_000, "{what}: {code:?} {text}");
+        assert!(peak_kib < MAX_PEAK_KIB, "{what}: {peak_kib} KiB");
+    }
+    for (script, says) in
+        [("tr '\\0' x < /dev/zero", "`configure` was not answered"), ("yes >&2", "it flooded its output")]
+    {
+        let folder = tempfile::tempdir().expect("a folder");
+        let Ended { code, text, peak_kib } =
+            gatecheck(folder.path(), &["init", "client", "--", "sh", "-c", script]);
+        // The message is wrapped as a terminal has room for it.
+        let words: Vec<_> = text.split_whitespace().filter(|word| *word != "│").collect();
+        assert!(code == Some(4) && words.join(" ").contains(says), "{script}: {code:?} {text}");
+        assert!(peak_kib < MAX_PEAK_KIB && text.len() < 20_000, "{script}: {peak_kib} KiB, {text}");
+    }
+}
+
 /// A report of a gateway that runs elsewhere opens no connection to it: no token in it has its signature, and the secret is not there.
 #[test]
 fn a_report_has_no_secrets() {

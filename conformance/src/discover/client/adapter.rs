@@ -22,6 +22,8 @@ use crate::template::Values;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// How long its process may take to start.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
+/// How long a process takes to end that has closed its output.
+const ENDS_WITHIN: Duration = Duration::from_millis(500);
 /// Most statuses that are kept.
 const MAX_STATUSES: usize = 200;
 /// Longest status that is kept, in bytes: it is a word.
@@ -74,9 +76,11 @@ impl Adapter {
                         format!("`configure` was answered by the error {error:?}")
                     }
                     Some(_) => "`configure` was answered `unsupported`".to_owned(),
-                    None => {
-                        "`configure` was not answered; `gatecheck adapter check` tries an adapter".to_owned()
-                    }
+                    None => match timeout(ENDS_WITHIN, adapter.process.end()).await {
+                        Ok(status) => format!("it ended before it had answered `configure`: {status}"),
+                        Err(_) => "`configure` was not answered; `gatecheck adapter check` tries an adapter"
+                            .to_owned(),
+                    },
                 };
                 adapter.process.kill().await;
                 Err(DiscoverError::Subject { reason, output: adapter.process.output().await })
