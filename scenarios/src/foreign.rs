@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 /// Text that others wrote, to be shown in a named medium.
@@ -22,9 +22,8 @@ use serde::{Deserialize, Serialize};
 /// ```compile_fail
 /// println!("{}", scenarios::Foreign::from("\u{1b}[2J"));
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-#[schemars(inline)]
 pub struct Foreign(String);
 
 impl Foreign {
@@ -97,6 +96,20 @@ impl Foreign {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl JsonSchema for Foreign {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Foreign".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
     }
 }
 
@@ -184,10 +197,9 @@ mod tests {
         assert_eq!(Foreign::from("éé").shortened(2), Foreign::from("éé"));
     }
 
-    /// In JSON it is a string, in a schema too.
+    /// In JSON it is a string, as it was written.
     #[test]
     fn json_has_a_string() {
         assert_eq!(serde_json::to_value(Foreign::from("a\u{1b}")).unwrap(), serde_json::json!("a\u{1b}"));
-        assert!(Foreign::inline_schema());
     }
 }

@@ -140,13 +140,6 @@ impl Console {
         out.flush()
     }
 
-    /// Everything that it prints.
-    #[cfg(test)]
-    pub(crate) fn whole(&self, report: &RunReport) -> String {
-        let lines: String = report.cases.iter().map(|case| self.line(case)).collect();
-        lines + &self.text(report)
-    }
-
     /// What went wrong, what has one cause together, and the summary.
     fn text(&self, report: &RunReport) -> String {
         let catalogue = Catalogue::builtin();

@@ -29,8 +29,6 @@ mod html;
 mod json;
 mod junit;
 mod markdown;
-#[cfg(test)]
-mod media;
 mod noise_note;
 pub mod page;
 mod repeat;

@@ -1,6 +1,7 @@
 //! A run with every verdict in it, for tests of reports. Every untrusted text attempts markup injection.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use protocol::Timing;
@@ -10,6 +11,9 @@ use scenarios::{ClientDesign, Finding, Foreign, Judgement, Level, Library, Subje
 use super::{About, BrokerUsed, Repeat};
 use conformance::amqp::Identity;
 use conformance::result::{CaseReport, Check, RunReport, Scope, Universal, UniversalFinding, Verdict};
+
+/// Reading it takes long.
+static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::builtin().unwrap());
 
 /// What must stay text wherever it turns up.
 pub(super) const HOSTILE: &str =
@@ -21,8 +25,7 @@ pub(super) fn run() -> (RunReport, About) {
 
 /// The same with this text wherever text is foreign.
 pub(super) fn with(foreign: &str) -> (RunReport, About) {
-    let library = Library::builtin().unwrap();
-    let scenario = |id: &str| library.iter().find(|scenario| scenario.id.0 == id).unwrap();
+    let scenario = |id: &str| LIBRARY.iter().find(|scenario| scenario.id.0 == id).unwrap();
     let id = |text: &str| text.parse().unwrap();
     let hostile = || Foreign::from(foreign);
     let verdicts = [
@@ -44,7 +47,7 @@ pub(super) fn with(foreign: &str) -> (RunReport, About) {
         ("gateway/messages/ping", Verdict::HarnessError { detail: hostile() }),
     ];
     let cases = verdicts.into_iter().filter_map(|(name, verdict)| {
-        let scenario = library.iter().find(|scenario| scenario.id.0 == name)?;
+        let scenario = LIBRARY.iter().find(|scenario| scenario.id.0 == name)?;
         let mut case = CaseReport::without_play(scenario, verdict);
         case.title = hostile();
         case.checks = case.requirements.iter().map(|id| check(id.clone(), &case.verdict, foreign)).collect();

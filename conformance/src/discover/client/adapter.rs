@@ -23,7 +23,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// How long its process may take to start.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 /// How long a process takes to end that has closed its output.
-const ENDS_WITHIN: Duration = Duration::from_millis(500);
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
 /// Most statuses that are kept.
 const MAX_STATUSES: usize = 200;
 /// Longest status that is kept, in bytes: it is a word.
