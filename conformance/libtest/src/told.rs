@@ -19,7 +19,11 @@ impl Told {
         match &case.verdict {
             Verdict::Pass => Self::Passed,
             Verdict::NotClaimed { .. } | Verdict::NotRun { .. } | Verdict::KnownFailure { .. } => {
-                let reason = case.verdict.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+                let reason = case
+                    .verdict
+                    .reason()
+                    .map(|reason| format!(": {}", reason.terminal()))
+                    .unwrap_or_default();
                 Self::Ignored(format!("{}{reason}", case.verdict.name()))
             }
             Verdict::Fail

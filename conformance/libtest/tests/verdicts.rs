@@ -96,7 +96,7 @@ async fn a_death_is_told_in_its_words() {
     };
     let report = cases(Suite::gateway(panics), &[MISSING]).run().await.unwrap();
     let Verdict::SubjectError { detail } = verdict(&report, MISSING) else { panic!("{:?}", report.cases) };
-    assert!(detail.contains("it panicked: out of luck"), "{detail}");
+    assert!(detail.raw().contains("it panicked: out of luck"), "{detail:?}");
     assert_eq!(report.exit(), Exit::Subject);
 
     let returns = |_: GatewayStart| async { Err("no luck".into()) };
@@ -221,5 +221,5 @@ async fn a_client_that_does_nothing_fails() {
     assert!(matches!(judged, Verdict::Fail | Verdict::Blocked { .. }), "{judged:?}");
     let report = cases(Suite::client(|_: Reports| Broken), &[case]).run().await.unwrap();
     let Verdict::SubjectError { detail } = verdict(&report, case) else { panic!("{:?}", report.cases) };
-    assert!(detail.contains("it panicked: asked to configure"), "{detail}");
+    assert!(detail.raw().contains("it panicked: asked to configure"), "{detail:?}");
 }

@@ -15,6 +15,7 @@ use futures_util::future::join_all;
 use protocol::adapter::Options;
 use protocol::{Dialect, Timing};
 
+use super::said::Said;
 use super::{DiscoverError, Progress};
 use crate::profile::CommandProfile;
 pub use compare::client as differences;
@@ -129,10 +130,16 @@ pub struct ObservedQueue {
 /// When its adapter cannot be started or configured, or observing takes longer than [`CLIENT_WITHIN`].
 pub async fn observe(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedClient, DiscoverError> {
     let late = |_| DiscoverError::Late(CLIENT_WITHIN);
-    tokio::time::timeout(CLIENT_WITHIN, all(start, progress)).await.map_err(late)?
+    let said = Said::default();
+    let observing = said.unless_flooded(all(start, &said, progress));
+    tokio::time::timeout(CLIENT_WITHIN, observing).await.map_err(late)?
 }
 
-async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedClient, DiscoverError> {
+async fn all(
+    start: &ClientStart,
+    said: &Said,
+    progress: &Progress<'_>,
+) -> Result<ObservedClient, DiscoverError> {
     let begun = super::now();
     let mut seen = ObservedClient {
         command: start.command.clone(),
@@ -150,7 +157,7 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
         words: BTreeSet::new(),
         took: Duration::ZERO,
     };
-    let trial = Trial { start, usual: usual() };
+    let trial = Trial { start, said, usual: usual() };
     progress("delays: a drop, and refusals until it gives up");
     let dials = trial.run(&[Step::Drop, Step::Status(503)], trial.usual, &mut seen.words).await?;
     let measured = dials.delays();

@@ -78,9 +78,12 @@ fn findings(report: &RunReport) -> Vec<String> {
     let checks = report.cases.iter().flat_map(|case| &case.checks);
     checks
         .filter_map(|check| match &check.judgement {
-            Judgement::Failed(finding) => {
-                Some(format!("{}: {}; {}", check.requirement, finding.expected, finding.seen))
-            }
+            Judgement::Failed(finding) => Some(format!(
+                "{}: {}; {}",
+                check.requirement,
+                finding.expected.terminal(),
+                finding.seen.terminal()
+            )),
             _ => None,
         })
         .collect()

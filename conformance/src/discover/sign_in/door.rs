@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use protocol::Role;
+use protocol::{Role, TokenPlace};
 use scenarios::token::{Bearer, Issuer, TokenSpec, TokenStyle};
 
 use super::Entry;
 use crate::discover::candidates::{Person, Place};
+use crate::discover::said::Said;
 use crate::discover::socket::{Refused, Seen, Socket};
 use crate::discover::{now, unix_s};
 
@@ -21,6 +22,8 @@ pub(in crate::discover) struct Door {
     pub(in crate::discover) authority: String,
     /// Who signs its tokens.
     pub(in crate::discover) issuer: Issuer,
+    /// What is said on all connections.
+    pub(in crate::discover) said: Said,
 }
 
 /// What an attempt came to: a connection that stays, and what it said meanwhile.
@@ -30,6 +33,10 @@ pub(in crate::discover) struct Opened {
 }
 
 impl Door {
+    async fn dial(&self, path: &str, token: Option<(TokenPlace, String)>) -> Result<Socket, Refused> {
+        Socket::dial(&self.authority, path, token, self.said.clone()).await
+    }
+
     /// A token for a person.
     fn token(&self, entry: &Entry, person: Person, spec: &TokenSpec) -> String {
         let role = if person == Person::Admin { Role::Admin } else { Role::Customer };
@@ -66,7 +73,7 @@ impl Door {
             Place::Request(place) => Some((place.clone(), token.clone())),
             Place::FirstMessage(_) => None,
         };
-        let mut socket = Socket::dial(&self.authority, &entry.path, in_request).await?;
+        let mut socket = self.dial(&entry.path, in_request).await?;
         if let Place::FirstMessage(template) = &entry.place {
             socket.send(&template.replace("{token}", &token)).await;
         }
@@ -75,7 +82,7 @@ impl Door {
 
     /// Opens a connection without a token; how that is refused, where it is.
     pub(super) async fn without_token(&self, path: &str) -> Option<Refused> {
-        match Socket::dial(&self.authority, path, None).await {
+        match self.dial(path, None).await {
             Ok(socket) => hear(socket).await.2,
             Err(refused) => Some(refused),
         }
@@ -83,7 +90,7 @@ impl Door {
 
     /// What a first message that signs no one in is answered by.
     pub(super) async fn after(&self, path: &str, text: &str) -> Result<Vec<String>, Refused> {
-        let mut socket = Socket::dial(&self.authority, path, None).await?;
+        let mut socket = self.dial(path, None).await?;
         socket.send(text).await;
         let (_, said, refused) = hear(socket).await;
         refused.map_or(Ok(said), Err)
@@ -92,7 +99,7 @@ impl Door {
     /// How a connection without a token ends that was let in, and after how long.
     pub(super) async fn leaves(&self, path: &str) -> Option<(Refused, Duration)> {
         let begun = now();
-        let mut socket = Socket::dial(&self.authority, path, None).await.ok()?;
+        let mut socket = self.dial(path, None).await.ok()?;
         loop {
             match socket.next(begun + LEAVES_WITHIN).await? {
                 Seen::Close(code) => return Some((Refused::Close(code), begun.elapsed())),

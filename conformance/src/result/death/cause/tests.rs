@@ -3,7 +3,7 @@
 use super::*;
 
 fn cause(output: &str) -> (String, String) {
-    let lines: Vec<String> = output.lines().map(str::to_owned).collect();
+    let lines: Vec<Foreign> = output.lines().map(Foreign::from).collect();
     let Cause { error, frame } = Cause::read(&lines).unwrap_or_else(|| panic!("no cause: {output}"));
     (error, frame.unwrap_or_else(|| "nowhere".to_owned()))
 }
