@@ -21,10 +21,14 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway, spelling: &Spelling
         );
     }
     let (own, usual) = (members(&spelling.dialect), members(&Dialect::default()));
-    let mut frames = None;
+    let (mut frames, mut opening) = (None, None);
     for (key, value) in &own {
         if key == "frames" {
             frames = value.as_object();
+            continue;
+        }
+        if key == "opening" && !page.is_given(key) {
+            opening = value.as_array();
             continue;
         }
         let seen = spelling.seen.get(key.as_str());
@@ -44,6 +48,16 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway, spelling: &Spelling
     }
     for (key, example) in &spelling.unset {
         page.open(key, example);
+    }
+    if let Some(seen) = spelling.seen.get("opening").filter(|_| opening.is_some()) {
+        page.line("");
+        page.comment(seen);
+    }
+    for entry in opening.into_iter().flatten() {
+        page.line("[[dialect.opening]]");
+        for (key, value) in entry.as_object().into_iter().flatten() {
+            page.line(&format!("{key} = {}", super::inline(value)));
+        }
     }
     if let Some(frames) = frames {
         page.table("dialect.frames");
