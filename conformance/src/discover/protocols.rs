@@ -49,7 +49,9 @@ impl Protocol {
             Self::GraphQl => Frames {
                 message: template(r#"{"type":"{type}","payload":"{payload}"}"#),
                 unsubscribe: own(r#"{"id":"{subscription}","type":"complete"}"#),
-                error: own(r#"{"id":"{ref}","type":"error","payload":[{"message":"{message}"}]}"#),
+                error: own(
+                    r#"{"id":"{ref}","type":"error","payload":[{"message":"{message}","extensions":{"code":"{code}"}}]}"#,
+                ),
                 ..Frames::default()
             },
             Self::Phoenix => Frames {
@@ -163,7 +165,9 @@ mod tests {
             let dialect = Dialect { frames: Some(Box::new(frames)), ..Dialect::default() };
             assert_eq!(dialect.check(), Ok(()), "{protocol:?}");
             let error = match protocol {
-                Protocol::GraphQl => r#"{"id":"1","type":"error","payload":[{"message":"no"}]}"#,
+                Protocol::GraphQl => {
+                    r#"{"id":"1","type":"error","payload":[{"message":"no","extensions":{"code":"x"}}]}"#
+                }
                 Protocol::Phoenix => {
                     r#"["1","1","a","phx_reply",{"status":"error","response":{"reason":"no"}}]"#
                 }

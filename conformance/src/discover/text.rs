@@ -10,6 +10,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+pub(super) use self::dialect::whole as own_dialect;
 pub(super) use self::gateway::is_near;
 pub use self::obstacle::obstacle;
 use super::hints::Given;

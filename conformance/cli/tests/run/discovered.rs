@@ -8,7 +8,7 @@ use std::sync::Arc;
 use libtest_mimic::{Failed, Trial};
 use tokio::runtime::Runtime;
 
-use crate::frameworks::{CHANNELS, Example, FASTAPI, NESTJS, NESTJS_FILES};
+use crate::frameworks::{CHANNELS, Example, FASTAPI, GRAPHQL, NESTJS, NESTJS_FILES, PHOENIX};
 use crate::node::{compile, copy, with_modules};
 use crate::observed::{decides, in_folder, is_decided, written_of};
 use crate::python::with_packages;
@@ -58,6 +58,31 @@ const SEED_LINES: &[&str] = &[
     "acks = false",
     "welcome = false",
     "HEARTBEAT_INTERVAL = \"{ping_interval_ms}\"",
+];
+/// What is seen of protocols that are known by name.
+const GRAPHQL_LINES: &[&str] = &[
+    "subprotocol = \"graphql-transport-ws\"",
+    "refusal = \"close-4403\"",
+    "closes = { bad_message = 4400, unknown_type = 4400 }",
+    r#"message = '{"type":"connection_init","payload":{"token":"{token}"}}'"#,
+    "[[dialect.opening]]\nsubscribe = \"broadcast\"\n[[dialect.opening]]\nsubscribe = \"user:{user}\"\n[[dialect.opening]]\n\
+     subscribe = \"role:{role}\"\n\n",
+    "subscription ($room: String!) { room(name: $room) { type data } }",
+    "PING_INTERVAL_MS = \"{ping_interval_ms}\"",
+    "for = \"everybody\"",
+    "for = \"owner\"",
+    "for = \"role\"",
+    "for = \"subscribers\"",
+];
+const PHOENIX_LINES: &[&str] = &[
+    "path = \"/socket/websocket\"",
+    "refusal = \"http-403\"",
+    "closes = { bad_message = 1011 }",
+    r#"subscribe = '["{ref}","{ref}","{room}","phx_join",{}]'"#,
+    "[[dialect.opening]]\nsubscribe = \"broadcast\"\n",
+    "HB-1 = \"clients send the heartbeats\"",
+    "for = \"role\"",
+    "for = \"subscribers\"",
 ];
 /// A gateway with channels beside its frames' bodies, whose routing keys are its events' names: what init echoes of its own is none of that.
 const LISTED_ROLES: &str = "cli/tests/run/listed-roles-gateway";
@@ -111,6 +136,14 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
         node("half_filled_in", &["ws", "amqplib", "jsonwebtoken"], |runtime, folder| {
             let own = settle(LISTED_ROLES, &["gateway.mjs"], folder)?;
             runtime.block_on(is_resumed(&own))
+        }),
+        node("graphql_transport_ws", &GRAPHQL, |runtime, folder| {
+            let own = settle("examples/graphql-transport-ws", &["gateway.mjs"], folder)?;
+            runtime.block_on(is_decided(&own, &["node", "gateway.mjs"], GRAPHQL_LINES))
+        }),
+        node("phoenix_channels", &PHOENIX, |runtime, folder| {
+            let own = settle("examples/phoenix-gateway", &["gateway.mjs"], folder)?;
+            runtime.block_on(is_decided(&own, &["node", "gateway.mjs"], PHOENIX_LINES))
         }),
         python("fastapi", &FASTAPI),
         python("channels", &CHANNELS),

@@ -93,16 +93,20 @@ impl Spelling {
             let read = spelling.dialect.decode_server(error).map(|read| read.message);
             matches!(read, Ok(ServerMessage::Error { .. }))
         };
-        if protocol == Protocol::GraphQl {
+        if protocol == Protocol::GraphQl && !is_read(self) {
             let reference = reference(error);
             let known = Known { reference: reference.as_deref(), ..Known::default() };
-            let mut own = self.clone();
-            let kind = form::kind(error).unwrap_or_default();
-            let template = generalized(error, &known)
-                .map(|text| text.replacen("\"{type}\"", &Value::from(kind).to_string(), 1));
-            own.own_frames().error = template.and_then(|text| text.parse().ok());
-            if own.dialect.check().is_ok() && is_read(&own) {
-                *self = own;
+            let kind = Value::from(form::kind(error).unwrap_or_default()).to_string();
+            let own = generalized(error, &known).map(|text| text.replacen("\"{type}\"", &kind, 1));
+            // One without a code is told as it is.
+            let whole = r#"{"id":"{ref}","type":"error","payload":"{payload}"}"#.to_owned();
+            for template in own.into_iter().chain([whole]).filter_map(|text| text.parse().ok()) {
+                let mut own = self.clone();
+                own.own_frames().error = Some(template);
+                if own.dialect.check().is_ok() && is_read(&own) {
+                    *self = own;
+                    break;
+                }
             }
         }
         match is_read(self) {

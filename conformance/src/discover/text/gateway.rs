@@ -19,7 +19,7 @@ const NEAR: f64 = 0.15;
 /// Most pings that are missed before a client is given up, where that is how a timeout is counted.
 const MAX_PERIODS: u32 = 4;
 /// A start that would take longer than most cases.
-const SLOW_START: Duration = Duration::from_millis(500);
+const SLOW_START: Duration = Duration::from_millis(150);
 /// What a measured time is rounded up to.
 const ROUNDED_MS: u128 = 50;
 

@@ -20,7 +20,8 @@ fn other_design() -> ObservedClient {
         resets_on_opening: Some(true),
         codes: BTreeMap::from([(1000, false), (1001, true), (1008, false), (4001, false)]),
         statuses: BTreeMap::from([(401, false), (403, false), (503, true)]),
-        queue: Some(ObservedQueue {
+        speaks: None,
+        queue: Queue::Seen(ObservedQueue {
             taken: vec![true; 5],
             arrived: vec![2, 3, 4],
             subscription_first: Some(true),
@@ -70,7 +71,7 @@ fn what_was_not_seen_is_to_be_filled_in() {
         delays: None,
         attempts: Attempts::Unknown,
         jitter: None,
-        queue: None,
+        queue: Queue::Unseen,
         before_first: None,
         codes: BTreeMap::new(),
         statuses: BTreeMap::new(),
