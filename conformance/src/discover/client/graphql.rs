@@ -47,7 +47,7 @@ fn dialect(sign_in: &str) -> Dialect {
 pub(super) fn spoken(said: &[String]) -> Option<Dialect> {
     let said: Vec<Value> = said.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
     let init = said.iter().find(|frame| frame["type"] == "connection_init")?;
-    let mut own = dialect(&signing_in(init).to_string());
+    let mut own = dialect(&signing_in(init));
     let requests: Vec<&Value> = said.iter().filter(|frame| frame["type"] == "subscribe").collect();
     let asked = |request: &Value| room_of(request).as_deref() == Some(ROOM);
     for room in requests.iter().filter(|request| !asked(request)).filter_map(|request| room_of(request)) {
@@ -62,7 +62,7 @@ pub(super) fn spoken(said: &[String]) -> Option<Dialect> {
 }
 
 /// The first message, with the token wherever it stands.
-fn signing_in(init: &Value) -> Value {
+fn signing_in(init: &Value) -> String {
     fn with_place(value: &Value) -> Option<Value> {
         match value {
             Value::String(text) => text.contains(TOKEN).then(|| json!(text.replace(TOKEN, "{token}"))),
@@ -75,7 +75,9 @@ fn signing_in(init: &Value) -> Value {
             _ => None,
         }
     }
-    json!({ "type": "connection_init", "payload": with_place(&init["payload"]) })
+    // Members in this order, as people write them.
+    let payload = with_place(&init["payload"]).unwrap_or_default();
+    format!(r#"{{"type":"connection_init","payload":{payload}}}"#)
 }
 
 /// The one text among the variables of a request.

@@ -233,7 +233,18 @@ fn backoff(page: &mut Page, seen: &ObservedClient) {
     ));
     let first = delays.measured[0];
     let is_told = near(first.as_secs_f64(), DELAY.as_secs_f64());
+    let is_list = delays.factor.is_none()
+        && !is_told
+        && spread(&seen.firsts).is_none()
+        && matches!(seen.jitter, Some(Jitter::None));
     match delays.factor {
+        None if is_list => {
+            page.comment(
+                "no one factor leads from each to the next, and none is what it was told: a list of its own",
+            );
+            let listed = delays.measured.iter().map(|delay| duration(listed(*delay)));
+            page.set("delays", &Value::Array(listed.collect()));
+        }
         Some(factor) if !near(factor, 2.0) => page.set("factor", &json!(factor)),
         Some(_) => {}
         None => {
@@ -259,7 +270,7 @@ fn backoff(page: &mut Page, seen: &ObservedClient) {
                 &json!([down(shortest, seen.firsts.len()), up(longest)]),
             );
         }
-        None if !is_told => {
+        None if !is_told && !is_list => {
             let times = first.as_secs_f64() / DELAY.as_secs_f64();
             match times < 4.0 {
                 true => page.set("initial", &json!((times * 10.0).round() / 10.0)),
@@ -276,9 +287,10 @@ fn backoff(page: &mut Page, seen: &ObservedClient) {
         Some(cap) if near(cap.as_secs_f64(), LONGEST.as_secs_f64()) => {
             page.comment("the cap is what it was told");
         }
+        Some(_) if is_list => {}
         Some(cap) => page
             .comment(&format!("its longest delay was {} ms, which is not what it was told", cap.as_millis())),
-        None if grows && delays.measured.iter().any(|delay| *delay > LONGEST.mul_f64(1.3)) => {
+        None if grows && !is_list && delays.measured.iter().any(|delay| *delay > LONGEST.mul_f64(1.3)) => {
             page.comment("delays grew beyond what it was told");
             page.set("cap", &json!(false));
         }
@@ -321,6 +333,18 @@ fn backoff(page: &mut Page, seen: &ObservedClient) {
         Some(false) => page.comment("where each connection opened and was dropped at once, delays grew"),
         None => page.open("reset", "\"open\""),
     }
+}
+
+/// A delay of a list, as people write one: a host is late rather than early.
+fn listed(measured: Duration) -> Duration {
+    const EARLY_MS: u128 = 2;
+    let ms = measured.as_millis() + EARLY_MS;
+    let step = match ms {
+        0..100 => 10,
+        100..1000 => 50,
+        _ => 100,
+    };
+    Duration::from_millis(u64::try_from(ms / step * step).unwrap_or(u64::MAX))
 }
 
 /// Samples of which the shortest, and the longest, are near to what chance allows: of an even chance between 0 and 5 delays, one of 16 is

@@ -18,7 +18,7 @@ use crate::discover::topology::{ObservedQueue, Topology};
 const NEAR: f64 = 0.15;
 /// Most pings that are missed before a client is given up, where that is how a timeout is counted.
 const MAX_PERIODS: u32 = 4;
-/// A start that would take longer than most cases.
+/// A start that costs as much as most cases do.
 const SLOW_START: Duration = Duration::from_millis(150);
 /// What a measured time is rounded up to.
 const ROUNDED_MS: u128 = 50;
@@ -36,7 +36,7 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
             }
             page.set("command", &json!(command.words));
             if *took >= SLOW_START && !page.is_given("process") {
-                page.comment("which is long: one process serves one case after another");
+                page.comment("which is long beside most cases: one process serves one case after another");
                 page.set("process", &json!("shared"));
             }
         }
