@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use protocol::TokenPlace;
 use scenarios::frame::RawFrame;
-use scenarios::request::RequestSpec;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -92,15 +91,8 @@ impl Socket {
     ) -> Result<Self, Refused> {
         let dropped = |reason: &dyn ToString| Refused::Dropped(reason.to_string());
         let request = UpgradeRequest {
-            host: authority.to_owned(),
-            path: path.to_owned(),
-            token,
             subprotocol: subprotocols.map(str::to_owned),
-            upgrade: true,
-            origin: None,
-            half: false,
-            drip: None,
-            recipe: RequestSpec::default(),
+            ..UpgradeRequest::new(authority, path, token)
         };
         let opening = async {
             let mut stream = TcpStream::connect(authority).await.map_err(|error| dropped(&error))?;

@@ -7,8 +7,8 @@ mod launched;
 mod port;
 mod queues;
 mod rig;
+mod running;
 mod settling;
-mod standing;
 mod start;
 
 use std::io;
@@ -42,7 +42,7 @@ pub(super) use rig::Pool;
 pub(super) use rig::Rejection;
 pub use rig::Rig;
 pub(super) use rig::SECRET;
-pub use standing::Standing;
+pub use running::RunningGateway;
 use start::never_ready;
 
 pub(super) async fn execute(

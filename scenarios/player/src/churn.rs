@@ -6,7 +6,7 @@ use protocol::{ClientMessage, Target};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::opening::{self, Opened};
-use super::sign_in::{self, Said};
+use super::sign_in::{self, SignInTranscript};
 use super::stage::{GatewayStage, Setting};
 use protocol::{CloseCode, Timestamp};
 use scenarios::frame::RawFrame;
@@ -69,7 +69,9 @@ impl Passer {
         let refused = |_| io::Error::from(io::ErrorKind::ConnectionRefused);
         let mut leftover = self.request.send(stream).await.map_err(|error| refused(error.to_string()))?;
         if let Some(text) = self.sign_in.take() {
-            let asked = sign_in::ask(stream, leftover, &text, &setting.dialect, &mut Said::default()).await;
+            let asked =
+                sign_in::ask(stream, leftover, &text, &setting.dialect, &mut SignInTranscript::default())
+                    .await;
             leftover = asked.map_err(|event| refused(event.to_string()))?;
         }
         let opened = opening::open(stream, leftover, &mut self.opened, &setting.dialect).await;

@@ -15,7 +15,7 @@ use super::compression::{self, Compression};
 use super::journal::Recorder;
 use super::opening::{self, Opened};
 use super::peer::{Closing, Peer, PeerCommand, PeerSetup};
-use super::sign_in::{self, Said};
+use super::sign_in::{self, SignInTranscript};
 use super::stage::{GatewayStage, PlayError, Setting};
 use scenarios::frame::RawFrame;
 use scenarios::request::RequestSpec;
@@ -132,7 +132,7 @@ impl ScriptedClient {
             self.begun = begun.ok().and_then(Result::ok);
             return;
         }
-        let (mut transcript, mut said) = (Transcript::default(), Said::default());
+        let (mut transcript, mut said) = (Transcript::default(), SignInTranscript::default());
         let mut opened = self.opening(setting);
         let first = setting
             .dialect

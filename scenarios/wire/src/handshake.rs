@@ -62,6 +62,25 @@ pub enum UpgradeError {
 }
 
 impl UpgradeRequest {
+    /// An ordinary request for an upgrade, with the token, if any, as it stands in the request.
+    pub fn new(
+        host: impl Into<String>,
+        path: impl Into<String>,
+        token: Option<(TokenPlace, String)>,
+    ) -> Self {
+        Self {
+            host: host.into(),
+            path: path.into(),
+            token,
+            subprotocol: None,
+            upgrade: true,
+            origin: None,
+            half: false,
+            drip: None,
+            recipe: RequestSpec::default(),
+        }
+    }
+
     /// Asks, and waits for the answer; returns what was read behind it.
     ///
     /// # Errors
@@ -277,17 +296,7 @@ mod tests {
     async fn agree(place: TokenPlace) {
         let dialect = Dialect { token: place.clone(), ..Dialect::default() };
         let (mut near, mut far) = tokio::io::duplex(4096);
-        let request = UpgradeRequest {
-            host: "h".into(),
-            path: "/ws".into(),
-            token: Some((place, "a%20b".into())),
-            subprotocol: None,
-            upgrade: true,
-            origin: None,
-            half: false,
-            drip: None,
-            recipe: RequestSpec::default(),
-        };
+        let request = UpgradeRequest::new("h", "/ws", Some((place, "a%20b".into())));
         let gateway = async {
             let request = ReceivedRequest::read(&mut far).await.unwrap();
             assert_eq!(
@@ -387,16 +396,6 @@ mod tests {
 
     /// A request for an upgrade on `/ws`, without a token.
     fn upgrade_with(recipe: RequestSpec) -> UpgradeRequest {
-        UpgradeRequest {
-            host: "h".into(),
-            path: "/ws".into(),
-            token: None,
-            subprotocol: None,
-            upgrade: true,
-            origin: None,
-            half: false,
-            drip: None,
-            recipe,
-        }
+        UpgradeRequest { recipe, ..UpgradeRequest::new("h", "/ws", None) }
     }
 }
