@@ -97,7 +97,7 @@ const LISTED_ROLES_LINES: &[&str] = &[
     "body = '\"{data}\"'",
     "owner_key = \"owner_id\"",
 ];
-/// A client library, and what is seen of its design.
+/// A client library, and what is seen of its design, whatever a busy host does to its delays.
 struct Library {
     name: &'static str,
     lines: &'static [&'static str],
@@ -112,8 +112,6 @@ const PARTYSOCKET: Library = Library {
         "queue = \"drop-newest\"",
         "listeners = \"fatal\"",
         "statuses = { error = false }",
-        "factor = 1.3",
-        "jitter = \"none\"",
     ],
     is_judged: true,
 };
@@ -126,8 +124,6 @@ const RXJS: Library = Library {
         "final_codes = [1000, 1001, 1011, 1012, 1013, 3000, 4000, 4001, 4999]",
         "listeners = \"fatal\"",
         "statuses = { error = false }",
-        "factor = 1.0",
-        "jitter = \"none\"",
     ],
     is_judged: false,
 };
@@ -138,7 +134,6 @@ const PHOENIX_CLIENT: Library = Library {
         "final_codes = []",
         "listeners = \"fatal\"",
         "attempts = \"unlimited\"",
-        "reset = \"open\"",
     ],
     is_judged: false,
 };
@@ -149,7 +144,6 @@ const GRAPHQL_WS: Library = Library {
         r#"message = '{"type":"connection_init","payload":{"token":"{token}"}}'"#,
         "[[dialect.opening]]\nsubscribe = \"broadcast\"",
         "queue = \"none\"",
-        "jitter = \"none\"",
     ],
     is_judged: false,
 };
