@@ -17,9 +17,11 @@ pub mod client;
 mod compare;
 mod events;
 mod form;
+mod graphql;
 mod heartbeat;
 mod hints;
 mod observed;
+mod protocols;
 mod said;
 mod sign_in;
 mod socket;
@@ -45,6 +47,7 @@ pub use text::{gateway as profile_of, obstacle};
 use crate::process::SpawnError;
 use crate::profile::{GatewayAccess, GatewayProfile, Profile, Ready};
 use heartbeat::Watch;
+use protocols::Opening;
 use said::Said;
 use sign_in::Door;
 use subject::Gateway;
@@ -233,6 +236,9 @@ async fn started(
     if let (Some(roles), Some(entry)) = (&events.roles, &mut seen.sign_in.entry) {
         entry.claims.clone_from(roles);
     }
+    if let Some(entry) = &mut seen.sign_in.entry {
+        entry.keep_openings(&events.events);
+    }
     seen.events = events;
     seen.topology = Some(topology);
     seen.heartbeat = heartbeat.unwrap_or_default();
@@ -284,12 +290,17 @@ async fn say(
     paths: &[String],
     progress: &Progress<'_>,
 ) -> ObservedGateway {
-    let sign_in = sign_in::observe(door, hints, paths, progress).await;
+    let mut sign_in = sign_in::observe(door, hints, paths, progress).await;
     let room = topology.map_or_else(|| "catalog:changed".to_owned(), events::likely_room);
     let talk = match &sign_in.entry {
         Some(entry) => talk::observe(door, entry, &room, hints, progress).await,
         None => Talk::default(),
     };
+    // Where a protocol brings nothing that was not asked for, each client asks for what may be its own.
+    let shape = talk.requests.iter().find(|request| talk.protocol.is_some() && request.may_be_understood());
+    if let (Some(entry), Some(request)) = (&mut sign_in.entry, shape) {
+        entry.opening = Opening::of(&request.shape, &candidates::OPENINGS);
+    }
     ObservedGateway {
         reach: Reach::Attached(door.authority.clone()),
         ready_path: None,
@@ -307,6 +318,10 @@ async fn say(
 /// The answer to an unsubscription in the shape that is understood.
 async fn left(door: &Door, seen: &ObservedGateway, hints: &Hints) -> Option<String> {
     let entry = seen.sign_in.entry.as_ref()?;
+    if seen.talk.protocol.is_some() {
+        // How to leave is fixed by it.
+        return None;
+    }
     let acknowledged = seen.talk.acknowledged().map(|(shape, _)| shape);
     let understood = seen.events.understood.first().map(String::as_str);
     let shape = understood.or_else(|| acknowledged.into_iter().next())?;

@@ -204,7 +204,8 @@ fn requests(found: &mut Differences, says: &Dialect, seen: &ObservedGateway, rea
             }
         }
     }
-    if let Some(left) = seen.left.as_deref().filter(|_| says.acks) {
+    // What is known by a reference alone cannot be told here from the answer to a request to join.
+    if let Some(left) = seen.left.as_deref().filter(|_| says.acks && !says.has_references()) {
         let is_left = says.decode_server(left).is_ok_and(
             |read| matches!(read.message, ServerMessage::Unsubscribed(target) if target.name() == seen.room),
         );

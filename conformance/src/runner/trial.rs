@@ -35,6 +35,18 @@ impl Trial {
         self.runs > 0
     }
 
+    /// The last run that does not count.
+    pub(super) fn doubtful(&self) -> Option<&CaseReport> {
+        self.doubtful.as_ref()
+    }
+
+    /// Ends without a further run, with this verdict.
+    pub(super) fn end(&mut self, report: CaseReport) -> CaseReport {
+        let mut report = CaseReport { runs: self.runs, ..report };
+        report.add_universal(std::mem::take(&mut self.universal));
+        report
+    }
+
     /// Takes the next run. Answers the verdict where there is one; otherwise the case must be run again, alone.
     pub(super) fn take(&mut self, run: Run) -> Option<CaseReport> {
         self.runs += 1;
@@ -55,11 +67,7 @@ impl Trial {
         };
         let decided = decided.or_else(|| self.doubtful.take_if(|_| self.runs > RERUNS));
         self.universal.extend(universal);
-        decided.map(|report| {
-            let mut report = CaseReport { runs: self.runs, ..report };
-            report.add_universal(std::mem::take(&mut self.universal));
-            report
-        })
+        decided.map(|report| self.end(report))
     }
 }
 

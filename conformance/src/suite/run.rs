@@ -79,7 +79,8 @@ impl Run {
             plan,
             selected,
             executor,
-            options: Options { jobs, keep_traces: suite.keeps_traces },
+            // What is written down as known to fail is every case that does.
+            options: Options { jobs, keep_traces: suite.keeps_traces, samples: rewritten.is_none() },
             preflight: suite.preflight,
             known,
             rewritten,

@@ -189,6 +189,14 @@ pub fn status_of(head: &[u8]) -> Option<u16> {
     response.code
 }
 
+/// The subprotocol that an answer's head agrees to (RFC 6455 section 4.2.2), where it does.
+pub fn agreed_subprotocol(head: &[u8]) -> Option<String> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut fields);
+    response.parse(head).ok()?;
+    field(response.headers, "sec-websocket-protocol")
+}
+
 /// A head without a field.
 pub fn without_field(head: &[u8], name: &str) -> Vec<u8> {
     let is_field = |line: &[u8]| {

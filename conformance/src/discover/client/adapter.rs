@@ -18,6 +18,8 @@ use crate::discover::said::Said;
 use crate::process::{Streams, Subject};
 use crate::template::Values;
 
+/// The token that a client is given.
+pub(super) const TOKEN: &str = "a-token";
 /// How long an answer may take.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// How long its process may take to start.
@@ -61,7 +63,7 @@ impl Adapter {
         let mut adapter = Self { process, to, from, asked: 0, took, statuses, said };
         let configure = Configure {
             url: Some(url.to_owned()),
-            token: Some("a-token".to_owned()),
+            token: Some(TOKEN.to_owned()),
             options,
             dialect: start.dialect.clone(),
         };

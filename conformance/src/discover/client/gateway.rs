@@ -49,6 +49,10 @@ pub(super) struct Dials {
     pub(super) began: Vec<Instant>,
     /// When each ended, as far as that is known.
     pub(super) ended: Vec<Instant>,
+    /// The subprotocols that were offered first.
+    pub(super) offered: Option<String>,
+    /// The query of the first request.
+    pub(super) query: String,
     /// The texts that came, each with the number of its connection.
     pub(super) texts: Vec<(usize, String)>,
 }
@@ -149,6 +153,12 @@ async fn serve(
     if let Step::Status(status) = step {
         return answer_status(&mut stream, status).await;
     }
+    if number == 0 {
+        noted.send_modify(|dials| {
+            dials.offered.clone_from(&request.subprotocol);
+            dials.query.clone_from(&request.query);
+        });
+    }
     request.accept(&mut stream, dialect).await?;
     if dialect.welcome_type().is_some() {
         let welcome =
@@ -171,11 +181,15 @@ async fn serve(
                 }
                 OpCode::Data(Data::Text) => {
                     let text = String::from_utf8_lossy(&frame.payload).into_owned();
-                    if dialect
-                        .decode_client(&text)
-                        .is_ok_and(|read| read.message == protocol::ClientMessage::Ping)
+                    let sign_in = dialect.sign_in.as_ref().filter(|sign_in| sign_in.is_message(&text));
+                    if let Some(answer) = sign_in.and_then(|sign_in| sign_in.write_answer("ada")) {
+                        to.write_all(&RawFrame::text(answer).encode(None)).await?;
+                    }
+                    if let Ok(read) = dialect.decode_client(&text)
+                        && read.message == protocol::ClientMessage::Ping
                     {
-                        let pong = dialect.encode_server(&ServerMessage::Pong, Timestamp::EPOCH, None);
+                        let id = read.id.as_deref();
+                        let pong = dialect.encode_server(&ServerMessage::Pong, Timestamp::EPOCH, id);
                         to.write_all(&RawFrame::text(pong).encode(None)).await?;
                     }
                     noted.send_modify(|dials| {

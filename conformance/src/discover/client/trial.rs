@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::adapter::Adapter;
 use super::gateway::{Dials, Gateway, Step};
-use super::{ClientStart, DIALS_WITHIN, GIVES_UP, MANY, ObservedQueue, ROOM, RUNS_FOR, SENT};
+use super::{ClientStart, DIALS_WITHIN, GIVES_UP, MANY, ObservedQueue, Queue, ROOM, RUNS_FOR, SENT};
 use crate::discover::DiscoverError;
 use crate::discover::said::Said;
 use crate::limits::HostLimit;
@@ -64,22 +64,24 @@ impl Trial<'_> {
         Ok(gateway.dials().delays().first().copied())
     }
 
-    /// Whether a client dials again after such an end.
-    pub(super) async fn redials(&self, step: Step, patience: Duration) -> Result<bool, DiscoverError> {
+    /// How long a client waits after such an end until it dials again, where it does.
+    pub(super) async fn redials(
+        &self,
+        step: Step,
+        patience: Duration,
+    ) -> Result<Option<Duration>, DiscoverError> {
         let mut gateway = self.gateway(&[step, Step::Open]).await?;
         let mut adapter = self.adapter(&gateway, self.usual).await?;
         adapter.ask(Operation::Connect).await;
         gateway.until(DIALS_WITHIN, |dials| !dials.ended.is_empty()).await;
         let redialled = gateway.until(patience, |dials| dials.began.len() > 1).await;
         adapter.stop().await;
-        Ok(redialled)
+        let delay = gateway.dials().delays().first().copied().unwrap_or_default();
+        Ok(redialled.then_some(delay))
     }
 
     /// What becomes of messages while there is no connection; none where the adapter cannot send.
-    pub(super) async fn queue(
-        &self,
-        words: &mut BTreeSet<String>,
-    ) -> Result<Option<ObservedQueue>, DiscoverError> {
+    pub(super) async fn queue(&self, words: &mut BTreeSet<String>) -> Result<Queue, DiscoverError> {
         let mut gateway = self.gateway(&[Step::Drop, Step::Status(503)]).await?;
         let options = Options { max_reconnect_attempts: Some(100), ..self.usual };
         let mut adapter = self.adapter(&gateway, options).await?;
@@ -92,9 +94,9 @@ impl Trial<'_> {
             match adapter.ask(message(number)).await {
                 Some(Outcome::Done { .. }) => seen.taken.push(true),
                 Some(Outcome::Error { .. }) => seen.taken.push(false),
-                Some(Outcome::Unsupported { .. }) | None => {
+                answer @ (Some(Outcome::Unsupported { .. }) | None) => {
                     words.extend(adapter.stop().await);
-                    return Ok(None);
+                    return Ok(if answer.is_some() { Queue::Unsupported } else { Queue::Unseen });
                 }
             }
         }
@@ -121,7 +123,22 @@ impl Trial<'_> {
         let first = texts.iter().position(|text| text.contains("gcm-"));
         seen.subscription_first = subscribed.zip(first).map(|(subscribed, first)| subscribed < first);
         words.extend(adapter.stop().await);
-        Ok(Some(seen))
+        Ok(Queue::Seen(seen))
+    }
+
+    /// What a client says that is asked for a room, after its first messages: on one connection.
+    pub(super) async fn says(&self) -> Result<Vec<String>, DiscoverError> {
+        let mut gateway = self.gateway(&[Step::Open]).await?;
+        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        adapter.ask(Operation::Connect).await;
+        gateway.until(DIALS_WITHIN, |dials| !dials.texts.is_empty()).await;
+        // What it asks for by itself comes before what it is asked for.
+        adapter.listen(Duration::from_millis(300)).await;
+        adapter.ask(Operation::Subscribe { target: Target::Room(ROOM.to_owned()) }).await;
+        let asked = |dials: &Dials| dials.texts.iter().any(|(_, text)| text.contains(ROOM));
+        gateway.until(Duration::from_secs(1), asked).await;
+        adapter.stop().await;
+        Ok(gateway.dials().texts.into_iter().map(|(_, text)| text).collect())
     }
 
     /// Whether a listener's exception ends the process; none where the adapter has no listeners. Its client disconnects afterwards.
