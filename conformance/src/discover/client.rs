@@ -16,8 +16,8 @@ use futures_util::future::join_all;
 use protocol::adapter::Options;
 use protocol::{Dialect, Timing, Welcome};
 
-use super::said::Said;
 use super::protocols::Protocol;
+use super::said::Said;
 use super::{DiscoverError, Progress};
 use crate::profile::CommandProfile;
 pub use compare::client as differences;

@@ -129,7 +129,7 @@ impl Trial<'_> {
     /// What a client says that is asked for a room, after its first messages: on one connection.
     pub(super) async fn says(&self) -> Result<Vec<String>, DiscoverError> {
         let mut gateway = self.gateway(&[Step::Open]).await?;
-        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        let mut adapter = self.adapter(&gateway, self.usual).await?;
         adapter.ask(Operation::Connect).await;
         gateway.until(DIALS_WITHIN, |dials| !dials.texts.is_empty()).await;
         // What it asks for by itself comes before what it is asked for.
