@@ -113,6 +113,18 @@ impl JsonSchema for Foreign {
     }
 }
 
+impl PartialEq<str> for Foreign {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl PartialEq<&str> for Foreign {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
 impl From<String> for Foreign {
     fn from(text: String) -> Self {
         Self(text)
