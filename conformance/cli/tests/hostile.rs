@@ -214,7 +214,7 @@ fn not_watched(what: &str, arguments: &[&str]) {
 fn init_holds_nothing_that_it_cannot_read() {
     let text = OpCode::Data(Data::Text);
     let too_large = gateway(frame(text, vec![b'x'; 15 * 1024 * 1024], true));
-    let fragments = gateway(frame(OpCode::Data(Data::Continue), vec![b'x'; 64 * 1024], false));
+    let fragments = gateway(frame(OpCode::Data(Data::Continue), vec![b'x'; 130 * 1024], false));
     for (what, url, says) in [
         ("frames that are too large", too_large, "Answered: the end of the connection"),
         ("fragments", fragments, "Answered: the end of the connection"),
