@@ -10,6 +10,7 @@
 //! ```
 
 use std::borrow::Cow;
+use std::iter::repeat_n;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,22 @@ impl Foreign {
     /// On a terminal, where its lines and tabs stay.
     pub fn terminal_lines(&self) -> String {
         visible(&self.0)
+    }
+
+    /// On a terminal, where it is quoted with marks at places in it: what is not seen is as many question marks as it has bytes, so that
+    /// every place stays where it is.
+    pub fn source(&self) -> String {
+        let mut shown = String::with_capacity(self.0.len());
+        let mut rest = self.0.chars();
+        while let Some(c) = rest.next() {
+            let ends_line = c == '\r' && rest.as_str().starts_with('\n');
+            if is_unseen(c) && !ends_line {
+                shown.extend(repeat_n('?', c.len_utf8()));
+            } else {
+                shown.push(c);
+            }
+        }
+        shown
     }
 
     /// As text of an HTML document, before what writes it has escaped the markup.
@@ -145,8 +162,13 @@ impl From<&str> for Foreign {
 
 /// The text without what a reader would not see. Lines and tabs stay, colours go.
 fn visible(text: &str) -> String {
-    let hidden = |c: char| (c.is_control() && c != '\n' && c != '\t') || is_hidden(c);
-    without_colours(text).chars().map(|c| if hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    let shown = |c| if is_unseen(c) { char::REPLACEMENT_CHARACTER } else { c };
+    without_colours(text).chars().map(shown).collect()
+}
+
+/// Whether it is neither seen nor one of the two that lay out a text.
+fn is_unseen(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t') || is_hidden(c)
 }
 
 /// Whether no reader sees it, though it is no control character: it turns the direction of writing, takes no room, or is no character
@@ -200,6 +222,15 @@ mod tests {
         ] {
             assert_eq!(Foreign::from(text).markdown(), cell);
         }
+    }
+
+    /// What a place in a source is counted in stays: bytes. Lines may end as they do on other systems.
+    #[test]
+    fn a_source_keeps_its_places() {
+        let text = "a\u{1b}[2J\r\n\u{202e}b\rc\té\n";
+        let source = Foreign::from(text).source();
+        assert_eq!(source, "a?[2J\r\n???b?c\té\n");
+        assert_eq!(source.len(), text.len());
     }
 
     /// Its beginning is of so many characters, however many bytes they have.
