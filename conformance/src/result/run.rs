@@ -341,7 +341,7 @@ mod tests {
     #[test]
     fn what_is_known_fails_nothing() {
         let was = Box::new(Verdict::Fail);
-        let known = Verdict::KnownFailure { reason: String::new(), issue: None, was };
+        let known = Verdict::KnownFailure { reason: Foreign::default(), issue: None, was };
         let mut known = case("k", known, &[("STATE-1", failed())]);
         known.checks.iter_mut().for_each(|check: &mut Check| check.known = true);
         known.universal = vec![UniversalFinding::sample("STATE-2", Vec::new())];

@@ -65,7 +65,7 @@ fn verdicts(report: &RunReport) -> Vec<(&str, String)> {
         .map(|case| {
             let last = case.id.0.rsplit('/').next().unwrap_or_default();
             let verdict = match &case.verdict {
-                Verdict::NotRun { why, .. } => format!("not run: {why}"),
+                Verdict::NotRun { why, .. } => format!("not run: {}", why.raw()),
                 other => other.name().to_owned(),
             };
             (last, verdict)

@@ -116,7 +116,7 @@ fn node_may_say_it_itself() {
         "SyntaxError: Unexpected token 'x', \"x\" is not valid JSON",
         "at onMessage (/app/gateway.js:3:24)",
     );
-    assert_eq!(Cause::read(&["no Error: here".to_owned(), "goodbye".to_owned()]), None);
+    assert_eq!(Cause::read(&["no Error: here".into(), "goodbye".into()]), None);
 }
 
 const PYTHON: &str = r#"Traceback (most recent call last):
