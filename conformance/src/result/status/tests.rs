@@ -107,7 +107,7 @@ fn what_is_not_judged_decides_nothing() {
         let why = "takes TOKEN-3 for granted, which is not claimed or not of this level".into();
         case(
             "b",
-            Verdict::NotRun { why, gap: Gap::Run, audiences: Vec::new() },
+            Verdict::NotRun { why: why.into(), gap: Gap::Run, audiences: Vec::new() },
             &[("SUB-1", blocked("TOKEN-3"))],
         )
     };
@@ -205,7 +205,10 @@ fn core_requirements_are_judged() {
         open.sentence().1
     );
     let remedies: Vec<_> = open.unjudged().map(RequirementReport::remedy).collect();
-    assert_eq!(remedies, ["the profile declares none; declare it, or say `claims.without = [\"SUB-1\"]`"]);
+    assert_eq!(
+        remedies,
+        [Foreign::from("the profile declares none; declare it, or say `claims.without = [\"SUB-1\"]`")]
+    );
     let selection = RunReport { is_selection: true, ..open };
     assert_eq!(selection.exit(), crate::exit::Exit::Conformant);
 }
