@@ -22,6 +22,7 @@ mod heartbeat;
 mod hints;
 mod observed;
 mod protocols;
+mod said;
 mod sign_in;
 mod socket;
 mod sources;
@@ -47,6 +48,7 @@ use crate::process::SpawnError;
 use crate::profile::{GatewayAccess, GatewayProfile, Profile, Ready};
 use heartbeat::Watch;
 use protocols::Opening;
+use said::Said;
 use sign_in::Door;
 use subject::Gateway;
 use talk::Talk;
@@ -95,6 +97,12 @@ pub enum DiscoverError {
     /// This host, or the harness itself, failed.
     #[error("{0}")]
     Host(String),
+    /// It says far more than there is to say.
+    #[error("the subject floods: it said more than {} MiB while it was watched", said::MOST_BYTES >> 20)]
+    #[diagnostic(help(
+        "who has just signed in is sent little, and an adapter prints answers and reports only"
+    ))]
+    Floods,
     /// It took too long.
     #[error("observing did not end within {0:?}")]
     #[diagnostic(help("does the subject answer slowly? `--path` spares a search"))]
@@ -166,28 +174,32 @@ pub async fn gateway(
     hints: &Hints,
     progress: &Progress<'_>,
 ) -> Result<ObservedGateway, DiscoverError> {
+    let said = Said::default();
     let observing = async {
         match subject {
-            GatewaySubject::Started(start) => started(start, hints, progress).await,
+            GatewaySubject::Started(start) => started(start, hints, &said, progress).await,
             GatewaySubject::Attached { authority, jwt_secret } => {
-                let door = Door { authority: authority.clone(), issuer: hints.issuer(jwt_secret.clone()) };
+                let issuer = hints.issuer(jwt_secret.clone());
+                let door = Door { authority: authority.clone(), issuer, said: said.clone() };
                 Ok(attached(&door, hints, progress).await)
             }
         }
     };
     let late = |_| DiscoverError::Late(GATEWAY_WITHIN);
-    tokio::time::timeout(GATEWAY_WITHIN, observing).await.map_err(late)?
+    tokio::time::timeout(GATEWAY_WITHIN, said.unless_flooded(observing)).await.map_err(late)?
 }
 
 async fn started(
     start: &Start,
     hints: &Hints,
+    said: &Said,
     progress: &Progress<'_>,
 ) -> Result<ObservedGateway, DiscoverError> {
     let begun = now();
     progress("starting the gateway, with a broker of its own");
     let mut gateway = Gateway::start(start).await?;
-    let door = Door { authority: gateway.authority.clone(), issuer: hints.issuer(subject::secret()) };
+    let issuer = hints.issuer(subject::secret());
+    let door = Door { authority: gateway.authority.clone(), issuer, said: said.clone() };
     let ready_path = subject::ready_path(&door.authority).await;
     let before = Topology::of(&gateway.snapshot().await);
     let mut seen = ObservedGateway {
@@ -246,7 +258,7 @@ async fn started(
         });
     }
     if !is_told && !hints.checks() {
-        match heartbeat::variables(start, &entry, &door.issuer, progress).await? {
+        match heartbeat::variables(start, &entry, &door, progress).await? {
             heartbeat::Found::Variable(heartbeat) => seen.heartbeat = heartbeat,
             heartbeat::Found::Nothing { tried } => seen.heartbeat.tried = tried,
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use protocol::Dialect;
 use scenarios::trace::Observation;
-use scenarios::{Catalogue, Level, NotPlayed, RequirementId, Scenario, Times};
+use scenarios::{Catalogue, Foreign, Level, NotPlayed, RequirementId, Scenario, Times};
 use tokio::task::{Id, JoinSet};
 
 use crate::executor::{Execution, ExecutionError, Executor, Isolation};
@@ -281,7 +281,10 @@ async fn until_interrupted(
 }
 
 fn panicked(scenario: &Scenario, error: &tokio::task::JoinError) -> Run {
-    Run::certain(CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string() }))
+    Run::certain(CaseReport::without_play(
+        scenario,
+        Verdict::HarnessError { detail: error.to_string().into() },
+    ))
 }
 
 /// A case that does not pass on a gateway that others have had is played again on one of its own, and that is what counts: what
@@ -327,12 +330,15 @@ async fn play_once(
             (Run { report, weight: Weight::Explained }, noise)
         }
         Err(ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output }) => {
-            let verdict = Verdict::SubjectError { detail: reason };
-            let report = CaseReport { output, ..CaseReport::without_play(scenario, verdict) };
+            let verdict = Verdict::SubjectError { detail: reason.into() };
+            let report = CaseReport {
+                output: output.into_iter().map(Foreign::from).collect(),
+                ..CaseReport::without_play(scenario, verdict)
+            };
             (Run::certain(report), unplayed())
         }
         Err(error @ (ExecutionError::Harness(_) | ExecutionError::NoSubject(_))) => {
-            let verdict = Verdict::HarnessError { detail: error.to_string() };
+            let verdict = Verdict::HarnessError { detail: error.to_string().into() };
             (Run::certain(CaseReport::without_play(scenario, verdict)), unplayed())
         }
         Ok(Execution { began, scenario, play, waits, output, rig: left }) => {
@@ -344,7 +350,7 @@ async fn play_once(
             let doubt = HostNoise { noise: Some(&noise), company };
             let mut run =
                 weighed(&scenario, &case.judged, Some(&case.claimed), play, &executor.times(), doubt);
-            run.report.output = output;
+            run.report.output = output.into_iter().map(Foreign::from).collect();
             (run, noise.during(&Span::Whole))
         }
     };

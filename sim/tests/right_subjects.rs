@@ -40,7 +40,7 @@ fn are_right_in(dialect: &Dialect, filter: &str, timing: &Timing, boundary: fn()
         let played = play_through(scenario, &options, boundary())
             .unwrap_or_else(|error| panic!("{}: {error}", scenario.id));
         let trace = &played.play.trace;
-        let timeline: Vec<_> = trace.observations.iter().map(ToString::to_string).collect();
+        let timeline: Vec<_> = trace.observations.iter().map(|seen| seen.line().terminal()).collect();
         assert_eq!(played.play.outcome, Ok(()), "{}\n{}", scenario.id, timeline.join("\n"));
         let found = judge(&played.scenario, trace, &Ending::Complete, &played.times);
         for judged in found.judged {

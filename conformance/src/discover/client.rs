@@ -17,6 +17,7 @@ use protocol::adapter::Options;
 use protocol::{Dialect, Timing, Welcome};
 
 use super::protocols::Protocol;
+use super::said::Said;
 use super::{DiscoverError, Progress};
 use crate::profile::CommandProfile;
 pub use compare::client as differences;
@@ -145,10 +146,16 @@ pub struct ObservedQueue {
 /// When its adapter cannot be started or configured, or observing takes longer than [`CLIENT_WITHIN`].
 pub async fn observe(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedClient, DiscoverError> {
     let late = |_| DiscoverError::Late(CLIENT_WITHIN);
-    tokio::time::timeout(CLIENT_WITHIN, all(start, progress)).await.map_err(late)?
+    let said = Said::default();
+    let observing = said.unless_flooded(all(start, &said, progress));
+    tokio::time::timeout(CLIENT_WITHIN, observing).await.map_err(late)?
 }
 
-async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedClient, DiscoverError> {
+async fn all(
+    start: &ClientStart,
+    said: &Said,
+    progress: &Progress<'_>,
+) -> Result<ObservedClient, DiscoverError> {
     let begun = super::now();
     let mut seen = ObservedClient {
         command: start.command.clone(),
@@ -167,7 +174,7 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
         words: BTreeSet::new(),
         took: Duration::ZERO,
     };
-    let trial = Trial { start, usual: usual() };
+    let trial = Trial { start, said, usual: usual() };
     progress("delays: a drop, and refusals until it gives up");
     let dials = trial.run(&[Step::Drop, Step::Status(503)], trial.usual, &mut seen.words).await?;
     // A profile that is checked says itself what is spoken.
@@ -178,7 +185,7 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
         let dialect = match protocol {
             Protocol::GraphQl => {
                 let asked = ClientStart { dialect: graphql::any(), ..start.clone() };
-                graphql::spoken(&Trial { start: &asked, usual: trial.usual }.says().await?)
+                graphql::spoken(&Trial { start: &asked, said, usual: trial.usual }.says().await?)
             }
             Protocol::Phoenix => Some(Dialect {
                 welcome: Welcome::Sent(false),
@@ -188,7 +195,7 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
         };
         if let Some(dialect) = dialect {
             let start = ClientStart { dialect: dialect.clone(), ..start.clone() };
-            let seen = Box::pin(all(&start, progress)).await?;
+            let seen = Box::pin(all(&start, said, progress)).await?;
             return Ok(ObservedClient { speaks: Some((protocol, dialect)), took: begun.elapsed(), ..seen });
         }
     }

@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use wire::frame::FrameReader;
 use wire::handshake::{UpgradeError, UpgradeRequest, agreed_subprotocol, read_head};
 
+use super::said::Said;
 use super::{form, now};
 
 /// How long the answer to an upgrade is waited for.
@@ -88,6 +89,7 @@ impl Socket {
         path: &str,
         token: Option<(TokenPlace, String)>,
         subprotocols: Option<&str>,
+        said: Said,
     ) -> Result<Self, Refused> {
         let dropped = |reason: &dyn ToString| Refused::Dropped(reason.to_string());
         let request = UpgradeRequest {
@@ -108,7 +110,7 @@ impl Socket {
         let (stream, leftover, agreed) = opened.map_err(|_| dropped(&"it takes too long"))??;
         let (orders, inbox) = mpsc::channel(ORDERS);
         let (found, seen) = mpsc::channel(WAITING);
-        let end = End { stream, masks: fastrand::Rng::with_seed(1), partial: None, answers: true };
+        let end = End { stream, masks: fastrand::Rng::with_seed(1), partial: None, answers: true, said };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox, found));
         Ok(Self { orders, seen, is_over: false, agreed, _task: AbortOnDropHandle::new(task) })
     }
@@ -187,6 +189,7 @@ struct End {
     masks: fastrand::Rng,
     partial: Option<RawFrame>,
     answers: bool,
+    said: Said,
 }
 
 impl End {
@@ -210,7 +213,10 @@ impl End {
                 frame = reader.next(&mut self.stream) => frame,
             };
             let seen = match frame {
-                Ok(Some(frame)) => self.take(frame).await,
+                Ok(Some(frame)) => {
+                    self.said.add(frame.payload.len());
+                    self.take(frame).await
+                }
                 Ok(None) | Err(_) => Some(Seen::End),
             };
             let is_over = matches!(seen, Some(Seen::Close(_) | Seen::End));

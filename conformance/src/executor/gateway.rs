@@ -415,7 +415,7 @@ impl GatewayStage for Stage<'_> {
                 || StageError::Unavailable("needs the embedded broker, which closes channels".to_owned());
             let closed = self.rig.embedded().ok_or_else(lacking)?.close_consuming_channels().await;
             self.is_settled &= self.rig.feed.queues != Queues::Any;
-            self.link.iter_mut().for_each(|link| link.now_awaits("BRIDGE-14"));
+            self.link.iter_mut().for_each(|link| link.awaits_consumers_again("BRIDGE-14"));
             return closed.map_err(|error| StageError::Failed(error.to_string()));
         }
         self.sees_queues("deleted")?;

@@ -75,7 +75,7 @@ impl Trial {
 mod tests {
     use super::*;
     use crate::result::sample::case;
-    use scenarios::{Scenario, ScenarioId};
+    use scenarios::{Foreign, Scenario, ScenarioId};
 
     /// Runs, abbreviated to letters: a certain Pass, Fail, Blocked case or death; a miss that is Explained by noise, or not (`u`).
     fn decide(runs: &str) -> Option<(&'static str, u32)> {
@@ -86,10 +86,10 @@ mod tests {
             let (verdict, weight) = match run {
                 'p' => (Verdict::Pass, Weight::Certain),
                 'f' => (Verdict::Fail, Weight::Certain),
-                'd' => (Verdict::SubjectError { detail: String::new() }, Weight::Certain),
+                'd' => (Verdict::SubjectError { detail: Foreign::default() }, Weight::Certain),
                 'b' => {
                     let by = "CONN-3".parse().unwrap();
-                    (Verdict::Blocked { by, detail: String::new() }, Weight::Certain)
+                    (Verdict::Blocked { by, detail: Foreign::default() }, Weight::Certain)
                 }
                 'e' => (Verdict::Inconclusive { stall_ms: 90 }, Weight::Explained),
                 'u' => (Verdict::Inconclusive { stall_ms: 0 }, Weight::Unexplained),

@@ -232,4 +232,4 @@ impl Script {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -129,7 +129,14 @@ impl ScriptedClient {
         if self.spec.begun_request {
             let begun = begin(stage, self.spec.gateway, &request);
             let begun = tokio::time::timeout(setting.times.patience, begun).await;
-            self.begun = begun.ok().and_then(Result::ok);
+            match begun.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(begun) => self.begun = Some(begun),
+                Err(error) => {
+                    let reason = error.to_string();
+                    let refused = Event::Refused { status: None, code: None, by: None, reason };
+                    recorder.record(actor, Some(connection), refused).await;
+                }
+            }
             return;
         }
         let (mut transcript, mut said) = (Transcript::default(), SignInTranscript::default());

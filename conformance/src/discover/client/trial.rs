@@ -11,19 +11,26 @@ use super::adapter::Adapter;
 use super::gateway::{Dials, Gateway, Step};
 use super::{ClientStart, DIALS_WITHIN, GIVES_UP, MANY, ObservedQueue, Queue, ROOM, RUNS_FOR, SENT};
 use crate::discover::DiscoverError;
+use crate::discover::said::Said;
 use crate::limits::HostLimit;
 
 /// What each trial has in common.
 pub(super) struct Trial<'a> {
     pub(super) start: &'a ClientStart,
+    /// What clients and adapters say.
+    pub(super) said: &'a Said,
     pub(super) usual: Options,
 }
 
 impl Trial<'_> {
     async fn gateway(&self, steps: &[Step]) -> Result<Gateway, DiscoverError> {
-        let gateway = Gateway::start(steps.to_vec(), self.start.dialect.clone()).await;
+        let gateway = Gateway::start(steps.to_vec(), self.start.dialect.clone(), self.said.clone()).await;
         gateway
             .map_err(|error| DiscoverError::Host(HostLimit::explain("cannot listen for the client", &error)))
+    }
+
+    async fn adapter(&self, gateway: &Gateway, options: Options) -> Result<Adapter, DiscoverError> {
+        Adapter::start(self.start, gateway.url(), options, self.said.clone()).await
     }
 
     /// Has a client dial until it gives up, or has dialled often.
@@ -34,7 +41,7 @@ impl Trial<'_> {
         words: &mut BTreeSet<String>,
     ) -> Result<Dials, DiscoverError> {
         let mut gateway = self.gateway(steps).await?;
-        let mut adapter = Adapter::start(self.start, gateway.url(), options).await?;
+        let mut adapter = self.adapter(&gateway, options).await?;
         adapter.ask(Operation::Connect).await;
         if gateway.until(DIALS_WITHIN, |dials| !dials.began.is_empty()).await {
             tokio::select! {
@@ -50,7 +57,7 @@ impl Trial<'_> {
     /// How long a client waits before its first redial.
     pub(super) async fn first_delay(&self) -> Result<Option<Duration>, DiscoverError> {
         let mut gateway = self.gateway(&[Step::Drop, Step::Open]).await?;
-        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        let mut adapter = self.adapter(&gateway, self.usual).await?;
         adapter.ask(Operation::Connect).await;
         gateway.until(DIALS_WITHIN, |dials| dials.began.len() > 1).await;
         adapter.stop().await;
@@ -64,7 +71,7 @@ impl Trial<'_> {
         patience: Duration,
     ) -> Result<Option<Duration>, DiscoverError> {
         let mut gateway = self.gateway(&[step, Step::Open]).await?;
-        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        let mut adapter = self.adapter(&gateway, self.usual).await?;
         adapter.ask(Operation::Connect).await;
         gateway.until(DIALS_WITHIN, |dials| !dials.ended.is_empty()).await;
         let redialled = gateway.until(patience, |dials| dials.began.len() > 1).await;
@@ -77,7 +84,7 @@ impl Trial<'_> {
     pub(super) async fn queue(&self, words: &mut BTreeSet<String>) -> Result<Queue, DiscoverError> {
         let mut gateway = self.gateway(&[Step::Drop, Step::Status(503)]).await?;
         let options = Options { max_reconnect_attempts: Some(100), ..self.usual };
-        let mut adapter = Adapter::start(self.start, gateway.url(), options).await?;
+        let mut adapter = self.adapter(&gateway, options).await?;
         adapter.ask(Operation::Connect).await;
         gateway.until(DIALS_WITHIN, |dials| !dials.began.is_empty()).await;
         adapter.ask(Operation::Subscribe { target: Target::EventType(ROOM.to_owned()) }).await;
@@ -122,7 +129,7 @@ impl Trial<'_> {
     /// What a client says that is asked for a room, after its first messages: on one connection.
     pub(super) async fn says(&self) -> Result<Vec<String>, DiscoverError> {
         let mut gateway = self.gateway(&[Step::Open]).await?;
-        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        let mut adapter = self.adapter(&gateway, self.usual).await?;
         adapter.ask(Operation::Connect).await;
         gateway.until(DIALS_WITHIN, |dials| !dials.texts.is_empty()).await;
         // What it asks for by itself comes before what it is asked for.
@@ -141,7 +148,7 @@ impl Trial<'_> {
         words: &mut BTreeSet<String>,
     ) -> Result<(Option<bool>, Duration), DiscoverError> {
         let mut gateway = self.gateway(&[Step::Open]).await?;
-        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        let mut adapter = self.adapter(&gateway, self.usual).await?;
         let took = adapter.took;
         if let Some(Outcome::Done { status: Some(status), .. }) = adapter.ask(Operation::Status).await {
             words.insert(status);
@@ -158,7 +165,7 @@ impl Trial<'_> {
         adapter.listen(Duration::from_millis(400)).await;
         let lives = adapter.ask(Operation::Status).await.is_some();
         words.extend(adapter.stop().await);
-        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        let mut adapter = self.adapter(&gateway, self.usual).await?;
         adapter.ask(Operation::Connect).await;
         adapter.listen(Duration::from_millis(400)).await;
         adapter.ask(Operation::Disconnect).await;
@@ -173,7 +180,7 @@ impl Trial<'_> {
         words: &mut BTreeSet<String>,
     ) -> Result<Option<bool>, DiscoverError> {
         let mut gateway = self.gateway(&[Step::Open]).await?;
-        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        let mut adapter = self.adapter(&gateway, self.usual).await?;
         let answer = adapter.ask(message(0)).await;
         adapter.ask(Operation::Connect).await;
         let arrives = |dials: &Dials| dials.texts.iter().any(|(_, text)| text.contains(&marker(0)));
