@@ -83,13 +83,16 @@ impl Door {
         if let Place::FirstMessage(template) = &entry.place {
             socket.send(&template.replace("{token}", &token)).await;
         }
-        let mut heard = hear(socket).await;
-        if heard.2.is_none() {
-            for (number, opening) in entry.opening.iter().enumerate() {
-                heard.0.send(&opening.written(entry, person, number)).await;
-            }
+        let (mut socket, said, refused) = hear(socket).await;
+        if refused.is_some() || entry.opening.is_empty() {
+            return Ok((socket, said, refused));
         }
-        Ok(heard)
+        for (number, opening) in entry.opening.iter().enumerate() {
+            socket.send(&opening.written(entry, person, number)).await;
+        }
+        // Its answers are none to what is asked later.
+        let (socket, _, refused) = hear(socket).await;
+        Ok((socket, said, refused))
     }
 
     /// Opens a connection without a token; how that is refused, where it is.
