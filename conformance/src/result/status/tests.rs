@@ -104,7 +104,7 @@ fn what_is_taken_for_granted_in_vain_is_not_shown() {
 #[test]
 fn what_is_not_judged_decides_nothing() {
     let leans = || {
-        let why = "takes TOKEN-3 for granted, which is not claimed or not of this level".into();
+        let why = "takes TOKEN-3 for granted, which is not claimed or not of this level";
         case(
             "b",
             Verdict::NotRun { why: why.into(), gap: Gap::Run, audiences: Vec::new() },
