@@ -9,6 +9,7 @@ mod request;
 use std::time::Duration;
 
 use protocol::adapter::{Configure, Operation, Options, Outcome};
+use scenarios::Foreign;
 use serde_json::json;
 
 use crate::process::{SpawnError, Streams, Subject};
@@ -43,9 +44,9 @@ pub enum RequestStatus {
     /// The protocol is not kept.
     Broken {
         /// What was seen.
-        seen: String,
+        seen: Foreign,
         /// What to try.
-        help: String,
+        help: Foreign,
     },
 }
 
@@ -259,7 +260,7 @@ fn found(what: &str, standing: RequestStatus) -> Finding {
 }
 
 fn broken(seen: &str, help: &str) -> RequestStatus {
-    RequestStatus::Broken { seen: seen.to_owned(), help: help.to_owned() }
+    RequestStatus::Broken { seen: seen.into(), help: help.into() }
 }
 
 fn late() -> RequestStatus {

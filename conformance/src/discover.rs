@@ -17,9 +17,12 @@ pub mod client;
 mod compare;
 mod events;
 mod form;
+mod graphql;
 mod heartbeat;
 mod hints;
 mod observed;
+mod protocols;
+mod said;
 mod sign_in;
 mod socket;
 mod sources;
@@ -44,6 +47,8 @@ pub use text::{gateway as profile_of, obstacle};
 use crate::process::SpawnError;
 use crate::profile::{GatewayAccess, GatewayProfile, Profile, Ready};
 use heartbeat::Watch;
+use protocols::Opening;
+use said::Said;
 use sign_in::Door;
 use subject::Gateway;
 use talk::Talk;
@@ -92,6 +97,12 @@ pub enum DiscoverError {
     /// This host, or the harness itself, failed.
     #[error("{0}")]
     Host(String),
+    /// It says far more than there is to say.
+    #[error("the subject floods: it said more than {} MiB while it was watched", said::MOST_BYTES >> 20)]
+    #[diagnostic(help(
+        "who has just signed in is sent little, and an adapter prints answers and reports only"
+    ))]
+    Floods,
     /// It took too long.
     #[error("observing did not end within {0:?}")]
     #[diagnostic(help("does the subject answer slowly? `--path` spares a search"))]
@@ -163,28 +174,32 @@ pub async fn gateway(
     hints: &Hints,
     progress: &Progress<'_>,
 ) -> Result<ObservedGateway, DiscoverError> {
+    let said = Said::default();
     let observing = async {
         match subject {
-            GatewaySubject::Started(start) => started(start, hints, progress).await,
+            GatewaySubject::Started(start) => started(start, hints, &said, progress).await,
             GatewaySubject::Attached { authority, jwt_secret } => {
-                let door = Door { authority: authority.clone(), issuer: hints.issuer(jwt_secret.clone()) };
+                let issuer = hints.issuer(jwt_secret.clone());
+                let door = Door { authority: authority.clone(), issuer, said: said.clone() };
                 Ok(attached(&door, hints, progress).await)
             }
         }
     };
     let late = |_| DiscoverError::Late(GATEWAY_WITHIN);
-    tokio::time::timeout(GATEWAY_WITHIN, observing).await.map_err(late)?
+    tokio::time::timeout(GATEWAY_WITHIN, said.unless_flooded(observing)).await.map_err(late)?
 }
 
 async fn started(
     start: &Start,
     hints: &Hints,
+    said: &Said,
     progress: &Progress<'_>,
 ) -> Result<ObservedGateway, DiscoverError> {
     let begun = now();
     progress("starting the gateway, with a broker of its own");
     let mut gateway = Gateway::start(start).await?;
-    let door = Door { authority: gateway.authority.clone(), issuer: hints.issuer(subject::secret()) };
+    let issuer = hints.issuer(subject::secret());
+    let door = Door { authority: gateway.authority.clone(), issuer, said: said.clone() };
     let ready_path = subject::ready_path(&door.authority).await;
     let before = Topology::of(&gateway.snapshot().await);
     let mut seen = ObservedGateway {
@@ -221,6 +236,9 @@ async fn started(
     if let (Some(roles), Some(entry)) = (&events.roles, &mut seen.sign_in.entry) {
         entry.claims.clone_from(roles);
     }
+    if let Some(entry) = &mut seen.sign_in.entry {
+        entry.keep_openings(&events.events);
+    }
     seen.events = events;
     seen.topology = Some(topology);
     seen.heartbeat = heartbeat.unwrap_or_default();
@@ -240,7 +258,7 @@ async fn started(
         });
     }
     if !is_told && !hints.checks() {
-        match heartbeat::variables(start, &entry, &door.issuer, progress).await? {
+        match heartbeat::variables(start, &entry, &door, progress).await? {
             heartbeat::Found::Variable(heartbeat) => seen.heartbeat = heartbeat,
             heartbeat::Found::Nothing { tried } => seen.heartbeat.tried = tried,
         }
@@ -272,12 +290,17 @@ async fn say(
     paths: &[String],
     progress: &Progress<'_>,
 ) -> ObservedGateway {
-    let sign_in = sign_in::observe(door, hints, paths, progress).await;
+    let mut sign_in = sign_in::observe(door, hints, paths, progress).await;
     let room = topology.map_or_else(|| "catalog:changed".to_owned(), events::likely_room);
     let talk = match &sign_in.entry {
         Some(entry) => talk::observe(door, entry, &room, hints, progress).await,
         None => Talk::default(),
     };
+    // Where a protocol brings nothing that was not asked for, each client asks for what may be its own.
+    let shape = talk.requests.iter().find(|request| talk.protocol.is_some() && request.may_be_understood());
+    if let (Some(entry), Some(request)) = (&mut sign_in.entry, shape) {
+        entry.opening = Opening::of(&request.shape, &candidates::OPENINGS);
+    }
     ObservedGateway {
         reach: Reach::Attached(door.authority.clone()),
         ready_path: None,
@@ -295,6 +318,10 @@ async fn say(
 /// The answer to an unsubscription in the shape that is understood.
 async fn left(door: &Door, seen: &ObservedGateway, hints: &Hints) -> Option<String> {
     let entry = seen.sign_in.entry.as_ref()?;
+    if seen.talk.protocol.is_some() {
+        // How to leave is fixed by it.
+        return None;
+    }
     let acknowledged = seen.talk.acknowledged().map(|(shape, _)| shape);
     let understood = seen.events.understood.first().map(String::as_str);
     let shape = understood.or_else(|| acknowledged.into_iter().next())?;

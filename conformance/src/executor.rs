@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 
 use gateway::Pool;
 pub(crate) use gateway::{LOGIN_REFUSED, OTHER_QUEUE, Port};
-pub use gateway::{Rig, Standing};
+pub use gateway::{Rig, RunningGateway};
 pub(crate) use public_key::PublicKeyFile;
 
 use crate::limits::{HostLimit, Refusals};

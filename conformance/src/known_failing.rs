@@ -14,7 +14,7 @@ use std::path::Path;
 
 use fast_glob::glob_match;
 use jiff::civil::Date;
-use scenarios::{Catalogue, Judgement, Library, RequirementId, Scenario, ScenarioId};
+use scenarios::{Catalogue, Foreign, Judgement, Library, RequirementId, Scenario, ScenarioId};
 use serde::Deserialize;
 
 use crate::result::{CaseReport, Universal, Verdict, is_universal};
@@ -106,7 +106,8 @@ impl KnownFailing {
             | Verdict::HarnessError { .. } => return,
         };
         if let Some(entry) = excuse {
-            let (reason, issue) = (entry.reason.clone(), entry.issue.clone());
+            let reason = entry.reason.as_str().into();
+            let issue = entry.issue.as_deref().map(Foreign::from);
             let was = Box::new(case.verdict.clone());
             case.verdict = Verdict::KnownFailure { reason, issue, was };
         }
@@ -154,14 +155,14 @@ impl KnownFailing {
             };
             for case in cases.iter_mut().filter(|case| exposed.contains(&case.id)) {
                 if matches!(case.verdict, Verdict::Pass | Verdict::KnownFailure { .. }) {
-                    case.verdict = Verdict::UnexpectedPass { entry: self.place(entry) };
+                    case.verdict = Verdict::UnexpectedPass { entry: self.place(entry).into() };
                 }
             }
         }
     }
 
     /// The entries whose time is over and that are about a case of the run, in words.
-    pub fn expired(&self, cases: &[CaseReport], today: Date) -> Vec<String> {
+    pub fn expired(&self, cases: &[CaseReport], today: Date) -> Vec<Foreign> {
         let concerned = |entry: &&Entry| {
             cases.iter().any(|case| {
                 entry.names(&case.id)
@@ -173,11 +174,8 @@ impl KnownFailing {
         };
         let describe = |entry: &Entry| {
             let date = entry.expires.map(|date| date.to_string()).unwrap_or_default();
-            format!(
-                "{} expired on {date}: fix it, or decide on a new date ({})",
-                self.place(entry),
-                entry.reason
-            )
+            let (place, reason) = (self.place(entry), &entry.reason);
+            format!("{place} expired on {date}: fix it, or decide on a new date ({reason})").into()
         };
         let expired = self.entries.iter().filter(|entry| entry.has_expired(today));
         expired.filter(concerned).map(describe).collect()

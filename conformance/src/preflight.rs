@@ -12,7 +12,7 @@ use miette::{Diagnostic, Report, miette};
 use player::PlayError;
 use protocol::SubscriptionKeys;
 use scenarios::scenario::{GatewayAction, GatewayScript, Publication, Script};
-use scenarios::trace::{Event, InVain, Trace};
+use scenarios::trace::{Event, FrameKind, InVain, Trace};
 use scenarios::{Scenario, ScenarioId, SubjectKind};
 
 use dialect::Called;
@@ -65,6 +65,12 @@ async fn gateway(executor: &Executor) -> Result<(), SetupError> {
     {
         return Err(explained);
     }
+    // A busy host is silent for a while, too.
+    if silent(&trace, executor.profile()).is_some()
+        && let Some(silent) = silent(&play(executor, SubjectKind::Gateway).await?.trace, executor.profile())
+    {
+        return Err(silent);
+    }
     let called = Called::by(&executor.profile().events);
     let declared = &executor.profile().dialect;
     // Nothing else can be said of frames that cannot be read.
@@ -83,6 +89,24 @@ async fn gateway(executor: &Executor) -> Result<(), SetupError> {
         found.extend(other_key(executor, &called).await);
     }
     agreement(&found, SubjectKind::Gateway)
+}
+
+/// A gateway that opens connections and never says a word, though the profile declares a first message: every case would wait in vain.
+fn silent(trace: &Trace, profile: &Profile) -> Option<SetupError> {
+    let welcome = profile.dialect.welcome_type()?;
+    let has = |is: fn(&Event) -> bool| trace.observations.iter().any(|seen| is(&seen.event));
+    let opens = has(|event| matches!(event, Event::Opened));
+    let speaks = has(|event| matches!(event, Event::Received(frame) if frame.kind == FrameKind::Text));
+    if !opens || speaks || has(|event| matches!(event, Event::Closed { .. } | Event::SubjectDied { .. })) {
+        return None;
+    }
+    let help = "`[dialect]` says what it says first (`welcome`, `sign_in`, `opening`); `gatecheck init gateway` tries first messages and places of \
+                a token; `--no-preflight` plays every case all the same";
+    let report = miette!(
+        help = help,
+        "the gateway lets a client in, and is silent: no `{welcome}` came, no answer to a ping or a subscription, and no event"
+    );
+    Some(SetupError { exit: Exit::Subject, report })
 }
 
 /// No event reaches the gateway.
@@ -313,5 +337,31 @@ mod tests {
         ] {
             Scenario::parse(ScenarioId(format!("preflight/{subject}")), text).unwrap();
         }
+    }
+
+    /// Silence ends the run at once where a first message is declared; one word is enough to go on, and so is an end.
+    #[test]
+    fn silence_is_told() {
+        use scenarios::trace::{Actor, Observation, Side};
+        let seen = |events: Vec<Event>| Trace {
+            observations: events
+                .into_iter()
+                .map(|event| Observation {
+                    at_us: 0,
+                    actor: Actor("ada".to_owned()),
+                    connection: Some(0),
+                    event,
+                })
+                .collect(),
+        };
+        let profile = Profile::bare();
+        let closed = Event::Closed { code: None, by: Side::Gateway };
+        let told = silent(&seen(vec![Event::Opened]), &profile).unwrap();
+        assert!(told.to_string().contains("no `connection:established` came"), "{told}");
+        assert!(silent(&seen(vec![Event::Opened, closed]), &profile).is_none());
+        assert!(silent(&seen(Vec::new()), &profile).is_none());
+        let mut quiet = Profile::bare();
+        quiet.dialect.welcome = protocol::Welcome::Sent(false);
+        assert!(silent(&seen(vec![Event::Opened]), &quiet).is_none());
     }
 }

@@ -20,7 +20,7 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use protocol::{Dialect, Timing};
 use scenarios::scenario::Bindings;
 use scenarios::token::TokenStyle;
-use scenarios::{Catalogue, RequirementId};
+use scenarios::{Catalogue, Foreign, RequirementId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -181,7 +181,7 @@ impl Profile {
                 file: file.to_owned(),
                 message,
                 help: help.map(str::to_owned),
-                source_code: NamedSource::new(file, text.to_owned()).with_language("toml"),
+                source_code: NamedSource::new(file, Foreign::from(text).source()).with_language("toml"),
                 span: span.map(SourceSpan::from),
             };
         let raw: RawProfile = toml::from_str(text)

@@ -1,5 +1,6 @@
 //! Runs cases side by side, each with a deadline, and judges what they leave.
 
+mod failures;
 mod trial;
 mod verdict;
 
@@ -10,13 +11,14 @@ use std::time::Duration;
 
 use protocol::Dialect;
 use scenarios::trace::Observation;
-use scenarios::{Catalogue, Level, NotPlayed, RequirementId, Scenario, Times};
+use scenarios::{Catalogue, Foreign, Level, NotPlayed, RequirementId, Scenario, Times};
 use tokio::task::{Id, JoinSet};
 
 use crate::executor::{Execution, ExecutionError, Executor, Isolation};
 use crate::interruption::Interruption;
 use crate::noise::{CaseNoise, Noise, Span, StallProbe};
 use crate::result::{CaseReport, Verdict};
+use failures::Failures;
 use trial::Trial;
 pub use verdict::{Concurrency, HostNoise, judged};
 use verdict::{Run, Weight, weighed};
@@ -47,6 +49,8 @@ pub struct Options {
     pub jobs: usize,
     /// Whether traces of cases that passed are kept too.
     pub keep_traces: bool,
+    /// Whether what has failed for certain settles further cases that missed by time and are about nothing else: they are not run again.
+    pub samples: bool,
 }
 
 impl Plan {
@@ -157,13 +161,21 @@ pub async fn run(
         if options.jobs > 1 && waiting.len() > 1 { Concurrency::Others } else { Concurrency::Alone };
     let mut running: JoinSet<Run> = JoinSet::new();
     let mut undecided = Vec::new();
+    let mut failures = Failures::default();
     let mut started: Vec<(Id, Case)> = Vec::new();
     loop {
         while running.len() < options.jobs
             && interruption.signal().is_none()
             && let Some(case) = waiting.pop_front()
         {
-            let playing = play(executor.clone(), case.clone(), probe.clone(), options.keep_traces, company);
+            let playing = play(
+                executor.clone(),
+                case.clone(),
+                probe.clone(),
+                options.keep_traces,
+                company,
+                Isolation::AsTheProfileSays,
+            );
             started.push((running.spawn(playing).id(), case));
         }
         let joined = tokio::select! {
@@ -184,6 +196,7 @@ pub async fn run(
             None => undecided.push((case, trial)),
             Some(report) => {
                 on_case(&report);
+                failures.count(&report);
                 reports.push(report);
             }
         }
@@ -193,10 +206,26 @@ pub async fn run(
         started.iter().map(|(_, case)| CaseReport::interrupted(&case.scenario, true)).collect();
     // What does not count yet is run again, alone; so is what cannot share.
     let alone = alone.into_iter().map(|case| (case, Trial::default()));
+    // In an order that does not depend on which case happened to end first, so that which ones are repeated is the same in each run.
+    undecided.sort_by_key(|(case, trial)| (failures::is_held_up(trial), case.scenario.id.clone()));
     for (case, mut trial) in undecided.into_iter().chain(alone) {
+        if options.samples
+            && let Some(report) = failures.settle(&case, &mut trial)
+        {
+            on_case(&report);
+            reports.push(report);
+            continue;
+        }
         let report = loop {
-            let playing =
-                play(executor.clone(), case.clone(), probe.clone(), options.keep_traces, Concurrency::Alone);
+            let isolation = if trial.has_begun() { Isolation::Own } else { Isolation::AsTheProfileSays };
+            let playing = play(
+                executor.clone(),
+                case.clone(),
+                probe.clone(),
+                options.keep_traces,
+                Concurrency::Alone,
+                isolation,
+            );
             let Some(run) = until_interrupted(playing, &case, interruption).await else {
                 break CaseReport::interrupted(&case.scenario, trial.has_begun());
             };
@@ -208,6 +237,7 @@ pub async fn run(
             true => cut.push(report),
             false => {
                 on_case(&report);
+                failures.count(&report);
                 reports.push(report);
             }
         }
@@ -251,22 +281,26 @@ async fn until_interrupted(
 }
 
 fn panicked(scenario: &Scenario, error: &tokio::task::JoinError) -> Run {
-    Run::certain(CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string() }))
+    Run::certain(CaseReport::without_play(
+        scenario,
+        Verdict::HarnessError { detail: error.to_string().into() },
+    ))
 }
 
 /// A case that does not pass on a gateway that others have had is played again on one of its own, and that is what counts: what
-/// an earlier case did to a gateway is not blamed on this one.
+/// an earlier case did to a gateway is not blamed on this one. One that is repeated has its own from the beginning.
 async fn play(
     executor: Arc<Executor>,
     case: Case,
     probe: Arc<StallProbe>,
     keep_trace: bool,
     company: Concurrency,
+    isolation: Isolation,
 ) -> Run {
-    let run = play_once(&executor, &case, &probe, keep_trace, company, Isolation::AsTheProfileSays).await;
+    let run = play_once(&executor, &case, &probe, keep_trace, company, isolation).await;
     let settled =
         matches!(run.report.verdict, Verdict::Pass | Verdict::NotClaimed { .. } | Verdict::NotRun { .. });
-    if settled || !executor.shares(&case.scenario) {
+    if settled || isolation == Isolation::Own || !executor.shares(&case.scenario) {
         return run;
     }
     play_once(&executor, &case, &probe, keep_trace, company, Isolation::Own).await
@@ -296,12 +330,15 @@ async fn play_once(
             (Run { report, weight: Weight::Explained }, noise)
         }
         Err(ExecutionError::Subject { reason, output } | ExecutionError::NotReady { reason, output }) => {
-            let verdict = Verdict::SubjectError { detail: reason };
-            let report = CaseReport { output, ..CaseReport::without_play(scenario, verdict) };
+            let verdict = Verdict::SubjectError { detail: reason.into() };
+            let report = CaseReport {
+                output: output.into_iter().map(Foreign::from).collect(),
+                ..CaseReport::without_play(scenario, verdict)
+            };
             (Run::certain(report), unplayed())
         }
         Err(error @ (ExecutionError::Harness(_) | ExecutionError::NoSubject(_))) => {
-            let verdict = Verdict::HarnessError { detail: error.to_string() };
+            let verdict = Verdict::HarnessError { detail: error.to_string().into() };
             (Run::certain(CaseReport::without_play(scenario, verdict)), unplayed())
         }
         Ok(Execution { began, scenario, play, waits, output, rig: left }) => {
@@ -313,7 +350,7 @@ async fn play_once(
             let doubt = HostNoise { noise: Some(&noise), company };
             let mut run =
                 weighed(&scenario, &case.judged, Some(&case.claimed), play, &executor.times(), doubt);
-            run.report.output = output;
+            run.report.output = output.into_iter().map(Foreign::from).collect();
             (run, noise.during(&Span::Whole))
         }
     };
@@ -377,7 +414,7 @@ mod tests {
             Plan::new(all, Level::Hardened, &BTreeSet::new(), &no_place, &Dialect::default(), &times);
         let is_told = |case: &CaseReport| {
             case.id.0 == "gateway/connections/welcome"
-                && matches!(&case.verdict, Verdict::NotRun { why, .. } if why == "nothing comes first")
+                && matches!(&case.verdict, Verdict::NotRun { why, .. } if why.raw() == "nothing comes first")
         };
         assert!(placed.unplayed.iter().any(is_told), "what the protocol has no place for has its reason");
         assert!(!placed.requirements().contains(&"CONN-4".parse().unwrap()));

@@ -16,6 +16,7 @@ mod shard;
 mod tests;
 mod understanding;
 
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -269,7 +270,7 @@ impl Suite {
     /// Judges: the preflight, every selected case, and what they come to. Every process that was started has ended then.
     ///
     /// Signals are the program's own affair. One that ends it in the meantime leaves processes behind that a profile started:
-    /// [`Suite::run_until`] ends them.
+    /// [`Suite::run_until`] ends them, and a [`guard`](crate::process::guard::guard) where the program is killed.
     ///
     /// # Errors
     /// When nothing could be judged. A subject that is not conformant is no such error: see [`RunReport::exit`].
@@ -287,6 +288,18 @@ impl Suite {
         let report = run.play(interruption, |_| {}).await;
         Run::farewell().await;
         report
+    }
+
+    /// Whether a profile has a command: what is started by it can outlive a program that is killed, unless that has a
+    /// [`guard`](crate::process::guard::guard).
+    pub fn starts_processes(&self) -> bool {
+        let mut profiles = iter::once(&self.profile).chain(&self.partner);
+        profiles.any(|Profile { gateway, client, .. }| {
+            let gateway = gateway.as_ref().map(|gateway| &gateway.access);
+            let client = client.as_ref().map(|client| &client.access);
+            matches!(gateway, Some(GatewayAccess::Spawn { .. }))
+                || matches!(client, Some(ClientAccess::Spawn(_)))
+        })
     }
 
     /// Whether not everything is run.

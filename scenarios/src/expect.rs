@@ -29,6 +29,7 @@ use self::scope::Scope;
 use self::sequence::Sequence;
 use self::spread::Spread;
 use crate::design::Statuses;
+use crate::foreign::Foreign;
 use crate::pattern::{EVENT, Pattern, merge};
 use crate::requirement::{RequirementId, SubjectKind};
 use crate::times::{Expr, Times};
@@ -130,9 +131,9 @@ pub struct Finding {
     /// What it needs of the trace.
     pub property: Property,
     /// What was expected.
-    pub expected: String,
+    pub expected: Foreign,
     /// What was seen.
-    pub seen: String,
+    pub seen: Foreign,
     /// The observations that show it, as indices into the trace.
     pub at: Vec<usize>,
     /// By how many microseconds something was too early or too late, where it is about that: a stall of the host explains
@@ -316,7 +317,8 @@ impl Kind {
                 let failed: Result<Vec<Finding>, ()> =
                     kinds.iter().map(|kind| kind.look(trace, range.clone(), times).err().ok_or(())).collect();
                 let Ok(findings) = failed else { return Ok(None) };
-                let expected: Vec<_> = findings.into_iter().map(|finding| finding.expected).collect();
+                let expected: Vec<_> =
+                    findings.into_iter().map(|finding| finding.expected.into_raw()).collect();
                 Err(Finding::owed(expected.join(", or "), "nothing of that happened", []))
             }
             Self::Some(pattern) => counts::some(trace, range, pattern),
@@ -447,8 +449,8 @@ impl Finding {
     ) -> Self {
         Self {
             property,
-            expected: expected.to_string(),
-            seen: seen.to_string(),
+            expected: expected.to_string().into(),
+            seen: seen.to_string().into(),
             at: at.into_iter().collect(),
             missed_by_us: None,
             client: None,

@@ -266,6 +266,7 @@ mod tests {
         assert_eq!(lengths, [8, 4, 4, 4, 12]);
         assert!(uuid[14..].starts_with('4') && "89ab".contains(&uuid[19..20]), "{uuid}");
     }
+
     /// Ids that are nearly the same are not the same, and have the form of ids.
     #[test]
     fn like_ids_differ() {

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::expect::{Finding, Margin, Property, redials};
+use crate::foreign::Foreign;
 use crate::label::Label;
 use crate::requirement::{RequirementId, SubjectKind};
 use crate::scenario::{Scenario, Script};
@@ -49,12 +50,12 @@ pub enum Judgement {
         /// The requirement.
         by: RequirementId,
         /// What the step that relies on it saw.
-        detail: String,
+        detail: Foreign,
     },
     /// The trace is not whole, and what there is of it says nothing.
     Undecided {
         /// Why it is not whole.
-        why: String,
+        why: Foreign,
     },
 }
 
@@ -147,7 +148,7 @@ fn late_redials(scenario: &Scenario, trace: &Trace, in_vain: InVain<'_>, times: 
     }
     let until = trace.observations[in_vain.at].at();
     let detail = redials::too_late(trace, until.saturating_sub(in_vain.waited)..until, times)?;
-    let judgement = Judgement::Blocked { by: law, detail };
+    let judgement = Judgement::Blocked { by: law, detail: detail.into() };
     Some(Judged { requirement: requirement.clone(), judgement, margin: None })
 }
 
@@ -167,13 +168,13 @@ fn one(
         Ok(margin) if is_whole => (Judgement::Passed, margin),
         Ok(_) | Err(_) => match (ending, in_vain) {
             (Ending::Died { why } | Ending::Cut { why }, _) => {
-                (Judgement::Undecided { why: why.clone() }, None)
+                (Judgement::Undecided { why: why.as_str().into() }, None)
             }
             (Ending::Complete, Some(InVain { label: Label::Shows(shown), .. })) if *shown == requirement => {
                 return None;
             }
             (Ending::Complete, Some(InVain { label, detail, .. })) => {
-                let (by, detail) = (label.requirement().clone(), detail.to_owned());
+                let (by, detail) = (label.requirement().clone(), detail.into());
                 (Judgement::Blocked { by, detail }, None)
             }
             (Ending::Complete, None) => unreachable!("a complete trace without a wait in vain is whole"),
@@ -189,7 +190,7 @@ fn with_role(scenario: &Scenario, finding: Finding) -> Finding {
     match named {
         None | Some((_, Role::Customer)) => finding,
         Some((client, role)) => {
-            let expected = format!("{} ({client} is {})", finding.expected, role.as_str());
+            let expected = format!("{} ({client} is {})", finding.expected.raw(), role.as_str()).into();
             Finding { expected, ..finding }
         }
     }

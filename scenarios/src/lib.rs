@@ -21,6 +21,7 @@
 mod audience;
 pub mod design;
 pub mod expect;
+pub mod foreign;
 pub mod frame;
 mod gap;
 mod identity;
@@ -41,6 +42,7 @@ pub mod universal;
 pub use audience::{Audience, Audiences};
 pub use design::ClientDesign;
 pub use expect::{Expectation, Finding, Margin, Property};
+pub use foreign::Foreign;
 pub use gap::{Gap, NotPlayed};
 pub use identity::{RoleNames, UserIds};
 pub use judge::{Ending, Judged, Judgement, Verdicts, judge};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use fast_glob::glob_match;
 use include_dir::{Dir, DirEntry, include_dir};
 
+use crate::foreign::is_hidden;
 use crate::nearest::nearest;
 use crate::scenario::{Scenario, ScenarioError, ScenarioId};
 
@@ -35,8 +36,10 @@ pub enum LibraryError {
         source: std::io::Error,
     },
     /// A file's name is no name for a scenario.
-    #[error("{path:?} has a control character in its name")]
-    #[diagnostic(help("a scenario is called by the name of its file: rename it"))]
+    #[error("{path:?} has a character in its name that is not shown everywhere")]
+    #[diagnostic(help(
+        "a scenario is called by the name of its file: rename it, without characters that no reader sees, '`' and '|'"
+    ))]
     Name {
         /// The file.
         path: PathBuf,
@@ -89,7 +92,7 @@ impl Library {
                 if entry.is_dir() {
                     folders.push(entry);
                 } else if entry.is_file() && entry.extension().is_some_and(|ending| ending == "toml") {
-                    if entry.to_string_lossy().contains(char::is_control) {
+                    if entry.to_string_lossy().contains(is_misread) {
                         return Err(LibraryError::Name { path: entry });
                     }
                     let text = fs::read_to_string(&entry)
@@ -153,6 +156,11 @@ impl Library {
             }
         }
     }
+}
+
+/// Whether no reader sees it, or a table takes it for its own.
+fn is_misread(c: char) -> bool {
+    c.is_control() || is_hidden(c) || matches!(c, '`' | '|')
 }
 
 /// A glob over ids, or a requirement.

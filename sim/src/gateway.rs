@@ -194,10 +194,14 @@ impl GatewayStage for Stage {
     }
 
     async fn forget(&mut self, what: Forgets) -> Result<(), StageError> {
-        (self.consumed_for, _) = match what {
-            Forgets::Forgets => ("BRIDGE-9", self.broker.forget().await?),
-            Forgets::DeletesQueues => ("BRIDGE-14", self.broker.delete_queues().await?),
-            Forgets::ClosesChannels => ("BRIDGE-14", self.broker.close_channels().await?),
+        match what {
+            Forgets::Forgets => self.broker.forget().await?,
+            Forgets::DeletesQueues => self.broker.delete_queues().await?,
+            Forgets::ClosesChannels => self.broker.close_channels().await?,
+        }
+        self.consumed_for = match what {
+            Forgets::Forgets => "BRIDGE-9",
+            Forgets::DeletesQueues | Forgets::ClosesChannels => "BRIDGE-14",
         };
         Ok(())
     }

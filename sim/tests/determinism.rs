@@ -108,7 +108,8 @@ fn conforms(seed: u64, timing: &Timing) {
         let judged = judge(&played.scenario, &played.play.trace, &Ending::Complete, &played.times);
         assert_eq!(judged.violations, [], "{} seed {seed}", scenario.id);
         for Judged { requirement, judgement, .. } in judged.judged {
-            let timeline: Vec<_> = played.play.trace.observations.iter().map(ToString::to_string).collect();
+            let timeline: Vec<_> =
+                played.play.trace.observations.iter().map(|seen| seen.line().terminal()).collect();
             assert_eq!(
                 judgement,
                 Judgement::Passed,

@@ -33,12 +33,14 @@ fn are_right(filter: &str, timing: &Timing, boundary: fn() -> Boundary) {
 fn are_right_in(dialect: &Dialect, filter: &str, timing: &Timing, boundary: fn() -> Boundary) {
     let library = Library::builtin().expect("the built-in scenarios are sound");
     let scenarios = library.select(&[filter.to_owned()]).expect("the filter selects");
-    for scenario in scenarios.into_iter().filter(|scenario| scenario.simulated) {
+    let scenarios: Vec<_> = scenarios.into_iter().filter(|scenario| scenario.simulated).collect();
+    assert!(!scenarios.is_empty(), "{filter} selects nothing that is simulated");
+    for scenario in scenarios {
         let options = Options { timing: timing.clone(), dialect: dialect.clone(), ..Options::default() };
         let played = play_through(scenario, &options, boundary())
             .unwrap_or_else(|error| panic!("{}: {error}", scenario.id));
         let trace = &played.play.trace;
-        let timeline: Vec<_> = trace.observations.iter().map(ToString::to_string).collect();
+        let timeline: Vec<_> = trace.observations.iter().map(|seen| seen.line().terminal()).collect();
         assert_eq!(played.play.outcome, Ok(()), "{}\n{}", scenario.id, timeline.join("\n"));
         let found = judge(&played.scenario, trace, &Ending::Complete, &played.times);
         for judged in found.judged {
@@ -104,4 +106,27 @@ fn a_welcome_without_rooms_delays_no_heartbeat() {
         Boundary { wire: Some(Arc::new(|_| Some(Box::new(WithoutRooms)))), ..Boundary::default() }
     }
     are_right("gateway/heartbeat/**", &Timing::default(), boundary);
+}
+
+/// Says 1012 where the gateway closes with 1001.
+struct Restarting;
+
+impl Wire for Restarting {
+    fn down(&mut self, mut frame: RawFrame) -> Passed {
+        // No text begins so.
+        let going_away = 1001_u16.to_be_bytes();
+        if frame.payload.starts_with(&going_away) {
+            frame.payload[..2].copy_from_slice(&1012_u16.to_be_bytes());
+        }
+        Passed { down: vec![frame], ..Passed::default() }
+    }
+}
+
+/// CONN-6: a server that ends for a restart says so by 1012, as uvicorn does.
+#[test]
+fn a_gateway_may_close_for_a_restart() {
+    fn boundary() -> Boundary {
+        Boundary { wire: Some(Arc::new(|_| Some(Box::new(Restarting)))), ..Boundary::default() }
+    }
+    are_right("gateway/connections/shutdown", &Timing::default(), boundary);
 }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use clap::{Args, Subcommand};
-use gatecheck_report::page::visible_line;
 use miette::miette;
 
 use super::judge::{interrupted, missing, profile_for};
@@ -90,7 +89,7 @@ fn print(findings: &[Finding], broken: usize, out: &mut impl Write) -> io::Resul
         };
         writeln!(out, "  {style}{word:>11}{style:#}  {what}")?;
         if let RequestStatus::Broken { seen, help } = standing {
-            let (seen, help) = (visible_line(seen), visible_line(help));
+            let (seen, help) = (seen.terminal(), help.terminal());
             writeln!(out, "               seen  {seen}\n               try   {help}")?;
         }
     }

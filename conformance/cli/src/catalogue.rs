@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use scenarios::scenario::Bindings;
-use scenarios::{Catalogue, Library, Requirement, RequirementId, Scenario, SubjectKind};
+use scenarios::{Catalogue, Foreign, Library, Requirement, RequirementId, Scenario, SubjectKind};
 
 use super::{Failure, closed};
 use conformance::exit::Exit;
@@ -64,7 +64,8 @@ pub(super) fn list(args: &ListArgs) -> Result<Exit, Failure> {
     let mut out = anstream::stdout().lock();
     for scenario in library.select(&args.selection.filter).map_err(Failure::usage)? {
         let shows: Vec<_> = scenario.requirements().iter().map(ToString::to_string).collect();
-        writeln!(out, "{:<44} {}  [{}]", scenario.id, scenario.title, shows.join(", ")).map_err(closed)?;
+        let title = Foreign::from(scenario.title.as_str()).terminal();
+        writeln!(out, "{:<44} {title}  [{}]", scenario.id, shows.join(", ")).map_err(closed)?;
     }
     Ok(Exit::Conformant)
 }
@@ -128,7 +129,10 @@ fn explain_requirement(requirement: &Requirement, library: &Library) -> String {
     let source = format!("{source:?}").to_lowercase();
     let mut lines = vec![format!("{id}  ({subject}, {level}, {source})"), text.clone(), String::new()];
     let shows = library.iter().filter(|scenario| scenario.requirements().contains(id));
-    let shows: Vec<_> = shows.map(|scenario| format!("  {:<44} {}", scenario.id, scenario.title)).collect();
+    let line = |scenario: &Scenario| {
+        format!("  {:<44} {}", scenario.id, Foreign::from(scenario.title.as_str()).terminal())
+    };
+    let shows: Vec<_> = shows.map(line).collect();
     lines.push(if shows.is_empty() { "No scenario shows it yet." } else { "Shown by:" }.to_owned());
     lines.extend(shows);
     let mutants: Vec<_> = mutants_of(id).map(|(name, about)| format!("  {name:<44} {about}")).collect();
@@ -167,7 +171,7 @@ fn explain_scenario(scenario: &Scenario) -> String {
     let shows: Vec<_> = scenario.requirements().iter().map(ToString::to_string).collect();
     lines.push(format!("\nShows {}. Its file:\n", shows.join(", ")));
     lines.extend(scenario.to_toml().lines().map(shortened));
-    lines.join("\n") + "\n"
+    Foreign::from(lines.join("\n") + "\n").terminal_lines()
 }
 
 /// A line of a file, of which a long one is padding.

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-use gatecheck_report::page::visible;
 use miette::{Diagnostic, LabeledSpan, MietteHandler, ReportHandler, Severity, SourceCode};
+use scenarios::Foreign;
 
 use conformance::secrets::redacted;
 
@@ -26,7 +26,7 @@ impl ReportHandler for Handler {
 
 /// A text that is fit to show.
 fn shown(text: &dyn fmt::Display) -> String {
-    visible(&redacted(&text.to_string()))
+    Foreign::from(redacted(&text.to_string())).terminal_lines()
 }
 
 /// An error whose texts are fit to show.

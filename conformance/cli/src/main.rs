@@ -20,13 +20,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use miette::Report;
-use scenarios::Level;
+use scenarios::{Foreign, Level};
 
 use conformance::exit::Exit;
 use conformance::process::guard::{Role, guard};
 use conformance::secrets::redacted;
 use conformance::{SuiteError, limits};
-use gatecheck_report::page::visible;
 
 /// Judges real-time WebSocket gateways and their clients, in any language, by what they do on the wire.
 #[derive(Parser)]
@@ -259,7 +258,7 @@ fn ended(printed: std::io::Result<()>, exit: Exit) -> Result<Exit, Failure> {
 
 /// Prints a warning to standard error, as text and without secrets.
 fn warn(text: std::fmt::Arguments<'_>) {
-    let text = visible(&redacted(&text.to_string()));
+    let text = Foreign::from(redacted(&text.to_string())).terminal_lines();
     // Standard error may be closed; the exit code still reports the outcome.
     let _ = std::io::Write::write_fmt(&mut anstream::stderr(), format_args!("{text}\n"));
 }

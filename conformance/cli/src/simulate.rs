@@ -83,7 +83,7 @@ fn report(
     let mut console = Console::new(plan.len(), Repeat::of(std::env::args().skip(1)));
     let mut reports = Vec::new();
     for case in elsewhere {
-        let why = "needs real sockets".to_owned();
+        let why = "needs real sockets".into();
         reports.push(CaseReport::without_play(
             &case.scenario,
             Verdict::NotRun { why, gap: scenarios::Gap::Run, audiences: Vec::new() },
@@ -114,9 +114,10 @@ fn simulate(case: &Case, options: &Options) -> CaseReport {
         Ok(Played { scenario, play, times }) => {
             runner::judged(&scenario, &case.judged, play, &times, HostNoise::NONE)
         }
-        Err(error) => {
-            CaseReport::without_play(&case.scenario, Verdict::HarnessError { detail: error.to_string() })
-        }
+        Err(error) => CaseReport::without_play(
+            &case.scenario,
+            Verdict::HarnessError { detail: error.to_string().into() },
+        ),
     };
     report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     report.runs = 1;

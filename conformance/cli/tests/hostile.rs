@@ -64,12 +64,26 @@ fn peak(process: u32) -> Option<u64> {
 
 /// A gateway that lets everyone in and says these frames for ever; its URL.
 fn gateway(frames: Vec<u8>) -> String {
+    listening(move |stream| serve(stream, &frames))
+}
+
+/// A gateway whose answers never get to their end; its URL.
+fn endless_head() -> String {
+    let lines = format!("X: {}\r\n", "y".repeat(1000)).repeat(100);
+    listening(move |mut stream| {
+        stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\n").ok()?;
+        while stream.write_all(lines.as_bytes()).is_ok() {}
+        None
+    })
+}
+
+fn listening(serve: impl Fn(TcpStream) -> Option<()> + Clone + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("ws://{}/ws", listener.local_addr().expect("an address"));
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let frames = frames.clone();
-            thread::spawn(move || serve(stream, &frames));
+            let serve = serve.clone();
+            thread::spawn(move || serve(stream));
         }
     });
     url
@@ -161,6 +175,70 @@ fn an_adapter_that_floods_is_found_out() {
             let bytes = entry.metadata().map_or(0, |file| file.len());
             assert!(bytes < 1_000_000, "{script}: {} has {bytes} bytes", entry.path().display());
         }
+    }
+}
+
+/// Whoever is watched and floods is named by one error, exit code 4, and no profile is written.
+#[test]
+fn init_finds_out_what_floods() {
+    let text = OpCode::Data(Data::Text);
+    for (what, frames) in [
+        ("large texts", frame(text, vec![b'x'; 64 * 1024], true)),
+        ("empty fragments", frame(OpCode::Data(Data::Continue), Vec::new(), false).repeat(10_000)),
+        ("pings", frame(OpCode::Control(Control::Ping), vec![b'x'; 100], true).repeat(500)),
+        ("small texts", frame(text, b"{}".to_vec(), true).repeat(10_000)),
+    ] {
+        let url = gateway(frames);
+        not_watched(what, &["gateway", "--attach", &url, "--jwt-secret", SECRET]);
+    }
+    for script in [
+        r#"yes '{"event":"status","status":"a","old":"b"}'"#,
+        "yes ''",
+        "line() { head -c 4000000 /dev/zero | tr '\\0' x; echo; }; while :; do line; done",
+    ] {
+        not_watched(script, &["client", "--", "sh", "-c", script]);
+    }
+}
+
+fn not_watched(what: &str, arguments: &[&str]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Ended { code, text, peak_kib } = gatecheck(folder.path(), &[&["init"], arguments].concat());
+    assert_eq!(code, Some(4), "{what}: {text}");
+    assert_eq!(text.matches("the subject floods").count(), 1, "{what}: {text}");
+    assert!(text.len() < 20_000 && peak_kib < MAX_PEAK_KIB, "{what}: {peak_kib} KiB, {text}");
+    assert!(!folder.path().join("gatecheck.toml").exists(), "{what}: {text}");
+}
+
+/// What cannot be read at all floods no one: the connections end, and nothing of it is held.
+#[test]
+fn init_holds_nothing_that_it_cannot_read() {
+    let text = OpCode::Data(Data::Text);
+    let too_large = gateway(frame(text, vec![b'x'; 15 * 1024 * 1024], true));
+    let fragments = gateway(frame(OpCode::Data(Data::Continue), vec![b'x'; 130 * 1024], false));
+    for (what, url, says) in [
+        ("frames that are too large", too_large, "Answered: the end of the connection"),
+        ("fragments", fragments, "Answered: the end of the connection"),
+        ("a head", endless_head(), "Answered: no answer (the head never ends)"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let arguments = ["init", "gateway", "--attach", &url, "--jwt-secret", SECRET];
+        let Ended { code, text, peak_kib } = gatecheck(folder.path(), &arguments);
+        // No one can sign in, which is said first in the profile that is to be filled in.
+        assert!(code == Some(0) && text.contains(says) && text.len() < 20_000, "{what}: {code:?} {text}");
+        assert!(peak_kib < MAX_PEAK_KIB, "{what}: {peak_kib} KiB");
+    }
+    for (subject, script, says) in [
+        ("client", "tr '\\0' x < /dev/zero", "`configure` was not answered"),
+        ("client", "yes >&2", "it flooded its output"),
+        ("gateway", "yes", "it flooded its output"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let Ended { code, text, peak_kib } =
+            gatecheck(folder.path(), &["init", subject, "--", "sh", "-c", script]);
+        // The message is wrapped as a terminal has room for it.
+        let words: Vec<_> = text.split_whitespace().filter(|word| *word != "│").collect();
+        assert!(code == Some(4) && words.join(" ").contains(says), "{script}: {code:?} {text}");
+        assert!(peak_kib < MAX_PEAK_KIB && text.len() < 20_000, "{script}: {peak_kib} KiB, {text}");
     }
 }
 

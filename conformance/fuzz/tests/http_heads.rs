@@ -3,7 +3,6 @@
 use futures_util::FutureExt;
 use gatecheck_fuzz::edited;
 use protocol::Dialect;
-use scenarios::request::RequestSpec;
 use tokio::io::AsyncReadExt;
 use wire::handshake::{ReceivedRequest, UpgradeRequest, read_head, status_of, without_field};
 
@@ -44,17 +43,7 @@ fn request_heads() {
 /// Any answer is granted or not, and a field can be left out of it.
 #[test]
 fn answer_heads() {
-    let request = UpgradeRequest {
-        host: "h".to_owned(),
-        path: "/ws".to_owned(),
-        token: None,
-        subprotocol: None,
-        upgrade: true,
-        origin: None,
-        half: false,
-        drip: None,
-        recipe: RequestSpec::default(),
-    };
+    let request = UpgradeRequest::new("h", "/ws", None);
     bolero::check!().for_each(|input: &[u8]| {
         let bytes = edited(&ANSWERS, input);
         let Some(Ok((head, _))) = read_head(&mut &*bytes).now_or_never() else { return };

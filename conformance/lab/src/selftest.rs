@@ -236,7 +236,7 @@ async fn on_sockets(
                 runner::judged(&played.scenario, &judged, played.play, &executor.times(), HostNoise::NONE)
             }
             Err(error) => {
-                CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string() })
+                CaseReport::without_play(scenario, Verdict::HarnessError { detail: error.to_string().into() })
             }
         };
         outcome.take(&scenario.id, &report);
@@ -278,7 +278,7 @@ impl MutantOutcome {
 
 fn verdict_text(verdict: &Verdict) -> String {
     match verdict.reason() {
-        Some(reason) => format!("{}: {reason}", verdict.name()),
+        Some(reason) => format!("{}: {}", verdict.name(), reason.terminal()),
         None => verdict.name().to_owned(),
     }
 }
@@ -309,7 +309,8 @@ fn simulated(scenario: &Scenario, boundary: Boundary) -> Result<Simulated, Strin
 
 /// What the suite says of one play.
 fn report(scenario: &Scenario, boundary: Boundary) -> CaseReport {
-    let failed = |detail| CaseReport::without_play(scenario, Verdict::HarnessError { detail });
+    let failed =
+        |detail: String| CaseReport::without_play(scenario, Verdict::HarnessError { detail: detail.into() });
     simulated(scenario, boundary).map_or_else(failed, |simulated| simulated.report)
 }
 

@@ -21,6 +21,9 @@
 //! trace, and `conformance`, the summary: it fails with any case, and where something stayed undecided. A filter that leaves them
 //! out does not leave out what they are about: it is printed, and the process fails. Cases that are not claimed, that cannot be
 //! run, or that are known to fail are *ignored*, with the reason.
+//!
+//! Where a profile has a command, the tests run in a second process, so that nothing that it starts is left behind, even by SIGKILL:
+//! `main` begins once more in it, with the same arguments. Whatever `main` does before [`Libtest::libtest`] is done twice.
 
 mod play;
 mod told;
@@ -29,9 +32,11 @@ mod trials;
 use std::process::ExitCode;
 
 use conformance::exit::Exit;
+use conformance::process::guard::{Role, guard};
 use conformance::{Suite, SuiteError};
 use libtest_mimic::{Arguments, Trial};
 use miette::Report;
+use scenarios::Foreign;
 
 use play::{Ended, Playing};
 use trials::{CONFORMANCE, UNIVERSAL, begin};
@@ -41,11 +46,13 @@ const FAILED: u8 = 101;
 
 /// A suite as tests; one that could not be made fails when it is run.
 pub trait Libtest: Sized {
-    /// Runs the tests that the command line selects, and says how the process ends: what `main` returns.
+    /// Runs the tests that the command line selects, and says how the process ends: what `main` returns. Standard input is gone then
+    /// where the suite [starts processes](Suite::starts_processes).
     fn libtest(self) -> ExitCode;
 
     /// The tests, to be run by [`libtest_mimic::run`] with these arguments, perhaps beside others. Those that the arguments
-    /// select begin at once.
+    /// select begin at once. Processes that they start outlive a test that is killed, unless `main` begins with a
+    /// [`guard`].
     ///
     /// # Errors
     /// When nothing can be judged: the profile, or the set-up, is wrong.
@@ -78,6 +85,15 @@ impl Libtest for Result<Suite, SuiteError> {
 }
 
 fn run(suite: Suite, args: &Arguments) -> Result<ExitCode, SuiteError> {
+    if suite.starts_processes()
+        && !args.list
+        && let Role::Guard { code, complaints } = guard()
+    {
+        for complaint in complaints {
+            anstream::eprintln!("{}", Foreign::from(complaint).terminal());
+        }
+        return Ok(ExitCode::from(code));
+    }
     let (trials, playing) = begin(suite, args)?;
     let told = trials.iter().filter(|trial| !args.is_filtered_out(trial));
     let told: Vec<String> = told.map(|trial| trial.name().to_owned()).collect();

@@ -2,6 +2,7 @@
 
 use conformance::exit::Exit;
 use conformance::result::{CaseReport, RunReport, Verdict};
+use conformance::secrets::redacted;
 use gatecheck_report::Console;
 
 /// What a trial is told.
@@ -19,8 +20,12 @@ impl Told {
         match &case.verdict {
             Verdict::Pass => Self::Passed,
             Verdict::NotClaimed { .. } | Verdict::NotRun { .. } | Verdict::KnownFailure { .. } => {
-                let reason = case.verdict.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
-                Self::Ignored(format!("{}{reason}", case.verdict.name()))
+                let reason = case
+                    .verdict
+                    .reason()
+                    .map(|reason| format!(": {}", reason.terminal()))
+                    .unwrap_or_default();
+                Self::Ignored(without_secrets(&format!("{}{reason}", case.verdict.name())))
             }
             Verdict::Fail
             | Verdict::UnexpectedPass { .. }
@@ -57,6 +62,30 @@ impl Told {
 
     /// Whatever the terminal is, tests print no colours of their own.
     fn failed(text: &str) -> Self {
-        Self::Failed(anstream::adapter::strip_str(text).to_string())
+        Self::Failed(without_secrets(&anstream::adapter::strip_str(text).to_string()))
+    }
+}
+
+/// What tests print is handed on, too.
+fn without_secrets(text: &str) -> String {
+    redacted(text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use conformance::result::CaseReport;
+    use gatecheck_report::Repeat;
+    use scenarios::{Library, NotPlayed};
+
+    use super::*;
+
+    /// A reason is text on one line, whatever it quotes.
+    #[test]
+    fn a_reason_is_text() {
+        let library = Library::builtin().unwrap();
+        let verdict = Verdict::not_run(NotPlayed::in_this_run("\u{1b}[2J\nb"));
+        let case = CaseReport::without_play(library.iter().next().unwrap(), verdict);
+        let Told::Ignored(reason) = Told::of(&case, &Console::new(1, Repeat::of_test("t"))) else { panic!() };
+        assert_eq!(reason, "not run: \u{fffd}[2J⏎b");
     }
 }

@@ -153,27 +153,27 @@ pub async fn run(
     let executor = Executor::new(profile, broker, config.program.clone(), config.seed);
     let clients = u32::try_from(config.workload.clients).unwrap_or(u32::MAX);
     on_progress(&Progress::default());
-    let standing = tokio::select! {
+    let gateway = tokio::select! {
         biased;
         () = &mut stop => return Err(BenchError::Interrupted),
-        standing = executor.stand(clients) => standing?,
+        gateway = executor.start_gateway(clients) => gateway?,
     };
     let subject = config.subject.clone().unwrap_or_else(|| executor.subject());
-    let scene = Scene { config: &config, standing: &standing, subject };
+    let scene = Scene { config: &config, gateway: &gateway, subject };
     let outcome = Course::run(&scene, stop, &mut on_progress).await;
     let outcome = match outcome {
         Err(BenchError::Subject { reason, output }) if output.is_empty() => {
-            let reason = standing.ended().map_or(reason, |status| format!("the gateway ended: {status}"));
-            Err(BenchError::Subject { reason, output: standing.output().await })
+            let reason = gateway.ended().map_or(reason, |status| format!("the gateway ended: {status}"));
+            Err(BenchError::Subject { reason, output: gateway.output().await })
         }
         Ok(run) if run.ending == Ending::Died => {
-            let output = standing.output().await;
+            let output = gateway.output().await;
             on_progress(&Progress { phase: Phase::Died, output, ..Progress::default() });
             Ok(run)
         }
         outcome => outcome,
     };
-    standing.take_down().await;
+    gateway.take_down().await;
     outcome
 }
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use conformance::profile::Profile;
 use protocol::{ClientMessage, Dialect, Opener, Role, Target, Timestamp, TokenPlace};
 use scenarios::frame::RawFrame;
-use scenarios::request::RequestSpec;
 use scenarios::token::{Bearer, Issuer, TokenSpec};
 use scenarios::{RoleNames, UserIds};
 use wire::handshake::UpgradeRequest;
@@ -57,7 +56,7 @@ pub(crate) struct Crowd {
 }
 
 /// Where the gateway is, and who signs its tokens.
-pub(crate) struct Door<'a> {
+pub(crate) struct GatewayEndpoint<'a> {
     pub(crate) address: SocketAddr,
     pub(crate) host: String,
     pub(crate) path: String,
@@ -73,7 +72,7 @@ impl Crowd {
         plan: Arc<Plan>,
         shard: Option<Shard>,
         run: u32,
-        door: Door<'_>,
+        endpoint: GatewayEndpoint<'_>,
     ) -> Self {
         let members = shard.map_or(0..workload.clients, |shard| shard.part(workload.clients));
         let role = workload.audiences.iter().find(|share| share.to == Audience::Role);
@@ -86,7 +85,7 @@ impl Crowd {
             let role = if is_administrator { Role::Admin } else { Role::Customer };
             let bearer = Bearer { user_id: &id, email: &email, role };
             let recipe = TokenSpec { expires_in: Some(LIFETIME_S), ..TokenSpec::default() };
-            recipe.mint(&bearer, door.issuer, door.unix_s).unwrap_or_default()
+            recipe.mint(&bearer, endpoint.issuer, endpoint.unix_s).unwrap_or_default()
         };
         let mut tokens = BTreeMap::new();
         for client in members.clone() {
@@ -103,11 +102,11 @@ impl Crowd {
         let frame = |message: &ClientMessage| frame_of(message, reference);
         let spare = room(SPARE_TYPE);
         Self {
-            address: door.address,
+            address: endpoint.address,
             finder: MarkFinder::new(run),
             members,
-            host: door.host,
-            path: door.path,
+            host: endpoint.host,
+            path: endpoint.path,
             clients_of_user,
             administrators,
             users,
@@ -139,15 +138,8 @@ impl Crowd {
         let place = self.dialect.token.clone();
         let token = (place != TokenPlace::Message).then(|| (place, self.token(client).to_owned()));
         UpgradeRequest {
-            host: self.host.clone(),
-            path: self.path.clone(),
-            token,
             subprotocol: self.dialect.subprotocol.clone(),
-            upgrade: true,
-            origin: None,
-            half: false,
-            drip: None,
-            recipe: RequestSpec::default(),
+            ..UpgradeRequest::new(self.host.as_str(), self.path.as_str(), token)
         }
     }
 

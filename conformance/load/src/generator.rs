@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Drive ──► Worker (a thread with its share of the clients) ──Status, ten a second──► who runs the workload
-//!              ▲ Order: dial, begin, cut, finish, close
+//!              ▲ WorkerCommand: dial, begin, cut, finish, close
 //! ```
 
 mod client;
@@ -40,7 +40,7 @@ pub(crate) struct Drive {
 
 /// What a thread is to do.
 #[derive(Debug, Clone)]
-pub(crate) enum Order {
+pub(crate) enum WorkerCommand {
     /// Connect every client.
     Dial,
     /// The measured time begins, or has begun, at this instant.
@@ -90,7 +90,7 @@ pub(crate) struct Generator {
 }
 
 struct Handle {
-    orders: Option<mpsc::Sender<Order>>,
+    commands: Option<mpsc::Sender<WorkerCommand>>,
     waker: Waker,
     thread: Option<JoinHandle<()>>,
 }
@@ -113,12 +113,12 @@ impl Generator {
         for number in 0..threads {
             let poll = Poll::new()?;
             let waker = Waker::new(poll.registry(), WAKER)?;
-            let (orders, inbox) = mpsc::channel();
+            let (commands, inbox) = mpsc::channel();
             let clients = crowd.members.clone().skip(number).step_by(threads);
             let worker = Worker::new(number, crowd.clone(), (poll, inbox), sender.clone(), drive, clients);
             let name = format!("clients-{number}");
             let thread = thread::Builder::new().name(name).spawn(move || worker.run())?;
-            workers.push(Handle { orders: Some(orders), waker, thread: Some(thread) });
+            workers.push(Handle { commands: Some(commands), waker, thread: Some(thread) });
         }
         Ok(Self { workers, reports })
     }
@@ -128,12 +128,12 @@ impl Generator {
         self.workers.len()
     }
 
-    /// Gives all threads an order.
-    pub(crate) fn order(&self, order: &Order) {
+    /// Sends a command to all threads.
+    pub(crate) fn command(&self, command: &WorkerCommand) {
         for worker in &self.workers {
-            if let Some(orders) = &worker.orders {
+            if let Some(commands) = &worker.commands {
                 // A thread that has ended has panicked; its report is missed, which is noticed.
-                let _ = orders.send(order.clone());
+                let _ = commands.send(command.clone());
                 let _ = worker.waker.wake();
             }
         }
@@ -150,7 +150,7 @@ impl Drop for Generator {
         // A thread that has no room for its report is not waited for.
         self.reports.close();
         for worker in &mut self.workers {
-            worker.orders = None;
+            worker.commands = None;
             let _ = worker.waker.wake();
         }
         for worker in &mut self.workers {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
+use scenarios::Foreign;
 
 use crate::quantity::{Rate, Size, Time};
 use crate::threshold::Threshold;
@@ -164,7 +165,7 @@ impl Workload {
         let invalid = |message: String, span: Option<std::ops::Range<usize>>| WorkloadError::Invalid {
             file: file.to_owned(),
             message,
-            source_code: NamedSource::new(file, text.to_owned()).with_language("toml"),
+            source_code: NamedSource::new(file, Foreign::from(text).source()).with_language("toml"),
             span: span.map(SourceSpan::from),
         };
         let mut raw: RawWorkload =

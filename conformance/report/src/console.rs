@@ -14,10 +14,9 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use scenarios::trace::Actor;
-use scenarios::{Catalogue, Finding, Judgement, ScenarioId, SubjectKind};
+use scenarios::{Catalogue, Finding, Foreign, Judgement, ScenarioId, SubjectKind};
 
 use super::Repeat;
-use super::visible::visible_line;
 use super::words::shortened;
 use conformance::result::{CaseReport, RunReport, Verdict};
 use conformance::secrets::redacted;
@@ -87,24 +86,22 @@ impl Console {
             &mut text,
             format_args!(
                 "{style}{word:>9}{style:#}  {:<44} {FAINT}{seconds:>6.2}s{FAINT:#}  {}",
-                visible_line(&case.id.0),
-                visible_line(&case.title)
+                case.id,
+                case.title.terminal()
             ),
         );
         if self.verbose {
             for check in &case.checks {
                 let (style, says) = match &check.judgement {
                     Judgement::Passed => (GOOD, "holds".to_owned()),
-                    Judgement::Failed(finding) => {
-                        (BAD, format!("expected {}", visible_line(&finding.expected)))
-                    }
+                    Judgement::Failed(finding) => (BAD, format!("expected {}", finding.expected.terminal())),
                     Judgement::Blocked { by, .. } => (DOUBT, format!("blocked by {by}")),
-                    Judgement::Undecided { why } => (DOUBT, format!("undecided: {}", visible_line(why))),
+                    Judgement::Undecided { why } => (DOUBT, format!("undecided: {}", why.terminal())),
                 };
                 push(&mut text, format_args!("           {style}{:<10}{style:#} {says}", check.requirement));
             }
             for found in &case.universal {
-                let expected = visible_line(&found.finding.expected);
+                let expected = found.finding.expected.terminal();
                 let id = &found.requirement;
                 push(
                     &mut text,
@@ -136,19 +133,11 @@ impl Console {
         }
         let mut text = self.text(report);
         if let Some(page) = page {
-            push(&mut text, format_args!("report: {}", visible_line(&page.display().to_string())));
+            push(&mut text, format_args!("report: {}", Foreign::from(page.display().to_string()).terminal()));
         }
         let mut out = anstream::stdout();
         out.write_all(redacted(&text).as_bytes())?;
         out.flush()
-    }
-
-    /// Everything that it prints, without styles.
-    #[cfg(test)]
-    pub(crate) fn whole(&self, report: &RunReport) -> String {
-        let lines: String = report.cases.iter().map(|case| self.line(case)).collect();
-        let plain = |text: &str| anstream::adapter::strip_str(text).to_string();
-        plain(&lines) + &plain(&self.text(report))
     }
 
     /// What went wrong, what has one cause together, and the summary.
@@ -187,9 +176,9 @@ impl Console {
             | Verdict::SubjectError { .. }
             | Verdict::HarnessError { .. } => {}
         }
-        push(text, format_args!("\n{STRONG}{}{STRONG:#}  {}", case.id, visible_line(&case.title)));
+        push(text, format_args!("\n{STRONG}{}{STRONG:#}  {}", case.id, case.title.terminal()));
         if let Some(reason) = case.verdict.reason() {
-            push(text, format_args!("  {DOUBT}{}{DOUBT:#}: {}", case.verdict.name(), visible_line(&reason)));
+            push(text, format_args!("  {DOUBT}{}{DOUBT:#}: {}", case.verdict.name(), reason.terminal()));
         }
         if !case.outcomes.is_empty() {
             let outcomes: Vec<_> =
@@ -227,14 +216,14 @@ impl Console {
         push(text, format_args!("  {FAINT}what the {} printed last:{FAINT:#}", case.subject));
         let skipped = if self.verbose { 0 } else { case.output.len().saturating_sub(MAX_OUTPUT) };
         for line in &case.output[skipped..] {
-            let line = visible_line(line);
+            let line = line.terminal();
             let line = if self.verbose { line } else { shortened(&line, MAX_OUTPUT_CHARS) };
             push(text, format_args!("    {line}"));
         }
     }
 
     fn repeat(&self, text: &mut String, case: &ScenarioId) {
-        let command = visible_line(&self.repeat.command(case));
+        let command = self.repeat.command(case).terminal();
         push(text, format_args!("  {FAINT}repeat it:{FAINT:#} {command}"));
     }
 
@@ -242,8 +231,8 @@ impl Console {
         if let Some(half) = finding.half {
             push(text, format_args!("    about     {}", half_of_pair(half)));
         }
-        push(text, format_args!("    expected  {}", visible_line(&finding.expected)));
-        push(text, format_args!("    seen      {}", visible_line(&finding.seen)));
+        push(text, format_args!("    expected  {}", finding.expected.terminal()));
+        push(text, format_args!("    seen      {}", finding.seen.terminal()));
         let lines = timeline(case, finding, self.verbose);
         let most = if self.verbose { usize::MAX } else { MAX_LINES };
         let skipped = lines.len().saturating_sub(most);
@@ -256,8 +245,8 @@ impl Console {
                 continue;
             }
             let mark = if finding.at.contains(&index) { ">" } else { " " };
-            let line = case.trace.observations[index].to_string();
-            push(text, format_args!("    {mark} {FAINT}{}{FAINT:#}", visible_line(&line)));
+            let line = case.trace.observations[index].line();
+            push(text, format_args!("    {mark} {FAINT}{}{FAINT:#}", line.terminal()));
         }
     }
 }
@@ -276,21 +265,21 @@ fn doubts(text: &mut String, case: &CaseReport) {
     for check in &case.checks {
         if let Judgement::Undecided { why } = &check.judgement {
             let requirement = &check.requirement;
-            push(text, format_args!("  {DOUBT}{requirement}{DOUBT:#}  in doubt: {}", visible_line(why)));
+            push(text, format_args!("  {DOUBT}{requirement}{DOUBT:#}  in doubt: {}", why.terminal()));
         }
     }
 }
 
 /// What did not run, together where it is for the same reason. Cases that an interruption kept from beginning are only counted.
 fn not_run(text: &mut String, report: &RunReport) {
-    let mut reasons: BTreeMap<(&str, &str), Vec<&CaseReport>> = BTreeMap::new();
+    let mut reasons: BTreeMap<(&str, &Foreign), Vec<&CaseReport>> = BTreeMap::new();
     for case in &report.cases {
         if let Verdict::NotRun { why, .. } | Verdict::NotClaimed { why: Some(why) } = &case.verdict {
             reasons.entry((case.verdict.name(), why)).or_default().push(case);
         }
     }
     for ((name, why), cases) in reasons {
-        push(text, format_args!("\n{DOUBT}{name}{DOUBT:#}: {}", visible_line(why)));
+        push(text, format_args!("\n{DOUBT}{name}{DOUBT:#}: {}", why.terminal()));
         let (unbegun, listed): (Vec<_>, Vec<_>) =
             cases.into_iter().partition(|case| case.interrupted && case.runs == 0);
         for case in listed {

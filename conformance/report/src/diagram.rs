@@ -4,8 +4,8 @@ mod fold;
 
 use std::collections::BTreeSet;
 
-use scenarios::Trace;
 use scenarios::trace::{Actor, AsSent, Event, Frame, FrameKind, Observation, Side};
+use scenarios::{Foreign, Trace};
 use serde_json::Value;
 
 use crate::words::without_signatures;
@@ -17,7 +17,7 @@ const MAX_CLIENTS: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Diagram {
     /// Whose lifelines there are, from left to right: clients, the gateway, the broker.
-    pub(super) lanes: Vec<String>,
+    pub(super) lanes: Vec<Foreign>,
     /// Where the gateway stands among them.
     pub(super) gateway: usize,
     /// From top to bottom.
@@ -36,9 +36,9 @@ pub(super) struct Row {
     pub(super) mark: Mark,
     pub(super) tone: Tone,
     /// The short word: a message's type, for example.
-    pub(super) name: String,
+    pub(super) name: Foreign,
     /// What else there is to say.
-    pub(super) detail: String,
+    pub(super) detail: Foreign,
     /// Whether a finding points at it.
     pub(super) is_hit: bool,
 }
@@ -96,6 +96,7 @@ impl Diagram {
         let total = rows.len();
         let rows = fold::to_fit(fold::runs(&rows), max_rows);
         let shown = rows.iter().filter(|row| !matches!(row.mark, Mark::Fold { .. })).count();
+        let lanes = lanes.into_iter().map(Foreign::from).collect();
         Self { lanes, gateway: at, rows, shown, total }
     }
 }
@@ -104,7 +105,7 @@ impl Diagram {
     /// The same with a lifeline for the broker, though nothing happened there.
     pub(super) fn with_broker(mut self) -> Self {
         if self.lanes.len() == self.gateway + 1 {
-            self.lanes.push(Actor::broker().0);
+            self.lanes.push(Actor::broker().0.into());
         }
         self
     }
@@ -213,7 +214,7 @@ impl Row {
             Some(connection) if connection > 0 => format!("#{connection} {name}"),
             _ => name,
         };
-        Self { at_us: seen.at_us, mark, tone, name, detail, is_hit }
+        Self { at_us: seen.at_us, mark, tone, name: name.into(), detail: detail.into(), is_hit }
     }
 }
 
@@ -296,7 +297,10 @@ mod tests {
             ],
         };
         let diagram = Diagram::new(&trace, &BTreeSet::from([1]), 100);
-        assert_eq!((diagram.lanes.join(" "), diagram.gateway), ("ada gateway broker".to_owned(), 1));
+        assert_eq!(
+            (diagram.lanes.iter().map(Foreign::raw).collect::<Vec<_>>().join(" "), diagram.gateway),
+            ("ada gateway broker".to_owned(), 1)
+        );
         let marks: Vec<_> = diagram.rows.iter().map(|row| row.mark).collect();
         let expected = [
             Mark::Arrow { from: 2, to: 1 },
@@ -307,8 +311,8 @@ mod tests {
             Mark::Arrow { from: 1, to: 0 },
         ];
         assert_eq!(marks, expected);
-        assert_eq!((diagram.rows[1].detail.as_str(), diagram.rows[1].is_hit), ("7", true));
-        assert_eq!(diagram.rows[0].detail, "to e: {}", "what was really published");
+        assert_eq!((diagram.rows[1].detail.raw(), diagram.rows[1].is_hit), ("7", true));
+        assert_eq!(diagram.rows[0].detail.raw(), "to e: {}", "what was really published");
     }
 
     /// A crowd shares a lifeline, so that the diagram has room on a page.
@@ -319,7 +323,7 @@ mod tests {
             (0..100).map(|number| seen(number, &format!("client-{number}"), dialled())).collect();
         let diagram = Diagram::new(&Trace { observations }, &BTreeSet::new(), 1000);
         assert_eq!((diagram.lanes.len(), diagram.gateway), (MAX_CLIENTS + 1, MAX_CLIENTS));
-        assert_eq!(diagram.lanes[MAX_CLIENTS - 1], "93 more");
+        assert_eq!(diagram.lanes[MAX_CLIENTS - 1].raw(), "93 more");
         assert_eq!(diagram.rows.last().map(|row| row.mark), Some(Mark::Arrow { from: 7, to: 8 }));
     }
 

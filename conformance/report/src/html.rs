@@ -11,13 +11,12 @@ mod requirements;
 mod universal;
 
 use maud::{Markup, html};
-use scenarios::Catalogue;
+use scenarios::{Catalogue, Foreign};
 
 use self::case::Cases;
 use super::About;
 use super::noise_note::noise_note;
 use super::page::Page;
-use super::visible::visible;
 use conformance::exit::Exit;
 use conformance::result::{RequirementStatus, RunReport, Verdict};
 use conformance::words::counted;
@@ -65,7 +64,7 @@ fn head(report: &RunReport, about: &About) -> Markup {
             @if let Some(signal) = report.interrupted {
                 p.callout.bad { "Interrupted by " (signal) ": what had ended by then is reported." }
             }
-            @for expired in &report.expired { p.callout.bad { (visible(expired)) } }
+            @for expired in &report.expired { p.callout.bad { (expired.html()) } }
             (proportions(report))
             dl.figures {
                 @for standing in STANDINGS {
@@ -81,12 +80,12 @@ fn head(report: &RunReport, about: &About) -> Markup {
             p.facts.faint {
                 (day(&about.began)) " UTC · "
                 @if let Some(broker) = &about.broker {
-                    (visible(&broker.identity.product)) " " (visible(&broker.identity.version))
-                    @match &broker.url { Some(url) => { " at " (visible(url)) } None => { ", embedded" } }
+                    (Foreign::from(broker.identity.product.as_str()).html()) " " (Foreign::from(broker.identity.version.as_str()).html())
+                    @match &broker.url { Some(url) => { " at " (Foreign::from(url.as_str()).html()) } None => { ", embedded" } }
                     " · "
                 }
                 "seed " (about.seed)
-                @for line in &report.design { br; "declared " (visible(line)) }
+                @for line in &report.design { br; "declared " (line.html()) }
                 @if let Some(note) = noise_note(report) { br; (note) }
             }
         }

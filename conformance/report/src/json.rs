@@ -5,12 +5,12 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use super::About;
-use super::visible::is_hidden;
 use conformance::amqp::Identity;
 use conformance::result::{
     CaseReport, Death, Reason, RequirementReport, RequirementStatus, RunReport, Universal, Unplayed,
 };
-use scenarios::{Catalogue, Level, RequirementId, Source, SubjectKind, Times};
+use scenarios::foreign::is_hidden;
+use scenarios::{Catalogue, Foreign, Level, RequirementId, Source, SubjectKind, Times};
 
 /// The version of the document's shape; it grows when a reader of the old shape would be wrong. Fields, and kinds of events in
 /// traces, may be added within a version.
@@ -47,7 +47,7 @@ pub struct Document<'a> {
     times: &'a Times,
     /// The design that the client declares, where it differs from the default: a line for each part.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    design: &'a [String],
+    design: &'a [Foreign],
     /// Where randomness began.
     seed: u64,
     /// How long the run took, in milliseconds.
@@ -56,7 +56,7 @@ pub struct Document<'a> {
     summary: Summary,
     /// Entries of the list of known failures whose time is over, in words.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    expired: &'a [String],
+    expired: &'a [Foreign],
     /// Each requirement.
     requirements: Vec<RequirementLine<'a>>,
     /// Each universal rule that was violated, once.

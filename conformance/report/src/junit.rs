@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-use scenarios::{Catalogue, Finding, Judgement, RequirementId};
+use scenarios::{Catalogue, Finding, Foreign, Judgement, RequirementId};
 
 use super::About;
-use super::visible::is_hidden;
 use conformance::result::{CaseReport, Death, RunReport, Universal, Verdict};
 
-/// The document. Whatever XML cannot hold, and colours, is left out of what the process under test printed.
+/// The document.
 ///
 /// # Panics
 /// Never: a string can always be written to.
@@ -28,7 +27,7 @@ pub fn junit(report: &RunReport, about: &About) -> String {
             time += case_time;
             for requirement in &case.requirements {
                 let mut test = TestCase::new(
-                    format!("{requirement} {}", case.title),
+                    format!("{requirement} {}", case.title.xml()),
                     status(case, requirement, report, &catalogue),
                 );
                 test.set_classname(case.id.to_string());
@@ -37,7 +36,8 @@ pub fn junit(report: &RunReport, about: &About) -> String {
                     test.set_system_out(summary(case, about));
                     // Of cases that ended by one cause, the first shows what was printed.
                     if !case.output.is_empty() && report.deaths.iter().all(|death| is_shown(death, case)) {
-                        test.set_system_err(case.output.join("\n"));
+                        let lines: Vec<_> = case.output.iter().map(Foreign::xml).collect();
+                        test.set_system_err(lines.join("\n"));
                     }
                 }
                 suite.add_test_case(test);
@@ -56,7 +56,7 @@ pub fn junit(report: &RunReport, about: &About) -> String {
     if !report.is_selection && report.unjudged().next().is_some() {
         let mut suite = TestSuite::new("requirements that are not judged");
         for found in report.unjudged() {
-            let mut test = TestCase::new(found.id.to_string(), skipped(found.remedy()));
+            let mut test = TestCase::new(found.id.to_string(), skipped(found.remedy().xml()));
             test.set_classname("not judged").set_time(Duration::ZERO);
             suite.add_test_case(test);
         }
@@ -67,21 +67,14 @@ pub fn junit(report: &RunReport, about: &About) -> String {
         let mut suite = TestSuite::new("known-failing.toml");
         for entry in &report.expired {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_type("known-failing").set_message(entry.clone());
-            let mut test = TestCase::new(entry.clone(), status);
+            status.set_type("known-failing").set_message(entry.xml());
+            let mut test = TestCase::new(entry.xml(), status);
             test.set_classname("known-failing").set_time(Duration::ZERO);
             suite.add_test_case(test);
         }
         add(&mut document, suite, report);
     }
-    let text = document.to_string().expect("strings can be written to");
-    text.replace(is_no_character, "\u{fffd}")
-}
-
-/// What XML cannot hold, written out or by number (XML 1.0 section 2.2), and what turns the direction of writing.
-fn is_no_character(c: char) -> bool {
-    let is_control = c.is_control() && !matches!(c, '\n' | '\t' | '\r');
-    is_control || matches!(c, '\u{fffe}' | '\u{ffff}') || is_hidden(c)
+    document.to_string().expect("strings can be written to")
 }
 
 /// Adds a suite; where the run was interrupted, each says so.
@@ -108,20 +101,20 @@ fn universal(found: &Universal, about: &About, catalogue: &Catalogue) -> TestCas
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
         status.set_type("universal rule").set_message(seen(finding)).set_description(format!(
             "{requirement}: {rule}\n\nexpected: {}\nseen: {}\n\nin {}",
-            finding.expected,
-            finding.seen,
+            finding.expected.xml(),
+            finding.seen.xml(),
             names.join(", ")
         ));
         status
     };
     let mut test = TestCase::new(format!("{requirement} {rule}"), status);
     test.set_classname(case.to_string()).set_time(Duration::ZERO);
-    test.set_system_out(format!("repeat it: {}", about.repeat.command(case)));
+    test.set_system_out(format!("repeat it: {}", about.repeat.command(case).xml()));
     test
 }
 
 fn seen(finding: &Finding) -> String {
-    format!("expected {}; seen: {}", finding.expected, finding.seen)
+    format!("expected {}; seen: {}", finding.expected.xml(), finding.seen.xml())
 }
 
 fn status(
@@ -130,7 +123,7 @@ fn status(
     report: &RunReport,
     catalogue: &Catalogue,
 ) -> TestCaseStatus {
-    let why = case.verdict.reason().unwrap_or_default();
+    let why = case.verdict.reason().unwrap_or_default().xml();
     let failures: Vec<_> = case
         .checks_on(requirement)
         .filter_map(|check| match &check.judgement {
@@ -141,9 +134,9 @@ fn status(
     let rule = catalogue.get(requirement).map_or("", |rule| rule.text.as_str());
     let failed = || {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        let findings = failures
-            .iter()
-            .map(|(finding, _)| format!("expected: {}\nseen: {}", finding.expected, finding.seen));
+        let findings = failures.iter().map(|(finding, _)| {
+            format!("expected: {}\nseen: {}", finding.expected.xml(), finding.seen.xml())
+        });
         let text = format!("{requirement}: {rule}\n\n{}", findings.collect::<Vec<_>>().join("\n\n"));
         let message = failures.first().map(|(finding, _)| seen(finding)).unwrap_or_default();
         status.set_type("requirement").set_message(message).set_description(text);
@@ -153,8 +146,8 @@ fn status(
         Verdict::Pass => TestCaseStatus::success(),
         Verdict::Fail | Verdict::Blocked { .. } | Verdict::KnownFailure { .. } => {
             let blocked = case.checks_on(requirement).find_map(|check| match &check.judgement {
-                Judgement::Blocked { by, detail } => Some(format!("blocked by {by}: {detail}")),
-                Judgement::Undecided { why } => Some(format!("undecided: {why}")),
+                Judgement::Blocked { by, detail } => Some(format!("blocked by {by}: {}", detail.xml())),
+                Judgement::Undecided { why } => Some(format!("undecided: {}", why.xml())),
                 Judgement::Passed | Judgement::Failed(_) => None,
             });
             let stopped = case.checks_on(requirement).next().is_none();
@@ -185,7 +178,7 @@ fn status(
         // A death is one error, in the name of its cause, however many requirements the case is about.
         Verdict::SubjectError { .. } => {
             let death = report.deaths.iter().find(|death| death.cases.contains(&case.id));
-            let name = death.map_or_else(|| why.clone(), Death::name);
+            let name = death.map_or_else(|| why.clone(), |death| death.name().xml());
             if case.requirements.first() != Some(requirement) {
                 return skipped(format!("undecided: {}: {name}", case.verdict.name()));
             }
@@ -209,7 +202,7 @@ fn skipped(why: String) -> TestCaseStatus {
 
 /// What the few lines of a test's output say: how to repeat it.
 fn summary(case: &CaseReport, about: &About) -> String {
-    format!("{}\nrepeat it: {}", case.title, about.repeat.command(&case.id))
+    format!("{}\nrepeat it: {}", case.title.xml(), about.repeat.command(&case.id).xml())
 }
 
 #[cfg(test)]

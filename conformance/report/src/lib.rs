@@ -35,7 +35,6 @@ mod repeat;
 #[cfg(test)]
 mod sample;
 mod undecided;
-mod visible;
 pub(crate) mod words;
 
 pub use conformance::result::shape::{MAX_OBSERVATIONS, MAX_TEXT_CHARS};
@@ -65,30 +64,4 @@ pub struct About {
     pub seed: u64,
     /// The command that repeats a case.
     pub repeat: Repeat,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// No medium has a character that a terminal obeys, that no reader sees, or that XML cannot hold, wherever it came from.
-    #[test]
-    fn every_medium_is_text() {
-        let (mut report, about) = sample::run();
-        report.cases[0].title = sample::HOSTILE.to_owned();
-        let mut console = Console::new(report.cases.len(), about.repeat.clone());
-        console.verbose = true;
-        let media = [
-            ("console", console.whole(&report)),
-            ("json", Document::new(&report, &about).text()),
-            ("junit", junit(&report, &about)),
-            ("markdown", markdown(&report, &about)),
-            ("html", html::page(&report, &about)),
-        ];
-        for (medium, text) in media {
-            let obeyed = |c: char| (c.is_control() && c != '\n' && c != '\t') || visible::is_hidden(c);
-            let found = text.find(obeyed).map(|at| text[..at].lines().last().unwrap_or_default());
-            assert_eq!(found, None, "{medium}");
-        }
-    }
 }

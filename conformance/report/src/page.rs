@@ -6,8 +6,6 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-pub use crate::visible::{visible, visible_line};
-
 const STYLE: &str = include_str!("page/frame.css");
 const SCRIPT: &str = include_str!("page/frame.js");
 const ICON: &str = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>\

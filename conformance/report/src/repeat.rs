@@ -1,6 +1,6 @@
 //! The one command that repeats a case.
 
-use scenarios::ScenarioId;
+use scenarios::{Foreign, ScenarioId};
 
 use conformance::amqp;
 
@@ -72,10 +72,10 @@ impl Repeat {
     }
 
     /// The command that runs this case alone.
-    pub fn command(&self, case: &ScenarioId) -> String {
+    pub fn command(&self, case: &ScenarioId) -> Foreign {
         let case = [self.selects.to_owned(), quoted(&case.0)];
         let words = self.head.iter().chain(&case).chain(&self.tail);
-        words.map(String::as_str).collect::<Vec<_>>().join(" ")
+        words.map(String::as_str).collect::<Vec<_>>().join(" ").into()
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
         let repeat = Repeat::of(args.map(str::to_owned));
         let command = repeat.command(&ScenarioId("gateway/auth/good-token".to_owned()));
         assert_eq!(
-            command,
+            command.raw(),
             "gatecheck gateway --level core --filter gateway/auth/good-token -- node 'my gateway.js'"
         );
     }
@@ -109,11 +109,11 @@ mod tests {
             ["gateway", "--attach", "ws://h:1/ws", "--jwt-secret", "s3cret", "--broker=amqp://u:pass@h/x"];
         let command = Repeat::of(args.map(str::to_owned)).command(&ScenarioId("gateway/a".to_owned()));
         assert_eq!(
-            command,
+            command.raw(),
             "gatecheck gateway --attach ws://h:1/ws --jwt-secret \"$GATECHECK_JWT_SECRET\" \
              --broker 'amqp://u:***@h/x' --filter gateway/a"
         );
         let given = Repeat::of(["gateway", "--jwt-secret=s3cret"].map(str::to_owned));
-        assert!(!given.command(&ScenarioId("gateway/a".to_owned())).contains("s3cret"));
+        assert!(!given.command(&ScenarioId("gateway/a".to_owned())).raw().contains("s3cret"));
     }
 }

@@ -1,25 +1,33 @@
 //! A run with every verdict in it, for tests of reports. Every untrusted text attempts markup injection.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use protocol::Timing;
 use scenarios::trace::{Actor, Event, Frame, FrameKind, Observation, Side};
-use scenarios::{ClientDesign, Finding, Judgement, Level, Library, SubjectKind, Times, Trace};
+use scenarios::{ClientDesign, Finding, Foreign, Judgement, Level, Library, SubjectKind, Times, Trace};
 
 use super::{About, BrokerUsed, Repeat};
 use conformance::amqp::Identity;
 use conformance::result::{CaseReport, Check, RunReport, Scope, Universal, UniversalFinding, Verdict};
+
+/// Reading it takes long.
+static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::builtin().unwrap());
 
 /// What must stay text wherever it turns up.
 pub(super) const HOSTILE: &str =
     "<script>alert(1)</script>\"'&]]>\u{1b}[31m\u{202e}\u{0}\u{7}\u{9b}31m\u{fffe}";
 
 pub(super) fn run() -> (RunReport, About) {
-    let library = Library::builtin().unwrap();
-    let scenario = |id: &str| library.iter().find(|scenario| scenario.id.0 == id).unwrap();
+    with(HOSTILE)
+}
+
+/// The same with this text wherever text is foreign.
+pub(super) fn with(foreign: &str) -> (RunReport, About) {
+    let scenario = |id: &str| LIBRARY.iter().find(|scenario| scenario.id.0 == id).unwrap();
     let id = |text: &str| text.parse().unwrap();
-    let hostile = || HOSTILE.to_owned();
+    let hostile = || Foreign::from(foreign);
     let verdicts = [
         ("gateway/auth/good-token", Verdict::Pass),
         ("gateway/rooms/private", Verdict::Fail),
@@ -39,12 +47,13 @@ pub(super) fn run() -> (RunReport, About) {
         ("gateway/messages/ping", Verdict::HarnessError { detail: hostile() }),
     ];
     let cases = verdicts.into_iter().filter_map(|(name, verdict)| {
-        let scenario = library.iter().find(|scenario| scenario.id.0 == name)?;
+        let scenario = LIBRARY.iter().find(|scenario| scenario.id.0 == name)?;
         let mut case = CaseReport::without_play(scenario, verdict);
-        case.checks = case.requirements.iter().map(|id| check(id.clone(), &case.verdict)).collect();
+        case.title = hostile();
+        case.checks = case.requirements.iter().map(|id| check(id.clone(), &case.verdict, foreign)).collect();
         if !case.checks.is_empty() {
-            case.trace = trace();
-            case.output = vec![hostile(), "\u{1b}[32mlistening\u{1b}[0m".to_owned()];
+            case.trace = trace(foreign);
+            case.output = vec![hostile(), "\u{1b}[32mlistening\u{1b}[0m".into()];
         }
         case.duration_ms = 1234;
         Some(case)
@@ -53,7 +62,7 @@ pub(super) fn run() -> (RunReport, About) {
     let mut cases: Vec<CaseReport> = cases.collect();
     let violated = Finding { seen: hostile(), expected: hostile(), ..conformance::result::sample::finding() };
     let violated = Finding { at: vec![2, 4], ..violated };
-    cases[0].trace = trace();
+    cases[0].trace = trace(foreign);
     for id in ["MSG-1", "BRIDGE-6"] {
         let (requirement, finding) = (id.parse().unwrap(), violated.clone());
         cases[0].universal.push(UniversalFinding { requirement, finding });
@@ -79,7 +88,7 @@ pub(super) fn run() -> (RunReport, About) {
         broker: Some(BrokerUsed {
             kind: "url",
             url: Some("amqp://guest:***@127.0.0.1:5672/".to_owned()),
-            identity: Identity { product: hostile(), version: "1".to_owned() },
+            identity: Identity { product: foreign.to_owned(), version: "1".to_owned() },
         }),
         times: Times {
             timing: Timing::default(),
@@ -89,19 +98,19 @@ pub(super) fn run() -> (RunReport, About) {
             design: ClientDesign::default(),
         },
         seed: 1,
-        repeat: Repeat::of(["gateway", "--", "node", HOSTILE].map(str::to_owned)),
+        repeat: Repeat::of(["gateway", "--", "node", foreign].map(str::to_owned)),
     };
     (report, about)
 }
 
-fn check(requirement: scenarios::RequirementId, verdict: &Verdict) -> Check {
+fn check(requirement: scenarios::RequirementId, verdict: &Verdict, foreign: &str) -> Check {
     let known = matches!(verdict, Verdict::KnownFailure { .. });
     let judgement = match verdict {
         Verdict::Fail | Verdict::KnownFailure { .. } | Verdict::Inconclusive { .. } => {
             Judgement::Failed(Finding {
                 property: scenarios::Property::Safety,
-                expected: format!("never: {HOSTILE}"),
-                seen: format!("it happened: {HOSTILE}"),
+                expected: format!("never: {foreign}").into(),
+                seen: format!("it happened: {foreign}").into(),
                 at: vec![2],
                 missed_by_us: Some(1500),
                 client: Some("mallory".to_owned()),
@@ -119,15 +128,15 @@ fn check(requirement: scenarios::RequirementId, verdict: &Verdict) -> Check {
     Check { requirement, judgement, known }
 }
 
-fn trace() -> Trace {
-    let frame = |kind| Frame { kind, body: HOSTILE.to_owned(), message: None, form: None };
+fn trace(foreign: &str) -> Trace {
+    let frame = |kind| Frame { kind, body: foreign.to_owned(), message: None, form: None };
     let events = [
-        ("scenario", Event::Step { number: 1, action: HOSTILE.to_owned() }),
+        ("scenario", Event::Step { number: 1, action: foreign.to_owned() }),
         (
             "mallory",
             Event::Dialled {
-                path: HOSTILE.to_owned(),
-                query: vec![(HOSTILE.to_owned(), String::new())],
+                path: foreign.to_owned(),
+                query: vec![(foreign.to_owned(), String::new())],
                 token_in: None,
             },
         ),
@@ -135,13 +144,13 @@ fn trace() -> Trace {
         (
             "broker",
             Event::Published {
-                routing_key: HOSTILE.to_owned(),
-                body: HOSTILE.into(),
+                routing_key: foreign.to_owned(),
+                body: foreign.into(),
                 queues: None,
                 as_sent: None,
             },
         ),
-        ("gateway", Event::Log { text: HOSTILE.to_owned() }),
+        ("gateway", Event::Log { text: foreign.to_owned() }),
         ("mallory", Event::Closed { code: None, by: Side::Gateway }),
     ];
     let seen = |(at_us, (actor, event)): (u64, (&str, Event))| Observation {

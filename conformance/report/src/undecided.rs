@@ -1,9 +1,8 @@
 //! Undecided requirements by what they have in common: one cause is said once.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
-use scenarios::{RequirementId, ScenarioId};
+use scenarios::{Foreign, RequirementId, ScenarioId};
 
 use conformance::result::{Death, Reason, RequirementReport, RunReport, Why};
 
@@ -25,7 +24,7 @@ enum Cause<'a> {
     NotSeen(&'a RequirementId),
     /// At this place in the list of deaths.
     Died(Option<usize>),
-    Cut(&'a str),
+    Cut(&'a Foreign),
     Inconclusive,
     Interrupted,
 }
@@ -54,16 +53,17 @@ impl<'a> Undecided<'a> {
     }
 }
 
-impl fmt::Display for Undecided<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.death {
-            Some(death) => write!(f, "died in {}: {}", self.reason.case, death.name())?,
-            None => write!(f, "{}", self.reason)?,
-        }
+impl Undecided<'_> {
+    /// The reason in words.
+    pub(super) fn text(&self) -> Foreign {
+        let reason = match self.death {
+            Some(death) => format!("died in {}: {}", self.reason.case, death.name().raw()),
+            None => self.reason.text().into_raw(),
+        };
         match self.cases.len() {
-            0 | 1 => Ok(()),
-            2 => f.write_str(" (and in another case)"),
-            cases => write!(f, " (and in {} other cases)", cases - 1),
+            0 | 1 => reason.into(),
+            2 => format!("{reason} (and in another case)").into(),
+            cases => format!("{reason} (and in {} other cases)", cases - 1).into(),
         }
     }
 }
@@ -107,7 +107,7 @@ mod tests {
         let is_blocked = |id, requirements: &[&str]| {
             let by = "STATE-1".parse().unwrap();
             let checks: Vec<_> = requirements.iter().map(|&id| (id, blocked("STATE-1"))).collect();
-            case(id, Verdict::Blocked { by, detail: String::new() }, &checks)
+            case(id, Verdict::Blocked { by, detail: Foreign::default() }, &checks)
         };
         let cases = vec![
             case("a", Verdict::Pass, &[("STATE-1", Judgement::Passed)]),
@@ -123,7 +123,7 @@ mod tests {
             .iter()
             .map(|group| {
                 let ids: Vec<_> = group.requirements.iter().map(ToString::to_string).collect();
-                format!("{}: {group}", ids.join(" "))
+                format!("{}: {}", ids.join(" "), group.text().raw())
             })
             .collect();
         assert_eq!(

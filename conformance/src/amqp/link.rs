@@ -212,15 +212,13 @@ impl BrokerLink {
     /// these. The next event waits for that.
     pub async fn forget(&mut self, queues: &[String]) {
         self.delete(queues).await;
-        self.publisher = None;
-        self.now_awaits("BRIDGE-9");
+        self.awaits_consumers_again("BRIDGE-9");
     }
 
     /// Deletes the queues under their consumers. The next event waits until they are consumed again.
     pub async fn forget_queues(&mut self, queues: &[String]) {
         self.delete_queues(queues).await;
-        self.publisher = None;
-        self.now_awaits("BRIDGE-14");
+        self.awaits_consumers_again("BRIDGE-14");
     }
 
     async fn delete_queues(&self, queues: &[String]) {
@@ -241,6 +239,13 @@ impl BrokerLink {
                 let _ = channel.exchange_delete(name, ExchangeDeleteOptions::default()).await;
             }
         }
+    }
+
+    /// The next event waits until the gateway consumes again, as this requirement says. A queue that ends with its consumer would not
+    /// have kept it.
+    pub(crate) fn awaits_consumers_again(&mut self, requirement: &'static str) {
+        self.publisher = None;
+        self.now_awaits(requirement);
     }
 
     /// From now on, that the gateway consumes is owed by this requirement.

@@ -1,7 +1,7 @@
 //! What is tried, as tables: where a token may travel, how it may name its user, what a request may look like. What a profile learns
 //! to say becomes a row here.
 
-use protocol::{Dialect, TokenPlace};
+use protocol::{Dialect, Role, TokenPlace};
 use scenarios::UserIds;
 use serde_json::{Map, Value, json};
 
@@ -128,6 +128,10 @@ pub(super) enum Person {
 impl Person {
     pub(super) const ALL: [Self; 4] = [Self::Owner, Self::Other, Self::Admin, Self::Subscriber];
 
+    pub(super) fn role(self) -> Role {
+        if self == Self::Admin { Role::Admin } else { Role::Customer }
+    }
+
     /// Their id.
     pub(super) fn id(self, kind: UserIds) -> Value {
         let number = Self::ALL.iter().position(|person| *person == self).unwrap_or_default() + 41;
@@ -177,6 +181,22 @@ pub(super) const SUBSCRIBES: [&str; 36] = [
     r#"{"cmd":"subscribe","channel":"{room}"}"#,
     r#"{"cmd":"sub","ch":"{room}"}"#,
     r#"{"op":"sub","ch":"{room}"}"#,
+];
+
+/// The request to join a topic of Phoenix' channels.
+pub(super) const JOIN: &str = r#"["{ref}","{ref}","{room}","phx_join",{}]"#;
+
+/// Rooms that each client may have to ask for itself: everybody's, its user's, its role's.
+pub(super) const OPENINGS: [&str; 9] = [
+    "broadcast",
+    "user:{user}",
+    "role:{role}",
+    "all",
+    "public",
+    "users:{user}",
+    "roles:{role}",
+    "user.{user}",
+    "role.{role}",
 ];
 
 /// Verbs of requests to join, and of those to leave.

@@ -4,6 +4,7 @@ mod adapter;
 mod compare;
 mod delays;
 mod gateway;
+mod graphql;
 mod text;
 mod trial;
 
@@ -13,8 +14,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use protocol::adapter::Options;
-use protocol::{Dialect, Timing};
+use protocol::{Dialect, Timing, Welcome};
 
+use super::protocols::Protocol;
+use super::said::Said;
 use super::{DiscoverError, Progress};
 use crate::profile::CommandProfile;
 pub use compare::client as differences;
@@ -86,8 +89,10 @@ pub struct ObservedClient {
     pub codes: BTreeMap<u16, bool>,
     /// Whether it dialled again after each HTTP status.
     pub statuses: BTreeMap<u16, bool>,
+    /// The protocol that it speaks, where its request says that it is one that is known, and the dialect which that is.
+    pub speaks: Option<(Protocol, Dialect)>,
     /// What became of messages that were sent while there was no connection.
-    pub queue: Option<ObservedQueue>,
+    pub queue: Queue,
     /// Whether a message is kept that is sent before the first connection.
     pub before_first: Option<bool>,
     /// How long its process takes to start.
@@ -112,6 +117,18 @@ pub enum Attempts {
     Unknown,
 }
 
+/// What was seen of messages without a connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Queue {
+    /// This.
+    Seen(ObservedQueue),
+    /// The client has nothing to send them by.
+    Unsupported,
+    /// Nothing: it did not answer.
+    #[default]
+    Unseen,
+}
+
 /// What became of messages that were sent while there was no connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObservedQueue {
@@ -129,10 +146,16 @@ pub struct ObservedQueue {
 /// When its adapter cannot be started or configured, or observing takes longer than [`CLIENT_WITHIN`].
 pub async fn observe(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedClient, DiscoverError> {
     let late = |_| DiscoverError::Late(CLIENT_WITHIN);
-    tokio::time::timeout(CLIENT_WITHIN, all(start, progress)).await.map_err(late)?
+    let said = Said::default();
+    let observing = said.unless_flooded(all(start, &said, progress));
+    tokio::time::timeout(CLIENT_WITHIN, observing).await.map_err(late)?
 }
 
-async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedClient, DiscoverError> {
+async fn all(
+    start: &ClientStart,
+    said: &Said,
+    progress: &Progress<'_>,
+) -> Result<ObservedClient, DiscoverError> {
     let begun = super::now();
     let mut seen = ObservedClient {
         command: start.command.clone(),
@@ -143,16 +166,39 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
         resets_on_opening: None,
         codes: BTreeMap::new(),
         statuses: BTreeMap::new(),
-        queue: None,
+        speaks: None,
+        queue: Queue::Unseen,
         before_first: None,
         starts: Duration::ZERO,
         fatal_listeners: None,
         words: BTreeSet::new(),
         took: Duration::ZERO,
     };
-    let trial = Trial { start, usual: usual() };
+    let trial = Trial { start, said, usual: usual() };
     progress("delays: a drop, and refusals until it gives up");
     let dials = trial.run(&[Step::Drop, Step::Status(503)], trial.usual, &mut seen.words).await?;
+    // A profile that is checked says itself what is spoken.
+    if start.dialect == Dialect::default()
+        && let Some(protocol) = dials.protocol()
+    {
+        progress(&format!("frames: those of {}, as its request says", protocol.name()));
+        let dialect = match protocol {
+            Protocol::GraphQl => {
+                let asked = ClientStart { dialect: graphql::any(), ..start.clone() };
+                graphql::spoken(&Trial { start: &asked, said, usual: trial.usual }.says().await?)
+            }
+            Protocol::Phoenix => Some(Dialect {
+                welcome: Welcome::Sent(false),
+                frames: Some(Box::new(protocol.frames())),
+                ..Dialect::default()
+            }),
+        };
+        if let Some(dialect) = dialect {
+            let start = ClientStart { dialect: dialect.clone(), ..start.clone() };
+            let seen = Box::pin(all(&start, said, progress)).await?;
+            return Ok(ObservedClient { speaks: Some((protocol, dialect)), took: begun.elapsed(), ..seen });
+        }
+    }
     let measured = dials.delays();
     if !measured.is_empty() {
         let count = u32::try_from(measured.len()).unwrap_or(u32::MAX);
@@ -207,15 +253,22 @@ async fn all(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedCli
     let patience = measured.first().copied().unwrap_or(DELAY) * 4 + Duration::from_millis(700);
     let ends: Vec<Step> =
         CODES.into_iter().map(|code| Step::Close(Some(code))).chain(STATUSES.map(Step::Status)).collect();
+    let mut after = Vec::new();
     for steps in ends.chunks(AT_ONCE) {
         let redialled = join_all(steps.iter().map(|step| trial.redials(*step, patience))).await;
         for (step, redialled) in steps.iter().zip(redialled) {
+            let delay = redialled?;
+            after.extend(delay);
             match step {
-                Step::Close(Some(code)) => drop(seen.codes.insert(*code, redialled?)),
-                Step::Status(status) => drop(seen.statuses.insert(*status, redialled?)),
+                Step::Close(Some(code)) => drop(seen.codes.insert(*code, delay.is_some())),
+                Step::Status(status) => drop(seen.statuses.insert(*status, delay.is_some())),
                 Step::Open | Step::Drop | Step::Close(None) => {}
             }
         }
+    }
+    // Where chance makes the first delay, each of those is a sample of it.
+    if delays::spread(&seen.firsts).is_some() {
+        seen.firsts.append(&mut after);
     }
     progress("queue: messages without a connection");
     seen.queue = trial.queue(&mut seen.words).await?;
@@ -249,6 +302,14 @@ fn usual() -> Options {
 }
 
 impl Dials {
+    /// The protocol of which the first request speaks: by the subprotocol that it offers, or by the version of Phoenix' serializer.
+    fn protocol(&self) -> Option<Protocol> {
+        if self.offered.as_deref().is_some_and(graphql::is_offered) {
+            return Some(Protocol::GraphQl);
+        }
+        self.query.split('&').any(|pair| pair.starts_with("vsn=2.")).then_some(Protocol::Phoenix)
+    }
+
     /// Whether no further dial was due any more.
     fn is_quiet(&self, measured: &[Duration]) -> bool {
         let longest = measured.iter().max().copied().unwrap_or_default();

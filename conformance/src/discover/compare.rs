@@ -3,6 +3,7 @@
 use std::fmt;
 
 use protocol::{ClientMessage, Dialect, Heartbeat as HeartbeatKind, ServerMessage};
+use scenarios::RequirementId;
 use serde_json::json;
 
 use super::candidates::{Person, Place};
@@ -204,7 +205,8 @@ fn requests(found: &mut Differences, says: &Dialect, seen: &ObservedGateway, rea
             }
         }
     }
-    if let Some(left) = seen.left.as_deref().filter(|_| says.acks) {
+    // What is known by a reference alone cannot be told here from the answer to a request to join.
+    if let Some(left) = seen.left.as_deref().filter(|_| says.acks && !says.has_references()) {
         let is_left = says.decode_server(left).is_ok_and(
             |read| matches!(read.message, ServerMessage::Unsubscribed(target) if target.name() == seen.room),
         );
@@ -234,6 +236,11 @@ fn described(message: &ServerMessage) -> String {
 fn heartbeat(found: &mut Differences, profile: &Profile, seen: &ObservedGateway) {
     let Some((kind, period)) = &seen.heartbeat.pings else {
         let interval = profile.timing.ping_interval;
+        let is_hb = |id: &RequirementId| id.to_string() == "HB-1";
+        // A profile may say that there are none.
+        if profile.no_place.keys().chain(&profile.without).any(is_hb) {
+            return;
+        }
         if interval * 3 < seen.heartbeat.watched_for {
             let watched = seen.heartbeat.watched_for;
             found.add(

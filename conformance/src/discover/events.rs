@@ -19,7 +19,7 @@ use super::observed::ObservedGateway;
 use super::sign_in::{Door, Entry};
 use super::spelling::shown;
 use super::subject::{Gateway, Start};
-use super::talk::{RequestAnswer, Talk};
+use super::talk::Talk;
 use super::topology::{Route, Topology, names};
 use super::{DiscoverError, Hints, Progress};
 use crate::profile::Audience;
@@ -275,9 +275,7 @@ fn likely_shapes(talk: &Talk) -> Vec<String> {
     if !acknowledged.is_empty() {
         return acknowledged;
     }
-    let may_be =
-        |answer: &RequestAnswer| matches!(answer, RequestAnswer::Answered(_) | RequestAnswer::Silence);
-    let open = talk.requests.iter().filter(|request| may_be(&request.answer));
+    let open = talk.requests.iter().filter(|request| request.may_be_understood());
     let mut open: Vec<String> = open.map(|request| request.shape.clone()).collect();
     // A gateway that answers a ping has the key of its type in other requests, too.
     let beginning = talk.pong.as_ref().and_then(|pong| pong.sent.split(':').next());

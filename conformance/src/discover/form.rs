@@ -47,6 +47,10 @@ pub(super) struct Known<'a> {
     pub(super) user: Option<&'a Value>,
     /// The event's name, and its data.
     pub(super) event: Option<(&'a str, &'a Value)>,
+    /// The reference of the request that is answered.
+    pub(super) reference: Option<&'a str>,
+    /// That of the subscription to which an event belongs.
+    pub(super) subscription: Option<&'a str>,
 }
 
 impl EnvelopeForm {
@@ -223,6 +227,8 @@ fn generalized_member(key: &str, value: &Value, known: &Known<'_>) -> Option<Val
     match value {
         Value::String(text) if known.event.is_some_and(|(name, _)| name == text) => Some(json!("{type}")),
         Value::String(text) if known.room == Some(text) => Some(json!("{room}")),
+        Value::String(text) if known.reference == Some(text) => Some(json!("{ref}")),
+        Value::String(text) if known.subscription == Some(text) => Some(json!("{subscription}")),
         Value::String(_) if is_time(value) => Some(json!("{timestamp}")),
         Value::String(_) | Value::Number(_) if known.is_error() && CODES.contains(&key) => {
             Some(json!("{code}"))
@@ -230,6 +236,10 @@ fn generalized_member(key: &str, value: &Value, known: &Known<'_>) -> Option<Val
         Value::String(_) if known.is_error() && REASONS.contains(&key) => Some(json!("{message}")),
         Value::Array(items) if known.user.is_some() && items.iter().all(Value::is_string) => {
             ["rooms", "channels", "subscriptions"].contains(&key).then(|| json!("{rooms}"))
+        }
+        // The errors of a request: the first says what is wrong.
+        Value::Array(items) if known.reference.is_some() && items.first().is_some_and(Value::is_object) => {
+            Some(json!([generalized_member(key, &items[0], known)?]))
         }
         Value::Object(members) => {
             let inner = members

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use scenarios::token::Issuer;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -136,7 +135,7 @@ fn value(name: &str, time: Duration) -> String {
 pub(super) async fn variables(
     start: &Start,
     entry: &Entry,
-    issuer: &Issuer,
+    door: &Door,
     progress: &Progress<'_>,
 ) -> Result<Found, DiscoverError> {
     progress("heartbeat: environment variables that set its period (a second start)");
@@ -157,7 +156,7 @@ pub(super) async fn variables(
         }
         Err(error) => return Err(error),
     };
-    let door = Door { authority: gateway.authority.clone(), issuer: issuer.clone() };
+    let door = Door { authority: gateway.authority.clone(), ..door.clone() };
     let found = match door.open(entry, Person::Other).await {
         Ok(opened) => Some(watch(opened.socket, TRIES_FOR).await),
         Err(_) => None,

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::candidates::{PINGS, Place, SUBSCRIBES};
 use super::claims;
+use super::protocols::{Opening, PHOENIX_PING};
 use crate::profile::Profile;
 
 /// What is known beforehand.
@@ -92,6 +93,27 @@ impl Hints {
         Some(Place::declared(&profile.dialect))
     }
 
+    /// The subprotocol that is offered, where that is given.
+    pub(super) fn subprotocol(&self) -> Option<&str> {
+        self.saying("dialect.subprotocol")?.dialect.subprotocol.as_deref()
+    }
+
+    /// What is sent on each connection as soon as it is signed in, where that is given.
+    pub(super) fn opening(&self) -> Vec<Opening> {
+        let Some(profile) = self.saying("dialect.opening") else { return Vec::new() };
+        let of = |opening: &protocol::Opening| match &opening.subscribe {
+            Some(room) => Opening {
+                room: Some(room.clone()),
+                frame: written(&profile.dialect, &ClientMessage::Subscribe(Target::Room(room.clone()))),
+            },
+            None => Opening {
+                room: None,
+                frame: opening.send.as_ref().map(ToString::to_string).unwrap_or_default(),
+            },
+        };
+        profile.dialect.opening.iter().map(of).collect()
+    }
+
     /// The dialect that is checked, or that is given in part.
     fn dialect(&self) -> Option<&Dialect> {
         self.saying("dialect").map(|profile| &profile.dialect)
@@ -100,7 +122,7 @@ impl Hints {
     /// Ping messages that are tried.
     pub(super) fn pings(&self) -> Vec<String> {
         let own = self.dialect().map(|dialect| written(dialect, &ClientMessage::Ping));
-        own.into_iter().chain(self.usual(&PINGS)).collect()
+        own.into_iter().chain(self.usual(&PINGS)).chain(self.usual(&[PHOENIX_PING])).collect()
     }
 
     /// Requests to join `{room}` that are tried.
@@ -136,9 +158,9 @@ impl Hints {
     }
 }
 
-/// A message as a dialect writes it, without its time.
+/// A message as a dialect writes it, without its time; `{ref}` stands for what refers to it.
 pub(super) fn written(dialect: &Dialect, message: &ClientMessage) -> String {
-    let text = dialect.encode_request(message, Timestamp::EPOCH, Some("1"), Some("1"));
+    let text = dialect.encode_request(message, Timestamp::EPOCH, Some("{ref}"), Some("{ref}"));
     match super::form::parsed(&text) {
         Some((prefix, value)) => format!("{prefix}{}", super::spelling::without_extras(value)),
         None => text,

@@ -9,6 +9,8 @@ use std::time::Duration;
 use scenarios::token::{TokenSpec, TokenStyle};
 
 use super::candidates::{PATHS, Person, Place};
+use super::events::ObservedEvent;
+use super::protocols::{Opening, Protocol};
 use super::socket::Refused;
 use super::{Hints, Progress};
 pub(super) use door::{Door, Opened};
@@ -23,11 +25,31 @@ pub struct Entry {
     pub place: Place,
     /// How it names its user.
     pub claims: TokenStyle,
+    /// The subprotocol that is offered.
+    pub subprotocol: Option<String>,
+    /// What is sent on each connection as soon as it is signed in.
+    pub opening: Vec<Opening>,
     /// Whether the first message named the user, so that the claim is surely read.
     pub is_confirmed: bool,
 }
 
 impl Entry {
+    /// The protocol that it is known to speak before anything is said.
+    pub(super) fn protocol(&self) -> Option<Protocol> {
+        Protocol::of_subprotocol(self.subprotocol.as_deref()?)
+    }
+
+    /// Leaves out the rooms by which none of these events came.
+    pub(super) fn keep_openings(&mut self, events: &[ObservedEvent]) {
+        let brought = |number: usize, opening: &Opening| {
+            events.iter().any(|event| opening.has_brought(&event.frame, self, number))
+        };
+        let is_kept: Vec<bool> =
+            self.opening.iter().enumerate().map(|(number, opening)| brought(number, opening)).collect();
+        let mut is_kept = is_kept.into_iter();
+        self.opening.retain(|_| is_kept.next().unwrap_or_default());
+    }
+
     /// A person's id as text.
     pub(super) fn id_text(&self, person: Person) -> String {
         let id = person.id(self.claims.users);
@@ -71,7 +93,7 @@ pub(super) async fn observe(door: &Door, hints: &Hints, named: &[String], progre
     }
     progress("signing in: without a token");
     for path in &paths {
-        let outcome = door.without_token(path).await;
+        let outcome = door.without_token(path, hints.subprotocol()).await;
         seen.unsigned.insert(path.clone(), outcome);
     }
     // What refuses for want of a token is more likely the path than what knows no such page.
@@ -96,6 +118,17 @@ pub(super) async fn observe(door: &Door, hints: &Hints, named: &[String], progre
         paths.truncate(1);
     }
     for path in &paths {
+        let unsigned = seen.unsigned.get(path).and_then(Option::as_ref);
+        // What wants a token in the request says no more without one.
+        let asks = matches!(unsigned, Some(Refused::Status(401 | 403)));
+        if hints.subprotocol().is_none()
+            && !asks
+            && let Some(subprotocol) = door.subprotocol(path).await
+            && let Some((entry, also)) = search.by_protocol(path, &subprotocol, progress).await
+        {
+            (seen.entry, seen.also) = (Some(entry), also);
+            break;
+        }
         let lets_anybody_in = seen.unsigned.get(path) == Some(&None);
         if let Some((entry, also)) = search.on(path, lets_anybody_in, progress).await {
             (seen.entry, seen.also) = (Some(entry), also);

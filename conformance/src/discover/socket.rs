@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use protocol::TokenPlace;
 use scenarios::frame::RawFrame;
-use scenarios::request::RequestSpec;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -12,8 +11,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tokio_util::task::AbortOnDropHandle;
 use wire::frame::FrameReader;
-use wire::handshake::{UpgradeError, UpgradeRequest};
+use wire::handshake::{UpgradeError, UpgradeRequest, agreed_subprotocol, read_head};
 
+use super::said::Said;
 use super::{form, now};
 
 /// How long the answer to an upgrade is waited for.
@@ -71,6 +71,8 @@ pub(super) struct Socket {
     orders: mpsc::Sender<Order>,
     seen: mpsc::Receiver<Seen>,
     is_over: bool,
+    /// The subprotocol that the gateway has agreed to.
+    pub(super) agreed: Option<String>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -81,39 +83,36 @@ enum Order {
 }
 
 impl Socket {
-    /// Dials, and asks for the upgrade.
+    /// Dials, and asks for the upgrade, offering subprotocols where there are any.
     pub(super) async fn dial(
         authority: &str,
         path: &str,
         token: Option<(TokenPlace, String)>,
+        subprotocols: Option<&str>,
+        said: Said,
     ) -> Result<Self, Refused> {
         let dropped = |reason: &dyn ToString| Refused::Dropped(reason.to_string());
         let request = UpgradeRequest {
-            host: authority.to_owned(),
-            path: path.to_owned(),
-            token,
-            subprotocol: None,
-            upgrade: true,
-            origin: None,
-            half: false,
-            drip: None,
-            recipe: RequestSpec::default(),
+            subprotocol: subprotocols.map(str::to_owned),
+            ..UpgradeRequest::new(authority, path, token)
         };
         let opening = async {
             let mut stream = TcpStream::connect(authority).await.map_err(|error| dropped(&error))?;
-            match request.send(&mut stream).await {
-                Ok(leftover) => Ok((stream, leftover)),
+            stream.write_all(request.head().as_bytes()).await.map_err(|error| dropped(&error))?;
+            let (head, leftover) = read_head(&mut stream).await.map_err(|error| dropped(&error))?;
+            match request.check_answer(&head) {
+                Ok(()) => Ok((stream, leftover, agreed_subprotocol(&head))),
                 Err(UpgradeError::Status { status }) => Err(Refused::Status(status)),
                 Err(error) => Err(dropped(&error)),
             }
         };
         let opened = timeout(ANSWERS_WITHIN, opening).await;
-        let (stream, leftover) = opened.map_err(|_| dropped(&"it takes too long"))??;
+        let (stream, leftover, agreed) = opened.map_err(|_| dropped(&"it takes too long"))??;
         let (orders, inbox) = mpsc::channel(ORDERS);
         let (found, seen) = mpsc::channel(WAITING);
-        let end = End { stream, masks: fastrand::Rng::with_seed(1), partial: None, answers: true };
+        let end = End { stream, masks: fastrand::Rng::with_seed(1), partial: None, answers: true, said };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox, found));
-        Ok(Self { orders, seen, is_over: false, _task: AbortOnDropHandle::new(task) })
+        Ok(Self { orders, seen, is_over: false, agreed, _task: AbortOnDropHandle::new(task) })
     }
 
     /// Whether its end has been seen.
@@ -190,6 +189,7 @@ struct End {
     masks: fastrand::Rng,
     partial: Option<RawFrame>,
     answers: bool,
+    said: Said,
 }
 
 impl End {
@@ -213,7 +213,10 @@ impl End {
                 frame = reader.next(&mut self.stream) => frame,
             };
             let seen = match frame {
-                Ok(Some(frame)) => self.take(frame).await,
+                Ok(Some(frame)) => {
+                    self.said.add(frame.payload.len());
+                    self.take(frame).await
+                }
                 Ok(None) | Err(_) => Some(Seen::End),
             };
             let is_over = matches!(seen, Some(Seen::Close(_) | Seen::End));

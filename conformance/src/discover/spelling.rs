@@ -1,5 +1,6 @@
 //! The dialect that fits what was seen. Pure: each frame that was seen is read by the dialect that comes out of it.
 
+mod by_protocol;
 mod requests;
 
 use std::collections::BTreeMap;
@@ -68,12 +69,20 @@ impl Spelling {
         let mut spelling = Self::default();
         // Who has not signed in has heard nothing.
         let Some(entry) = &seen.sign_in.entry else { return spelling };
-        spelling.envelope(seen);
-        spelling.token(seen, entry);
-        spelling.welcome(seen, entry);
-        spelling.requests(seen);
-        spelling.pong(seen);
-        spelling.error(seen);
+        match seen.talk.protocol {
+            Some(protocol) => {
+                spelling.token(seen, entry);
+                spelling.by_protocol(protocol, seen, entry);
+            }
+            None => {
+                spelling.envelope(seen);
+                spelling.token(seen, entry);
+                spelling.welcome(seen, entry);
+                spelling.requests(seen);
+                spelling.pong(seen);
+                spelling.error(seen);
+            }
+        }
         spelling.heartbeat(seen);
         if let Some(key) = seen.events.owner_key {
             key.clone_into(&mut spelling.dialect.user_key);
@@ -194,7 +203,10 @@ impl Spelling {
         let Ok(message) = message.parse() else { return };
         let id = Person::Owner.id(entry.claims.users);
         let as_text = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
-        let answer = seen.talk.first.first().filter(|first| !first.contains(&as_text));
+        let answer = match seen.talk.protocol {
+            Some(_) => Some(super::graphql::GRANTED),
+            None => seen.talk.first.first().map(String::as_str).filter(|first| !first.contains(&as_text)),
+        };
         let answer = answer.and_then(|first| first.parse::<Template>().ok());
         if let Some(answer) = &answer {
             self.note("sign_in", format!("it was answered by {}", shown(&answer.to_string())));

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::candidates::{JUNK, Person, VERBS};
+use super::candidates::{JOIN, JUNK, Person, VERBS};
 use super::form::{is_error, kind};
+use super::protocols::{Protocol, asked};
 use super::sign_in::{Door, Entry, Opened};
 use super::socket::{Seen, Socket};
-use super::{Hints, Progress};
+use super::{Hints, Progress, graphql};
 
 /// How long an answer may take.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(250);
@@ -51,6 +52,8 @@ pub enum RequestAnswer {
 /// What was heard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Talk {
+    /// The protocol that it speaks, where it is one that is known.
+    pub protocol: Option<Protocol>,
     /// What comes first on a connection.
     pub first: Vec<String>,
     /// The answer to a ping message.
@@ -59,6 +62,16 @@ pub struct Talk {
     pub junk: Vec<Exchange>,
     /// Each shape of request that was tried.
     pub requests: Vec<Request>,
+}
+
+impl Request {
+    /// Whether it was granted, or is not known to be refused.
+    pub(super) fn may_be_understood(&self) -> bool {
+        match &self.answer {
+            RequestAnswer::Acknowledged(_) | RequestAnswer::Answered(_) | RequestAnswer::Silence => true,
+            RequestAnswer::Refused | RequestAnswer::Closed => false,
+        }
+    }
 }
 
 impl Talk {
@@ -95,7 +108,7 @@ pub(super) async fn observe(
     hints: &Hints,
     progress: &Progress<'_>,
 ) -> Talk {
-    let mut talk = Talk::default();
+    let mut talk = Talk { protocol: entry.protocol().filter(|_| !hints.checks()), ..Talk::default() };
     progress("frames: the first ones");
     let Some((mut socket, first)) = opened(door, entry).await else { return talk };
     talk.first = first;
@@ -114,18 +127,26 @@ pub(super) async fn observe(
         if !reopen(&mut socket, door, entry).await {
             return talk;
         }
-        let exchange = ask(&mut socket, &ping).await;
+        let exchange = ask(&mut socket, &ping.replace("{ref}", "gc-ping")).await;
         if exchange.answer.as_deref().is_some_and(|answer| !talk.refuses(answer)) {
+            talk.protocol = talk.protocol.or(Protocol::of_ping(&ping)).filter(|_| !hints.checks());
             talk.pong = Some(exchange);
             break;
         }
     }
+    let shapes = match talk.protocol {
+        Some(protocol) => {
+            progress(&format!("frames: requests of {}", protocol.name()));
+            shapes(protocol, &mut talk, &mut socket, door, entry).await
+        }
+        None => hints.subscribes(),
+    };
     progress("frames: answers to each shape of request");
-    for shape in hints.subscribes() {
+    for (number, shape) in shapes.into_iter().enumerate() {
         if !reopen(&mut socket, door, entry).await {
             return talk;
         }
-        let exchange = ask(&mut socket, &shape.replace("{room}", room)).await;
+        let exchange = ask(&mut socket, &asked(&shape, room, &format!("gcr-{number}"))).await;
         let answer = match (exchange.answer, exchange.closed) {
             (Some(answer), _) if talk.refuses(&answer) => RequestAnswer::Refused,
             (Some(answer), _) if answer.contains(room) => RequestAnswer::Acknowledged(answer),
@@ -138,6 +159,40 @@ pub(super) async fn observe(
     talk
 }
 
+/// The requests of a protocol; what it refuses by a message is noted.
+async fn shapes(
+    protocol: Protocol,
+    talk: &mut Talk,
+    socket: &mut Socket,
+    door: &Door,
+    entry: &Entry,
+) -> Vec<String> {
+    let shapes = match protocol {
+        Protocol::GraphQl => {
+            if !reopen(socket, door, entry).await {
+                return Vec::new();
+            }
+            let exchange = ask(socket, &graphql::introspection()).await;
+            graphql::subscriptions(exchange.answer.as_deref().unwrap_or_default())
+        }
+        Protocol::Phoenix => vec![JOIN.to_owned()],
+    };
+    // What is another's, and what no one has, is refused.
+    let another = format!("user:{}", entry.id_text(Person::Other));
+    let refused = shapes.iter().map(|shape| asked(shape, &another, "gcn-1"));
+    let nonsense = (protocol == Protocol::GraphQl).then(graphql::nonsense);
+    for request in refused.chain(nonsense) {
+        if !reopen(socket, door, entry).await {
+            break;
+        }
+        let exchange = ask(socket, &request).await;
+        if exchange.answer.as_deref().is_some_and(is_error) {
+            talk.junk.push(exchange);
+        }
+    }
+    shapes
+}
+
 /// The answer to an unsubscription in the shape of a subscription that was understood.
 pub(super) async fn leave(
     door: &Door,
@@ -148,8 +203,8 @@ pub(super) async fn leave(
 ) -> Option<String> {
     let leaving = hints.leave_of(shape).or_else(|| leaving(shape))?;
     let (mut socket, _) = opened(door, entry).await?;
-    ask(&mut socket, &shape.replace("{room}", room)).await;
-    let answer = ask(&mut socket, &leaving.replace("{room}", room)).await.answer;
+    ask(&mut socket, &asked(shape, room, "gcl-1")).await;
+    let answer = ask(&mut socket, &asked(&leaving, room, "gcl-1")).await.answer;
     answer.filter(|answer| !is_error(answer))
 }
 

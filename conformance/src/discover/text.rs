@@ -10,6 +10,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+pub(super) use self::dialect::whole as own_dialect;
 pub(super) use self::gateway::is_near;
 pub use self::obstacle::obstacle;
 use super::hints::Given;
@@ -141,8 +142,14 @@ impl Page {
 }
 
 /// Tables within others.
-const SUBTABLES: [&str; 5] =
-    ["gateway.env", "dialect.frames", "client.env", "client.design", "client.design.backoff"];
+const SUBTABLES: [&str; 6] = [
+    "gateway.env",
+    "dialect.frames",
+    "claims.no_place",
+    "client.env",
+    "client.design",
+    "client.design.backoff",
+];
 
 fn table_at<'a>(given: &'a toml::Table, path: &str) -> Option<&'a toml::Table> {
     path.split('.').try_fold(given, |table, key| table.get(key)?.as_table())
@@ -170,6 +177,13 @@ pub fn gateway(seen: &ObservedGateway, given: Option<&Given>) -> String {
     gateway::token(&mut page, seen);
     gateway::timing(&mut page, seen);
     dialect::write(&mut page, seen, &spelling);
+    if let Some(protocol) = seen.talk.protocol {
+        page.table("claims.no_place");
+        page.comment(&format!("{} has no place for these", protocol.name()));
+        for (requirement, why) in protocol.no_place() {
+            page.set(requirement, &Value::from(*why));
+        }
+    }
     let events = given.and_then(|given| given.table.get("event")).and_then(toml::Value::as_array);
     events::write(&mut page, seen, events.map_or(&[], Vec::as_slice));
     page.finish()

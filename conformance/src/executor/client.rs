@@ -169,10 +169,12 @@ impl Accept for Listener {
     async fn accept(&mut self) -> io::Result<TcpStream> {
         loop {
             let accepted = self.1.look("cannot accept a connection of the client", self.0.accept().await);
-            match accepted.and_then(|(stream, _)| stream.set_nodelay(true).map(|()| stream)) {
+            match accepted {
                 // A dial that the client gave up before it was accepted says nothing of the next one.
+                Ok((stream, _)) if stream.set_nodelay(true).is_ok() => return Ok(stream),
+                Ok(_) => {}
                 Err(error) if is_of_the_dial(&error) => {}
-                accepted => return accepted,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -184,8 +186,7 @@ impl Accept for Listener {
 
 /// Whether it is the connection that failed, and not the listening socket: accept(2) reports what is pending on a new socket.
 fn is_of_the_dial(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput | NotConnected)
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
 impl ClientStage for Stage {

@@ -7,8 +7,8 @@ mod launched;
 mod port;
 mod queues;
 mod rig;
+mod running;
 mod settling;
-mod standing;
 mod start;
 
 use std::io;
@@ -42,7 +42,7 @@ pub(super) use rig::Pool;
 pub(super) use rig::Rejection;
 pub use rig::Rig;
 pub(super) use rig::SECRET;
-pub use standing::Standing;
+pub use running::RunningGateway;
 use start::never_ready;
 
 pub(super) async fn execute(
@@ -415,7 +415,7 @@ impl GatewayStage for Stage<'_> {
                 || StageError::Unavailable("needs the embedded broker, which closes channels".to_owned());
             let closed = self.rig.embedded().ok_or_else(lacking)?.close_consuming_channels().await;
             self.is_settled &= self.rig.feed.queues != Queues::Any;
-            self.link.iter_mut().for_each(|link| link.now_awaits("BRIDGE-14"));
+            self.link.iter_mut().for_each(|link| link.awaits_consumers_again("BRIDGE-14"));
             return closed.map_err(|error| StageError::Failed(error.to_string()));
         }
         self.sees_queues("deleted")?;

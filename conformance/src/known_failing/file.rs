@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use miette::{Diagnostic, NamedSource, SourceSpan};
-use scenarios::{Catalogue, Library, RequirementId};
+use scenarios::{Catalogue, Foreign, Library, RequirementId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
@@ -93,7 +93,7 @@ pub(super) fn parse(file: &str, text: &str, library: &Library) -> Result<KnownFa
             line,
             message,
             help: help.map(str::to_owned),
-            source_code: NamedSource::new(file, text.to_owned()).with_language("toml"),
+            source_code: NamedSource::new(file, Foreign::from(text).source()).with_language("toml"),
             span: span.map(SourceSpan::from),
         }
     };

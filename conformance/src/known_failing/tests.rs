@@ -24,8 +24,8 @@ fn case(id: &str, failed: &[&str]) -> CaseReport {
             let judgement = if failed.contains(&requirement.to_string().as_str()) {
                 Judgement::Failed(Finding {
                     property: scenarios::Property::Safety,
-                    expected: String::new(),
-                    seen: String::new(),
+                    expected: Foreign::default(),
+                    seen: Foreign::default(),
                     at: Vec::new(),
                     missed_by_us: None,
                     client: None,
@@ -109,7 +109,7 @@ fn a_requirement_is_listed_wherever_it_fails() {
     assert!(judged(&list, everywhere(&["ROOM-3"])).iter().all(|name| *name == "known failure"));
     assert!(judged(&list, everywhere(&[])).iter().all(|name| *name == "unexpected pass"));
     let mut blocked = case("gateway/rooms/private-role", &[]);
-    blocked.verdict = Verdict::Blocked { by: "ROOM-3".parse().unwrap(), detail: String::new() };
+    blocked.verdict = Verdict::Blocked { by: "ROOM-3".parse().unwrap(), detail: Foreign::default() };
     assert_eq!(judged(&list, vec![blocked]), ["known failure"]);
 }
 
@@ -117,8 +117,8 @@ fn a_requirement_is_listed_wherever_it_fails() {
 #[test]
 fn death_is_excused_by_case_alone() {
     let died = |verdict: Verdict| CaseReport { verdict, ..case(PRIVATE, &[]) };
-    let subject = || died(Verdict::SubjectError { detail: "exit code 1".to_owned() });
-    let harness = || died(Verdict::HarnessError { detail: String::new() });
+    let subject = || died(Verdict::SubjectError { detail: "exit code 1".into() });
+    let harness = || died(Verdict::HarnessError { detail: Foreign::default() });
     let by_case = list("[[known]]\ncase = \"gateway/rooms/private\"\nreason = \"r\"");
     let by_requirement = list("[[known]]\nrequirement = \"ROOM-3\"\nreason = \"r\"");
     assert_eq!(judged(&by_case, vec![subject()]), ["known failure"]);
@@ -137,6 +137,7 @@ fn entries_expire() {
     let over = entry("2026-11-22");
     assert_eq!(judged(&over, cases()), ["fail"]);
     let expired = over.expired(&cases(), TODAY);
+    let expired: Vec<_> = expired.iter().map(Foreign::raw).collect();
     assert_eq!(
         expired,
         ["`ROOM-3` (known-failing.toml:1) expired on 2026-11-22: fix it, or decide on a new date (r)"]
@@ -187,7 +188,7 @@ fn a_baseline_is_small_and_enough() {
         })
         .collect();
     let dead = cases.iter().position(|case| case.id.0 == "gateway/auth/good-token").unwrap();
-    cases[dead].verdict = Verdict::SubjectError { detail: String::new() };
+    cases[dead].verdict = Verdict::SubjectError { detail: Foreign::default() };
     let old = list(
         "[[known]]\nrequirement = \"ROOM-3\"\nreason = \"rooms are open\"\nissue = \"#1\"\n\
          [[known]]\nrequirement = \"AUTH-9\"\nreason = \"fixed\"\n\

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, wait};
+use rustix::process::{Pid, Signal, WaitOptions, getpgid, getpid, kill_process, wait, waitpid};
 
+use super::groups;
 use crate::noise::processes;
 
 /// In the environment of each process that is judged, and so of what it starts: which process it is of.
@@ -46,10 +47,33 @@ pub(super) fn kill_marked(mark: &str) {
         read.is_ok() && bytes.split(|byte| *byte == 0).any(|pair| pair == wanted.as_bytes())
     };
     let own = getpid();
-    let candidates = if ADOPTS.load(Ordering::Relaxed) { tree(own) } else { everything() };
+    let candidates = if ADOPTS.load(Ordering::Relaxed) {
+        reap_adopted();
+        tree(own)
+    } else {
+        everything()
+    };
     for id in candidates.into_iter().filter(|id| *id != own).filter(has_mark) {
         let _ = kill_process(id, Signal::KILL);
     }
+}
+
+/// Reaps what this process has adopted and has ended. Nothing else waits for that, and a tree is looked through up to a limit, which
+/// ended processes would use up in a long run.
+fn reap_adopted() {
+    let own = getpid();
+    let Ok(own_group) = getpgid(None) else { return };
+    groups::while_none_begins(|leaders| {
+        for id in tree(own).into_iter().filter(|id| *id != own) {
+            // A leader's end is for its own task. What is in this process's group was started without one of its own, and is awaited
+            // where it was started.
+            let is_adopted = getpgid(Some(id)).is_ok_and(|group| group != own_group);
+            if is_adopted && !leaders.contains(&id.as_raw_pid()) {
+                // Whatever is no child of this process, or lives, stays as it is.
+                let _ = waitpid(Some(id), WaitOptions::NOHANG);
+            }
+        }
+    });
 }
 
 /// Kills all that this process, or what it has adopted, has started; names what would not end. For a process that is about to end:
@@ -88,4 +112,44 @@ fn everything() -> Vec<Pid> {
 
 fn pid(id: u32) -> Option<Pid> {
     Pid::from_raw(id.cast_signed())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::path::Path;
+
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::process::{Streams, Subject};
+    use crate::profile::CommandProfile;
+    use crate::template::Values;
+
+    /// What a subject leaves behind is adopted, killed and reaped; the subject's own end is still seen by its own task.
+    #[tokio::test]
+    async fn what_was_adopted_is_reaped() {
+        adopt();
+        let words = ["sh", "-c", "sleep 600 & echo $!; exec sleep 600"].map(str::to_owned).to_vec();
+        let command = CommandProfile { words, env: Default::default() };
+        let mut subject =
+            Subject::spawn(&command, &Values::default(), Path::new("."), Streams::Piped).unwrap();
+        let (_, mut stdout) = subject.take_pipes().unwrap();
+        let mut printed = String::new();
+        while !printed.ends_with('\n') {
+            let mut bytes = [0; 16];
+            let count = stdout.read(&mut bytes).await.unwrap();
+            printed.push_str(str::from_utf8(&bytes[..count]).unwrap());
+        }
+        let child = format!("/proc/{}", printed.trim());
+        assert!(Path::new(&child).exists());
+        subject.kill().await;
+        assert_eq!(subject.ended().as_deref(), Some("signal 9"));
+        let reaped = async {
+            while Path::new(&child).exists() {
+                reap_adopted();
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), reaped).await.expect("it is gone");
+    }
 }

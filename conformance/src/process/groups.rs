@@ -70,6 +70,12 @@ pub(crate) fn kill_all() {
     }
 }
 
+/// Does something with the leaders of the listed groups while no group begins: a process is started before it is listed.
+pub(super) fn while_none_begins(work: impl FnOnce(&BTreeSet<i32>)) {
+    let _none_begins = MAY_BEGIN.write().unwrap_or_else(PoisonError::into_inner);
+    work(&listed());
+}
+
 /// Waits until every subject has been dropped and its leader reaped, for so long at most.
 pub async fn all_gone(within: Duration) {
     let gone = async {

@@ -8,7 +8,7 @@
 //! ```
 
 use std::env;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::thread;
@@ -99,8 +99,8 @@ fn watch_guard() {
     let _ = setsid();
     descendants::adopt();
     thread::spawn(|| {
-        let mut nothing = [0; 64];
-        while io::stdin().read(&mut nothing).is_ok_and(|count| count > 0) {}
+        // Reads to the end; a read that is interrupted is no end.
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
         groups::kill_all();
         descendants::end_all();
         std::process::exit(Exit::Interrupted.code().into());

@@ -53,7 +53,9 @@ impl Output {
     /// Keeps what a stream of this group brings. Where that is too much, the group is killed.
     pub(super) async fn keep_of(self, from: impl AsyncRead + Unpin, group: Group) {
         let flooded = Arc::clone(&self.flooded);
-        if self.keep(Metered::new(from)).await.is_err() {
+        // It is open until that is noted: its end would end the process by itself.
+        let mut from = Metered::new(from);
+        if self.keep(&mut from).await.is_err() {
             flooded.store(true, Ordering::Relaxed);
             group.signal(Signal::KILL, false);
         }

@@ -33,8 +33,8 @@ pub enum ClientAccess {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table, such as `[client]` with a `command`")]
 pub(super) struct RawClient {
-    #[serde(deserialize_with = "words::required")]
     /// Its adapter.
+    #[serde(deserialize_with = "words::required")]
     command: Vec<String>,
     /// How many are started where many are needed, 20 to 200.
     fleet: Option<u32>,

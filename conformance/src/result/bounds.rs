@@ -1,7 +1,7 @@
 //! How much of what strangers say is kept with a case: enough to show what happened, whatever was said.
 
 use scenarios::trace::Event;
-use scenarios::{Finding, Judgement, Trace};
+use scenarios::{Finding, Foreign, Judgement, Trace};
 use serde_json::Value;
 
 use super::case::CaseReport;
@@ -23,7 +23,7 @@ impl CaseReport {
             Verdict::Blocked { detail, .. }
             | Verdict::SubjectError { detail }
             | Verdict::HarnessError { detail }
-            | Verdict::NotRun { why: detail, .. } => cut(detail, MAX_TEXT_BYTES),
+            | Verdict::NotRun { why: detail, .. } => cut_text(detail),
             Verdict::Pass
             | Verdict::Fail
             | Verdict::KnownFailure { .. }
@@ -36,7 +36,7 @@ impl CaseReport {
             match &mut check.judgement {
                 Judgement::Failed(finding) => last = last.max(bound(finding)),
                 Judgement::Blocked { detail, .. } | Judgement::Undecided { why: detail } => {
-                    cut(detail, MAX_TEXT_BYTES);
+                    cut_text(detail);
                 }
                 Judgement::Passed => {}
             }
@@ -50,8 +50,8 @@ impl CaseReport {
 
 /// Cuts a finding's texts, and returns the last place that it points at.
 fn bound(finding: &mut Finding) -> usize {
-    cut(&mut finding.expected, MAX_TEXT_BYTES);
-    cut(&mut finding.seen, MAX_TEXT_BYTES);
+    cut_text(&mut finding.expected);
+    cut_text(&mut finding.seen);
     finding.at.iter().copied().max().unwrap_or_default()
 }
 
@@ -87,6 +87,7 @@ fn shorten(event: &mut Event) {
         }
         Event::Status { old, new } => [old, new].into_iter().for_each(|text| cut(text, CUT_TEXT_BYTES)),
         Event::RequestFailed { error: text, .. }
+        | Event::Refused { reason: text, .. }
         | Event::Answered { body: text, .. }
         | Event::Log { text } => {
             cut(text, CUT_TEXT_BYTES);
@@ -101,6 +102,12 @@ fn cut_value(value: &mut Value) {
         cut(&mut text, CUT_TEXT_BYTES);
         *value = Value::String(text);
     }
+}
+
+fn cut_text(text: &mut Foreign) {
+    let mut raw = std::mem::take(text).into_raw();
+    cut(&mut raw, MAX_TEXT_BYTES);
+    *text = raw.into();
 }
 
 fn cut(text: &mut String, most: usize) {
@@ -125,11 +132,11 @@ mod tests {
         let said = |bytes: usize, count: usize| {
             let event = || Event::RequestFailed { op: "on".to_owned(), error: "é".repeat(bytes / 2) };
             let seen = |_| Observation { at_us: 0, actor: Actor::client(), connection: None, event: event() };
-            let detail = "x".repeat(bytes);
+            let detail = "x".repeat(bytes).into();
             let mut report = case("a", Verdict::SubjectError { detail }, &[]);
             report.trace.observations = (0..count).map(seen).collect();
             report.bound();
-            let verdict = report.verdict.reason().map_or(0, |reason| reason.len());
+            let verdict = report.verdict.reason().map_or(0, |reason| reason.raw().len());
             verdict + serde_json::to_string(&report.trace).unwrap().len()
         };
         assert!((1_000_000..3_000_000).contains(&said(1_000_000, 30)));

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use scenarios::{Finding, Judgement, NotPlayed, RequirementId, Scenario, ScenarioId, SubjectKind, Trace};
+use scenarios::{
+    Finding, Foreign, Judgement, NotPlayed, RequirementId, Scenario, ScenarioId, SubjectKind, Trace,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -16,7 +18,7 @@ pub struct CaseReport {
     /// Which scenario.
     pub id: ScenarioId,
     /// What it shows.
-    pub title: String,
+    pub title: Foreign,
     /// What was judged.
     pub subject: SubjectKind,
     /// The requirements that it shows, of the level that is judged.
@@ -47,7 +49,7 @@ pub struct CaseReport {
     pub outcomes: BTreeMap<&'static str, u32>,
     /// What the process under test printed last; kept where the case did not pass.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub output: Vec<String>,
+    pub output: Vec<Foreign>,
     /// What happened; kept where the case did not pass, or where traces were asked for. Long texts and long traces are cut: those
     /// of up to 2 MiB are whole in the files that stand beside the report.
     #[serde(skip_serializing_if = "trace_is_empty", serialize_with = "shape::bounded")]
@@ -72,7 +74,7 @@ impl CaseReport {
     pub fn without_play(scenario: &Scenario, verdict: Verdict) -> Self {
         Self {
             id: scenario.id.clone(),
-            title: scenario.title.clone(),
+            title: scenario.title.as_str().into(),
             subject: scenario.subject(),
             requirements: scenario.requirements().into_iter().collect(),
             verdict,

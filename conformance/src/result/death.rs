@@ -4,7 +4,7 @@ mod cause;
 
 use std::collections::BTreeMap;
 
-use scenarios::ScenarioId;
+use scenarios::{Foreign, ScenarioId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -17,19 +17,19 @@ use cause::Cause;
 pub struct Death {
     /// The first error that the process printed, of its own words; where there is none, how it ended and the last line that it
     /// printed.
-    pub cause: String,
+    pub cause: Foreign,
     /// The place in the subject's own code that the error names.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub frame: Option<String>,
+    pub frame: Option<Foreign>,
     /// The cases that ended so, in the order of their ids.
     pub cases: Vec<ScenarioId>,
 }
 
 impl Death {
     /// The cause, and the place.
-    pub fn name(&self) -> String {
+    pub fn name(&self) -> Foreign {
         match &self.frame {
-            Some(frame) => format!("{} {frame}", self.cause),
+            Some(frame) => format!("{} {}", self.cause.raw(), frame.raw()).into(),
             None => self.cause.clone(),
         }
     }
@@ -39,10 +39,12 @@ impl Death {
         let mut deaths: BTreeMap<String, Self> = BTreeMap::new();
         for case in cases {
             let Verdict::SubjectError { detail } = &case.verdict else { continue };
-            let cause = Cause::read(&case.output).unwrap_or_else(|| Cause::unsaid(detail, &case.output));
+            let cause =
+                Cause::read(&case.output).unwrap_or_else(|| Cause::unsaid(detail.raw(), &case.output));
             let key = cause.key();
             let Cause { error, frame } = cause;
-            let death = deaths.entry(key).or_insert(Self { cause: error, frame, cases: Vec::new() });
+            let death = Self { cause: error.into(), frame: frame.map(Foreign::from), cases: Vec::new() };
+            let death = deaths.entry(key).or_insert(death);
             death.cases.push(case.id.clone());
         }
         let mut deaths: Vec<_> = deaths.into_values().collect();
@@ -58,8 +60,8 @@ mod tests {
 
     fn died(id: &str, detail: &str, output: &str) -> CaseReport {
         CaseReport {
-            output: output.lines().map(str::to_owned).collect(),
-            ..case(id, Verdict::SubjectError { detail: detail.to_owned() }, &[])
+            output: output.lines().map(Foreign::from).collect(),
+            ..case(id, Verdict::SubjectError { detail: detail.into() }, &[])
         }
     }
 
@@ -87,7 +89,8 @@ mod tests {
             .iter()
             .map(|Death { cause, frame, cases }| {
                 let cases: Vec<_> = cases.iter().map(ToString::to_string).collect();
-                format!("{}: {cause} | {}", cases.join(" "), frame.as_deref().unwrap_or("nowhere"))
+                let frame = frame.as_ref().map_or("nowhere", Foreign::raw);
+                format!("{}: {} | {frame}", cases.join(" "), cause.raw())
             })
             .collect();
         assert_eq!(

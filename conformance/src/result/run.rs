@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use scenarios::{Catalogue, Level, Requirement, RequirementId, ScenarioId, SubjectKind};
+use scenarios::{Catalogue, Foreign, Level, Requirement, RequirementId, ScenarioId, SubjectKind};
 
 use super::case::CaseReport;
 use super::death::Death;
@@ -39,9 +39,9 @@ pub struct RunReport {
     /// How the subject died, by cause.
     pub deaths: Vec<Death>,
     /// The design that the client declares, where it differs from the default: a line for each part.
-    pub design: Vec<String>,
+    pub design: Vec<Foreign>,
     /// Entries of the list of known failures whose time is over, in words.
-    pub expired: Vec<String>,
+    pub expired: Vec<Foreign>,
     /// Whether only selected cases were run: then nothing is said of conformance.
     pub is_selection: bool,
     /// Whether a run may leave requirements undecided.
@@ -283,7 +283,7 @@ mod tests {
 
     fn is_blocked() -> CaseReport {
         let by = "STATE-1".parse().unwrap();
-        case("b", Verdict::Blocked { by, detail: String::new() }, &[("SUB-1", blocked("STATE-1"))])
+        case("b", Verdict::Blocked { by, detail: Foreign::default() }, &[("SUB-1", blocked("STATE-1"))])
     }
 
     /// Each ending has its code, and the gravest one wins.
@@ -291,13 +291,14 @@ mod tests {
     fn the_gravest_ending_wins() {
         let inconclusive = || case("i", Verdict::Inconclusive { stall_ms: 9 }, &[]);
         let fail = || case("f", Verdict::Fail, &[]);
-        let died = || case("d", Verdict::SubjectError { detail: String::new() }, &[]);
-        let broken = || case("h", Verdict::HarnessError { detail: String::new() }, &[]);
+        let died = || case("d", Verdict::SubjectError { detail: Foreign::default() }, &[]);
+        let broken = || case("h", Verdict::HarnessError { detail: Foreign::default() }, &[]);
         let violates =
             || CaseReport { universal: vec![UniversalFinding::sample("STATE-2", Vec::new())], ..passes() };
         assert_eq!(report(vec![passes()]).exit(), Exit::Conformant);
-        let left_out =
-            || case("n", Verdict::NotRun { why: String::new(), gap: Gap::Run, audiences: Vec::new() }, &[]);
+        let left_out = || {
+            case("n", Verdict::NotRun { why: Foreign::default(), gap: Gap::Run, audiences: Vec::new() }, &[])
+        };
         assert_eq!(report(vec![left_out()]).exit(), Exit::Usage, "what judges nothing is no gate");
         assert_eq!(report(vec![left_out(), passes()]).exit(), Exit::Conformant);
         assert_eq!(report(vec![passes(), is_blocked()]).exit(), Exit::Incomplete);
@@ -323,13 +324,13 @@ mod tests {
         // Its own case was not run, since it leans on what is not judged.
         let leaning = case(
             "n",
-            Verdict::NotRun { why: String::new(), gap: Gap::Run, audiences: Vec::new() },
+            Verdict::NotRun { why: Foreign::default(), gap: Gap::Run, audiences: Vec::new() },
             &[("SUB-1", blocked("CONN-3"))],
         );
         assert_eq!(report(vec![leaning, passes()]).exit(), Exit::Incomplete);
         // What the profile has no placeholder for is not undecided, and yet counted.
         let untold =
-            case("n", Verdict::NotRun { why: String::new(), gap: Gap::Run, audiences: Vec::new() }, &[]);
+            case("n", Verdict::NotRun { why: Foreign::default(), gap: Gap::Run, audiences: Vec::new() }, &[]);
         let report = report(vec![untold, passes()]);
         assert_eq!(report.exit(), Exit::Conformant);
         let not_shown = report.count(RequirementStatus::NotShown);
@@ -340,7 +341,7 @@ mod tests {
     #[test]
     fn what_is_known_fails_nothing() {
         let was = Box::new(Verdict::Fail);
-        let known = Verdict::KnownFailure { reason: String::new(), issue: None, was };
+        let known = Verdict::KnownFailure { reason: Foreign::default(), issue: None, was };
         let mut known = case("k", known, &[("STATE-1", failed())]);
         known.checks.iter_mut().for_each(|check: &mut Check| check.known = true);
         known.universal = vec![UniversalFinding::sample("STATE-2", Vec::new())];

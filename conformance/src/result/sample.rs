@@ -1,6 +1,6 @@
 //! Cases and findings for tests of results.
 
-use scenarios::{Finding, Judgement, Property, ScenarioId, SubjectKind, Trace};
+use scenarios::{Finding, Foreign, Judgement, Property, ScenarioId, SubjectKind, Trace};
 
 use super::{CaseReport, Check, Verdict};
 
@@ -13,7 +13,7 @@ pub fn case(id: &str, verdict: Verdict, checks: &[(&str, Judgement)]) -> CaseRep
     };
     CaseReport {
         id: ScenarioId(id.to_owned()),
-        title: String::new(),
+        title: Foreign::default(),
         subject: SubjectKind::Client,
         requirements: checks.iter().map(|(id, _)| id.parse().expect("a requirement")).collect(),
         verdict,
@@ -34,8 +34,8 @@ pub fn case(id: &str, verdict: Verdict, checks: &[(&str, Judgement)]) -> CaseRep
 pub fn finding() -> Finding {
     Finding {
         property: Property::Safety,
-        expected: String::new(),
-        seen: String::new(),
+        expected: Foreign::default(),
+        seen: Foreign::default(),
         at: Vec::new(),
         missed_by_us: None,
         client: None,
@@ -50,5 +50,5 @@ pub fn failed() -> Judgement {
 
 /// A check that is blocked by this requirement.
 pub fn blocked(by: &str) -> Judgement {
-    Judgement::Blocked { by: by.parse().expect("a requirement"), detail: "no connection opened".to_owned() }
+    Judgement::Blocked { by: by.parse().expect("a requirement"), detail: "no connection opened".into() }
 }

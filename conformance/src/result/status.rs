@@ -13,9 +13,8 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use scenarios::{Catalogue, Gap, Judgement, RequirementId, ScenarioId};
+use scenarios::{Catalogue, Foreign, Gap, Judgement, RequirementId, ScenarioId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -79,56 +78,55 @@ pub enum Why {
         /// Which.
         by: RequirementId,
         /// What was seen instead.
-        detail: String,
+        detail: Foreign,
     },
     /// The same, where that requirement is not claimed or not of the level.
     Unclaimed {
         /// Which.
         by: RequirementId,
         /// What was seen instead.
-        detail: String,
+        detail: Foreign,
     },
     /// It is the requirement that the case takes for granted and did not see.
     NotSeen {
         /// What was seen instead.
-        detail: String,
+        detail: Foreign,
     },
     /// The subject could not be started, died, or broke the adapter protocol.
     Died {
         /// How.
-        detail: String,
+        detail: Foreign,
     },
     /// The case was cut off.
     Cut {
         /// How.
-        detail: String,
+        detail: Foreign,
     },
     /// The host was too busy to decide.
     Inconclusive {
         /// What was measured.
-        detail: String,
+        detail: Foreign,
     },
     /// The run was interrupted.
     Interrupted,
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Reason {
+    /// The reason in words.
+    pub fn text(&self) -> Foreign {
         let case = &self.case;
-        match &self.why {
-            Why::Blocked { by, detail } => write!(f, "blocked by {by} in {case}: {detail}"),
+        let (what, detail) = match &self.why {
+            Why::Blocked { by, detail } => (format!("blocked by {by} in {case}"), detail),
             Why::Unclaimed { by, detail } => {
-                write!(
-                    f,
-                    "{case} takes {by} for granted, which is not claimed or not of this level: {detail}"
-                )
+                (format!("{case} takes {by} for granted, which is not claimed or not of this level"), detail)
             }
-            Why::NotSeen { detail } => write!(f, "taken for granted in {case}, not seen there: {detail}"),
-            Why::Died { detail } => write!(f, "died in {case}: {detail}"),
-            Why::Cut { detail } => write!(f, "{case} was cut off: {detail}"),
-            Why::Inconclusive { detail } => write!(f, "inconclusive in {case}: {detail}"),
-            Why::Interrupted => write!(f, "{case} was interrupted"),
-        }
+            Why::NotSeen { detail } => (format!("taken for granted in {case}, not seen there"), detail),
+            Why::Died { detail } => (format!("died in {case}"), detail),
+            Why::Cut { detail } => (format!("{case} was cut off"), detail),
+            Why::Inconclusive { detail } => (format!("inconclusive in {case}"), detail),
+            Why::Interrupted => return format!("{case} was interrupted").into(),
+        };
+        format!("{what}: {}", detail.raw()).into()
     }
 }
 
@@ -166,13 +164,13 @@ pub(super) fn standings(
 }
 
 /// What a case takes for granted and did not see, where that can count against it: the host was not too busy, and it is not listed.
-fn not_seen(case: &CaseReport) -> impl Iterator<Item = (&RequirementId, &str)> {
+fn not_seen(case: &CaseReport) -> impl Iterator<Item = (&RequirementId, &Foreign)> {
     let counts = !matches!(
         case.verdict,
         Verdict::KnownFailure { .. } | Verdict::Inconclusive { .. } | Verdict::NotRun { .. }
     );
     let blocks = case.checks.iter().filter_map(|check| match &check.judgement {
-        Judgement::Blocked { by, detail } => Some((by, detail.as_str())),
+        Judgement::Blocked { by, detail } => Some((by, detail)),
         Judgement::Passed | Judgement::Failed(_) | Judgement::Undecided { .. } => None,
     });
     blocks.filter(move |_| counts)
@@ -216,7 +214,7 @@ impl Evidence {
             }
             Verdict::NotRun { .. } if case.interrupted => self.doubt(case, Why::Interrupted),
             Verdict::SubjectError { .. } | Verdict::HarnessError { .. } | Verdict::Inconclusive { .. } => {
-                self.doubt(case, stopped(case, ""));
+                self.doubt(case, stopped(case, &Foreign::default()));
             }
             Verdict::NotRun { why, gap: gap @ (Gap::Undeclared | Gap::Run), audiences } => {
                 let (case, why, audiences) = (case.id.clone(), why.clone(), audiences.clone());
@@ -240,7 +238,7 @@ impl Evidence {
             ) => {
                 self.is_known = true;
             }
-            (Verdict::Inconclusive { .. }, _) => self.doubt(case, stopped(case, "")),
+            (Verdict::Inconclusive { .. }, _) => self.doubt(case, stopped(case, &Foreign::default())),
             (_, Judgement::Failed(_)) => self.take_finding(check.known),
             (Verdict::NotRun { .. }, Judgement::Blocked { by, detail }) => {
                 let why = Why::Unclaimed { by: by.clone(), detail: detail.clone() };
@@ -252,7 +250,7 @@ impl Evidence {
             (_, Judgement::Undecided { why }) => self.doubt(case, stopped(case, why)),
             // A play that was cut is never a pass.
             (Verdict::SubjectError { .. } | Verdict::HarnessError { .. }, Judgement::Passed) => {
-                self.doubt(case, stopped(case, ""));
+                self.doubt(case, stopped(case, &Foreign::default()));
             }
             (_, Judgement::Passed) => self.passed = true,
         }
@@ -263,9 +261,9 @@ impl Evidence {
         self.failed |= !is_known;
     }
 
-    fn take_not_seen(&mut self, case: &CaseReport, detail: &str) {
+    fn take_not_seen(&mut self, case: &CaseReport, detail: &Foreign) {
         if self.not_seen.last().is_none_or(|reason| reason.case != case.id) {
-            let why = Why::NotSeen { detail: detail.to_owned() };
+            let why = Why::NotSeen { detail: detail.clone() };
             self.not_seen.push(Reason { case: case.id.clone(), why });
         }
     }
@@ -310,8 +308,8 @@ impl Evidence {
 }
 
 /// What stopped a case before its end. `otherwise` says so where its verdict does not.
-fn stopped(case: &CaseReport, otherwise: &str) -> Why {
-    let detail = case.verdict.reason().unwrap_or_else(|| otherwise.to_owned());
+fn stopped(case: &CaseReport, otherwise: &Foreign) -> Why {
+    let detail = case.verdict.reason().unwrap_or_else(|| otherwise.clone());
     match &case.verdict {
         Verdict::SubjectError { .. } => Why::Died { detail },
         Verdict::Inconclusive { .. } => Why::Inconclusive { detail },

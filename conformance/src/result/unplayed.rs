@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use scenarios::{Audience, Gap, ScenarioId};
+use scenarios::{Audience, Foreign, Gap, ScenarioId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ pub struct Unplayed {
     /// Of which kind the reason is.
     pub gap: Gap,
     /// What there is not that it needs.
-    pub why: String,
+    pub why: Foreign,
     /// The audiences for which the profile declares no event.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub audiences: Vec<Audience>,
@@ -26,9 +26,10 @@ pub struct Unplayed {
 
 impl RequirementReport {
     /// How much of a requirement is shown that is shown in part: `1 of 5 cases; not run: …`.
-    pub fn part(&self) -> String {
+    pub fn part(&self) -> Foreign {
         let total = self.ran + self.unplayed.len();
-        format!("{} of {}; not run: {}", self.ran, counted(total, "case"), self.reasons_of_unplayed())
+        let reasons = self.reasons_of_unplayed();
+        format!("{} of {}; not run: {reasons}", self.ran, counted(total, "case")).into()
     }
 
     /// Whether no case of it ran, because the profile does not declare what they need.
@@ -37,7 +38,7 @@ impl RequirementReport {
     }
 
     /// What the profile would have to declare for a requirement of which no case ran.
-    pub fn remedy(&self) -> String {
+    pub fn remedy(&self) -> Foreign {
         let undeclared = self.unplayed.iter().filter(|unplayed| unplayed.gap == Gap::Undeclared);
         let is_explained = undeclared.clone().all(|unplayed| !unplayed.audiences.is_empty());
         let audiences: BTreeSet<Audience> =
@@ -47,16 +48,16 @@ impl RequirementReport {
             false => vec![format!("\"{}\"", self.id)],
         };
         let claims = claims.join(", ");
-        format!("{}; declare it, or say `claims.without = [{claims}]`", self.reasons_of_unplayed())
+        format!("{}; declare it, or say `claims.without = [{claims}]`", self.reasons_of_unplayed()).into()
     }
 
     /// Why its cases were not run, each reason once.
     fn reasons_of_unplayed(&self) -> String {
         let mut reasons = Vec::<(&str, usize)>::new();
         for Unplayed { why, .. } in &self.unplayed {
-            match reasons.iter_mut().find(|(known, _)| known == why) {
+            match reasons.iter_mut().find(|(known, _)| *known == why.raw()) {
                 Some((_, count)) => *count += 1,
-                None => reasons.push((why, 1)),
+                None => reasons.push((why.raw(), 1)),
             }
         }
         let mut words = String::new();

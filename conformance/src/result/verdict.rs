@@ -1,6 +1,6 @@
 //! The verdict on a case.
 
-use scenarios::{Audience, Gap, NotPlayed, RequirementId};
+use scenarios::{Audience, Foreign, Gap, NotPlayed, RequirementId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -15,35 +15,35 @@ pub enum Verdict {
     /// It did not pass, which is listed as known.
     KnownFailure {
         /// Why it is listed.
-        reason: String,
+        reason: Foreign,
         /// Where that is followed up.
         #[serde(skip_serializing_if = "Option::is_none")]
-        issue: Option<String>,
+        issue: Option<Foreign>,
         /// The verdict that it would have been.
         was: Box<Verdict>,
     },
     /// It passed, though it is listed as known not to.
     UnexpectedPass {
         /// The entry that must go.
-        entry: String,
+        entry: Foreign,
     },
     /// The case could not get far enough: another requirement, which it takes for granted, was not seen in it.
     Blocked {
         /// Which.
         by: RequirementId,
         /// What was seen.
-        detail: String,
+        detail: Foreign,
     },
     /// The subject does not claim what the case shows.
     NotClaimed {
         /// What it has not, where the profile does not name its requirements one by one.
         #[serde(skip_serializing_if = "Option::is_none")]
-        why: Option<String>,
+        why: Option<Foreign>,
     },
     /// The case needs what there is not.
     NotRun {
         /// What.
-        why: String,
+        why: Foreign,
         /// Of which kind that is.
         gap: Gap,
         /// The audiences for which the profile declares no event.
@@ -58,12 +58,12 @@ pub enum Verdict {
     /// The subject could not be started, died, or broke the adapter protocol.
     SubjectError {
         /// What happened.
-        detail: String,
+        detail: Foreign,
     },
     /// The harness failed.
     HarnessError {
         /// How.
-        detail: String,
+        detail: Foreign,
     },
 }
 
@@ -71,8 +71,8 @@ impl Verdict {
     /// That a case is not played.
     pub fn not_run(NotPlayed { gap, why, audiences }: NotPlayed) -> Self {
         match gap {
-            Gap::Unclaimed => Self::NotClaimed { why: Some(why) },
-            Gap::Design | Gap::Undeclared | Gap::Run => Self::NotRun { why, gap, audiences },
+            Gap::Unclaimed => Self::NotClaimed { why: Some(why.into()) },
+            Gap::Design | Gap::Undeclared | Gap::Run => Self::NotRun { why: why.into(), gap, audiences },
         }
     }
 
@@ -93,19 +93,21 @@ impl Verdict {
     }
 
     /// What there is to say beyond its name.
-    pub fn reason(&self) -> Option<String> {
+    pub fn reason(&self) -> Option<Foreign> {
         match self {
             Self::Pass | Self::Fail => None,
             Self::NotClaimed { why } => why.clone(),
             Self::KnownFailure { reason, issue, was } => {
-                let issue = issue.as_ref().map(|issue| format!(" ({issue})")).unwrap_or_default();
-                let was = was.reason().map(|was| format!("; {was}")).unwrap_or_default();
-                Some(format!("{reason}{issue}{was}"))
+                let issue = issue.as_ref().map(|issue| format!(" ({})", issue.raw())).unwrap_or_default();
+                let was = was.reason().map(|was| format!("; {}", was.raw())).unwrap_or_default();
+                Some(format!("{}{issue}{was}", reason.raw()).into())
             }
-            Self::UnexpectedPass { entry } => Some(format!("it passes now: take {entry} off the list")),
-            Self::Blocked { by, detail } => Some(format!("takes {by} for granted: {detail}")),
+            Self::UnexpectedPass { entry } => {
+                Some(format!("it passes now: take {} off the list", entry.raw()).into())
+            }
+            Self::Blocked { by, detail } => Some(format!("takes {by} for granted: {}", detail.raw()).into()),
             Self::NotRun { why, .. } => Some(why.clone()),
-            Self::Inconclusive { stall_ms } => Some(format!("this host stalled for {stall_ms} ms")),
+            Self::Inconclusive { stall_ms } => Some(format!("this host stalled for {stall_ms} ms").into()),
             Self::SubjectError { detail } | Self::HarnessError { detail } => Some(detail.clone()),
         }
     }

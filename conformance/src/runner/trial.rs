@@ -35,6 +35,18 @@ impl Trial {
         self.runs > 0
     }
 
+    /// The last run that does not count.
+    pub(super) fn doubtful(&self) -> Option<&CaseReport> {
+        self.doubtful.as_ref()
+    }
+
+    /// Ends without a further run, with this verdict.
+    pub(super) fn end(&mut self, report: CaseReport) -> CaseReport {
+        let mut report = CaseReport { runs: self.runs, ..report };
+        report.add_universal(std::mem::take(&mut self.universal));
+        report
+    }
+
     /// Takes the next run. Answers the verdict where there is one; otherwise the case must be run again, alone.
     pub(super) fn take(&mut self, run: Run) -> Option<CaseReport> {
         self.runs += 1;
@@ -55,11 +67,7 @@ impl Trial {
         };
         let decided = decided.or_else(|| self.doubtful.take_if(|_| self.runs > RERUNS));
         self.universal.extend(universal);
-        decided.map(|report| {
-            let mut report = CaseReport { runs: self.runs, ..report };
-            report.add_universal(std::mem::take(&mut self.universal));
-            report
-        })
+        decided.map(|report| self.end(report))
     }
 }
 
@@ -67,7 +75,7 @@ impl Trial {
 mod tests {
     use super::*;
     use crate::result::sample::case;
-    use scenarios::{Scenario, ScenarioId};
+    use scenarios::{Foreign, Scenario, ScenarioId};
 
     /// Runs, abbreviated to letters: a certain Pass, Fail, Blocked case or death; a miss that is Explained by noise, or not (`u`).
     fn decide(runs: &str) -> Option<(&'static str, u32)> {
@@ -78,10 +86,10 @@ mod tests {
             let (verdict, weight) = match run {
                 'p' => (Verdict::Pass, Weight::Certain),
                 'f' => (Verdict::Fail, Weight::Certain),
-                'd' => (Verdict::SubjectError { detail: String::new() }, Weight::Certain),
+                'd' => (Verdict::SubjectError { detail: Foreign::default() }, Weight::Certain),
                 'b' => {
                     let by = "CONN-3".parse().unwrap();
-                    (Verdict::Blocked { by, detail: String::new() }, Weight::Certain)
+                    (Verdict::Blocked { by, detail: Foreign::default() }, Weight::Certain)
                 }
                 'e' => (Verdict::Inconclusive { stall_ms: 90 }, Weight::Explained),
                 'u' => (Verdict::Inconclusive { stall_ms: 0 }, Weight::Unexplained),

@@ -16,8 +16,8 @@ use std::time::Duration;
 use player::{Play, PlayError};
 use scenarios::trace::{Event, Observation, Side, Trace};
 use scenarios::{
-    Ending, Finding, Judged, Judgement, Margin, NotPlayed, Property, RequirementId, Scenario, SubjectKind,
-    Times, Verdicts, Violation, judge,
+    Ending, Finding, Foreign, Judged, Judgement, Margin, NotPlayed, Property, RequirementId, Scenario,
+    SubjectKind, Times, Verdicts, Violation, judge,
 };
 
 use crate::noise::{CaseNoise, Noise, Span};
@@ -167,11 +167,11 @@ pub(super) fn weighed(
             return Run::certain(of_play(scenario, verdict, Vec::new(), universal, trace));
         }
         (Err(PlayError::Harness(detail)), _) => {
-            let verdict = Verdict::HarnessError { detail };
+            let verdict = Verdict::HarnessError { detail: detail.into() };
             return Run::certain(of_play(scenario, verdict, Vec::new(), universal, trace));
         }
-        (Err(_), Ending::Died { why }) => (Verdict::SubjectError { detail: why }, Weight::Certain),
-        (Err(error), _) => (Verdict::HarnessError { detail: error.to_string() }, Weight::Certain),
+        (Err(_), Ending::Died { why }) => (Verdict::SubjectError { detail: why.into() }, Weight::Certain),
+        (Err(error), _) => (Verdict::HarnessError { detail: error.to_string().into() }, Weight::Certain),
     };
     let (verdict, weight) = match (verdict, cut) {
         (Verdict::Pass, Some(cut)) if !cut_violations.is_empty() => {
@@ -270,7 +270,7 @@ impl Seen {
         }
     }
 
-    fn block(&self) -> Option<(&Self, RequirementId, String)> {
+    fn block(&self) -> Option<(&Self, RequirementId, Foreign)> {
         match &self.judged.judgement {
             Judgement::Blocked { by, detail } => Some((self, by.clone(), detail.clone())),
             Judgement::Passed | Judgement::Failed(_) | Judgement::Undecided { .. } => None,
@@ -294,7 +294,7 @@ impl Seen {
             format!("{}: noise of {ms} ms may have made it so", margin.expected)
         });
         let judgement = match doubt {
-            Some(why) => Judgement::Undecided { why },
+            Some(why) => Judgement::Undecided { why: why.into() },
             None => self.judged.judgement,
         };
         Check { requirement: self.judged.requirement, judgement, known: false }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use scenarios::{Level, Library, RequirementId, ScenarioId, SubjectKind};
+use scenarios::{Foreign, Level, Library, RequirementId, ScenarioId, SubjectKind};
 
 use super::known::{KnownFailures, rewrite};
 use super::understanding;
@@ -79,7 +79,8 @@ impl Run {
             plan,
             selected,
             executor,
-            options: Options { jobs, keep_traces: suite.keeps_traces },
+            // What is written down as known to fail is every case that does.
+            options: Options { jobs, keep_traces: suite.keeps_traces, samples: rewritten.is_none() },
             preflight: suite.preflight,
             known,
             rewritten,
@@ -203,6 +204,7 @@ impl Run {
             interrupted,
             took,
         });
+        let design = design.into_iter().map(Foreign::from).collect();
         Ok(RunReport { design, ..report })
     }
 

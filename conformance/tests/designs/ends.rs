@@ -16,7 +16,7 @@ fn is_final(code: u16) -> bool {
 async fn declared_codes_are_final() {
     let report = judged(CODES, Behaviour { is_final, ..Behaviour::default() }, &CASES).await;
     assert!(passes(&report), "{:?}: {:?}", verdicts(&report), findings(&report));
-    assert_eq!(report.design, ["final close codes: 1000, 1001, 1005, 3000-4999"]);
+    assert_eq!(report.design, [scenarios::Foreign::from("final close codes: 1000, 1001, 1005, 3000-4999")]);
 }
 
 /// One that dials again after a code that it declares final does not, and neither does one that ends by any code.

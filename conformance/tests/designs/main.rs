@@ -65,7 +65,7 @@ fn verdicts(report: &RunReport) -> Vec<(&str, String)> {
         .map(|case| {
             let last = case.id.0.rsplit('/').next().unwrap_or_default();
             let verdict = match &case.verdict {
-                Verdict::NotRun { why, .. } => format!("not run: {why}"),
+                Verdict::NotRun { why, .. } => format!("not run: {}", why.terminal()),
                 other => other.name().to_owned(),
             };
             (last, verdict)
@@ -78,9 +78,12 @@ fn findings(report: &RunReport) -> Vec<String> {
     let checks = report.cases.iter().flat_map(|case| &case.checks);
     checks
         .filter_map(|check| match &check.judgement {
-            Judgement::Failed(finding) => {
-                Some(format!("{}: {}; {}", check.requirement, finding.expected, finding.seen))
-            }
+            Judgement::Failed(finding) => Some(format!(
+                "{}: {}; {}",
+                check.requirement,
+                finding.expected.terminal(),
+                finding.seen.terminal()
+            )),
             _ => None,
         })
         .collect()

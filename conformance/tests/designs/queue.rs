@@ -32,7 +32,7 @@ async fn no_queue_is_judged() {
         ["client/queue/during-reconnection", "client/queue/offline-in-order", "client/queue/overflow"];
     let report = judged(none, with(Queue::RefuseAll), &cases).await;
     assert!(passes(&report), "{:?}", findings(&report));
-    assert_eq!(report.design, ["queue: none"]);
+    assert_eq!(report.design, [scenarios::Foreign::from("queue: none")]);
     let why = "not run: sends while there is no connection; the design has no queue".to_owned();
     assert_eq!(
         verdicts(&report),

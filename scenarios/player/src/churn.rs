@@ -2,13 +2,13 @@
 
 use std::io;
 
-use protocol::{ClientMessage, Target};
+use protocol::{ClientMessage, CloseCode, Target, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
+use super::gateway::{Next, Player};
 use super::opening::{self, Opened};
-use super::sign_in::{self, Said};
+use super::sign_in::{self, SignInTranscript};
 use super::stage::{GatewayStage, Setting};
-use protocol::{CloseCode, Timestamp};
 use scenarios::frame::RawFrame;
 use wire::handshake::UpgradeRequest;
 
@@ -23,6 +23,32 @@ pub(super) struct Passer {
     /// What signs in, where a message does.
     pub(super) sign_in: Option<String>,
     pub(super) opened: Opened,
+}
+
+impl<S: GatewayStage> Player<'_, S> {
+    /// Lets a client come and go so often. What comes of it shows afterwards; where the gateway does not let most of them come, nothing
+    /// does.
+    pub(super) async fn churn(&mut self, client: &str, count: u32, step: usize) -> Next {
+        let scripted = self.clients.get_mut(client).expect("scenarios name their clients");
+        let patience = self.setting.times.patience;
+        let mut passed = 0;
+        for number in 0..count {
+            let passer = scripted.passer(&*self.stage, self.setting);
+            let passing = passer.pass(number, &*self.stage, scripted.gateway(), self.setting);
+            match self.journal.during(tokio::time::timeout(patience, passing)).await {
+                Ok(came) => passed += u32::from(came.is_ok()),
+                // One that hangs is enough: the others would, too.
+                Err(_) => break,
+            }
+        }
+        if passed > count / 2 {
+            return Next::Go;
+        }
+        let detail =
+            format!("of {count} connections of {client} that come and are gone, {passed} were let in");
+        self.journal.in_vain(step, self.rest.on("AUTH-1"), detail, patience);
+        Next::InVain
+    }
 }
 
 impl Passer {
@@ -69,7 +95,9 @@ impl Passer {
         let refused = |_| io::Error::from(io::ErrorKind::ConnectionRefused);
         let mut leftover = self.request.send(stream).await.map_err(|error| refused(error.to_string()))?;
         if let Some(text) = self.sign_in.take() {
-            let asked = sign_in::ask(stream, leftover, &text, &setting.dialect, &mut Said::default()).await;
+            let asked =
+                sign_in::ask(stream, leftover, &text, &setting.dialect, &mut SignInTranscript::default())
+                    .await;
             leftover = asked.map_err(|event| refused(event.to_string()))?;
         }
         let opened = opening::open(stream, leftover, &mut self.opened, &setting.dialect).await;

@@ -3,9 +3,10 @@
 use miniz_oxide::deflate::core::CompressorOxide;
 use miniz_oxide::deflate::stream::deflate;
 use miniz_oxide::inflate::stream::{InflateState, inflate};
-use miniz_oxide::{DataFormat, MZFlush, MZStatus};
+use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 use scenarios::frame::RawFrame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
+use wire::frame::MAX_MESSAGE_BYTES;
 
 /// What browsers offer.
 pub(super) const OFFER: &str = "permessage-deflate; client_max_window_bits";
@@ -15,11 +16,18 @@ pub(super) const COMPRESSED: u8 = 4;
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// Longest message that is compressed: whatever window a gateway asks for holds it.
 const MAX_COMPRESSED: usize = 256;
-/// Longest message that is inflated.
-const MAX_INFLATED: usize = 16 * 1024 * 1024;
 const CHUNK: usize = 64 * 1024;
 const MIB: usize = 1024 * 1024;
 const LEVEL: u8 = 6;
+
+/// Why a message is not inflated.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum InflateError {
+    #[error("a compressed message that cannot be inflated (RFC 7692 section 7.2.2)")]
+    Broken,
+    #[error("a compressed message of more than {MAX_MESSAGE_BYTES} bytes")]
+    TooLong,
+}
 
 /// What a gateway's compressed messages are read by. Its own compressor may refer to earlier messages.
 pub(super) struct Compression(Box<InflateState>);
@@ -45,17 +53,16 @@ impl Compression {
     /// A message as it was before it was compressed.
     ///
     /// # Errors
-    /// When it cannot be inflated.
-    pub(super) fn inflated(&mut self, payload: &[u8]) -> Result<Vec<u8>, &'static str> {
-        const BROKEN: &str = "a compressed message that cannot be inflated (RFC 7692 section 7.2.2)";
+    /// When it cannot be inflated, or is longer than a message that is not compressed may be.
+    pub(super) fn inflated(&mut self, payload: &[u8]) -> Result<Vec<u8>, InflateError> {
         let input = [payload, &TAIL].concat();
         let (mut taken, mut message, mut chunk) = (0, Vec::new(), vec![0; CHUNK]);
         loop {
             let step = inflate(&mut self.0, &input[taken..], &mut chunk, MZFlush::None);
             taken += step.bytes_consumed;
             message.extend_from_slice(&chunk[..step.bytes_written]);
-            if message.len() > MAX_INFLATED {
-                return Err("a compressed message of more than 16 MiB");
+            if message.len() > MAX_MESSAGE_BYTES {
+                return Err(InflateError::TooLong);
             }
             match step.status {
                 Ok(MZStatus::StreamEnd) => {
@@ -63,8 +70,8 @@ impl Compression {
                     return Ok(message);
                 }
                 Ok(_) if step.bytes_consumed + step.bytes_written > 0 => {}
-                _ if taken == input.len() => return Ok(message),
-                _ => return Err(BROKEN),
+                Ok(_) | Err(MZError::Buf) if taken == input.len() => return Ok(message),
+                _ => return Err(InflateError::Broken),
             }
         }
     }
@@ -159,7 +166,7 @@ mod tests {
             assert_eq!(reader.inflated(&frame.payload).unwrap(), text.as_bytes());
         }
         assert_eq!(reader.inflated(&[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]).unwrap(), b"Hello");
-        assert!(reader.inflated(&[0xff; 20]).is_err());
+        assert_eq!(reader.inflated(&[0xff; 20]), Err(InflateError::Broken));
         let long = "x".repeat(MAX_COMPRESSED + 1);
         assert_eq!(Compression::deflated(RawFrame::text(long)).rsv, 0);
     }
@@ -167,9 +174,13 @@ mod tests {
     /// A bomb is what it says, and small.
     #[test]
     fn a_bomb_is_small() {
-        let frame = bomb(8 * 1024 * 1024);
-        assert!(frame.payload.len() < 16 * 1024, "{}", frame.payload.len());
-        let mut reader = Compression::agreed(&answer("permessage-deflate")).unwrap().unwrap();
-        assert_eq!(reader.inflated(&frame.payload).unwrap().len(), 8 * 1024 * 1024);
+        let inflated = |bytes| {
+            let frame = bomb(bytes);
+            assert!(frame.payload.len() < bytes / 512, "{}", frame.payload.len());
+            let mut reader = Compression::agreed(&answer("permessage-deflate")).unwrap().unwrap();
+            reader.inflated(&frame.payload).map(|message| message.len())
+        };
+        assert_eq!(inflated(MAX_MESSAGE_BYTES), Ok(MAX_MESSAGE_BYTES));
+        assert_eq!(inflated(MAX_MESSAGE_BYTES + MIB), Err(InflateError::TooLong));
     }
 }

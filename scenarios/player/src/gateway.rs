@@ -1,5 +1,7 @@
 //! Plays a scenario about a gateway.
 
+mod broker;
+
 use scenarios::NotPlayed;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,8 +16,8 @@ use super::{SETTLING, log_tail};
 use scenarios::label::Label;
 use scenarios::pattern::Pattern;
 use scenarios::scenario::{
-    AFTERWARDS, BrokerAct, BrokerState, ClientSpec, Connect, Forgets, GatewayAction, GatewayScript,
-    Inspection, Publication, Scenario, ScriptedClientAct, Settings, Step,
+    AFTERWARDS, ClientSpec, Connect, GatewayAction, GatewayScript, Publication, Scenario, ScriptedClientAct,
+    Settings, Step,
 };
 use scenarios::trace::{Actor, Event, FrameKind, Message, Observation};
 use wire::page;
@@ -57,13 +59,13 @@ pub async fn play<S: GatewayStage>(
 
 pub(super) struct Player<'a, S> {
     scenario: &'a Scenario,
-    setting: &'a Setting,
+    pub(super) setting: &'a Setting,
     pub(super) stage: &'a mut S,
     recorder: &'a Recorder,
     pub(super) journal: Journal,
     /// What steps rest on that say nothing of it.
-    rest: Rest,
-    clients: BTreeMap<String, ScriptedClient>,
+    pub(super) rest: Rest,
+    pub(super) clients: BTreeMap<String, ScriptedClient>,
 }
 
 /// Whether the steps go on.
@@ -138,7 +140,7 @@ impl<S: GatewayStage> Player<'_, S> {
                 return self.connect(client, number, step.label.as_ref()).await;
             }
             GatewayAction::ScriptedClient(client, ScriptedClientAct::Churn(count)) => {
-                self.churn(client, *count).await;
+                return Ok(self.churn(client, *count, number).await);
             }
             GatewayAction::ScriptedClient(client, act) => self.act(client, act).await?,
             GatewayAction::Get { client, path } => self.get(client, path).await,
@@ -169,7 +171,13 @@ impl<S: GatewayStage> Player<'_, S> {
             }
             GatewayAction::Start => {
                 let done = self.journal.during(self.stage.start_gateway()).await;
-                self.journal.write(Actor::gateway(), None, Event::Fault { what: "started again".to_owned() });
+                if done.is_ok() {
+                    self.journal.write(
+                        Actor::gateway(),
+                        None,
+                        Event::Fault { what: "started again".to_owned() },
+                    );
+                }
                 return self.after_backstage(number, None, done);
             }
         }
@@ -243,20 +251,6 @@ impl<S: GatewayStage> Player<'_, S> {
         }
     }
 
-    /// Lets a client come and go so often. What comes of it shows afterwards.
-    async fn churn(&mut self, client: &str, count: u32) {
-        let scripted = self.clients.get_mut(client).expect("scenarios name their clients");
-        for number in 0..count {
-            let passer = scripted.passer(&*self.stage, self.setting);
-            let passing = passer.pass(number, &*self.stage, scripted.gateway(), self.setting);
-            let patience = self.setting.times.patience;
-            let passed = self.journal.during(tokio::time::timeout(patience, passing)).await;
-            if passed.is_err() {
-                return;
-            }
-        }
-    }
-
     /// Lets a client act. Where the gateway is asked for something, it is given time to answer.
     async fn act(&mut self, client: &str, act: &ScriptedClientAct) -> Result<(), PlayError> {
         let start = self.journal.trace().observations.len();
@@ -316,80 +310,6 @@ impl<S: GatewayStage> Player<'_, S> {
             Err(_) => refused(format!("no answer to GET {path}")),
         };
         self.journal.write(Actor(client.to_owned()), None, event);
-    }
-
-    async fn inspect(&mut self, inspection: Inspection) -> Result<(), StageError> {
-        match inspection {
-            Inspection::Topology => {
-                let report = self.journal.during(self.stage.topology()).await?;
-                let event = Event::Topology { exchange: report.exchange, queue: report.queue };
-                self.journal.write(Actor::broker(), None, event);
-            }
-            Inspection::Queue => {
-                let ready = self.journal.during(self.stage.queue_ready()).await?;
-                self.journal.write(Actor::broker(), None, Event::QueueDepth { ready });
-            }
-            Inspection::Settlements => {
-                let settlements = self.journal.during(self.stage.settlements()).await?;
-                self.journal.write(Actor::broker(), None, Event::Settlements(settlements));
-            }
-            Inspection::Acknowledgement => {
-                let last = self.journal.trace().iter().rev().find_map(|(_, seen)| match seen.event {
-                    Event::Settlements(settlements) => Some(settlements.total()),
-                    _ => None,
-                });
-                let (count, patience) = (last.unwrap_or_default(), self.setting.times.patience);
-                let settled = self.stage.settled_beyond(count, patience);
-                let settlements = self.journal.during(settled).await?;
-                self.journal.write(Actor::broker(), None, Event::Settlements(settlements));
-            }
-            Inspection::Consumers => {
-                let (limited, unlimited) = self.journal.during(self.stage.consumers()).await?;
-                self.journal.write(Actor::broker(), None, Event::Consumers { limited, unlimited });
-            }
-            Inspection::Queues => {
-                let names = self.journal.during(self.stage.queues()).await?;
-                self.journal.write(Actor::broker(), None, Event::Queues { names });
-            }
-            Inspection::Resources => {
-                let held = self.journal.during(self.stage.resources()).await?;
-                self.journal.write(Actor::gateway(), None, Event::Resources(held));
-            }
-            Inspection::Log => {
-                let text = self.journal.during(self.stage.log()).await?;
-                self.journal.write(Actor::gateway(), None, Event::Log { text });
-            }
-        }
-        Ok(())
-    }
-
-    /// What happens at the broker, and on the way to it.
-    async fn broker(&mut self, act: &BrokerAct) -> Result<(), StageError> {
-        let what = match act {
-            BrokerAct::Network(act) => {
-                self.journal.during(self.stage.act_on_broker_link(act, &self.setting.times)).await?;
-                format!("the network {act}")
-            }
-            BrokerAct::Forgets(taken) => {
-                self.journal.during(self.stage.forget(*taken)).await?;
-                let what = match taken {
-                    Forgets::Forgets => "has lost exchange and queue",
-                    Forgets::DeletesQueues => "has deleted the gateway's queues",
-                    Forgets::ClosesChannels => "has closed the channels that the gateway consumes on",
-                };
-                what.to_owned()
-            }
-            BrokerAct::State(state) => {
-                self.journal.during(self.stage.set_broker(*state)).await?;
-                let what = match state {
-                    BrokerState::Up => "reachable",
-                    BrokerState::Down => "cut off",
-                };
-                what.to_owned()
-            }
-        };
-        self.journal.write(Actor::broker(), None, Event::Fault { what });
-        Ok(())
     }
 
     /// A stage that lacks what a step rests on blames what the step's label says, or what the stage knows.

@@ -3,7 +3,7 @@
 use protocol::{Dialect, Opener, PendingRequests, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::sign_in::{Said, refused, say};
+use super::sign_in::{SignInTranscript, refused, say};
 use scenarios::trace::Event;
 use wire::frame::FrameReader;
 
@@ -18,7 +18,7 @@ pub(super) struct Opened {
     /// How many of them have been sent.
     sent: usize,
     /// What came.
-    said: Said,
+    said: SignInTranscript,
     /// The requests among the frames.
     pub(super) pending: PendingRequests,
 }

@@ -1,7 +1,12 @@
 //! One scripted end of an open WebSocket connection. It conforms to RFC 6455 unless ordered otherwise.
 
+mod command;
+mod sending;
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
 use std::io;
-use std::num::NonZeroUsize;
 
 use data_encoding::HEXLOWER;
 use protocol::{ClientMessage, CloseCode, Heartbeat, PendingRequests, ServerMessage, Timestamp};
@@ -11,15 +16,15 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::compression::{COMPRESSED, Compression};
+pub(super) use self::command::{Closing, PeerCommand};
+use super::compression::{COMPRESSED, Compression, InflateError};
 use super::fragments::{Fragmentation, Fragments};
 use super::journal::Recorder;
 use super::masks::Masks;
 use super::stage::Setting;
 use scenarios::frame::RawFrame;
-use scenarios::scenario::FrameSpec;
 use scenarios::trace::{Actor, Event, Frame, FrameKind, Message, Side};
-use wire::frame::FrameReader;
+use wire::frame::{FrameReader, FrameTooLong};
 
 /// Orders that wait for the peer.
 const ORDERS: usize = 64;
@@ -30,59 +35,11 @@ pub(super) struct Peer {
     _task: AbortOnDropHandle<()>,
 }
 
-/// A command to a peer.
-#[derive(Debug)]
-pub(super) enum PeerCommand {
-    /// Sends a frame.
-    Send(RawFrame),
-    /// Sends an event, by the subscription that it belongs to where the dialect says that.
-    Event {
-        name: String,
-        data: Value,
-        /// How it is cut, where it comes in fragments.
-        cut: Option<Fragmentation>,
-    },
-    /// Writes bytes as they are.
-    Bytes(Vec<u8>),
-    /// Writes frames as they are.
-    Frames {
-        /// The frames.
-        frames: Vec<FrameSpec>,
-        /// The message that they are together, where they are one.
-        message: Option<RawFrame>,
-        /// Bytes of each write.
-        chop: Option<NonZeroUsize>,
-    },
-    /// Begins the closing handshake.
-    Close(Closing),
-    /// Ends this direction of the connection.
-    HalfClose,
-    /// Drops the connection.
-    Drop,
-    /// Stops reading, or reads again.
-    Stall(bool),
-    /// Reads so many more text messages, then drops the connection.
-    CutAfter(u32),
-    /// Answers none of the gateway's pings any more.
-    Mute,
-    /// Answers ping messages from now on, or no longer.
-    AnswerPingMessages(bool),
-}
-
 /// An event that waits for a subscription by which it can come.
 struct WaitingEvent {
     name: String,
     data: Value,
     cut: Option<Fragmentation>,
-}
-
-/// A closing handshake that this end begins.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Closing {
-    /// What it says.
-    pub(super) code: CloseCode,
-    /// Whether the connection stays when the handshake is over, until it is dropped.
-    pub(super) lingers: bool,
 }
 
 /// Who a peer is.
@@ -191,13 +148,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                         self.check(&frame, reader.mask()).await;
                         if self.is_closed { Ok(Next::Go) } else { self.take(frame).await }
                     }
+                    Err(error) if FrameTooLong::caused(&error) => {
+                        self.floods(&error);
+                        Ok(self.ended())
+                    }
                     Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                        let by = self.other();
-                        self.setup.recorder.floods(format!("the {by} floods the connection: {error}"));
+                        // Where the next frame would begin cannot be told any more.
+                        let (why, by) = (error.to_string(), other(self.setup.side));
+                        self.note(Event::BadFrame { why, by }).await;
                         Ok(self.ended())
                     }
                     Ok(None) | Err(_) => Ok(self.ended()),
                 },
+                // No command comes any more, and nothing is read.
+                else => return,
             };
             match next {
                 Ok(Next::Go) => {}
@@ -231,7 +195,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 self.closing = Some(closing);
                 self.send(RawFrame::close(closing.code)).await?;
             }
-            PeerCommand::HalfClose => self.stream.shutdown().await?,
+            PeerCommand::HalfClose => {
+                self.stream.shutdown().await?;
+                // An answer can no longer be written, and failing to write one would end the connection.
+                self.setup.pings_to_answer = 0;
+                self.setup.answers_ping_messages = false;
+            }
             PeerCommand::Drop => {
                 let code = self.closing.map(|closing| closing.code);
                 return Ok(Next::Over { code, by: self.setup.side });
@@ -270,8 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             Ok(Some(frame)) => frame,
             Ok(None) => return Ok(Next::Go),
             Err(error) => {
-                let by = self.other();
-                self.setup.recorder.floods(format!("the {by} floods the connection: {error}"));
+                self.floods(&error);
                 return Ok(self.ended());
             }
         };
@@ -280,8 +248,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         {
             match compression.inflated(&frame.payload) {
                 Ok(payload) => frame = RawFrame { rsv: 0, payload, ..frame },
-                Err(why) => {
-                    self.note(Event::BadFrame { why: why.to_owned(), by: other(self.setup.side) }).await;
+                Err(error @ InflateError::TooLong) => {
+                    self.floods(&error);
+                    return Ok(self.ended());
+                }
+                Err(error @ InflateError::Broken) => {
+                    let (why, by) = (error.to_string(), other(self.setup.side));
+                    self.note(Event::BadFrame { why, by }).await;
                 }
             }
         }
@@ -351,34 +324,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         Ok(Next::Go)
     }
 
-    /// Answers the ping messages that are not answered yet, unless that would cut a message of this end's.
-    async fn answer_ping_messages(&mut self) -> io::Result<()> {
-        while self.held_answers > 0 && !self.is_within_message {
-            self.held_answers -= 1;
-            let pong = self.setup.setting.dialect.encode_client(&ClientMessage::Pong, self.now());
-            self.send(RawFrame::text(pong)).await?;
-        }
-        Ok(())
-    }
-
-    /// Sends the events that wait. Where an event says to which subscription it belongs, there must be one.
-    async fn send_events(&mut self) -> io::Result<()> {
-        let dialect = &self.setup.setting.dialect;
-        if dialect.names_subscriptions() && self.pending.subscription_for("").is_none() {
-            return Ok(());
-        }
-        for WaitingEvent { name, data, cut } in std::mem::take(&mut self.events) {
-            let dialect = &self.setup.setting.dialect;
-            let subscription = self.pending.subscription_for(&name);
-            let whole = RawFrame::text(dialect.encode_event_by(&name, &data, self.now(), subscription));
-            match cut {
-                None => self.send(whole).await?,
-                Some(cut) => self.send_odd(cut.frames(&whole), Some(whole), None).await?,
-            }
-        }
-        Ok(())
-    }
-
     /// What a client under test asks for as it opens is none of the requests that scenarios are about.
     fn apart_from_opening(&self, mut seen: Frame) -> Frame {
         let dialect = &self.setup.setting.dialect;
@@ -416,61 +361,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
         self.send(RawFrame::text(text)).await
     }
 
-    async fn send(&mut self, frame: RawFrame) -> io::Result<()> {
-        let sent = self.frame(&frame, self.setup.side == Side::Gateway);
-        self.refer(&sent);
-        let mask = (self.setup.side == Side::Client).then(|| self.masks.u32(..).to_be_bytes());
-        // Recorded first: an answer must not stand before its question.
-        self.note_sent(sent).await;
-        let frame = if self.compression.is_some() { Compression::deflated(frame) } else { frame };
-        self.stream.write_all(&frame.encode(mask)).await?;
-        self.stream.flush().await
-    }
-
-    /// Sends frames that need not be right.
-    async fn send_odd(
-        &mut self,
-        frames: Vec<FrameSpec>,
-        message: Option<RawFrame>,
-        chop: Option<NonZeroUsize>,
-    ) -> io::Result<()> {
-        let from_gateway = self.setup.side == Side::Gateway;
-        if let Some(message) = &message {
-            let sent = self.frame(message, from_gateway);
-            self.refer(&sent);
-            self.note_sent(sent).await;
-        }
-        let mut bytes = Vec::new();
-        for FrameSpec { frame, masked } in frames {
-            if matches!(frame.opcode, OpCode::Data(_)) {
-                self.is_within_message = !frame.fin;
-            }
-            if message.is_none() || matches!(frame.opcode, OpCode::Control(_)) {
-                let whole = frame.fin && frame.rsv == 0 && masked != from_gateway;
-                let seen = if whole && !matches!(frame.opcode, OpCode::Data(Data::Continue)) {
-                    self.frame(&frame, from_gateway)
-                } else {
-                    // Shown without its mask, which carries no information.
-                    Frame {
-                        kind: FrameKind::Raw,
-                        body: HEXLOWER.encode(&frame.clone().encode(None)),
-                        message: None,
-                        form: None,
-                    }
-                };
-                self.refer(&seen);
-                self.note_sent(seen).await;
-            }
-            let mask = masked.then(|| self.masks.u32(..).to_be_bytes());
-            bytes.extend(frame.encode(mask));
-        }
-        for piece in bytes.chunks(chop.map_or(bytes.len(), NonZeroUsize::get).max(1)) {
-            self.stream.write_all(piece).await?;
-            self.stream.flush().await?;
-        }
-        self.answer_ping_messages().await
-    }
-
     /// The frame as the trace has it. `from_gateway` says which direction its text is read in.
     fn frame(&self, frame: &RawFrame, from_gateway: bool) -> Frame {
         Frame::of(frame, &self.setup.setting.dialect, from_gateway, self.pending(from_gateway))
@@ -484,6 +374,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
     /// The reference of a message, where it has one.
     fn refer(&mut self, seen: &Frame) -> Option<String> {
         seen.refer(&self.setup.setting.dialect, &mut self.pending)
+    }
+
+    /// Ends the case: the other end sends more than is read.
+    fn floods(&self, error: &dyn Error) {
+        let by = self.other();
+        self.setup.recorder.floods(format!("the {by} floods the connection: {error}"));
     }
 
     /// What is judged: the other end.

@@ -29,14 +29,14 @@ const MAX_HANDSHAKES: usize = 256;
 const USER: &str = "user";
 
 /// An act, and what is dropped once it is obeyed.
-struct Order {
+struct ActRequest {
     act: GatewayAct,
     _done: oneshot::Sender<()>,
 }
 
 /// A running gateway. Dropping it drops every connection.
 pub(super) struct ScriptedGateway {
-    acts: mpsc::Sender<Order>,
+    acts: mpsc::Sender<ActRequest>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -60,7 +60,7 @@ impl ScriptedGateway {
             GatewayAct::OnDial(_) | GatewayAct::Pong(_) | GatewayAct::Stall(_) | GatewayAct::CutAfter(_)
         );
         let (done, obeyed) = oneshot::channel();
-        let _ = self.acts.send(Order { act, _done: done }).await;
+        let _ = self.acts.send(ActRequest { act, _done: done }).await;
         if treats {
             let _ = obeyed.await;
         }
@@ -92,7 +92,7 @@ struct Opened<S> {
 }
 
 impl Script {
-    async fn run<L>(mut self, mut listener: L, mut inbox: mpsc::Receiver<Order>)
+    async fn run<L>(mut self, mut listener: L, mut inbox: mpsc::Receiver<ActRequest>)
     where
         L: Accept + Send,
         L::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -103,7 +103,7 @@ impl Script {
         loop {
             tokio::select! {
                 biased;
-                Some(Order { act, _done }) = inbox.recv() => {
+                Some(ActRequest { act, _done }) = inbox.recv() => {
                     // A client may have read that it is connected before the handshake's task is joined.
                     while !granted.is_empty() && let Some(settled) = handshakes.join_next().await {
                         self.settle(settled).await;
@@ -232,4 +232,4 @@ impl Script {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

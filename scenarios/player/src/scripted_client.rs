@@ -15,7 +15,7 @@ use super::compression::{self, Compression};
 use super::journal::Recorder;
 use super::opening::{self, Opened};
 use super::peer::{Closing, Peer, PeerCommand, PeerSetup};
-use super::sign_in::{self, Said};
+use super::sign_in::{self, SignInTranscript};
 use super::stage::{GatewayStage, PlayError, Setting};
 use scenarios::frame::RawFrame;
 use scenarios::request::RequestSpec;
@@ -129,10 +129,17 @@ impl ScriptedClient {
         if self.spec.begun_request {
             let begun = begin(stage, self.spec.gateway, &request);
             let begun = tokio::time::timeout(setting.times.patience, begun).await;
-            self.begun = begun.ok().and_then(Result::ok);
+            match begun.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(begun) => self.begun = Some(begun),
+                Err(error) => {
+                    let reason = error.to_string();
+                    let refused = Event::Refused { status: None, code: None, by: None, reason };
+                    recorder.record(actor, Some(connection), refused).await;
+                }
+            }
             return;
         }
-        let (mut transcript, mut said) = (Transcript::default(), Said::default());
+        let (mut transcript, mut said) = (Transcript::default(), SignInTranscript::default());
         let mut opened = self.opening(setting);
         let first = setting
             .dialect

@@ -19,7 +19,7 @@ const MAX_FRAMES: usize = 64;
 
 /// What a client has been told before its connection counts as open, as it came.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct SignInTranscript {
     /// Whether it has asked.
     pub(super) has_asked: bool,
     /// The texts.
@@ -37,7 +37,7 @@ pub(super) async fn ask(
     leftover: Vec<u8>,
     message: &str,
     dialect: &Dialect,
-    said: &mut Said,
+    said: &mut SignInTranscript,
 ) -> Result<Vec<u8>, Event> {
     say(stream, message).await;
     said.has_asked = true;
@@ -68,7 +68,7 @@ pub(super) fn refused(code: Option<CloseCode>, reason: &str) -> Event {
     Event::Refused { status: None, code, by: None, reason: reason.to_owned() }
 }
 
-impl Said {
+impl SignInTranscript {
     /// What a client that is refused has been told beside errors, and the one text that may ask it to sign in.
     pub(super) fn told_a_stranger<'a>(&'a self, dialect: &'a Dialect) -> impl Iterator<Item = &'a str> {
         let is_about_itself = |text: &&str| {
@@ -203,7 +203,7 @@ mod tests {
         let sign_in = dialect.sign_in.clone().unwrap();
         let (mut near, mut far) = tokio::io::duplex(4096);
         let message = sign_in.write(Some("a.b.c"));
-        let mut said = Said::default();
+        let mut said = SignInTranscript::default();
         let client = ask(&mut near, Vec::new(), &message, &dialect, &mut said);
         let gateway = async {
             let (text, _) = await_message(&mut far, Vec::new()).await?;
@@ -262,7 +262,7 @@ mod tests {
         let error = r#"{"type":"error","payload":{"code":"unauthorized","message":"no"}}"#;
         let told = |texts: &[&str]| {
             let texts = texts.iter().map(|text| (*text).to_owned()).collect();
-            let said = Said { texts, ..Said::default() };
+            let said = SignInTranscript { texts, ..SignInTranscript::default() };
             said.told_a_stranger(&dialect).map(str::to_owned).collect::<Vec<_>>()
         };
         assert!(told(&[hello, error]).is_empty());

@@ -9,6 +9,7 @@
 
 mod watched;
 
+use std::error::Error;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -28,7 +29,7 @@ use super::pair::Dial;
 use super::stage::Accept;
 use scenarios::frame::RawFrame;
 use scenarios::trace::{Actor, Event, Frame, FrameKind, Side};
-use wire::frame::FrameReader;
+use wire::frame::{FrameReader, FrameTooLong};
 use wire::handshake::{ReceivedRequest, read_head, status_of, without_field};
 use wire::link::Network;
 
@@ -221,6 +222,14 @@ impl Direction {
         let (reader, fragments) = (FrameReader::default(), Fragments::default());
         Self { from, reader, fragments, masks: Masks::default(), is_lost: false }
     }
+
+    /// Who sends in it.
+    fn name(&self) -> &'static str {
+        match self.from {
+            Side::Gateway => "gateway",
+            Side::Client => "client",
+        }
+    }
 }
 
 /// Writes down what passes on a connection.
@@ -267,6 +276,9 @@ impl Log {
                 Ok(None) => return,
                 Err(error) => {
                     direction.is_lost = true;
+                    if FrameTooLong::caused(&error) {
+                        return self.floods(direction, &error);
+                    }
                     let (why, by) = (error.to_string(), direction.from);
                     self.connection.note(Event::BadFrame { why, by }).await;
                     return;
@@ -282,14 +294,12 @@ impl Log {
         if let Some(why) = why {
             self.connection.note(Event::BadFrame { why: why.to_owned(), by }).await;
         }
-        let recorder = &self.connection.setup.recorder;
-        let name = if from_gateway { "gateway" } else { "client" };
         let frame = match direction.fragments.take(frame) {
             Ok(Some(frame)) => frame,
             Ok(None) => return,
-            Err(error) => return recorder.floods(format!("the {name} floods the connection: {error}")),
+            Err(error) => return self.floods(direction, &error),
         };
-        if !recorder.admits(&frame.payload, name) {
+        if !self.connection.setup.recorder.admits(&frame.payload, direction.name()) {
             return;
         }
         let setup = &self.connection.setup;
@@ -307,6 +317,12 @@ impl Log {
         if frame.opcode == OpCode::Control(Control::Close) {
             self.over(frame.close_code(), direction.from).await;
         }
+    }
+
+    /// Ends the case: one end sends more than is read.
+    fn floods(&self, direction: &Direction, error: &dyn Error) {
+        let by = direction.name();
+        self.connection.setup.recorder.floods(format!("the {by} floods the connection: {error}"));
     }
 
     /// The connection is over for the half that says so first.

@@ -72,6 +72,9 @@ impl Scenario {
             "client/queue/order-on-opening" if design.on_opening == OnOpening::SubscriptionsFirst => {
                 include_str!("cases/subscriptions-first.toml").to_owned()
             }
+            "client/queue/order-on-reopening" if design.on_opening == OnOpening::SubscriptionsFirst => {
+                include_str!("cases/subscriptions-first-again.toml").to_owned()
+            }
             _ => return Ok(None),
         };
         let case = Self::parse(self.id.clone(), &text);

@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(check(&[(1, 9), (1, 9), (1, 9)]), Ok(()), "both leave together");
         assert_eq!(check(&[(1, 90), (5, 2), (5, 2)]), Ok(()), "one event may be late");
         let early = check(&[(1, 31), (2, 35), (5, 2)]).unwrap_err();
-        assert!(early.seen.starts_with("2 of 3") && early.missed_by_us == Some(20_000), "{early:?}");
+        assert!(early.seen.raw().starts_with("2 of 3") && early.missed_by_us == Some(20_000), "{early:?}");
         let nothing = HandedOn { client: "bob".into(), kind: "a".into() }.check(&trace(&[(1, 2)]));
         assert_eq!(nothing.unwrap_err().property, crate::expect::Property::Liveness);
     }
@@ -292,7 +292,7 @@ mod tests {
         let observations = vec![publish("one"), settled(0, 1), publish("two"), settled(1, 1)];
         let wanted = Settled { rejected: Some(2), unasked: None };
         let finding = wanted.check(&Trace { observations }).unwrap_err();
-        assert_eq!((finding.seen.as_str(), finding.at), ("1; not \"two\"", vec![2, 3]));
+        assert_eq!((finding.seen.raw(), finding.at), ("1; not \"two\"", vec![2, 3]));
         // One that dies of a body has not settled it: nothing forbidden has happened.
         let died = Trace { observations: vec![settled(0, 0), publish("one")] };
         assert_eq!(wanted.check(&died).unwrap_err().property, crate::expect::Property::Liveness);

@@ -65,7 +65,7 @@ fn missing(trace: &Trace, pattern: &Pattern, finding: Finding) -> Finding {
     let Some((at, why)) = pattern.nearly_in(trace) else {
         return finding;
     };
-    Finding { seen: format!("{}; {why}", finding.seen), at: vec![at], ..finding }
+    Finding { seen: format!("{}; {why}", finding.seen.raw()).into(), at: vec![at], ..finding }
 }
 
 pub(super) fn order(trace: &Trace, range: Range<usize>, patterns: &[Pattern]) -> Result<(), Finding> {

@@ -375,7 +375,7 @@ mod tests {
             .map(|client| DELAY_MS + if client < 6 { 120.0 * f64::from(client) + 100.0 } else { 0.0 });
         let (found, trace) = returned(pauses);
         let finding = found.unwrap_err();
-        assert!(finding.expected.starts_with("the middle 80 of 100 returns"), "{finding:?}");
+        assert!(finding.expected.raw().starts_with("the middle 80 of 100 returns"), "{finding:?}");
         assert!(finding.missed_by_us.is_some_and(|missed| missed > 300_000), "{finding:?}");
         assert_eq!(
             trace.observations[finding.at[0]].at_us, CUT_US,

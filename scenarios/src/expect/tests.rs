@@ -111,7 +111,8 @@ fn unreadable_messages_are_mentioned() {
     let asked = Event::Sent(frame(FrameKind::Text, "{}"));
     let answer = trace([(1, Some(0), asked.clone()), (2, Some(0), unreadable.clone())]);
     let greeting = trace([(1, Some(0), unreadable), (2, Some(0), asked)]);
-    let look = |text: &str, seen: &Trace| expectation(text).check(seen, &times()).unwrap_err().seen;
+    let look =
+        |text: &str, seen: &Trace| expectation(text).check(seen, &times()).unwrap_err().seen.into_raw();
     let mentioned = "that did not happen; what came cannot be read: no room";
     assert_eq!(look("some = { receives = \"subscribed\" }", &answer), mentioned);
     assert_eq!(look("some = { receives = \"welcome\" }", &greeting), mentioned);

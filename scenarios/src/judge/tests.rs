@@ -146,7 +146,7 @@ fn late_redials_are_blamed_on_their_law() {
     let judged = |redial_ms, requirement: &str| judged_after(20_000, &[redial_ms], requirement);
     let Judgement::Blocked { by, detail } = judged(4000, "STATE-7") else { panic!() };
     assert_eq!(by, id("BACKOFF-1"));
-    assert!(detail.contains("it came after 3999.0 ms"), "{detail}");
+    assert!(detail.raw().contains("it came after 3999.0 ms"), "{detail:?}");
     assert!(is_failed(&judged(1000, "STATE-7"), Property::Liveness), "as declared");
     assert!(is_failed(&judged(4000, "BACKOFF-1"), Property::Liveness), "the law itself");
     // Before the wait: what is due has not come, of a client that was always late, or once.

@@ -1,5 +1,6 @@
 //! What is wrong with a scenario file, where, and what to write instead.
 
+use crate::foreign::Foreign;
 use crate::nearest::nearest;
 use std::ops::Range;
 
@@ -26,7 +27,7 @@ impl ScenarioError {
         Self {
             file: file.to_owned(),
             message: message.into(),
-            source_code: NamedSource::new(file, text.to_owned()).with_language("toml"),
+            source_code: NamedSource::new(file, Foreign::from(text).source()).with_language("toml"),
             span: span.map(SourceSpan::from),
             help: None,
         }

@@ -6,15 +6,16 @@ use protocol::CloseCode;
 use serde_json::Value;
 
 use super::{AsSent, Event, Frame, FrameKind, Observation, Reading, Resources, Settlements, Side};
+use crate::foreign::Foreign;
 
-impl fmt::Display for Observation {
+impl Observation {
     /// One line of a timeline for people.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub fn line(&self) -> Foreign {
         let who = match self.connection {
             Some(connection) => format!("{}#{connection}", self.actor),
             None => self.actor.to_string(),
         };
-        write!(f, "{:>9.3}s  {who:<12} {}", self.at().as_secs_f64(), self.event)
+        format!("{:>9.3}s  {who:<12} {}", self.at().as_secs_f64(), self.event).into()
     }
 }
 

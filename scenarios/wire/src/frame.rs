@@ -12,6 +12,20 @@ pub const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 /// Bytes that are read at once.
 const CHUNK_BYTES: usize = 16 * 1024;
 
+/// A frame that is longer than is read, as the header says. It is well-formed, so it breaks no rule of RFC 6455.
+#[derive(Debug, thiserror::Error)]
+#[error("a frame of {bytes} bytes; no more than {MAX_MESSAGE_BYTES} are read")]
+pub struct FrameTooLong {
+    bytes: u64,
+}
+
+impl FrameTooLong {
+    /// Whether that is why a read failed.
+    pub fn caused(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|source| source.is::<Self>())
+    }
+}
+
 /// Reads frames from a stream.
 #[derive(Debug, Default)]
 pub struct FrameReader {
@@ -39,8 +53,8 @@ impl FrameReader {
     /// The next frame, or nothing at the end of the stream. Cancel safe: what was read is kept.
     ///
     /// # Errors
-    /// When the stream fails, or its bytes are no frames, or a frame is longer than [`MAX_MESSAGE_BYTES`]: that is
-    /// [`io::ErrorKind::InvalidData`], and is known before the frame is read.
+    /// When the stream fails. [`io::ErrorKind::InvalidData`] where its bytes are no frames, or a frame is longer than
+    /// [`MAX_MESSAGE_BYTES`] ([`FrameTooLong::caused`]), which is known before the frame is read.
     pub async fn next(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<RawFrame>> {
         loop {
             if let Some(frame) = self.take()? {
@@ -72,9 +86,11 @@ impl FrameReader {
         let Some((header, length)) = FrameHeader::parse(&mut cursor).map_err(|error| invalid(&error))? else {
             return Ok(None);
         };
+        if length > i64::MAX as u64 {
+            return Err(invalid(&"a length of more than 63 bits (section 5.2)"));
+        }
         if length > MAX_MESSAGE_BYTES as u64 {
-            let most = MAX_MESSAGE_BYTES;
-            return Err(invalid(&format!("a frame of {length} bytes; no more than {most} are read")));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, FrameTooLong { bytes: length }));
         }
         let start = cursor.position() as usize;
         let end = start + length as usize;
@@ -133,5 +149,17 @@ mod tests {
         let refused = reader.next(&mut header.as_slice()).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
         assert_eq!(refused.to_string(), "a frame of 2097153 bytes; no more than 2097152 are read");
+        assert!(FrameTooLong::caused(&refused));
+    }
+
+    /// Bytes that are no frame are another error than a frame that is too long (RFC 6455 section 5.2): a reserved opcode, and a length
+    /// whose highest bit is set.
+    #[test]
+    fn what_is_no_frame_is_not_too_long() {
+        for bytes in [vec![0x83, 0], [&[0x81, 127][..], &[0xff; 8]].concat()] {
+            let refused = FrameReader::after(bytes).take().unwrap_err();
+            let is_too_long = FrameTooLong::caused(&refused);
+            assert!(refused.kind() == io::ErrorKind::InvalidData && !is_too_long, "{refused}");
+        }
     }
 }

@@ -62,6 +62,25 @@ pub enum UpgradeError {
 }
 
 impl UpgradeRequest {
+    /// An ordinary request for an upgrade, with the token, if any, as it stands in the request.
+    pub fn new(
+        host: impl Into<String>,
+        path: impl Into<String>,
+        token: Option<(TokenPlace, String)>,
+    ) -> Self {
+        Self {
+            host: host.into(),
+            path: path.into(),
+            token,
+            subprotocol: None,
+            upgrade: true,
+            origin: None,
+            half: false,
+            drip: None,
+            recipe: RequestSpec::default(),
+        }
+    }
+
     /// Asks, and waits for the answer; returns what was read behind it.
     ///
     /// # Errors
@@ -170,6 +189,14 @@ pub fn status_of(head: &[u8]) -> Option<u16> {
     response.code
 }
 
+/// The subprotocol that an answer's head agrees to (RFC 6455 section 4.2.2), where it does.
+pub fn agreed_subprotocol(head: &[u8]) -> Option<String> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut fields);
+    response.parse(head).ok()?;
+    field(response.headers, "sec-websocket-protocol")
+}
+
 /// A head without a field.
 pub fn without_field(head: &[u8], name: &str) -> Vec<u8> {
     let is_field = |line: &[u8]| {
@@ -269,17 +296,7 @@ mod tests {
     async fn agree(place: TokenPlace) {
         let dialect = Dialect { token: place.clone(), ..Dialect::default() };
         let (mut near, mut far) = tokio::io::duplex(4096);
-        let request = UpgradeRequest {
-            host: "h".into(),
-            path: "/ws".into(),
-            token: Some((place, "a%20b".into())),
-            subprotocol: None,
-            upgrade: true,
-            origin: None,
-            half: false,
-            drip: None,
-            recipe: RequestSpec::default(),
-        };
+        let request = UpgradeRequest::new("h", "/ws", Some((place, "a%20b".into())));
         let gateway = async {
             let request = ReceivedRequest::read(&mut far).await.unwrap();
             assert_eq!(
@@ -379,16 +396,6 @@ mod tests {
 
     /// A request for an upgrade on `/ws`, without a token.
     fn upgrade_with(recipe: RequestSpec) -> UpgradeRequest {
-        UpgradeRequest {
-            host: "h".into(),
-            path: "/ws".into(),
-            token: None,
-            subprotocol: None,
-            upgrade: true,
-            origin: None,
-            half: false,
-            drip: None,
-            recipe,
-        }
+        UpgradeRequest { recipe, ..UpgradeRequest::new("h", "/ws", None) }
     }
 }

@@ -267,7 +267,10 @@ fn program() -> Result<PathBuf, Failure> {
 fn failure(error: DiscoverError) -> Failure {
     let exit = match &error {
         DiscoverError::Spawn(error) if error.limit().is_some() => Exit::Harness,
-        DiscoverError::Spawn(_) | DiscoverError::Subject { .. } | DiscoverError::Late(_) => Exit::Subject,
+        DiscoverError::Spawn(_)
+        | DiscoverError::Subject { .. }
+        | DiscoverError::Floods
+        | DiscoverError::Late(_) => Exit::Subject,
         DiscoverError::Host(_) => Exit::Harness,
         DiscoverError::None => Exit::Usage,
     };

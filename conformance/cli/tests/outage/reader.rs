@@ -5,7 +5,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use libtest_mimic::Failed;
 use protocol::{Role, TokenPlace};
 use scenarios::frame::RawFrame;
-use scenarios::request::RequestSpec;
 use scenarios::token::{Bearer, Issuer, TokenSpec};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
@@ -39,17 +38,8 @@ impl Reader {
         let bearer = Bearer { user_id: "reader", email: "reader@example.org", role: Role::Customer };
         let issuer = Issuer::with_secret(JWT_SECRET);
         let token = TokenSpec::default().mint(&bearer, &issuer, now_s);
-        let request = UpgradeRequest {
-            host: gateway.authority().to_owned(),
-            path: "/ws".to_owned(),
-            token: token.map(|token| (TokenPlace::Query, token)),
-            subprotocol: None,
-            upgrade: true,
-            origin: None,
-            half: false,
-            drip: None,
-            recipe: RequestSpec::default(),
-        };
+        let token = token.map(|token| (TokenPlace::Query, token));
+        let request = UpgradeRequest::new(gateway.authority(), "/ws", token);
         let mut stream = TcpStream::connect(gateway.authority()).await.map_err(|error| error.to_string())?;
         let leftover = request.send(&mut stream).await.map_err(|error| error.to_string())?;
         let mut frames = FrameReader::after(leftover);

@@ -37,8 +37,8 @@ pub(crate) const NESTJS_FILES: [&str; 8] = [
 ];
 
 /// What `conformance/examples/graphql-transport-ws` and `phoenix-gateway` import.
-const GRAPHQL: [&str; 5] = ["amqplib", "graphql", "graphql-ws", "jsonwebtoken", "ws"];
-const PHOENIX: [&str; 4] = ["amqplib", "jsonwebtoken", "phoenix", "ws"];
+pub(crate) const GRAPHQL: [&str; 5] = ["amqplib", "graphql", "graphql-ws", "jsonwebtoken", "ws"];
+pub(crate) const PHOENIX: [&str; 4] = ["amqplib", "jsonwebtoken", "phoenix", "ws"];
 
 /// An example in Python.
 pub(crate) struct Example {

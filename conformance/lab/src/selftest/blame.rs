@@ -37,7 +37,13 @@ fn found(mutant: &str, filters: &[&str]) -> (BTreeSet<String>, BTreeSet<String>)
         for check in &report.checks {
             match &check.judgement {
                 Judgement::Failed(finding) => {
-                    eprintln!("{}: {}: {}; {}", report.id, check.requirement, finding.expected, finding.seen);
+                    eprintln!(
+                        "{}: {}: {}; {}",
+                        report.id,
+                        check.requirement,
+                        finding.expected.terminal(),
+                        finding.seen.terminal()
+                    );
                     failed.insert(check.requirement.to_string());
                 }
                 Judgement::Blocked { by, .. } => {

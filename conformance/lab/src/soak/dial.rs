@@ -8,7 +8,6 @@ use protocol::{Role, TokenPlace};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use scenarios::frame::RawFrame;
-use scenarios::request::RequestSpec;
 use scenarios::token::{Bearer, Issuer, TokenSpec};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -94,17 +93,7 @@ impl Dialer {
         let bearer = Bearer { user_id, email: &email, role };
         let recipe = TokenSpec { expires_in: Some(LIFETIME.as_secs().cast_signed()), ..TokenSpec::default() };
         let token = recipe.mint(&bearer, &self.issuer, unix_s());
-        UpgradeRequest {
-            host: self.authority.to_string(),
-            path: "/ws".to_owned(),
-            token: token.map(|token| (TokenPlace::Query, token)),
-            subprotocol: None,
-            upgrade: true,
-            origin: None,
-            half: false,
-            drip: None,
-            recipe: RequestSpec::default(),
-        }
+        UpgradeRequest::new(self.authority.to_string(), "/ws", token.map(|token| (TokenPlace::Query, token)))
     }
 }
 

@@ -15,7 +15,7 @@ use super::scene::{Meter, Scene, now, unix_ms};
 use super::summary::{Findings, Sample};
 use super::{BenchConfig, BenchError, Phase, Progress};
 use crate::crowd::Crowd;
-use crate::generator::{Drive, Generator, Order, SecondTally, Status, Totals};
+use crate::generator::{Drive, Generator, SecondTally, Status, Totals, WorkerCommand};
 use crate::latencies::Latencies;
 use crate::plan::Plan;
 use crate::run::{Ending, Run};
@@ -163,7 +163,7 @@ impl<'a> Course<'a> {
     /// Whether the gateway is gone.
     fn is_dead(&self) -> bool {
         let is_empty = self.present() == 0 && self.latest.iter().any(|status| status.cut > 0);
-        is_empty || self.scene.standing.ended().is_some()
+        is_empty || self.scene.gateway.ended().is_some()
     }
 
     /// The measured time begins now, or did at this instant.
@@ -209,7 +209,7 @@ impl<'a> Course<'a> {
     async fn close(mut self) -> Result<Run, BenchError> {
         self.findings.used_ns = self.meter.as_mut().map(|meter| meter.look().cpu_ns);
         self.findings.measured = self.origin.map(|origin| origin.elapsed()).unwrap_or_default();
-        self.generator.order(&Order::Close);
+        self.generator.command(&WorkerCommand::Close);
         let threads = self.generator.threads();
         let collect = async {
             while self.findings.reported < threads {

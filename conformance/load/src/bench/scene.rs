@@ -4,23 +4,23 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use conformance::executor::Standing;
+use conformance::executor::RunningGateway;
 use conformance::noise::{TreeMeter, TreeUsage};
 
 use super::{BenchConfig, BenchError};
-use crate::crowd::{Crowd, Door};
+use crate::crowd::{Crowd, GatewayEndpoint};
 use crate::plan::Plan;
 
 pub(super) struct Scene<'a> {
     pub(super) config: &'a BenchConfig,
-    pub(super) standing: &'a Standing,
+    pub(super) gateway: &'a RunningGateway,
     pub(super) subject: String,
 }
 
 impl Scene<'_> {
     /// The address of the gateway.
     fn address(&self) -> Result<SocketAddr, BenchError> {
-        let authority = self.standing.authority();
+        let authority = self.gateway.authority();
         let unknown = |why: &dyn ToString| BenchError::Subject {
             reason: format!("there is no address of {authority}: {}", why.to_string()),
             output: Vec::new(),
@@ -34,14 +34,14 @@ impl Scene<'_> {
     /// The clients of this process.
     pub(super) fn crowd(&self, plan: Arc<Plan>, run: u32) -> Result<Crowd, BenchError> {
         let BenchConfig { workload, profile, shard, .. } = self.config;
-        let door = Door {
+        let endpoint = GatewayEndpoint {
             address: self.address()?,
-            host: self.standing.authority().to_owned(),
-            path: self.standing.path().to_owned(),
-            issuer: self.standing.issuer(),
+            host: self.gateway.authority().to_owned(),
+            path: self.gateway.path().to_owned(),
+            issuer: self.gateway.issuer(),
             unix_s: unix_ms() / 1000,
         };
-        Ok(Crowd::new(workload, profile, plan, *shard, run, door))
+        Ok(Crowd::new(workload, profile, plan, *shard, run, endpoint))
     }
 
     /// What marks of this run have: the same in every part of it, and another in every other run.
@@ -52,7 +52,7 @@ impl Scene<'_> {
 
     /// Who measures the gateway's process, where it is on this host and known.
     pub(super) fn meter(&self) -> Option<Meter> {
-        let process = self.standing.process().or(self.config.process)?;
+        let process = self.gateway.process().or(self.config.process)?;
         Some(Meter { tree: TreeMeter::new(process)?, last: TreeUsage::default(), peak_kib: 0 })
     }
 }

@@ -17,11 +17,11 @@ use tokio::sync::mpsc::Sender;
 use super::client::{Client, State};
 use super::dial;
 use super::tally::{CurrentSecond, Totals};
-use super::{Drive, Order, Status};
+use super::{Drive, Status, WorkerCommand};
 use crate::crowd::Crowd;
 use conformance::limits::HostLimit;
 
-/// The token of what wakes the thread for an order.
+/// The token of what wakes the thread for a command.
 pub(super) const WAKER: Token = Token(usize::MAX);
 /// Sockets that are reported at once.
 const EVENTS: usize = 1024;
@@ -44,7 +44,7 @@ pub(super) struct Worker {
     /// Clients whose sockets may hold more than was read in one turn.
     unread: Vec<usize>,
     buffer: Vec<u8>,
-    orders: Receiver<Order>,
+    commands: Receiver<WorkerCommand>,
     reports: Sender<Status>,
     drive: Drive,
     /// Clients that are to be dialled, from the last.
@@ -74,7 +74,7 @@ impl Worker {
     pub(super) fn new(
         number: usize,
         crowd: Arc<Crowd>,
-        (poll, orders): (Poll, Receiver<Order>),
+        (poll, commands): (Poll, Receiver<WorkerCommand>),
         reports: Sender<Status>,
         drive: Drive,
         clients: impl Iterator<Item = usize>,
@@ -86,7 +86,7 @@ impl Worker {
             poll,
             unread: Vec::new(),
             buffer: vec![0; BUFFER_BYTES],
-            orders,
+            commands,
             reports,
             random: fastrand::Rng::with_seed(drive.seed ^ number as u64),
             drive,
@@ -111,7 +111,7 @@ impl Worker {
         }
     }
 
-    /// Works until it is asked to close, or its orders end.
+    /// Works until it is asked to close, or its commands end.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
         while !self.is_over {
@@ -143,7 +143,7 @@ impl Worker {
                     self.read(index);
                 }
             }
-            self.take_orders();
+            self.take_commands();
             let now = now();
             if now >= self.next_tick {
                 self.next_tick = now + TICK;
@@ -169,10 +169,10 @@ impl Worker {
         }
     }
 
-    fn take_orders(&mut self) {
+    fn take_commands(&mut self) {
         loop {
-            match self.orders.try_recv() {
-                Ok(order) => self.take_order(order),
+            match self.commands.try_recv() {
+                Ok(command) => self.obey(command),
                 Err(TryRecvError::Empty) => return,
                 // The run was given up.
                 Err(TryRecvError::Disconnected) => {
@@ -183,20 +183,20 @@ impl Worker {
         }
     }
 
-    fn take_order(&mut self, order: Order) {
-        match order {
-            Order::Dial => self.to_dial.extend((0..self.clients.len()).rev()),
-            Order::Begin { origin } => {
+    fn obey(&mut self, command: WorkerCommand) {
+        match command {
+            WorkerCommand::Dial => self.to_dial.extend((0..self.clients.len()).rev()),
+            WorkerCommand::Begin { origin } => {
                 self.origin = Some(origin);
                 self.course.begin(now(), &self.drive);
                 self.clients.iter_mut().for_each(Client::begin);
             }
-            Order::CutAll => self.cut_all(),
-            Order::Finish { until } => {
+            WorkerCommand::CutAll => self.cut_all(),
+            WorkerCommand::Finish { until } => {
                 self.until = Some(until);
                 self.course.end();
             }
-            Order::Close => self.close(),
+            WorkerCommand::Close => self.close(),
         }
     }
 

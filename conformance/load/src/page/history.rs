@@ -1,7 +1,8 @@
 //! The page of stored results.
 
-use gatecheck_report::page::{Page, visible};
+use gatecheck_report::page::Page;
 use maud::{Markup, html};
+use scenarios::Foreign;
 
 use super::chart::{Axis, Chart, Line, Mark};
 use super::figures::figure;
@@ -31,7 +32,7 @@ pub fn history(history: &History) -> String {
                     "It is seen once at least " (MIN_SEGMENT) " results lie behind it."
                 }
                 @for (name, reason) in &history.left_out {
-                    p.callout { code { (visible(name)) } " is left out: " (visible(reason)) "." }
+                    p.callout { code { (Foreign::from(name.as_str()).html()) } " is left out: " (Foreign::from(reason.as_str()).html()) "." }
                 }
             }
             @for group in &history.groups { (of_group(group)) }
@@ -51,7 +52,7 @@ fn of_group(group: &Group) -> Markup {
         section {
             div.title {
                 h2 { (group.workload) }
-                span.faint { (visible(&settings(&group.settings))) " · " (group.runs.len()) " results" }
+                span.faint { (Foreign::from(settings(&group.settings)).html()) " · " (group.runs.len()) " results" }
             }
             @if !changes.is_empty() {
                 div.card.inside { table.plain {
@@ -59,7 +60,7 @@ fn of_group(group: &Group) -> Markup {
                     thead { tr { @for name in ["measure", "since", "before", "after", "change"] { th scope="col" { (name) } } } }
                     tbody { @for (series, change) in &changes { tr {
                         th scope="row" { code { (series.measure) } }
-                        td { (group.runs[change.at].run.started) " · " (visible(&group.runs[change.at].name)) }
+                        td { (group.runs[change.at].run.started) " · " (Foreign::from(group.runs[change.at].name.as_str()).html()) }
                         td { (figure(change.before)) " " (series.measure.unit()) }
                         td { (figure(change.after)) " " (series.measure.unit()) }
                         td { span.badge.(if change.is_worse { "bad" } else { "good" }) {

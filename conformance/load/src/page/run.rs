@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use gatecheck_report::page::{Page, visible};
+use gatecheck_report::page::Page;
 use maud::{Markup, html};
+use scenarios::Foreign;
 
 use super::chart::{Axis, Chart, Line};
 use super::figures::figure;
@@ -28,7 +29,7 @@ const HEADLINES: [Measure; 7] = [
 
 /// The page of a run.
 pub fn run(run: &Run) -> String {
-    let title = format!("{} of {}", run.workload, visible(&run.subject));
+    let title = format!("{} of {}", run.workload, Foreign::from(run.subject.as_str()).html());
     let page = Page {
         title: &title,
         kind: "load",
@@ -54,10 +55,10 @@ fn head(run: &Run) -> Markup {
     };
     html! {
         section.verdict.(class) {
-            p.eyebrow.subject { (run.workload) " · " code { (visible(&run.subject)) } }
+            p.eyebrow.subject { (run.workload) " · " code { (Foreign::from(run.subject.as_str()).html()) } }
             h1 { (words) }
             @if let Some(limited) = &run.generator.limited {
-                p.callout { "The load generator, not the gateway, limited this run: " (visible(limited)) ". The figures say little about the gateway." }
+                p.callout { "The load generator, not the gateway, limited this run: " (Foreign::from(limited.as_str()).html()) ". The figures say little about the gateway." }
             }
             dl.figures {
                 @for measure in HEADLINES { @if let Some(value) = run.measures.get(&measure) {
@@ -70,7 +71,7 @@ fn head(run: &Run) -> Markup {
                 (run.started) " · " (figure(run.duration)) " s · " (figure(run.clients as f64)) " clients"
                 " · load generator busy " (figure(run.generator.busy * 100.0)) " %"
                 @if let Some(shard) = run.shard { " · part " (shard.index) " of " (shard.count) }
-                br; (visible(&settings(&run.settings)))
+                br; (Foreign::from(settings(&run.settings)).html())
             }
         }
     }
@@ -229,7 +230,7 @@ fn figures(run: &Run) -> Markup {
                     caption { "Thresholds" }
                     thead { tr { th scope="col" { "threshold" } th scope="col" { "measured" } th scope="col" { "" } } }
                     tbody { @for outcome in &run.thresholds { tr {
-                        th scope="row" { code { (visible(&outcome.threshold)) } }
+                        th scope="row" { code { (Foreign::from(outcome.threshold.as_str()).html()) } }
                         td { @match outcome.actual {
                             Some(value) => { (figure(value)) " " (outcome.measure.unit()) }
                             None => { "not measured" }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use scenarios::{Catalogue, RequirementId};
 
 use super::{Console, DOUBT, STRONG, push};
-use crate::visible::visible_line;
 use conformance::result::{CaseReport, RunReport, Verdict};
 
 /// The blocked cases by what blocks them, where that is more than one case. With `-v`, each case stands for itself.
@@ -35,7 +34,7 @@ impl Console {
             );
             for case in cases {
                 let detail = match &case.verdict {
-                    Verdict::Blocked { detail, .. } => visible_line(detail),
+                    Verdict::Blocked { detail, .. } => detail.terminal(),
                     _ => String::new(),
                 };
                 push(text, format_args!("  {DOUBT}blocked{DOUBT:#}  {:<44} {detail}", case.id));

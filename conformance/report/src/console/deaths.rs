@@ -1,16 +1,15 @@
 //! Deaths of the subject: each cause once, with its cases.
 
 use super::{BAD, Console, FAINT, push};
-use crate::visible::visible_line;
 use conformance::result::{Death, RunReport};
 use conformance::words::counted;
 
 impl Console {
     pub(super) fn deaths(&self, text: &mut String, report: &RunReport) {
         for Death { cause, frame, cases } in &report.deaths {
-            push(text, format_args!("\n{BAD}died{BAD:#}  {}", visible_line(cause)));
+            push(text, format_args!("\n{BAD}died{BAD:#}  {}", cause.terminal()));
             if let Some(frame) = frame {
-                push(text, format_args!("      {}", visible_line(frame)));
+                push(text, format_args!("      {}", frame.terminal()));
             }
             push(text, format_args!("  {FAINT}in {}:{FAINT:#}", counted(cases.len(), "case")));
             for case in cases {
@@ -18,7 +17,7 @@ impl Console {
             }
             let Some(first) = cases.first().and_then(|id| report.case(id)) else { continue };
             if let Some(how) = first.verdict.reason() {
-                push(text, format_args!("  {FAINT}seen in the first:{FAINT:#} {}", visible_line(&how)));
+                push(text, format_args!("  {FAINT}seen in the first:{FAINT:#} {}", how.terminal()));
             }
             // With `-v`, each case has its own.
             if !self.verbose {

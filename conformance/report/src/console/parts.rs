@@ -3,7 +3,6 @@
 use scenarios::Catalogue;
 
 use super::{Console, DOUBT, push, summary};
-use crate::visible::visible_line;
 use conformance::result::{CaseReport, RunReport, Verdict};
 
 impl Console {
@@ -12,10 +11,7 @@ impl Console {
         let mut text = String::new();
         self.explain(&mut text, case, &Catalogue::builtin());
         if let (true, Verdict::SubjectError { detail }) = (text.is_empty(), &case.verdict) {
-            push(
-                &mut text,
-                format_args!("{DOUBT}{}{DOUBT:#}: {}", case.verdict.name(), visible_line(detail)),
-            );
+            push(&mut text, format_args!("{DOUBT}{}{DOUBT:#}: {}", case.verdict.name(), detail.terminal()));
             self.last_words(&mut text, case);
             self.repeat(&mut text, &case.id);
         }

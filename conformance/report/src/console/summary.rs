@@ -1,12 +1,11 @@
 //! The end of the report for people: the figures, what does not hold, what is undecided and why, and the verdict.
 
 use anstyle::Style;
-use scenarios::{Catalogue, RequirementId, SubjectKind};
+use scenarios::{Catalogue, Foreign, RequirementId, SubjectKind};
 
 use super::{BAD, DOUBT, FAINT, GOOD, STRONG, push};
 use crate::noise_note::noise_note;
 use crate::undecided::Undecided;
-use crate::visible::visible_line;
 use crate::words::shortened;
 use conformance::exit::Exit;
 use conformance::result::{RequirementStatus, RunReport};
@@ -23,10 +22,10 @@ pub(super) fn write(text: &mut String, report: &RunReport, catalogue: &Catalogue
         requirements(text, report, catalogue, subject);
     }
     for line in &report.design {
-        push(text, format_args!("{FAINT}declared {}{FAINT:#}", visible_line(line)));
+        push(text, format_args!("{FAINT}declared {}{FAINT:#}", line.terminal()));
     }
     for expired in &report.expired {
-        push(text, format_args!("{BAD}expired{BAD:#}: {}", visible_line(expired)));
+        push(text, format_args!("{BAD}expired{BAD:#}: {}", expired.terminal()));
     }
     if let Some(note) = noise_note(report) {
         push(text, format_args!("{FAINT}{note}{FAINT:#}"));
@@ -76,12 +75,12 @@ fn requirements(text: &mut String, report: &RunReport, catalogue: &Catalogue, su
 
 /// What is not judged that must be, and what is shown in part, a line each.
 fn unplayed(text: &mut String, report: &RunReport, of_subject: impl Fn(&RequirementId) -> bool) {
-    let mut list = |style: Style, words: &str, lines: Vec<(&RequirementId, String)>| {
+    let mut list = |style: Style, words: &str, lines: Vec<(&RequirementId, Foreign)>| {
         if !lines.is_empty() {
             push(text, format_args!("  {style}{} {words}{style:#}:", lines.len()));
         }
         for (id, line) in lines {
-            push(text, format_args!("    {style}{id:<10}{style:#} {}", visible_line(&line)));
+            push(text, format_args!("    {style}{id:<10}{style:#} {}", line.terminal()));
         }
     };
     let unjudged = report.unjudged().filter(|found| of_subject(&found.id));
@@ -100,7 +99,7 @@ fn undecided(text: &mut String, report: &RunReport, of_subject: impl Fn(&Require
     }
     for group in groups {
         let names: Vec<_> = group.requirements.iter().map(ToString::to_string).collect();
-        let reason = shortened(&visible_line(&group.to_string()), MAX_REASON_CHARS);
+        let reason = shortened(&group.text().terminal(), MAX_REASON_CHARS);
         match names.as_slice() {
             [name] => push(text, format_args!("    {DOUBT}{name:<10}{DOUBT:#} {reason}")),
             names => {

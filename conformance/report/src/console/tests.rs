@@ -50,10 +50,10 @@ fn a_run_with_everything_in_it_is_printed() {
 fn a_cause_of_death_is_printed_once() {
     let died = |id: &str| CaseReport {
         output: (0..100)
-            .map(|number| format!("line {number}"))
-            .chain(["panic: out of range".to_owned()])
+            .map(|number| format!("line {number}").into())
+            .chain(["panic: out of range".into()])
             .collect(),
-        ..case(id, Verdict::SubjectError { detail: "the client ended: exit code 2".to_owned() }, &[])
+        ..case(id, Verdict::SubjectError { detail: "the client ended: exit code 2".into() }, &[])
     };
     let cases = || ["a", "b", "c"].map(died).to_vec();
     let short = text(&report(cases()), false);
@@ -69,7 +69,7 @@ fn a_cause_of_death_is_printed_once() {
 #[test]
 fn what_blocks_is_printed_once() {
     let is_blocked = |id: &str, by: &str| {
-        let (requirement, detail) = (by.parse().unwrap(), "no connection opened".to_owned());
+        let (requirement, detail) = (by.parse().unwrap(), "no connection opened".into());
         case(id, Verdict::Blocked { by: requirement, detail }, &[("SUB-1", blocked(by))])
     };
     let cases = vec![
@@ -106,7 +106,7 @@ fn a_universal_rule_is_printed_once() {
 /// Of a case that says nothing, the expectation that is doubted is printed with what may have made it hold, and no other.
 #[test]
 fn what_is_doubted_is_printed() {
-    let why = "after ping: close, not before 150 ms: noise of 18 ms may have made it so".to_owned();
+    let why = "after ping: close, not before 150 ms: noise of 18 ms may have made it so".into();
     let checks = [("STATE-1", Judgement::Passed), ("PING-3", Judgement::Undecided { why })];
     let text = text(&report(vec![case("a", Verdict::Inconclusive { stall_ms: 18 }, &checks)]), false);
     let printed = "\n  inconclusive: this host stalled for 18 ms\n  PING-3  in doubt: after ping: close, not before 150 ms: \

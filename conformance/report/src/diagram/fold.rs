@@ -1,5 +1,7 @@
 //! What is left out of a diagram, so that it can be read.
 
+use scenarios::Foreign;
+
 use super::{Mark, Row, Tone};
 
 /// Longest pattern whose repetition is seen, in rows.
@@ -78,8 +80,8 @@ fn fold(rows: &[Row]) -> Row {
         at_us: rows.first().map_or(0, |row| row.at_us),
         mark: Mark::Fold { rows: rows.iter().map(count).sum() },
         tone: Tone::Note,
-        name: String::new(),
-        detail: String::new(),
+        name: Foreign::default(),
+        detail: Foreign::default(),
         is_hit: false,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 use scenarios::trace::{Event, Observation};
-use scenarios::{Catalogue, Judgement, RequirementId, ScenarioId, SubjectKind};
+use scenarios::{Catalogue, Foreign, Judgement, RequirementId, ScenarioId, SubjectKind};
 
 use super::drawing::drawing;
 use super::prose;
@@ -12,7 +12,6 @@ use super::requirements::origin;
 use crate::About;
 use crate::diagram::Diagram;
 use crate::folder::trace_file;
-use crate::visible::visible;
 use crate::words::without_signatures;
 use conformance::result::{CaseReport, Check, RunReport, Verdict};
 
@@ -88,11 +87,11 @@ impl<'a> Cases<'a> {
                 data-requirements=(requirements.join(" ")) {
                 summary {
                     span.badge.(class) { (case.verdict.name()) }
-                    span.what { b { (visible(&case.title)) } code { (case.id) } }
+                    span.what { b { (case.title.html()) } code { (case.id) } }
                     span.ids.faint { @for id in &requirements { span { (id) } } }
                     span.took.faint { (format!("{:.2} s", case.duration_ms as f64 / 1000.0)) }
                 }
-                @if let Some(reason) = case.verdict.reason() { p.callout.(class) { (visible(&reason)) } }
+                @if let Some(reason) = case.verdict.reason() { p.callout.(class) { (reason.html()) } }
                 @if !case.outcomes.is_empty() {
                     p.faint {
                         "Of its runs "
@@ -117,12 +116,12 @@ impl<'a> Cases<'a> {
                 @if !case.output.is_empty() {
                     details.raw {
                         summary { "What the " (case.subject) " printed last " span.faint { (case.output.len()) " lines" } }
-                        pre { (visible(&case.output.join("\n"))) }
+                        pre { (case.output.iter().map(Foreign::html).collect::<Vec<_>>().join("\n")) }
                     }
                 }
                 div.repeat {
                     span.faint { "Repeat it" }
-                    code { (visible(&self.about.repeat.command(&case.id))) }
+                    code { (self.about.repeat.command(&case.id).html()) }
                     button type="button" data-copy="" { "Copy" }
                 }
             }
@@ -145,17 +144,17 @@ impl<'a> Cases<'a> {
                             @match &check.judgement {
                                 Judgement::Failed(finding) => dl.finding {
                                     @if let Some(half) = finding.half { dt { "about" } dd { (half) } }
-                                    dt { "expected" } dd { (visible(&finding.expected)) }
-                                    dt { "seen" } dd.(class) { (visible(&finding.seen)) }
+                                    dt { "expected" } dd { (finding.expected.html()) }
+                                    dt { "seen" } dd.(class) { (finding.seen.html()) }
                                     @if let Some(missed) = finding.missed_by_us {
                                         dt { "missed by" } dd { (format!("{:.1} ms", missed as f64 / 1000.0)) }
                                     }
                                 },
                                 Judgement::Blocked { by, detail } => dl.finding {
-                                    dt { "blocked by" } dd { (by) ": " (visible(detail)) }
+                                    dt { "blocked by" } dd { (by) ": " (detail.html()) }
                                 },
                                 Judgement::Undecided { why } => dl.finding {
-                                    dt { "undecided" } dd { (visible(why)) }
+                                    dt { "undecided" } dd { (why.html()) }
                                 },
                                 Judgement::Passed => {},
                             }
@@ -215,11 +214,11 @@ fn trace(case: &CaseReport) -> Markup {
 
 /// One observation; a handshake as it was, without signatures of tokens.
 fn line(seen: &Observation) -> String {
-    let mut line = visible(&seen.to_string());
+    let mut line = seen.line().html();
     if let Event::Handshake { request, answer } = &seen.event {
         for (sign, text) in [('>', without_signatures(request)), ('<', answer.clone())] {
             for said in text.lines() {
-                line += &format!("\n{:>12} {sign} {}", "", visible(said));
+                line += &format!("\n{:>12} {sign} {}", "", Foreign::from(said).html());
             }
         }
     }
@@ -280,7 +279,7 @@ fn rank(verdict: &Verdict) -> u8 {
 pub(super) fn link(report: &RunReport, id: &ScenarioId) -> Markup {
     html! {
         @match report.case(id) {
-            Some(case) => a href={ "#" (anchor(case)) } title=(visible(&case.title)) { (id) },
+            Some(case) => a href={ "#" (anchor(case)) } title=(case.title.html()) { (id) },
             None => (id),
         }
         " "

@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 
 use super::case::link;
-use crate::visible::visible;
 use conformance::result::{Death, RunReport};
 use conformance::words::counted;
 
@@ -18,8 +17,8 @@ pub(super) fn deaths(report: &RunReport) -> Markup {
                 @for Death { cause, frame, cases } in &report.deaths {
                     div.common.card {
                         p.callout.bad {
-                            (visible(cause))
-                            @if let Some(frame) = frame { "\n" code { (visible(frame)) } }
+                            (cause.html())
+                            @if let Some(frame) = frame { "\n" code { (frame.html()) } }
                         }
                         p.links { (counted(cases.len(), "case")) @for case in cases { " " (link(report, case)) } }
                     }

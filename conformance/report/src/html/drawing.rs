@@ -1,10 +1,9 @@
 //! A sequence diagram in SVG.
 
 use maud::{Markup, html};
-use scenarios::SubjectKind;
+use scenarios::{Foreign, SubjectKind};
 
 use crate::diagram::{Diagram, Mark, Row, Tone};
-use crate::visible::visible;
 use crate::words::shortened;
 
 /// Where the time stamps end.
@@ -42,10 +41,11 @@ pub(super) fn drawing(diagram: &Diagram, subject: SubjectKind) -> Markup {
         })
         .collect();
     let bottom = y + 8;
-    let label = format!("Sequence diagram: {}", diagram.lanes.join(", "));
+    let lanes_in_words: Vec<_> = diagram.lanes.iter().map(Foreign::html).collect();
+    let label = format!("Sequence diagram: {}", lanes_in_words.join(", "));
     html! {
         svg.sequence width=(lanes.width) height=(bottom) viewBox={ "0 0 " (lanes.width) " " (bottom) }
-            role="img" aria-label=(visible(&label)) {
+            role="img" aria-label=(label) {
             @for (y, row) in &placed {
                 @if row.is_hit { rect.hit x="0" y=(y) width=(lanes.width) height=(height(row)) rx="4" {} }
             }
@@ -53,7 +53,7 @@ pub(super) fn drawing(diagram: &Diagram, subject: SubjectKind) -> Markup {
                 @let x = lanes.x[index];
                 line.life x1=(x) y1=(TOP - 6) x2=(x) y2=(bottom) {}
                 text.who.judged[is_judged(diagram, index, subject)] x=(x) y="18" text-anchor="middle" {
-                    (shortened(&visible(name), 14))
+                    (shortened(&name.html(), 14))
                 }
             }
             @for (y, row) in &placed { (drawn(row, *y, &lanes)) }
@@ -123,8 +123,7 @@ fn height(row: &Row) -> usize {
 
 fn drawn(row: &Row, y: usize, lanes: &Lanes) -> Markup {
     let tone = class_of(row.tone);
-    let all = [row.name.as_str(), row.detail.as_str()].join(" ");
-    let title = shortened(&visible(&all), MAX_TITLE_CHARS);
+    let title = shortened(&[row.name.html(), row.detail.html()].join(" "), MAX_TITLE_CHARS);
     match row.mark {
         Mark::Arrow { from, to } => {
             let (a, b) = (lanes.x[from], lanes.x[to]);
@@ -180,12 +179,12 @@ fn time(row: &Row, y: usize) -> Markup {
 }
 
 fn words(row: &Row, x: usize, y: usize, room: usize, anchor: &str) -> Markup {
-    let name = shortened(&visible(&row.name), room);
+    let name = shortened(&row.name.html(), room);
     let left = room.saturating_sub(name.chars().count() + 1);
     html! {
         text x=(x) y=(y) text-anchor=(anchor) {
             @if !name.is_empty() { tspan.name { (name) } " " }
-            @if left > 3 { tspan.detail { (shortened(&visible(&row.detail), left)) } }
+            @if left > 3 { tspan.detail { (shortened(&row.detail.html(), left)) } }
         }
     }
 }

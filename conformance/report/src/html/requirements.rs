@@ -5,7 +5,6 @@ use scenarios::Catalogue;
 
 use super::case::link;
 use super::{class_of, prose, sign, word};
-use crate::visible::visible;
 use conformance::result::{RequirementReport, RequirementStatus, RunReport};
 
 /// Most reasons that are given for one requirement.
@@ -28,16 +27,16 @@ pub(super) fn rules(report: &RunReport, catalogue: &Catalogue) -> Markup {
                                     td {
                                         (prose(&rule.text)) " " span.tag { (rule.level) } " " span.tag { (origin(rule.source)) }
                                         @for reason in reasons.iter().take(MAX_REASONS) {
-                                            p.callout.doubt { (visible(&reason.to_string())) }
+                                            p.callout.doubt { (reason.text().html()) }
                                         }
                                         @if reasons.len() > MAX_REASONS {
                                             p.note.faint { "… and " (reasons.len() - MAX_REASONS) " more" }
                                         }
                                         @if *standing == RequirementStatus::ShownInPart {
-                                            p.note.faint { (visible(&found.part())) }
+                                            p.note.faint { (found.part().html()) }
                                         }
                                         @if unjudged.contains(&id) {
-                                            p.callout.doubt { "not judged: " (visible(&found.remedy())) }
+                                            p.callout.doubt { "not judged: " (found.remedy().html()) }
                                         }
                                     }
                                     td.links {

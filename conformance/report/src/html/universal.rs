@@ -6,7 +6,6 @@ use scenarios::{Catalogue, Finding};
 use super::case::link;
 use super::prose;
 use crate::About;
-use crate::visible::visible;
 use conformance::result::{CaseReport, RunReport, Universal};
 use conformance::words::counted;
 
@@ -38,14 +37,14 @@ fn violated(found: &Universal, report: &RunReport, about: &About, catalogue: &Ca
         div.common.card {
             p.rule { span.badge.(class) { (sign) " " (requirement) } " " (prose(rule)) }
             dl.finding {
-                dt { "expected" } dd { (visible(&finding.expected)) }
-                dt { "seen" } dd.(class) { (visible(&finding.seen)) }
+                dt { "expected" } dd { (finding.expected.html()) }
+                dt { "seen" } dd.(class) { (finding.seen.html()) }
                 dt { (counted(cases.len(), "case")) } dd.links { @for case in cases { (link(report, case)) } }
             }
             @if let Some(first) = report.case(case) { (lines(first, finding)) }
             div.repeat {
                 span.faint { "Repeat the first" }
-                code { (visible(&about.repeat.command(case))) }
+                code { (about.repeat.command(case).html()) }
                 button type="button" data-copy="" { "Copy" }
             }
         }
@@ -61,7 +60,7 @@ fn lines(case: &CaseReport, finding: &Finding) -> Markup {
     let from = first.saturating_sub(CONTEXT).min(observations.len());
     let to = (last + CONTEXT + 1).min(observations.len());
     let mark = |at: usize| if finding.at.contains(&at) { '>' } else { ' ' };
-    let lines = (from..to).map(|at| format!("{} {}", mark(at), visible(&observations[at].to_string())));
+    let lines = (from..to).map(|at| format!("{} {}", mark(at), observations[at].line().html()));
     let lines: Vec<_> = lines.take(MAX_LINES).collect();
     html! {
         pre { (lines.join("\n")) }

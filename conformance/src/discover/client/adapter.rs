@@ -14,15 +14,22 @@ use tokio_util::codec::FramedRead;
 
 use super::ClientStart;
 use crate::discover::DiscoverError;
+use crate::discover::said::Said;
 use crate::process::{Streams, Subject};
 use crate::template::Values;
 
+/// The token that a client is given.
+pub(super) const TOKEN: &str = "a-token";
 /// How long an answer may take.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// How long its process may take to start.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
+/// How long a process takes to end that has closed its output.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
 /// Most statuses that are kept.
 const MAX_STATUSES: usize = 200;
+/// Longest status that is kept, in bytes: it is a word.
+const MAX_STATUS_BYTES: usize = 200;
 
 /// A running adapter.
 pub(super) struct Adapter {
@@ -34,6 +41,7 @@ pub(super) struct Adapter {
     pub(super) took: Duration,
     /// Every status that it has reported.
     pub(super) statuses: Vec<String>,
+    said: Said,
 }
 
 impl Adapter {
@@ -42,6 +50,7 @@ impl Adapter {
         start: &ClientStart,
         url: &str,
         options: Options,
+        said: Said,
     ) -> Result<Self, DiscoverError> {
         let mut values = Values::of_timing(&start.timing);
         values.set("gatecheck", start.program.display().to_string());
@@ -50,10 +59,11 @@ impl Adapter {
         let mut process = Subject::spawn(&start.command, &values, &start.folder, Streams::Piped)?;
         let (to, from) = process.take_pipes().expect("piped, and only used once");
         let from = FramedRead::new(from, LineDecoder::new(MAX_LINE_BYTES));
-        let mut adapter = Self { process, to, from, asked: 0, took: Duration::ZERO, statuses: Vec::new() };
+        let (took, statuses) = (Duration::ZERO, Vec::new());
+        let mut adapter = Self { process, to, from, asked: 0, took, statuses, said };
         let configure = Configure {
             url: Some(url.to_owned()),
-            token: Some("a-token".to_owned()),
+            token: Some(TOKEN.to_owned()),
             options,
             dialect: start.dialect.clone(),
         };
@@ -68,9 +78,11 @@ impl Adapter {
                         format!("`configure` was answered by the error {error:?}")
                     }
                     Some(_) => "`configure` was answered `unsupported`".to_owned(),
-                    None => {
-                        "`configure` was not answered; `gatecheck adapter check` tries an adapter".to_owned()
-                    }
+                    None => match timeout(ENDS_WITHIN, adapter.process.end()).await {
+                        Ok(status) => format!("it ended before it had answered `configure`: {status}"),
+                        Err(_) => "`configure` was not answered; `gatecheck adapter check` tries an adapter"
+                            .to_owned(),
+                    },
                 };
                 adapter.process.kill().await;
                 Err(DiscoverError::Subject { reason, output: adapter.process.output().await })
@@ -118,10 +130,12 @@ impl Adapter {
     async fn hear(&mut self) -> Option<AdapterOutput> {
         loop {
             let Some(Ok(Line::Whole(line))) = self.from.next().await else { return None };
+            self.said.add(line.len());
             let Ok(output) = AdapterOutput::parse(line.trim()) else { continue };
             if let AdapterOutput::Report(report) = &output
                 && let ReportEvent::Status { status, .. } = &report.event
                 && self.statuses.len() < MAX_STATUSES
+                && status.len() <= MAX_STATUS_BYTES
             {
                 self.statuses.push(status.clone());
             }

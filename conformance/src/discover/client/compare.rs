@@ -31,7 +31,7 @@ pub fn client(profile: &Profile, seen: &ObservedClient) -> Vec<Difference> {
     for status in final_statuses(seen).into_iter().filter(|status| !design.final_statuses.contains(status)) {
         unless_equal("final_statuses", format!("nothing of {status}"), "that it is final".to_owned());
     }
-    if let Some(policy) = seen.queue.as_ref().and_then(policy) {
+    if let Some(policy) = policy(&seen.queue) {
         unless_equal("queue", design.queue.word().to_owned(), policy.to_owned());
     }
     if let Some(before) = seen.before_first {

@@ -68,7 +68,7 @@ impl Jitter {
         let count = |is: &dyn Fn(f64, f64) -> bool| {
             delays.iter().filter(|(delay, nominal)| is(delay.as_secs_f64(), nominal.as_secs_f64())).count()
         };
-        let short = count(&|delay, nominal| delay < nominal * 0.93);
+        let short = count(&|delay, nominal| delay < nominal * 0.93 - (LATE / 5).as_secs_f64());
         // A host is late now and then, and never early.
         let long = count(&|delay, nominal| delay > nominal * 1.08 + LATE.as_secs_f64());
         let tiny = count(&|delay, nominal| delay < nominal * 0.45);

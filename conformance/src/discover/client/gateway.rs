@@ -18,6 +18,7 @@ use wire::frame::FrameReader;
 use wire::handshake::{ReceivedRequest, answer_status};
 
 use crate::discover::now;
+use crate::discover::said::Said;
 
 /// How long a request may take to come.
 const ASKS_WITHIN: Duration = Duration::from_secs(2);
@@ -25,6 +26,8 @@ const ASKS_WITHIN: Duration = Duration::from_secs(2);
 const LIVES_FOR: Duration = Duration::from_millis(120);
 /// Most dials, and most frames, that are kept.
 const MAX_KEPT: usize = 500;
+/// Longest text that is kept, in bytes: what a client was asked to send is shorter.
+const MAX_TEXT_BYTES: usize = 16 * 1024;
 
 /// What becomes of a dial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +49,10 @@ pub(super) struct Dials {
     pub(super) began: Vec<Instant>,
     /// When each ended, as far as that is known.
     pub(super) ended: Vec<Instant>,
+    /// The subprotocols that were offered first.
+    pub(super) offered: Option<String>,
+    /// The query of the first request.
+    pub(super) query: String,
     /// The texts that came, each with the number of its connection.
     pub(super) texts: Vec<(usize, String)>,
 }
@@ -60,12 +67,13 @@ pub(super) struct Gateway {
 
 impl Gateway {
     /// Starts one; the last step is that of every further dial.
-    pub(super) async fn start(steps: Vec<Step>, dialect: Dialect) -> io::Result<Self> {
+    pub(super) async fn start(steps: Vec<Step>, dialect: Dialect, said: Said) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("ws://{}/ws", listener.local_addr()?);
         let (noted, seen) = watch::channel(Dials::default());
         let (steps, planned) = watch::channel(Arc::new(steps));
-        let task = tokio::spawn(accept(listener, planned, noted, Arc::new(dialect)));
+        let told = Told { dialect: Arc::new(dialect), said };
+        let task = tokio::spawn(accept(listener, planned, noted, told));
         Ok(Self { url, seen, steps, _task: AbortOnDropHandle::new(task) })
     }
 
@@ -101,11 +109,18 @@ impl Gateway {
     }
 }
 
+/// What every connection is told, and what is said on all of them.
+#[derive(Clone)]
+struct Told {
+    dialect: Arc<Dialect>,
+    said: Said,
+}
+
 async fn accept(
     listener: TcpListener,
     planned: watch::Receiver<Arc<Vec<Step>>>,
     noted: watch::Sender<Dials>,
-    dialect: Arc<Dialect>,
+    told: Told,
 ) {
     // Connections end with the task that owns them.
     let mut connections = JoinSet::new();
@@ -117,10 +132,10 @@ async fn accept(
         noted.send_modify(|dials| dials.began.push(now()));
         let steps = planned.borrow().clone();
         let step = steps.get(number).or(steps.last()).copied().unwrap_or(Step::Open);
-        let (noted, dialect) = (noted.clone(), dialect.clone());
+        let (noted, told) = (noted.clone(), told.clone());
         connections.spawn(async move {
             // A client that breaks off has ended its dial, too.
-            let _ = serve(stream, step, number, &noted, &dialect).await;
+            let _ = serve(stream, step, number, &noted, &told).await;
             noted.send_modify(|dials| dials.ended.push(now()));
         });
     }
@@ -131,11 +146,18 @@ async fn serve(
     step: Step,
     number: usize,
     noted: &watch::Sender<Dials>,
-    dialect: &Dialect,
+    told: &Told,
 ) -> io::Result<()> {
+    let dialect = &told.dialect;
     let request = timeout(ASKS_WITHIN, ReceivedRequest::read(&mut stream)).await??;
     if let Step::Status(status) = step {
         return answer_status(&mut stream, status).await;
+    }
+    if number == 0 {
+        noted.send_modify(|dials| {
+            dials.offered.clone_from(&request.subprotocol);
+            dials.query.clone_from(&request.query);
+        });
     }
     request.accept(&mut stream, dialect).await?;
     if dialect.welcome_type().is_some() {
@@ -148,6 +170,7 @@ async fn serve(
     let reading = async {
         let (mut from, mut to) = stream.split();
         while let Some(frame) = reader.next(&mut from).await? {
+            told.said.add(frame.payload.len());
             match frame.opcode {
                 OpCode::Control(Control::Ping) => {
                     to.write_all(&RawFrame::control(Control::Pong, frame.payload).encode(None)).await?;
@@ -158,15 +181,19 @@ async fn serve(
                 }
                 OpCode::Data(Data::Text) => {
                     let text = String::from_utf8_lossy(&frame.payload).into_owned();
-                    if dialect
-                        .decode_client(&text)
-                        .is_ok_and(|read| read.message == protocol::ClientMessage::Ping)
+                    let sign_in = dialect.sign_in.as_ref().filter(|sign_in| sign_in.is_message(&text));
+                    if let Some(answer) = sign_in.and_then(|sign_in| sign_in.write_answer("ada")) {
+                        to.write_all(&RawFrame::text(answer).encode(None)).await?;
+                    }
+                    if let Ok(read) = dialect.decode_client(&text)
+                        && read.message == protocol::ClientMessage::Ping
                     {
-                        let pong = dialect.encode_server(&ServerMessage::Pong, Timestamp::EPOCH, None);
+                        let id = read.id.as_deref();
+                        let pong = dialect.encode_server(&ServerMessage::Pong, Timestamp::EPOCH, id);
                         to.write_all(&RawFrame::text(pong).encode(None)).await?;
                     }
                     noted.send_modify(|dials| {
-                        if dials.texts.len() < MAX_KEPT {
+                        if dials.texts.len() < MAX_KEPT && text.len() <= MAX_TEXT_BYTES {
                             dials.texts.push((number, text));
                         }
                     });

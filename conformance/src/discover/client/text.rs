@@ -6,7 +6,8 @@ use protocol::format_duration;
 use serde_json::{Value, json};
 
 use super::delays::{Jitter, near, spread};
-use super::{ATTEMPTS, Attempts, CAPACITY, DELAY, LONGEST, ObservedClient, ObservedQueue};
+use super::{ATTEMPTS, Attempts, CAPACITY, DELAY, LONGEST, ObservedClient, ObservedQueue, Queue};
+use crate::discover::protocols::Protocol;
 use crate::discover::text::Page;
 
 /// The statuses of the requirements (STATE-1).
@@ -41,6 +42,17 @@ pub fn client(seen: &ObservedClient) -> String {
         for (name, value) in &seen.command.env {
             page.set(name, &json!(value));
         }
+    }
+    if let Some((protocol, dialect)) = &seen.speaks {
+        let how = match protocol {
+            Protocol::GraphQl => "as it offers, and its first messages were of this form",
+            Protocol::Phoenix => "as the `vsn` in its request says",
+        };
+        crate::discover::text::own_dialect(
+            &mut page,
+            dialect,
+            &format!("it speaks {}, {how}", protocol.name()),
+        );
     }
     page.table("timing");
     page.comment("short ones, so that a run takes seconds; a client that takes no times from its adapter needs its own here");
@@ -106,7 +118,15 @@ fn ends(page: &mut Page, seen: &ObservedClient) {
 }
 
 /// The policy that a queue shows, as a profile writes it.
-pub(super) fn policy(queue: &ObservedQueue) -> Option<&'static str> {
+pub(super) fn policy(queue: &Queue) -> Option<&'static str> {
+    match queue {
+        Queue::Seen(queue) => policy_of(queue),
+        Queue::Unsupported => Some("none"),
+        Queue::Unseen => None,
+    }
+}
+
+fn policy_of(queue: &ObservedQueue) -> Option<&'static str> {
     let capacity = CAPACITY;
     let sent = queue.taken.len();
     let first: Vec<usize> = (0..capacity).collect();
@@ -123,7 +143,7 @@ pub(super) fn policy(queue: &ObservedQueue) -> Option<&'static str> {
 
 fn queue(page: &mut Page, seen: &ObservedClient) {
     match &seen.queue {
-        Some(queue) => {
+        Queue::Seen(queue) => {
             let refused = queue.taken.iter().filter(|taken| !**taken).count();
             page.comment(&format!(
                 "{} messages were sent without a connection, where {CAPACITY} may wait: {refused} were refused, and {} arrived ({:?})",
@@ -131,7 +151,7 @@ fn queue(page: &mut Page, seen: &ObservedClient) {
                 queue.arrived.len(),
                 queue.arrived
             ));
-            match policy(queue) {
+            match policy_of(queue) {
                 Some("refuse") => {}
                 Some(policy) => page.set("queue", &json!(policy)),
                 None => {
@@ -153,7 +173,11 @@ fn queue(page: &mut Page, seen: &ObservedClient) {
                 }
             }
         }
-        None => {
+        Queue::Unsupported => {
+            page.comment("the adapter has nothing to send by, so that nothing waits");
+            page.set("queue", &json!("none"));
+        }
+        Queue::Unseen => {
             page.comment("the adapter sent nothing: say what becomes of messages without a connection");
             page.open("queue", "\"none\"");
         }
@@ -209,7 +233,18 @@ fn backoff(page: &mut Page, seen: &ObservedClient) {
     ));
     let first = delays.measured[0];
     let is_told = near(first.as_secs_f64(), DELAY.as_secs_f64());
+    let is_list = delays.factor.is_none()
+        && !is_told
+        && spread(&seen.firsts).is_none()
+        && matches!(seen.jitter, Some(Jitter::None));
     match delays.factor {
+        None if is_list => {
+            page.comment(
+                "no one factor leads from each to the next, and none is what it was told: a list of its own",
+            );
+            let listed = delays.measured.iter().map(|delay| duration(listed(*delay)));
+            page.set("delays", &Value::Array(listed.collect()));
+        }
         Some(factor) if !near(factor, 2.0) => page.set("factor", &json!(factor)),
         Some(_) => {}
         None => {
@@ -230,9 +265,12 @@ fn backoff(page: &mut Page, seen: &ObservedClient) {
                 .factor
                 .zip(delays.measured.get(1))
                 .is_some_and(|(factor, second)| near(second.as_secs_f64(), first.as_secs_f64() * factor));
-            page.set(if follows { "initial" } else { "first" }, &json!([down(shortest), up(longest)]));
+            page.set(
+                if follows { "initial" } else { "first" },
+                &json!([down(shortest, seen.firsts.len()), up(longest)]),
+            );
         }
-        None if !is_told => {
+        None if !is_told && !is_list => {
             let times = first.as_secs_f64() / DELAY.as_secs_f64();
             match times < 4.0 {
                 true => page.set("initial", &json!((times * 10.0).round() / 10.0)),
@@ -249,9 +287,10 @@ fn backoff(page: &mut Page, seen: &ObservedClient) {
         Some(cap) if near(cap.as_secs_f64(), LONGEST.as_secs_f64()) => {
             page.comment("the cap is what it was told");
         }
+        Some(_) if is_list => {}
         Some(cap) => page
             .comment(&format!("its longest delay was {} ms, which is not what it was told", cap.as_millis())),
-        None if grows && delays.measured.iter().any(|delay| *delay > LONGEST.mul_f64(1.3)) => {
+        None if grows && !is_list && delays.measured.iter().any(|delay| *delay > LONGEST.mul_f64(1.3)) => {
             page.comment("delays grew beyond what it was told");
             page.set("cap", &json!(false));
         }
@@ -296,9 +335,26 @@ fn backoff(page: &mut Page, seen: &ObservedClient) {
     }
 }
 
+/// A delay of a list, as people write one: a host is late rather than early.
+fn listed(measured: Duration) -> Duration {
+    const EARLY_MS: u128 = 2;
+    let ms = measured.as_millis() + EARLY_MS;
+    let step = match ms {
+        0..100 => 10,
+        100..1000 => 50,
+        _ => 100,
+    };
+    Duration::from_millis(u64::try_from(ms / step * step).unwrap_or(u64::MAX))
+}
+
+/// Samples of which the shortest, and the longest, are near to what chance allows: of an even chance between 0 and 5 delays, one of 16 is
+/// below the first in 97 of 100 cases.
+const MANY_FIRSTS: usize = 16;
+
 /// A delay as a multiple of what was told, which a sample's shortest is not below.
-fn down(shortest: Duration) -> f64 {
-    (shortest.as_secs_f64() / DELAY.as_secs_f64() - 1.0).floor().max(0.0)
+fn down(shortest: Duration, samples: usize) -> f64 {
+    let unseen = if samples >= MANY_FIRSTS { 0.0 } else { 1.0 };
+    (shortest.as_secs_f64() / DELAY.as_secs_f64() - unseen).floor().max(0.0)
 }
 
 /// The same, which a sample's longest is not above.

@@ -9,21 +9,28 @@ use serde_json::json;
 
 use super::adapter::Adapter;
 use super::gateway::{Dials, Gateway, Step};
-use super::{ClientStart, DIALS_WITHIN, GIVES_UP, MANY, ObservedQueue, ROOM, RUNS_FOR, SENT};
+use super::{ClientStart, DIALS_WITHIN, GIVES_UP, MANY, ObservedQueue, Queue, ROOM, RUNS_FOR, SENT};
 use crate::discover::DiscoverError;
+use crate::discover::said::Said;
 use crate::limits::HostLimit;
 
 /// What each trial has in common.
 pub(super) struct Trial<'a> {
     pub(super) start: &'a ClientStart,
+    /// What clients and adapters say.
+    pub(super) said: &'a Said,
     pub(super) usual: Options,
 }
 
 impl Trial<'_> {
     async fn gateway(&self, steps: &[Step]) -> Result<Gateway, DiscoverError> {
-        let gateway = Gateway::start(steps.to_vec(), self.start.dialect.clone()).await;
+        let gateway = Gateway::start(steps.to_vec(), self.start.dialect.clone(), self.said.clone()).await;
         gateway
             .map_err(|error| DiscoverError::Host(HostLimit::explain("cannot listen for the client", &error)))
+    }
+
+    async fn adapter(&self, gateway: &Gateway, options: Options) -> Result<Adapter, DiscoverError> {
+        Adapter::start(self.start, gateway.url(), options, self.said.clone()).await
     }
 
     /// Has a client dial until it gives up, or has dialled often.
@@ -34,7 +41,7 @@ impl Trial<'_> {
         words: &mut BTreeSet<String>,
     ) -> Result<Dials, DiscoverError> {
         let mut gateway = self.gateway(steps).await?;
-        let mut adapter = Adapter::start(self.start, gateway.url(), options).await?;
+        let mut adapter = self.adapter(&gateway, options).await?;
         adapter.ask(Operation::Connect).await;
         if gateway.until(DIALS_WITHIN, |dials| !dials.began.is_empty()).await {
             tokio::select! {
@@ -50,32 +57,34 @@ impl Trial<'_> {
     /// How long a client waits before its first redial.
     pub(super) async fn first_delay(&self) -> Result<Option<Duration>, DiscoverError> {
         let mut gateway = self.gateway(&[Step::Drop, Step::Open]).await?;
-        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        let mut adapter = self.adapter(&gateway, self.usual).await?;
         adapter.ask(Operation::Connect).await;
         gateway.until(DIALS_WITHIN, |dials| dials.began.len() > 1).await;
         adapter.stop().await;
         Ok(gateway.dials().delays().first().copied())
     }
 
-    /// Whether a client dials again after such an end.
-    pub(super) async fn redials(&self, step: Step, patience: Duration) -> Result<bool, DiscoverError> {
+    /// How long a client waits after such an end until it dials again, where it does.
+    pub(super) async fn redials(
+        &self,
+        step: Step,
+        patience: Duration,
+    ) -> Result<Option<Duration>, DiscoverError> {
         let mut gateway = self.gateway(&[step, Step::Open]).await?;
-        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        let mut adapter = self.adapter(&gateway, self.usual).await?;
         adapter.ask(Operation::Connect).await;
         gateway.until(DIALS_WITHIN, |dials| !dials.ended.is_empty()).await;
         let redialled = gateway.until(patience, |dials| dials.began.len() > 1).await;
         adapter.stop().await;
-        Ok(redialled)
+        let delay = gateway.dials().delays().first().copied().unwrap_or_default();
+        Ok(redialled.then_some(delay))
     }
 
     /// What becomes of messages while there is no connection; none where the adapter cannot send.
-    pub(super) async fn queue(
-        &self,
-        words: &mut BTreeSet<String>,
-    ) -> Result<Option<ObservedQueue>, DiscoverError> {
+    pub(super) async fn queue(&self, words: &mut BTreeSet<String>) -> Result<Queue, DiscoverError> {
         let mut gateway = self.gateway(&[Step::Drop, Step::Status(503)]).await?;
         let options = Options { max_reconnect_attempts: Some(100), ..self.usual };
-        let mut adapter = Adapter::start(self.start, gateway.url(), options).await?;
+        let mut adapter = self.adapter(&gateway, options).await?;
         adapter.ask(Operation::Connect).await;
         gateway.until(DIALS_WITHIN, |dials| !dials.began.is_empty()).await;
         adapter.ask(Operation::Subscribe { target: Target::EventType(ROOM.to_owned()) }).await;
@@ -85,9 +94,9 @@ impl Trial<'_> {
             match adapter.ask(message(number)).await {
                 Some(Outcome::Done { .. }) => seen.taken.push(true),
                 Some(Outcome::Error { .. }) => seen.taken.push(false),
-                Some(Outcome::Unsupported { .. }) | None => {
+                answer @ (Some(Outcome::Unsupported { .. }) | None) => {
                     words.extend(adapter.stop().await);
-                    return Ok(None);
+                    return Ok(if answer.is_some() { Queue::Unsupported } else { Queue::Unseen });
                 }
             }
         }
@@ -114,7 +123,22 @@ impl Trial<'_> {
         let first = texts.iter().position(|text| text.contains("gcm-"));
         seen.subscription_first = subscribed.zip(first).map(|(subscribed, first)| subscribed < first);
         words.extend(adapter.stop().await);
-        Ok(Some(seen))
+        Ok(Queue::Seen(seen))
+    }
+
+    /// What a client says that is asked for a room, after its first messages: on one connection.
+    pub(super) async fn says(&self) -> Result<Vec<String>, DiscoverError> {
+        let mut gateway = self.gateway(&[Step::Open]).await?;
+        let mut adapter = self.adapter(&gateway, self.usual).await?;
+        adapter.ask(Operation::Connect).await;
+        gateway.until(DIALS_WITHIN, |dials| !dials.texts.is_empty()).await;
+        // What it asks for by itself comes before what it is asked for.
+        adapter.listen(Duration::from_millis(300)).await;
+        adapter.ask(Operation::Subscribe { target: Target::Room(ROOM.to_owned()) }).await;
+        let asked = |dials: &Dials| dials.texts.iter().any(|(_, text)| text.contains(ROOM));
+        gateway.until(Duration::from_secs(1), asked).await;
+        adapter.stop().await;
+        Ok(gateway.dials().texts.into_iter().map(|(_, text)| text).collect())
     }
 
     /// Whether a listener's exception ends the process; none where the adapter has no listeners. Its client disconnects afterwards.
@@ -124,7 +148,7 @@ impl Trial<'_> {
         words: &mut BTreeSet<String>,
     ) -> Result<(Option<bool>, Duration), DiscoverError> {
         let mut gateway = self.gateway(&[Step::Open]).await?;
-        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        let mut adapter = self.adapter(&gateway, self.usual).await?;
         let took = adapter.took;
         if let Some(Outcome::Done { status: Some(status), .. }) = adapter.ask(Operation::Status).await {
             words.insert(status);
@@ -141,7 +165,7 @@ impl Trial<'_> {
         adapter.listen(Duration::from_millis(400)).await;
         let lives = adapter.ask(Operation::Status).await.is_some();
         words.extend(adapter.stop().await);
-        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        let mut adapter = self.adapter(&gateway, self.usual).await?;
         adapter.ask(Operation::Connect).await;
         adapter.listen(Duration::from_millis(400)).await;
         adapter.ask(Operation::Disconnect).await;
@@ -156,7 +180,7 @@ impl Trial<'_> {
         words: &mut BTreeSet<String>,
     ) -> Result<Option<bool>, DiscoverError> {
         let mut gateway = self.gateway(&[Step::Open]).await?;
-        let mut adapter = Adapter::start(self.start, gateway.url(), self.usual).await?;
+        let mut adapter = self.adapter(&gateway, self.usual).await?;
         let answer = adapter.ask(message(0)).await;
         adapter.ask(Operation::Connect).await;
         let arrives = |dials: &Dials| dials.texts.iter().any(|(_, text)| text.contains(&marker(0)));

@@ -37,3 +37,20 @@ fn differences_are_told_as_json() {
     }
     assert!(!lines.iter().any(|line| line.contains("Object {") || line.contains("Number(")), "{lines:#?}");
 }
+
+/// Pings that do not come are a difference, unless the profile says that there are none.
+#[test]
+fn pings_that_the_profile_disclaims_are_not_missed() {
+    let mut seen = text::other_design();
+    let text = text::gateway(&seen, None);
+    seen.heartbeat = crate::discover::heartbeat::Heartbeat {
+        watched_for: std::time::Duration::from_secs(12),
+        ..Default::default()
+    };
+    let found = |text: &str| {
+        let profile = Profile::parse("gatecheck.toml", text, Path::new(".")).unwrap();
+        gateway(&profile, &seen).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&text), ["timing.ping_interval: the profile says 400ms, observed no ping in 12s"]);
+    assert!(found(&format!("{text}\n[claims.no_place]\nHB-1 = \"clients do\"\n")).is_empty());
+}

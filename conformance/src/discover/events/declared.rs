@@ -8,6 +8,7 @@ use super::field::Field;
 use super::{DELIVERS_WITHIN, DeclaredEvent, QUIET, audience};
 use crate::amqp::Outgoing;
 use crate::discover::candidates::Person;
+use crate::discover::protocols::asked;
 use crate::discover::socket::Socket;
 use crate::discover::{DiscoverError, form};
 use crate::profile::{Audience, Profile};
@@ -40,10 +41,10 @@ impl Field<'_> {
         self.revive().await;
         let shapes = self.shapes.clone();
         let subscriber = &mut self.sockets[3];
-        for (_, name, ..) in &published {
-            for shape in &shapes {
-                subscriber.send(&shape.replace("{room}", name)).await;
-            }
+        let requests =
+            published.iter().flat_map(|(_, name, ..)| shapes.iter().map(move |shape| (shape, name)));
+        for (number, (shape, name)) in requests.enumerate() {
+            subscriber.send(&asked(shape, name, &format!("gcs-{number}"))).await;
         }
         subscriber.listen(QUIET, DELIVERS_WITHIN).await;
         let messages: Vec<Outgoing> = published.iter().map(|(.., outgoing)| outgoing.clone()).collect();

@@ -9,6 +9,7 @@ use crate::amqp::{BrokerLink, Feed, Outgoing, Queues};
 use crate::discover::DiscoverError;
 use crate::discover::candidates::{OWNER_KEYS, Person};
 use crate::discover::heartbeat::{Heartbeat, Watch};
+use crate::discover::protocols::asked;
 use crate::discover::sign_in::{Door, Entry};
 use crate::discover::socket::Socket;
 use crate::discover::subject::{Gateway, Start};
@@ -46,9 +47,10 @@ impl Field<'_> {
         let rooms: Vec<&String> =
             candidates.iter().flat_map(|candidate| candidate.names.iter().take(2)).collect();
         // Where there are too many, the less likely shapes are left out.
-        let requests =
-            self.shapes.iter().flat_map(|shape| rooms.iter().map(move |room| shape.replace("{room}", room)));
-        self.requests = requests.take(MAX_REQUESTS).collect();
+        let requests = self.shapes.iter().flat_map(|shape| rooms.iter().map(move |room| (shape, room)));
+        let requests = requests.take(MAX_REQUESTS).enumerate();
+        self.requests =
+            requests.map(|(number, (shape, room))| asked(shape, room, &format!("gcs-{number}"))).collect();
         self.subscribe_again().await;
     }
 
@@ -86,7 +88,7 @@ impl Field<'_> {
         let mut asking: Vec<(String, Socket)> = Vec::new();
         for (shape, opened) in shapes.into_iter().zip(opened) {
             if let Ok(mut opened) = opened {
-                opened.socket.send(&shape.replace("{room}", room)).await;
+                opened.socket.send(&asked(&shape, room, "gcu-1")).await;
                 asking.push((shape, opened.socket));
             }
         }

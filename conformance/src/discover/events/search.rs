@@ -11,6 +11,7 @@ use super::{
 };
 use crate::amqp::Outgoing;
 use crate::discover::candidates::{BODIES, OWNER_KEYS};
+use crate::discover::protocols::asked;
 use crate::discover::topology::{NameRule, Route};
 use crate::discover::{DiscoverError, form, now};
 use crate::profile::{Audience, is_name};
@@ -169,11 +170,10 @@ impl Field<'_> {
             return Ok(());
         }
         let shapes = self.shapes.clone();
-        let requests =
-            shapes.iter().flat_map(|shape| named.iter().map(move |(_, name)| shape.replace("{room}", name)));
+        let requests = shapes.iter().flat_map(|shape| named.iter().map(move |(_, name)| (shape, name)));
         let subscriber = &mut self.sockets[3];
-        for request in requests.take(MAX_REQUESTS) {
-            subscriber.send(&request).await;
+        for (number, (shape, name)) in requests.take(MAX_REQUESTS).enumerate() {
+            subscriber.send(&asked(shape, name, &format!("gct-{number}"))).await;
         }
         subscriber.listen(QUIET, DELIVERS_WITHIN).await;
         let mut batch = Vec::new();

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use protocol::Role;
+use protocol::TokenPlace;
 use scenarios::token::{Bearer, Issuer, TokenSpec, TokenStyle};
 
 use super::Entry;
 use crate::discover::candidates::{Person, Place};
+use crate::discover::protocols::{OFFERED, Protocol};
+use crate::discover::said::Said;
 use crate::discover::socket::{Refused, Seen, Socket};
 use crate::discover::{now, unix_s};
 
@@ -21,6 +23,8 @@ pub(in crate::discover) struct Door {
     pub(in crate::discover) authority: String,
     /// Who signs its tokens.
     pub(in crate::discover) issuer: Issuer,
+    /// What is said on all connections.
+    pub(in crate::discover) said: Said,
 }
 
 /// What an attempt came to: a connection that stays, and what it said meanwhile.
@@ -30,11 +34,19 @@ pub(in crate::discover) struct Opened {
 }
 
 impl Door {
+    async fn dial(
+        &self,
+        path: &str,
+        token: Option<(TokenPlace, String)>,
+        subprotocols: Option<&str>,
+    ) -> Result<Socket, Refused> {
+        Socket::dial(&self.authority, path, token, subprotocols, self.said.clone()).await
+    }
+
     /// A token for a person.
     fn token(&self, entry: &Entry, person: Person, spec: &TokenSpec) -> String {
-        let role = if person == Person::Admin { Role::Admin } else { Role::Customer };
         let id = entry.id_text(person);
-        let bearer = Bearer { user_id: &id, email: "gc@example.org", role };
+        let bearer = Bearer { user_id: &id, email: "gc@example.org", role: person.role() };
         let issuer = Issuer { style: entry.claims.clone(), ..self.issuer.clone() };
         spec.mint(&bearer, &issuer, unix_s()).unwrap_or_default()
     }
@@ -66,24 +78,40 @@ impl Door {
             Place::Request(place) => Some((place.clone(), token.clone())),
             Place::FirstMessage(_) => None,
         };
-        let mut socket = Socket::dial(&self.authority, &entry.path, in_request).await?;
+        let subprotocol = entry.subprotocol.as_deref();
+        let mut socket = self.dial(&entry.path, in_request, subprotocol).await?;
         if let Place::FirstMessage(template) = &entry.place {
             socket.send(&template.replace("{token}", &token)).await;
         }
-        Ok(hear(socket).await)
+        let (mut socket, said, refused) = hear(socket).await;
+        if refused.is_some() || entry.opening.is_empty() {
+            return Ok((socket, said, refused));
+        }
+        for (number, opening) in entry.opening.iter().enumerate() {
+            socket.send(&opening.written(entry, person, number)).await;
+        }
+        // Its answers are none to what is asked later.
+        let (socket, _, refused) = hear(socket).await;
+        Ok((socket, said, refused))
     }
 
     /// Opens a connection without a token; how that is refused, where it is.
-    pub(super) async fn without_token(&self, path: &str) -> Option<Refused> {
-        match Socket::dial(&self.authority, path, None).await {
+    pub(super) async fn without_token(&self, path: &str, subprotocol: Option<&str>) -> Option<Refused> {
+        match self.dial(path, None, subprotocol).await {
             Ok(socket) => hear(socket).await.2,
             Err(refused) => Some(refused),
         }
     }
 
+    /// The subprotocol that the gateway agrees to, where it knows one that is offered.
+    pub(super) async fn subprotocol(&self, path: &str) -> Option<String> {
+        let socket = self.dial(path, None, Some(OFFERED)).await.ok()?;
+        socket.agreed.clone().filter(|agreed| Protocol::of_subprotocol(agreed).is_some())
+    }
+
     /// What a first message that signs no one in is answered by.
     pub(super) async fn after(&self, path: &str, text: &str) -> Result<Vec<String>, Refused> {
-        let mut socket = Socket::dial(&self.authority, path, None).await?;
+        let mut socket = self.dial(path, None, None).await?;
         socket.send(text).await;
         let (_, said, refused) = hear(socket).await;
         refused.map_or(Ok(said), Err)
@@ -92,7 +120,7 @@ impl Door {
     /// How a connection without a token ends that was let in, and after how long.
     pub(super) async fn leaves(&self, path: &str) -> Option<(Refused, Duration)> {
         let begun = now();
-        let mut socket = Socket::dial(&self.authority, path, None).await.ok()?;
+        let mut socket = self.dial(path, None, None).await.ok()?;
         loop {
             match socket.next(begun + LEAVES_WITHIN).await? {
                 Seen::Close(code) => return Some((Refused::Close(code), begun.elapsed())),

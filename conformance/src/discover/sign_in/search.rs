@@ -7,8 +7,9 @@ use scenarios::token::{TokenSpec, TokenStyle};
 
 use super::{Door, Entry};
 use crate::discover::candidates::{Person, Place, SIGN_IN_VERBS, first_messages, generous_message, places};
+use crate::discover::protocols::Opening;
 use crate::discover::spelling::{shown, without_extras};
-use crate::discover::{Hints, Progress, claims, form};
+use crate::discover::{Hints, Progress, claims, form, graphql};
 
 /// Connections at once.
 const AT_ONCE: usize = 12;
@@ -20,6 +21,9 @@ const NONSENSE: &str =
 pub(super) struct Search<'a> {
     door: &'a Door,
     declared: Option<Place>,
+    /// The subprotocol that is offered, and what is sent once it is signed in: as the profile says, or as the gateway has agreed to.
+    subprotocol: Option<String>,
+    opening: Vec<Opening>,
     /// The form of claims that is given, alone; or else the usual ones.
     single: Vec<TokenStyle>,
     /// Forms that have every claim.
@@ -54,7 +58,44 @@ impl<'a> Search<'a> {
             |styles: Vec<TokenStyle>| styles.into_iter().filter(|style| hints.allows(style)).collect();
         let (single, generous): (Vec<_>, Vec<_>) = (allowed(single), allowed(generous));
         let styles = single.len() + generous.len();
-        Self { door, declared: hints.place(), single, generous, vain: BTreeMap::new(), styles }
+        Self {
+            door,
+            declared: hints.place(),
+            subprotocol: hints.subprotocol().map(str::to_owned),
+            opening: hints.opening(),
+            single,
+            generous,
+            vain: BTreeMap::new(),
+            styles,
+        }
+    }
+
+    /// What is accepted on a path whose gateway agrees to the subprotocol of a known protocol: its first message is that protocol's.
+    pub(super) async fn by_protocol(
+        &mut self,
+        path: &str,
+        subprotocol: &str,
+        progress: &Progress<'_>,
+    ) -> Option<(Entry, Vec<TokenStyle>)> {
+        progress(&format!("signing in: by `{subprotocol}` on {path}"));
+        let declared = self.subprotocol.replace(subprotocol.to_owned());
+        // It lets anybody in, and is silent until it grants.
+        let standard = Standard { lets_anybody_in: true, refuses_nonsense: false };
+        let both = [self.single.clone(), self.generous.clone()].concat();
+        let mut found = None;
+        for message in graphql::generous() {
+            let accepted = self.attempt(path, &Place::FirstMessage(message), &both, standard).await;
+            if !accepted.is_empty() {
+                let (entry, also) = self.narrowed(accepted, standard).await;
+                let messages = graphql::first_messages().into_iter().map(Place::FirstMessage).collect();
+                found = Some((self.plainest(entry, messages, standard).await, also));
+                break;
+            }
+        }
+        if found.is_none() {
+            self.subprotocol = declared;
+        }
+        found
     }
 
     /// What is accepted on a path: the first form that the gateway's first message confirms, or else the first; and the other forms.
@@ -124,6 +165,8 @@ impl<'a> Search<'a> {
             path: path.to_owned(),
             place: place.clone(),
             claims: style.clone(),
+            subprotocol: self.subprotocol.clone(),
+            opening: self.opening.clone(),
             is_confirmed: false,
         };
         for styles in styles.chunks(AT_ONCE) {

@@ -18,8 +18,8 @@ use crate::discover::topology::{ObservedQueue, Topology};
 const NEAR: f64 = 0.15;
 /// Most pings that are missed before a client is given up, where that is how a timeout is counted.
 const MAX_PERIODS: u32 = 4;
-/// A start that would take longer than most cases.
-const SLOW_START: Duration = Duration::from_millis(500);
+/// A start that costs as much as most cases do.
+const SLOW_START: Duration = Duration::from_millis(150);
 /// What a measured time is rounded up to.
 const ROUNDED_MS: u128 = 50;
 
@@ -36,7 +36,7 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
             }
             page.set("command", &json!(command.words));
             if *took >= SLOW_START && !page.is_given("process") {
-                page.comment("which is long: one process serves one case after another");
+                page.comment("which is long beside most cases: one process serves one case after another");
                 page.set("process", &json!("shared"));
             }
         }
@@ -261,6 +261,11 @@ pub(super) fn timing(page: &mut Page, seen: &ObservedGateway) {
             page.comment("pings were not looked for: no one could sign in");
             page.open("ping_interval", "\"30s\"");
             return page.open("pong_timeout", "\"10s\"");
+        }
+        (None, _) if seen.talk.protocol.is_some_and(|protocol| !protocol.pings()) => {
+            page.comment("clients send the heartbeats; short, so that a run takes seconds");
+            page.set("ping_interval", &duration(told_interval));
+            return page.set("pong_timeout", &duration(told_interval));
         }
         (None, _) => {
             if !heartbeat.tried.is_empty() {

@@ -32,6 +32,8 @@ pub(in crate::discover) fn other_design() -> ObservedGateway {
         path: "/socket".to_owned(),
         place: Place::Request(TokenPlace::Bearer),
         claims,
+        subprotocol: None,
+        opening: Vec::new(),
         is_confirmed: true,
     };
     let id = Person::Owner.id(UserIds::Integers);
@@ -86,6 +88,7 @@ pub(in crate::discover) fn other_design() -> ObservedGateway {
         },
         room: "order:updated".to_owned(),
         talk: Talk {
+            protocol: None,
             first: vec![json!({ "action": "hello", "body": { "user": id } }).to_string()],
             pong: Some(Exchange {
                 sent: r#"{"action":"ping"}"#.to_owned(),

@@ -8,6 +8,8 @@
 //! | Go | the first `panic:` or `fatal error:` | the first frame outside of Go and its modules |
 //! | Java | the first `Exception in thread` | the first frame outside of the JDK |
 
+use scenarios::Foreign;
+
 /// Most characters of an error that are kept.
 const MAX_ERROR_CHARS: usize = 300;
 /// Lines of a message before the stack that belongs to it.
@@ -24,15 +26,15 @@ pub(super) struct Cause {
 
 impl Cause {
     /// The cause that this output names, where it names one.
-    pub(super) fn read(output: &[String]) -> Option<Self> {
-        let lines: Vec<&str> = output.iter().map(String::as_str).collect();
+    pub(super) fn read(output: &[Foreign]) -> Option<Self> {
+        let lines: Vec<&str> = output.iter().map(Foreign::raw).collect();
         let readers = [node_fatal, python, rust, go, java, node_logged];
         readers.iter().find_map(|read| read(&lines))
     }
 
     /// The cause of an end of which the output says nothing.
-    pub(super) fn unsaid(detail: &str, output: &[String]) -> Self {
-        let last = output.iter().rev().find(|line| !line.trim().is_empty());
+    pub(super) fn unsaid(detail: &str, output: &[Foreign]) -> Self {
+        let last = output.iter().map(Foreign::raw).rev().find(|line| !line.trim().is_empty());
         let last = last.map(|line| format!("; its last line: {}", line.trim())).unwrap_or_default();
         Self::of(&format!("{detail}{last}"), None)
     }

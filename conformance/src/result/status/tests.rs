@@ -18,7 +18,7 @@ fn report(cases: Vec<CaseReport>) -> RunReport {
 /// How a requirement stands, with its reasons.
 fn standing(report: &RunReport, id: &str) -> Option<(RequirementStatus, Vec<String>)> {
     let found = report.requirements.iter().find(|found| found.id.to_string() == id)?;
-    Some((found.standing, found.reasons.iter().map(ToString::to_string).collect()))
+    Some((found.standing, found.reasons.iter().map(|reason| reason.text().into_raw()).collect()))
 }
 
 fn stands(report: &RunReport, id: &str) -> Option<RequirementStatus> {
@@ -26,7 +26,7 @@ fn stands(report: &RunReport, id: &str) -> Option<RequirementStatus> {
 }
 
 fn blocked_by(by: &str) -> Verdict {
-    Verdict::Blocked { by: by.parse().unwrap(), detail: String::new() }
+    Verdict::Blocked { by: by.parse().unwrap(), detail: Foreign::default() }
 }
 
 /// One case that fails outweighs those that pass; what is not claimed is not judged; levels select.
@@ -53,16 +53,12 @@ fn the_worst_case_decides() {
 #[test]
 fn a_requirement_is_shown_only_by_all_of_its_cases() {
     let passed = ("SUB-1", Judgement::Passed);
-    let undecided = ("SUB-1", Judgement::Undecided { why: "the client ended".to_owned() });
-    let died = || Verdict::SubjectError { detail: "exit code 7".to_owned() };
+    let undecided = ("SUB-1", Judgement::Undecided { why: "the client ended".into() });
+    let died = || Verdict::SubjectError { detail: "exit code 7".into() };
     let interrupted = CaseReport {
         interrupted: true,
         requirements: vec!["SUB-1".parse().unwrap()],
-        ..case(
-            "b",
-            Verdict::NotRun { why: "interrupted".to_owned(), gap: Gap::Run, audiences: Vec::new() },
-            &[],
-        )
+        ..case("b", Verdict::NotRun { why: "interrupted".into(), gap: Gap::Run, audiences: Vec::new() }, &[])
     };
     let stopped =
         |verdict| CaseReport { requirements: vec!["SUB-1".parse().unwrap()], ..case("b", verdict, &[]) };
@@ -77,7 +73,7 @@ fn a_requirement_is_shown_only_by_all_of_its_cases() {
             case("b", Verdict::Inconclusive { stall_ms: 70 }, std::slice::from_ref(&passed)),
             "inconclusive in b: this host stalled for 70 ms",
         ),
-        (stopped(Verdict::HarnessError { detail: "no port".to_owned() }), "b was cut off: no port"),
+        (stopped(Verdict::HarnessError { detail: "no port".into() }), "b was cut off: no port"),
         (interrupted, "b was interrupted"),
     ] {
         let report = report(vec![case("a", Verdict::Pass, std::slice::from_ref(&passed)), other]);
@@ -98,7 +94,7 @@ fn what_is_taken_for_granted_in_vain_is_not_shown() {
     let busy = report(vec![shows(), blocks(Verdict::Inconclusive { stall_ms: 70 })]);
     assert_eq!(stands(&busy, "STATE-1"), Some(RequirementStatus::Shown));
     let was = Box::new(blocked_by("STATE-1"));
-    let listed = Verdict::KnownFailure { reason: String::new(), issue: None, was };
+    let listed = Verdict::KnownFailure { reason: Foreign::default(), issue: None, was };
     let listed = report(vec![shows(), blocks(listed)]);
     assert_eq!(stands(&listed, "STATE-1"), Some(RequirementStatus::Shown));
     assert_eq!(stands(&listed, "SUB-1"), Some(RequirementStatus::KnownFailure));
@@ -108,10 +104,10 @@ fn what_is_taken_for_granted_in_vain_is_not_shown() {
 #[test]
 fn what_is_not_judged_decides_nothing() {
     let leans = || {
-        let why = "takes TOKEN-3 for granted, which is not claimed or not of this level".to_owned();
+        let why = "takes TOKEN-3 for granted, which is not claimed or not of this level";
         case(
             "b",
-            Verdict::NotRun { why, gap: Gap::Run, audiences: Vec::new() },
+            Verdict::NotRun { why: why.into(), gap: Gap::Run, audiences: Vec::new() },
             &[("SUB-1", blocked("TOKEN-3"))],
         )
     };
@@ -152,7 +148,7 @@ fn universal_rules_fail_their_requirement() {
 #[test]
 fn what_was_not_run_is_not_shown() {
     let not_run = |id: &str, gap| {
-        let verdict = Verdict::NotRun { why: format!("needs {id}"), gap, audiences: Vec::new() };
+        let verdict = Verdict::NotRun { why: format!("needs {id}").into(), gap, audiences: Vec::new() };
         CaseReport { requirements: vec!["SUB-1".parse().unwrap()], ..case(id, verdict, &[]) }
     };
     let passes = || case("p", Verdict::Pass, &[("SUB-1", Judgement::Passed)]);
@@ -163,7 +159,7 @@ fn what_was_not_run_is_not_shown() {
     assert_eq!(found(vec![passes(), not_run("a", Gap::Design)]).standing, RequirementStatus::Shown);
     let part = found(vec![passes(), not_run("a", Gap::Undeclared), not_run("b", Gap::Run)]);
     assert_eq!(part.standing, RequirementStatus::ShownInPart);
-    assert_eq!(part.part(), "1 of 3 cases; not run: needs a; needs b");
+    assert_eq!(part.part().raw(), "1 of 3 cases; not run: needs a; needs b");
 }
 
 /// A requirement whose cases need an event that the profile says there is not is not claimed; where it is undeclared, the report says
@@ -180,10 +176,10 @@ fn audiences_are_claimed_by_name() {
     let open = report(vec![passes(), needs(Verdict::not_run(undeclared()))]);
     assert_eq!(open.exit(), crate::exit::Exit::Incomplete);
     let remedies: Vec<_> = open.unjudged().map(RequirementReport::remedy).collect();
-    assert!(remedies[0].ends_with("say `claims.without = [\"everybody\"]`"), "{remedies:?}");
+    assert!(remedies[0].raw().ends_with("say `claims.without = [\"everybody\"]`"), "{remedies:?}");
     let absent = Audiences::new([], []).without(everybody).gap(everybody, "");
     let verdict = Verdict::not_run(absent);
-    assert_eq!(verdict.reason().as_deref(), Some("it has no event for everybody"));
+    assert_eq!(verdict.reason().as_ref().map(Foreign::raw), Some("it has no event for everybody"));
     let stated = report(vec![passes(), needs(verdict.clone())]);
     assert_eq!(stated.exit(), crate::exit::Exit::Conformant);
     assert_eq!(stands(&stated, "SUB-1"), Some(RequirementStatus::NotClaimed));
@@ -195,8 +191,7 @@ fn audiences_are_claimed_by_name() {
 #[test]
 fn core_requirements_are_judged() {
     let not_run = |gap| {
-        let verdict =
-            Verdict::NotRun { why: "the profile declares none".to_owned(), gap, audiences: Vec::new() };
+        let verdict = Verdict::NotRun { why: "the profile declares none".into(), gap, audiences: Vec::new() };
         CaseReport { requirements: vec!["SUB-1".parse().unwrap()], ..case("a", verdict, &[]) }
     };
     let passes = || case("p", Verdict::Pass, &[("PING-1", Judgement::Passed)]);
@@ -210,7 +205,10 @@ fn core_requirements_are_judged() {
         open.sentence().1
     );
     let remedies: Vec<_> = open.unjudged().map(RequirementReport::remedy).collect();
-    assert_eq!(remedies, ["the profile declares none; declare it, or say `claims.without = [\"SUB-1\"]`"]);
+    assert_eq!(
+        remedies,
+        [Foreign::from("the profile declares none; declare it, or say `claims.without = [\"SUB-1\"]`")]
+    );
     let selection = RunReport { is_selection: true, ..open };
     assert_eq!(selection.exit(), crate::exit::Exit::Conformant);
 }

@@ -19,8 +19,8 @@ fn id(text: &str) -> RequirementId {
 fn finding(property: Property, missed_by_ms: Option<u64>, at: &[usize]) -> Judgement {
     Judgement::Failed(Finding {
         property,
-        expected: String::new(),
-        seen: String::new(),
+        expected: Foreign::default(),
+        seen: Foreign::default(),
         at: at.to_vec(),
         missed_by_us: missed_by_ms.map(|ms| ms * 1000),
         client: None,
@@ -41,7 +41,7 @@ fn away() -> Judgement {
 }
 
 fn blocked(by: &str) -> Judgement {
-    Judgement::Blocked { by: id(by), detail: String::new() }
+    Judgement::Blocked { by: id(by), detail: Foreign::default() }
 }
 
 /// What the host and the subject waited, in milliseconds.

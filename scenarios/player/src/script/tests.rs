@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 
 use super::*;
 use crate::journal::{Journal, journal};
+use crate::stage::PlayError;
 
 /// The example of RFC 6455, section 1.3.
 const REQUEST: &[u8] = b"GET /ws HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -78,32 +79,7 @@ struct Rig {
 
 impl Rig {
     fn new(on_dial: OnDial, dialect: &str) -> Self {
-        let dialect: Dialect = dialect.parse().unwrap();
-        let setting = Setting {
-            bindings: Bindings {
-                case: "c".to_owned(),
-                dialect: dialect.clone(),
-                users: Default::default(),
-                roles: Default::default(),
-                event_names: Default::default(),
-                seed_rooms: true,
-                audiences: Default::default(),
-                owner_keys: Default::default(),
-            },
-            times: Times {
-                timing: Timing::default(),
-                patience: PATIENCE,
-                slack: Duration::ZERO,
-                fleet: 1,
-                design: ClientDesign::default(),
-            },
-            dialect,
-            issuer: Issuer::with_secret(""),
-            path: "/ws".to_owned(),
-            unix_ms: Arc::new(|| 0),
-            seed: 1,
-            keeps_handshakes: true,
-        };
+        let setting = setting(dialect);
         let spec = GatewaySpec { on_dial: OnDials::Always(on_dial), pong: true, welcome: false };
         let (recorder, journal) = journal(Arc::new(|| Duration::ZERO));
         let (dials, listener) = mpsc::channel(1);
@@ -124,6 +100,35 @@ impl Rig {
 
     async fn sees(&mut self, event: impl Fn(&Event) -> bool) -> bool {
         self.journal.until_count(|seen: &Observation| event(&seen.event), 1, 0, PATIENCE).await.unwrap()
+    }
+}
+
+pub(crate) fn setting(dialect: &str) -> Setting {
+    let dialect: Dialect = dialect.parse().unwrap();
+    Setting {
+        bindings: Bindings {
+            case: "c".to_owned(),
+            dialect: dialect.clone(),
+            users: Default::default(),
+            roles: Default::default(),
+            event_names: Default::default(),
+            seed_rooms: true,
+            audiences: Default::default(),
+            owner_keys: Default::default(),
+        },
+        times: Times {
+            timing: Timing::default(),
+            patience: PATIENCE,
+            slack: Duration::ZERO,
+            fleet: 1,
+            design: ClientDesign::default(),
+        },
+        dialect,
+        issuer: Issuer::with_secret(""),
+        path: "/ws".to_owned(),
+        unix_ms: Arc::new(|| 0),
+        seed: 1,
+        keeps_handshakes: true,
     }
 }
 
@@ -196,4 +201,22 @@ async fn fragments_wait_for_their_subscription() {
     let subscribe = RawFrame::text(r#"{"id":"7","type":"subscribe","payload":"a:b"}"#).encode(Some([0; 4]));
     client.write_all(&subscribe).await.unwrap();
     assert!(rig.sees(|event| is_event(event) && format!("{event:?}").contains(r#"\"id\":\"7\""#)).await);
+}
+
+/// A frame with a reserved opcode is a wrong one (RFC 6455 section 5.2), one that is too long is too much: neither is taken for the other.
+#[tokio::test(start_paused = true)]
+async fn a_wrong_frame_is_no_flood() {
+    let is_wrong = |event: &Event| matches!(event, Event::BadFrame { by: Side::Client, .. });
+    for (header, floods) in [(&[0x83, 0x80][..], false), (&[0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0][..], true)] {
+        let mut rig = Rig::new(OnDial::Accept, "{}");
+        let mut client = rig.dial().await;
+        read_until(&mut client, "\r\n\r\n").await;
+        client.write_all(&[header, &[0; 4][..]].concat()).await.unwrap();
+        let flood = rig.journal.flood();
+        let ended = flood.end(async {
+            assert!(rig.sees(is_wrong).await);
+            Ok(())
+        });
+        assert_eq!(matches!(ended.await, Err(PlayError::Flooded(_))), floods, "{header:x?}");
+    }
 }

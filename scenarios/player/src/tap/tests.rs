@@ -153,12 +153,29 @@ async fn a_close_before_any_message_is_a_refusal() {
 async fn what_is_no_frame_passes() {
     let mut bench = bench().await;
     bench.open().await;
-    // A frame of more bytes than any may have.
-    let wrong = [0x82, 0x7f, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+    // A reserved opcode.
+    let wrong = [0x83, 0];
     bench.gateway.write_all(&wrong).await.unwrap();
-    let mut came = [0; 10];
+    let mut came = [0; 2];
     bench.client.read_exact(&mut came).await.unwrap();
     assert_eq!(came, wrong);
     let events = bench.events(4).await;
-    assert!(matches!(&events[3], Event::BadFrame { why, .. } if why.contains("bytes")), "{events:?}");
+    assert!(matches!(&events[3], Event::BadFrame { why, .. } if why.contains("opcode")), "{events:?}");
+}
+
+/// A frame that is longer than is read passes as well. It is not wrong; it ends the case.
+#[tokio::test]
+async fn a_frame_that_is_too_long_is_a_flood() {
+    let mut bench = bench().await;
+    bench.open().await;
+    let long = [0x82, 0x7f, 0, 0, 0, 1, 0, 0, 0, 0];
+    bench.gateway.write_all(&long).await.unwrap();
+    let mut came = [0; 10];
+    bench.client.read_exact(&mut came).await.unwrap();
+    assert_eq!(came, long);
+    let flood = bench.journal.flood();
+    let ended = flood.end(std::future::ready(Ok(()))).await.unwrap_err().to_string();
+    assert!(ended.starts_with("the gateway floods the connection: a frame of 4294967296 bytes"), "{ended}");
+    let events = bench.events(3).await;
+    assert!(!events.iter().any(|event| matches!(event, Event::BadFrame { .. })), "{events:?}");
 }

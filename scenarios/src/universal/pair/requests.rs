@@ -112,7 +112,7 @@ pub(super) fn name_the_last(trace: &Trace, finding: &mut Finding) {
     if let Some((index, _)) = last
         && !finding.at.contains(&index)
     {
-        finding.seen = format!("{}; the client had asked {}", finding.seen, body(trace, index));
+        finding.seen = format!("{}; the client had asked {}", finding.seen.raw(), body(trace, index)).into();
         finding.at.insert(0, index);
     }
 }

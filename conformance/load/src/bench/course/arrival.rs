@@ -8,7 +8,7 @@ use tokio::time::{interval, sleep};
 use super::super::scene::now;
 use super::super::{BenchError, Phase, Progress};
 use super::Course;
-use crate::generator::Order;
+use crate::generator::WorkerCommand;
 use crate::run::Ending;
 
 /// How long no client may get in until those that are missing are given up.
@@ -19,7 +19,7 @@ impl Course<'_> {
     /// Waits until every client is in.
     pub(super) async fn arrive(&mut self, on_progress: &mut impl FnMut(&Progress)) -> Result<(), BenchError> {
         let begun = now();
-        self.generator.order(&Order::Dial);
+        self.generator.command(&WorkerCommand::Dial);
         let wanted = self.crowd.members.len();
         let mut reporting = interval(SECOND);
         let (mut most, mut since) = (0, begun);
@@ -32,7 +32,7 @@ impl Course<'_> {
             if self.arrived() > most {
                 (most, since) = (self.arrived(), now());
             }
-            if since.elapsed() > NONE_IN || self.scene.standing.ended().is_some() {
+            if since.elapsed() > NONE_IN || self.scene.gateway.ended().is_some() {
                 return Err(BenchError::Subject {
                     reason: format!("of {wanted} clients {} get in{}", self.present(), self.failed()),
                     output: Vec::new(),
@@ -56,7 +56,7 @@ impl Course<'_> {
         self.begin(begun);
         let wanted = self.crowd.members.len();
         let all = 2 * wanted as u64;
-        self.generator.order(&Order::CutAll);
+        self.generator.command(&WorkerCommand::CutAll);
         let mut sampling = interval(SECOND);
         let mut late = pin!(sleep(patience));
         let mut second = 0;
@@ -82,7 +82,7 @@ impl Course<'_> {
             if self.arrived() >= all && self.present() == wanted {
                 break Ending::Complete;
             }
-            if self.scene.standing.ended().is_some() {
+            if self.scene.gateway.ended().is_some() {
                 break Ending::Died;
             }
         };

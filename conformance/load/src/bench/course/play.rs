@@ -11,7 +11,7 @@ use super::super::scene::{now, unix_ms};
 use super::super::summary::carried;
 use super::super::{BenchError, Phase, Progress};
 use super::Course;
-use crate::generator::Order;
+use crate::generator::WorkerCommand;
 use crate::publisher::{Messages, Published, Publisher};
 use crate::run::Ending;
 use crate::workload::Load;
@@ -24,7 +24,7 @@ const PROBE_AGAIN: Duration = Duration::from_millis(500);
 const QUIET: Duration = Duration::from_secs(5);
 /// The same once the run was interrupted.
 const QUIET_INTERRUPTED: Duration = Duration::from_secs(1);
-/// From the order to begin to the first event.
+/// From the command to begin to the first event.
 const LEAD: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -53,9 +53,9 @@ impl Course<'_> {
         let mut link = None;
         let messages = self.messages();
         if self.config.publishes() {
-            let opened = self.scene.standing.link().await?;
+            let opened = self.scene.gateway.link().await?;
             let mut opened = opened.ok_or_else(|| BenchError::Harness("there is no broker".to_owned()))?;
-            let first = self.scene.standing.publish_first(&mut opened, messages.probe(0)).await;
+            let first = self.scene.gateway.publish_first(&mut opened, messages.probe(0)).await;
             first.map_err(|reason| BenchError::Subject { reason, output: Vec::new() })?;
             link = Some(opened);
         }
@@ -120,7 +120,7 @@ impl Course<'_> {
     }
 
     fn messages(&self) -> Messages {
-        let exchange = self.scene.standing.exchange();
+        let exchange = self.scene.gateway.exchange();
         let payload = self.config.workload.payload;
         Messages::new(&self.config.profile, &self.plan, exchange, payload, self.run_number)
     }
@@ -134,7 +134,7 @@ impl Course<'_> {
     ) -> Result<(), BenchError> {
         let origin = self.start().unwrap_or_else(|| now() + LEAD);
         let length = self.length();
-        self.generator.order(&Order::Begin { origin });
+        self.generator.command(&WorkerCommand::Begin { origin });
         self.begin(origin);
         let mut publisher =
             link.map(|link| Publisher::start(link, self.messages(), self.plan.clone(), origin));
@@ -191,7 +191,7 @@ impl Course<'_> {
         // One process counts the events; the others know them from it.
         self.findings.ledger.events = published.as_ref().map_or(0, |published| published.counts.iter().sum());
         self.findings.published = published;
-        self.generator.order(&Order::Finish { until });
+        self.generator.command(&WorkerCommand::Finish { until });
         if ending != Ending::Died {
             self.await_the_rest(&mut ending, stop, origin, on_progress).await?;
         }

@@ -20,7 +20,8 @@ fn other_design() -> ObservedClient {
         resets_on_opening: Some(true),
         codes: BTreeMap::from([(1000, false), (1001, true), (1008, false), (4001, false)]),
         statuses: BTreeMap::from([(401, false), (403, false), (503, true)]),
-        queue: Some(ObservedQueue {
+        speaks: None,
+        queue: Queue::Seen(ObservedQueue {
             taken: vec![true; 5],
             arrived: vec![2, 3, 4],
             subscription_first: Some(true),
@@ -70,7 +71,7 @@ fn what_was_not_seen_is_to_be_filled_in() {
         delays: None,
         attempts: Attempts::Unknown,
         jitter: None,
-        queue: None,
+        queue: Queue::Unseen,
         before_first: None,
         codes: BTreeMap::new(),
         statuses: BTreeMap::new(),
@@ -80,4 +81,25 @@ fn what_was_not_seen_is_to_be_filled_in() {
     assert!(text.contains("# queue = ") && text.contains("# factor = "), "{text}");
     let profile = Profile::parse("gatecheck.toml", &text, Path::new("."));
     assert_eq!(differences(&profile.unwrap_or_else(|error| panic!("{error}\n{text}")), &seen), []);
+}
+
+/// Delays that no factor leads to, whatever the client was told, are a list.
+#[test]
+fn delays_of_its_own_are_listed() {
+    let ms = [13, 52, 104, 151, 201, 254, 505, 1006, 2003, 5002].map(Duration::from_millis);
+    let seen = ObservedClient { delays: Some(Delays::of(&ms)), ..other_design() };
+    let text = client(&seen);
+    let line = "delays = [\"10ms\", \"50ms\", \"100ms\", \"150ms\", \"200ms\", \"250ms\", \"500ms\", \"1s\", \"2s\", \"5s\"]";
+    assert!(text.contains(line) && !text.contains("initial"), "{text}");
+    Profile::parse("gatecheck.toml", &text, Path::new(".")).unwrap_or_else(|error| panic!("{error}\n{text}"));
+}
+
+/// Where chance makes the first delay, many samples are near to its bounds, and few are not.
+#[test]
+fn more_samples_of_chance_are_nearer_to_its_bounds() {
+    let firsts =
+        |count: u64| (0..count).map(|number| Duration::from_millis(79 + number * 200 / count)).collect();
+    let written = |count: u64| client(&ObservedClient { firsts: firsts(count), ..other_design() });
+    assert!(written(5).contains("[0.0, 4.0]"), "{}", written(5));
+    assert!(written(20).contains("[1.0, 5.0]"), "{}", written(20));
 }

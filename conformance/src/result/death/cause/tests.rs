@@ -3,7 +3,7 @@
 use super::*;
 
 fn cause(output: &str) -> (String, String) {
-    let lines: Vec<String> = output.lines().map(str::to_owned).collect();
+    let lines: Vec<Foreign> = output.lines().map(Foreign::from).collect();
     let Cause { error, frame } = Cause::read(&lines).unwrap_or_else(|| panic!("no cause: {output}"));
     (error, frame.unwrap_or_else(|| "nowhere".to_owned()))
 }
@@ -116,7 +116,7 @@ fn node_may_say_it_itself() {
         "SyntaxError: Unexpected token 'x', \"x\" is not valid JSON",
         "at onMessage (/app/gateway.js:3:24)",
     );
-    assert_eq!(Cause::read(&["no Error: here".to_owned(), "goodbye".to_owned()]), None);
+    assert_eq!(Cause::read(&["no Error: here".into(), "goodbye".into()]), None);
 }
 
 const PYTHON: &str = r#"Traceback (most recent call last):

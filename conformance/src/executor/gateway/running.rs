@@ -12,8 +12,8 @@ use crate::executor::{ExecutionError, Executor};
 use crate::profile::GatewayAccess;
 use scenarios::SubjectKind;
 
-/// A gateway that stands until it is taken down. Dropping it ends it, too, but leaves what it declared at a broker elsewhere.
-pub struct Standing {
+/// A gateway that runs until it is taken down. Dropping it ends it, too, but leaves what it declared at a broker elsewhere.
+pub struct RunningGateway {
     rig: Rig,
     path: String,
 }
@@ -23,7 +23,7 @@ impl Executor {
     ///
     /// # Errors
     /// When it, or its broker, does not start.
-    pub async fn stand(&self, connections: u32) -> Result<Standing, ExecutionError> {
+    pub async fn start_gateway(&self, connections: u32) -> Result<RunningGateway, ExecutionError> {
         let gateway = self.profile.gateway.as_ref();
         let profile = gateway.ok_or(ExecutionError::NoSubject(SubjectKind::Gateway))?;
         let most = Some(connections.max(Settings::MANY_CONNECTIONS));
@@ -44,7 +44,7 @@ impl Executor {
             steps: Vec::new(),
         };
         match Rig::set_up(self, profile, &script, &self.bindings()).await {
-            Ok(rig) => Ok(Standing { rig, path: profile.path.clone() }),
+            Ok(rig) => Ok(RunningGateway { rig, path: profile.path.clone() }),
             Err(Rejection::Error(error)) => Err(error),
             Err(Rejection::Judged { output, .. }) => {
                 Err(ExecutionError::Subject { reason: "the gateway did not start".to_owned(), output })
@@ -66,7 +66,7 @@ impl Executor {
     }
 }
 
-impl Standing {
+impl RunningGateway {
     /// Its host and port.
     pub fn authority(&self) -> &str {
         &self.rig.authorities[0]
