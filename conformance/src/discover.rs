@@ -16,13 +16,13 @@ mod claims;
 pub mod client;
 mod compare;
 mod events;
+mod flood_meter;
 mod form;
 mod graphql;
 mod heartbeat;
 mod hints;
 mod observed;
 mod protocols;
-mod said;
 mod sign_in;
 mod socket;
 mod sources;
@@ -46,10 +46,10 @@ pub use text::{gateway as profile_of, obstacle};
 
 use crate::process::SpawnError;
 use crate::profile::{GatewayAccess, GatewayProfile, Profile, Ready};
+use flood_meter::FloodMeter;
 use heartbeat::Watch;
 use protocols::Opening;
-use said::Said;
-use sign_in::Door;
+use sign_in::Dialer;
 use subject::Gateway;
 use talk::Talk;
 use topology::Topology;
@@ -98,7 +98,7 @@ pub enum DiscoverError {
     #[error("{0}")]
     Host(String),
     /// It says far more than there is to say.
-    #[error("the subject floods: it said more than {} MiB while it was watched", said::MOST_BYTES >> 20)]
+    #[error("the subject floods: it said more than {} MiB while it was watched", flood_meter::MOST_BYTES >> 20)]
     #[diagnostic(help(
         "who has just signed in is sent little, and an adapter prints answers and reports only"
     ))]
@@ -174,33 +174,33 @@ pub async fn gateway(
     hints: &Hints,
     progress: &Progress<'_>,
 ) -> Result<ObservedGateway, DiscoverError> {
-    let said = Said::default();
+    let meter = FloodMeter::default();
     let observing = async {
         match subject {
-            GatewaySubject::Started(start) => started(start, hints, &said, progress).await,
+            GatewaySubject::Started(start) => started(start, hints, &meter, progress).await,
             GatewaySubject::Attached { authority, jwt_secret } => {
                 let issuer = hints.issuer(jwt_secret.clone());
-                let door = Door { authority: authority.clone(), issuer, said: said.clone() };
-                Ok(attached(&door, hints, progress).await)
+                let dialer = Dialer { authority: authority.clone(), issuer, meter: meter.clone() };
+                Ok(attached(&dialer, hints, progress).await)
             }
         }
     };
     let late = |_| DiscoverError::Late(GATEWAY_WITHIN);
-    tokio::time::timeout(GATEWAY_WITHIN, said.unless_flooded(observing)).await.map_err(late)?
+    tokio::time::timeout(GATEWAY_WITHIN, meter.unless_flooded(observing)).await.map_err(late)?
 }
 
 async fn started(
     start: &Start,
     hints: &Hints,
-    said: &Said,
+    meter: &FloodMeter,
     progress: &Progress<'_>,
 ) -> Result<ObservedGateway, DiscoverError> {
     let begun = now();
     progress("starting the gateway, with a broker of its own");
     let mut gateway = Gateway::start(start).await?;
     let issuer = hints.issuer(subject::secret());
-    let door = Door { authority: gateway.authority.clone(), issuer, said: said.clone() };
-    let ready_path = subject::ready_path(&door.authority).await;
+    let dialer = Dialer { authority: gateway.authority.clone(), issuer, meter: meter.clone() };
+    let ready_path = subject::ready_path(&dialer.authority).await;
     let before = Topology::of(&gateway.snapshot().await);
     let mut seen = ObservedGateway {
         reach: Reach::Started {
@@ -210,8 +210,14 @@ async fn started(
             ignored_port: gateway.ignored_port,
         },
         ready_path,
-        ..say(&door, hints, Some(&before), &sources::of(&start.command.words, &start.folder).paths, progress)
-            .await
+        ..say(
+            &dialer,
+            hints,
+            Some(&before),
+            &sources::of(&start.command.words, &start.folder).paths,
+            progress,
+        )
+        .await
     };
     let Some(entry) = seen.sign_in.entry.clone() else {
         seen.topology = Some(Topology::of(&gateway.snapshot().await));
@@ -219,20 +225,20 @@ async fn started(
         seen.took = begun.elapsed();
         return Ok(seen);
     };
-    let mut door = door;
+    let mut dialer = dialer;
     if seen.talk.junk.iter().any(|exchange| exchange.closed.is_some()) {
         // What ended over junk may still be in its rooms, and keep events from others.
         progress("starting the gateway again, since junk ended connections");
         let again = Gateway::start(start).await?;
         std::mem::replace(&mut gateway, again).stop().await;
-        door.authority.clone_from(&gateway.authority);
+        dialer.authority.clone_from(&gateway.authority);
     }
     // A gateway may have a queue for each connection.
-    let watch = Watch::begin(&door, &entry).await;
+    let watch = Watch::begin(&dialer, &entry).await;
     let topology = Topology::of(&gateway.snapshot().await);
     let subject = events::Subject { gateway: &mut gateway, start, watch };
-    let (events, door, heartbeat) =
-        events::observe(subject, door, &entry, &topology, &seen, hints, progress).await?;
+    let (events, dialer, heartbeat) =
+        events::observe(subject, dialer, &entry, &topology, &seen, hints, progress).await?;
     if let (Some(roles), Some(entry)) = (&events.roles, &mut seen.sign_in.entry) {
         entry.claims.clone_from(roles);
     }
@@ -242,11 +248,11 @@ async fn started(
     seen.events = events;
     seen.topology = Some(topology);
     seen.heartbeat = heartbeat.unwrap_or_default();
-    seen.left = left(&door, &seen, hints).await;
+    seen.left = left(&dialer, &seen, hints).await;
     let is_told = text_is_told(&seen, start);
     if is_told {
         let patience = start.timing.ping_interval * 4 + start.timing.pong_timeout * 4;
-        seen.heartbeat.gives_up_after = heartbeat::gives_up(&door, &entry, patience).await;
+        seen.heartbeat.gives_up_after = heartbeat::gives_up(&dialer, &entry, patience).await;
     }
     let ended = gateway.ended();
     let output = gateway.output().await;
@@ -258,7 +264,7 @@ async fn started(
         });
     }
     if !is_told && !hints.checks() {
-        match heartbeat::variables(start, &entry, &door, progress).await? {
+        match heartbeat::variables(start, &entry, &dialer, progress).await? {
             heartbeat::Found::Variable(heartbeat) => seen.heartbeat = heartbeat,
             heartbeat::Found::Nothing { tried } => seen.heartbeat.tried = tried,
         }
@@ -267,12 +273,12 @@ async fn started(
     Ok(seen)
 }
 
-async fn attached(door: &Door, hints: &Hints, progress: &Progress<'_>) -> ObservedGateway {
+async fn attached(dialer: &Dialer, hints: &Hints, progress: &Progress<'_>) -> ObservedGateway {
     let begun = now();
-    let mut seen = say(door, hints, None, &[], progress).await;
+    let mut seen = say(dialer, hints, None, &[], progress).await;
     if let Some(entry) = seen.sign_in.entry.clone() {
-        let watch = Watch::begin(door, &entry).await;
-        seen.left = left(door, &seen, hints).await;
+        let watch = Watch::begin(dialer, &entry).await;
+        seen.left = left(dialer, &seen, hints).await;
         progress("heartbeat: its kind and its period");
         if let Some(watch) = watch {
             seen.heartbeat = watch.end().await;
@@ -284,16 +290,16 @@ async fn attached(door: &Door, hints: &Hints, progress: &Progress<'_>) -> Observ
 
 /// Signs in, and has it speak.
 async fn say(
-    door: &Door,
+    dialer: &Dialer,
     hints: &Hints,
     topology: Option<&Topology>,
     paths: &[String],
     progress: &Progress<'_>,
 ) -> ObservedGateway {
-    let mut sign_in = sign_in::observe(door, hints, paths, progress).await;
+    let mut sign_in = sign_in::observe(dialer, hints, paths, progress).await;
     let room = topology.map_or_else(|| "catalog:changed".to_owned(), events::likely_room);
     let talk = match &sign_in.entry {
-        Some(entry) => talk::observe(door, entry, &room, hints, progress).await,
+        Some(entry) => talk::observe(dialer, entry, &room, hints, progress).await,
         None => Talk::default(),
     };
     // Where a protocol brings nothing that was not asked for, each client asks for what may be its own.
@@ -302,7 +308,7 @@ async fn say(
         entry.opening = Opening::of(&request.shape, &candidates::OPENINGS);
     }
     ObservedGateway {
-        reach: Reach::Attached(door.authority.clone()),
+        reach: Reach::Attached(dialer.authority.clone()),
         ready_path: None,
         topology: None,
         sign_in,
@@ -316,7 +322,7 @@ async fn say(
 }
 
 /// The answer to an unsubscription in the shape that is understood.
-async fn left(door: &Door, seen: &ObservedGateway, hints: &Hints) -> Option<String> {
+async fn left(dialer: &Dialer, seen: &ObservedGateway, hints: &Hints) -> Option<String> {
     let entry = seen.sign_in.entry.as_ref()?;
     if seen.talk.protocol.is_some() {
         // How to leave is fixed by it.
@@ -325,7 +331,7 @@ async fn left(door: &Door, seen: &ObservedGateway, hints: &Hints) -> Option<Stri
     let acknowledged = seen.talk.acknowledged().map(|(shape, _)| shape);
     let understood = seen.events.understood.first().map(String::as_str);
     let shape = understood.or_else(|| acknowledged.into_iter().next())?;
-    talk::leave(door, entry, shape, &seen.room, hints).await
+    talk::leave(dialer, entry, shape, &seen.room, hints).await
 }
 
 /// Whether it pings as often as it was told.

@@ -25,8 +25,8 @@
 //! Where a profile has a command, the tests run in a second process, so that nothing that it starts is left behind, even by SIGKILL:
 //! `main` begins once more in it, with the same arguments. Whatever `main` does before [`Libtest::libtest`] is done twice.
 
+mod outcome;
 mod play;
-mod told;
 mod trials;
 
 use std::process::ExitCode;

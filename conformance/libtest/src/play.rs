@@ -11,7 +11,7 @@ use conformance::suite::Run;
 use gatecheck_report::{Console, Repeat};
 use tokio::runtime::Runtime;
 
-use crate::told::Told;
+use crate::outcome::Outcome;
 use crate::trials::Awaited;
 
 /// The run behind the trials.
@@ -52,7 +52,7 @@ async fn play(run: Run, interruption: &Interruption, awaited: Awaited) -> Result
             let merged = CaseReport::merged(std::mem::take(reports));
             for case in &merged {
                 // Its trial may not be wanted.
-                let _ = told.try_send(Told::of(case, &console));
+                let _ = told.try_send(Outcome::of(case, &console));
             }
         }
     });
@@ -60,11 +60,11 @@ async fn play(run: Run, interruption: &Interruption, awaited: Awaited) -> Result
     // Cases that are known to fail, and those that an interruption kept from beginning, are not told as they end.
     for case in &report.cases {
         if let Some((_, told)) = cases.get(&case.id) {
-            let _ = told.try_send(Told::of(case, &console));
+            let _ = told.try_send(Outcome::of(case, &console));
         }
     }
-    let concluded = Told::conformance(&report, &console);
-    let violated = Told::universal(&report, &console);
+    let concluded = Outcome::conformance(&report, &console);
+    let violated = Outcome::universal(&report, &console);
     let ended = Ended {
         universal: violated.failure(),
         conformance: concluded.failure(),

@@ -14,8 +14,8 @@ use miette::miette;
 use scenarios::ScenarioId;
 use tokio::runtime::Runtime;
 
+use crate::outcome::Outcome;
 use crate::play::Playing;
-use crate::told::Told;
 
 /// The rules that are judged on every trace.
 pub(crate) const UNIVERSAL: &str = "universal-rules";
@@ -25,9 +25,9 @@ pub(crate) const CONFORMANCE: &str = "conformance";
 /// What the trials wait for.
 pub(crate) struct Awaited {
     /// How often each case is run, and where its verdict goes.
-    pub(crate) cases: BTreeMap<ScenarioId, (usize, SyncSender<Told>)>,
-    pub(crate) universal: SyncSender<Told>,
-    pub(crate) conformance: SyncSender<Told>,
+    pub(crate) cases: BTreeMap<ScenarioId, (usize, SyncSender<Outcome>)>,
+    pub(crate) universal: SyncSender<Outcome>,
+    pub(crate) conformance: SyncSender<Outcome>,
 }
 
 /// The trials of a suite; those that the arguments select are being played from here on.
@@ -70,12 +70,12 @@ pub(crate) fn begin(suite: Suite, args: &Arguments) -> Result<(Vec<Trial>, Optio
 }
 
 /// A trial that waits for its verdict.
-fn waiting(name: &str) -> (SyncSender<Told>, Trial) {
-    let (told, verdict) = sync_channel::<Told>(1);
+fn waiting(name: &str) -> (SyncSender<Outcome>, Trial) {
+    let (told, verdict) = sync_channel::<Outcome>(1);
     let trial = Trial::ignorable_test(name, move || match verdict.recv() {
-        Ok(Told::Passed) => Ok(Completion::Completed),
-        Ok(Told::Ignored(why)) => Ok(Completion::ignored_with(why)),
-        Ok(Told::Failed(text)) => Err(Failed::from(text)),
+        Ok(Outcome::Passed) => Ok(Completion::Completed),
+        Ok(Outcome::Ignored(why)) => Ok(Completion::ignored_with(why)),
+        Ok(Outcome::Failed(text)) => Err(Failed::from(text)),
         Err(_) => Err(Failed::from("the run ended before this was judged")),
     });
     (told, trial)

@@ -16,8 +16,8 @@ use futures_util::future::join_all;
 use protocol::adapter::Options;
 use protocol::{Dialect, Timing, Welcome};
 
+use super::flood_meter::FloodMeter;
 use super::protocols::Protocol;
-use super::said::Said;
 use super::{DiscoverError, Progress};
 use crate::profile::CommandProfile;
 pub use compare::client as differences;
@@ -146,14 +146,14 @@ pub struct ObservedQueue {
 /// When its adapter cannot be started or configured, or observing takes longer than [`CLIENT_WITHIN`].
 pub async fn observe(start: &ClientStart, progress: &Progress<'_>) -> Result<ObservedClient, DiscoverError> {
     let late = |_| DiscoverError::Late(CLIENT_WITHIN);
-    let said = Said::default();
-    let observing = said.unless_flooded(all(start, &said, progress));
+    let meter = FloodMeter::default();
+    let observing = meter.unless_flooded(all(start, &meter, progress));
     tokio::time::timeout(CLIENT_WITHIN, observing).await.map_err(late)?
 }
 
 async fn all(
     start: &ClientStart,
-    said: &Said,
+    meter: &FloodMeter,
     progress: &Progress<'_>,
 ) -> Result<ObservedClient, DiscoverError> {
     let begun = super::now();
@@ -174,7 +174,7 @@ async fn all(
         words: BTreeSet::new(),
         took: Duration::ZERO,
     };
-    let trial = Trial { start, said, usual: usual() };
+    let trial = Trial { start, meter, usual: usual() };
     progress("delays: a drop, and refusals until it gives up");
     let dials = trial.run(&[Step::Drop, Step::Status(503)], trial.usual, &mut seen.words).await?;
     // A profile that is checked says itself what is spoken.
@@ -185,7 +185,7 @@ async fn all(
         let dialect = match protocol {
             Protocol::GraphQl => {
                 let asked = ClientStart { dialect: graphql::any(), ..start.clone() };
-                graphql::spoken(&Trial { start: &asked, said, usual: trial.usual }.says().await?)
+                graphql::spoken(&Trial { start: &asked, meter, usual: trial.usual }.says().await?)
             }
             Protocol::Phoenix => Some(Dialect {
                 welcome: Welcome::Sent(false),
@@ -195,7 +195,7 @@ async fn all(
         };
         if let Some(dialect) = dialect {
             let start = ClientStart { dialect: dialect.clone(), ..start.clone() };
-            let seen = Box::pin(all(&start, said, progress)).await?;
+            let seen = Box::pin(all(&start, meter, progress)).await?;
             return Ok(ObservedClient { speaks: Some((protocol, dialect)), took: begun.elapsed(), ..seen });
         }
     }

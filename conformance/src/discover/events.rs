@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::candidates::Person;
 use super::heartbeat::{Heartbeat, Watch};
 use super::observed::ObservedGateway;
-use super::sign_in::{Door, Entry};
+use super::sign_in::{Dialer, Entry};
 use super::spelling::shown;
 use super::subject::{Gateway, Start};
 use super::talk::Talk;
@@ -145,34 +145,34 @@ pub(super) struct Subject<'a> {
     pub(super) watch: Option<Watch>,
 }
 
-/// Publishes, and looks. The heartbeat is what was watched meanwhile; the door that of the gateway as it was started last.
+/// Publishes, and looks. The heartbeat is what was watched meanwhile; the dialer that of the gateway as it was started last.
 pub(super) async fn observe(
     subject: Subject<'_>,
-    door: Door,
+    dialer: Dialer,
     entry: &Entry,
     topology: &Topology,
     said: &ObservedGateway,
     hints: &Hints,
     progress: &Progress<'_>,
-) -> Result<(Events, Door, Option<Heartbeat>), DiscoverError> {
+) -> Result<(Events, Dialer, Option<Heartbeat>), DiscoverError> {
     let mut seen = Events::default();
     let Subject { gateway, start, watch } = subject;
     let link = field::link(&gateway.broker.url()).await?;
-    let opened = join_all(Person::ALL.map(|person| door.open(entry, person))).await;
+    let opened = join_all(Person::ALL.map(|person| dialer.open(entry, person))).await;
     let mut sockets = Vec::new();
     for opened in opened {
         match opened {
             Ok(opened) => sockets.push(opened.socket),
             Err(refused) => {
                 seen.ended = Some(format!("four users cannot sign in at once: {refused}"));
-                return Ok((seen, door, ended(watch, None).await));
+                return Ok((seen, dialer, ended(watch, None).await));
             }
         }
     }
     let mut field = Field {
         gateway,
         start,
-        door,
+        dialer,
         entry,
         link,
         sockets,
@@ -191,10 +191,10 @@ pub(super) async fn observe(
         None => find(&mut field, topology, &mut seen, progress).await?,
     }
     field.link.close().await;
-    let Field { door, watch, heartbeat, .. } = field;
+    let Field { dialer, watch, heartbeat, .. } = field;
     progress("heartbeat: its kind and its period");
     let heartbeat = ended(watch, heartbeat).await;
-    Ok((seen, door, heartbeat))
+    Ok((seen, dialer, heartbeat))
 }
 
 async fn ended(watch: Option<Watch>, seen: Option<Heartbeat>) -> Option<Heartbeat> {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::candidates::{INTERVALS, Person, TIMEOUTS};
 use super::form;
-use super::sign_in::{Door, Entry};
+use super::sign_in::{Dialer, Entry};
 use super::socket::{Seen, Socket, is_ping};
 use super::subject::{Gateway, Start};
 use super::{DiscoverError, Progress, now, sources};
@@ -59,8 +59,8 @@ pub(super) struct Watch(JoinHandle<Heartbeat>);
 
 impl Watch {
     /// Begins.
-    pub(super) async fn begin(door: &Door, entry: &Entry) -> Option<Self> {
-        let socket = door.open(entry, Person::Other).await.ok()?.socket;
+    pub(super) async fn begin(dialer: &Dialer, entry: &Entry) -> Option<Self> {
+        let socket = dialer.open(entry, Person::Other).await.ok()?.socket;
         Some(Self(tokio::spawn(watch(socket, WATCHES_FOR))))
     }
 
@@ -135,7 +135,7 @@ fn value(name: &str, time: Duration) -> String {
 pub(super) async fn variables(
     start: &Start,
     entry: &Entry,
-    door: &Door,
+    dialer: &Dialer,
     progress: &Progress<'_>,
 ) -> Result<Found, DiscoverError> {
     progress("heartbeat: environment variables that set its period (a second start)");
@@ -156,8 +156,8 @@ pub(super) async fn variables(
         }
         Err(error) => return Err(error),
     };
-    let door = Door { authority: gateway.authority.clone(), ..door.clone() };
-    let found = match door.open(entry, Person::Other).await {
+    let dialer = Dialer { authority: gateway.authority.clone(), ..dialer.clone() };
+    let found = match dialer.open(entry, Person::Other).await {
         Ok(opened) => Some(watch(opened.socket, TRIES_FOR).await),
         Err(_) => None,
     };
@@ -172,7 +172,7 @@ pub(super) async fn variables(
     let found = match (found, interval) {
         (Some(mut heartbeat), Some(variable)) => {
             heartbeat.interval_variable = Some(variable);
-            heartbeat.gives_up_after = gives_up(&door, entry, TRIES_FOR).await;
+            heartbeat.gives_up_after = gives_up(&dialer, entry, TRIES_FOR).await;
             heartbeat.timeout_variable = heartbeat.gives_up_after.and_then(|after| nearest(after, &timeouts));
             Found::Variable(heartbeat)
         }
@@ -183,8 +183,8 @@ pub(super) async fn variables(
 }
 
 /// How long after its last ping a gateway ends the connection of a client that answers none.
-pub(super) async fn gives_up(door: &Door, entry: &Entry, most: Duration) -> Option<Duration> {
-    let mut socket = door.open(entry, Person::Other).await.ok()?.socket;
+pub(super) async fn gives_up(dialer: &Dialer, entry: &Entry, most: Duration) -> Option<Duration> {
+    let mut socket = dialer.open(entry, Person::Other).await.ok()?.socket;
     socket.mute().await;
     let end = now() + most;
     let mut first_ping = None;

@@ -1,6 +1,6 @@
 //! Where a gateway accepts a token, how that must name its user, and how one that it does not accept is refused.
 
-mod door;
+mod dialer;
 mod search;
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use super::events::ObservedEvent;
 use super::protocols::{Opening, Protocol};
 use super::socket::Refused;
 use super::{Hints, Progress};
-pub(super) use door::{Door, Opened};
+pub(super) use dialer::{Dialer, Opened};
 use search::Search;
 
 /// How a gateway is signed in to.
@@ -81,7 +81,12 @@ pub struct SignIn {
 }
 
 /// Tries each path, those of its files after the usual ones, each place and each form of claims until one is accepted.
-pub(super) async fn observe(door: &Door, hints: &Hints, named: &[String], progress: &Progress<'_>) -> SignIn {
+pub(super) async fn observe(
+    dialer: &Dialer,
+    hints: &Hints,
+    named: &[String],
+    progress: &Progress<'_>,
+) -> SignIn {
     let mut seen = SignIn::default();
     let mut paths: Vec<String> = match &hints.path {
         Some(path) => vec![path.clone()],
@@ -93,7 +98,7 @@ pub(super) async fn observe(door: &Door, hints: &Hints, named: &[String], progre
     }
     progress("signing in: without a token");
     for path in &paths {
-        let outcome = door.without_token(path, hints.subprotocol()).await;
+        let outcome = dialer.without_token(path, hints.subprotocol()).await;
         seen.unsigned.insert(path.clone(), outcome);
     }
     // What refuses for want of a token is more likely the path than what knows no such page.
@@ -103,7 +108,7 @@ pub(super) async fn observe(door: &Door, hints: &Hints, named: &[String], progre
         Some(Some(Refused::Status(status))) if *status != 404 => 2,
         _ => 3,
     });
-    let mut search = Search::new(door, hints);
+    let mut search = Search::new(dialer, hints);
     // Where some path opens or asks for a token, those that know no such page are none.
     let is_page = |path: &String| match seen.unsigned.get(path) {
         Some(Some(Refused::Status(status))) => matches!(status, 400 | 401 | 403 | 426),
@@ -123,7 +128,7 @@ pub(super) async fn observe(door: &Door, hints: &Hints, named: &[String], progre
         let asks = matches!(unsigned, Some(Refused::Status(401 | 403)));
         if hints.subprotocol().is_none()
             && !asks
-            && let Some(subprotocol) = door.subprotocol(path).await
+            && let Some(subprotocol) = dialer.subprotocol(path).await
             && let Some((entry, also)) = search.by_protocol(path, &subprotocol, progress).await
         {
             (seen.entry, seen.also) = (Some(entry), also);
@@ -139,7 +144,7 @@ pub(super) async fn observe(door: &Door, hints: &Hints, named: &[String], progre
     let Some(entry) = seen.entry.clone() else {
         if let Some(path) = paths.iter().find(|path| seen.unsigned.get(*path) == Some(&None)) {
             progress("signing in: how long a connection without a token stays");
-            seen.left_unsigned = door.leaves(path).await;
+            seen.left_unsigned = dialer.leaves(path).await;
         }
         return seen;
     };
@@ -153,11 +158,11 @@ pub(super) async fn observe(door: &Door, hints: &Hints, named: &[String], progre
         ),
     ];
     for (kind, spec) in bad {
-        let refused = door.open_with(&entry, Person::Owner, spec).await.err();
+        let refused = dialer.open_with(&entry, Person::Owner, spec).await.err();
         seen.refusals.insert(kind, refused);
     }
     let nowhere = Entry { path: "/gatecheck-nowhere".to_owned(), ..entry.clone() };
-    seen.elsewhere = door.open(&nowhere, Person::Owner).await.err();
-    seen.plain_get = super::subject::status_of(&door.authority, &entry.path).await;
+    seen.elsewhere = dialer.open(&nowhere, Person::Owner).await.err();
+    seen.plain_get = super::subject::status_of(&dialer.authority, &entry.path).await;
     seen
 }

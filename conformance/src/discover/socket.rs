@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use wire::frame::FrameReader;
 use wire::handshake::{UpgradeError, UpgradeRequest, agreed_subprotocol, read_head};
 
-use super::said::Said;
+use super::flood_meter::FloodMeter;
 use super::{form, now};
 
 /// How long the answer to an upgrade is waited for.
@@ -27,7 +27,7 @@ const WAITING: usize = 64;
 /// The name of a ping is no longer than this.
 const MAX_PING: usize = 40;
 /// Orders that wait.
-const ORDERS: usize = 16;
+const COMMANDS: usize = 16;
 /// Longest message that is put together.
 const MAX_MESSAGE_BYTES: usize = 128 * 1024;
 
@@ -68,7 +68,7 @@ impl std::fmt::Display for Refused {
 
 /// An open connection. It answers pings whether or not it is looked at.
 pub(super) struct Socket {
-    orders: mpsc::Sender<Order>,
+    commands: mpsc::Sender<SocketCommand>,
     seen: mpsc::Receiver<Seen>,
     is_over: bool,
     /// The subprotocol that the gateway has agreed to.
@@ -76,7 +76,7 @@ pub(super) struct Socket {
     _task: AbortOnDropHandle<()>,
 }
 
-enum Order {
+enum SocketCommand {
     Send(String),
     /// Answers no ping any more.
     Mute,
@@ -89,7 +89,7 @@ impl Socket {
         path: &str,
         token: Option<(TokenPlace, String)>,
         subprotocols: Option<&str>,
-        said: Said,
+        meter: FloodMeter,
     ) -> Result<Self, Refused> {
         let dropped = |reason: &dyn ToString| Refused::Dropped(reason.to_string());
         let request = UpgradeRequest {
@@ -108,11 +108,11 @@ impl Socket {
         };
         let opened = timeout(ANSWERS_WITHIN, opening).await;
         let (stream, leftover, agreed) = opened.map_err(|_| dropped(&"it takes too long"))??;
-        let (orders, inbox) = mpsc::channel(ORDERS);
+        let (commands, inbox) = mpsc::channel(COMMANDS);
         let (found, seen) = mpsc::channel(WAITING);
-        let end = End { stream, masks: fastrand::Rng::with_seed(1), partial: None, answers: true, said };
+        let end = End { stream, masks: fastrand::Rng::with_seed(1), partial: None, answers: true, meter };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox, found));
-        Ok(Self { orders, seen, is_over: false, agreed, _task: AbortOnDropHandle::new(task) })
+        Ok(Self { commands, seen, is_over: false, agreed, _task: AbortOnDropHandle::new(task) })
     }
 
     /// Whether its end has been seen.
@@ -122,12 +122,12 @@ impl Socket {
 
     /// Sends a text; one that cannot be sent is noticed when nothing comes back.
     pub(super) async fn send(&mut self, text: &str) {
-        let _ = self.orders.send(Order::Send(text.to_owned())).await;
+        let _ = self.commands.send(SocketCommand::Send(text.to_owned())).await;
     }
 
     /// Answers no ping any more.
     pub(super) async fn mute(&mut self) {
-        let _ = self.orders.send(Order::Mute).await;
+        let _ = self.commands.send(SocketCommand::Mute).await;
     }
 
     /// What comes until `quiet` has passed without anything, or `most` altogether.
@@ -189,7 +189,7 @@ struct End {
     masks: fastrand::Rng,
     partial: Option<RawFrame>,
     answers: bool,
-    said: Said,
+    meter: FloodMeter,
 }
 
 impl End {
@@ -197,15 +197,15 @@ impl End {
     async fn run(
         mut self,
         mut reader: FrameReader,
-        mut inbox: mpsc::Receiver<Order>,
+        mut inbox: mpsc::Receiver<SocketCommand>,
         found: mpsc::Sender<Seen>,
     ) {
         loop {
             let frame = tokio::select! {
-                order = inbox.recv() => {
-                    match order {
-                        Some(Order::Send(text)) => self.write(RawFrame::text(text)).await,
-                        Some(Order::Mute) => self.answers = false,
+                command = inbox.recv() => {
+                    match command {
+                        Some(SocketCommand::Send(text)) => self.write(RawFrame::text(text)).await,
+                        Some(SocketCommand::Mute) => self.answers = false,
                         None => return,
                     }
                     continue;
@@ -214,7 +214,7 @@ impl End {
             };
             let seen = match frame {
                 Ok(Some(frame)) => {
-                    self.said.add(frame.payload.len());
+                    self.meter.add(frame.payload.len());
                     self.take(frame).await
                 }
                 Ok(None) | Err(_) => Some(Seen::End),

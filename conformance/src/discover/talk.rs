@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::candidates::{JOIN, JUNK, Person, VERBS};
 use super::form::{is_error, kind};
 use super::protocols::{Protocol, asked};
-use super::sign_in::{Door, Entry, Opened};
+use super::sign_in::{Dialer, Entry, Opened};
 use super::socket::{Seen, Socket};
 use super::{Hints, Progress, graphql};
 
@@ -102,7 +102,7 @@ impl Talk {
 
 /// Listens, and tries each question.
 pub(super) async fn observe(
-    door: &Door,
+    dialer: &Dialer,
     entry: &Entry,
     room: &str,
     hints: &Hints,
@@ -110,11 +110,11 @@ pub(super) async fn observe(
 ) -> Talk {
     let mut talk = Talk { protocol: entry.protocol().filter(|_| !hints.checks()), ..Talk::default() };
     progress("frames: the first ones");
-    let Some((mut socket, first)) = opened(door, entry).await else { return talk };
+    let Some((mut socket, first)) = opened(dialer, entry).await else { return talk };
     talk.first = first;
     progress("frames: answers to what no gateway understands");
     for junk in JUNK {
-        if !reopen(&mut socket, door, entry).await {
+        if !reopen(&mut socket, dialer, entry).await {
             return talk;
         }
         let exchange = ask(&mut socket, junk).await;
@@ -124,7 +124,7 @@ pub(super) async fn observe(
     }
     progress("frames: a ping message");
     for ping in hints.pings() {
-        if !reopen(&mut socket, door, entry).await {
+        if !reopen(&mut socket, dialer, entry).await {
             return talk;
         }
         let exchange = ask(&mut socket, &ping.replace("{ref}", "gc-ping")).await;
@@ -137,13 +137,13 @@ pub(super) async fn observe(
     let shapes = match talk.protocol {
         Some(protocol) => {
             progress(&format!("frames: requests of {}", protocol.name()));
-            shapes(protocol, &mut talk, &mut socket, door, entry).await
+            shapes(protocol, &mut talk, &mut socket, dialer, entry).await
         }
         None => hints.subscribes(),
     };
     progress("frames: answers to each shape of request");
     for (number, shape) in shapes.into_iter().enumerate() {
-        if !reopen(&mut socket, door, entry).await {
+        if !reopen(&mut socket, dialer, entry).await {
             return talk;
         }
         let exchange = ask(&mut socket, &asked(&shape, room, &format!("gcr-{number}"))).await;
@@ -164,12 +164,12 @@ async fn shapes(
     protocol: Protocol,
     talk: &mut Talk,
     socket: &mut Socket,
-    door: &Door,
+    dialer: &Dialer,
     entry: &Entry,
 ) -> Vec<String> {
     let shapes = match protocol {
         Protocol::GraphQl => {
-            if !reopen(socket, door, entry).await {
+            if !reopen(socket, dialer, entry).await {
                 return Vec::new();
             }
             let exchange = ask(socket, &graphql::introspection()).await;
@@ -182,7 +182,7 @@ async fn shapes(
     let refused = shapes.iter().map(|shape| asked(shape, &another, "gcn-1"));
     let nonsense = (protocol == Protocol::GraphQl).then(graphql::nonsense);
     for request in refused.chain(nonsense) {
-        if !reopen(socket, door, entry).await {
+        if !reopen(socket, dialer, entry).await {
             break;
         }
         let exchange = ask(socket, &request).await;
@@ -195,14 +195,14 @@ async fn shapes(
 
 /// The answer to an unsubscription in the shape of a subscription that was understood.
 pub(super) async fn leave(
-    door: &Door,
+    dialer: &Dialer,
     entry: &Entry,
     shape: &str,
     room: &str,
     hints: &Hints,
 ) -> Option<String> {
     let leaving = hints.leave_of(shape).or_else(|| leaving(shape))?;
-    let (mut socket, _) = opened(door, entry).await?;
+    let (mut socket, _) = opened(dialer, entry).await?;
     ask(&mut socket, &asked(shape, room, "gcl-1")).await;
     let answer = ask(&mut socket, &asked(&leaving, room, "gcl-1")).await.answer;
     answer.filter(|answer| !is_error(answer))
@@ -214,17 +214,17 @@ pub(super) fn leaving(shape: &str) -> Option<String> {
     Some(shape.replacen(&format!("\"{join}\""), &format!("\"{leave}\""), 1))
 }
 
-async fn opened(door: &Door, entry: &Entry) -> Option<(Socket, Vec<String>)> {
-    let Opened { socket, said } = door.open(entry, Person::Owner).await.ok()?;
+async fn opened(dialer: &Dialer, entry: &Entry) -> Option<(Socket, Vec<String>)> {
+    let Opened { socket, said } = dialer.open(entry, Person::Owner).await.ok()?;
     Some((socket, said))
 }
 
 /// A connection that is still open, a new one where the last has ended.
-async fn reopen(socket: &mut Socket, door: &Door, entry: &Entry) -> bool {
+async fn reopen(socket: &mut Socket, dialer: &Dialer, entry: &Entry) -> bool {
     if !socket.is_over() {
         return true;
     }
-    match opened(door, entry).await {
+    match opened(dialer, entry).await {
         Some((new, _)) => {
             *socket = new;
             true

@@ -21,7 +21,7 @@ pub struct Arrival {
     proxies: TrustedProxies,
     /// Where it gets a seat; without this it needs none.
     seats: Option<(Seats, HandshakeId)>,
-    standing: Cell<Standing>,
+    admission: Cell<Admission>,
     changed: Notify,
     /// Since when it waits for its seat, and how long it has waited.
     waits_since: Cell<Option<Instant>>,
@@ -30,7 +30,7 @@ pub struct Arrival {
 
 /// What has become of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Admission {
     /// It has sent nothing.
     Silent,
     /// It has sent something, and waits for a seat.
@@ -53,7 +53,7 @@ impl Arrival {
             client: Cell::new(peer),
             proxies,
             seats,
-            standing: Cell::new(Standing::Silent),
+            admission: Cell::new(Admission::Silent),
             changed: Notify::new(),
             waits_since: Cell::new(None),
             waited: Cell::new(Duration::ZERO),
@@ -63,12 +63,12 @@ impl Arrival {
     /// The peer has sent something. Waits until it may be read, or, where it waited in vain, may be answered.
     pub async fn speaks(self: &Rc<Self>) {
         let Some((seats, id)) = &self.seats else { return };
-        if matches!(self.standing.get(), Standing::Silent | Standing::EvictedSilent) {
-            self.standing.set(Standing::Waiting);
+        if matches!(self.admission.get(), Admission::Silent | Admission::EvictedSilent) {
+            self.admission.set(Admission::Waiting);
             self.waits_since.set(Some(now()));
             seats.speaks(*id, self);
         }
-        self.until(|standing| standing != Standing::Waiting).await;
+        self.until(|admission| admission != Admission::Waiting).await;
     }
 
     /// Whether the peer is a proxy that is trusted to say whom it speaks for.
@@ -95,33 +95,33 @@ impl Arrival {
     }
 
     /// Notes what has become of it.
-    pub(super) fn stand(&self, standing: Standing) {
+    pub(super) fn set_admission(&self, admission: Admission) {
         if let Some(since) = self.waits_since.take() {
             self.waited.set(self.waited.get() + (now() - since));
         }
-        self.standing.set(standing);
+        self.admission.set(admission);
         self.changed.notify_waiters();
     }
 
     /// It sends another request.
     pub(super) fn is_seated_again(&self) {
         self.waited.set(Duration::ZERO);
-        self.stand(Standing::Seated);
+        self.set_admission(Admission::Seated);
     }
 
     pub(super) fn is_turned_away(&self) -> bool {
-        self.standing.get() == Standing::TurnedAway
+        self.admission.get() == Admission::TurnedAway
     }
 
     /// Waits until its place is lost.
     pub(super) async fn evicted(&self) {
-        self.until(|standing| matches!(standing, Standing::Evicted | Standing::EvictedSilent)).await;
+        self.until(|admission| matches!(admission, Admission::Evicted | Admission::EvictedSilent)).await;
     }
 
     /// Waits until a time that does not run while it waits for its seat.
     pub(super) async fn late(&self, by: Instant) {
         loop {
-            self.until(|standing| standing != Standing::Waiting).await;
+            self.until(|admission| admission != Admission::Waiting).await;
             let until = by + self.waited.get();
             if now() >= until {
                 return;
@@ -130,11 +130,11 @@ impl Arrival {
         }
     }
 
-    async fn until(&self, is: impl Fn(Standing) -> bool) {
+    async fn until(&self, is: impl Fn(Admission) -> bool) {
         loop {
             // A change between the look and the wait is not missed: this takes note of it from here on.
             let changed = self.changed.notified();
-            if is(self.standing.get()) {
+            if is(self.admission.get()) {
                 return;
             }
             changed.await;

@@ -1,5 +1,6 @@
 //! Reads frames, one at a time (RFC 6455 section 5).
 
+use std::error::Error;
 use std::io::{self, Cursor};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -22,7 +23,7 @@ pub struct FrameTooLong {
 impl FrameTooLong {
     /// Whether that is why a read failed.
     pub fn caused(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|source| source.is::<Self>())
+        error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<Self>)
     }
 }
 

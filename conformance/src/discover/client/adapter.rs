@@ -14,7 +14,7 @@ use tokio_util::codec::FramedRead;
 
 use super::ClientStart;
 use crate::discover::DiscoverError;
-use crate::discover::said::Said;
+use crate::discover::flood_meter::FloodMeter;
 use crate::process::{Streams, Subject};
 use crate::template::Values;
 
@@ -41,7 +41,7 @@ pub(super) struct Adapter {
     pub(super) took: Duration,
     /// Every status that it has reported.
     pub(super) statuses: Vec<String>,
-    said: Said,
+    meter: FloodMeter,
 }
 
 impl Adapter {
@@ -50,7 +50,7 @@ impl Adapter {
         start: &ClientStart,
         url: &str,
         options: Options,
-        said: Said,
+        meter: FloodMeter,
     ) -> Result<Self, DiscoverError> {
         let mut values = Values::of_timing(&start.timing);
         values.set("gatecheck", start.program.display().to_string());
@@ -60,7 +60,7 @@ impl Adapter {
         let (to, from) = process.take_pipes().expect("piped, and only used once");
         let from = FramedRead::new(from, LineDecoder::new(MAX_LINE_BYTES));
         let (took, statuses) = (Duration::ZERO, Vec::new());
-        let mut adapter = Self { process, to, from, asked: 0, took, statuses, said };
+        let mut adapter = Self { process, to, from, asked: 0, took, statuses, meter };
         let configure = Configure {
             url: Some(url.to_owned()),
             token: Some(TOKEN.to_owned()),
@@ -130,7 +130,7 @@ impl Adapter {
     async fn hear(&mut self) -> Option<AdapterOutput> {
         loop {
             let Some(Ok(Line::Whole(line))) = self.from.next().await else { return None };
-            self.said.add(line.len());
+            self.meter.add(line.len());
             let Ok(output) = AdapterOutput::parse(line.trim()) else { continue };
             if let AdapterOutput::Report(report) = &output
                 && let ReportEvent::Status { status, .. } = &report.event

@@ -17,8 +17,8 @@ use tokio_util::task::AbortOnDropHandle;
 use wire::frame::FrameReader;
 use wire::handshake::{ReceivedRequest, answer_status};
 
+use crate::discover::flood_meter::FloodMeter;
 use crate::discover::now;
-use crate::discover::said::Said;
 
 /// How long a request may take to come.
 const ASKS_WITHIN: Duration = Duration::from_secs(2);
@@ -67,13 +67,13 @@ pub(super) struct Gateway {
 
 impl Gateway {
     /// Starts one; the last step is that of every further dial.
-    pub(super) async fn start(steps: Vec<Step>, dialect: Dialect, said: Said) -> io::Result<Self> {
+    pub(super) async fn start(steps: Vec<Step>, dialect: Dialect, meter: FloodMeter) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("ws://{}/ws", listener.local_addr()?);
         let (noted, seen) = watch::channel(Dials::default());
         let (steps, planned) = watch::channel(Arc::new(steps));
-        let told = Told { dialect: Arc::new(dialect), said };
-        let task = tokio::spawn(accept(listener, planned, noted, told));
+        let setting = ConnectionSetting { dialect: Arc::new(dialect), meter };
+        let task = tokio::spawn(accept(listener, planned, noted, setting));
         Ok(Self { url, seen, steps, _task: AbortOnDropHandle::new(task) })
     }
 
@@ -109,18 +109,18 @@ impl Gateway {
     }
 }
 
-/// What every connection is told, and what is said on all of them.
+/// What every connection is setting, and what is said on all of them.
 #[derive(Clone)]
-struct Told {
+struct ConnectionSetting {
     dialect: Arc<Dialect>,
-    said: Said,
+    meter: FloodMeter,
 }
 
 async fn accept(
     listener: TcpListener,
     planned: watch::Receiver<Arc<Vec<Step>>>,
     noted: watch::Sender<Dials>,
-    told: Told,
+    setting: ConnectionSetting,
 ) {
     // Connections end with the task that owns them.
     let mut connections = JoinSet::new();
@@ -132,10 +132,10 @@ async fn accept(
         noted.send_modify(|dials| dials.began.push(now()));
         let steps = planned.borrow().clone();
         let step = steps.get(number).or(steps.last()).copied().unwrap_or(Step::Open);
-        let (noted, told) = (noted.clone(), told.clone());
+        let (noted, setting) = (noted.clone(), setting.clone());
         connections.spawn(async move {
             // A client that breaks off has ended its dial, too.
-            let _ = serve(stream, step, number, &noted, &told).await;
+            let _ = serve(stream, step, number, &noted, &setting).await;
             noted.send_modify(|dials| dials.ended.push(now()));
         });
     }
@@ -146,9 +146,9 @@ async fn serve(
     step: Step,
     number: usize,
     noted: &watch::Sender<Dials>,
-    told: &Told,
+    setting: &ConnectionSetting,
 ) -> io::Result<()> {
-    let dialect = &told.dialect;
+    let dialect = &setting.dialect;
     let request = timeout(ASKS_WITHIN, ReceivedRequest::read(&mut stream)).await??;
     if let Step::Status(status) = step {
         return answer_status(&mut stream, status).await;
@@ -170,7 +170,7 @@ async fn serve(
     let reading = async {
         let (mut from, mut to) = stream.split();
         while let Some(frame) = reader.next(&mut from).await? {
-            told.said.add(frame.payload.len());
+            setting.meter.add(frame.payload.len());
             match frame.opcode {
                 OpCode::Control(Control::Ping) => {
                     to.write_all(&RawFrame::control(Control::Pong, frame.payload).encode(None)).await?;

@@ -11,26 +11,26 @@ use super::adapter::Adapter;
 use super::gateway::{Dials, Gateway, Step};
 use super::{ClientStart, DIALS_WITHIN, GIVES_UP, MANY, ObservedQueue, Queue, ROOM, RUNS_FOR, SENT};
 use crate::discover::DiscoverError;
-use crate::discover::said::Said;
+use crate::discover::flood_meter::FloodMeter;
 use crate::limits::HostLimit;
 
 /// What each trial has in common.
 pub(super) struct Trial<'a> {
     pub(super) start: &'a ClientStart,
     /// What clients and adapters say.
-    pub(super) said: &'a Said,
+    pub(super) meter: &'a FloodMeter,
     pub(super) usual: Options,
 }
 
 impl Trial<'_> {
     async fn gateway(&self, steps: &[Step]) -> Result<Gateway, DiscoverError> {
-        let gateway = Gateway::start(steps.to_vec(), self.start.dialect.clone(), self.said.clone()).await;
+        let gateway = Gateway::start(steps.to_vec(), self.start.dialect.clone(), self.meter.clone()).await;
         gateway
             .map_err(|error| DiscoverError::Host(HostLimit::explain("cannot listen for the client", &error)))
     }
 
     async fn adapter(&self, gateway: &Gateway, options: Options) -> Result<Adapter, DiscoverError> {
-        Adapter::start(self.start, gateway.url(), options, self.said.clone()).await
+        Adapter::start(self.start, gateway.url(), options, self.meter.clone()).await
     }
 
     /// Has a client dial until it gives up, or has dialled often.

@@ -75,7 +75,7 @@ impl Field<'_> {
         for (person, socket) in Person::ALL.into_iter().zip(&mut self.sockets) {
             socket.listen(Duration::ZERO, Duration::from_millis(5)).await;
             if socket.is_over()
-                && let Ok(opened) = self.door.open(self.entry, person).await
+                && let Ok(opened) = self.dialer.open(self.entry, person).await
             {
                 *socket = opened.socket;
             }

@@ -10,7 +10,7 @@ use crate::discover::DiscoverError;
 use crate::discover::candidates::{OWNER_KEYS, Person};
 use crate::discover::heartbeat::{Heartbeat, Watch};
 use crate::discover::protocols::asked;
-use crate::discover::sign_in::{Door, Entry};
+use crate::discover::sign_in::{Dialer, Entry};
 use crate::discover::socket::Socket;
 use crate::discover::subject::{Gateway, Start};
 
@@ -18,7 +18,7 @@ use crate::discover::subject::{Gateway, Start};
 pub(super) struct Field<'a> {
     pub(super) gateway: &'a mut Gateway,
     pub(super) start: &'a Start,
-    pub(super) door: Door,
+    pub(super) dialer: Dialer,
     pub(super) entry: &'a Entry,
     pub(super) link: BrokerLink,
     pub(super) sockets: Vec<Socket>,
@@ -83,8 +83,8 @@ impl Field<'_> {
         let mut shapes = self.shapes.clone();
         shapes.truncate(MAX_SHAPES);
         // A gateway may limit the connections of one user, of whom this is one more.
-        let (door, entry) = (&self.door, self.entry);
-        let opened = join_all(shapes.iter().map(|_| door.open(entry, Person::Subscriber))).await;
+        let (dialer, entry) = (&self.dialer, self.entry);
+        let opened = join_all(shapes.iter().map(|_| dialer.open(entry, Person::Subscriber))).await;
         let mut asking: Vec<(String, Socket)> = Vec::new();
         for (shape, opened) in shapes.into_iter().zip(opened) {
             if let Ok(mut opened) = opened {

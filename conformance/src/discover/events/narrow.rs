@@ -143,10 +143,10 @@ impl Field<'_> {
         }
         let new = Gateway::start(self.start).await?;
         std::mem::replace(self.gateway, new).stop().await;
-        self.door.authority.clone_from(&self.gateway.authority);
+        self.dialer.authority.clone_from(&self.gateway.authority);
         self.link = super::field::link(&self.gateway.broker.url()).await?;
         for (person, socket) in Person::ALL.into_iter().zip(&mut self.sockets) {
-            if let Ok(opened) = self.door.open(self.entry, person).await {
+            if let Ok(opened) = self.dialer.open(self.entry, person).await {
                 *socket = opened.socket;
             }
         }

@@ -32,10 +32,10 @@ impl Field<'_> {
             return Ok(());
         }
         for styles in claims::other_roles(&self.entry.claims).chunks(AT_ONCE) {
-            let (door, entry) = (&self.door, self.entry);
+            let (dialer, entry) = (&self.dialer, self.entry);
             let opened = join_all(styles.iter().map(|style| {
                 let entry = Entry { claims: style.clone(), ..entry.clone() };
-                async move { door.open(&entry, Person::Admin).await.ok().map(|opened| opened.socket) }
+                async move { dialer.open(&entry, Person::Admin).await.ok().map(|opened| opened.socket) }
             }));
             let mut admins: Vec<(&TokenStyle, Socket)> = styles
                 .iter()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use scenarios::token::{TokenSpec, TokenStyle};
 
-use super::{Door, Entry};
+use super::{Dialer, Entry};
 use crate::discover::candidates::{Person, Place, SIGN_IN_VERBS, first_messages, generous_message, places};
 use crate::discover::protocols::Opening;
 use crate::discover::spelling::{shown, without_extras};
@@ -19,7 +19,7 @@ const NONSENSE: &str =
 
 /// A search on one gateway.
 pub(super) struct Search<'a> {
-    door: &'a Door,
+    dialer: &'a Dialer,
     declared: Option<Place>,
     /// The subprotocol that is offered, and what is sent once it is signed in: as the profile says, or as the gateway has agreed to.
     subprotocol: Option<String>,
@@ -48,8 +48,8 @@ struct Standard {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(door: &'a Door, hints: &Hints) -> Self {
-        let base = door.style();
+    pub(super) fn new(dialer: &'a Dialer, hints: &Hints) -> Self {
+        let base = dialer.style();
         let (single, generous) = match hints.styles() {
             Some(given) => (given, Vec::new()),
             None => (claims::single(base), claims::generous(base)),
@@ -59,7 +59,7 @@ impl<'a> Search<'a> {
         let (single, generous): (Vec<_>, Vec<_>) = (allowed(single), allowed(generous));
         let styles = single.len() + generous.len();
         Self {
-            door,
+            dialer,
             declared: hints.place(),
             subprotocol: hints.subprotocol().map(str::to_owned),
             opening: hints.opening(),
@@ -106,7 +106,7 @@ impl<'a> Search<'a> {
         progress: &Progress<'_>,
     ) -> Option<(Entry, Vec<TokenStyle>)> {
         let refuses_nonsense = match lets_anybody_in {
-            true => match self.door.after(path, NONSENSE).await {
+            true => match self.dialer.after(path, NONSENSE).await {
                 Ok(said) => said.iter().any(|text| form::is_error(text)),
                 Err(_) => true,
             },
@@ -170,8 +170,8 @@ impl<'a> Search<'a> {
             is_confirmed: false,
         };
         for styles in styles.chunks(AT_ONCE) {
-            let door = self.door;
-            let tried = join_all(styles.iter().map(|style| try_one(door, place_of(style), standard))).await;
+            let dialer = self.dialer;
+            let tried = join_all(styles.iter().map(|style| try_one(dialer, place_of(style), standard))).await;
             for (style, tried) in styles.iter().zip(tried) {
                 match tried {
                     Ok(entry) => accepted.push(Accepted { entry, style: style.clone() }),
@@ -200,7 +200,7 @@ impl<'a> Search<'a> {
             return (entry, also);
         }
         let vain = self.vain.clone();
-        let base = self.door.style().clone();
+        let base = self.dialer.style().clone();
         let users = claims::one_user(&entry.claims, &base);
         let users = self.attempt(&entry.path, &entry.place, &users, standard).await;
         let one = users.iter().find(|one| one.entry.is_confirmed).or(users.first());
@@ -216,7 +216,7 @@ impl<'a> Search<'a> {
     async fn plainest(&self, entry: Entry, places: Vec<Place>, standard: Standard) -> Entry {
         for places in places.chunks(AT_ONCE) {
             let entries = places.iter().map(|place| Entry { place: place.clone(), ..entry.clone() });
-            let tried = join_all(entries.map(|entry| try_one(self.door, entry, standard))).await;
+            let tried = join_all(entries.map(|entry| try_one(self.dialer, entry, standard))).await;
             if let Some(found) = tried.into_iter().find_map(Result::ok) {
                 return found;
             }
@@ -226,8 +226,8 @@ impl<'a> Search<'a> {
 }
 
 /// The entry, where it is accepted; or else what was answered.
-async fn try_one(door: &Door, entry: Entry, standard: Standard) -> Result<Entry, String> {
-    let heard = door.heard(&entry, Person::Owner, TokenSpec::default()).await;
+async fn try_one(dialer: &Dialer, entry: Entry, standard: Standard) -> Result<Entry, String> {
+    let heard = dialer.heard(&entry, Person::Owner, TokenSpec::default()).await;
     let (_socket, said, ended) = heard.map_err(|refused| refused.to_string())?;
     let refusal = said.iter().find(|text| form::is_error(text)).map(|text| told(text));
     if let Some(ended) = ended {

@@ -7,8 +7,8 @@ use scenarios::token::{Bearer, Issuer, TokenSpec, TokenStyle};
 
 use super::Entry;
 use crate::discover::candidates::{Person, Place};
+use crate::discover::flood_meter::FloodMeter;
 use crate::discover::protocols::{OFFERED, Protocol};
-use crate::discover::said::Said;
 use crate::discover::socket::{Refused, Seen, Socket};
 use crate::discover::{now, unix_s};
 
@@ -19,12 +19,12 @@ const LEAVES_WITHIN: Duration = Duration::from_secs(12);
 
 /// Signs in to one gateway.
 #[derive(Clone)]
-pub(in crate::discover) struct Door {
+pub(in crate::discover) struct Dialer {
     pub(in crate::discover) authority: String,
     /// Who signs its tokens.
     pub(in crate::discover) issuer: Issuer,
     /// What is said on all connections.
-    pub(in crate::discover) said: Said,
+    pub(in crate::discover) meter: FloodMeter,
 }
 
 /// What an attempt came to: a connection that stays, and what it said meanwhile.
@@ -33,14 +33,14 @@ pub(in crate::discover) struct Opened {
     pub(in crate::discover) said: Vec<String>,
 }
 
-impl Door {
+impl Dialer {
     async fn dial(
         &self,
         path: &str,
         token: Option<(TokenPlace, String)>,
         subprotocols: Option<&str>,
     ) -> Result<Socket, Refused> {
-        Socket::dial(&self.authority, path, token, subprotocols, self.said.clone()).await
+        Socket::dial(&self.authority, path, token, subprotocols, self.meter.clone()).await
     }
 
     /// A token for a person.

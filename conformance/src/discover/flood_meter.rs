@@ -13,9 +13,9 @@ const EACH_BYTES: u64 = 256;
 
 /// What a subject has said so far, in bytes. Its copies are one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Said(Arc<watch::Sender<u64>>);
+pub(super) struct FloodMeter(Arc<watch::Sender<u64>>);
 
-impl Said {
+impl FloodMeter {
     /// Adds a frame or a line.
     pub(super) fn add(&self, bytes: usize) {
         self.0.send_modify(|said| *said = said.saturating_add(bytes as u64 + EACH_BYTES));
@@ -26,11 +26,11 @@ impl Said {
         &self,
         watching: impl Future<Output = Result<T, DiscoverError>>,
     ) -> Result<T, DiscoverError> {
-        let mut said = self.0.subscribe();
+        let mut bytes = self.0.subscribe();
         tokio::select! {
             biased;
             // This keeps a sender itself, so that there is always one.
-            Ok(_) = said.wait_for(|said| *said > MOST_BYTES) => Err(DiscoverError::Floods),
+            Ok(_) = bytes.wait_for(|bytes| *bytes > MOST_BYTES) => Err(DiscoverError::Floods),
             seen = watching => seen,
         }
     }
@@ -44,9 +44,9 @@ mod tests {
     #[tokio::test]
     async fn what_floods_is_not_watched() {
         let watched = async |bytes, times| {
-            let said = Said::default();
-            (0..times).for_each(|_| said.add(bytes));
-            said.unless_flooded(async { Ok(()) }).await
+            let meter = FloodMeter::default();
+            (0..times).for_each(|_| meter.add(bytes));
+            meter.unless_flooded(async { Ok(()) }).await
         };
         assert!(matches!(watched(1024 * 1024, 65).await, Err(DiscoverError::Floods)));
         assert!(matches!(watched(2, 300_000).await, Err(DiscoverError::Floods)));

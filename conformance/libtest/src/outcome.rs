@@ -1,12 +1,12 @@
-//! What a trial is told of its case.
+//! What a trial says of its case.
 
 use conformance::exit::Exit;
 use conformance::result::{CaseReport, RunReport, Verdict};
 use conformance::secrets::redacted;
 use gatecheck_report::Console;
 
-/// What a trial is told.
-pub(crate) enum Told {
+/// What a trial says.
+pub(crate) enum Outcome {
     Passed,
     /// With the reason.
     Ignored(String),
@@ -14,7 +14,7 @@ pub(crate) enum Told {
     Failed(String),
 }
 
-impl Told {
+impl Outcome {
     /// What a case came to.
     pub(crate) fn of(case: &CaseReport, console: &Console) -> Self {
         match &case.verdict {
@@ -85,7 +85,9 @@ mod tests {
         let library = Library::builtin().unwrap();
         let verdict = Verdict::not_run(NotPlayed::in_this_run("\u{1b}[2J\nb"));
         let case = CaseReport::without_play(library.iter().next().unwrap(), verdict);
-        let Told::Ignored(reason) = Told::of(&case, &Console::new(1, Repeat::of_test("t"))) else { panic!() };
+        let Outcome::Ignored(reason) = Outcome::of(&case, &Console::new(1, Repeat::of_test("t"))) else {
+            panic!()
+        };
         assert_eq!(reason, "not run: \u{fffd}[2J⏎b");
     }
 }
