@@ -21,7 +21,7 @@ pub struct Arrival {
     proxies: TrustedProxies,
     /// Where it gets a seat; without this it needs none.
     seats: Option<(Seats, HandshakeId)>,
-    admission: Cell<Admission>,
+    status: Cell<SeatStatus>,
     changed: Notify,
     /// Since when it waits for its seat, and how long it has waited.
     waits_since: Cell<Option<Instant>>,
@@ -30,7 +30,7 @@ pub struct Arrival {
 
 /// What has become of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
+pub(super) enum SeatStatus {
     /// It has sent nothing.
     Silent,
     /// It has sent something, and waits for a seat.
@@ -53,7 +53,7 @@ impl Arrival {
             client: Cell::new(peer),
             proxies,
             seats,
-            admission: Cell::new(Admission::Silent),
+            status: Cell::new(SeatStatus::Silent),
             changed: Notify::new(),
             waits_since: Cell::new(None),
             waited: Cell::new(Duration::ZERO),
@@ -63,12 +63,12 @@ impl Arrival {
     /// The peer has sent something. Waits until it may be read, or, where it waited in vain, may be answered.
     pub async fn speaks(self: &Rc<Self>) {
         let Some((seats, id)) = &self.seats else { return };
-        if matches!(self.admission.get(), Admission::Silent | Admission::EvictedSilent) {
-            self.admission.set(Admission::Waiting);
+        if matches!(self.status.get(), SeatStatus::Silent | SeatStatus::EvictedSilent) {
+            self.status.set(SeatStatus::Waiting);
             self.waits_since.set(Some(now()));
             seats.speaks(*id, self);
         }
-        self.until(|admission| admission != Admission::Waiting).await;
+        self.until(|status| status != SeatStatus::Waiting).await;
     }
 
     /// Whether the peer is a proxy that is trusted to say whom it speaks for.
@@ -95,33 +95,33 @@ impl Arrival {
     }
 
     /// Notes what has become of it.
-    pub(super) fn set_admission(&self, admission: Admission) {
+    pub(super) fn set_status(&self, status: SeatStatus) {
         if let Some(since) = self.waits_since.take() {
             self.waited.set(self.waited.get() + (now() - since));
         }
-        self.admission.set(admission);
+        self.status.set(status);
         self.changed.notify_waiters();
     }
 
     /// It sends another request.
     pub(super) fn is_seated_again(&self) {
         self.waited.set(Duration::ZERO);
-        self.set_admission(Admission::Seated);
+        self.set_status(SeatStatus::Seated);
     }
 
     pub(super) fn is_turned_away(&self) -> bool {
-        self.admission.get() == Admission::TurnedAway
+        self.status.get() == SeatStatus::TurnedAway
     }
 
     /// Waits until its place is lost.
     pub(super) async fn evicted(&self) {
-        self.until(|admission| matches!(admission, Admission::Evicted | Admission::EvictedSilent)).await;
+        self.until(|status| matches!(status, SeatStatus::Evicted | SeatStatus::EvictedSilent)).await;
     }
 
     /// Waits until a time that does not run while it waits for its seat.
     pub(super) async fn late(&self, by: Instant) {
         loop {
-            self.until(|admission| admission != Admission::Waiting).await;
+            self.until(|status| status != SeatStatus::Waiting).await;
             let until = by + self.waited.get();
             if now() >= until {
                 return;
@@ -130,11 +130,11 @@ impl Arrival {
         }
     }
 
-    async fn until(&self, is: impl Fn(Admission) -> bool) {
+    async fn until(&self, is: impl Fn(SeatStatus) -> bool) {
         loop {
             // A change between the look and the wait is not missed: this takes note of it from here on.
             let changed = self.changed.notified();
-            if is(self.admission.get()) {
+            if is(self.status.get()) {
                 return;
             }
             changed.await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use reference_gateway::{HandshakeId, HandshakeOutput, Handshakes, Network};
 use tokio::time::Instant;
 
-use super::arrival::{Admission, Arrival};
+use super::arrival::{Arrival, SeatStatus};
 use super::context::now;
 use super::proxy::TrustedProxies;
 
@@ -82,14 +82,14 @@ impl Seats {
         let mut handshakes = self.0.handshakes.borrow_mut();
         let changed = change(&mut handshakes, now() - self.0.origin);
         while let Some(output) = handshakes.poll() {
-            let (id, admission) = match output {
-                HandshakeOutput::Admit(id) => (id, Admission::Seated),
-                HandshakeOutput::TurnAway(id) => (id, Admission::TurnedAway),
-                HandshakeOutput::EvictSilent(id) => (id, Admission::EvictedSilent),
-                HandshakeOutput::Evict(id) => (id, Admission::Evicted),
+            let (id, status) = match output {
+                HandshakeOutput::Admit(id) => (id, SeatStatus::Seated),
+                HandshakeOutput::TurnAway(id) => (id, SeatStatus::TurnedAway),
+                HandshakeOutput::EvictSilent(id) => (id, SeatStatus::EvictedSilent),
+                HandshakeOutput::Evict(id) => (id, SeatStatus::Evicted),
             };
             if let Some(arrival) = self.0.arrivals.borrow().get(&id) {
-                arrival.set_admission(admission);
+                arrival.set_status(status);
             }
         }
         changed
