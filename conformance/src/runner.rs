@@ -49,7 +49,8 @@ pub struct Options {
     pub jobs: usize,
     /// Whether traces of cases that passed are kept too.
     pub keep_traces: bool,
-    /// Whether what has failed for certain settles further cases that missed by time and are about nothing else: they are not run again.
+    /// Whether what has failed for certain settles further cases that missed by time and are about nothing else, where there are many:
+    /// they are not run again.
     pub samples: bool,
 }
 
@@ -208,8 +209,9 @@ pub async fn run(
     let alone = alone.into_iter().map(|case| (case, Trial::default()));
     // In an order that does not depend on which case happened to end first, so that which ones are repeated is the same in each run.
     undecided.sort_by_key(|(case, trial)| (failures::is_held_up(trial), case.scenario.id.clone()));
+    let samples = options.samples && undecided.len() > FEW;
     for (case, mut trial) in undecided.into_iter().chain(alone) {
-        if options.samples
+        if samples
             && let Some(report) = failures.settle(&case, &mut trial)
         {
             on_case(&report);
@@ -253,6 +255,8 @@ pub async fn run(
     reports
 }
 
+/// So few cases are each run again, whatever has failed for certain: that takes little time, and each has a verdict of its own then.
+const FEW: usize = 8;
 /// How long what is kept for a next case may take to go once the run is interrupted.
 const FAREWELL: Duration = Duration::from_secs(2);
 

@@ -79,8 +79,12 @@ impl Run {
             plan,
             selected,
             executor,
-            // What is written down as known to fail is every case that does.
-            options: Options { jobs, keep_traces: suite.keeps_traces, samples: rewritten.is_none() },
+            options: Options {
+                jobs,
+                keep_traces: suite.keeps_traces,
+                // What is written down as known to fail is every case that does, and who repeats cases asks for each outcome.
+                samples: rewritten.is_none() && suite.repeat == 1,
+            },
             preflight: suite.preflight,
             known,
             rewritten,
