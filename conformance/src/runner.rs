@@ -211,9 +211,7 @@ pub async fn run(
     undecided.sort_by_key(|(case, trial)| (failures::is_held_up(trial), case.scenario.id.clone()));
     let samples = options.samples && undecided.len() > FEW;
     for (case, mut trial) in undecided.into_iter().chain(alone) {
-        if samples
-            && let Some(report) = failures.settle(&case, &mut trial)
-        {
+        if samples && let Some(report) = failures.settle(&case, &mut trial) {
             on_case(&report);
             reports.push(report);
             continue;

@@ -73,7 +73,11 @@ impl Never {
     /// Whether the case found it out, by this very expectation: another one may forbid the same at another time.
     fn is_found(&self, expectation: usize, Simulated { scenario, times, report }: &Simulated) -> bool {
         let expected = format!("never: {}", self.never);
-        let is_meant = |finding: &Finding| finding.expected.raw() == expected;
+        // Behind it may stand what its client is.
+        let is_meant = |finding: &Finding| {
+            let rest = finding.expected.raw().strip_prefix(expected.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
+        };
         let looked = scenario.expectations[expectation].check(&report.trace.of_steps(), times);
         let mut checks = report.checks.iter().filter(|check| check.requirement == self.requirement);
         looked.is_err_and(|finding| is_meant(&finding))
