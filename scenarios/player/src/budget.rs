@@ -11,13 +11,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
-/// What a case may hold, in bytes. What the others hold does not count: a verdict does not depend on company. The cases of this build
-/// hold a tenth of it.
-const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// What the cases may hold that are played at the time, one or many, in bytes.
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+/// What a case holds, at most, that is not flooded whatever the others hold, in bytes. The cases of this build hold a fifth of it.
+const USUAL_BYTES: usize = 4 * 1024 * 1024;
 /// What an observation takes beside its texts, in bytes.
 const OBSERVATION_BYTES: usize = 256;
 /// What a value of a JSON text takes once it is read, in bytes.
 const VALUE_BYTES: usize = 48;
+
+/// What all cases hold.
+static HELD: AtomicUsize = AtomicUsize::new(0);
 
 /// The budget of one case.
 #[derive(Debug)]
@@ -57,7 +61,8 @@ impl Budget {
         });
         let bytes = bytes.saturating_sub(expected.unwrap_or_default());
         let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if held <= MAX_BYTES {
+        let all = HELD.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if held <= USUAL_BYTES || all <= MAX_BYTES {
             return true;
         }
         self.floods(format!("the {by} floods the case: what it says takes more than {} KiB", held / 1024));
@@ -95,6 +100,12 @@ fn cost(text: &[u8]) -> usize {
     OBSERVATION_BYTES + 2 * text.len() + VALUE_BYTES * values
 }
 
+impl Drop for Budget {
+    fn drop(&mut self) {
+        HELD.fetch_sub(*self.held.get_mut(), Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,7 +116,7 @@ mod tests {
         for text in [vec![b'x'; 1024 * 1024], b"1,".repeat(64 * 1024)] {
             let budget = Budget::new();
             let admitted = (0..100).take_while(|_| budget.admits(&text, "gateway")).count();
-            assert!((1..=8).contains(&admitted), "{admitted}");
+            assert!((1..=16).contains(&admitted), "{admitted}");
             assert!(!budget.admits_observation("gateway"));
             assert!(budget.flooded().await.starts_with("the gateway floods the case"));
         }
@@ -119,5 +130,15 @@ mod tests {
         budget.expects(&text, 100);
         assert!((0..100).all(|_| budget.admits(&text, "gateway")));
         assert!(!(0..100).all(|_| budget.admits(&text, "gateway")));
+    }
+
+    /// A case may hold what is usual, whatever the others do.
+    #[test]
+    fn a_usual_case_is_not_flooded_by_others() {
+        let others: Vec<_> = (0..40).map(|_| Budget::new()).collect();
+        for budget in &others {
+            budget.admits(&[b'x'; 1024 * 1024], "gateway");
+        }
+        assert!(Budget::new().admits(&[b'x'; 1024 * 1024], "gateway"));
     }
 }
