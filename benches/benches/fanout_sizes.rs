@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use benches::fanout::{
-    Arm, BurstShape, EventSize, PacedShape, Spread, become_arm, burst, paced, raise_descriptor_limit,
+    Arm, BurstShape, EventSize, MeasureError, PacedShape, Spread, become_arm, burst, paced,
+    raise_descriptor_limit,
 };
 
 const ARMS: [Arm; 4] = [Arm::Gatecheck, Arm::OneShard, Arm::Floor, Arm::Plain];
@@ -81,6 +82,14 @@ fn measure(sizes: &Sizes) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// What each arm came to in each round; all arms of a round run one after the other.
+fn measured<T>(
+    rounds: usize,
+    mut measure: impl FnMut(Arm) -> Result<T, MeasureError>,
+) -> Result<Vec<Vec<T>>, MeasureError> {
+    (0..rounds).map(|_| ARMS.into_iter().map(&mut measure).collect()).collect()
+}
+
 /// Prints a row, and returns what a delivery of the gateway costs.
 fn burst_row(size: EventSize, room: usize, rounds: usize) -> Result<f64, Box<dyn Error>> {
     let most = |deliveries: usize| {
@@ -94,14 +103,7 @@ fn burst_row(size: EventSize, room: usize, rounds: usize) -> Result<f64, Box<dyn
         floor_events: most(FLOOR_DELIVERIES),
         rounds,
     };
-    let mut found = Vec::new();
-    for _ in 0..rounds {
-        let mut round = Vec::new();
-        for arm in ARMS {
-            round.push(burst(arm, &shape)?);
-        }
-        found.push(round);
-    }
+    let found = measured(rounds, |arm| burst(arm, &shape))?;
     let each = |arm: usize| {
         let cpu = Spread::of(found.iter().map(|round| round[arm].cpu_us())).median;
         let rate = Spread::of(found.iter().map(|round| round[arm].per_second() / 1e3)).median;
@@ -130,14 +132,7 @@ fn paced_row(size: EventSize, room: usize, rounds: usize) -> Result<(), Box<dyn 
     let events = PACED_EVENTS.min((2.0 * rate) as usize).max(MIN_EVENTS);
     let interval = Duration::from_secs_f64(rate.recip());
     let shape = PacedShape { size, subscribers: room, events, interval, rounds };
-    let mut found = Vec::new();
-    for _ in 0..rounds {
-        let mut round = Vec::new();
-        for arm in ARMS {
-            round.push(paced(arm, &shape)?);
-        }
-        found.push(round);
-    }
+    let found = measured(rounds, |arm| paced(arm, &shape))?;
     let each = |arm: usize| Spread::of(found.iter().map(|round| round[arm].cpu_us())).median;
     let of_floor = |arm: usize| Spread::of(found.iter().map(|round| round[arm].cpu_us() / round[2].cpu_us()));
     println!(

@@ -178,7 +178,7 @@ fn an_adapter_that_floods_is_found_out() {
     }
 }
 
-/// Whoever is watched and floods is named by one error, exit code 4, and no profile is written.
+/// A subject that floods while it is watched gets one error and exit code 4, and no profile is written.
 #[test]
 fn init_finds_out_what_floods() {
     let text = OpCode::Data(Data::Text);
