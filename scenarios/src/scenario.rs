@@ -4,7 +4,7 @@ mod addressed;
 mod bind;
 mod client;
 mod error;
-mod file;
+pub(crate) mod file;
 mod gateway;
 mod known_fields;
 mod limits;
@@ -280,7 +280,7 @@ impl Scenario {
 }
 
 /// Whether a field has the value that it has where nothing is said.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

@@ -8,6 +8,7 @@ mod gateway;
 mod hex;
 mod message;
 mod pair;
+mod plan;
 mod scripted;
 mod target;
 
@@ -23,6 +24,7 @@ use self::check::Checker;
 use self::client::RawClientStep;
 use self::gateway::RawGatewayStep;
 use self::pair::{RawPairScenario, raw_pair};
+pub(crate) use self::plan::{SYSTEM, read_plan, write_plan};
 use super::error::ScenarioError;
 use super::step::Step;
 use super::{
