@@ -25,6 +25,7 @@ pub mod foreign;
 pub mod frame;
 mod gap;
 mod identity;
+pub mod invariants;
 pub mod judge;
 pub mod label;
 pub mod library;

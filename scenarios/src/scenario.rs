@@ -30,8 +30,8 @@ pub use limits::Limits;
 pub use pair::{Halves, PairClient, PairScript};
 pub use settings::{Interval, Settings};
 pub use step::{
-    BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Inspection,
-    NetworkAct, OddPing, PairAction, ProcessAct, Publication, ScriptedClientAct, Step, Wait,
+    BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Inspection, LaneSpec,
+    NetworkAct, OddPing, PairAction, ProcessAct, Publication, ScriptedClientAct, Shape, Step, Sudden, Wait,
 };
 
 use crate::expect::Expectation;

@@ -151,6 +151,11 @@ impl Machine {
         self.state.snapshot()
     }
 
+    /// How many messages no queue took.
+    pub fn unroutable(&self) -> u64 {
+        self.state.unroutable()
+    }
+
     /// What a client is told next, until there is nothing.
     pub fn poll(&mut self) -> Option<Told> {
         self.told.pop_front()
@@ -305,7 +310,11 @@ impl Machine {
     fn tell(&mut self, output: Output, over: &mut Vec<Peer>) {
         let to = Peer(output.recipient().0);
         match output {
-            Output::Content { method: AMQPClass::Basic(basic::AMQPMethod::Deliver(deliver)), message, .. } => {
+            Output::Content {
+                method: AMQPClass::Basic(basic::AMQPMethod::Deliver(deliver)),
+                message,
+                ..
+            } => {
                 self.told.push_back(Told::Delivery {
                     to,
                     tag: deliver.delivery_tag,

@@ -86,7 +86,9 @@ impl Act {
     pub fn lasts(&self) -> bool {
         match self {
             Self::Network(_, act) => matches!(act, NetworkAct::Shape(_)),
-            Self::Broker(act) => matches!(act, BrokerAct::State(_) | BrokerAct::Network(NetworkAct::Shape(_))),
+            Self::Broker(act) => {
+                matches!(act, BrokerAct::State(_) | BrokerAct::Network(NetworkAct::Shape(_)))
+            }
             Self::Process(..) | Self::Provider(..) | Self::Gateway(..) => true,
             Self::Client(..) | Self::SetToken(..) | Self::Publish(_) => false,
         }

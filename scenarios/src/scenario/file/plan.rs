@@ -186,11 +186,7 @@ pub(crate) fn write_plan(plan: &Plan) -> String {
 }
 
 impl RawEntry {
-    fn entry(
-        mut self,
-        clients: &BTreeMap<String, Participant>,
-        gateways: usize,
-    ) -> Result<Entry, String> {
+    fn entry(mut self, clients: &BTreeMap<String, Participant>, gateways: usize) -> Result<Entry, String> {
         let at = self.time.take().ok_or("an entry says when: write `time = \"12.4s\"`")?.0;
         let lasts = self.lasts.take().map(|Time(lasts)| lasts);
         let keys = Keys::of(&self);

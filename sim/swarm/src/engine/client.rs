@@ -1,0 +1,470 @@
+//! A client: its machine, and what its driver does.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use protocol::{CloseCode, Dialect};
+use reference_gateway::Backlog;
+use reference_session::{Command, ConnectionId, DialFailure, Input, Output, Session, SessionConfig, Token};
+use scenarios::network::Lane;
+use scenarios::plan::{Participant, ProviderFault};
+use scenarios::token::TokenSpec;
+use scenarios::trace::{FrameKind, Side};
+use scenarios::{Actor, Event, Plan};
+
+use super::connection::{Connection, Far, GatewayFrame, Near, Waiting, control, frames, received, sent};
+use super::pipe::{Item, Pipe};
+use super::{Due, World, micros};
+use crate::defect::{Defect, DefectMaker};
+
+/// How long a client waits for a gateway to end a connection that both have closed, as the driver does.
+const FINISHING_US: u64 = 1_000_000;
+/// How long a token provider takes.
+const PROVIDER_US: u64 = 20_000;
+/// As many requests as the driver lets wait.
+const REQUEST_WINDOW: usize = 256;
+/// Seconds that a token is good for where its recipe does not say.
+const HOUR_S: i64 = 3600;
+
+/// A client.
+pub(crate) struct ClientNode {
+    pub(crate) actor: Actor,
+    pub(crate) gateway: usize,
+    spec: Participant,
+    session: Session,
+    defect: Option<Box<dyn Defect>>,
+    /// For which time its timer is due already.
+    armed_us: Option<u64>,
+    /// Its connections that are not over, as the driver has them.
+    pub(crate) live: BTreeMap<ConnectionId, usize>,
+    numbers: u32,
+    /// How its network treats each direction.
+    pub(crate) up: Lane,
+    pub(crate) down: Lane,
+    /// Entries of the plan that treat it so.
+    pub(crate) shapes: BTreeSet<usize>,
+    pub(crate) is_asleep: bool,
+    pub(crate) reads: bool,
+    pub(crate) provider: Option<ProviderFault>,
+    /// Commands that wait for it to wake up.
+    postponed: VecDeque<Command>,
+    /// Its tokens: when each expires, and whether it is genuine.
+    pub(crate) tokens: Vec<(u64, bool)>,
+}
+
+impl ClientNode {
+    pub(crate) fn new(
+        number: usize,
+        name: &str,
+        spec: &Participant,
+        plan: &Plan,
+        dialect: &Dialect,
+        defect: Option<DefectMaker>,
+    ) -> Self {
+        let mut node = Self {
+            actor: Actor(name.to_owned()),
+            gateway: spec.gateway - 1,
+            spec: spec.clone(),
+            session: Session::new(SessionConfig {
+                timing: plan.timing.clone(),
+                dialect: dialect.clone(),
+                auto_reconnect: true,
+                queue_capacity: spec.queue,
+                request_window: REQUEST_WINDOW,
+                token: format!("{number}/0").into(),
+                asks_for_token: spec.provider,
+                seed: plan.seed.wrapping_mul(0x9e37_79b9).wrapping_add(number as u64),
+            }),
+            defect: defect.map(|make| make()),
+            armed_us: None,
+            live: BTreeMap::new(),
+            numbers: 0,
+            up: Lane::default(),
+            down: Lane::default(),
+            shapes: BTreeSet::new(),
+            is_asleep: false,
+            reads: true,
+            provider: None,
+            postponed: VecDeque::new(),
+            tokens: Vec::new(),
+        };
+        node.mint(&spec.token, u64::try_from(super::EPOCH_MS / 1000).unwrap_or_default());
+        node
+    }
+
+    /// Makes a token; its name is `CLIENT/NUMBER`.
+    pub(crate) fn mint(&mut self, spec: &TokenSpec, unix_s: u64) -> usize {
+        let expires_at = unix_s.saturating_add_signed(spec.expires_in.unwrap_or(HOUR_S));
+        self.tokens.push((expires_at, !spec.wrong_secret));
+        self.tokens.len() - 1
+    }
+
+    /// Its user's role.
+    pub(crate) fn role(&self) -> protocol::Role {
+        self.spec.role
+    }
+}
+
+impl World<'_> {
+    /// The application asks for something, once the process is awake.
+    pub(super) fn command(&mut self, client: usize, command: Command) {
+        if self.clients[client].is_asleep {
+            self.clients[client].postponed.push_back(command);
+            return;
+        }
+        self.tell_client(client, Input::Command(command));
+    }
+
+    pub(super) fn client_timer(&mut self, client: usize) {
+        let node = &mut self.clients[client];
+        node.armed_us = None;
+        if node.is_asleep {
+            return;
+        }
+        match node.session.deadline() {
+            Some(deadline) if micros(deadline) <= self.now_us => self.tell_client(client, Input::Timer),
+            Some(_) => self.arm_client(client),
+            None => {}
+        }
+    }
+
+    /// The process goes on: what has arrived meanwhile comes first, as a driver reads before it looks at its clock.
+    pub(super) fn wake(&mut self, client: usize) {
+        self.clients[client].is_asleep = false;
+        self.read_again(client);
+        while let Some(command) = self.clients[client].postponed.pop_front() {
+            self.tell_client(client, Input::Command(command));
+        }
+        self.tell_client(client, Input::Timer);
+    }
+
+    /// Reads what has arrived and was not read.
+    pub(super) fn read_again(&mut self, client: usize) {
+        for connection in 0..self.connections.len() {
+            if self.connections[connection].client == client {
+                self.arrive_down(connection);
+            }
+        }
+    }
+
+    fn arm_client(&mut self, client: usize) {
+        let node = &mut self.clients[client];
+        let Some(deadline) = node.session.deadline() else { return };
+        let at_us = micros(deadline);
+        if node.armed_us.is_none_or(|armed| at_us < armed || armed < self.now_us) {
+            node.armed_us = Some(at_us);
+            self.later(at_us, Due::Client(client));
+        }
+    }
+
+    /// Gives the machine an input, and does all that follows from it.
+    pub(super) fn tell_client(&mut self, client: usize, input: Input) {
+        let now = self.of_session();
+        let mut inputs = VecDeque::new();
+        match &mut self.clients[client].defect {
+            Some(defect) => inputs.extend(defect.to_session(now, input)),
+            None => inputs.push_back(input),
+        }
+        while let Some(input) = inputs.pop_front() {
+            let node = &mut self.clients[client];
+            if let Err(full) = node.session.handle(now, input) {
+                let (op, error) = ("send".to_owned(), full.to_string());
+                self.recorder.note(&node.actor, None, Event::RequestFailed { op, error });
+            }
+            while let Some(output) = self.clients[client].session.poll() {
+                let outputs = match &mut self.clients[client].defect {
+                    Some(defect) => defect.from_session(now, output),
+                    None => vec![output],
+                };
+                for output in outputs {
+                    self.do_for_client(client, output);
+                }
+            }
+            let open: Vec<_> = self.clients[client].live.iter().map(|(dial, at)| (*dial, *at)).collect();
+            for (dial, connection) in open {
+                while let Some(kind) = self.write(connection) {
+                    inputs.extend(kind.map(|kind| Input::Written(dial, kind)));
+                }
+            }
+        }
+        self.arm_client(client);
+    }
+
+    fn do_for_client(&mut self, client: usize, output: Output) {
+        match output {
+            Output::AskToken { connection } => {
+                self.recorder.note(&self.clients[client].actor, None, Event::TokenWanted);
+                if self.clients[client].provider != Some(ProviderFault::Hangs) {
+                    self.later(self.now_us + PROVIDER_US, Due::Token(client, connection));
+                }
+            }
+            Output::Dial { connection, token } => self.dial(client, connection, &token),
+            Output::Send { connection, text, kind } => {
+                if let Some(at) = self.clients[client].live.get(&connection) {
+                    self.connections[*at].waiting.push_back(Waiting::Text(text, kind));
+                }
+            }
+            Output::Close { connection, code } => {
+                let Some(at) = self.clients[client].live.get(&connection).copied() else { return };
+                match self.connections[at].near {
+                    Near::Dialling => self.later(self.now_us, Due::GivenUp(at)),
+                    _ => {
+                        self.connections[at].waiting.push_back(Waiting::Close(code));
+                        let until = self.now_us + micros(self.plan.timing.connect_timeout);
+                        self.later(until, Due::CutShort(at));
+                    }
+                }
+            }
+            Output::Drop(connection) => {
+                if let Some(at) = self.clients[client].live.get(&connection).copied() {
+                    self.drop_near(at, "given up");
+                }
+            }
+            Output::Status { old, new } => {
+                let event = Event::Status { old: old.to_string(), new: new.to_string() };
+                self.recorder.note(&self.clients[client].actor, None, event);
+            }
+            Output::Emit { name, payload } => {
+                let event = Event::Emitted { name, payload, listener: "app".to_owned() };
+                self.recorder.note(&self.clients[client].actor, None, event);
+            }
+            Output::Redial { .. } | Output::DialFailed(_) | Output::Log(_) => {}
+        }
+    }
+
+    fn dial(&mut self, client: usize, dial: ConnectionId, token: &Token) {
+        let node = &mut self.clients[client];
+        let (number, gateway) = (node.numbers, node.gateway);
+        node.numbers += 1;
+        let at = self.connections.len();
+        node.live.insert(dial, at);
+        let query = vec![("token".to_owned(), token.reveal().to_owned())];
+        let event = Event::Dialled { path: "/ws".to_owned(), query, token_in: None };
+        self.recorder.note(&node.actor, Some(number), event);
+        self.connections.push(Connection {
+            client,
+            dial,
+            number,
+            gateway,
+            up: Pipe::default(),
+            down: Pipe::default(),
+            is_lost: false,
+            near: Near::Dialling,
+            waiting: VecDeque::new(),
+            ours: None,
+            far: Far::Unknown,
+            backlog: Backlog::new(super::gateway::OUTBOX_BYTES),
+        });
+        self.send_up(at, Item::Upgrade(token.reveal().to_owned()));
+    }
+
+    pub(super) fn answer_token(&mut self, client: usize, dial: ConnectionId) {
+        let unix_s = self.unix_s();
+        let node = &mut self.clients[client];
+        let answer = match node.provider {
+            Some(ProviderFault::Hangs) => return,
+            Some(ProviderFault::Fails) => Err("the provider fails".to_owned()),
+            None => {
+                let spec = node.spec.token.clone();
+                let number = node.mint(&spec, unix_s);
+                Ok(Token::from(format!("{client}/{number}")))
+            }
+        };
+        self.tell_client(client, Input::Token(dial, answer));
+    }
+
+    /// Writes what waits first, as far as the socket takes it. `Some` where something was written, with what the machine is to learn.
+    fn write(&mut self, at: usize) -> Option<Option<reference_session::SendKind>> {
+        let connection = &mut self.connections[at];
+        if connection.near != Near::Open || connection.ours.is_some() || !connection.up.takes_more() {
+            return None;
+        }
+        let waiting = connection.waiting.pop_front()?;
+        let (actor, number) = (&self.clients[connection.client].actor, Some(connection.number));
+        let (item, kind) = match waiting {
+            Waiting::Text(text, kind) => {
+                let frame = sent(text.clone(), &self.dialect);
+                self.recorder.note(actor, number, Event::Sent(frame));
+                (Item::Text(text), Some(kind))
+            }
+            Waiting::Pong => {
+                self.recorder.note(actor, number, Event::Sent(control(FrameKind::Pong)));
+                (Item::Pong, None)
+            }
+            Waiting::Close(code) => {
+                connection.ours = Some(code);
+                self.recorder.note(actor, number, Event::Sent(control(FrameKind::Close)));
+                (Item::Close(code), None)
+            }
+        };
+        self.send_up(at, item);
+        Some(kind)
+    }
+
+    fn send_up(&mut self, at: usize, item: Item) {
+        let (now_us, latency_us) = (self.now_us, self.latency_us());
+        let connection = &mut self.connections[at];
+        let lane = &self.clients[connection.client].up;
+        let arrives_us = connection.up.send(now_us, latency_us, lane, item);
+        self.later(arrives_us, Due::Up(at));
+    }
+
+    /// What has arrived at the client's end is read.
+    pub(super) fn arrive_down(&mut self, at: usize) {
+        loop {
+            let now_us = self.now_us;
+            let connection = &mut self.connections[at];
+            let client = &self.clients[connection.client];
+            let is_read = client.reads || connection.near == Near::Dialling;
+            if connection.is_lost || client.down.black_hole || client.is_asleep || !is_read {
+                return;
+            }
+            let Some(item) = connection.down.receive(now_us) else { return };
+            self.take_down(at, item);
+            // There is room for more.
+            self.write_down(at);
+        }
+    }
+
+    fn take_down(&mut self, at: usize, item: Item) {
+        let connection = &self.connections[at];
+        let (client, dial, number) = (connection.client, connection.dial, Some(connection.number));
+        match (connection.near, item) {
+            (Near::Over, _) => {}
+            (Near::Dialling, Item::Granted) => {
+                self.connections[at].near = Near::Open;
+                self.recorder.note(&self.clients[client].actor, number, Event::Opened);
+                self.tell_client(client, Input::Opened(dial));
+            }
+            (Near::Dialling, item) => {
+                let status = match item {
+                    Item::Refused(status) => Some(status),
+                    _ => None,
+                };
+                let failure = match status {
+                    Some(401) => DialFailure::Unauthorized,
+                    _ => DialFailure::Other("no upgrade".to_owned()),
+                };
+                self.over_near(at);
+                let by = Some(Side::Gateway);
+                let event = Event::Refused { status, code: None, by, reason: String::new() };
+                self.recorder.note(&self.clients[client].actor, number, event);
+                self.tell_client(client, Input::DialFailed(dial, failure));
+            }
+            (_, Item::Frames(bytes)) => {
+                for frame in frames(&bytes) {
+                    self.take_frame(at, frame);
+                }
+            }
+            (Near::Finishing(code), _) => self.end_near(at, Some(code), Side::Gateway),
+            (_, Item::Garbage) => {
+                self.send_up(at, Item::Reset);
+                self.end_near(at, None, Side::Client);
+            }
+            (_, _) => self.end_near(at, None, Side::Gateway),
+        }
+    }
+
+    fn take_frame(&mut self, at: usize, frame: GatewayFrame) {
+        let connection = &mut self.connections[at];
+        if connection.near != Near::Open {
+            return;
+        }
+        let (client, dial, number) = (connection.client, connection.dial, Some(connection.number));
+        match frame {
+            GatewayFrame::Text(text) => {
+                let frame = received(text.clone(), &self.dialect);
+                self.recorder.note(&self.clients[client].actor, number, Event::Received(frame));
+                self.tell_client(client, Input::Text(dial, text));
+            }
+            GatewayFrame::Ping => {
+                // tungstenite answers the last one, before anything else that waits.
+                if !matches!(connection.waiting.front(), Some(Waiting::Pong)) {
+                    connection.waiting.push_front(Waiting::Pong);
+                }
+                self.recorder.note(
+                    &self.clients[client].actor,
+                    number,
+                    Event::Received(control(FrameKind::Ping)),
+                );
+                self.write(at);
+            }
+            GatewayFrame::Close(code) => {
+                let code = code.unwrap_or(CloseCode(1005));
+                self.recorder.note(
+                    &self.clients[client].actor,
+                    number,
+                    Event::Received(control(FrameKind::Close)),
+                );
+                if self.connections[at].ours.is_none() {
+                    self.send_up(at, Item::Close(code));
+                }
+                self.connections[at].near = Near::Finishing(code);
+                self.later(self.now_us + FINISHING_US, Due::Finish(at));
+            }
+        }
+    }
+
+    pub(super) fn finish_near(&mut self, at: usize) {
+        if let Near::Finishing(code) = self.connections[at].near {
+            self.end_near(at, Some(code), Side::Gateway);
+        }
+    }
+
+    /// The client's end of an open connection is over, and the machine learns of it.
+    fn end_near(&mut self, at: usize, code: Option<CloseCode>, by: Side) {
+        let Connection { client, dial, number, ours, .. } = self.connections[at];
+        self.over_near(at);
+        let by = if ours.is_some() { Side::Client } else { by };
+        let code = ours.or(code);
+        self.recorder.note(&self.clients[client].actor, Some(number), Event::Closed { code, by });
+        self.send_up(at, Item::End);
+        self.tell_client(client, Input::Closed(dial, code));
+    }
+
+    /// The client drops its end; the machine knows.
+    fn drop_near(&mut self, at: usize, reason: &str) {
+        let Connection { client, number, near, ours, .. } = self.connections[at];
+        self.over_near(at);
+        let event = match near {
+            Near::Over => return,
+            Near::Dialling => {
+                let (by, reason) = (Some(Side::Client), reason.to_owned());
+                Event::Refused { status: None, code: None, by, reason }
+            }
+            Near::Open | Near::Finishing(_) => Event::Closed { code: ours, by: Side::Client },
+        };
+        self.recorder.note(&self.clients[client].actor, Some(number), event);
+        self.send_up(at, Item::Reset);
+    }
+
+    fn over_near(&mut self, at: usize) {
+        let connection = &mut self.connections[at];
+        connection.near = Near::Over;
+        connection.waiting.clear();
+        connection.down.clear();
+        self.clients[connection.client].live.remove(&connection.dial);
+    }
+
+    /// The gateway has not answered the client's close.
+    pub(super) fn cut_short(&mut self, at: usize) {
+        self.drop_near(at, "not closed in time");
+    }
+
+    pub(super) fn given_up(&mut self, at: usize) {
+        let Connection { client, dial, near, .. } = self.connections[at];
+        if near != Near::Over {
+            self.drop_near(at, "given up");
+            self.tell_client(client, Input::DialFailed(dial, DialFailure::Other("given up".to_owned())));
+        }
+    }
+
+    /// Gives the machine room again where the socket takes more.
+    pub(super) fn write_up(&mut self, at: usize) {
+        let Connection { client, dial, .. } = self.connections[at];
+        while let Some(kind) = self.write(at) {
+            if let Some(kind) = kind {
+                self.tell_client(client, Input::Written(dial, kind));
+            }
+        }
+    }
+}
