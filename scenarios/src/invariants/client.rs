@@ -39,6 +39,8 @@ pub(super) struct ClientWatch {
     /// Redials since the last connection that was stable; nothing where that cannot be told.
     pub(super) attempts: Option<u32>,
     pub(super) was_refused: bool,
+    /// When a token expired last.
+    pub(super) expired_us: Option<u64>,
     /// The tokens that it was given: seconds for which each is good, and when it was made.
     pub(super) tokens: Vec<(u64, i64)>,
     pub(super) newest_token: usize,
@@ -54,6 +56,8 @@ pub(super) struct ClientWatch {
     pub(super) connections: BTreeMap<u32, ConnectionWatch>,
 }
 
+/// How long after a fault what it has held up may still arrive.
+const SETTLED_US: u64 = 30_000_000;
 const HOUR_S: i64 = 3600;
 
 impl ClientWatch {
@@ -75,6 +79,7 @@ impl ClientWatch {
             waits_since_us: None,
             attempts: Some(0),
             was_refused: false,
+            expired_us: None,
             tokens: vec![(0, good_for_s)],
             newest_token: 0,
             token_wanted_us: None,
@@ -86,9 +91,10 @@ impl ClientWatch {
         }
     }
 
-    /// Whether nothing has disturbed it since then.
+    /// Whether nothing has disturbed it since then, nor so shortly before that its traces may still be on the way.
     pub(super) fn is_quiet_since(&self, at_us: u64) -> bool {
-        self.faults == 0 && self.quiet_since_us <= at_us
+        let is_settled = self.quiet_since_us == 0 || self.quiet_since_us + SETTLED_US <= at_us;
+        self.faults == 0 && is_settled
     }
 
     pub(super) fn is_disturbed(&mut self, at_us: u64, lasts: bool, is_over: bool, sleeps: bool) {
@@ -117,6 +123,8 @@ impl ClientWatch {
             Act::Client(_, ClientAct::Disconnect) => {
                 self.wants = false;
                 self.stopped = None;
+                self.attempts = None;
+                self.connections.values_mut().for_each(|connection| connection.is_replaced = true);
             }
             Act::Client(_, ClientAct::Send { kind, payload, count }) => {
                 for number in 1..=*count {

@@ -14,7 +14,7 @@ pub(super) struct ConnectionWatch {
     pub(super) is_over: bool,
     /// Whether the gateway's end is.
     pub(super) is_over_there: bool,
-    /// Whether it was closed for a new token.
+    /// Whether the client closes it, for a new token or for good.
     pub(super) is_replaced: bool,
     /// Until when its token is good, where that is known.
     pub(super) expires_us: Option<u64>,

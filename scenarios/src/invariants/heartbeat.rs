@@ -64,7 +64,7 @@ impl ClientWatch {
         self.is_overdue(at_us, number, found);
         let patience_us = us(self.timing.ping_interval + self.timing.pong_timeout) + SLACK_US;
         let is_quiet = self.is_quiet_since(at_us.saturating_sub(patience_us));
-        if code.is_some() || !is_quiet {
+        if code.is_some() || !is_quiet || self.connections[&number].is_replaced {
             return;
         }
         match by {
@@ -76,6 +76,9 @@ impl ClientWatch {
     /// Whether pings or their answers are overdue by now.
     pub(super) fn is_overdue(&self, at_us: u64, number: u32, found: &mut Findings) {
         let Some(connection) = self.connections.get(&number) else { return };
+        if connection.is_replaced {
+            return;
+        }
         let [interval_us, timeout_us] = [self.timing.ping_interval, self.timing.pong_timeout].map(us);
         for (id, since_us) in [("PING-1", connection.last_ping_us), ("HB-1", connection.last_beat_us)] {
             if self.is_quiet_since(since_us) && at_us > since_us + interval_us + SLACK_US {

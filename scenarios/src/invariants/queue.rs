@@ -122,10 +122,14 @@ impl ClientWatch {
                     _ => connection.joined.remove(target.name()),
                 };
             }
-            ServerMessage::Event { name, payload } => {
+            // Of a connection that is being replaced, nothing counts any more (STATE-10).
+            ServerMessage::Event { name, payload } if self.status == "connected" => {
                 self.to_emit.push_back((name.clone(), payload.clone()));
             }
-            ServerMessage::Error { .. } | ServerMessage::Ping | ServerMessage::Welcome { .. } => {}
+            ServerMessage::Event { .. }
+            | ServerMessage::Error { .. }
+            | ServerMessage::Ping
+            | ServerMessage::Welcome { .. } => {}
         }
     }
 

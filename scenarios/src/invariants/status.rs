@@ -21,7 +21,7 @@ impl ClientWatch {
         self.wants = true;
         self.stopped = None;
         if self.is_asleep {
-            self.attempts = None;
+            (self.attempts, self.was_refused) = (None, false);
         } else if self.status == "disconnected" {
             self.attempts = Some(0);
             self.was_refused = false;
@@ -31,7 +31,9 @@ impl ClientWatch {
     pub(super) fn is_given_a_token(&mut self, at_us: u64, good_for_s: i64) {
         self.tokens.push((at_us, good_for_s));
         if self.is_asleep {
-            self.attempts = None;
+            (self.attempts, self.was_refused) = (None, false);
+            self.stopped = self.stopped.filter(|why| *why != "refused");
+            self.connections.values_mut().for_each(|connection| connection.is_replaced = true);
             return;
         }
         self.newest_token = self.tokens.len() - 1;
@@ -70,7 +72,12 @@ impl ClientWatch {
             found.add("STATE-2", format!("{old} → {new}"));
         }
         let is_replaced = self.connections.values().any(|one| one.is_replaced && !one.is_over);
-        self.waits_since_us = (new == "reconnecting" && !is_replaced).then_some(at_us);
+        match new {
+            "reconnecting" => self.waits_since_us = (!is_replaced).then_some(at_us),
+            // The attempt itself says how long it was put off.
+            "connecting" => {}
+            _ => self.waits_since_us = None,
+        }
         if new == "connected" {
             let owes = self.unsent.len();
             let mut open = self.connections.values_mut().filter(|one| one.is_open());
@@ -189,6 +196,7 @@ impl ClientWatch {
         }
         if by == Side::Gateway && matches!(code, Some(CloseCode::UNAUTHORIZED | CloseCode::POLICY)) {
             self.was_refused = true;
+            self.expired_us = Some(at_us);
         }
         if let Some(expires_us) = connection.expires_us
             && by == Side::Gateway
@@ -207,6 +215,12 @@ impl ClientWatch {
         expires_us.is_some_and(|expires_us| {
             at_us > expires_us + EXPIRY_US + SLACK_US && self.is_quiet_since(expires_us)
         })
+    }
+
+    /// Whether its token has expired so shortly before that it may still seek another connection: tokens expire until the end.
+    pub(super) fn renews(&self, at_us: u64) -> bool {
+        let redial_us = us(self.timing.max_reconnect_delay * 2 + self.timing.connect_timeout);
+        self.expired_us.is_some_and(|expired_us| expired_us + redial_us > at_us)
     }
 
     /// What the client says of why it seeks no connection.

@@ -22,6 +22,9 @@ const ROOMS: [&str; 3] = ["catalog:changed", "catalog:priced", "stock:low"];
 const WORK_S: std::ops::RangeInclusive<u64> = 30..=240;
 /// Longest time that one fault lasts.
 const MAX_FAULT_MS: u64 = 60_000;
+/// Messages of one client at most: a client that flushes more at once than its gateway takes in a second (MSG-6) loses its subscriptions,
+/// as `regressions/flush-over-the-rate` shows.
+const MAX_MESSAGES: u32 = 80;
 
 /// What can go wrong.
 const FAULTS: [Fault; 20] = [
@@ -102,6 +105,8 @@ struct Draw {
     plan: Plan,
     work_ms: u64,
     marks: u32,
+    /// Messages that each client has to send.
+    messages: BTreeMap<String, u32>,
     /// When what affects the same thing goes on: faults of one kind do not overlap there.
     busy: BTreeMap<String, Vec<(u64, u64)>>,
 }
@@ -129,7 +134,7 @@ impl Draw {
             clients: BTreeMap::new(),
             entries: Vec::new(),
         };
-        Self { rng, plan, work_ms, marks: 0, busy: BTreeMap::new() }
+        Self { rng, plan, work_ms, marks: 0, messages: BTreeMap::new(), busy: BTreeMap::new() }
     }
 
     fn clients(&mut self) {
@@ -194,6 +199,11 @@ impl Draw {
             Operation::Send | Operation::Burst => {
                 let most = if matches!(kind, Operation::Burst) { 60 } else { 5 };
                 let (payload, count) = (self.mark(), self.rng.u32(1..=most));
+                let messages = self.messages.entry(client.clone()).or_default();
+                if *messages + count > MAX_MESSAGES {
+                    return;
+                }
+                *messages += count;
                 self.add(
                     at_ms,
                     None,
@@ -282,7 +292,7 @@ impl Draw {
                 Act::Network(client, lane(LaneSpec { delay: Some(delay), ..LaneSpec::default() }))
             }
             Fault::SlowLink => {
-                let rate = std::num::NonZeroU32::new(self.rng.u32(200..20_000));
+                let rate = std::num::NonZeroU32::new(self.rng.u32(1000..20_000));
                 Act::Network(client, lane(LaneSpec { rate, ..LaneSpec::default() }))
             }
             Fault::Corruption => {

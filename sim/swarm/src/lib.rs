@@ -20,8 +20,13 @@ mod coverage;
 mod defect;
 mod draw;
 mod engine;
+pub mod planted;
+mod shrink;
+mod sweep;
 
 pub use coverage::{Coverage, GOALS};
 pub use defect::{Defect, DefectMaker};
 pub use draw::draw;
 pub use engine::{Options, Played, play};
+pub use shrink::{Shrunk, shrink};
+pub use sweep::{Seeds, Sweep};
