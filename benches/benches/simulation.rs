@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
 use benches::{machine, session};
+use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
 use protocol::{Dialect, Timestamp, Timing};
 use reference_gateway as gateway;
 use reference_session::{Command, DialFailure, Input, Now, Output, Session};

@@ -91,8 +91,9 @@ pub struct Watch<'a> {
     /// Whether the broker or a gateway is disturbed in this plan: queues of single gateways lose events then.
     loses_events: bool,
     published: Published,
-    /// How often each gateway, counted from 0, has sought its broker: what was delivered before may be delivered again.
-    sought: Vec<u32>,
+    /// When each gateway, counted from 0, has sought its broker again: what was delivered before may be delivered again.
+    sought: Vec<Vec<u64>>,
+    has_sought: Vec<bool>,
     begun: Vec<bool>,
     violations: Vec<Violation>,
 }
@@ -107,7 +108,8 @@ impl<'a> Watch<'a> {
             clients: clients.collect(),
             loses_events: plan.gateways > 1 && plan.entries.iter().any(|entry| disturbs(&entry.act)),
             published: Published::default(),
-            sought: vec![0; plan.gateways],
+            sought: vec![Vec::new(); plan.gateways],
+            has_sought: vec![false; plan.gateways],
             begun: vec![false; plan.entries.len()],
             violations: Vec::new(),
         }
@@ -131,7 +133,9 @@ impl<'a> Watch<'a> {
             Event::BrokerDialled => {
                 let gateways = 1..=self.plan.gateways;
                 for gateway in gateways.filter(|number| Plan::gateway_actor(*number) == seen.actor) {
-                    self.sought[gateway - 1] += 1;
+                    if std::mem::replace(&mut self.has_sought[gateway - 1], true) {
+                        self.sought[gateway - 1].push(seen.at_us);
+                    }
                 }
             }
             Event::Answered { path, body, .. } => self.is_answered(seen, path, body),
@@ -147,7 +151,7 @@ impl<'a> Watch<'a> {
                 && let Some(Message::Server(protocol::ServerMessage::Event { name, payload })) =
                     &frame.message
             {
-                let sought = self.sought[client.gateway];
+                let sought = self.sought[client.gateway].as_slice();
                 events::received(
                     &mut self.published,
                     client,

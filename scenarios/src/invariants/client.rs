@@ -40,8 +40,6 @@ pub(super) struct ClientWatch {
     pub(super) attempts: Option<u32>,
     /// Whether a token was refused, and no other one was given since.
     pub(super) was_refused: bool,
-    /// Whether another attempt would be one with that token; what is asked for in its sleep comes after what came in its sleep.
-    pub(super) must_rest: bool,
     /// When a token expired last.
     pub(super) expired_us: Option<u64>,
     /// The tokens that it was given: seconds for which each is good, and when it was made.
@@ -60,7 +58,7 @@ pub(super) struct ClientWatch {
 }
 
 /// How long after a fault what it has held up may still arrive.
-const SETTLED_US: u64 = 30_000_000;
+pub(super) const SETTLED_US: u64 = 30_000_000;
 /// Seconds that a token is good for where its recipe does not say.
 pub(super) const HOUR_S: i64 = 3600;
 
@@ -83,7 +81,6 @@ impl ClientWatch {
             waits_since_us: None,
             attempts: Some(0),
             was_refused: false,
-            must_rest: false,
             expired_us: None,
             tokens: vec![(0, good_for_s)],
             newest_token: 0,

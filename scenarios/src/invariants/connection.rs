@@ -40,9 +40,9 @@ pub(super) struct ConnectionWatch {
 
     /// Events that it is owed and has not received, by their numbers.
     pub(super) owed: BTreeSet<usize>,
-    /// Events that it has received, and how often the gateway had sought its broker then.
-    pub(super) received: BTreeMap<usize, u32>,
-    pub(super) newest: Option<(usize, u32)>,
+    /// Events that it has received: how often, and when first.
+    pub(super) received: BTreeMap<usize, (usize, u64)>,
+    pub(super) newest: Option<usize>,
 }
 
 impl ConnectionWatch {

@@ -14,7 +14,7 @@ const OWN: [&str; 6] =
 impl ClientWatch {
     /// Everything that was asked for has been accepted or refused.
     pub(super) fn before_step(&mut self, found: &mut Findings) {
-        if self.unsent.len() > self.capacity && !self.is_asleep && self.slept_us != Some(found.at_us) {
+        if self.unsent.len() > self.capacity {
             found
                 .add("QUEUE-3", format!("{} messages wait, of {} at most", self.unsent.len(), self.capacity));
         }

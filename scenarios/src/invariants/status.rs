@@ -20,24 +20,16 @@ impl ClientWatch {
     pub(super) fn connects(&mut self) {
         self.wants = true;
         self.stopped = None;
-        if self.is_asleep {
-            (self.attempts, self.was_refused, self.must_rest) = (None, false, false);
-        } else if self.status == "disconnected" {
+        if self.status == "disconnected" {
             self.attempts = Some(0);
-            (self.was_refused, self.must_rest) = (false, false);
+            self.was_refused = false;
         }
     }
 
     pub(super) fn is_given_a_token(&mut self, at_us: u64, good_for_s: i64) {
         self.tokens.push((at_us, good_for_s));
-        if self.is_asleep {
-            (self.attempts, self.was_refused, self.must_rest) = (None, false, false);
-            self.stopped = self.stopped.filter(|why| *why != "refused");
-            self.connections.values_mut().for_each(|connection| connection.is_replaced = true);
-            return;
-        }
         self.newest_token = self.tokens.len() - 1;
-        (self.was_refused, self.must_rest) = (false, false);
+        self.was_refused = false;
         if self.stopped == Some("refused") {
             self.stopped = None;
             self.attempts = Some(0);
@@ -85,6 +77,9 @@ impl ClientWatch {
                 connection.owes = owes;
             }
         }
+        if new != "connecting" {
+            self.token_wanted_us = None;
+        }
         self.status = new.to_owned();
     }
 
@@ -95,7 +90,7 @@ impl ClientWatch {
             let id = if self.stopped == Some("exhausted") { "STATE-4" } else { "STATE-6" };
             found.add(id, "an attempt at a connection while disconnected");
         }
-        if self.must_rest && !self.has_provider {
+        if self.was_refused && !self.has_provider {
             found.add("STATE-8", "another attempt with a token that was refused");
         }
         let Some(since_us) = self.waits_since_us.take() else { return };
@@ -173,7 +168,6 @@ impl ClientWatch {
         (connection.is_over, connection.is_over_there) = (true, true);
         if status == Some(401) && !connection.is_replaced {
             self.was_refused = true;
-            self.must_rest = !self.slept_since(at_us);
         }
         self.forget(number);
     }
@@ -188,17 +182,17 @@ impl ClientWatch {
     ) {
         self.heartbeat_ended(at_us, number, code, by, found);
         let is_quiet = self.is_quiet_since(at_us.saturating_sub(EXPIRY_US));
-        let (stable_us, slept) = (us(self.timing.stable_after), self.slept_since(at_us));
+        let stable_us = us(self.timing.stable_after);
         let Some(connection) = self.connections.get_mut(&number) else { return };
         connection.is_over = true;
         let is_stable = connection.opened_us.is_some_and(|opened| at_us - opened >= stable_us);
         if is_stable && !connection.is_replaced {
             self.attempts = Some(0);
         }
-        if by == Side::Gateway && matches!(code, Some(CloseCode::UNAUTHORIZED | CloseCode::POLICY)) {
+        let is_refusal = matches!(code, Some(CloseCode::UNAUTHORIZED | CloseCode::POLICY));
+        if by == Side::Gateway && is_refusal && !connection.is_replaced {
             self.was_refused = true;
             self.expired_us = Some(at_us);
-            self.must_rest = !slept;
         }
         if let Some(expires_us) = connection.expires_us
             && by == Side::Gateway
@@ -224,7 +218,8 @@ impl ClientWatch {
     pub(super) fn renews(&self, at_us: u64) -> bool {
         let redial_us = us(self.timing.max_reconnect_delay * 2 + self.timing.connect_timeout);
         let is_short = |good_for_s: &i64| *good_for_s < HOUR_S;
-        let renews = self.has_provider && self.tokens.first().is_some_and(|(_, good_for_s)| is_short(good_for_s));
+        let renews =
+            self.has_provider && self.tokens.first().is_some_and(|(_, good_for_s)| is_short(good_for_s));
         renews || self.expired_us.is_some_and(|expired_us| expired_us + redial_us > at_us)
     }
 

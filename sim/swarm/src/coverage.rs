@@ -1,6 +1,6 @@
 //! What plays reach: transitions, faults in each status of a client, and what should happen sometimes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::CloseCode;
 use scenarios::trace::Side;
@@ -52,6 +52,8 @@ struct Play {
     statuses: BTreeMap<Actor, String>,
     opened_us: BTreeMap<(Actor, u32), u64>,
     sought: BTreeMap<Actor, u32>,
+    /// Clients that have asked for a token and not dialled.
+    asked: BTreeSet<Actor>,
 }
 
 impl Coverage {
@@ -111,6 +113,9 @@ impl Coverage {
             Event::Step { number, .. } => self.step(*number),
             Event::Status { old, new } => {
                 *self.transitions.entry(format!("{old} → {new}")).or_default() += 1;
+                if new == "error" && self.play.asked.remove(&seen.actor) {
+                    self.goal("a provider was asked in vain");
+                }
                 self.play.statuses.insert(seen.actor.clone(), new.clone());
             }
             Event::Opened => {
@@ -126,11 +131,8 @@ impl Coverage {
             Event::Refused { status: None, .. } => self.goal("a dial found no one"),
             Event::Unrouted { .. } => self.goal("an event found no queue"),
             Event::Closed { code, by } => self.closed(seen, *code, *by),
-            Event::TokenWanted
-                if self.play.statuses.get(&seen.actor).is_some_and(|status| status == "error") =>
-            {
-                self.goal("a provider was asked in vain");
-            }
+            Event::TokenWanted => drop(self.play.asked.insert(seen.actor.clone())),
+            Event::Dialled { .. } => drop(self.play.asked.remove(&seen.actor)),
             Event::BrokerDialled => {
                 let sought = self.play.sought.entry(seen.actor.clone()).or_default();
                 *sought += 1;

@@ -6,7 +6,7 @@ use protocol::{CloseCode, Dialect};
 use reference_gateway::Backlog;
 use reference_session::{Command, ConnectionId, DialFailure, Input, Output, Session, SessionConfig, Token};
 use scenarios::network::Lane;
-use scenarios::plan::{Participant, ProviderFault};
+use scenarios::plan::{Moment, Participant, ProviderFault};
 use scenarios::token::TokenSpec;
 use scenarios::trace::{FrameKind, Side};
 use scenarios::{Actor, Event, Plan};
@@ -45,8 +45,8 @@ pub(crate) struct ClientNode {
     pub(crate) is_asleep: bool,
     pub(crate) reads: bool,
     pub(crate) provider: Option<ProviderFault>,
-    /// Commands that wait for it to wake up.
-    postponed: VecDeque<Command>,
+    /// Entries of the plan by which it acts, and which wait for it to wake up.
+    pub(crate) postponed: VecDeque<Moment>,
     /// Its tokens: when each expires, and whether it is genuine.
     pub(crate) tokens: Vec<(u64, bool)>,
 }
@@ -98,6 +98,14 @@ impl ClientNode {
         self.tokens.len() - 1
     }
 
+    /// Adds what its machine hears of what happens.
+    fn hears(&mut self, now: reference_session::Now, input: Input, inputs: &mut VecDeque<Input>) {
+        match &mut self.defect {
+            Some(defect) => inputs.extend(defect.to_session(now, input)),
+            None => inputs.push_back(input),
+        }
+    }
+
     /// Its user's role.
     pub(crate) fn role(&self) -> protocol::Role {
         self.spec.role
@@ -105,12 +113,8 @@ impl ClientNode {
 }
 
 impl World<'_> {
-    /// The application asks for something, once the process is awake.
+    /// The application asks for something.
     pub(super) fn command(&mut self, client: usize, command: Command) {
-        if self.clients[client].is_asleep {
-            self.clients[client].postponed.push_back(command);
-            return;
-        }
         self.tell_client(client, Input::Command(command));
     }
 
@@ -131,10 +135,10 @@ impl World<'_> {
     pub(super) fn wake(&mut self, client: usize) {
         self.clients[client].is_asleep = false;
         self.read_again(client);
-        while let Some(command) = self.clients[client].postponed.pop_front() {
-            self.tell_client(client, Input::Command(command));
-        }
         self.tell_client(client, Input::Timer);
+        while let Some(moment) = self.clients[client].postponed.pop_front() {
+            self.moment(moment);
+        }
     }
 
     /// Reads what has arrived and was not read.
@@ -160,10 +164,7 @@ impl World<'_> {
     pub(super) fn tell_client(&mut self, client: usize, input: Input) {
         let now = self.of_session();
         let mut inputs = VecDeque::new();
-        match &mut self.clients[client].defect {
-            Some(defect) => inputs.extend(defect.to_session(now, input)),
-            None => inputs.push_back(input),
-        }
+        self.clients[client].hears(now, input, &mut inputs);
         while let Some(input) = inputs.pop_front() {
             let node = &mut self.clients[client];
             if let Err(full) = node.session.handle(now, input) {
@@ -182,7 +183,9 @@ impl World<'_> {
             let open: Vec<_> = self.clients[client].live.iter().map(|(dial, at)| (*dial, *at)).collect();
             for (dial, connection) in open {
                 while let Some(kind) = self.write(connection) {
-                    inputs.extend(kind.map(|kind| Input::Written(dial, kind)));
+                    if let Some(kind) = kind {
+                        self.clients[client].hears(now, Input::Written(dial, kind), &mut inputs);
+                    }
                 }
             }
         }

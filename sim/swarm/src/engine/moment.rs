@@ -14,6 +14,13 @@ use super::pipe::Item;
 impl World<'_> {
     pub(super) fn moment(&mut self, moment: Moment) {
         let entry = &self.plan.entries[moment.entry];
+        if let Act::Client(name, _) | Act::SetToken(name, _) = &entry.act {
+            let client = self.client(name);
+            if self.clients[client].is_asleep {
+                // The application sleeps with its process.
+                return self.clients[client].postponed.push_back(moment);
+            }
+        }
         let over = if moment.is_over { ", over" } else { "" };
         let (number, action) = (moment.entry + 1, format!("{}{over}", entry.act));
         self.recorder.note(&Actor::scenario(), None, Event::Step { number, action });

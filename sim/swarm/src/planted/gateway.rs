@@ -42,11 +42,16 @@ pub(super) const PLANTED: &[Planted] = &[
     Planted {
         id: "gateway/keeps-every-third-membership",
         requirement: "CONN-5",
-        about: "The end of every third connection is not noted.",
+        about: "The end of every third connection is not noted, and no heartbeat notices it later.",
         make: || {
             let mut is_next = every(3);
+            let mut kept = Vec::new();
             gateway_hears(move |input| match input {
-                Input::Closed(_) if is_next() => vec![],
+                Input::Closed(connection) if is_next() => {
+                    kept.push(connection);
+                    vec![]
+                }
+                Input::Timer => kept.iter().copied().map(Input::Pong).chain([input]).collect(),
                 input => vec![input],
             })
         },
