@@ -210,7 +210,7 @@ impl RawEntry {
                     Err("the broker is up again when `down` is over".to_owned())
                 }
                 BrokerAct::Network(network) if network.holds_back() != Some(true) => Err(
-                    "the network of the broker carries nothing from it, or all: `{ to_gateway = { black_hole = true } }`"
+                    "the network of the broker carries nothing from it, or all: `{ to_subject = { black_hole = true } }`"
                         .to_owned(),
                 ),
                 _ => Ok(Act::Broker(act)),
