@@ -106,3 +106,13 @@ fn what_does_not_fit_is_an_error() {
         assert!(error.contains(said), "{wrong}: {error}");
     }
 }
+
+/// The page about the language shows a plan.
+#[test]
+fn the_documented_plan_is_one() {
+    let page = include_str!("../../README.md");
+    let (_, section) = page.split_once("## Plans").expect("a section about plans");
+    let (_, block) = section.split_once("```toml\n").expect("an example");
+    let (example, _) = block.split_once("```").expect("its end");
+    assert_eq!(plan(example).unwrap().entries.len(), 4);
+}

@@ -23,7 +23,7 @@ pub(crate) const SYSTEM: &str = "system";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawPlan {
+pub(super) struct RawPlan {
     version: u32,
     title: String,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -64,7 +64,7 @@ struct Time(Duration);
 /// `[[at]]`.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawEntry {
+pub(super) struct RawEntry {
     time: Option<Time>,
     lasts: Option<Time>,
     client: Option<String>,
