@@ -33,7 +33,7 @@ impl ClientWatch {
         match (of_client(frame), frame.kind) {
             (Some(ClientMessage::Ping), _) => self.pings(at_us, number, found),
             (Some(ClientMessage::Other { kind, payload }), _) => {
-                self.sends_message(number, kind, payload, found)
+                self.sends_message(number, kind, payload, found);
             }
             (Some(message @ (ClientMessage::Subscribe(_) | ClientMessage::Unsubscribe(_))), _) => {
                 self.requests(number, message, found);

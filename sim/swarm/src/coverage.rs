@@ -124,7 +124,7 @@ impl Coverage {
             }
             Event::RequestFailed { .. } => self.goal("a queue was full"),
             Event::Emitted { name, .. } if name == "max_reconnect_attempts" => {
-                self.goal("redials were exhausted")
+                self.goal("redials were exhausted");
             }
             Event::Refused { status: Some(401), .. } => self.goal("a token was refused"),
             Event::Refused { status: None, by: Some(Side::Client), .. } => self.goal("a dial hung"),
@@ -152,7 +152,7 @@ impl Coverage {
         }
         match (code, by) {
             (Some(CloseCode::UNAUTHORIZED), Side::Gateway) => {
-                self.goal("a token expired on an open connection")
+                self.goal("a token expired on an open connection");
             }
             (Some(CloseCode::TRY_AGAIN_LATER), Side::Gateway) => self.goal("a slow reader was shed"),
             (Some(CloseCode::GOING_AWAY), Side::Gateway) => self.goal("a gateway said goodbye"),

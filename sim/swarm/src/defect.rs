@@ -10,27 +10,27 @@ use embedded_broker::Request;
 /// One is made for each client and for each gateway.
 pub trait Defect {
     /// What becomes of what happens to a client.
-    fn to_session(&mut self, _now: session::Now, input: session::Input) -> Vec<session::Input> {
+    fn session_input(&mut self, _now: session::Now, input: session::Input) -> Vec<session::Input> {
         vec![input]
     }
 
     /// What becomes of what a client does.
-    fn from_session(&mut self, _now: session::Now, output: session::Output) -> Vec<session::Output> {
+    fn session_output(&mut self, _now: session::Now, output: session::Output) -> Vec<session::Output> {
         vec![output]
     }
 
     /// What becomes of what happens to a gateway.
-    fn to_gateway(&mut self, _now: gateway::Now, input: gateway::Input) -> Vec<gateway::Input> {
+    fn gateway_input(&mut self, _now: gateway::Now, input: gateway::Input) -> Vec<gateway::Input> {
         vec![input]
     }
 
     /// What becomes of what a gateway does.
-    fn from_gateway(&mut self, _now: gateway::Now, output: gateway::Output) -> Vec<gateway::Output> {
+    fn gateway_output(&mut self, _now: gateway::Now, output: gateway::Output) -> Vec<gateway::Output> {
         vec![output]
     }
 
     /// What becomes of what a gateway asks its broker for.
-    fn to_broker(&mut self, request: Request) -> Vec<Request> {
+    fn broker_request(&mut self, request: Request) -> Vec<Request> {
         vec![request]
     }
 }

@@ -220,7 +220,7 @@ impl<'a> World<'a> {
             Due::SeekBroker(gateway, epoch) => self.reach_broker(gateway, epoch),
             Due::BrokerTimeout(gateway, epoch) => self.broker_timeout(gateway, epoch),
             Due::AtBroker(gateway, epoch, request) => self.at_broker(gateway, epoch, request),
-            Due::FromBroker(gateway, told) => self.from_broker(gateway, told),
+            Due::FromBroker(gateway, told) => self.at_gateway(gateway, told),
             Due::Drained(gateway, boot) => self.drained(gateway, boot),
             Due::End => {}
         }

@@ -39,11 +39,11 @@ type Change<T> = Option<Box<dyn FnMut(T) -> Vec<T>>>;
 /// A defect made of closures. What has none passes.
 #[derive(Default)]
 struct Changes {
-    to_session: Change<of_client::Input>,
-    from_session: Change<of_client::Output>,
-    to_gateway: Change<of_gateway::Input>,
-    from_gateway: Change<of_gateway::Output>,
-    to_broker: Change<Request>,
+    session_input: Change<of_client::Input>,
+    session_output: Change<of_client::Output>,
+    gateway_input: Change<of_gateway::Input>,
+    gateway_output: Change<of_gateway::Output>,
+    broker_request: Change<Request>,
 }
 
 fn changed<T>(change: &mut Change<T>, value: T) -> Vec<T> {
@@ -54,35 +54,35 @@ fn changed<T>(change: &mut Change<T>, value: T) -> Vec<T> {
 }
 
 impl Defect for Changes {
-    fn to_session(&mut self, _: of_client::Now, input: of_client::Input) -> Vec<of_client::Input> {
-        changed(&mut self.to_session, input)
+    fn session_input(&mut self, _: of_client::Now, input: of_client::Input) -> Vec<of_client::Input> {
+        changed(&mut self.session_input, input)
     }
 
-    fn from_session(&mut self, _: of_client::Now, output: of_client::Output) -> Vec<of_client::Output> {
-        changed(&mut self.from_session, output)
+    fn session_output(&mut self, _: of_client::Now, output: of_client::Output) -> Vec<of_client::Output> {
+        changed(&mut self.session_output, output)
     }
 
-    fn to_gateway(&mut self, _: of_gateway::Now, input: of_gateway::Input) -> Vec<of_gateway::Input> {
-        changed(&mut self.to_gateway, input)
+    fn gateway_input(&mut self, _: of_gateway::Now, input: of_gateway::Input) -> Vec<of_gateway::Input> {
+        changed(&mut self.gateway_input, input)
     }
 
-    fn from_gateway(&mut self, _: of_gateway::Now, output: of_gateway::Output) -> Vec<of_gateway::Output> {
-        changed(&mut self.from_gateway, output)
+    fn gateway_output(&mut self, _: of_gateway::Now, output: of_gateway::Output) -> Vec<of_gateway::Output> {
+        changed(&mut self.gateway_output, output)
     }
 
-    fn to_broker(&mut self, request: Request) -> Vec<Request> {
-        changed(&mut self.to_broker, request)
+    fn broker_request(&mut self, request: Request) -> Vec<Request> {
+        changed(&mut self.broker_request, request)
     }
 }
 
 /// A client that hears other things than happen.
 fn hears(change: impl FnMut(of_client::Input) -> Vec<of_client::Input> + 'static) -> Box<dyn Defect> {
-    Box::new(Changes { to_session: Some(Box::new(change)), ..Changes::default() })
+    Box::new(Changes { session_input: Some(Box::new(change)), ..Changes::default() })
 }
 
 /// A client that does other things than it means to.
 fn does(change: impl FnMut(of_client::Output) -> Vec<of_client::Output> + 'static) -> Box<dyn Defect> {
-    Box::new(Changes { from_session: Some(Box::new(change)), ..Changes::default() })
+    Box::new(Changes { session_output: Some(Box::new(change)), ..Changes::default() })
 }
 
 /// A client that does both; `state` is shared.
@@ -94,8 +94,8 @@ fn lives<S: 'static>(
     let state = std::rc::Rc::new(std::cell::RefCell::new(state));
     let shared = state.clone();
     Box::new(Changes {
-        to_session: Some(Box::new(move |input| hears(&mut state.borrow_mut(), input))),
-        from_session: Some(Box::new(move |output| does(&mut shared.borrow_mut(), output))),
+        session_input: Some(Box::new(move |input| hears(&mut state.borrow_mut(), input))),
+        session_output: Some(Box::new(move |output| does(&mut shared.borrow_mut(), output))),
         ..Changes::default()
     })
 }
@@ -104,14 +104,14 @@ fn lives<S: 'static>(
 fn gateway_hears(
     change: impl FnMut(of_gateway::Input) -> Vec<of_gateway::Input> + 'static,
 ) -> Box<dyn Defect> {
-    Box::new(Changes { to_gateway: Some(Box::new(change)), ..Changes::default() })
+    Box::new(Changes { gateway_input: Some(Box::new(change)), ..Changes::default() })
 }
 
 /// A gateway that does other things than it means to.
 fn gateway_does(
     change: impl FnMut(of_gateway::Output) -> Vec<of_gateway::Output> + 'static,
 ) -> Box<dyn Defect> {
-    Box::new(Changes { from_gateway: Some(Box::new(change)), ..Changes::default() })
+    Box::new(Changes { gateway_output: Some(Box::new(change)), ..Changes::default() })
 }
 
 /// Whether this is the next of so many.

@@ -166,7 +166,7 @@ impl World<'_> {
 
     fn ask_broker(&mut self, gateway: usize, request: Request) {
         let requests = match &mut self.gateways[gateway].defect {
-            Some(defect) => defect.to_broker(request),
+            Some(defect) => defect.broker_request(request),
             None => vec![request],
         };
         let epoch = self.gateways[gateway].link.epoch;
@@ -231,7 +231,7 @@ impl World<'_> {
         self.hear_broker();
     }
 
-    pub(super) fn from_broker(&mut self, gateway: usize, told: Told) {
+    pub(super) fn at_gateway(&mut self, gateway: usize, told: Told) {
         let (Told::Delivery { to, .. } | Told::Confirmed { to, .. } | Told::Ended { to }) = &told;
         if self.gateways[gateway].link.peer != Some(*to) {
             return;
@@ -282,7 +282,7 @@ impl World<'_> {
         self.broker.is_silent = is_silent;
         if !is_silent {
             for (gateway, told) in std::mem::take(&mut self.broker.held) {
-                self.from_broker(gateway, told);
+                self.at_gateway(gateway, told);
             }
         }
     }

@@ -99,7 +99,7 @@ impl World<'_> {
         let now = self.of_gateway();
         let mut inputs = VecDeque::new();
         match &mut self.gateways[gateway].defect {
-            Some(defect) => inputs.extend(defect.to_gateway(now, input)),
+            Some(defect) => inputs.extend(defect.gateway_input(now, input)),
             None => inputs.push_back(input),
         }
         while let Some(input) = inputs.pop_front() {
@@ -107,7 +107,7 @@ impl World<'_> {
             let mut dirty = BTreeSet::new();
             while let Some(output) = self.gateways[gateway].machine.poll() {
                 let outputs = match &mut self.gateways[gateway].defect {
-                    Some(defect) => defect.from_gateway(now, output),
+                    Some(defect) => defect.gateway_output(now, output),
                     None => vec![output],
                 };
                 for output in outputs {

@@ -122,7 +122,7 @@ pub(super) const PLANTED: &[Planted] = &[
         make: || {
             let mut held = None;
             Box::new(Changes {
-                to_broker: Some(Box::new(move |request| match request {
+                broker_request: Some(Box::new(move |request| match request {
                     Request::AcknowledgeUpTo(_) => held.replace(request).into_iter().collect(),
                     request => vec![request],
                 })),
