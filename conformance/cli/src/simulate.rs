@@ -1,5 +1,6 @@
 //! `sim`: scenarios and plans in the simulation.
 
+mod audit;
 mod replay;
 mod swarm;
 
@@ -34,6 +35,8 @@ enum SimCommand {
     Swarm(swarm::SwarmArgs),
     /// Play one plan again, exactly: a seed's, or a file's
     Replay(replay::ReplayArgs),
+    /// Play seeds twice, in two processes, and compare the traces byte for byte
+    Audit(audit::AuditArgs),
 }
 
 #[derive(Args)]
@@ -56,6 +59,7 @@ pub(super) fn run(args: &SimArgs) -> Result<Exit, Failure> {
         SimCommand::Run(args) => run_scenarios(args),
         SimCommand::Swarm(args) => swarm::run(args),
         SimCommand::Replay(args) => replay::run(args),
+        SimCommand::Audit(args) => audit::run(args),
     }
 }
 

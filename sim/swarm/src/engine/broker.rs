@@ -132,7 +132,9 @@ impl World<'_> {
             Request::Consume { queue, prefetch: PREFETCH },
         ];
         for request in requests {
-            self.broker.machine.ask(now, peer, request);
+            for request in self.gateways[gateway].asks(request) {
+                self.broker.machine.ask(now, peer, request);
+            }
         }
         self.hear_broker();
     }
@@ -165,10 +167,7 @@ impl World<'_> {
     }
 
     fn ask_broker(&mut self, gateway: usize, request: Request) {
-        let requests = match &mut self.gateways[gateway].defect {
-            Some(defect) => defect.broker_request(request),
-            None => vec![request],
-        };
+        let requests = self.gateways[gateway].asks(request);
         let epoch = self.gateways[gateway].link.epoch;
         for request in requests {
             self.later(self.now_us + LATENCY_US, Due::AtBroker(gateway, epoch, request));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use embedded_broker::Request;
 use protocol::{Claims, CloseCode, Dialect, UserId};
 use reference_gateway::{
     Bridge, ConnectionId, Gateway, GatewayConfig, Input, Output, RateLimit, RoutingTable, close_frame,
@@ -71,6 +72,14 @@ impl GatewayNode {
             drains: false,
             boot: 0,
             make_defect: defect,
+        }
+    }
+
+    /// What it asks its broker for.
+    pub(crate) fn asks(&mut self, request: Request) -> Vec<Request> {
+        match &mut self.defect {
+            Some(defect) => defect.broker_request(request),
+            None => vec![request],
         }
     }
 }

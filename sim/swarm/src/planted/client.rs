@@ -1,7 +1,7 @@
 //! Defects of clients.
 
 use protocol::CloseCode;
-use reference_session::{Command, ConnectionId, Input, Output, SendKind, Status};
+use reference_session::{Command, ConnectionId, DialFailure, Input, Output, SendKind, Status};
 
 use super::{Planted, does, every, hears, lives};
 
@@ -180,6 +180,78 @@ pub(super) const PLANTED: &[Planted] = &[
                     if errors > 2 { vec![] } else { vec![output] }
                 }
                 output => vec![output],
+            })
+        },
+    },
+    Planted {
+        id: "client/hides-that-it-connects",
+        requirement: "STATE-2",
+        about: "The first `connecting` is set without a word.",
+        make: || {
+            let mut hides = false;
+            does(move |output| match output {
+                Output::Status { old: Status::Disconnected, new: Status::Connecting } => {
+                    hides = true;
+                    vec![]
+                }
+                Output::Status { new, .. } if std::mem::take(&mut hides) => {
+                    vec![Output::Status { old: Status::Disconnected, new }]
+                }
+                output => vec![output],
+            })
+        },
+    },
+    Planted {
+        id: "client/says-too-early-that-it-gives-up",
+        requirement: "STATE-4",
+        about: "The event for exhausted attempts comes with the last attempt but one.",
+        make: || {
+            does(|output| match output {
+                Output::Redial { attempt: 2, .. } => {
+                    let payload = serde_json::json!({ "attempts": 2 });
+                    vec![output, Output::Emit { name: "max_reconnect_attempts".to_owned(), payload }]
+                }
+                output => vec![output],
+            })
+        },
+    },
+    Planted {
+        id: "client/dials-after-its-end",
+        requirement: "STATE-6",
+        about: "A redial that was planned when the application disconnected is made all the same.",
+        make: || {
+            let mut last = None;
+            does(move |output| match &output {
+                Output::Dial { token, .. } => {
+                    last = Some(token.clone());
+                    vec![output]
+                }
+                Output::Status { old: Status::Reconnecting, new: Status::Disconnected } => {
+                    let late =
+                        last.take().map(|token| Output::Dial { connection: ConnectionId(u64::MAX), token });
+                    std::iter::once(output).chain(late).collect()
+                }
+                _ => vec![output],
+            })
+        },
+    },
+    Planted {
+        id: "client/tries-a-refused-token-again",
+        requirement: "STATE-8",
+        about: "A token that was refused is tried once more, in case it was a mistake.",
+        make: || {
+            let mut last = None;
+            does(move |output| match &output {
+                Output::Dial { token, .. } => {
+                    last = Some(token.clone());
+                    vec![output]
+                }
+                Output::DialFailed(DialFailure::Unauthorized) => {
+                    let again =
+                        last.take().map(|token| Output::Dial { connection: ConnectionId(u64::MAX), token });
+                    std::iter::once(output).chain(again).collect()
+                }
+                _ => vec![output],
             })
         },
     },

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use embedded_broker::Request;
-use protocol::{Claims, Role};
-use reference_gateway::{Input, Output};
+use protocol::{Claims, Role, RoomName};
+use reference_gateway::{Input, Output, text_frame};
 
 use super::{Changes, Planted, every, gateway_does, gateway_hears};
 
@@ -116,6 +116,48 @@ pub(super) const PLANTED: &[Planted] = &[
         },
     },
     Planted {
+        id: "gateway/loses-private-events",
+        requirement: "BRIDGE-18",
+        about: "Every fifth event for a user alone is dropped.",
+        make: || {
+            let mut is_next = every(5);
+            gateway_hears(move |input| match &input {
+                Input::Deliver(delivery) if delivery.rooms.iter().all(is_private) && is_next() => vec![],
+                _ => vec![input],
+            })
+        },
+    },
+    Planted {
+        id: "gateway/garbles-a-message",
+        requirement: "MSG-1",
+        about: "Every two-hundredth frame is cut.",
+        make: || {
+            let mut is_next = every(200);
+            gateway_does(move |output| match output {
+                Output::Send(connection, bytes) if bytes.len() > 2 && is_next() => {
+                    vec![Output::Send(connection, text_frame("{\"type\":"))]
+                }
+                output => vec![output],
+            })
+        },
+    },
+    Planted {
+        id: "gateway/consumes-twice-at-most",
+        requirement: "BRIDGE-9",
+        about: "From the third connection to the broker on nothing is consumed.",
+        make: || {
+            let mut consumed = 0;
+            Box::new(Changes {
+                broker_request: Some(Box::new(move |request| {
+                    consumed += u32::from(matches!(request, Request::Consume { .. }));
+                    let is_dropped = consumed > 2 && matches!(request, Request::Consume { .. });
+                    if is_dropped { vec![] } else { vec![request] }
+                })),
+                ..Changes::default()
+            })
+        },
+    },
+    Planted {
         id: "gateway/acknowledges-all-but-the-last",
         requirement: "BRIDGE-7",
         about: "A delivery is acknowledged together with the next one.",
@@ -192,6 +234,10 @@ pub(super) const PLANTED: &[Planted] = &[
         },
     },
 ];
+
+fn is_private(room: &RoomName) -> bool {
+    room.as_str().starts_with("user:")
+}
 
 fn says(frames: &Bytes, word: &str) -> bool {
     frames.windows(word.len()).any(|window| window == word.as_bytes())
