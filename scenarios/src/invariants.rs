@@ -242,3 +242,6 @@ fn of_client(frame: &Frame) -> Option<&protocol::ClientMessage> {
 fn us(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
