@@ -339,6 +339,7 @@ impl GatewayStage for Stage<'_> {
         }
         if let Some(snapshot) = self.rig.snapshot().await {
             self.queues.look(&self.rig.feed, &snapshot);
+            self.queues.published(&messages, &snapshot);
         }
         self.record_unrouted(&messages).await;
         let as_sent = messages.into_iter().zip(bodies).map(|(message, body)| {

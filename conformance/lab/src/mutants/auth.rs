@@ -50,6 +50,29 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/leaves-rooms-before-it-signs-in",
+        requirement: "AUTH-2",
+        about: "To join takes a user, to leave takes none.",
+        boundary: || {
+            wire(|_| {
+                let mut signed_in = false;
+                Change::default().up(move |frame| {
+                    let is_first = !std::mem::replace(&mut signed_in, true);
+                    match is_first && is(&frame, "unsubscribe") {
+                        true => up([text(&sign_in("somebody")), frame]),
+                        false => up([frame]),
+                    }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/signs-in-as-another-joins-again",
+        requirement: "BRIDGE-5",
+        about: "Who signs in as another stays who it was, and is put into its rooms, which are lists, once more.",
+        boundary: || again(|frame| is(frame, "profile:updated").then(|| frame.clone())),
+    },
+    Mutant {
         id: "gateway/signs-in-again-joins-again",
         requirement: "BRIDGE-5",
         about: "Each message that signs in adds the connection to its rooms, which are lists.",

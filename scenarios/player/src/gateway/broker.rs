@@ -7,7 +7,7 @@ use scenarios::trace::{Actor, Event};
 
 impl<S: GatewayStage> Player<'_, S> {
     /// Looks, and writes down what is there.
-    pub(super) async fn inspect(&mut self, inspection: Inspection) -> Result<(), StageError> {
+    pub(crate) async fn inspect(&mut self, inspection: Inspection) -> Result<(), StageError> {
         match inspection {
             Inspection::Topology => {
                 let report = self.journal.during(self.stage.topology()).await?;

@@ -33,6 +33,8 @@ pub enum GatewayAction {
         publication: Publication,
         /// They are published repeatedly until each of these has matched, for gateways that do not show otherwise that they consume.
         until: Vec<Pattern>,
+        /// For how long at most, where that is not `patience`.
+        within: Option<Expr>,
         /// Whether they are left out where the gateway has no such event, as long as something else is published in that way.
         optional: bool,
     },
@@ -235,11 +237,14 @@ impl GatewayAction {
     pub(in crate::scenario) fn longest(&self, times: &Times) -> Duration {
         match self {
             Self::Wait(wait) => wait.window(times),
+            Self::Publish { within: Some(within), .. } => within.duration(times),
             Self::Quiet(time) => time.duration(times),
             Self::ScriptedClient(_, ScriptedClientAct::Connect) => {
                 times.patience + times.timing.connect_timeout
             }
-            Self::ScriptedClient(_, ScriptedClientAct::Churn(count)) => times.patience + CHURN_DIAL * *count,
+            Self::ScriptedClient(_, ScriptedClientAct::Churn { count, rounds }) => {
+                (times.patience + CHURN_DIAL * *count) * *rounds
+            }
             _ => times.patience,
         }
     }
@@ -253,7 +258,10 @@ impl GatewayAction {
             Self::ScriptedClient(_, ScriptedClientAct::Network(act)) if act.loses() => {
                 Some("a simulated client's connection cannot be lost")
             }
-            Self::Inspect(Inspection::Resources) => Some("a simulated process has no memory of its own"),
+            Self::Inspect(Inspection::Resources)
+            | Self::ScriptedClient(_, ScriptedClientAct::Churn { rounds: 2.., .. }) => {
+                Some("a simulated process has no memory of its own")
+            }
             Self::Start => Some("a simulated gateway does not begin again"),
             Self::ScriptedClient(_, ScriptedClientAct::Network(act)) if act.resets() => {
                 Some("a simulated connection cannot be reset")
