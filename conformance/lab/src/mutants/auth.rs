@@ -70,22 +70,22 @@ pub(super) const MUTANTS: &[Mutant] = &[
         id: "gateway/signs-in-as-another-joins-again",
         requirement: "BRIDGE-5",
         about: "Who signs in as another stays who it was, and is put into its rooms, which are lists, once more.",
-        boundary: || again(|frame| is(frame, "profile:updated").then(|| frame.clone())),
+        boundary: || again(|frame, _| is(frame, "profile:updated").then(|| frame.clone())),
     },
     Mutant {
         id: "gateway/signs-in-again-joins-again",
         requirement: "BRIDGE-5",
         about: "Each message that signs in adds the connection to its rooms, which are lists.",
-        boundary: || again(|frame| is(frame, "payment:created").then(|| frame.clone())),
+        boundary: || again(|frame, _| is(frame, "payment:created").then(|| frame.clone())),
     },
     Mutant {
         id: "gateway/signs-in-as-another-besides",
         requirement: "BRIDGE-4",
         about: "Who signs in as another gets that user's events, and goes on getting those of the first.",
         boundary: || {
-            again(|frame| {
+            again(|frame, user| {
                 let mut event = message(frame).filter(|event| event["type"] == "profile:updated")?;
-                event["payload"]["userId"] = json!("another");
+                event["payload"]["userId"] = json!(user);
                 Some(text(&event))
             })
         },
@@ -269,19 +269,23 @@ pub(super) fn retoken(change: impl Fn(&str) -> Option<String> + Clone + Send + S
     })
 }
 
-/// Gives a connection on which more than one message has signed in something beside a frame.
-fn again(besides: impl Fn(&RawFrame) -> Option<RawFrame> + Clone + Send + Sync + 'static) -> Boundary {
+/// Gives a connection on which more than one message has signed in something beside a frame, given the user whom the last one named.
+fn again(besides: impl Fn(&RawFrame, &str) -> Option<RawFrame> + Clone + Send + Sync + 'static) -> Boundary {
     wire(move |_| {
-        let (count, besides) = (SharedState::<usize>::new(), besides.clone());
-        let counted = count.clone();
+        let (users, besides) = (SharedState::<Vec<String>>::new(), besides.clone());
+        let signed_in = users.clone();
         Change::default()
             .up(move |frame| {
-                count.with(|count| *count += usize::from(is(&frame, "connection_init")));
+                if let Some(message) = message(&frame).filter(|_| is(&frame, "connection_init")) {
+                    let user = claim(message["payload"]["token"].as_str().unwrap_or_default(), "userId");
+                    users.with(|users| users.push(user.as_str().unwrap_or_default().to_owned()));
+                }
                 up([frame])
             })
-            .down(move |frame| match counted.with(|count| *count > 1).then(|| besides(&frame)).flatten() {
-                Some(besides) => down([frame, besides]),
-                None => down([frame]),
+            .down(move |frame| {
+                let last = signed_in.with(|users| users.last().filter(|_| users.len() > 1).cloned());
+                let besides = last.and_then(|user| besides(&frame, &user));
+                down([frame].into_iter().chain(besides))
             })
     })
 }
