@@ -8,7 +8,7 @@ use protocol::Role;
 use scenarios::frame::RawFrame;
 use scenarios::token::{Alg, Bearer, Issuer, Signature, TokenSpec};
 use serde_json::{Value, json};
-use sim::boundary::Boundary;
+use sim::boundary::{Boundary, Passed};
 
 use super::Mutant;
 use super::wire::{Change, SharedState, down, is, message, text, up, wire};
@@ -46,6 +46,31 @@ pub(super) const MUTANTS: &[Mutant] = &[
                         false => up([frame]),
                     }
                 })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/replays-alerts-before-it-signs-in",
+        requirement: "AUTH-2",
+        about: "Whoever asks for a room gets the alerts that it has missed, signed in or not.",
+        boundary: || {
+            let alerts = SharedState::<Vec<RawFrame>>::new();
+            wire(move |_| {
+                let (missed, mut signed_in) = (alerts.clone(), false);
+                let seen = alerts.clone();
+                Change::default()
+                    .up(move |frame| {
+                        signed_in |= is(&frame, "connection_init");
+                        let is_given = !signed_in && is(&frame, "subscribe");
+                        let alerts = if is_given { missed.with(|alerts| alerts.clone()) } else { Vec::new() };
+                        Passed { up: vec![frame], down: alerts, ..Passed::default() }
+                    })
+                    .down(move |frame| {
+                        if is(&frame, "admin:alert") {
+                            seen.with(|alerts| alerts.push(frame.clone()));
+                        }
+                        down([frame])
+                    })
             })
         },
     },

@@ -81,6 +81,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/alerts-come-twice",
+        requirement: "BRIDGE-5",
+        about: "An alert goes to the role's room, and once more to each administrator.",
+        boundary: || {
+            wire(|_| {
+                Change::default().down(|frame| {
+                    if is(&frame, "admin:alert") { down([frame.clone(), frame]) } else { down([frame]) }
+                })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/events-overtake",
         requirement: "BRIDGE-6",
         about: "Events are handled side by side, and the quicker one comes first.",
@@ -339,6 +351,34 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     let shape = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
                     ended |= !shape["type"].is_string();
                     if ended { Vec::new() } else { vec![event] }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/poison-stops-alerts",
+        requirement: "BRIDGE-8",
+        about: "Alerts have a handler of their own, which ends on a body that is no event.",
+        boundary: || {
+            feed(|| {
+                let mut ended = false;
+                Feeding::default().event(move |event| {
+                    ended |= says(&event, "this is not JSON");
+                    if ended && says(&event, "admin:alert") { Vec::new() } else { vec![event] }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/alerts-without-a-listener-are-forgotten",
+        requirement: "BRIDGE-13",
+        about: "While no administrator is connected, nothing calls what acknowledges an alert.",
+        boundary: || {
+            feed(|| {
+                let mut held = Unsettled::default();
+                Feeding::default().event(move |event| {
+                    let is_for_nobody = says(&event, "admin:alert") && !says(&event, "addressed");
+                    held.pass(event, is_for_nobody)
                 })
             })
         },

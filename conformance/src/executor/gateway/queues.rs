@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use embedded_broker::{Broker, QueueStats, Snapshot};
+use embedded_broker::{Broker, Ended, QueueStats, Snapshot};
 use player::StageError;
 
 use super::Stage;
@@ -27,6 +27,8 @@ pub(super) struct GatewayQueues {
     own: BTreeSet<String>,
     /// Whether each message of the last burst went into a queue that outlives the gateway.
     is_kept: bool,
+    /// Those that took a message of the last burst.
+    took: BTreeSet<String>,
 }
 
 impl GatewayQueues {
@@ -46,6 +48,9 @@ impl GatewayQueues {
         let outlives = |name: &str| {
             snapshot.queues.get(name).is_some_and(|queue| !queue.exclusive && !queue.auto_delete)
         };
+        let takers =
+            |message: &Outgoing| snapshot.takers(&message.exchange, &message.routing_key).unwrap_or_default();
+        self.took = messages.iter().flat_map(takers).map(str::to_owned).collect();
         self.is_kept = messages.iter().all(|Outgoing { exchange, routing_key, .. }| {
             snapshot.takers(exchange, routing_key).is_some_and(|takers| takers.into_iter().any(outlives))
         });
@@ -60,6 +65,12 @@ impl GatewayQueues {
                 self.held.insert(name.clone(), queue.ready + queue.unacked);
             }
         }
+    }
+
+    /// Those that took no message of the last burst, and can be deleted by others than the gateway.
+    pub(super) fn others(&self, snapshot: &Snapshot) -> Vec<String> {
+        let is_open = |name: &&String| snapshot.queues.get(*name).is_some_and(|queue| !queue.exclusive);
+        self.consumed.difference(&self.took).filter(is_open).cloned().collect()
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -114,6 +125,22 @@ fn is_bound(queue: &QueueStats, feed: &Feed) -> bool {
 }
 
 impl Stage<'_> {
+    /// Closes the channels that the gateway consumes on; where it has others, those alone that what was published last did not come through.
+    pub(super) async fn close_channels(&self, others: bool) -> Result<(), StageError> {
+        let lacking =
+            || StageError::Unavailable("needs the embedded broker, which closes channels".to_owned());
+        let broker = self.rig.embedded().ok_or_else(lacking)?;
+        let failed = |ended: Ended| StageError::Failed(ended.to_string());
+        if others {
+            let before = broker.snapshot().await.map_err(failed)?.consumers.len();
+            broker.close_consuming_channels(self.queues.took.clone()).await.map_err(failed)?;
+            if broker.snapshot().await.map_err(failed)?.consumers.len() < before {
+                return Ok(());
+            }
+        }
+        broker.close_consuming_channels(BTreeSet::new()).await.map_err(failed)
+    }
+
     /// Another broker shows queues whose names are known, and no others.
     pub(super) fn sees_queues(&self, what: &str) -> Result<(), StageError> {
         match (&self.rig.feed.queues, self.rig.embedded()) {

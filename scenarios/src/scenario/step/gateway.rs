@@ -97,15 +97,19 @@ pub enum Forgets {
     Forgets,
     /// The queues that the gateway consumes, and its consumers with them.
     DeletesQueues,
+    /// Those of them that what was published last did not come through; all, where there are no others.
+    DeletesOtherQueues,
     /// The channels that the gateway consumes on, as for an acknowledgement that is overdue.
     ClosesChannels,
+    /// Those of them on which it does not consume what was published last; all, where there are no others.
+    ClosesOtherChannels,
 }
 
 /// What happens between gateway and broker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected `\"up\"`, `\"down\"`, `\"forgets\"`, `\"deletes_queues\"`, `\"closes_channels\"`, or what `network` takes"
+    expecting = "expected `\"up\"`, `\"down\"`, `\"forgets\"`, `\"deletes_queues\"`, `\"deletes_other_queues\"`, `\"closes_channels\"`, `\"closes_other_channels\"`, or what `network` takes"
 )]
 pub enum BrokerAct {
     /// The broker goes or comes.
@@ -325,7 +329,13 @@ impl fmt::Display for GatewayAction {
             Self::Broker(BrokerAct::Forgets(what)) => match what {
                 Forgets::Forgets => f.write_str("have the broker forget exchange and queue"),
                 Forgets::DeletesQueues => f.write_str("have the broker delete the gateway's queues"),
+                Forgets::DeletesOtherQueues => {
+                    f.write_str("have the broker delete the gateway's queues but the one that was used last")
+                }
                 Forgets::ClosesChannels => f.write_str("have the broker close the gateway's channels"),
+                Forgets::ClosesOtherChannels => {
+                    f.write_str("have the broker close the gateway's channels but the one that was used last")
+                }
             },
             Self::Broker(BrokerAct::Network(act)) => write!(f, "the network to the broker {act}"),
             Self::ShutDown => f.write_str("ask the gateway to end"),
