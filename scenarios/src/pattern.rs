@@ -22,7 +22,7 @@ use self::message::MessagePattern;
 pub(crate) use self::message::payload;
 use crate::requirement::SubjectKind;
 use crate::scenario::ProcessAct;
-use crate::trace::{Actor, Event, Key, Message, Observation, Side, Trace};
+use crate::trace::{Actor, Event, Key, Message, Observation, Trace};
 
 /// A filter over observations: who, on which connection, and what.
 ///

@@ -6,8 +6,8 @@ mod requests;
 use std::collections::BTreeMap;
 
 use protocol::{
-    CloseCode, Dialect, EventStyle, Frames, Heartbeat as HeartbeatKind, Refusal, ServerMessage, SignIn,
-    Template, TokenPlace, Welcome,
+    CloseCode, Dialect, ErrorCode, ErrorCodes, EventStyle, Frames, Heartbeat as HeartbeatKind, Refusal,
+    ServerMessage, SignIn, Template, TokenPlace, Welcome,
 };
 use serde_json::Value;
 
@@ -81,6 +81,7 @@ impl Spelling {
                 spelling.requests(seen);
                 spelling.pong(seen);
                 spelling.error(seen);
+                spelling.error_codes(seen);
             }
         }
         spelling.heartbeat(seen);
@@ -299,6 +300,50 @@ impl Spelling {
                     None => "nothing that it cannot understand was answered by an error (MSG-4)".to_owned(),
                 });
             }
+        }
+    }
+
+    /// What its errors are called, as far as they were provoked.
+    fn error_codes(&mut self, seen: &ObservedGateway) {
+        let (mut names, mut lines) = (BTreeMap::new(), Vec::new());
+        let private = seen.talk.private.as_ref();
+        let provoked = [
+            (ErrorCode::Forbidden, private.map(|(_, exchange)| exchange), "for another user's room"),
+            (ErrorCode::BadRoom, seen.talk.nameless.as_ref(), "for a room without a name"),
+        ];
+        for (known, exchange, asked) in provoked {
+            let Some(answer) = exchange.and_then(|exchange| exchange.answer.as_deref()) else { continue };
+            let read = self.dialect.decode_server(answer).map(|read| read.message);
+            if let Ok(ServerMessage::Error { code, .. }) = read
+                && !code.is_empty()
+            {
+                lines.push(format!("a request {asked} was answered by `{code}`"));
+                if code != known.as_str() {
+                    names.insert(known, code);
+                }
+            }
+        }
+        if let Some((room, exchange)) = private
+            && let Some(answer) = &exchange.answer
+            && matches!(
+                self.dialect.decode_server(answer).map(|read| read.message),
+                Ok(ServerMessage::Subscribed(_))
+            )
+        {
+            self.open.push(format!(
+                "a request for `{room}` was granted to another user: what are the rooms of users called (`gateway.rooms`)? If it is so, ROOM-3 does \
+                 not hold"
+            ));
+        }
+        if !names.is_empty() {
+            self.open.push(
+                "its errors have words of its own; what it calls `rate_limited` was not seen (`errors`)"
+                    .to_owned(),
+            );
+            self.dialect.errors = ErrorCodes::Named(names);
+        }
+        if !lines.is_empty() {
+            self.note("errors", lines.join("; "));
         }
     }
 

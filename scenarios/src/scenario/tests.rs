@@ -519,6 +519,24 @@ fn private_rooms_are_called_as_declared() {
     }
 }
 
+/// What is about no audience is played with whatever event there is, an owner's alone among them.
+#[test]
+fn an_owners_event_serves_where_no_audience_is_meant() {
+    let library = crate::Library::builtin().unwrap();
+    let owner = crate::Audience::Owner.types()[0];
+    let audiences = crate::Audiences::new([owner], []);
+    for id in [
+        "gateway/bridge/acknowledged-once-handed-on",
+        "gateway/bridge/consumed-with-acknowledgements",
+        "gateway/auth/signs-in-twice",
+        "gateway/auth/silent-before-sign-in",
+    ] {
+        let case = library.iter().find(|case| case.id.0 == id).unwrap();
+        let played = case.addressed(&audiences).unwrap_or_else(|gap| panic!("{id}: {gap}")).to_toml();
+        assert!(played.contains(owner) && !played.contains("its event"), "{id}: {played}");
+    }
+}
+
 /// A declared close is looked for by its code, where it is declared, and in no other dialect.
 #[test]
 fn a_close_is_as_declared() {

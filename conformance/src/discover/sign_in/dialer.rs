@@ -118,7 +118,7 @@ impl Dialer {
     }
 
     /// How a connection without a token ends that was let in, and after how long.
-    pub(super) async fn leaves(&self, path: &str) -> Option<(Refused, Duration)> {
+    pub(in crate::discover) async fn leaves(&self, path: &str) -> Option<(Refused, Duration)> {
         let begun = now();
         let mut socket = self.dial(path, None, None).await.ok()?;
         loop {

@@ -11,6 +11,7 @@ use super::Page;
 use crate::discover::claims;
 use crate::discover::heartbeat::PingKind;
 use crate::discover::observed::{ObservedGateway, Reach};
+use crate::discover::rooms::NamedRooms;
 use crate::discover::told;
 use crate::discover::topology::{ObservedQueue, Topology};
 
@@ -20,7 +21,7 @@ const NEAR: f64 = 0.15;
 const MAX_PERIODS: u32 = 4;
 /// A start that costs as much as most cases do.
 const SLOW_START: Duration = Duration::from_millis(150);
-/// What a measured time is rounded up to.
+/// What a measured time is rounded to.
 const ROUNDED_MS: u128 = 50;
 
 pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
@@ -65,6 +66,7 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
             page.open("queue", "\"*\"");
         }
     }
+    rooms(page, seen);
     if let Reach::Started { command, .. } = &seen.reach
         && !command.env.is_empty()
     {
@@ -81,6 +83,23 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
         for (name, value) in env {
             page.set(name, &json!(value));
         }
+    }
+}
+
+/// What its first message calls the rooms of a user and of a role.
+fn rooms(page: &mut Page, seen: &ObservedGateway) {
+    let Some(entry) = &seen.sign_in.entry else { return };
+    let named = NamedRooms::said(&seen.talk.first, entry);
+    let own = [("user", "user:{user}", named.user), ("role", "role:{role}", named.role)];
+    let mut rooms: BTreeMap<&str, String> = BTreeMap::new();
+    for (kind, usual, seen) in own {
+        if let Some((_, template)) = seen.filter(|(_, template)| template != usual) {
+            rooms.insert(kind, template);
+        }
+    }
+    if !rooms.is_empty() {
+        page.comment("its first message named these rooms");
+        page.set("rooms", &json!(rooms));
     }
 }
 
@@ -312,7 +331,19 @@ pub(super) fn timing(page: &mut Page, seen: &ObservedGateway) {
         && (command.uses("connect_timeout") || command.uses("connect_timeout_ms"))
     {
         page.comment("it is told this; short, so that a run takes seconds");
-        page.set("connect_timeout", &duration(told().connect_timeout));
+        return page.set("connect_timeout", &duration(told().connect_timeout));
+    }
+    let ended = [
+        ("a request that stayed without its second half", seen.unfinished.handshake),
+        ("a connection that did not sign in", seen.unfinished.sign_in),
+    ];
+    let ended = ended.into_iter().filter_map(|(what, after)| Some((what, after?)));
+    let lines: Vec<String> =
+        ended.clone().map(|(what, after)| format!("{what} was ended after {after:.1?}")).collect();
+    // The shorter one is within it, too (CONN-8).
+    if let Some(longest) = ended.map(|(_, after)| after).max() {
+        page.comment(&lines.join("; "));
+        page.set("connect_timeout", &duration(rounded(longest)));
     }
 }
 
@@ -340,8 +371,8 @@ pub(in crate::discover) fn is_near(time: Option<Duration>, other: Duration) -> b
     })
 }
 
-/// A measured time, rounded up: a host is late rather than early.
+/// A measured time, rounded: a host is late rather than early, by less than that.
 fn rounded(time: Duration) -> Duration {
-    let ms = time.as_millis().div_ceil(ROUNDED_MS) * ROUNDED_MS;
+    let ms = ((time.as_millis() + ROUNDED_MS / 2) / ROUNDED_MS).max(1) * ROUNDED_MS;
     Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
 }
