@@ -21,6 +21,7 @@ mod form;
 mod graphql;
 mod heartbeat;
 mod hints;
+mod limits;
 mod observed;
 mod protocols;
 pub(crate) mod rooms;

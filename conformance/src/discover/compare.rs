@@ -104,6 +104,9 @@ pub fn gateway(profile: &Profile, seen: &ObservedGateway) -> Vec<Difference> {
     dialect(&mut found, &profile.dialect, &spelling);
     rooms(&mut found, profile, entry, seen);
     errors(&mut found, &profile.dialect, seen);
+    if let Some(code) = seen.unfinished.expired {
+        found.unless_equal("dialect.closes.expired", profile.dialect.expiry().0, code);
+    }
     heartbeat(&mut found, profile, seen);
     gives_up(&mut found, profile, seen);
     events(&mut found, seen);

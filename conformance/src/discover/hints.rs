@@ -128,6 +128,11 @@ impl Hints {
         self.saying("gateway.rooms")?.gateway.as_ref().map(|gateway| &gateway.rooms)
     }
 
+    /// Whether limits on one connection need not be found out.
+    pub(super) fn knows_limits(&self) -> bool {
+        self.checks() || self.saying("gateway.limits").is_some()
+    }
+
     /// How long a client without pongs may stay, by the profile that is checked.
     pub(super) fn gives_up_within(&self) -> Option<Duration> {
         let timing = &self.profile.as_ref()?.timing;

@@ -46,6 +46,11 @@ impl NamedRooms {
         Self { user, role, all: rooms.to_vec() }
     }
 
+    /// How many rooms a connection has of its own, where the list of them is known by the user's.
+    pub(super) fn own(&self) -> Option<usize> {
+        self.user.as_ref().map(|_| self.all.len())
+    }
+
     /// What is called otherwise than declared: which kind, as it is declared, and as it is. Where the declared name is among them, whatever else
     /// resembles it is another room.
     pub(crate) fn unlike(

@@ -1,13 +1,14 @@
 //! The dialect that fits what was seen. Pure: each frame that was seen is read by the dialect that comes out of it.
 
 mod by_protocol;
+mod errors;
 mod requests;
 
 use std::collections::BTreeMap;
 
 use protocol::{
-    CloseCode, Dialect, ErrorCode, ErrorCodes, EventStyle, Frames, Heartbeat as HeartbeatKind, Refusal,
-    ServerMessage, SignIn, Template, TokenPlace, Welcome,
+    CloseCode, Dialect, EventStyle, Frames, Heartbeat as HeartbeatKind, Refusal, ServerMessage, SignIn,
+    Template, TokenPlace, Welcome,
 };
 use serde_json::Value;
 
@@ -85,6 +86,7 @@ impl Spelling {
             }
         }
         spelling.heartbeat(seen);
+        spelling.expiry(seen);
         if let Some(key) = seen.events.owner_key {
             key.clone_into(&mut spelling.dialect.user_key);
             spelling.note("user_key", format!("an event with its owner in `{key}` reached the owner alone"));
@@ -272,79 +274,6 @@ impl Spelling {
             "{sent} was answered by {}, which cannot be told from other messages",
             shown(answer)
         ));
-    }
-
-    fn error(&mut self, seen: &ObservedGateway) {
-        match seen.talk.error() {
-            Some(error) => {
-                let is_error = |message: &ServerMessage| matches!(message, ServerMessage::Error { .. });
-                if self.fit(ERROR, error, &Known::default(), &is_error) {
-                    self.note("error", format!("junk was answered by {}", shown(error)));
-                } else {
-                    self.open.push(format!(
-                        "junk was answered by {}, which cannot be told from other messages",
-                        shown(error)
-                    ));
-                }
-            }
-            None => {
-                let closed = seen.talk.junk.iter().find_map(|junk| junk.closed.map(|code| (junk, code)));
-                self.open.push(match closed {
-                    Some((junk, Some(code))) => format!(
-                        "`{}` was answered by a close with {code}, and nothing by an error",
-                        junk.sent
-                    ),
-                    Some((junk, None)) => {
-                        format!("`{}` ended the connection, and nothing was answered by an error", junk.sent)
-                    }
-                    None => "nothing that it cannot understand was answered by an error (MSG-4)".to_owned(),
-                });
-            }
-        }
-    }
-
-    /// What its errors are called, as far as they were provoked.
-    fn error_codes(&mut self, seen: &ObservedGateway) {
-        let (mut names, mut lines) = (BTreeMap::new(), Vec::new());
-        let private = seen.talk.private.as_ref();
-        let provoked = [
-            (ErrorCode::Forbidden, private.map(|(_, exchange)| exchange), "for another user's room"),
-            (ErrorCode::BadRoom, seen.talk.nameless.as_ref(), "for a room without a name"),
-        ];
-        for (known, exchange, asked) in provoked {
-            let Some(answer) = exchange.and_then(|exchange| exchange.answer.as_deref()) else { continue };
-            let read = self.dialect.decode_server(answer).map(|read| read.message);
-            if let Ok(ServerMessage::Error { code, .. }) = read
-                && !code.is_empty()
-            {
-                lines.push(format!("a request {asked} was answered by `{code}`"));
-                if code != known.as_str() {
-                    names.insert(known, code);
-                }
-            }
-        }
-        if let Some((room, exchange)) = private
-            && let Some(answer) = &exchange.answer
-            && matches!(
-                self.dialect.decode_server(answer).map(|read| read.message),
-                Ok(ServerMessage::Subscribed(_))
-            )
-        {
-            self.open.push(format!(
-                "a request for `{room}` was granted to another user: what are the rooms of users called (`gateway.rooms`)? If it is so, ROOM-3 does \
-                 not hold"
-            ));
-        }
-        if !names.is_empty() {
-            self.open.push(
-                "its errors have words of its own; what it calls `rate_limited` was not seen (`errors`)"
-                    .to_owned(),
-            );
-            self.dialect.errors = ErrorCodes::Named(names);
-        }
-        if !lines.is_empty() {
-            self.note("errors", lines.join("; "));
-        }
     }
 
     fn heartbeat(&mut self, seen: &ObservedGateway) {

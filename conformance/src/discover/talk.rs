@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::candidates::{JOIN, JUNK, Person, VERBS};
 use super::form::{is_error, key_of_kind, kind};
+use super::limits::{self, ObservedLimits};
 use super::protocols::{Protocol, asked};
 use super::rooms::NamedRooms;
 use super::sign_in::{Dialer, Entry, Opened};
@@ -67,6 +68,8 @@ pub struct Talk {
     pub private: Option<(String, Exchange)>,
     /// The answer to a request for a room without a name.
     pub nameless: Option<Exchange>,
+    /// What one connection may do.
+    pub limits: ObservedLimits,
 }
 
 impl Request {
@@ -162,8 +165,18 @@ pub(super) async fn observe(
         };
         talk.requests.push(Request { shape, answer });
     }
-    let shape = talk.acknowledged().next().map(|(shape, _)| shape.to_owned());
-    if let Some(shape) = shape.filter(|_| talk.protocol.is_none()) {
+    let shape = talk.acknowledged().next().map(|(shape, answer)| (shape.to_owned(), answer.to_owned()));
+    let shape = shape.filter(|_| talk.protocol.is_none());
+    if !hints.knows_limits() {
+        progress("frames: how long a message may be, and how many rooms there may be");
+        talk.limits = limits::observe(
+            dialer,
+            entry,
+            shape.as_ref().map(|(shape, answer)| (shape.as_str(), answer.as_str())),
+        )
+        .await;
+    }
+    if let Some((shape, _)) = shape {
         progress("frames: answers to requests for what is another's, and for nothing");
         refused(&mut talk, &shape, &mut socket, dialer, entry, hints).await;
     }
@@ -272,7 +285,7 @@ async fn reopen(socket: &mut Socket, dialer: &Dialer, entry: &Entry) -> bool {
 }
 
 /// Sends a text, and takes the first that comes back. What came before is none of it.
-async fn ask(socket: &mut Socket, text: &str) -> Exchange {
+pub(super) async fn ask(socket: &mut Socket, text: &str) -> Exchange {
     socket.listen(Duration::ZERO, Duration::from_millis(1)).await;
     socket.send(text).await;
     let mut exchange = Exchange { sent: text.to_owned(), answer: None, closed: None };

@@ -1,17 +1,23 @@
-//! How long a gateway waits for what does not come: the rest of a request, a first message, a pong.
+//! How long a gateway waits for what does not come: the rest of a request, a first message, a pong; and how it ends a connection whose token
+//! expires.
 
 use std::time::Duration;
 
-use futures_util::future::join3;
+use futures_util::future::join4;
+use scenarios::token::TokenSpec;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::candidates::Place;
+use super::candidates::{Person, Place};
 use super::sign_in::{Dialer, Entry};
+use super::socket::Seen;
 use super::{heartbeat, now};
 
+/// How long a token is good that is to expire, in seconds, and how long its end may take.
+const EXPIRES_IN_S: i64 = 3;
+const EXPIRES_WITHIN: Duration = Duration::from_secs(6);
 /// How long it is watched.
 pub(super) const WATCHES_FOR: Duration = Duration::from_secs(12);
 
@@ -24,6 +30,8 @@ pub struct Unfinished {
     pub sign_in: Option<Duration>,
     /// The connection of a client that answers no ping, after its first ping.
     pub pong: Option<Duration>,
+    /// The code of the close at the expiry of a token.
+    pub expired: Option<u16>,
 }
 
 /// Watches in the background.
@@ -41,14 +49,27 @@ impl Watch {
             };
             let handshake = half_request(&dialer.authority, &entry.path);
             let pong = heartbeat::gives_up(&dialer, &entry, patience);
-            let (handshake, sign_in, pong) = join3(handshake, sign_in, pong).await;
-            Unfinished { handshake, sign_in, pong }
+            let expired = expired(&dialer, &entry);
+            let (handshake, sign_in, pong, expired) = join4(handshake, sign_in, pong, expired).await;
+            Unfinished { handshake, sign_in, pong, expired }
         }))
     }
 
     /// What it has seen.
     pub(super) async fn end(self) -> Unfinished {
         self.0.await.unwrap_or_default()
+    }
+}
+
+/// The code with which a connection ends whose token expires (AUTH-6).
+async fn expired(dialer: &Dialer, entry: &Entry) -> Option<u16> {
+    let end = now() + EXPIRES_WITHIN;
+    let token = TokenSpec { expires_in: Some(EXPIRES_IN_S), ..TokenSpec::default() };
+    let mut socket = dialer.open_with(entry, Person::Other, token).await.ok()?.socket;
+    loop {
+        if let Seen::Close(code) = socket.next(end).await? {
+            return code;
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::discover::events::DeclaredEvent;
+use crate::discover::limits::ObservedLimits;
 use crate::discover::talk::Exchange;
 use crate::discover::text;
 use crate::profile::Audience;
@@ -52,11 +53,16 @@ fn words_rooms_and_timeouts_are_compared() {
     ];
     seen.talk.private = Some(("user/710042".to_owned(), exchange("not_yours")));
     seen.talk.nameless = Some(exchange("bad_room"));
+    seen.talk.limits =
+        ObservedLimits { message_bytes: Some(32768), rooms: Some((18, exchange("too_many_channels"))) };
     seen.heartbeat.gives_up_after = Some(std::time::Duration::from_millis(302));
+    seen.unfinished.expired = Some(1008);
     let text = text::gateway(&seen, None);
     for line in [
         r#"rooms = { role = "team/{role}", user = "user/{user}" }"#,
-        r#"errors = { forbidden = "not_yours" }"#,
+        r#"errors = { forbidden = "not_yours", too_many_rooms = "too_many_channels" }"#,
+        "limits = { message_bytes = 32768, rooms = 20 }",
+        "closes = { expired = 1008 }",
         "what it calls `rate_limited` was not seen",
     ] {
         assert!(text.replace("\n# ", " ").contains(line), "{line}: {text}");
@@ -69,12 +75,14 @@ fn words_rooms_and_timeouts_are_compared() {
     let wrong = text
         .replace("not_yours\"", "not_allowed\"")
         .replace("user/{user}", "users/{user}")
+        .replace("expired = 1008", "expired = 4401")
         .replace("pong_timeout = \"400ms\"", "pong_timeout = \"10s\"");
     assert_eq!(
         found(&wrong),
         [
             "gateway.rooms.user: the profile says `users/710041`, observed `user/{user}` in its first message",
             "dialect.errors.forbidden: the profile says `not_allowed`, observed `not_yours`",
+            "dialect.closes.expired: the profile says 4401, observed 1008",
             "timing.pong_timeout: the profile says 10s, observed that a client without pongs is given up 302.0ms after a ping",
         ]
     );

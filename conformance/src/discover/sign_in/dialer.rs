@@ -56,7 +56,7 @@ impl Dialer {
         self.open_with(entry, person, TokenSpec::default()).await
     }
 
-    pub(super) async fn open_with(
+    pub(in crate::discover) async fn open_with(
         &self,
         entry: &Entry,
         person: Person,

@@ -109,6 +109,7 @@ pub(in crate::discover) fn other_design() -> ObservedGateway {
             }],
             private: None,
             nameless: None,
+            limits: Default::default(),
         },
         unfinished: Unfinished::default(),
         left: answer(r#"{"action":"left","channel":"order:updated"}"#),
