@@ -6,12 +6,14 @@ mod broker;
 mod catalogue;
 mod complaint;
 mod demo;
+mod diff;
 mod init;
 mod judge;
 mod mutant_client;
 mod pair;
 mod schema;
 mod selftest;
+mod shell;
 mod simulate;
 mod soak;
 
@@ -60,6 +62,8 @@ enum Command {
     Soak(soak::SoakArgs),
     /// Load a gateway: what it carries, what it loses, what that costs
     Bench(bench::BenchArgs),
+    /// Say what changed between two reports: 1 where something is worse
+    Diff(diff::DiffArgs),
     /// List the scenarios
     List(catalogue::ListArgs),
     /// Explain a requirement or a scenario
@@ -68,6 +72,10 @@ enum Command {
     Requirements(catalogue::RequirementsArgs),
     /// Print a JSON Schema of what gatecheck writes
     Schema(schema::SchemaArgs),
+    /// Print a script by which a shell completes gatecheck's commands and options
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(shell::ManArgs),
     /// Show the reference gateway at work: its live page, its broker, and made-up payments
     Demo(demo::DemoArgs),
     /// Run the embedded broker alone
@@ -97,10 +105,13 @@ impl Command {
             | Self::Soak(_)
             | Self::Bench(_) => true,
             Self::Sim(_)
+            | Self::Diff(_)
             | Self::List(_)
             | Self::Explain(_)
             | Self::Requirements(_)
             | Self::Schema(_)
+            | Self::Completions(_)
+            | Self::Man(_)
             | Self::Demo(_)
             | Self::Broker(_)
             | Self::ReferenceServer(_)
@@ -182,10 +193,13 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Selftest(args) => selftest::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Bench(args) => return finished(bench::run(args)),
+        Command::Diff(args) => diff::run(&args),
         Command::List(args) => catalogue::list(&args),
         Command::Explain(args) => catalogue::explain(&args),
         Command::Requirements(args) => catalogue::requirements(&args),
         Command::Schema(args) => schema::print(&args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Broker(args) => broker::run(&args),
         Command::MutantClient(args) => mutant_client::run(&args),

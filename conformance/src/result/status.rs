@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scenarios::{Catalogue, Foreign, Gap, Judgement, RequirementId, ScenarioId};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::case::{CaseReport, Check};
 use super::run::Scope;
@@ -25,7 +25,7 @@ use super::unplayed::Unplayed;
 use super::verdict::Verdict;
 
 /// What a run says of a requirement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RequirementStatus {
     /// Every case of it passed, and no other case says otherwise.
