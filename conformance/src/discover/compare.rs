@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use protocol::{ClientMessage, Dialect, Heartbeat as HeartbeatKind, ServerMessage};
+use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat as HeartbeatKind, ServerMessage};
 use scenarios::{RequirementId, RoomKind};
 use serde_json::json;
 
@@ -105,7 +105,9 @@ pub fn gateway(profile: &Profile, seen: &ObservedGateway) -> Vec<Difference> {
     rooms(&mut found, profile, entry, seen);
     errors(&mut found, &profile.dialect, seen);
     if let Some(code) = seen.unfinished.expired {
-        found.unless_equal("dialect.closes.expired", profile.dialect.expiry().0, code);
+        if !profile.dialect.expires_with(CloseCode(code)) {
+            found.add("dialect.closes.expired", profile.dialect.expiry().0, code);
+        }
     }
     heartbeat(&mut found, profile, seen);
     gives_up(&mut found, profile, seen);

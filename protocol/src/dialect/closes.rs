@@ -16,7 +16,7 @@ pub struct ErrorCloses {
     /// Of a message whose type means nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_type: Option<CloseCode>,
-    /// Of a connection whose token has expired (AUTH-6), where that is not the code of a refused token.
+    /// Of a connection whose token has expired (AUTH-6), where that is neither 4401 nor the code of a refused token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expired: Option<CloseCode>,
 }
@@ -34,7 +34,14 @@ impl ErrorCloses {
 }
 
 impl Dialect {
-    /// The close code of a connection whose token has expired (AUTH-6): as declared for that, or else that of a refused token.
+    /// Whether a connection whose token has expired may end with this code (AUTH-6): with what is declared for that, or else with 4401 or that of
+    /// a refused token, which are one kind (SPEC "Close codes").
+    pub fn expires_with(&self, code: CloseCode) -> bool {
+        let usual = || code == CloseCode::UNAUTHORIZED || self.refusal.close_code() == Some(code);
+        self.closes.expired.map_or_else(usual, |declared| declared == code)
+    }
+
+    /// The close code of a connection whose token has expired: as declared for that, or else that of a refused token.
     pub fn expiry(&self) -> CloseCode {
         let refusal = || self.refusal.close_code().unwrap_or(CloseCode::UNAUTHORIZED);
         self.closes.expired.unwrap_or_else(refusal)
@@ -78,6 +85,13 @@ mod tests {
     #[test]
     fn a_token_expires_with_the_code_of_a_refusal() {
         let expiry = |text: &str| dialect(text).unwrap().expiry().0;
+        let may = |text: &str| {
+            let dialect = dialect(text).unwrap();
+            [1008, 4010, 4401].map(|code| dialect.expires_with(CloseCode(code)))
+        };
+        assert_eq!(may("{}"), [false, false, true]);
+        assert_eq!(may(r#"{"refusal":"close-4010"}"#), [false, true, true]);
+        assert_eq!(may(r#"{"refusal":"close-4010","closes":{"expired":1008}}"#), [true, false, false]);
         assert_eq!(expiry("{}"), 4401);
         assert_eq!(expiry(r#"{"refusal":"close-4010"}"#), 4010);
         assert_eq!(expiry(r#"{"refusal":"close-4010","closes":{"expired":1008}}"#), 1008);

@@ -16,6 +16,9 @@ pub(super) struct ClosePattern {
     pub(super) code: Option<CloseCode>,
     /// This code, or none, be it without a close or in one: who fails a connection should say why, and need not (RFC 6455 section 7.1.7).
     pub(super) code_or_none: Option<CloseCode>,
+    /// Another code that is as good.
+    #[serde(skip)]
+    pub(super) or: Option<CloseCode>,
     /// The code that the dialect declares for this.
     pub(super) as_declared: Option<DeclaredClose>,
     pub(super) by: Option<Side>,
@@ -45,7 +48,7 @@ impl DeclaredClose {
 
 impl ClosePattern {
     pub(super) fn matches(&self, code: Option<CloseCode>, by: Side) -> bool {
-        self.code.is_none_or(|wanted| Some(wanted) == code)
+        self.code.is_none_or(|wanted| Some(wanted) == code || self.or.is_some() && self.or == code)
             && self
                 .code_or_none
                 .is_none_or(|wanted| code.is_none_or(|code| [wanted, CloseCode::NO_STATUS].contains(&code)))
@@ -55,6 +58,10 @@ impl ClosePattern {
     pub(super) fn declare(&mut self, dialect: &Dialect) {
         if let Some(declared) = self.as_declared {
             self.code = declared.code(dialect);
+            let usual = CloseCode::UNAUTHORIZED;
+            let or_usual =
+                declared == DeclaredClose::Expired && dialect.expires_with(usual) && self.code != Some(usual);
+            self.or = or_usual.then_some(usual);
         }
     }
 
@@ -88,6 +95,7 @@ impl Pattern {
 impl fmt::Display for ClosePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.code.iter().try_for_each(|code| write!(f, " with {code}"))?;
+        self.or.iter().try_for_each(|code| write!(f, " or {code}"))?;
         self.code_or_none.iter().try_for_each(|code| write!(f, " with {code} or without a code"))?;
         self.by.iter().try_for_each(|side| write!(f, " by the {side}"))
     }
