@@ -220,7 +220,16 @@ impl Evidence {
                 let (case, why, audiences) = (case.id.clone(), why.clone(), audiences.clone());
                 self.unplayed.push(Unplayed { case, gap: *gap, why, audiences });
             }
-            Verdict::NotClaimed { .. } => self.is_unclaimed = true,
+            Verdict::NotClaimed { why } => {
+                self.is_unclaimed = true;
+                // What the profile says that there is not keeps a case from being run: what the others show is a part.
+                self.unplayed.extend(why.clone().map(|why| Unplayed {
+                    case: case.id.clone(),
+                    gap: Gap::Unclaimed,
+                    why,
+                    audiences: Vec::new(),
+                }));
+            }
             // Not judged in this case: not claimed, or not to be had from this subject.
             Verdict::Pass
             | Verdict::Fail
@@ -289,7 +298,8 @@ impl Evidence {
                 (false, _) => RequirementStatus::Undecided,
                 (true, true) if !self.unplayed.is_empty() => RequirementStatus::ShownInPart,
                 (true, true) => RequirementStatus::Shown,
-                (true, false) if self.is_unclaimed && self.unplayed.is_empty() => {
+                (true, false) if self.is_unclaimed && self.is_all_unclaimed() => {
+                    self.unplayed.clear();
                     RequirementStatus::NotClaimed
                 }
                 (true, false) => RequirementStatus::NotShown,
@@ -299,6 +309,11 @@ impl Evidence {
             self.reasons.clear();
         }
         self.report(id, standing)
+    }
+
+    /// Whether nothing but what the profile does not claim kept cases from being run.
+    fn is_all_unclaimed(&self) -> bool {
+        self.unplayed.iter().all(|unplayed| unplayed.gap == Gap::Unclaimed)
     }
 
     fn report(self, id: &RequirementId, standing: RequirementStatus) -> RequirementReport {
