@@ -1,5 +1,6 @@
 //! `broker`: the embedded broker alone, for trying things out by hand.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -88,7 +89,7 @@ impl Control for ControlledBroker {
         if part == "outage" {
             return match serde_json::from_value(value).map_err(said)? {
                 Outage::DropsConnections => self.broker.drop_connections().await,
-                Outage::ClosesChannels => self.broker.close_consuming_channels().await,
+                Outage::ClosesChannels => self.broker.close_consuming_channels(BTreeSet::new()).await,
             }
             .map_err(ended);
         }
