@@ -11,7 +11,7 @@ use crate::trace::{Actor, Observation};
 impl Watch<'_> {
     /// The play is over.
     pub fn finish(&mut self) {
-        let end_us = us(self.plan.last_moment() + self.plan.recovery());
+        let end_us = self.now_us.max(us(self.plan.last_moment() + self.plan.recovery()));
         let mut found = Findings::new(end_us);
         for (name, client) in &self.clients {
             let numbers: Vec<_> = client.connections.keys().copied().collect();

@@ -6,6 +6,9 @@ use super::client::ClientWatch;
 use super::{Findings, SLACK_US, us};
 use crate::trace::Side;
 
+/// How long a gateway may wait for the answer to its close.
+const CLOSING_US: u64 = 5_000_000;
+
 impl ClientWatch {
     /// The client pings.
     pub(super) fn pings(&mut self, at_us: u64, number: u32, found: &mut Findings) {
@@ -106,10 +109,10 @@ impl ClientWatch {
     }
 
     /// A peer that has fallen silent is noticed: its last answer comes within the pong timeout or not at all, the next ping an interval
-    /// later, and no answer to that within another timeout (HB-2).
+    /// later, and no answer to that within another timeout (HB-2). A closing handshake that is not answered takes a while, too.
     pub(super) fn is_overdue_there(&self, at_us: u64, number: u32, found: &mut Findings) {
         let Some(connection) = self.connections.get(&number) else { return };
-        let bound_us = us(self.timing.ping_interval + 2 * self.timing.pong_timeout) + SLACK_US;
+        let bound_us = us(self.timing.ping_interval + 2 * self.timing.pong_timeout) + CLOSING_US + SLACK_US;
         if connection.opened_us.is_some() && at_us > connection.last_pong_us + bound_us {
             let silent_ms = (at_us - connection.last_pong_us) / 1000;
             found.add("HB-2", format!("the gateway keeps a peer that was silent for {silent_ms} ms"));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use protocol::{Role, Target, Timing};
-use scenarios::plan::{Act, Entry, Fate, Participant, Plan, ProcessFault, ProviderFault};
+use scenarios::plan::{Act, Entry, Fate, MAX_CLIENTS, Participant, Plan, ProcessFault, ProviderFault};
 use scenarios::scenario::{
     BrokerAct, BrokerState, ClientAct, Forgets, LaneSpec, NetworkAct, Publication, Shape, Sudden,
 };
@@ -14,7 +14,7 @@ use scenarios::token::TokenSpec;
 use scenarios::{Expr, ScenarioId};
 use serde_json::json;
 
-/// Names of clients, in order.
+/// Names of clients, in order; further ones have numbers.
 const NAMES: [&str; 6] = ["ada", "bob", "cleo", "dan", "eve", "fay"];
 /// Rooms that only their subscribers are in.
 const ROOMS: [&str; 3] = ["catalog:changed", "catalog:priced", "stock:low"];
@@ -100,6 +100,29 @@ pub fn draw(seed: u64) -> Plan {
     draw.finish()
 }
 
+/// Usual times for most seeds; for the others each may be another one.
+fn timing(rng: &mut Rng) -> Timing {
+    let usual = Timing::default();
+    if rng.f64() < 0.5 {
+        return usual;
+    }
+    let seconds = Duration::from_secs;
+    Timing {
+        reconnect_delay: *of(rng, &[usual.reconnect_delay, Duration::from_millis(50), seconds(3)]),
+        max_reconnect_delay: *of(rng, &[usual.max_reconnect_delay, seconds(5)]),
+        max_reconnect_attempts: *of(rng, &[usual.max_reconnect_attempts, 3]),
+        jitter: *of(rng, &[usual.jitter, 0.0, 1.0]),
+        ping_interval: *of(rng, &[usual.ping_interval, seconds(10)]),
+        pong_timeout: *of(rng, &[usual.pong_timeout, seconds(25), seconds(3)]),
+        connect_timeout: *of(rng, &[usual.connect_timeout, seconds(2)]),
+        stable_after: *of(rng, &[usual.stable_after, seconds(30), Duration::ZERO]),
+    }
+}
+
+fn of<'a, T>(rng: &mut Rng, all: &'a [T]) -> &'a T {
+    &all[rng.usize(..all.len())]
+}
+
 struct Draw {
     rng: Rng,
     plan: Plan,
@@ -115,12 +138,7 @@ impl Draw {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let gateways = if rng.f64() < 0.7 { 1 } else { rng.usize(2..=3) };
-        let timing = Timing {
-            max_reconnect_attempts: if rng.f64() < 0.2 { 3 } else { 10 },
-            ping_interval: Duration::from_secs(if rng.f64() < 0.3 { 10 } else { 30 }),
-            pong_timeout: Duration::from_secs(if rng.f64() < 0.2 { 25 } else { 10 }),
-            ..Timing::default()
-        };
+        let timing = timing(&mut rng);
         let work_ms = rng.u64(WORK_S) * 1000;
         let latency = Duration::from_millis([1, 5, 40, 120][rng.usize(0..4)]);
         let plan = Plan {
@@ -138,9 +156,13 @@ impl Draw {
     }
 
     fn clients(&mut self) {
-        let count =
-            if self.rng.f64() < 0.5 { self.rng.usize(1..=2) } else { self.rng.usize(1..=NAMES.len()) };
-        for name in &NAMES[..count] {
+        let count = match self.rng.f64() {
+            share if share < 0.5 => self.rng.usize(1..=2),
+            share if share < 0.96 => self.rng.usize(1..=NAMES.len()),
+            _ => self.rng.usize(NAMES.len()..=MAX_CLIENTS),
+        };
+        for number in 0..count {
+            let name = NAMES.get(number).map_or_else(|| format!("user-{number}"), |name| (*name).to_owned());
             let provider = self.rng.f64() < 0.3;
             let is_short = self.rng.f64() < 0.25;
             let expires_in = is_short.then(|| self.rng.i64(15..120));
@@ -151,9 +173,9 @@ impl Draw {
                 provider,
                 token: TokenSpec { expires_in, ..TokenSpec::default() },
             };
-            self.plan.clients.insert((*name).to_owned(), spec);
+            self.plan.clients.insert(name.clone(), spec);
             let at_ms = self.rng.u64(0..3000);
-            self.add(at_ms, None, Act::Client((*name).to_owned(), ClientAct::Connect));
+            self.add(at_ms, None, Act::Client(name, ClientAct::Connect));
         }
     }
 

@@ -200,6 +200,15 @@ impl World<'_> {
         }
     }
 
+    /// Whether each connection is open at both ends, or over at both: a token may expire as the play ends.
+    pub(super) fn is_settled(&self) -> bool {
+        self.connections.iter().all(|connection| match (connection.near, connection.far) {
+            (Near::Open, Far::Open(_)) => connection.ours.is_none(),
+            (Near::Over, Far::Over | Far::Unknown) => true,
+            _ => false,
+        })
+    }
+
     /// What is seen when all is over.
     pub(super) fn end(&mut self) {
         self.report_gateways();
