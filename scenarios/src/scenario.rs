@@ -165,7 +165,7 @@ impl Scenario {
             Script::Gateway(script) => script,
             Script::Client(script) => {
                 let cannot = dialect.token.is_message() && script.begins_deaf();
-                let closes = !dialect.closes.is_empty()
+                let closes = dialect.closes.closes_on_messages()
                     && script.steps.iter().any(|step| step.action.is_not_understood(dialect));
                 let early = "a client that signs in by a message is open only once it has been answered";
                 return cannot.then_some(early).or_else(|| closes.then_some(CLOSED));
@@ -178,7 +178,7 @@ impl Scenario {
         if let Some(lacking) = self.declared_closes().find_map(|pattern| pattern.lacks(dialect)) {
             return Some(lacking);
         }
-        let closes = !dialect.closes.is_empty()
+        let closes = dialect.closes.closes_on_messages()
             && !self.is_about_declared_closes()
             && script.steps.iter().any(|step| step.action.is_not_understood(dialect));
         let elsewhere = script.clients.values().find_map(|client| client.token.lacks_place(&dialect.token));
@@ -211,7 +211,7 @@ impl Scenario {
             return Some(Dialect::builtin("first-message").expect("it is built in"));
         }
         let code = Some(CloseCode(4400));
-        let closes = ErrorCloses { bad_message: code, unknown_type: code };
+        let closes = ErrorCloses { bad_message: code, unknown_type: code, expired: None };
         self.is_about_declared_closes().then(|| Dialect { closes, ..Dialect::default() })
     }
 

@@ -208,7 +208,7 @@ impl Machine {
 
     /// Ends the channels that consume, as for an acknowledgement that is overdue.
     pub fn close_consuming(&mut self, now: Duration) {
-        self.give(now, Input::CloseConsuming);
+        self.give(now, Input::CloseConsuming(BTreeSet::new()));
     }
 
     fn frames(&self, request: Request) -> Vec<Frame> {

@@ -90,7 +90,7 @@ impl Watch<'_> {
 
     /// The broker deletes queues, and what is in them.
     pub(super) fn forgets(&mut self, forgets: Forgets) {
-        if forgets != Forgets::ClosesChannels {
+        if !matches!(forgets, Forgets::ClosesChannels | Forgets::ClosesOtherChannels) {
             for client in self.clients.values_mut() {
                 client.connections.values_mut().for_each(|connection| connection.owed.clear());
             }

@@ -106,8 +106,12 @@ impl Act {
             Self::Provider(_, ProviderFault::Hangs) => Some("provider hangs"),
             Self::Broker(BrokerAct::State(_)) => Some("broker outage"),
             Self::Broker(BrokerAct::Forgets(Forgets::Forgets)) => Some("broker forgets"),
-            Self::Broker(BrokerAct::Forgets(Forgets::DeletesQueues)) => Some("consumer cancelled"),
-            Self::Broker(BrokerAct::Forgets(Forgets::ClosesChannels)) => Some("channel closed"),
+            Self::Broker(BrokerAct::Forgets(Forgets::DeletesQueues | Forgets::DeletesOtherQueues)) => {
+                Some("consumer cancelled")
+            }
+            Self::Broker(BrokerAct::Forgets(Forgets::ClosesChannels | Forgets::ClosesOtherChannels)) => {
+                Some("channel closed")
+            }
             Self::Broker(BrokerAct::Network(_)) => Some("broker silent"),
             Self::Gateway(_, Fate::Killed) => Some("gateway killed"),
             Self::Gateway(_, Fate::PowerLost) => Some("power lost"),
@@ -174,10 +178,10 @@ impl fmt::Display for Act {
             Self::Broker(BrokerAct::State(BrokerState::Down)) => f.write_str("the broker is down"),
             Self::Broker(BrokerAct::State(BrokerState::Up)) => f.write_str("the broker is up"),
             Self::Broker(BrokerAct::Forgets(Forgets::Forgets)) => f.write_str("the broker forgets all"),
-            Self::Broker(BrokerAct::Forgets(Forgets::DeletesQueues)) => {
+            Self::Broker(BrokerAct::Forgets(Forgets::DeletesQueues | Forgets::DeletesOtherQueues)) => {
                 f.write_str("the broker deletes the queues that are consumed")
             }
-            Self::Broker(BrokerAct::Forgets(Forgets::ClosesChannels)) => {
+            Self::Broker(BrokerAct::Forgets(Forgets::ClosesChannels | Forgets::ClosesOtherChannels)) => {
                 f.write_str("the broker closes the channels that consume")
             }
             Self::Broker(BrokerAct::Network(_)) => f.write_str("the broker's network carries nothing"),

@@ -195,8 +195,12 @@ impl World<'_> {
             (BrokerAct::State(_), _) => self.broker.is_down = false,
             (BrokerAct::Network(_), is_over) => self.broker_silent(!is_over),
             (BrokerAct::Forgets(Forgets::Forgets), _) => self.broker_deletes(true),
-            (BrokerAct::Forgets(Forgets::DeletesQueues), _) => self.broker_deletes(false),
-            (BrokerAct::Forgets(Forgets::ClosesChannels), _) => self.broker_closes_channels(),
+            (BrokerAct::Forgets(Forgets::DeletesQueues | Forgets::DeletesOtherQueues), _) => {
+                self.broker_deletes(false)
+            }
+            (BrokerAct::Forgets(Forgets::ClosesChannels | Forgets::ClosesOtherChannels), _) => {
+                self.broker_closes_channels()
+            }
         }
     }
 
