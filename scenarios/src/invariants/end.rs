@@ -46,8 +46,8 @@ impl Watch<'_> {
             if client.is_past_expiry(end_us, number) {
                 found.add("AUTH-6", format!("{name} is connected with a token that has expired"));
             }
-            if !client.unsent.is_empty() {
-                found.add("QUEUE-1", format!("{name} has {} messages in its queue", client.unsent.len()));
+            if client.waiting() > 0 {
+                found.add("QUEUE-1", format!("{name} has {} messages in its queue", client.waiting()));
             }
             if connection.asked != client.wanted {
                 let (asked, wanted) = (&connection.asked, &client.wanted);

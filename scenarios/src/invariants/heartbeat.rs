@@ -21,7 +21,8 @@ impl ClientWatch {
                 found.add("PING-1", format!("a ping while {}", self.status));
             }
         }
-        if self.is_quiet_since(since_us) {
+        let is_busy = connection.is_busy(at_us);
+        if self.is_quiet_since(since_us) && !is_busy && !connection.was_busy {
             let gap_us = at_us - since_us;
             if gap_us + SLACK_US < interval_us {
                 found.add("PING-1", format!("a ping {} ms after the last", gap_us / 1000));
@@ -31,6 +32,7 @@ impl ClientWatch {
         }
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.last_ping_us = at_us;
+            connection.was_busy = is_busy;
             connection.waits_since_us.get_or_insert(at_us);
         }
     }
@@ -39,8 +41,8 @@ impl ClientWatch {
     pub(super) fn beats(&mut self, at_us: u64, number: u32, found: &mut Findings) {
         let interval_us = us(self.timing.ping_interval);
         let Some(connection) = self.connections.get(&number) else { return };
-        let since_us = connection.last_beat_us;
-        if self.is_quiet_since(since_us) {
+        let (since_us, is_busy) = (connection.last_beat_us, connection.is_busy_there(at_us));
+        if self.is_quiet_since(since_us) && !is_busy && !connection.was_heard {
             let gap_us = at_us - since_us;
             if gap_us + SLACK_US < interval_us || gap_us > interval_us + SLACK_US {
                 found.add("HB-1", format!("the gateway pings {} ms after its last ping", gap_us / 1000));
@@ -48,6 +50,7 @@ impl ClientWatch {
         }
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.last_beat_us = at_us;
+            connection.was_heard = is_busy;
         }
     }
 
@@ -83,6 +86,9 @@ impl ClientWatch {
             return;
         }
         let [interval_us, timeout_us] = [self.timing.ping_interval, self.timing.pong_timeout].map(us);
+        if connection.is_busy(at_us) || connection.is_busy_there(at_us) {
+            return;
+        }
         for (id, since_us) in [("PING-1", connection.last_ping_us), ("HB-1", connection.last_beat_us)] {
             if self.is_quiet_since(since_us) && at_us > since_us + interval_us + SLACK_US {
                 found.add(id, format!("no ping for {} ms", (at_us - since_us) / 1000));

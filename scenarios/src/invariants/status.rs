@@ -71,7 +71,7 @@ impl ClientWatch {
             _ => self.waits_since_us = None,
         }
         if new == "connected" {
-            let owes = self.unsent.len();
+            let owes = self.waiting();
             let mut open = self.connections.values_mut().filter(|one| one.is_open());
             if let Some(connection) = open.next_back() {
                 connection.owes = owes;

@@ -130,6 +130,8 @@ struct Draw {
     marks: u32,
     /// Messages that each client has to send.
     messages: BTreeMap<String, u32>,
+    /// What was subscribed to: when, by whom, to what.
+    subscribed: Vec<(u64, String, Target)>,
     /// When what affects the same thing goes on: faults of one kind do not overlap there.
     busy: BTreeMap<String, Vec<(u64, u64)>>,
 }
@@ -152,7 +154,15 @@ impl Draw {
             clients: BTreeMap::new(),
             entries: Vec::new(),
         };
-        Self { rng, plan, work_ms, marks: 0, messages: BTreeMap::new(), busy: BTreeMap::new() }
+        Self {
+            rng,
+            plan,
+            work_ms,
+            marks: 0,
+            messages: BTreeMap::new(),
+            subscribed: Vec::new(),
+            busy: BTreeMap::new(),
+        }
     }
 
     fn clients(&mut self) {
@@ -237,11 +247,18 @@ impl Draw {
                     at if at < ROOMS.len() => Target::EventType(ROOMS[at].to_owned()),
                     _ => room(),
                 };
-                let act = match kind {
-                    Operation::Subscribe => ClientAct::Subscribe(target),
-                    _ => ClientAct::Unsubscribe(target),
+                if matches!(kind, Operation::Subscribe) {
+                    self.subscribed.push((at_ms, client.clone(), target.clone()));
+                    return self.add(at_ms, None, Act::Client(client, ClientAct::Subscribe(target)));
+                }
+                // Most of what is ended has begun.
+                let begun = (self.rng.f64() < 0.8 && !self.subscribed.is_empty())
+                    .then(|| self.subscribed[self.rng.usize(..self.subscribed.len())].clone());
+                let (at_ms, client, target) = match begun {
+                    Some((from_ms, client, target)) => (from_ms + self.rng.u64(1..60_000), client, target),
+                    None => (at_ms, client, target),
                 };
-                self.add(at_ms, None, Act::Client(client, act));
+                self.add(at_ms, None, Act::Client(client, ClientAct::Unsubscribe(target)));
             }
             Operation::NewToken => {
                 let expires_in = (self.rng.f64() < 0.3).then(|| self.rng.i64(15..120));
