@@ -196,10 +196,10 @@ impl World<'_> {
             (BrokerAct::Network(_), is_over) => self.broker_silent(!is_over),
             (BrokerAct::Forgets(Forgets::Forgets), _) => self.broker_deletes(true),
             (BrokerAct::Forgets(Forgets::DeletesQueues | Forgets::DeletesOtherQueues), _) => {
-                self.broker_deletes(false)
+                self.broker_deletes(false);
             }
             (BrokerAct::Forgets(Forgets::ClosesChannels | Forgets::ClosesOtherChannels), _) => {
-                self.broker_closes_channels()
+                self.broker_closes_channels();
             }
         }
     }
