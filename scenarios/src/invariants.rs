@@ -95,6 +95,8 @@ pub struct Watch<'a> {
     sought: Vec<Vec<u64>>,
     has_sought: Vec<bool>,
     begun: Vec<bool>,
+    /// When the last observation was.
+    now_us: u64,
     violations: Vec<Violation>,
 }
 
@@ -111,6 +113,7 @@ impl<'a> Watch<'a> {
             sought: vec![Vec::new(); plan.gateways],
             has_sought: vec![false; plan.gateways],
             begun: vec![false; plan.entries.len()],
+            now_us: 0,
             violations: Vec::new(),
         }
     }
@@ -127,6 +130,7 @@ impl<'a> Watch<'a> {
 
     /// Looks at the next observation.
     pub fn observe(&mut self, seen: &Observation) {
+        self.now_us = seen.at_us;
         match &seen.event {
             Event::Step { number, .. } if seen.actor == Actor::scenario() => self.step(seen.at_us, *number),
             Event::Published { body, .. } => self.is_published(seen.at_us, body),

@@ -47,8 +47,10 @@ pub(super) struct ClientWatch {
     pub(super) newest_token: usize,
     pub(super) token_wanted_us: Option<u64>,
 
-    /// What was accepted and not sent.
+    /// What was asked for and not sent.
     pub(super) unsent: VecDeque<(String, Value)>,
+    /// How many of these the queue has refused; which ones, what is sent next will tell.
+    pub(super) refusals: usize,
     pub(super) sent: Vec<(String, Value)>,
     pub(super) wanted: BTreeSet<Target>,
     /// Events that came and were not emitted.
@@ -86,6 +88,7 @@ impl ClientWatch {
             newest_token: 0,
             token_wanted_us: None,
             unsent: VecDeque::new(),
+            refusals: 0,
             sent: Vec::new(),
             wanted: BTreeSet::new(),
             to_emit: VecDeque::new(),

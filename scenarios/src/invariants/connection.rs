@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::Target;
 
+/// How long what was sent at once may take.
+const BUSY_US: u64 = 5_000_000;
+
 /// A connection, from its dial until both ends are over.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionWatch {
@@ -31,6 +34,12 @@ pub(super) struct ConnectionWatch {
     /// What the gateway has granted.
     pub(super) joined: BTreeSet<String>,
 
+    /// When the application's last message went out, and whether that was shortly before the last ping: pings wait behind messages.
+    pub(super) busy_us: Option<u64>,
+    pub(super) was_busy: bool,
+    /// The same of the gateway: when its last message came, and whether that was shortly before its last ping.
+    pub(super) heard_us: Option<u64>,
+    pub(super) was_heard: bool,
     pub(super) last_ping_us: u64,
     /// Since when the client waits for a pong.
     pub(super) waits_since_us: Option<u64>,
@@ -46,6 +55,16 @@ pub(super) struct ConnectionWatch {
 }
 
 impl ConnectionWatch {
+    /// Whether messages have gone out so shortly before that pings may still wait behind them.
+    pub(super) fn is_busy(&self, at_us: u64) -> bool {
+        self.busy_us.is_some_and(|busy_us| busy_us + BUSY_US > at_us)
+    }
+
+    /// The same of what the gateway sends.
+    pub(super) fn is_busy_there(&self, at_us: u64) -> bool {
+        self.heard_us.is_some_and(|heard_us| heard_us + BUSY_US > at_us)
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.opened_us.is_some() && !self.is_over
     }

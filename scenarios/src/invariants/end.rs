@@ -11,7 +11,7 @@ use crate::trace::{Actor, Observation};
 impl Watch<'_> {
     /// The play is over.
     pub fn finish(&mut self) {
-        let end_us = us(self.plan.last_moment() + self.plan.recovery());
+        let end_us = self.now_us.max(us(self.plan.last_moment() + self.plan.recovery()));
         let mut found = Findings::new(end_us);
         for (name, client) in &self.clients {
             let numbers: Vec<_> = client.connections.keys().copied().collect();
@@ -46,8 +46,8 @@ impl Watch<'_> {
             if client.is_past_expiry(end_us, number) {
                 found.add("AUTH-6", format!("{name} is connected with a token that has expired"));
             }
-            if !client.unsent.is_empty() {
-                found.add("QUEUE-1", format!("{name} has {} messages in its queue", client.unsent.len()));
+            if client.waiting() > 0 {
+                found.add("QUEUE-1", format!("{name} has {} messages in its queue", client.waiting()));
             }
             if connection.asked != client.wanted {
                 let (asked, wanted) = (&connection.asked, &client.wanted);

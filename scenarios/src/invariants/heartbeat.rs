@@ -6,6 +6,9 @@ use super::client::ClientWatch;
 use super::{Findings, SLACK_US, us};
 use crate::trace::Side;
 
+/// How long a gateway may wait for the answer to its close.
+const CLOSING_US: u64 = 5_000_000;
+
 impl ClientWatch {
     /// The client pings.
     pub(super) fn pings(&mut self, at_us: u64, number: u32, found: &mut Findings) {
@@ -18,7 +21,8 @@ impl ClientWatch {
                 found.add("PING-1", format!("a ping while {}", self.status));
             }
         }
-        if self.is_quiet_since(since_us) {
+        let is_busy = connection.is_busy(at_us);
+        if self.is_quiet_since(since_us) && !is_busy && !connection.was_busy {
             let gap_us = at_us - since_us;
             if gap_us + SLACK_US < interval_us {
                 found.add("PING-1", format!("a ping {} ms after the last", gap_us / 1000));
@@ -28,6 +32,7 @@ impl ClientWatch {
         }
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.last_ping_us = at_us;
+            connection.was_busy = is_busy;
             connection.waits_since_us.get_or_insert(at_us);
         }
     }
@@ -36,8 +41,8 @@ impl ClientWatch {
     pub(super) fn beats(&mut self, at_us: u64, number: u32, found: &mut Findings) {
         let interval_us = us(self.timing.ping_interval);
         let Some(connection) = self.connections.get(&number) else { return };
-        let since_us = connection.last_beat_us;
-        if self.is_quiet_since(since_us) {
+        let (since_us, is_busy) = (connection.last_beat_us, connection.is_busy_there(at_us));
+        if self.is_quiet_since(since_us) && !is_busy && !connection.was_heard {
             let gap_us = at_us - since_us;
             if gap_us + SLACK_US < interval_us || gap_us > interval_us + SLACK_US {
                 found.add("HB-1", format!("the gateway pings {} ms after its last ping", gap_us / 1000));
@@ -45,6 +50,7 @@ impl ClientWatch {
         }
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.last_beat_us = at_us;
+            connection.was_heard = is_busy;
         }
     }
 
@@ -80,6 +86,9 @@ impl ClientWatch {
             return;
         }
         let [interval_us, timeout_us] = [self.timing.ping_interval, self.timing.pong_timeout].map(us);
+        if connection.is_busy(at_us) || connection.is_busy_there(at_us) {
+            return;
+        }
         for (id, since_us) in [("PING-1", connection.last_ping_us), ("HB-1", connection.last_beat_us)] {
             if self.is_quiet_since(since_us) && at_us > since_us + interval_us + SLACK_US {
                 found.add(id, format!("no ping for {} ms", (at_us - since_us) / 1000));
@@ -106,10 +115,10 @@ impl ClientWatch {
     }
 
     /// A peer that has fallen silent is noticed: its last answer comes within the pong timeout or not at all, the next ping an interval
-    /// later, and no answer to that within another timeout (HB-2).
+    /// later, and no answer to that within another timeout (HB-2). A closing handshake that is not answered takes a while, too.
     pub(super) fn is_overdue_there(&self, at_us: u64, number: u32, found: &mut Findings) {
         let Some(connection) = self.connections.get(&number) else { return };
-        let bound_us = us(self.timing.ping_interval + 2 * self.timing.pong_timeout) + SLACK_US;
+        let bound_us = us(self.timing.ping_interval + 2 * self.timing.pong_timeout) + CLOSING_US + SLACK_US;
         if connection.opened_us.is_some() && at_us > connection.last_pong_us + bound_us {
             let silent_ms = (at_us - connection.last_pong_us) / 1000;
             found.add("HB-2", format!("the gateway keeps a peer that was silent for {silent_ms} ms"));

@@ -12,20 +12,33 @@ const OWN: [&str; 6] =
     ["connected", "connection:established", "subscribed", "unsubscribed", "error", "max_reconnect_attempts"];
 
 impl ClientWatch {
+    /// Messages that were accepted and not sent.
+    pub(super) fn waiting(&self) -> usize {
+        self.unsent.len() - self.refusals
+    }
+
     /// Everything that was asked for has been accepted or refused.
     pub(super) fn before_step(&mut self, found: &mut Findings) {
-        if self.unsent.len() > self.capacity {
-            found
-                .add("QUEUE-3", format!("{} messages wait, of {} at most", self.unsent.len(), self.capacity));
+        if self.waiting() > self.capacity {
+            found.add("QUEUE-3", format!("{} messages wait, of {} at most", self.waiting(), self.capacity));
         }
     }
 
-    /// The queue refused a message: the last of those that were sent at once.
+    /// The queue refused a message.
     pub(super) fn is_full(&mut self, found: &mut Findings) {
-        self.unsent.pop_back();
-        if self.unsent.len() < self.capacity {
-            let (held, most) = (self.unsent.len(), self.capacity);
+        self.refusals = (self.refusals + 1).min(self.unsent.len());
+        if self.waiting() < self.capacity {
+            let (held, most) = (self.waiting(), self.capacity);
             found.add("QUEUE-3", format!("a message is refused while {held} wait, of {most}"));
+        }
+        self.forget_refused();
+    }
+
+    /// Where only refused messages are left, none is.
+    fn forget_refused(&mut self) {
+        if self.waiting() == 0 {
+            self.unsent.clear();
+            self.refusals = 0;
         }
     }
 
@@ -49,24 +62,24 @@ impl ClientWatch {
 
     fn sends_message(&mut self, number: u32, kind: &str, payload: &Value, found: &mut Findings) {
         let is_this = |message: &(String, Value)| message.0 == kind && message.1 == *payload;
-        match self.unsent.front() {
-            Some(first) if is_this(first) => {
-                self.sent.extend(self.unsent.pop_front());
+        let said = format!("{kind} {payload}");
+        match self.unsent.iter().position(is_this) {
+            // What was to be sent before it was refused.
+            Some(before) if before <= self.refusals => {
+                self.refusals -= before;
+                self.sent.extend(self.unsent.drain(..=before).next_back());
+                self.forget_refused();
             }
-            first => {
-                let said = format!("{kind} {payload}");
-                if self.unsent.iter().any(is_this) {
-                    let first = first.map_or(String::new(), |(kind, payload)| format!("{kind} {payload}"));
-                    found.add("QUEUE-1", format!("{said} is sent before {first}"));
-                } else if self.sent.iter().any(is_this) {
-                    found.add("QUEUE-4", format!("{said} is sent twice"));
-                } else {
-                    found.add("QUEUE-1", format!("{said} is sent, which no one asked for"));
-                }
+            Some(_) => {
+                let (first, payload) = &self.unsent[0];
+                found.add("QUEUE-1", format!("{said} is sent before {first} {payload}"));
             }
+            None if self.sent.iter().any(is_this) => found.add("QUEUE-4", format!("{said} is sent twice")),
+            None => found.add("QUEUE-1", format!("{said} is sent, which no one asked for")),
         }
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.messages += 1;
+            connection.busy_us = Some(found.at_us);
         }
     }
 
@@ -110,6 +123,9 @@ impl ClientWatch {
             found.add("CONN-4", format!("the welcome is the first message: {}", frame.body));
         }
         connection.has_welcome = true;
+        if !matches!(message, ServerMessage::Pong | ServerMessage::Welcome { .. }) {
+            connection.heard_us = Some(at_us);
+        }
         match message {
             ServerMessage::Pong => connection.waits_since_us = None,
             ServerMessage::Subscribed(target) | ServerMessage::Unsubscribed(target) => {

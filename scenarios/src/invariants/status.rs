@@ -71,7 +71,7 @@ impl ClientWatch {
             _ => self.waits_since_us = None,
         }
         if new == "connected" {
-            let owes = self.unsent.len();
+            let owes = self.waiting();
             let mut open = self.connections.values_mut().filter(|one| one.is_open());
             if let Some(connection) = open.next_back() {
                 connection.owes = owes;
@@ -216,6 +216,10 @@ impl ClientWatch {
     /// Whether its token expires about now, or has so shortly before that it may still seek another connection: tokens of a provider that
     /// makes short ones expire until the end.
     pub(super) fn renews(&self, at_us: u64) -> bool {
+        let is_about = |expires_us: u64| expires_us.abs_diff(at_us) <= 2 * EXPIRY_US;
+        if self.connections.values().any(|one| one.expires_us.is_some_and(is_about)) {
+            return true;
+        }
         let redial_us = us(self.timing.max_reconnect_delay * 2 + self.timing.connect_timeout);
         let is_short = |good_for_s: &i64| *good_for_s < HOUR_S;
         let renews =

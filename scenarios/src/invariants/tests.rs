@@ -250,7 +250,7 @@ fn heartbeats() {
     let mut kept = Play::connected();
     kept.after(1000)
         .closed(0, Some(1001), Side::Gateway)
-        .after(51_000)
+        .after(57_000)
         .seen(0, Event::GatewayClosed)
         .breaks("HB-2");
 }

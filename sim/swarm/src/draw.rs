@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use protocol::{Role, Target, Timing};
-use scenarios::plan::{Act, Entry, Fate, Participant, Plan, ProcessFault, ProviderFault};
+use scenarios::plan::{Act, Entry, Fate, MAX_CLIENTS, Participant, Plan, ProcessFault, ProviderFault};
 use scenarios::scenario::{
     BrokerAct, BrokerState, ClientAct, Forgets, LaneSpec, NetworkAct, Publication, Shape, Sudden,
 };
@@ -14,7 +14,7 @@ use scenarios::token::TokenSpec;
 use scenarios::{Expr, ScenarioId};
 use serde_json::json;
 
-/// Names of clients, in order.
+/// Names of clients, in order; further ones have numbers.
 const NAMES: [&str; 6] = ["ada", "bob", "cleo", "dan", "eve", "fay"];
 /// Rooms that only their subscribers are in.
 const ROOMS: [&str; 3] = ["catalog:changed", "catalog:priced", "stock:low"];
@@ -100,6 +100,29 @@ pub fn draw(seed: u64) -> Plan {
     draw.finish()
 }
 
+/// Usual times for most seeds; for the others each may be another one.
+fn timing(rng: &mut Rng) -> Timing {
+    let usual = Timing::default();
+    if rng.f64() < 0.5 {
+        return usual;
+    }
+    let seconds = Duration::from_secs;
+    Timing {
+        reconnect_delay: *of(rng, &[usual.reconnect_delay, Duration::from_millis(50), seconds(3)]),
+        max_reconnect_delay: *of(rng, &[usual.max_reconnect_delay, seconds(5)]),
+        max_reconnect_attempts: *of(rng, &[usual.max_reconnect_attempts, 3]),
+        jitter: *of(rng, &[usual.jitter, 0.0, 1.0]),
+        ping_interval: *of(rng, &[usual.ping_interval, seconds(10)]),
+        pong_timeout: *of(rng, &[usual.pong_timeout, seconds(25), seconds(3)]),
+        connect_timeout: *of(rng, &[usual.connect_timeout, seconds(2)]),
+        stable_after: *of(rng, &[usual.stable_after, seconds(30), Duration::ZERO]),
+    }
+}
+
+fn of<'a, T>(rng: &mut Rng, all: &'a [T]) -> &'a T {
+    &all[rng.usize(..all.len())]
+}
+
 struct Draw {
     rng: Rng,
     plan: Plan,
@@ -107,6 +130,8 @@ struct Draw {
     marks: u32,
     /// Messages that each client has to send.
     messages: BTreeMap<String, u32>,
+    /// What was subscribed to: when, by whom, to what.
+    subscribed: Vec<(u64, String, Target)>,
     /// When what affects the same thing goes on: faults of one kind do not overlap there.
     busy: BTreeMap<String, Vec<(u64, u64)>>,
 }
@@ -115,12 +140,7 @@ impl Draw {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let gateways = if rng.f64() < 0.7 { 1 } else { rng.usize(2..=3) };
-        let timing = Timing {
-            max_reconnect_attempts: if rng.f64() < 0.2 { 3 } else { 10 },
-            ping_interval: Duration::from_secs(if rng.f64() < 0.3 { 10 } else { 30 }),
-            pong_timeout: Duration::from_secs(if rng.f64() < 0.2 { 25 } else { 10 }),
-            ..Timing::default()
-        };
+        let timing = timing(&mut rng);
         let work_ms = rng.u64(WORK_S) * 1000;
         let latency = Duration::from_millis([1, 5, 40, 120][rng.usize(0..4)]);
         let plan = Plan {
@@ -134,13 +154,25 @@ impl Draw {
             clients: BTreeMap::new(),
             entries: Vec::new(),
         };
-        Self { rng, plan, work_ms, marks: 0, messages: BTreeMap::new(), busy: BTreeMap::new() }
+        Self {
+            rng,
+            plan,
+            work_ms,
+            marks: 0,
+            messages: BTreeMap::new(),
+            subscribed: Vec::new(),
+            busy: BTreeMap::new(),
+        }
     }
 
     fn clients(&mut self) {
-        let count =
-            if self.rng.f64() < 0.5 { self.rng.usize(1..=2) } else { self.rng.usize(1..=NAMES.len()) };
-        for name in &NAMES[..count] {
+        let count = match self.rng.f64() {
+            share if share < 0.5 => self.rng.usize(1..=2),
+            share if share < 0.96 => self.rng.usize(1..=NAMES.len()),
+            _ => self.rng.usize(NAMES.len()..=MAX_CLIENTS),
+        };
+        for number in 0..count {
+            let name = NAMES.get(number).map_or_else(|| format!("user-{number}"), |name| (*name).to_owned());
             let provider = self.rng.f64() < 0.3;
             let is_short = self.rng.f64() < 0.25;
             let expires_in = is_short.then(|| self.rng.i64(15..120));
@@ -151,9 +183,9 @@ impl Draw {
                 provider,
                 token: TokenSpec { expires_in, ..TokenSpec::default() },
             };
-            self.plan.clients.insert((*name).to_owned(), spec);
+            self.plan.clients.insert(name.clone(), spec);
             let at_ms = self.rng.u64(0..3000);
-            self.add(at_ms, None, Act::Client((*name).to_owned(), ClientAct::Connect));
+            self.add(at_ms, None, Act::Client(name, ClientAct::Connect));
         }
     }
 
@@ -215,11 +247,18 @@ impl Draw {
                     at if at < ROOMS.len() => Target::EventType(ROOMS[at].to_owned()),
                     _ => room(),
                 };
-                let act = match kind {
-                    Operation::Subscribe => ClientAct::Subscribe(target),
-                    _ => ClientAct::Unsubscribe(target),
+                if matches!(kind, Operation::Subscribe) {
+                    self.subscribed.push((at_ms, client.clone(), target.clone()));
+                    return self.add(at_ms, None, Act::Client(client, ClientAct::Subscribe(target)));
+                }
+                // Most of what is ended has begun.
+                let begun = (self.rng.f64() < 0.8 && !self.subscribed.is_empty())
+                    .then(|| self.subscribed[self.rng.usize(..self.subscribed.len())].clone());
+                let (at_ms, client, target) = match begun {
+                    Some((from_ms, client, target)) => (from_ms + self.rng.u64(1..60_000), client, target),
+                    None => (at_ms, client, target),
                 };
-                self.add(at_ms, None, Act::Client(client, act));
+                self.add(at_ms, None, Act::Client(client, ClientAct::Unsubscribe(target)));
             }
             Operation::NewToken => {
                 let expires_in = (self.rng.f64() < 0.3).then(|| self.rng.i64(15..120));

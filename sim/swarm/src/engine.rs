@@ -39,6 +39,10 @@ const EPOCH_MS: i64 = 1_800_000_000_000;
 /// Things that happen in one play, past which it is given up: no plan has as many, unless something answers itself for ever.
 const MAX_DUE: u64 = 5_000_000;
 
+/// How long the end of a play waits, and how often, for connections that one end has closed already.
+const SETTLING_US: u64 = 1_000_000;
+const MAX_SETTLING: u32 = 10;
+
 /// How a plan is played.
 #[derive(Clone, Copy, Default)]
 pub struct Options {
@@ -144,13 +148,18 @@ impl Ord for DueAt {
 pub fn play(plan: &Plan, options: Options) -> Played {
     let mut world = World::new(plan, options);
     world.begin();
-    let mut left = MAX_DUE;
+    let (mut left, mut patience) = (MAX_DUE, MAX_SETTLING);
     while let Some(Reverse((at_us, _, DueAt(due)))) = world.due.pop() {
         world.now_us = at_us;
         world.recorder.now_us = at_us;
         left -= 1;
         assert!(left > 0, "{} does not end", plan.id);
         if matches!(due, Due::End) {
+            if patience > 0 && !world.is_settled() {
+                patience -= 1;
+                world.later(at_us + SETTLING_US, Due::End);
+                continue;
+            }
             world.end();
             break;
         }

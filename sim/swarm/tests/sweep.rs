@@ -4,7 +4,7 @@ use scenarios::{Library, Plan, ScenarioId};
 use swarm::{Options, Seeds, draw, planted, play, shrink};
 
 /// Seeds of one test.
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 200;
 /// Plans of `regressions` that break this requirement still.
 const KNOWN: [(&str, &str); 1] = [("regressions/flush-over-the-rate", "ROOM-6")];
 

@@ -196,12 +196,21 @@ impl World<'_> {
             (BrokerAct::Network(_), is_over) => self.broker_silent(!is_over),
             (BrokerAct::Forgets(Forgets::Forgets), _) => self.broker_deletes(true),
             (BrokerAct::Forgets(Forgets::DeletesQueues | Forgets::DeletesOtherQueues), _) => {
-                self.broker_deletes(false)
+                self.broker_deletes(false);
             }
             (BrokerAct::Forgets(Forgets::ClosesChannels | Forgets::ClosesOtherChannels), _) => {
-                self.broker_closes_channels()
+                self.broker_closes_channels();
             }
         }
+    }
+
+    /// Whether each connection is open at both ends, or over at both: a token may expire as the play ends.
+    pub(super) fn is_settled(&self) -> bool {
+        self.connections.iter().all(|connection| match (connection.near, connection.far) {
+            (Near::Open, Far::Open(_)) => connection.ours.is_none(),
+            (Near::Over, Far::Over | Far::Unknown) => true,
+            _ => false,
+        })
     }
 
     /// What is seen when all is over.

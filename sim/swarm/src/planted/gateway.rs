@@ -13,13 +13,13 @@ pub(super) const PLANTED: &[Planted] = &[
     Planted {
         id: "gateway/is-deaf-to-unsubscribe-after-a-while",
         requirement: "ROOM-6",
-        about: "From the fifth on, nothing answers a request to leave a room.",
+        about: "From the third on, nothing answers a request to leave a room.",
         make: || {
             let mut requests = 0;
             gateway_hears(move |input| match &input {
                 Input::Text(_, text) if text.contains("\"unsubscribe\"") => {
                     requests += 1;
-                    if requests >= 5 { vec![] } else { vec![input] }
+                    if requests >= 3 { vec![] } else { vec![input] }
                 }
                 _ => vec![input],
             })
