@@ -104,10 +104,10 @@ pub fn gateway(profile: &Profile, seen: &ObservedGateway) -> Vec<Difference> {
     dialect(&mut found, &profile.dialect, &spelling);
     rooms(&mut found, profile, entry, seen);
     errors(&mut found, &profile.dialect, seen);
-    if let Some(code) = seen.unfinished.expired {
-        if !profile.dialect.expires_with(CloseCode(code)) {
-            found.add("dialect.closes.expired", profile.dialect.expiry().0, code);
-        }
+    if let Some(code) = seen.unfinished.expired
+        && !profile.dialect.expires_with(CloseCode(code))
+    {
+        found.add("dialect.closes.expired", profile.dialect.expiry().0, code);
     }
     heartbeat(&mut found, profile, seen);
     gives_up(&mut found, profile, seen);
