@@ -325,9 +325,16 @@ impl Kind {
                 let failed: Result<Vec<Finding>, ()> =
                     kinds.iter().map(|kind| kind.look(trace, range.clone(), times).err().ok_or(())).collect();
                 let Ok(findings) = failed else { return Ok(None) };
+                // Where each of them was forbidden and has happened, that stands whatever comes later.
+                let is_safety = findings.iter().all(|finding| finding.property == Property::Safety);
+                let at: Vec<_> = findings.iter().flat_map(|finding| finding.at.clone()).collect();
                 let expected: Vec<_> =
                     findings.into_iter().map(|finding| finding.expected.into_raw()).collect();
-                Err(Finding::owed(expected.join(", or "), "nothing of that happened", []))
+                let expected = expected.join(", or ");
+                Err(match is_safety {
+                    true => Finding::forbidden(expected, "each of that happened", at),
+                    false => Finding::owed(expected, "nothing of that happened", []),
+                })
             }
             Self::Some(pattern) => counts::some(trace, range, pattern),
             Self::Never(pattern) => counts::never(trace, range, pattern),

@@ -4,7 +4,7 @@ mod addressed;
 mod bind;
 mod client;
 mod error;
-mod file;
+pub(crate) mod file;
 mod gateway;
 mod known_fields;
 mod limits;
@@ -30,8 +30,8 @@ pub use limits::Limits;
 pub use pair::{Halves, PairClient, PairScript};
 pub use settings::{Interval, Settings};
 pub use step::{
-    BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Inspection,
-    NetworkAct, OddPing, PairAction, ProcessAct, Publication, ScriptedClientAct, Step, Wait,
+    BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Inspection, LaneSpec,
+    NetworkAct, OddPing, PairAction, ProcessAct, Publication, ScriptedClientAct, Shape, Step, Sudden, Wait,
 };
 
 use crate::expect::Expectation;
@@ -280,7 +280,7 @@ impl Scenario {
 }
 
 /// Whether a field has the value that it has where nothing is said.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

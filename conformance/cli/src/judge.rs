@@ -79,6 +79,9 @@ pub(super) struct Common {
     /// Only the cases that did not pass in the report that is in the folder of `--output`
     #[arg(long, requires = "output")]
     last_failed: bool,
+    /// End at the first case that does not pass
+    #[arg(long, conflicts_with = "update_baseline")]
+    fail_fast: bool,
     /// Run no case: list what would run, and what would not and why
     #[arg(long)]
     list: bool,
@@ -284,7 +287,7 @@ pub(super) fn interrupted() -> impl Future<Output = ()> {
     let interruption = Interruption::listen();
     async {
         match interruption {
-            Ok(interruption) => drop(interruption.begun().await),
+            Ok(interruption) => interruption.begun().await,
             Err(_) => std::future::pending().await,
         }
     }

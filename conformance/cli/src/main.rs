@@ -5,12 +5,14 @@ mod bench;
 mod broker;
 mod catalogue;
 mod complaint;
+mod control;
 mod demo;
 mod diff;
 mod init;
 mod judge;
 mod mutant_client;
 mod pair;
+mod proxy;
 mod schema;
 mod selftest;
 mod shell;
@@ -80,6 +82,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run the embedded broker alone
     Broker(broker::BrokerArgs),
+    /// Run a TCP proxy that delays, cuts, corrupts and swallows when it is told to
+    Proxy(proxy::ProxyArgs),
     /// Run the reference gateway
     #[command(disable_help_flag = true)]
     ReferenceServer(Passed),
@@ -114,6 +118,7 @@ impl Command {
             | Self::Man(_)
             | Self::Demo(_)
             | Self::Broker(_)
+            | Self::Proxy(_)
             | Self::ReferenceServer(_)
             | Self::ReferenceClient(_)
             | Self::MutantClient(_) => false,
@@ -202,6 +207,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Man(args) => shell::man(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Broker(args) => broker::run(&args),
+        Command::Proxy(args) => proxy::run(&args),
         Command::MutantClient(args) => mutant_client::run(&args),
         Command::ReferenceServer(passed) => {
             return reference_server::cli::run(named("reference-server", passed.args));

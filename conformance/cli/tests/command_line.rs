@@ -171,6 +171,28 @@ fn reports_are_used_again() {
     assert!(code == 2 && said.contains("cannot read nowhere"), "{code}: {said}");
 }
 
+/// A run that ends at the first failure begins no further case, and its exit code is that failure's.
+#[test]
+fn a_run_can_end_at_the_first_failure() {
+    let dies = [
+        "--no-preflight",
+        "--fail-fast",
+        "-j",
+        "1",
+        "-f",
+        "client/state/**",
+        "--",
+        "sh",
+        "-c",
+        "read l; exit 7",
+    ];
+    let output = gatecheck(&[&["client"], dies.as_slice()].concat());
+    let text = String::from_utf8(output.stdout).expect("text");
+    let died = text.lines().filter(|line| line.trim_start().starts_with("DIED")).count();
+    assert!(output.status.code() == Some(4) && died == 1, "{:?}: {text}", output.status);
+    assert!(text.contains("not run: interrupted before it began"), "{text}");
+}
+
 /// What a package installs beside the program is about every command.
 #[test]
 fn a_package_has_its_pages() {

@@ -162,7 +162,8 @@ impl Scenario {
         bound.in_dialect(&bindings.dialect)
     }
 
-    /// Whether it means nothing where there are no roles: it names the room of one, publishes for one, or is about that claim.
+    /// Whether it means nothing where there are no roles: it names the room of one, publishes for one, or is about that claim. What may be
+    /// left out, and what never comes, is no reason.
     pub fn needs_roles(&self) -> bool {
         let Script::Gateway(script) = &self.script else { return false };
         let is_claim = |spec: &ClientSpec| {
@@ -174,7 +175,14 @@ impl Scenario {
             found.set(found.get() || RoomKind::Role.is_named_in(text) || text.starts_with("admin:"));
         };
         let look_at_key = |key: &mut String| found.set(found.get() || key == "byRole");
-        each_text(&mut file::to_value(self), &look, &look_at_key);
+        let mut needed = self.clone();
+        needed.expectations.retain(|expectation| expectation.forbidden().is_none());
+        if let Script::Gateway(script) = &mut needed.script {
+            let is_needed =
+                |action: &GatewayAction| !matches!(action, GatewayAction::Publish { optional: true, .. });
+            script.steps.retain(|step| is_needed(&step.action));
+        }
+        each_text(&mut file::to_value(&needed), &look, &look_at_key);
         found.get()
     }
 

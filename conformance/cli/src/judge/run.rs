@@ -102,6 +102,7 @@ fn asked_for(mut suite: Suite, common: &Common) -> Result<Suite, SuiteError> {
         .seed(common.seed)
         .preflight(!common.no_preflight)
         .allow_undecided(common.allow_undecided)
+        .fail_fast(common.fail_fast)
         .keep_traces(common.output.is_some()))
 }
 

@@ -12,6 +12,7 @@ mod browser;
 mod designs;
 mod discovered;
 mod example;
+mod faults;
 mod frameworks;
 mod init;
 mod libraries;
@@ -56,6 +57,7 @@ fn main() {
     trials.extend(designs::trials(&runtime));
     trials.extend(discovered::trials(&runtime));
     trials.extend(example::trials(&runtime));
+    trials.extend(faults::trials(&runtime));
     trials.extend(frameworks::trials(&runtime));
     trials.extend(init::trials(&runtime));
     trials.extend(libraries::trials(&runtime));

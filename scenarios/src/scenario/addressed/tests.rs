@@ -107,7 +107,7 @@ fn subscribers_join_first() {
     let actions = scenario.actions();
     assert_eq!(actions.iter().filter(|action| action.contains("subscribe to")).count(), 3, "{actions:?}");
     assert!(actions[2].starts_with("bob: connect") && actions[3].starts_with("bob: "), "{actions:?}");
-    assert!(text.contains("other_target = \"stock:changed\""), "{text}");
+    assert!(text.contains("other_targets = [\"stock:changed\"]"), "{text}");
     assert!(text.contains("requires = \"ROOM-1\""), "{text}");
     let about_it = SCENARIO.replace("receives = \"subscribed\"", "receives = \"stock:changed\"");
     assert!(with(&about_it, &["stock:changed"]).is_ok(), "what is only expected is none of the script's");

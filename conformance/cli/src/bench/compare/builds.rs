@@ -163,7 +163,7 @@ impl Builds for Loaded<'_> {
             ..BenchConfig::new(self.workload.clone(), profile.clone())
         };
         let stop = async {
-            let _signal = self.interruption.begun().await;
+            self.interruption.begun().await;
         };
         let failed = |failure: Failure| {
             let Failure { exit, report } = failure;
