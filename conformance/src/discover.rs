@@ -229,9 +229,11 @@ async fn started(
         return Ok(seen);
     };
     let mut dialer = dialer;
-    if seen.talk.junk.iter().any(|exchange| exchange.closed.is_some()) {
+    let is_dead = gateway.ended().is_some();
+    if is_dead || seen.talk.junk.iter().any(|exchange| exchange.closed.is_some()) {
         // What ended over junk may still be in its rooms, and keep events from others.
-        progress("starting the gateway again, since junk ended connections");
+        let why = if is_dead { "it has died" } else { "junk ended connections" };
+        progress(&format!("starting the gateway again, since {why}"));
         let again = Gateway::start(start).await?;
         std::mem::replace(&mut gateway, again).stop().await;
         dialer.authority.clone_from(&gateway.authority);
