@@ -172,6 +172,14 @@ fn a_mark_tells_them_apart() {
     assert!(text.contains("lacking = \"addressed\""), "{text}");
 }
 
+/// To a client that has not signed in none of them may come.
+#[test]
+fn none_is_for_strangers() {
+    let about_it = SCENARIO.replace("receives = \"subscribed\"", "receives = \"profile:updated\"");
+    let strange = about_it.replace("[clients.alice]", "[clients.alice]\nsigns_in = false");
+    assert!(!with(&strange, &["profile:updated"]).unwrap().contains("lacking"));
+}
+
 /// What is optional is left out where it is not there, but not all of it; what is missing is named all at once.
 #[test]
 fn what_is_optional_may_be_missing() {
