@@ -248,12 +248,20 @@ impl Expectation {
 
     /// Whether it is about events that are for certain clients, apart from its patterns.
     pub(crate) fn is_addressed(&self) -> bool {
-        matches!(&self.kind, Kind::PublishedOrder { types, .. } | Kind::EachPublished { types, .. }
-            if types.iter().any(|kind| kind == EVENT))
+        match &self.kind {
+            Kind::PublishedOrder { types, .. } | Kind::EachPublished { types, .. } => {
+                types.iter().any(|kind| kind == EVENT)
+            }
+            Kind::HandedOnFirst(handed_on) => handed_on.kind == EVENT,
+            _ => false,
+        }
     }
 
     /// Has it look for events of this type, with this in their data, where it is about such events.
     pub(crate) fn address(&mut self, kind: &str, marks: &Value) {
+        if let Kind::HandedOnFirst(handed_on) = &mut self.kind {
+            return kind.clone_into(&mut handed_on.kind);
+        }
         let (Kind::PublishedOrder { types, .. } | Kind::EachPublished { types, .. }) = &mut self.kind else {
             return;
         };

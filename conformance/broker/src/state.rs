@@ -230,6 +230,16 @@ impl State {
         self.cut_off_overflowing();
     }
 
+    /// The bounds that it keeps.
+    pub(crate) fn limits(&self) -> &super::config::Limits {
+        &self.config.limits
+    }
+
+    /// How many messages no queue took.
+    pub(crate) fn unroutable(&self) -> u64 {
+        self.unroutable
+    }
+
     /// The next thing to do, until there is none.
     pub(crate) fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()

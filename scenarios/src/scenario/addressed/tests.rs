@@ -7,6 +7,7 @@ use protocol::Dialect;
 use crate::audience::{Audience, Audiences};
 use crate::gap::Gap;
 use crate::identity::{RoleNames, UserIds};
+use crate::room_names::RoomNames;
 use crate::scenario::{Bindings, Scenario, ScenarioId, Script};
 
 const SCENARIO: &str = r#"
@@ -259,6 +260,7 @@ fn events_are_bound_to_their_names() {
         users: UserIds::default(),
         roles: RoleNames::default(),
         event_names: [("session:ended".to_owned(), "event".to_owned())].into(),
+        rooms: RoomNames::default(),
         seed_rooms: true,
         audiences: Audiences::new(["session:ended"], []),
         owner_keys: BTreeMap::new(),

@@ -16,7 +16,7 @@ use crate::times::{Expr, Times};
 use crate::trace::Shortened;
 
 /// How long one connection of many takes at most, on the average.
-const CHURN_DIAL: Duration = Duration::from_millis(20);
+const CHURN_DIAL: Duration = Duration::from_millis(100);
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq)]
