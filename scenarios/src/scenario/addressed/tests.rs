@@ -147,7 +147,7 @@ fn every_event_is_looked_at() {
     for id in ["BRIDGE-2", "BRIDGE-3", "BRIDGE-18", "ROOM-1"] {
         assert!(text.contains(&format!("requires = \"{id}\"")), "{id}: {text}");
     }
-    assert_eq!(text.matches("each_published").count(), 5, "{text}");
+    assert_eq!(text.matches("[expect.each_published]\n").count(), 5, "{text}");
     assert_eq!(text.matches("within = \"5 * second\"").count(), 5, "{text}");
     assert!(text.matches("role = \"ADMIN\"").count() == 3 && actions[0].contains("subscribe to"), "{text}");
 }
