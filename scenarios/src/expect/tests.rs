@@ -134,6 +134,17 @@ fn intervals_have_both_edges() {
     assert!(!holds(&interval("max = \"100ms\""), &trace), "the second `a` has no `b`");
 }
 
+/// Of two things that exclude each other both have happened: that stands whatever comes later (BRIDGE-4).
+#[test]
+fn what_excludes_itself_is_forbidden_together() {
+    let sign = |name: &str| format!("{{ never = {{ emits = \"{name}\" }} }}");
+    let expected = expectation(&format!("any_of = [{}, {}]", sign("a"), sign("b")));
+    let check = |trace: &Trace| expected.check(trace, &times()).map(drop);
+    assert_eq!(check(&trace([(0, None, emitted("a")), (1, None, emitted("a"))])), Ok(()));
+    let both = check(&trace([(0, None, emitted("a")), (1, None, emitted("b"))])).unwrap_err();
+    assert_eq!((both.property, both.at.as_slice()), (Property::Safety, [0, 1].as_slice()));
+}
+
 /// Another code is another end, however late or early: no miss of time, and it is said which code came (AUTH-6 with 4010 for 4401).
 #[test]
 fn another_close_code_is_no_matter_of_time() {

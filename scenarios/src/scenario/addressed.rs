@@ -70,7 +70,9 @@ impl Scenario {
         if means.is_empty() {
             return Ok(scenario);
         }
-        let realised = Realised { shown, means };
+        let strangers = script.clients.iter().filter(|(_, spec)| !spec.signs_in);
+        let strangers = strangers.map(|(name, _)| name.clone()).collect();
+        let realised = Realised { shown, means, strangers };
         if realised.all().any(|means| matches!(means, Means::Role(_))) && admins.is_empty() {
             script.clients.values_mut().for_each(|client| client.role = Role::Admin);
         }
@@ -97,6 +99,8 @@ impl Scenario {
 struct Realised {
     shown: Vec<RequirementId>,
     means: AllMeans,
+    /// Clients that have not signed in, to whom no event may come.
+    strangers: BTreeSet<String>,
 }
 
 impl Realised {
@@ -216,6 +220,9 @@ impl Realised {
                 }
                 None => pattern.address(&self.kinds(), &json!({ MARK: "{case}" })),
             }
+            return pattern;
+        }
+        if client.as_ref().is_some_and(|client| self.strangers.contains(client)) {
             return pattern;
         }
         pattern.pass_over(&self.kinds(), MARK);

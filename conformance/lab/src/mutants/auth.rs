@@ -8,10 +8,11 @@ use protocol::Role;
 use scenarios::frame::RawFrame;
 use scenarios::token::{Alg, Bearer, Issuer, Signature, TokenSpec};
 use serde_json::{Value, json};
-use sim::boundary::{Boundary, Passed};
+use sim::boundary::Boundary;
+use tungstenite::protocol::frame::coding::Control;
 
 use super::Mutant;
-use super::wire::{Change, SharedState, down, is, message, text, up, wire};
+use super::wire::{Change, SharedState, down, is, is_control, message, text, up, wire};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -50,26 +51,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
-        id: "gateway/replays-alerts-before-it-signs-in",
+        id: "gateway/flushes-alerts-before-it-signs-in",
         requirement: "AUTH-2",
-        about: "Whoever asks for a room gets the alerts that it has missed, signed in or not.",
+        about: "A connection that is closed gets the alerts that it has missed first, signed in or not.",
         boundary: || {
             let alerts = SharedState::<Vec<RawFrame>>::new();
             wire(move |_| {
-                let (missed, mut signed_in) = (alerts.clone(), false);
-                let seen = alerts.clone();
+                let (alerts, signed_in) = (alerts.clone(), SharedState::<bool>::new());
+                let is_known = signed_in.clone();
                 Change::default()
                     .up(move |frame| {
-                        signed_in |= is(&frame, "connection_init");
-                        let is_given = !signed_in && is(&frame, "subscribe");
-                        let alerts = if is_given { missed.with(|alerts| alerts.clone()) } else { Vec::new() };
-                        Passed { up: vec![frame], down: alerts, ..Passed::default() }
+                        signed_in.with(|signed_in| *signed_in |= is(&frame, "connection_init"));
+                        up([frame])
                     })
                     .down(move |frame| {
                         if is(&frame, "admin:alert") {
-                            seen.with(|alerts| alerts.push(frame.clone()));
+                            alerts.with(|alerts| alerts.push(frame.clone()));
                         }
-                        down([frame])
+                        let is_last = is_control(&frame, Control::Close);
+                        let missed = is_last && !is_known.with(|signed_in| *signed_in);
+                        let missed = missed.then(|| alerts.with(|alerts| alerts.clone()));
+                        down(missed.unwrap_or_default().into_iter().chain([frame]))
                     })
             })
         },

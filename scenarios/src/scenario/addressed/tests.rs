@@ -123,12 +123,62 @@ fn another_answers_for_whom_no_event_is() {
     assert!(last[0].contains("300ms") && last[1].contains("bob") && last[2].contains("pong"), "{actions:?}");
 }
 
+/// Where each event of a gateway's is looked at, each is published, waited for and expected by itself, in the name of what promises it:
+/// a defect of one queue is not hidden by another.
+#[test]
+fn every_event_is_looked_at() {
+    let text = SCENARIO.replace("[clients.alice]", "[clients.alice]\nevery_event = true").replace(
+        "shows = \"BRIDGE-11\"\n\n[[expect]]",
+        "shows = \"BRIDGE-11\"\n\n[[step]]\npublish = { to = [\"alice\"], data = { turn = 2 } }\nuntil = [{ client = \"alice\", receives = { type = \"its event\", with = { turn = 2 } } }]\nwithin = \"5 * second\"\n\n[[expect]]",
+    );
+    let text = with(
+        &text,
+        &["payment:created", "payment:updated", "profile:updated", "admin:alert", "stock:changed"],
+    )
+    .unwrap();
+    let scenario = parse(&text).unwrap();
+    let actions = scenario.actions();
+    let of = |part: &str| actions.iter().filter(|action| action.contains(part)).count();
+    assert_eq!(
+        (of("publish "), of("wait until alice"), of("wait until bob"), of(" until alice receives")),
+        (10, 5, 1, 10),
+        "{actions:#?}"
+    );
+    for id in ["BRIDGE-2", "BRIDGE-3", "BRIDGE-18", "ROOM-1"] {
+        assert!(text.contains(&format!("requires = \"{id}\"")), "{id}: {text}");
+    }
+    assert_eq!(text.matches("[expect.each_published]\n").count(), 5, "{text}");
+    assert_eq!(text.matches("within = \"5 * second\"").count(), 5, "{text}");
+    assert!(text.matches("role = \"ADMIN\"").count() == 3 && actions[0].contains("subscribe to"), "{text}");
+}
+
+/// A case that may leave out what is for a role, or that expects that none comes, can be played where there are no roles.
+#[test]
+fn what_may_be_left_out_needs_no_roles() {
+    let add = |rest: &str| {
+        let step = format!("[[step]]\npublish = {{ type = \"admin:alert\", data = {{}}{rest} }}\n\n");
+        parse(&SCENARIO.replacen("[[step]]", &(step + "[[step]]"), 1)).unwrap()
+    };
+    assert!(add("").needs_roles() && !add(", optional = true").needs_roles());
+    let never =
+        "\n[[expect]]\nrequirement = \"ROOM-6\"\nnever = { client = \"bob\", receives = \"admin:alert\" }\n";
+    assert!(!parse(&(SCENARIO.to_owned() + never)).unwrap().needs_roles());
+}
+
 /// What is about the same type passes over events that only show what has arrived.
 #[test]
 fn a_mark_tells_them_apart() {
     let about_it = SCENARIO.replace("receives = \"subscribed\"", "receives = \"profile:updated\"");
     let text = with(&about_it, &["profile:updated"]).unwrap();
     assert!(text.contains("lacking = \"addressed\""), "{text}");
+}
+
+/// To a client that has not signed in none of them may come.
+#[test]
+fn none_is_for_strangers() {
+    let about_it = SCENARIO.replace("receives = \"subscribed\"", "receives = \"profile:updated\"");
+    let strange = about_it.replace("[clients.alice]", "[clients.alice]\nsigns_in = false");
+    assert!(!with(&strange, &["profile:updated"]).unwrap().contains("lacking"));
 }
 
 /// What is optional is left out where it is not there, but not all of it; what is missing is named all at once.
