@@ -34,6 +34,7 @@ pub mod pattern;
 pub mod request;
 pub mod requirement;
 pub mod scenario;
+pub mod text_file;
 pub mod times;
 pub mod token;
 pub mod trace;

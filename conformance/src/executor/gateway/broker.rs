@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use embedded_broker::{Broker, BrokerConfig, Listen};
+use embedded_broker::{Broker, BrokerConfig, Limits, Listen};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::limits::Refusals;
@@ -26,12 +26,30 @@ impl Listen for BrokerListener {
     }
 }
 
+/// What a gateway may have the broker hold, which is in this process: several times what any case needs.
+const LIMITS: fn() -> Limits = || Limits {
+    connections: 512,
+    message_bytes: 16 << 20,
+    exchanges: 1000,
+    queues: 2000,
+    bindings: 10_000,
+    consumers: 10_000,
+    queue_messages: 100_000,
+    queue_bytes: HELD_BYTES,
+    held_bytes: HELD_BYTES,
+    unfinished_bytes: 16 << 20,
+    outbox_max_bytes: 32 << 20,
+    ..Limits::default()
+};
+/// Bytes in all queues. The largest case leaves 20 MiB there.
+const HELD_BYTES: usize = 48 << 20;
+
 /// Starts one on a free port, which proposes this heartbeat where it is not the usual one.
 ///
 /// # Errors
 /// When it cannot listen.
 pub(super) async fn start(refusals: Refusals, heartbeat: Option<NonZeroU16>) -> io::Result<Broker> {
-    let mut config = BrokerConfig::default();
+    let mut config = BrokerConfig { limits: LIMITS(), ..BrokerConfig::default() };
     if let Some(seconds) = heartbeat {
         config.heartbeat = Duration::from_secs(seconds.get().into());
     }

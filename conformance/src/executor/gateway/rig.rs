@@ -6,12 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use player::{Play, PlayError};
-use scenarios::scenario::{Bindings, BrokerState, GatewayScript};
-use scenarios::token::Issuer;
+use scenarios::scenario::{Bindings, BrokerState, ClientSpec, GatewayScript};
+use scenarios::token::{Brings, Issuer};
 use scenarios::trace::Trace;
 use url::Url;
 
 use super::broker;
+use super::key_host::KeyHost;
 use super::launch::Launch;
 use super::launched::Launched;
 use super::port::Port;
@@ -38,6 +39,8 @@ pub struct Rig {
     own_names: bool,
     /// What stands between the gateways and the broker, where a scenario wants that.
     pub(super) proxy: Option<Proxy>,
+    /// Serves what tokens name, where they do.
+    _key_host: Option<KeyHost>,
     /// Who signs the tokens that they accept.
     pub(in crate::executor) issuer: Issuer,
     /// The gateways that were started; none where one is attached.
@@ -114,7 +117,15 @@ impl Rig {
                 format!("{SECRET}-{}", bindings.case)
             }
         };
-        let issuer = executor.profile.token.issuer(secret);
+        let brings = |client: &ClientSpec| client.token.brings.is_some_and(Brings::is_served);
+        let key_host = match script.clients.values().any(brings) {
+            true => Some(KeyHost::start().await.map_err(|error| {
+                ExecutionError::Harness(HostLimit::explain("keys cannot be served", &error))
+            })?),
+            false => None,
+        };
+        let key_address = key_host.as_ref().map(KeyHost::address);
+        let issuer = Issuer { key_host: key_address, ..executor.profile.token.issuer(secret) };
         let mut rig = Self {
             embedded,
             url,
@@ -122,6 +133,7 @@ impl Rig {
             feed,
             own_names,
             proxy,
+            _key_host: key_host,
             issuer,
             gateways: Vec::new(),
             watches: Vec::new(),
