@@ -185,8 +185,9 @@ impl Profile {
                     .with_language("toml"),
                 span: span.map(SourceSpan::from),
             };
-        let raw: RawProfile = toml::from_str(text)
-            .map_err(|error| invalid(syntax::explained(text, &error), None, error.span()))?;
+        let raw: RawProfile = toml::from_str(text).map_err(|error| {
+            invalid(secrets::masked(&syntax::explained(text, &error)), None, error.span())
+        })?;
         let of_section = |section: &str, message: String| {
             let span = place::named(text, section, &message);
             invalid(message, None, span)

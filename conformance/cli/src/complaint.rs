@@ -149,9 +149,9 @@ mod tests {
         let profile = "[gateway]\ncommand = [\"a\"]\nenv = { JWT_SECRET = \"the-secret\" }\npoort = 1\n[token]\nprivate = \"other\"\n";
         let beside =
             conformance::profile::Profile::parse("gatecheck.toml", profile, ".".as_ref()).unwrap_err();
-        let at = profile.replace("poort = 1\n", "").replace("env = {", "env = { A = 1,");
-        let at = conformance::profile::Profile::parse("gatecheck.toml", &at, ".".as_ref()).unwrap_err();
-        for (error, quoted) in [(beside, "poort = 1"), (at, "JWT_SECRET")] {
+        let at = "[gateway]\ncommand = [\"a\"]\nenv = \"JWT_SECRET=the-secret\"\n";
+        let at = conformance::profile::Profile::parse("gatecheck.toml", at, ".".as_ref()).unwrap_err();
+        for (error, quoted) in [(beside, "poort"), (at, "JWT_SECRET=***")] {
             let text = format!("{}", Printed(&Handler(handler()), &error));
             assert!(text.contains(quoted) && !text.contains("the-secret"), "{text}");
         }

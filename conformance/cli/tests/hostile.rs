@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -27,7 +27,8 @@ struct Ended {
     peak_kib: u64,
 }
 
-/// Runs gatecheck in this folder. Its peak is that of the largest process of those that it has awaited, gatecheck's two included.
+/// Runs gatecheck in this folder. Its peak is that of the largest process of those that it has awaited, gatecheck's two included, and
+/// what this process had when it began: the system counts that in (getrusage(2)).
 fn gatecheck(folder: &Path, arguments: &[&str]) -> Ended {
     let output = fs::File::create(folder.join("printed")).expect("a file");
     let mut child = Command::new(env!("CARGO_BIN_EXE_gatecheck"))
@@ -55,6 +56,7 @@ fn gatecheck(folder: &Path, arguments: &[&str]) -> Ended {
 
 /// A gateway that lets everyone in and says these frames for ever; its URL.
 fn gateway(frames: Vec<u8>) -> String {
+    let frames: Arc<[u8]> = frames.into();
     listening(move |stream| serve(stream, &frames))
 }
 

@@ -29,7 +29,7 @@ impl Listen for BrokerListener {
 /// What a gateway may have the broker hold, which is in this process: several times what any case needs.
 const LIMITS: fn() -> Limits = || Limits {
     connections: 512,
-    message_bytes: 16 << 20,
+    message_bytes: 8 << 20,
     exchanges: 1000,
     queues: 2000,
     bindings: 10_000,
@@ -37,12 +37,12 @@ const LIMITS: fn() -> Limits = || Limits {
     queue_messages: 100_000,
     queue_bytes: HELD_BYTES,
     held_bytes: HELD_BYTES,
-    unfinished_bytes: 16 << 20,
-    outbox_max_bytes: 32 << 20,
+    unfinished_bytes: 8 << 20,
+    outbox_max_bytes: 16 << 20,
     ..Limits::default()
 };
-/// Bytes in all queues. The largest case leaves 20 MiB there.
-const HELD_BYTES: usize = 48 << 20;
+/// Bytes in all queues. The largest case has 20 MiB published.
+const HELD_BYTES: usize = 40 << 20;
 
 /// Starts one on a free port, which proposes this heartbeat where it is not the usual one.
 ///
