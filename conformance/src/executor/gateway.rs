@@ -36,6 +36,7 @@ use crate::amqp::{BrokerLink, Outgoing, Queues};
 use crate::noise::Watch;
 use crate::profile::{EventsProfile, GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::{self, Proxy};
+pub(crate) use broker::limits_of_cases;
 use launched::Launched;
 pub(crate) use port::Port;
 use queues::GatewayQueues;
@@ -68,7 +69,7 @@ pub(super) async fn execute(
     let shared = isolation == Isolation::AsTheProfileSays && executor.shares(&scenario);
     let rig = match shared.then(|| executor.pool.take()).flatten() {
         Some(rig) => rig,
-        None => match Rig::set_up(executor, profile, &script, &bindings).await {
+        None => match Rig::set_up(executor, profile, &script, &bindings, limits_of_cases()).await {
             Ok(rig) => rig,
             Err(Rejection::Judged { play, output }) => return Ok(unplayed(scenario, play, output)),
             Err(Rejection::NotReady { reason, waited, output }) => {

@@ -23,7 +23,7 @@ use crate::limits::{HostLimit, Refusals};
 use crate::noise::Watch;
 use crate::profile::{GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::Proxy;
-use embedded_broker::{Broker, Snapshot};
+use embedded_broker::{Broker, Limits, Snapshot};
 
 /// A broker, and the gateways that it feeds.
 pub struct Rig {
@@ -72,24 +72,26 @@ impl Rejection {
 }
 
 impl Rig {
-    /// Starts what the scenario needs.
+    /// Starts what the scenario needs; an embedded broker with these limits.
     pub(in crate::executor) async fn set_up(
         executor: &Executor,
         profile: &GatewayProfile,
         script: &GatewayScript,
         bindings: &Bindings,
+        limits: Limits,
     ) -> Result<Self, Rejection> {
         let harness = |error: &dyn ToString| ExecutionError::Harness(error.to_string());
         let refusals = Refusals::none();
         let (embedded, url) = match &executor.broker {
             BrokerChoice::Embedded => {
-                let broker =
-                    broker::start(refusals.clone(), script.broker_heartbeat).await.map_err(|error| {
+                let broker = broker::start(refusals.clone(), limits, script.broker_heartbeat).await.map_err(
+                    |error| {
                         ExecutionError::Harness(HostLimit::explain(
                             "the embedded broker cannot listen",
                             &error,
                         ))
-                    })?;
+                    },
+                )?;
                 let url = broker.url();
                 (Some(broker), Some(url))
             }
