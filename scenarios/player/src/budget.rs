@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::stage::PlayError;
 
 /// What a case may hold, and what all may that are played at the time, in bytes. A client that dials hundreds of times a second holds
-/// a third of it.
+/// more than a quarter of it.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// What a case holds, at most, that goes on whatever the others hold, in bytes. The cases of this build hold a fifth of it.
 const USUAL_BYTES: usize = 4 * 1024 * 1024;
