@@ -21,6 +21,8 @@ use request::{Trial, trials};
 
 /// How long an adapter may take for an answer, and its client for a dial.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the first answer may take: a runtime starts before, or a browser.
+const START: Duration = Duration::from_secs(30);
 
 /// An operation that does not exist.
 const UNKNOWN: &str = "no_such_request";
@@ -146,7 +148,8 @@ impl Check {
     /// Asks, and notes the answer; false where the client cannot do it.
     async fn request(&mut self, operation: &Operation, needed: bool) -> Result<bool, Ended> {
         let op = operation.name();
-        let answer = self.exchange.ask(operation, PATIENCE).await;
+        let patience = if matches!(operation, Operation::Configure(_)) { START } else { PATIENCE };
+        let answer = self.exchange.ask(operation, patience).await;
         let standing = match answer {
             Ok(Reply::Outcome(Outcome::Done { .. })) => RequestStatus::Supported,
             Ok(Reply::Outcome(Outcome::Unsupported { .. })) if needed => broken(
@@ -169,7 +172,7 @@ impl Check {
                 "an answer has `\"ok\":true`, `\"unsupported\":true` or `\"error\":\"…\"` beside its `id`",
             ),
             Err(Silence::Ended) => return Err(Ended { at: op }),
-            Err(Silence::Late) => late(),
+            Err(Silence::Late) => late(patience),
         };
         let supported = standing == RequestStatus::Supported;
         self.findings.push(found(&op, standing));
@@ -218,7 +221,7 @@ impl Check {
                 "answer `\"unsupported\":true` to every `op` that the adapter does not know",
             ),
             Err(Silence::Ended) => return Err(Ended { at: UNKNOWN.to_owned() }),
-            Err(Silence::Late) => late(),
+            Err(Silence::Late) => late(PATIENCE),
         };
         self.findings.push(found("answers an unknown request `unsupported`", standing));
         self.exchange.say("{ this is not JSON").await;
@@ -263,9 +266,9 @@ fn broken(seen: &str, help: &str) -> RequestStatus {
     RequestStatus::Broken { seen: seen.into(), help: help.into() }
 }
 
-fn late() -> RequestStatus {
+fn late(patience: Duration) -> RequestStatus {
     broken(
-        &format!("it is not answered within {PATIENCE:?}"),
+        &format!("it is not answered within {patience:?}"),
         "answer each request with its `id`, flush the line, and do not wait for what comes later: a status is reported",
     )
 }

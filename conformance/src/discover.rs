@@ -21,8 +21,10 @@ mod form;
 mod graphql;
 mod heartbeat;
 mod hints;
+mod limits;
 mod observed;
 mod protocols;
+pub(crate) mod rooms;
 mod sign_in;
 mod socket;
 mod sources;
@@ -31,6 +33,7 @@ mod subject;
 mod talk;
 mod text;
 mod topology;
+mod unfinished;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -235,6 +238,8 @@ async fn started(
     }
     // A gateway may have a queue for each connection.
     let watch = Watch::begin(&dialer, &entry).await;
+    let patience = hints.gives_up_within().unwrap_or(unfinished::WATCHES_FOR);
+    let unfinished = unfinished::Watch::begin(&dialer, &entry, patience);
     let topology = Topology::of(&gateway.snapshot().await);
     let subject = events::Subject { gateway: &mut gateway, start, watch };
     let (events, dialer, heartbeat) =
@@ -248,6 +253,12 @@ async fn started(
     seen.events = events;
     seen.topology = Some(topology);
     seen.heartbeat = heartbeat.unwrap_or_default();
+    let unfinished = unfinished.end().await;
+    // What ends with the gateway itself says nothing of its patience.
+    if seen.events.restarted.is_none() && gateway.ended().is_none() {
+        seen.unfinished = unfinished;
+        seen.heartbeat.gives_up_after = seen.unfinished.pong;
+    }
     seen.left = left(&dialer, &seen, hints).await;
     let is_told = text_is_told(&seen, start);
     if is_told {
@@ -315,6 +326,7 @@ async fn say(
         room,
         talk,
         left: None,
+        unfinished: unfinished::Unfinished::default(),
         events: events::Events::default(),
         heartbeat: heartbeat::Heartbeat::default(),
         took: Duration::ZERO,

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use player::{Clock, Play, Setting};
 use scenarios::scenario::{Bindings, Script, Settings};
 use scenarios::token::Issuer;
-use scenarios::{NotPlayed, Scenario, SubjectKind, Times};
+use scenarios::{NotPlayed, RoomKind, RoomName, Scenario, SubjectKind, Times};
 use tokio::sync::Semaphore;
 
 use gateway::Pool;
@@ -296,12 +296,18 @@ impl Executor {
         self.profile.bindings(format!("c{}-{}", self.number(), self.run))
     }
 
-    /// What the profile has no events, or no roles, for.
+    /// What the profile has no events, no roles, or no rooms, for.
     fn lacks(&self, scenario: &Scenario, bindings: &Bindings) -> Option<NotPlayed> {
         let Script::Gateway(script) = &scenario.script else { return None };
         let roles = self.profile.token.lacks(scenario).map(NotPlayed::by_design);
         let events = || scenario.addressed(&bindings.audiences).err();
-        roles.or_else(events).or_else(|| self.profile.events.lacks(script))
+        let is_absent = |kind: &RoomKind| *bindings.rooms.of(*kind) == RoomName::Absent;
+        let rooms = || {
+            let absent = scenario.private_rooms().into_iter().find(is_absent)?;
+            let why = format!("the profile says that there are no such rooms (`{}`)", absent.key());
+            Some(NotPlayed::by_design(why))
+        };
+        roles.or_else(rooms).or_else(events).or_else(|| self.profile.events.lacks(script))
     }
 
     /// Lets a case take as long as its steps may, and a little more. What it waits for before it begins, such as its turn to start a

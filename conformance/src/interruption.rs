@@ -1,4 +1,4 @@
-//! Signals that end a run: SIGINT, SIGTERM and SIGHUP.
+//! What ends a run before its last case: SIGINT, SIGTERM and SIGHUP, or a failure after which nothing more is to be judged.
 //!
 //! ```text
 //!  the first   ──► no case begins, what runs is ended, what has ended is reported, exit code 130
@@ -15,10 +15,18 @@ use tokio::sync::watch;
 use crate::exit::Exit;
 use crate::process::groups;
 
-/// Whether a signal has come that ends the run.
+/// Whether something has come that ends the run.
 #[derive(Debug, Clone)]
 pub struct Interruption {
-    first: watch::Receiver<Option<&'static str>>,
+    first: watch::Sender<Option<Cause>>,
+}
+
+/// What ends a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Signal(&'static str),
+    /// A case has failed, and the run was to go no further.
+    Failure,
 }
 
 impl Interruption {
@@ -31,34 +39,49 @@ impl Interruption {
     /// Outside a tokio runtime.
     pub fn listen() -> io::Result<Self> {
         let mut signals = Signals::new()?;
-        let (sender, first) = watch::channel(None);
+        let interruption = Self::never();
+        let first = interruption.first.clone();
         tokio::spawn(async move {
-            sender.send_replace(Some(signals.next().await.0));
+            first.send_replace(Some(Cause::Signal(signals.next().await.0)));
             signals.next().await;
             groups::kill_all();
             std::process::exit(Exit::Interrupted.code().into());
         });
-        Ok(Self { first })
+        Ok(interruption)
     }
 
     /// None that comes: the program keeps its own way with signals.
     pub fn never() -> Self {
-        let (_, first) = watch::channel(None);
-        Self { first }
+        Self { first: watch::Sender::new(None) }
     }
 
     /// The signal, where one has come.
     pub fn signal(&self) -> Option<&'static str> {
-        *self.first.borrow()
+        match *self.first.borrow() {
+            Some(Cause::Signal(signal)) => Some(signal),
+            Some(Cause::Failure) | None => None,
+        }
     }
 
-    /// Waits for the first signal.
-    pub async fn begun(&self) -> &'static str {
-        let mut first = self.first.clone();
-        match first.wait_for(Option::is_some).await.map(|signal| *signal) {
-            Ok(Some(signal)) => signal,
-            Ok(None) | Err(_) => std::future::pending().await,
-        }
+    /// Whether the run is to end.
+    pub fn has_begun(&self) -> bool {
+        self.first.borrow().is_some()
+    }
+
+    /// Ends the run, since a case has failed.
+    pub(crate) fn begin_by_failure(&self) {
+        self.first.send_if_modified(|first| {
+            let is_first = first.is_none();
+            first.get_or_insert(Cause::Failure);
+            is_first
+        });
+    }
+
+    /// Waits until the run is to end.
+    pub async fn begun(&self) {
+        let mut first = self.first.subscribe();
+        // The sender is here: it does not end.
+        drop(first.wait_for(Option::is_some).await);
     }
 }
 

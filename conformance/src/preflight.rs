@@ -7,6 +7,7 @@ mod dialect;
 mod form;
 mod opening;
 mod refusal;
+mod rooms;
 
 use miette::{Diagnostic, Report, miette};
 use player::PlayError;
@@ -76,6 +77,9 @@ async fn gateway(executor: &Executor) -> Result<(), SetupError> {
     // Nothing else can be said of frames that cannot be read.
     if let Some(form) = form::of_gateway(&trace, declared, &called) {
         return agreement(&[form], SubjectKind::Gateway);
+    }
+    if let Some(rooms) = rooms::unlike(&trace, executor.profile()) {
+        return Err(rooms);
     }
     let mut found = match declared.frames {
         Some(_) => Vec::new(),

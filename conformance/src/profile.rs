@@ -237,13 +237,14 @@ impl Profile {
 
     /// What a scenario's words mean to the subject, in a case of this name.
     pub fn bindings(&self, case: String) -> Bindings {
-        let Self { dialect, events, token, .. } = self;
+        let Self { dialect, events, token, gateway, .. } = self;
         let TokenStyle { users, roles, .. } = token.style.clone();
         Bindings {
             case,
             dialect: dialect.clone(),
             users,
             roles,
+            rooms: gateway.as_ref().map(|gateway| gateway.rooms.clone()).unwrap_or_default(),
             event_names: events.names(),
             seed_rooms: events.has_seed_rooms(),
             audiences: events.audiences(),
@@ -352,6 +353,14 @@ mod tests {
             (
                 "[gateway]\ncommand = [\"a\"]\nlimits = { rooms = \"few\" }",
                 "or `false` where there is no limit",
+            ),
+            (
+                "[gateway]\ncommand = [\"a\"]\nrooms = { user = \"user/\" }",
+                "`gateway.rooms.user`: `user/`: `{user}` must stand in it, once",
+            ),
+            (
+                "[gateway]\ncommand = [\"a\"]\nrooms = { role = 7 }",
+                "a name such as `role:{role}`, or `false` where there is no such room",
             ),
             ("[claims]\nwithout = [\"AUTH-99\"]", "AUTH-99"),
             (

@@ -23,7 +23,7 @@ const DIALS: usize = 1024;
 
 /// A running proxy. Dropping it ends it and everything that passes through it.
 pub struct Proxy {
-    port: u16,
+    addr: SocketAddr,
     open: Arc<AtomicBool>,
     network: Network,
     /// One message for each incoming connection.
@@ -32,25 +32,43 @@ pub struct Proxy {
 }
 
 impl Proxy {
+    /// Starts at `listen`, for connections to `host` and `port`.
+    ///
+    /// # Errors
+    /// When the target has no address, or the port cannot be bound.
+    pub async fn between(listen: SocketAddr, host: &str, port: u16) -> io::Result<Self> {
+        Self::start_at(listen, host, port, true, Refusals::none()).await
+    }
+
     /// Starts on a free port of the loopback interface, for connections to `host` and `port`.
     ///
     /// # Errors
     /// When the target has no address, or no port can be bound.
     pub(crate) async fn start(host: &str, port: u16, open: bool, refusals: Refusals) -> io::Result<Self> {
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), host, port, open, refusals).await
+    }
+
+    async fn start_at(
+        listen: SocketAddr,
+        host: &str,
+        port: u16,
+        open: bool,
+        refusals: Refusals,
+    ) -> io::Result<Self> {
         let nowhere = || io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
         let target = lookup_host((host, port)).await?.next().ok_or_else(nowhere)?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let port = listener.local_addr()?.port();
+        let listener = TcpListener::bind(listen).await?;
+        let addr = listener.local_addr()?;
         let (open, network) = (Arc::new(AtomicBool::new(open)), Network::new());
         let (note, dials) = mpsc::channel(DIALS);
         let far = Far { target, open: Arc::clone(&open), network: network.clone(), refusals };
         let task = AbortOnDropHandle::new(tokio::spawn(serve(listener, far, note)));
-        Ok(Self { port, open, network, dials: Some(dials), _task: task })
+        Ok(Self { addr, open, network, dials: Some(dials), _task: task })
     }
 
     /// Where it takes connections.
-    pub fn port(&self) -> u16 {
-        self.port
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
     }
 
     /// Lets connections through, or ends all that there are and every new one at once.
@@ -138,7 +156,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let proxy = Proxy::start("127.0.0.1", port, true, Refusals::none()).await.unwrap();
-        let dial = || TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port()));
+        let dial = || TcpStream::connect(proxy.addr());
 
         let (mut near, accepted) = (dial().await.unwrap(), listener.accept().await);
         let (mut far, _) = accepted.unwrap();
@@ -165,7 +183,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let mut proxy = Proxy::start("127.0.0.1", port, false, Refusals::none()).await.unwrap();
-        let address = (Ipv4Addr::LOCALHOST, proxy.port());
+        let address = proxy.addr();
         let dial = || async move {
             let mut dialled = TcpStream::connect(address).await.unwrap();
             dialled.read(&mut [0]).await.unwrap_or_default()
@@ -187,7 +205,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let proxy = Proxy::start("127.0.0.1", port, true, Refusals::none()).await.unwrap();
-        let mut near = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).await.unwrap();
+        let mut near = TcpStream::connect(proxy.addr()).await.unwrap();
         let (mut far, _) = listener.accept().await.unwrap();
         far.write_all(b"a").await.unwrap();
         near.read_exact(&mut [0]).await.unwrap();

@@ -166,7 +166,7 @@ pub async fn run(
     let mut started: Vec<(Id, Case)> = Vec::new();
     loop {
         while running.len() < options.jobs
-            && interruption.signal().is_none()
+            && !interruption.has_begun()
             && let Some(case) = waiting.pop_front()
         {
             let playing = play(
@@ -182,7 +182,7 @@ pub async fn run(
         let joined = tokio::select! {
             biased;
             joined = running.join_next_with_id() => joined,
-            _ = interruption.begun() => None,
+            () = interruption.begun() => None,
         };
         let Some(joined) = joined else { break };
         let id = match &joined {
@@ -245,10 +245,10 @@ pub async fn run(
     cut.iter().filter(|case| case.runs > 0).for_each(&mut on_case);
     cut.extend(waiting.iter().map(|case| CaseReport::interrupted(&case.scenario, false)));
     reports.append(&mut cut);
-    match interruption.signal() {
-        None => executor.finish().await,
+    match interruption.has_begun() {
+        false => executor.finish().await,
         // What it does not get to is killed when it is dropped.
-        Some(_) => drop(tokio::time::timeout(FAREWELL, executor.finish()).await),
+        true => drop(tokio::time::timeout(FAREWELL, executor.finish()).await),
     }
     reports
 }
@@ -264,7 +264,7 @@ async fn until_interrupted(
     case: &Case,
     interruption: &Interruption,
 ) -> Option<Run> {
-    if interruption.signal().is_some() {
+    if interruption.has_begun() {
         return None;
     }
     let mut running = JoinSet::new();
@@ -275,7 +275,7 @@ async fn until_interrupted(
             let run = joined?;
             Some(run.unwrap_or_else(|error| panicked(&case.scenario, &error)))
         }
-        _ = interruption.begun() => {
+        () = interruption.begun() => {
             running.shutdown().await;
             None
         }

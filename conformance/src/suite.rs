@@ -62,6 +62,7 @@ pub struct Suite {
     preflight: bool,
     known: KnownFailures,
     allows_undecided: bool,
+    ends_at_failure: bool,
     keeps_traces: bool,
     program: PathBuf,
 }
@@ -103,6 +104,7 @@ impl Suite {
             broker: BrokerChoice::Embedded,
             preflight: true,
             allows_undecided: false,
+            ends_at_failure: false,
             keeps_traces: false,
             program: PROGRAM.into(),
         }
@@ -245,6 +247,12 @@ impl Suite {
     #[must_use]
     pub fn allow_undecided(self, allow: bool) -> Self {
         Self { allows_undecided: allow, ..self }
+    }
+
+    /// Ends the run at the first case that keeps it from being conformant: no further case begins, and those that run are cut off.
+    #[must_use]
+    pub fn fail_fast(self, ends: bool) -> Self {
+        Self { ends_at_failure: ends, ..self }
     }
 
     /// Keeps the traces of cases that passed, too.

@@ -250,12 +250,20 @@ impl Expectation {
 
     /// Whether it is about events that are for certain clients, apart from its patterns.
     pub(crate) fn is_addressed(&self) -> bool {
-        matches!(&self.kind, Kind::PublishedOrder { types, .. } | Kind::EachPublished { types, .. }
-            if types.iter().any(|kind| kind == EVENT))
+        match &self.kind {
+            Kind::PublishedOrder { types, .. } | Kind::EachPublished { types, .. } => {
+                types.iter().any(|kind| kind == EVENT)
+            }
+            Kind::HandedOnFirst(handed_on) => handed_on.kind == EVENT,
+            _ => false,
+        }
     }
 
     /// Has it look for events of this type, with this in their data, where it is about such events.
     pub(crate) fn address(&mut self, kind: &str, marks: &Value) {
+        if let Kind::HandedOnFirst(handed_on) = &mut self.kind {
+            return kind.clone_into(&mut handed_on.kind);
+        }
         let (Kind::PublishedOrder { types, .. } | Kind::EachPublished { types, .. }) = &mut self.kind else {
             return;
         };
@@ -319,9 +327,16 @@ impl Kind {
                 let failed: Result<Vec<Finding>, ()> =
                     kinds.iter().map(|kind| kind.look(trace, range.clone(), times).err().ok_or(())).collect();
                 let Ok(findings) = failed else { return Ok(None) };
+                // Where each of them was forbidden and has happened, that stands whatever comes later.
+                let is_safety = findings.iter().all(|finding| finding.property == Property::Safety);
+                let at: Vec<_> = findings.iter().flat_map(|finding| finding.at.clone()).collect();
                 let expected: Vec<_> =
                     findings.into_iter().map(|finding| finding.expected.into_raw()).collect();
-                Err(Finding::owed(expected.join(", or "), "nothing of that happened", []))
+                let expected = expected.join(", or ");
+                Err(match is_safety {
+                    true => Finding::forbidden(expected, "each of that happened", at),
+                    false => Finding::owed(expected, "nothing of that happened", []),
+                })
             }
             Self::Some(pattern) => counts::some(trace, range, pattern),
             Self::Never(pattern) => counts::never(trace, range, pattern),

@@ -142,34 +142,6 @@ impl RoleNames {
             None => Ok(()),
         }
     }
-
-    /// Changes the names of rooms in a text, in lower and in upper case.
-    pub(crate) fn rename_rooms(&self, text: &mut String) {
-        const ROOM: &str = "role:";
-        if !text.contains(ROOM) {
-            return;
-        }
-        let mut renamed = String::new();
-        for (number, part) in text.split(ROOM).enumerate() {
-            if number > 0 {
-                renamed.push_str(ROOM);
-            }
-            let called = (number > 0).then(|| self.room_at(part)).flatten();
-            let (name, rest) = called.unwrap_or_else(|| (String::new(), part));
-            renamed.push_str(&name);
-            renamed.push_str(rest);
-        }
-        *text = renamed;
-    }
-
-    /// The name of the role that a text begins with, and what follows.
-    fn room_at<'a>(&self, text: &'a str) -> Option<(String, &'a str)> {
-        Role::ALL.into_iter().find_map(|role| {
-            let name = self.name(role)?;
-            let lower = text.strip_prefix(role.lower_case()).map(|rest| (name.to_lowercase(), rest));
-            lower.or_else(|| text.strip_prefix(role.as_str()).map(|rest| (name.to_uppercase(), rest)))
-        })
-    }
 }
 
 impl Default for RoleNames {
@@ -225,23 +197,12 @@ fn hash(value: &impl Hash) -> u64 {
 mod tests {
     use super::*;
 
-    /// Rooms have a role's name in lower case, and in upper case where a scenario has it so; other texts stay.
+    /// Roles may be called anything by which administrators can be told from others, or be absent.
     #[test]
-    fn rooms_are_renamed() {
+    fn roles_can_be_told_apart() {
         let names = [(Role::Admin, "vendor"), (Role::Vendor, "Seller")];
         let roles = RoleNames::Called(names.map(|(role, name)| (role, name.to_owned())).into());
         assert_eq!(roles.check(), Ok(()));
-        for (text, expected) in [
-            ("role:admin", "role:vendor"),
-            (r#"{"room":"role:admin"} role:vendor"#, r#"{"room":"role:vendor"} role:seller"#),
-            (" role:ADMIN", " role:VENDOR"),
-            ("role:customer", "role:customer"),
-            ("admin role: user:admin", "admin role: user:admin"),
-        ] {
-            let mut renamed = text.to_owned();
-            roles.rename_rooms(&mut renamed);
-            assert_eq!(renamed, expected);
-        }
         let alike = [(Role::Admin, "staff"), (Role::Vendor, "Staff")];
         let alike = RoleNames::Called(alike.map(|(role, name)| (role, name.to_owned())).into());
         assert!(alike.check().unwrap_err().contains("ADMIN and VENDOR"));

@@ -9,6 +9,7 @@ use include_dir::{Dir, DirEntry, include_dir};
 
 use crate::foreign::is_hidden;
 use crate::nearest::nearest;
+use crate::plan::Plan;
 use crate::scenario::{Scenario, ScenarioError, ScenarioId};
 
 static BUILTIN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/files");
@@ -17,6 +18,7 @@ static BUILTIN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/files");
 #[derive(Debug, Clone)]
 pub struct Library {
     scenarios: Vec<Scenario>,
+    plans: Vec<Plan>,
 }
 
 /// Why a set of scenarios cannot be used.
@@ -70,8 +72,11 @@ impl Library {
     pub fn builtin() -> Result<Self, LibraryError> {
         let mut files = Vec::new();
         collect(&BUILTIN, &mut files);
-        let scenario = |(path, text): (&Path, &str)| Ok(Scenario::parse(id_of(path), text)?);
-        Self::sorted(files.into_iter().map(scenario).collect::<Result<_, LibraryError>>()?)
+        let mut library = Self { scenarios: Vec::new(), plans: Vec::new() };
+        for (path, text) in files {
+            library.add(id_of(path), text)?;
+        }
+        Ok(library.sorted())
     }
 
     /// The scenarios of a folder and its subfolders. A folder that is reached twice, by a link, is read once.
@@ -79,7 +84,7 @@ impl Library {
     /// # Errors
     /// When it cannot be read, holds none, or one of them is broken.
     pub fn folder(path: &Path) -> Result<Self, LibraryError> {
-        let mut scenarios = Vec::new();
+        let mut library = Self { scenarios: Vec::new(), plans: Vec::new() };
         let mut folders = vec![path.to_owned()];
         let mut seen = BTreeSet::new();
         while let Some(folder) = folders.pop() {
@@ -98,19 +103,24 @@ impl Library {
                     let text = crate::text_file::read(&entry)
                         .map_err(|source| LibraryError::Read { path: entry.clone(), source })?;
                     let id = id_of(entry.strip_prefix(path).unwrap_or(&entry));
-                    scenarios.push(Scenario::parse(id, &text)?);
+                    library.add(id, &text)?;
                 }
             }
         }
-        if scenarios.is_empty() {
+        if library.scenarios.is_empty() && library.plans.is_empty() {
             return Err(LibraryError::Empty { path: path.to_owned() });
         }
-        Self::sorted(scenarios)
+        Ok(library.sorted())
     }
 
     /// Every scenario, in the order of the ids.
     pub fn iter(&self) -> impl Iterator<Item = &Scenario> {
         self.scenarios.iter()
+    }
+
+    /// Every plan of a whole system, in the order of the ids: they have no steps that wait, and are played by other means.
+    pub fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.plans.iter()
     }
 
     /// The scenarios that match any of the filters: a glob over ids, or a requirement that they show. No filter means all.
@@ -141,9 +151,19 @@ impl Library {
             .collect())
     }
 
-    fn sorted(mut scenarios: Vec<Scenario>) -> Result<Self, LibraryError> {
-        scenarios.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(Self { scenarios })
+    fn add(&mut self, id: ScenarioId, text: &str) -> Result<(), ScenarioError> {
+        if Plan::is_one(text) {
+            self.plans.push(Plan::parse(id, text)?);
+        } else {
+            self.scenarios.push(Scenario::parse(id, text)?);
+        }
+        Ok(())
+    }
+
+    fn sorted(mut self) -> Self {
+        self.scenarios.sort_by(|a, b| a.id.cmp(&b.id));
+        self.plans.sort_by(|a, b| a.id.cmp(&b.id));
+        self
     }
 
     fn hint(&self, filter: &str) -> String {

@@ -2,6 +2,7 @@
 
 mod addressed;
 mod client;
+mod close;
 mod example;
 mod file;
 mod message;
@@ -15,12 +16,13 @@ use serde_json::Value;
 
 pub(crate) use self::addressed::{EVENT, merge};
 use self::client::{LogPattern, ReadPattern, ReportPattern};
+use self::close::ClosePattern;
 pub use self::example::Example;
 use self::message::MessagePattern;
 pub(crate) use self::message::payload;
 use crate::requirement::SubjectKind;
 use crate::scenario::ProcessAct;
-use crate::trace::{Actor, Event, Key, Message, Observation, Side, Trace};
+use crate::trace::{Actor, Event, Key, Message, Observation, Trace};
 
 /// A filter over observations: who, on which connection, and what.
 ///
@@ -133,37 +135,6 @@ struct DialPattern {
     path: Option<String>,
     #[serde(default)]
     query: BTreeMap<String, String>,
-}
-
-/// The end of a connection.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClosePattern {
-    code: Option<CloseCode>,
-    /// This code, or none, be it without a close or in one: who fails a connection should say why, and need not (RFC 6455 section 7.1.7).
-    code_or_none: Option<CloseCode>,
-    /// The code that the dialect declares for such a message.
-    as_declared: Option<DeclaredClose>,
-    by: Option<Side>,
-}
-
-/// What a dialect declares a close code for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum DeclaredClose {
-    /// A frame that is no message.
-    BadMessage,
-    /// A message whose type means nothing.
-    UnknownType,
-}
-
-impl DeclaredClose {
-    fn code(self, dialect: &Dialect) -> Option<CloseCode> {
-        match self {
-            Self::BadMessage => dialect.closes.bad_message,
-            Self::UnknownType => dialect.closes.unknown_type,
-        }
-    }
 }
 
 /// A call of a listener.
@@ -283,7 +254,7 @@ impl Pattern {
                 Some(format!("it is {}", observation.event))
             }
             (What::Closes(wanted), Event::Closed { .. })
-                if is_of_client && wanted.as_declared.is_some() && !self.matches(observation) =>
+                if is_of_client && wanted.names_a_code() && !self.matches(observation) =>
             {
                 Some(format!("it was {}", observation.event))
             }
@@ -304,10 +275,8 @@ impl Pattern {
         {
             message.code = dialect.errors.spelled(&code).map(str::to_owned);
         }
-        if let What::Closes(close) = &mut self.what
-            && let Some(declared) = close.as_declared
-        {
-            close.code = declared.code(dialect);
+        if let What::Closes(close) = &mut self.what {
+            close.declare(dialect);
         }
         let refusal = dialect.refusal;
         if let What::Refused(wanted @ RefusedPattern::AsDeclared) = &mut self.what {
@@ -315,14 +284,6 @@ impl Pattern {
                 Refusal::Http(status) => RefusedPattern::Status(status),
                 Refusal::Close(code) => RefusedPattern::Close(code),
             };
-        }
-    }
-
-    /// What it looks for the declared close of.
-    pub(crate) fn declared_close(&self) -> Option<DeclaredClose> {
-        match &self.what {
-            What::Closes(close) => close.as_declared,
-            _ => None,
         }
     }
 
@@ -432,13 +393,7 @@ impl What {
                 RefusedPattern::Close(wanted) => *code == Some(*wanted),
                 RefusedPattern::AsDeclared => false,
             },
-            (Self::Closes(pattern), Event::Closed { code, by }) => {
-                pattern.code.is_none_or(|wanted| Some(wanted) == *code)
-                    && pattern.code_or_none.is_none_or(|wanted| {
-                        code.is_none_or(|code| [wanted, CloseCode::NO_STATUS].contains(&code))
-                    })
-                    && pattern.by.is_none_or(|wanted| wanted == *by)
-            }
+            (Self::Closes(pattern), Event::Closed { code, by }) => pattern.matches(*code, *by),
             (Self::Receives(pattern), Event::Received(frame))
             | (Self::Sends(pattern), Event::Sent(frame)) => pattern.matches(frame),
             (Self::Status(wanted), Event::Status { new, .. }) => wanted == new,
@@ -506,12 +461,7 @@ impl fmt::Display for Pattern {
                 write!(f, " is refused by a close with {code} before any message")?;
             }
             What::Refused(RefusedPattern::AsDeclared) => f.write_str(" is refused as the dialect says")?,
-            What::Closes(close) => {
-                f.write_str(" sees the connection end")?;
-                close.code.iter().try_for_each(|code| write!(f, " with {code}"))?;
-                close.code_or_none.iter().try_for_each(|code| write!(f, " with {code} or without a code"))?;
-                close.by.iter().try_for_each(|side| write!(f, " by the {side}"))?;
-            }
+            What::Closes(close) => write!(f, " sees the connection end{close}")?,
             What::Receives(message) => write!(f, " receives {message}")?,
             What::Sends(message) => write!(f, " sends {message}")?,
             What::Status(status) => write!(f, " becomes {status}")?,

@@ -4,7 +4,7 @@ mod addressed;
 mod bind;
 mod client;
 mod error;
-mod file;
+pub(crate) mod file;
 mod gateway;
 mod known_fields;
 mod limits;
@@ -30,8 +30,8 @@ pub use limits::Limits;
 pub use pair::{Halves, PairClient, PairScript};
 pub use settings::{Interval, Settings};
 pub use step::{
-    BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Inspection,
-    NetworkAct, OddPing, PairAction, ProcessAct, Publication, ScriptedClientAct, Step, Wait,
+    BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Inspection, LaneSpec,
+    NetworkAct, OddPing, PairAction, ProcessAct, Publication, ScriptedClientAct, Shape, Step, Sudden, Wait,
 };
 
 use crate::expect::Expectation;
@@ -165,7 +165,7 @@ impl Scenario {
             Script::Gateway(script) => script,
             Script::Client(script) => {
                 let cannot = dialect.token.is_message() && script.begins_deaf();
-                let closes = !dialect.closes.is_empty()
+                let closes = dialect.closes.closes_on_messages()
                     && script.steps.iter().any(|step| step.action.is_not_understood(dialect));
                 let early = "a client that signs in by a message is open only once it has been answered";
                 return cannot.then_some(early).or_else(|| closes.then_some(CLOSED));
@@ -178,7 +178,7 @@ impl Scenario {
         if let Some(lacking) = self.declared_closes().find_map(|pattern| pattern.lacks(dialect)) {
             return Some(lacking);
         }
-        let closes = !dialect.closes.is_empty()
+        let closes = dialect.closes.closes_on_messages()
             && !self.is_about_declared_closes()
             && script.steps.iter().any(|step| step.action.is_not_understood(dialect));
         let elsewhere = script.clients.values().find_map(|client| client.token.lacks_place(&dialect.token));
@@ -211,7 +211,7 @@ impl Scenario {
             return Some(Dialect::builtin("first-message").expect("it is built in"));
         }
         let code = Some(CloseCode(4400));
-        let closes = ErrorCloses { bad_message: code, unknown_type: code };
+        let closes = ErrorCloses { bad_message: code, unknown_type: code, expired: None };
         self.is_about_declared_closes().then(|| Dialect { closes, ..Dialect::default() })
     }
 
@@ -280,7 +280,7 @@ impl Scenario {
 }
 
 /// Whether a field has the value that it has where nothing is said.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

@@ -316,6 +316,29 @@ pub struct Resources {
     pub descriptors: u64,
 }
 
+impl Resources {
+    /// What memory may move by between two readings of a process that keeps nothing: heaps are taken and given back in pages, and by
+    /// collectors whenever they like.
+    const STEADY_KIB: u64 = 512;
+
+    /// Every reading of a trace, and where it stands.
+    pub(crate) fn readings(trace: &Trace) -> Vec<(usize, Self)> {
+        let reading = |(index, seen): (usize, &Observation)| match seen.event {
+            Event::Resources(resources) => Some((index, resources)),
+            _ => None,
+        };
+        trace.iter().filter_map(reading).collect()
+    }
+
+    /// Whether memory did not grow between the last three readings: that it stays where it is once can be chance.
+    pub fn are_steady(trace: &Trace) -> bool {
+        let read = Self::readings(trace);
+        let [.., (_, first), (_, second), (_, third)] = read[..] else { return false };
+        let grows = |before: Self, after: Self| after.memory_kib > before.memory_kib + Self::STEADY_KIB;
+        !grows(first, second) && !grows(second, third)
+    }
+}
+
 /// What a client was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,6 +6,7 @@
 //!  publisher (Stage) ══════════════════════════ line ══► └────────────────┘
 //! ```
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -204,7 +205,7 @@ impl Broker {
 
     /// Closes the channels that gateways consume on.
     pub(crate) async fn close_channels(&self) -> Result<(), BrokerError> {
-        Ok(self.broker.close_consuming_channels().await?)
+        Ok(self.broker.close_consuming_channels(BTreeSet::new()).await?)
     }
 
     /// What consumers may have unsettled, and the queues of those without a limit.

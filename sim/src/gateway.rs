@@ -202,12 +202,13 @@ impl GatewayStage for Stage {
     async fn forget(&mut self, what: Forgets) -> Result<(), StageError> {
         match what {
             Forgets::Forgets => self.broker.forget().await?,
-            Forgets::DeletesQueues => self.broker.delete_queues().await?,
-            Forgets::ClosesChannels => self.broker.close_channels().await?,
+            // The gateway has one queue, and one channel.
+            Forgets::DeletesQueues | Forgets::DeletesOtherQueues => self.broker.delete_queues().await?,
+            Forgets::ClosesChannels | Forgets::ClosesOtherChannels => self.broker.close_channels().await?,
         }
         self.consumed_for = match what {
             Forgets::Forgets => "BRIDGE-9",
-            Forgets::DeletesQueues | Forgets::ClosesChannels => "BRIDGE-14",
+            _ => "BRIDGE-14",
         };
         Ok(())
     }

@@ -88,6 +88,7 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
         users: Default::default(),
         roles: Default::default(),
         event_names: BTreeMap::new(),
+        rooms: Default::default(),
         seed_rooms: true,
         audiences: Default::default(),
         owner_keys: BTreeMap::new(),

@@ -40,6 +40,7 @@
 //! | `server` | the handle: start, outages on demand, snapshot, shutdown |
 //! | `listen` | where connections come from |
 //! | `owner`, `socket` | the driver: one task for the state, one for each socket |
+//! | `machine` | the state without sockets, for simulations with a network of their own |
 //! | `state` | the machine: connections, channels, publishing, deliveries, settlements |
 //! | `topology` | exchanges, queues, bindings, patterns |
 //! | `wire`, `message`, `fault` | frames, messages and refusals |
@@ -47,6 +48,7 @@
 mod config;
 mod fault;
 mod listen;
+mod machine;
 mod message;
 mod owner;
 mod server;
@@ -58,5 +60,6 @@ mod wire;
 
 pub use config::{BrokerConfig, Limits, Users};
 pub use listen::Listen;
+pub use machine::{Machine, Peer, Request, Told};
 pub use server::{Broker, BrokerError, Ended};
 pub use snapshot::{BindingStats, ConsumerStats, ExchangeStats, QueueStats, Snapshot};

@@ -30,7 +30,7 @@ pub(super) enum Request {
     /// Answered as soon as a snapshot suits.
     Until(Predicate, oneshot::Sender<Snapshot>),
     DropConnections(oneshot::Sender<()>),
-    CloseConsuming(oneshot::Sender<()>),
+    CloseConsuming(BTreeSet<String>, oneshot::Sender<()>),
     Refuse(bool, oneshot::Sender<()>),
     Stall(bool, oneshot::Sender<()>),
     Shutdown(oneshot::Sender<()>),
@@ -187,8 +187,8 @@ impl<L: Listen> Owner<L> {
                 }
                 let _ = done.send(());
             }
-            Request::CloseConsuming(done) => {
-                self.handle(Input::CloseConsuming);
+            Request::CloseConsuming(spared, done) => {
+                self.handle(Input::CloseConsuming(spared));
                 let _ = done.send(());
             }
             Request::Refuse(refuse, done) => {

@@ -4,6 +4,7 @@ use super::config::BrokerConfig;
 use super::listen::Listen;
 use super::owner::{Owner, Request};
 use super::snapshot::Snapshot;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use thiserror::Error;
@@ -80,10 +81,10 @@ impl Broker {
         self.ask(Request::DropConnections).await
     }
 
-    /// Closes every channel that consumes, as for an acknowledgement that is overdue; connections stay. When this returns, what they
-    /// held unacknowledged is back in its queues.
-    pub async fn close_consuming_channels(&self) -> Result<(), Ended> {
-        self.ask(Request::CloseConsuming).await
+    /// Closes every channel that consumes, apart from those that consume one of these queues, as for an acknowledgement that is overdue;
+    /// connections stay. When this returns, what the channels held unacknowledged is back in its queues.
+    pub async fn close_consuming_channels(&self, spared: BTreeSet<String>) -> Result<(), Ended> {
+        self.ask(|done| Request::CloseConsuming(spared, done)).await
     }
 
     /// From now on resets every client that dials (`true`), or lets them in again (`false`). With

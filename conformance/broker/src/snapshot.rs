@@ -61,15 +61,25 @@ impl Snapshot {
     /// Whether a binding of an exchange matches a routing key; nothing where headers decide, or what the exchange cannot route goes
     /// elsewhere, or there is no such exchange.
     pub fn routes(&self, exchange: &str, routing_key: &str) -> Option<bool> {
+        self.matching(exchange, routing_key).map(|bindings| !bindings.is_empty())
+    }
+
+    /// The queues that take a message, as far as bindings of its exchange lead to them; nothing where that cannot be said.
+    pub fn takers<'a>(&'a self, exchange: &str, routing_key: &str) -> Option<BTreeSet<&'a str>> {
+        let bindings = self.matching(exchange, routing_key)?;
+        Some(bindings.into_iter().filter_map(|binding| binding.queue.as_deref()).collect())
+    }
+
+    fn matching(&self, exchange: &str, routing_key: &str) -> Option<Vec<&BindingStats>> {
         let ExchangeStats { kind, has_alternate, .. } = self.exchanges.get(exchange)?;
-        let matches: &dyn Fn(&str) -> bool = match kind.as_str() {
+        let matches: fn(&str, &str) -> bool = match kind.as_str() {
             _ if *has_alternate => return None,
-            "direct" => &|key| key == routing_key,
-            "fanout" => &|_| true,
-            "topic" => &|key| crate::topology::matches(key, routing_key),
+            "direct" => |key, routing_key| key == routing_key,
+            "fanout" => |_, _| true,
+            "topic" => crate::topology::matches,
             _ => return None,
         };
-        Some(self.bindings_of(exchange).any(|binding| matches(&binding.key)))
+        Some(self.bindings_of(exchange).filter(|binding| matches(&binding.key, routing_key)).collect())
     }
 }
 

@@ -68,8 +68,9 @@ pub(crate) enum Input {
     Gone(ConnectionId),
     /// The deadline has passed.
     Tick,
-    /// All channels that consume are to be closed, as for an acknowledgement that is overdue.
-    CloseConsuming,
+    /// All channels that consume are to be closed, as for an acknowledgement that is overdue, apart from those that consume one of
+    /// these queues.
+    CloseConsuming(BTreeSet<String>),
     /// All connections are to be closed with a reason.
     Shutdown,
 }
@@ -202,10 +203,14 @@ impl State {
             Input::Flushed(id, weight) => self.on_flushed(id, weight),
             Input::Gone(id) => self.forget_connection(id),
             Input::Tick => {}
-            Input::CloseConsuming => {
-                let channels =
-                    self.consumers.values().map(|consumer| (consumer.connection, consumer.channel));
-                for (id, number) in channels.collect::<BTreeSet<_>>() {
+            Input::CloseConsuming(spared) => {
+                let mut channels = BTreeMap::<_, bool>::new();
+                for consumer in self.consumers.values() {
+                    let queue = self.topology.queues().find(|(id, _)| *id == consumer.queue);
+                    let is_spared = queue.is_some_and(|(_, queue)| spared.contains(queue.name.as_str()));
+                    *channels.entry((consumer.connection, consumer.channel)).or_default() |= is_spared;
+                }
+                for ((id, number), _) in channels.into_iter().filter(|(_, is_spared)| !is_spared) {
                     let detail = format!("delivery acknowledgement on channel {number} timed out");
                     self.fail(id, number, &Fault::precondition(detail), (0, 0));
                 }
@@ -223,6 +228,16 @@ impl State {
         self.expire();
         self.settle_queues();
         self.cut_off_overflowing();
+    }
+
+    /// The bounds that it keeps.
+    pub(crate) fn limits(&self) -> &super::config::Limits {
+        &self.config.limits
+    }
+
+    /// How many messages no queue took.
+    pub(crate) fn unroutable(&self) -> u64 {
+        self.unroutable
     }
 
     /// The next thing to do, until there is none.

@@ -1,5 +1,6 @@
 //! `run`, `gateway` and `client`: judge a subject over real sockets.
 
+mod list;
 mod run;
 
 use std::collections::BTreeMap;
@@ -75,6 +76,15 @@ pub(super) struct Common {
     /// Exit with 0 instead of 6 where nothing failed but a judged requirement stayed undecided
     #[arg(long)]
     allow_undecided: bool,
+    /// Only the cases that did not pass in the report that is in the folder of `--output`
+    #[arg(long, requires = "output")]
+    last_failed: bool,
+    /// End at the first case that does not pass
+    #[arg(long, conflicts_with = "update_baseline")]
+    fail_fast: bool,
+    /// Run no case: list what would run, and what would not and why
+    #[arg(long)]
+    list: bool,
     /// Show each expectation, and the whole timelines of failures
     #[arg(long, short = 'v')]
     verbose: bool,
@@ -277,7 +287,7 @@ pub(super) fn interrupted() -> impl Future<Output = ()> {
     let interruption = Interruption::listen();
     async {
         match interruption {
-            Ok(interruption) => drop(interruption.begun().await),
+            Ok(interruption) => interruption.begun().await,
             Err(_) => std::future::pending().await,
         }
     }

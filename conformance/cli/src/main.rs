@@ -5,13 +5,17 @@ mod bench;
 mod broker;
 mod catalogue;
 mod complaint;
+mod control;
 mod demo;
+mod diff;
 mod init;
 mod judge;
 mod mutant_client;
 mod pair;
+mod proxy;
 mod schema;
 mod selftest;
+mod shell;
 mod simulate;
 mod soak;
 
@@ -60,6 +64,8 @@ enum Command {
     Soak(soak::SoakArgs),
     /// Load a gateway: what it carries, what it loses, what that costs
     Bench(bench::BenchArgs),
+    /// Say what changed between two reports: 1 where something is worse
+    Diff(diff::DiffArgs),
     /// List the scenarios
     List(catalogue::ListArgs),
     /// Explain a requirement or a scenario
@@ -68,10 +74,16 @@ enum Command {
     Requirements(catalogue::RequirementsArgs),
     /// Print a JSON Schema of what gatecheck writes
     Schema(schema::SchemaArgs),
+    /// Print a script by which a shell completes gatecheck's commands and options
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(shell::ManArgs),
     /// Show the reference gateway at work: its live page, its broker, and made-up payments
     Demo(demo::DemoArgs),
     /// Run the embedded broker alone
     Broker(broker::BrokerArgs),
+    /// Run a TCP proxy that delays, cuts, corrupts and swallows when it is told to
+    Proxy(proxy::ProxyArgs),
     /// Run the reference gateway
     #[command(disable_help_flag = true)]
     ReferenceServer(Passed),
@@ -97,12 +109,16 @@ impl Command {
             | Self::Soak(_)
             | Self::Bench(_) => true,
             Self::Sim(_)
+            | Self::Diff(_)
             | Self::List(_)
             | Self::Explain(_)
             | Self::Requirements(_)
             | Self::Schema(_)
+            | Self::Completions(_)
+            | Self::Man(_)
             | Self::Demo(_)
             | Self::Broker(_)
+            | Self::Proxy(_)
             | Self::ReferenceServer(_)
             | Self::ReferenceClient(_)
             | Self::MutantClient(_) => false,
@@ -182,12 +198,16 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Selftest(args) => selftest::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Bench(args) => return finished(bench::run(args)),
+        Command::Diff(args) => diff::run(&args),
         Command::List(args) => catalogue::list(&args),
         Command::Explain(args) => catalogue::explain(&args),
         Command::Requirements(args) => catalogue::requirements(&args),
         Command::Schema(args) => schema::print(&args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Broker(args) => broker::run(&args),
+        Command::Proxy(args) => proxy::run(&args),
         Command::MutantClient(args) => mutant_client::run(&args),
         Command::ReferenceServer(passed) => {
             return reference_server::cli::run(named("reference-server", passed.args));

@@ -1,4 +1,8 @@
-//! `sim`: scenarios in the simulation.
+//! `sim`: scenarios and plans in the simulation.
+
+mod audit;
+mod replay;
+mod swarm;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -27,6 +31,12 @@ pub(super) struct SimArgs {
 enum SimCommand {
     /// Play scenarios against the reference pair, in virtual time: the same seed, the same trace
     Run(SimRunArgs),
+    /// Draw plans from seeds, play them, and hold every invariant against them; what fails is made smaller
+    Swarm(swarm::SwarmArgs),
+    /// Play one plan again, exactly: a seed's, or a file's
+    Replay(replay::ReplayArgs),
+    /// Play seeds twice, in two processes, and compare the traces byte for byte
+    Audit(audit::AuditArgs),
 }
 
 #[derive(Args)]
@@ -45,7 +55,15 @@ struct SimRunArgs {
 }
 
 pub(super) fn run(args: &SimArgs) -> Result<Exit, Failure> {
-    let SimCommand::Run(args) = &args.command;
+    match &args.command {
+        SimCommand::Run(args) => run_scenarios(args),
+        SimCommand::Swarm(args) => swarm::run(args),
+        SimCommand::Replay(args) => replay::run(args),
+        SimCommand::Audit(args) => audit::run(args),
+    }
+}
+
+fn run_scenarios(args: &SimRunArgs) -> Result<Exit, Failure> {
     let library = args.selection.library()?;
     let chosen = library.select(&args.selection.filter).map_err(Failure::usage)?;
     let level: Level = args.level.into();

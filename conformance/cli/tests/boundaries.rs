@@ -25,6 +25,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("gatecheck-lab", &["gatecheck-report"]),
     ("gatecheck-load", &["clap", "sim", "reference-server", "reference-client", "gatecheck-lab"]),
     ("sim", &["conformance", "clap"]),
+    ("swarm", &["sim", "turmoil", "conformance", "clap", "reference-server", "reference-client", "player"]),
     ("reference-server", &["scenarios", "reference-session", "reference-client"]),
     ("reference-client", &["scenarios", "reference-gateway", "reference-server"]),
 ];

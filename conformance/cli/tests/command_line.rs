@@ -132,6 +132,83 @@ fn a_subject_that_does_not_start_is_reported() {
     assert!(text.contains("noise belongs on"), "{text}");
 }
 
+/// Two reports are compared, what failed is run again, and nothing is run where only a list is asked for.
+#[test]
+fn reports_are_used_again() {
+    let folder = TempFolder::new("reports-are-used-again");
+    let (old, new) = (folder.0.join("old"), folder.0.join("new"));
+    let report = |folder: &PathBuf, verdicts: [&str; 2]| {
+        fs::create_dir_all(folder).expect("a folder");
+        let names = ["client/queue/during-reconnection", "client/queue/overflow"];
+        let cases: Vec<_> = names
+            .iter()
+            .zip(verdicts)
+            .map(|(id, verdict)| format!(r#"{{"id":"{id}","verdict":"{verdict}"}}"#))
+            .collect();
+        let text = format!(r#"{{"version":3,"requirements":[],"cases":[{}]}}"#, cases.join(","));
+        fs::write(folder.join("report.json"), text).expect("a report");
+    };
+    report(&old, ["pass", "pass"]);
+    report(&new, ["fail", "pass"]);
+    let [old, new] = [old, new].map(|folder| folder.display().to_string());
+    let of = |arguments: &[&str]| {
+        let output = gatecheck(arguments);
+        (output.status.code(), String::from_utf8(output.stdout).expect("text"))
+    };
+    let (code, text) = of(&["diff", &old, &new]);
+    assert!(code == Some(1) && text.contains("pass → fail") && text.contains("is worse"), "{code:?}: {text}");
+    assert_eq!(of(&["diff", &new, &old]).0, Some(0));
+    let (code, text) = of(&["run", "-f", "client/queue/**", "--last-failed", "-o", &new, "--list"]);
+    assert!(
+        code == Some(0) && text.contains("cases: 1 would run") && !text.contains("overflow"),
+        "{code:?}: {text}"
+    );
+    let (code, text) = of(&["run", "-f", "client/queue/**", "--last-failed", "-o", &new]);
+    assert!(code == Some(0) && text.contains("1 of 1 selected cases passed"), "{code:?}: {text}");
+    let (code, said) = complaint(&["run", "--last-failed", "-o", &new]);
+    assert!(code == 0 && said.contains("nothing is left to run"), "{code}: {said}");
+    let (code, said) = complaint(&["diff", &old, "nowhere"]);
+    assert!(code == 2 && said.contains("cannot read nowhere"), "{code}: {said}");
+}
+
+/// A run that ends at the first failure begins no further case, and its exit code is that failure's.
+#[test]
+fn a_run_can_end_at_the_first_failure() {
+    let dies = [
+        "--no-preflight",
+        "--fail-fast",
+        "-j",
+        "1",
+        "-f",
+        "client/state/**",
+        "--",
+        "sh",
+        "-c",
+        "read l; exit 7",
+    ];
+    let output = gatecheck(&[&["client"], dies.as_slice()].concat());
+    let text = String::from_utf8(output.stdout).expect("text");
+    let died = text.lines().filter(|line| line.trim_start().starts_with("DIED")).count();
+    assert!(output.status.code() == Some(4) && died == 1, "{:?}: {text}", output.status);
+    assert!(text.contains("not run: interrupted before it began"), "{text}");
+}
+
+/// What a package installs beside the program is about every command.
+#[test]
+fn a_package_has_its_pages() {
+    let folder = TempFolder::new("a-package-has-its-pages");
+    let pages = folder.0.join("man");
+    assert!(gatecheck(&["man", "-o", &pages.display().to_string()]).status.success());
+    let page =
+        fs::read_to_string(pages.join("gatecheck-bench-compare.1")).expect("a page of a command's command");
+    assert!(page.starts_with(".ie") && page.contains("bench"), "{page}");
+    for shell in ["bash", "zsh", "fish"] {
+        let output = gatecheck(&["completions", shell]);
+        let script = String::from_utf8(output.stdout).expect("a script");
+        assert!(output.status.success() && script.contains("last-failed"), "{shell}: {script}");
+    }
+}
+
 /// What is asked for is printed on standard output, and that is all.
 #[test]
 fn questions_are_answered() {

@@ -178,6 +178,22 @@ pub async fn run(
 }
 
 impl BenchConfig {
+    /// The whole load, from this process alone and at once, on a gateway that the embedded broker feeds.
+    pub fn new(workload: Workload, profile: Profile) -> Self {
+        Self {
+            workload,
+            profile,
+            subject: None,
+            broker: BrokerChoice::Embedded,
+            program: PathBuf::new(),
+            seed: 1,
+            shard: None,
+            start_at_ms: None,
+            threads: None,
+            process: None,
+        }
+    }
+
     /// Whether this process publishes.
     fn publishes(&self) -> bool {
         self.shard.is_none_or(|Shard { index, .. }| index == 1)
@@ -284,17 +300,10 @@ mod tests {
         const EVENT: &str = "[[event]]\nfor = \"everybody\"\ntype = \"a\"";
         let attached = format!("[gateway]\nattach = \"ws://h:1/ws\"\njwt_secret = \"s\"\n{EVENT}");
         let spawned = format!("[gateway]\ncommand = [\"x\"]\n{EVENT}");
-        let of = |profile: &str, name: &str, broker| BenchConfig {
-            workload: Workload::find(name, &Overrides::default()).unwrap(),
-            profile: Profile::parse("p", profile, Path::new(".")).unwrap(),
-            subject: None,
-            broker,
-            program: PathBuf::new(),
-            seed: 1,
-            shard: None,
-            start_at_ms: None,
-            threads: None,
-            process: None,
+        let of = |profile: &str, name: &str, broker| {
+            let workload = Workload::find(name, &Overrides::default()).unwrap();
+            let profile = Profile::parse("p", profile, Path::new(".")).unwrap();
+            BenchConfig { broker, ..BenchConfig::new(workload, profile) }
         };
         let config = |name: &str, broker| of(&spawned, name, broker);
         let part = |config| BenchConfig { shard: Some(Shard { index: 1, count: 2 }), ..config };

@@ -1,5 +1,22 @@
 //! Load on any gateway that a profile describes: what it carries, what it loses, what that costs.
 //!
+//! ```
+//! use conformance::profile::Profile;
+//! use gatecheck_load::workload::Overrides;
+//! use gatecheck_load::{BenchConfig, Workload, bench};
+//!
+//! let overrides = Overrides { clients: Some(50), ..Overrides::default() };
+//! let workload = Workload::find("paced", &overrides)?;
+//! assert_eq!(workload.clients, 50);
+//!
+//! # async fn measure(workload: Workload) -> Result<(), Box<dyn std::error::Error>> {
+//! let profile = Profile::read("gatecheck.toml".as_ref())?;
+//! let run = bench::run(BenchConfig::new(workload, profile), std::future::pending(), |_| {}).await?;
+//! assert_eq!(run.broken().count(), 0, "{}", run.to_json());
+//! # Ok(()) }
+//! # Ok::<(), gatecheck_load::workload::WorkloadError>(())
+//! ```
+//!
 //! ```text
 //!  Workload ──► generator ──► ledger, histograms ──► Measures ──► report, thresholds
 //!                                                       │

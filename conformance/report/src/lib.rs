@@ -6,6 +6,7 @@
 //!                   ├─► junit            junit.xml
 //!                   ├─► markdown         summary.md
 //!                   └─► html             report.html: the matrix, and a sequence diagram for each case
+//!  report.json      ──► EarlierReport ──► Difference, or the cases that are to be run again
 //! ```
 //!
 //! ```no_run
@@ -24,6 +25,8 @@
 
 mod console;
 mod diagram;
+mod difference;
+mod earlier;
 mod folder;
 mod html;
 mod json;
@@ -39,6 +42,8 @@ pub(crate) mod words;
 
 pub use conformance::result::shape::{MAX_OBSERVATIONS, MAX_TEXT_CHARS};
 pub use console::Console;
+pub use difference::Difference;
+pub use earlier::{CaseOutcome, EarlierReport, EarlierReportError};
 pub use folder::{Folder, WriteError, append_summary};
 pub use json::{BrokerUsed, Document, REPORT_VERSION};
 pub use junit::junit;

@@ -221,10 +221,19 @@ impl BrokerLink {
         self.awaits_consumers_again("BRIDGE-14");
     }
 
+    /// Deletes these queues under their consumers, while others are consumed as before.
+    pub async fn delete_these_queues(&self, queues: &[String]) {
+        self.delete_each(queues.iter()).await;
+    }
+
     async fn delete_queues(&self, queues: &[String]) {
+        self.delete_each(self.feed.queues.named().iter().chain(queues)).await;
+    }
+
+    async fn delete_each(&self, queues: impl Iterator<Item = &String>) {
         if let Ok(channel) = self.connection.create_channel().await {
             // What does not stand need not be deleted.
-            for queue in self.feed.queues.named().iter().chain(queues) {
+            for queue in queues {
                 let _ = channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await;
             }
         }

@@ -75,7 +75,7 @@ pub(super) const SIGN_IN_VERBS: [&str; 9] = [
 /// The keys under which it may be called so.
 const SIGN_IN_KINDS: [&str; 7] = ["type", "event", "action", "op", "cmd", "kind", "method"];
 /// Where its token may stand.
-const SIGN_IN_TOKENS: [&str; 11] = [
+const SIGN_IN_TOKENS: [&str; 14] = [
     r#""token":"{token}""#,
     r#""payload":{"token":"{token}"}"#,
     r#""data":{"token":"{token}"}"#,
@@ -85,6 +85,9 @@ const SIGN_IN_TOKENS: [&str; 11] = [
     r#""access_token":"{token}""#,
     r#""jwt":"{token}""#,
     r#""payload":{"access_token":"{token}"}"#,
+    r#""payload":{"jwt":"{token}"}"#,
+    r#""data":{"jwt":"{token}"}"#,
+    r#""body":{"jwt":"{token}"}"#,
     r#""data":"{token}""#,
     r#""payload":"{token}""#,
 ];
@@ -97,7 +100,10 @@ pub(super) fn generous_message(verb: &str) -> String {
         members.insert(key.to_owned(), json!("{token}"));
     }
     for key in ["payload", "data", "body", "d", "params"] {
-        members.insert(key.to_owned(), json!({ "token": "{token}", "access_token": "{token}" }));
+        members.insert(
+            key.to_owned(),
+            json!({ "token": "{token}", "access_token": "{token}", "jwt": "{token}" }),
+        );
     }
     Value::Object(members).to_string()
 }
@@ -214,6 +220,9 @@ pub(super) const PINGS: [&str; 7] = [
     "ping",
 ];
 
+/// What a ping message may be called, under the key by which a gateway names its own messages.
+pub(super) const PING_WORDS: [&str; 5] = ["ping", "heartbeat", "beat", "keepalive", "hb"];
+
 /// What no gateway understands.
 pub(super) const JUNK: [&str; 6] = [
     "{ this is no JSON",
@@ -225,13 +234,13 @@ pub(super) const JUNK: [&str; 6] = [
 ];
 
 /// Keys by which a body may say its event's name, the usual ones first.
-pub(super) const NAME_KEYS: [&str; 8] =
-    ["type", "event", "eventType", "event_type", "pattern", "name", "action", "topic"];
+pub(super) const NAME_KEYS: [&str; 9] =
+    ["type", "event", "eventType", "event_type", "pattern", "name", "action", "topic", "kind"];
 /// Keys of a body under which its data may stand.
 pub(super) const DATA_KEYS: [&str; 4] = ["data", "payload", "body", "message"];
 
 /// Bodies of published events where one that has every key is not understood: `{name}` is the event's name, `"{data}"` its data.
-pub(super) const BODIES: [&str; 10] = [
+pub(super) const BODIES: [&str; 12] = [
     r#"{"type":"{name}","data":"{data}"}"#,
     r#"{"type":"{name}","payload":"{data}"}"#,
     r#"{"eventType":"{name}","data":"{data}"}"#,
@@ -242,6 +251,8 @@ pub(super) const BODIES: [&str; 10] = [
     r#"{"eventType":"{name}","payload":"{data}"}"#,
     r#"{"name":"{name}","data":"{data}"}"#,
     r#"{"name":"{name}","payload":"{data}"}"#,
+    r#"{"kind":"{name}","data":"{data}"}"#,
+    r#"{"kind":"{name}","payload":"{data}"}"#,
 ];
 
 /// Environment variables by which gateways are told how often to ping, in milliseconds; what a gateway's files name comes first.
@@ -265,7 +276,7 @@ pub(super) const TIMEOUTS: [&str; 5] =
     ["HEARTBEAT_TIMEOUT", "PONG_TIMEOUT_MS", "HEARTBEAT_TIMEOUT_MS", "PONG_TIMEOUT", "PONG_MS"];
 
 /// Keys of an event's data by which gateways find its owner.
-pub(super) const OWNER_KEYS: [&str; 14] = [
+pub(super) const OWNER_KEYS: [&str; 16] = [
     "userId",
     "user_id",
     "ownerId",
@@ -280,4 +291,6 @@ pub(super) const OWNER_KEYS: [&str; 14] = [
     "uid",
     "sub",
     "user",
+    "for",
+    "to",
 ];

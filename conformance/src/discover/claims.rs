@@ -178,6 +178,11 @@ pub(super) fn tried() -> Vec<String> {
     [of(&USERS, "{user}"), of(&ROLES, "{role}")].concat()
 }
 
+/// What a customer's role was called.
+pub(super) fn customers() -> Vec<String> {
+    NAMES.iter().map(|[_, customer, _]| format!("`{customer}`")).collect()
+}
+
 /// Where in a claim a placeholder stands: `realm_access.roles[]`.
 fn spot(key: &str, value: &Value, place: &str) -> Option<String> {
     match value {

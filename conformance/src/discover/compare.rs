@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use protocol::{ClientMessage, Dialect, Heartbeat as HeartbeatKind, ServerMessage};
-use scenarios::RequirementId;
+use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat as HeartbeatKind, ServerMessage};
+use scenarios::{RequirementId, RoomKind};
 use serde_json::json;
 
 use super::candidates::{Person, Place};
@@ -11,6 +11,7 @@ use super::claims;
 use super::heartbeat::PingKind;
 use super::hints::written;
 use super::observed::ObservedGateway;
+use super::rooms::NamedRooms;
 use super::sign_in::Entry;
 use super::spelling::{Spelling, shown};
 use super::talk::RequestAnswer;
@@ -101,7 +102,15 @@ pub fn gateway(profile: &Profile, seen: &ObservedGateway) -> Vec<Difference> {
     }
     frames(&mut found, &profile.dialect, entry, seen);
     dialect(&mut found, &profile.dialect, &spelling);
+    rooms(&mut found, profile, entry, seen);
+    errors(&mut found, &profile.dialect, seen);
+    if let Some(code) = seen.unfinished.expired
+        && !profile.dialect.expires_with(CloseCode(code))
+    {
+        found.add("dialect.closes.expired", profile.dialect.expiry().0, code);
+    }
     heartbeat(&mut found, profile, seen);
+    gives_up(&mut found, profile, seen);
     events(&mut found, seen);
     found.0
 }
@@ -268,6 +277,55 @@ fn heartbeat(found: &mut Differences, profile: &Profile, seen: &ObservedGateway)
             protocol::format_duration(profile.timing.ping_interval),
             format!("a ping every {period:.0?}"),
         );
+    }
+}
+
+/// When a client without pongs is given up, counted from its first ping (HB-2): at the declared timeout, or at a later ping.
+fn gives_up(found: &mut Differences, profile: &Profile, seen: &ObservedGateway) {
+    let (Some(after), Some((_, period))) = (seen.heartbeat.gives_up_after, &seen.heartbeat.pings) else {
+        return;
+    };
+    let told = profile.timing.pong_timeout;
+    if after < told * 3 / 4 || after > (told + *period) * 5 / 4 {
+        let says = protocol::format_duration(told);
+        found.add(
+            "timing.pong_timeout",
+            says,
+            format!("that a client without pongs is given up {after:.1?} after a ping"),
+        );
+    }
+}
+
+/// What the rooms of a user and of a role are called, where the first message names them.
+fn rooms(found: &mut Differences, profile: &Profile, entry: &Entry, seen: &ObservedGateway) {
+    let Some(gateway) = &profile.gateway else { return };
+    let (id, role) = (entry.id_text(Person::Owner), Person::Owner.role());
+    let named = NamedRooms::said(&seen.talk.first, entry);
+    for (kind, says, observed) in named.unlike(&gateway.rooms, &id, role, &profile.token.style.roles) {
+        let says = says.map_or("that there is none".to_owned(), |room| format!("`{room}`"));
+        found.add(kind.key(), says, format!("`{observed}` in its first message"));
+    }
+    if let Some((room, exchange)) = &seen.talk.private
+        && let Some(answer) = &exchange.answer
+        && let Ok(ServerMessage::Subscribed(_)) =
+            profile.dialect.decode_server(answer).map(|read| read.message)
+    {
+        let observed = format!("that another user joins it: {}", shown(answer));
+        found.add(RoomKind::User.key(), format!("that `{room}` is a user's own"), observed);
+    }
+}
+
+/// What errors are called that were provoked.
+fn errors(found: &mut Differences, says: &Dialect, seen: &ObservedGateway) {
+    let private = seen.talk.private.as_ref().map(|(_, exchange)| exchange);
+    for (code, exchange) in [("forbidden", private), ("bad_room", seen.talk.nameless.as_ref())] {
+        let Some(answer) = exchange.and_then(|exchange| exchange.answer.as_deref()) else { continue };
+        if let (Some(word), Ok(ServerMessage::Error { code: observed, .. })) =
+            (says.errors.spelled(code), says.decode_server(answer).map(|read| read.message))
+        {
+            let key = format!("dialect.errors.{code}");
+            found.unless_equal(&key, format!("`{word}`"), format!("`{observed}`"));
+        }
     }
 }
 

@@ -114,6 +114,14 @@ pub(super) fn kind(text: &str) -> Option<String> {
     }
 }
 
+/// The key under which a frame has its type.
+pub(super) fn key_of_kind(text: &str) -> Option<String> {
+    match parsed(text)? {
+        (prefix, Value::Object(members)) if prefix.is_empty() => type_key(&members),
+        _ => None,
+    }
+}
+
 /// Whether a frame refuses something.
 pub(super) fn is_error(text: &str) -> bool {
     let refuses = |word: &str| {

@@ -1,16 +1,20 @@
 //! What is known of a gateway before it is observed: by the command line, by a profile that is checked, or by one that is half filled in.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use protocol::{ClientMessage, Dialect, Target, Timestamp};
-use scenarios::UserIds;
 use scenarios::token::{Issuer, TokenStyle};
+use scenarios::{RoomNames, UserIds};
 use serde_json::Value;
 
-use super::candidates::{PINGS, Place, SUBSCRIBES};
+use super::candidates::{PING_WORDS, PINGS, Place, SUBSCRIBES};
 use super::claims;
 use super::protocols::{Opening, PHOENIX_PING};
 use crate::profile::Profile;
+
+/// Longest time that a client without pongs is watched.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is known beforehand.
 #[derive(Debug, Clone, Default)]
@@ -119,10 +123,36 @@ impl Hints {
         self.saying("dialect").map(|profile| &profile.dialect)
     }
 
-    /// Ping messages that are tried.
-    pub(super) fn pings(&self) -> Vec<String> {
+    /// What the rooms of a user and of a role are called, where that is given.
+    pub(super) fn rooms(&self) -> Option<&RoomNames> {
+        self.saying("gateway.rooms")?.gateway.as_ref().map(|gateway| &gateway.rooms)
+    }
+
+    /// Whether limits on one connection need not be found out.
+    pub(super) fn knows_limits(&self) -> bool {
+        self.checks() || self.saying("gateway.limits").is_some()
+    }
+
+    /// How long a client without pongs may stay, by the profile that is checked.
+    pub(super) fn gives_up_within(&self) -> Option<Duration> {
+        let timing = &self.profile.as_ref()?.timing;
+        Some((timing.ping_interval * 2 + timing.pong_timeout * 2).min(LONGEST_PATIENCE))
+    }
+
+    /// Ping messages that are tried: those of the usual names under this key, too, where there is one.
+    pub(super) fn pings(&self, key: Option<&str>) -> Vec<String> {
+        let words = key
+            .filter(|_| !self.checks())
+            .map(|key| PING_WORDS.map(|word| serde_json::json!({ key: word }).to_string()));
         let own = self.dialect().map(|dialect| written(dialect, &ClientMessage::Ping));
-        own.into_iter().chain(self.usual(&PINGS)).chain(self.usual(&[PHOENIX_PING])).collect()
+        let usual = own.into_iter().chain(self.usual(&PINGS)).chain(words.into_iter().flatten());
+        let mut pings: Vec<String> = Vec::new();
+        for ping in usual.chain(self.usual(&[PHOENIX_PING])) {
+            if !pings.contains(&ping) {
+                pings.push(ping);
+            }
+        }
+        pings
     }
 
     /// Requests to join `{room}` that are tried.

@@ -8,6 +8,7 @@ use super::heartbeat::Heartbeat;
 use super::sign_in::SignIn;
 use super::talk::Talk;
 use super::topology::Topology;
+use super::unfinished::Unfinished;
 use crate::profile::CommandProfile;
 
 /// How the gateway was reached.
@@ -45,6 +46,8 @@ pub struct ObservedGateway {
     pub talk: Talk,
     /// Its answer to an unsubscription.
     pub left: Option<String>,
+    /// How long it waits for what does not come.
+    pub unfinished: Unfinished,
     /// Which events reach whom.
     pub events: Events,
     /// How it pings.

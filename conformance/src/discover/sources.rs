@@ -55,7 +55,7 @@ pub(super) fn of(words: &[String], folder: &Path) -> Sources {
     paths.truncate(MAX_PATHS);
     let mut found = Sources { paths, ..Sources::default() };
     for name in names {
-        if name.contains("TIMEOUT") || name.contains("PONG") {
+        if ["TIMEOUT", "PONG", "GRACE"].iter().any(|word| name.contains(word)) {
             found.timeouts.push(name);
         } else {
             found.intervals.push(name);
@@ -94,7 +94,7 @@ fn words_of(text: &[u8]) -> impl Iterator<Item = String> {
         let is_constant =
             word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
         let speaks =
-            ["PING", "HEARTBEAT", "PONG", "KEEPALIVE", "KEEP_ALIVE"].iter().any(|part| word.contains(part));
+            ["PING", "BEAT", "PONG", "KEEPALIVE", "KEEP_ALIVE"].iter().any(|part| word.contains(part));
         // As in SHIPPING or MAPPING.
         let is_whole = !word.contains("PPING") && !word.contains("OPING");
         (is_constant && speaks && is_whole).then(|| word.to_owned())
@@ -132,13 +132,13 @@ mod tests {
             "src/main.ts",
             "const SHIPPING_COST = 1; Number(process.env.PING_MS ?? 30000); '/stream'; \"/a/b.js\"",
         );
-        write("run.py", "int(os.environ.get('WS_PONG_TIMEOUT', '5'))");
+        write("run.py", "int(os.environ.get('WS_PONG_TIMEOUT', '5')); os.environ['BEAT_GRACE_MS']");
         write("node_modules/a/index.js", "process.env.OTHER_PING_MS");
         let found = of(&["node".to_owned(), "src/main.ts".to_owned()], folder.path());
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let expected = Sources {
             intervals: names(&["PING_MS"]),
-            timeouts: names(&["WS_PONG_TIMEOUT"]),
+            timeouts: names(&["BEAT_GRACE_MS", "WS_PONG_TIMEOUT"]),
             paths: names(&["/stream"]),
         };
         assert_eq!(found, expected);

@@ -1,6 +1,7 @@
 //! The dialect that fits what was seen. Pure: each frame that was seen is read by the dialect that comes out of it.
 
 mod by_protocol;
+mod errors;
 mod requests;
 
 use std::collections::BTreeMap;
@@ -81,9 +82,11 @@ impl Spelling {
                 spelling.requests(seen);
                 spelling.pong(seen);
                 spelling.error(seen);
+                spelling.error_codes(seen);
             }
         }
         spelling.heartbeat(seen);
+        spelling.expiry(seen);
         if let Some(key) = seen.events.owner_key {
             key.clone_into(&mut spelling.dialect.user_key);
             spelling.note("user_key", format!("an event with its owner in `{key}` reached the owner alone"));
@@ -271,35 +274,6 @@ impl Spelling {
             "{sent} was answered by {}, which cannot be told from other messages",
             shown(answer)
         ));
-    }
-
-    fn error(&mut self, seen: &ObservedGateway) {
-        match seen.talk.error() {
-            Some(error) => {
-                let is_error = |message: &ServerMessage| matches!(message, ServerMessage::Error { .. });
-                if self.fit(ERROR, error, &Known::default(), &is_error) {
-                    self.note("error", format!("junk was answered by {}", shown(error)));
-                } else {
-                    self.open.push(format!(
-                        "junk was answered by {}, which cannot be told from other messages",
-                        shown(error)
-                    ));
-                }
-            }
-            None => {
-                let closed = seen.talk.junk.iter().find_map(|junk| junk.closed.map(|code| (junk, code)));
-                self.open.push(match closed {
-                    Some((junk, Some(code))) => format!(
-                        "`{}` was answered by a close with {code}, and nothing by an error",
-                        junk.sent
-                    ),
-                    Some((junk, None)) => {
-                        format!("`{}` ended the connection, and nothing was answered by an error", junk.sent)
-                    }
-                    None => "nothing that it cannot understand was answered by an error (MSG-4)".to_owned(),
-                });
-            }
-        }
     }
 
     fn heartbeat(&mut self, seen: &ObservedGateway) {

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::candidates::{JOIN, JUNK, Person, VERBS};
-use super::form::{is_error, kind};
+use super::form::{is_error, key_of_kind, kind};
+use super::limits::{self, ObservedLimits};
 use super::protocols::{Protocol, asked};
+use super::rooms::NamedRooms;
 use super::sign_in::{Dialer, Entry, Opened};
 use super::socket::{Seen, Socket};
 use super::{Hints, Progress, graphql};
@@ -62,6 +64,12 @@ pub struct Talk {
     pub junk: Vec<Exchange>,
     /// Each shape of request that was tried.
     pub requests: Vec<Request>,
+    /// A request for another user's room, and its answer.
+    pub private: Option<(String, Exchange)>,
+    /// The answer to a request for a room without a name.
+    pub nameless: Option<Exchange>,
+    /// What one connection may do.
+    pub limits: ObservedLimits,
 }
 
 impl Request {
@@ -123,7 +131,8 @@ pub(super) async fn observe(
         }
     }
     progress("frames: a ping message");
-    for ping in hints.pings() {
+    let key = talk.first.first().and_then(|first| key_of_kind(first));
+    for ping in hints.pings(key.as_deref()) {
         if !reopen(&mut socket, dialer, entry).await {
             return talk;
         }
@@ -156,7 +165,49 @@ pub(super) async fn observe(
         };
         talk.requests.push(Request { shape, answer });
     }
+    let shape = talk.acknowledged().next().map(|(shape, answer)| (shape.to_owned(), answer.to_owned()));
+    let shape = shape.filter(|_| talk.protocol.is_none());
+    if !hints.knows_limits() {
+        progress("frames: how long a message may be, and how many rooms there may be");
+        talk.limits = limits::observe(
+            dialer,
+            entry,
+            shape.as_ref().map(|(shape, answer)| (shape.as_str(), answer.as_str())),
+        )
+        .await;
+    }
+    if let Some((shape, _)) = shape {
+        progress("frames: answers to requests for what is another's, and for nothing");
+        refused(&mut talk, &shape, &mut socket, dialer, entry, hints).await;
+    }
     talk
+}
+
+/// What is another user's, and what has no name, asked for in a shape that is understood.
+async fn refused(
+    talk: &mut Talk,
+    shape: &str,
+    socket: &mut Socket,
+    dialer: &Dialer,
+    entry: &Entry,
+    hints: &Hints,
+) {
+    let other = entry.id_text(Person::Other);
+    let declared = hints.rooms().map(|rooms| rooms.user.of(&other));
+    let named = || NamedRooms::said(&talk.first, entry).user.map(|(_, name)| name.replace("{user}", &other));
+    let another = match declared {
+        // There is no such room.
+        Some(None) => return,
+        Some(Some(room)) => room,
+        None => named().unwrap_or_else(|| format!("user:{other}")),
+    };
+    if reopen(socket, dialer, entry).await {
+        let exchange = ask(socket, &asked(shape, &another, "gco-1")).await;
+        talk.private = Some((another, exchange));
+    }
+    if reopen(socket, dialer, entry).await {
+        talk.nameless = Some(ask(socket, &asked(shape, "", "gco-2")).await);
+    }
 }
 
 /// The requests of a protocol; what it refuses by a message is noted.
@@ -234,7 +285,7 @@ async fn reopen(socket: &mut Socket, dialer: &Dialer, entry: &Entry) -> bool {
 }
 
 /// Sends a text, and takes the first that comes back. What came before is none of it.
-async fn ask(socket: &mut Socket, text: &str) -> Exchange {
+pub(super) async fn ask(socket: &mut Socket, text: &str) -> Exchange {
     socket.listen(Duration::ZERO, Duration::from_millis(1)).await;
     socket.send(text).await;
     let mut exchange = Exchange { sent: text.to_owned(), answer: None, closed: None };

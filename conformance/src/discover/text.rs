@@ -4,6 +4,7 @@ mod dialect;
 mod events;
 mod gateway;
 mod obstacle;
+mod timing;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -11,8 +12,8 @@ use std::fmt::Write;
 use serde_json::Value;
 
 pub(super) use self::dialect::whole as own_dialect;
-pub(super) use self::gateway::is_near;
 pub use self::obstacle::obstacle;
+pub(super) use self::timing::is_near;
 use super::hints::Given;
 use super::observed::ObservedGateway;
 use super::spelling::Spelling;
@@ -175,7 +176,7 @@ pub fn gateway(seen: &ObservedGateway, given: Option<&Given>) -> String {
     }
     gateway::write(&mut page, seen);
     gateway::token(&mut page, seen);
-    gateway::timing(&mut page, seen);
+    timing::write(&mut page, seen);
     dialect::write(&mut page, seen, &spelling);
     if let Some(protocol) = seen.talk.protocol {
         page.table("claims.no_place");

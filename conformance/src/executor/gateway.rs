@@ -342,6 +342,7 @@ impl GatewayStage for Stage<'_> {
         }
         if let Some(snapshot) = self.rig.snapshot().await {
             self.queues.look(&self.rig.feed, &snapshot);
+            self.queues.published(&messages, &snapshot);
         }
         self.record_unrouted(&messages).await;
         let as_sent = messages.into_iter().zip(bodies).map(|(message, body)| {
@@ -417,15 +418,20 @@ impl GatewayStage for Stage<'_> {
     }
 
     async fn forget(&mut self, what: Forgets) -> Result<(), StageError> {
-        if what == Forgets::ClosesChannels {
-            let lacking =
-                || StageError::Unavailable("needs the embedded broker, which closes channels".to_owned());
-            let closed = self.rig.embedded().ok_or_else(lacking)?.close_consuming_channels().await;
+        if matches!(what, Forgets::ClosesChannels | Forgets::ClosesOtherChannels) {
+            let closed = self.close_channels(what == Forgets::ClosesOtherChannels).await;
             self.is_settled &= self.rig.feed.queues != Queues::Any;
             self.link.iter_mut().for_each(|link| link.awaits_consumers_again("BRIDGE-14"));
-            return closed.map_err(|error| StageError::Failed(error.to_string()));
+            return closed;
         }
         self.sees_queues("deleted")?;
+        if what == Forgets::DeletesOtherQueues {
+            let others = self.queues.others(&self.held().await?);
+            if !others.is_empty() {
+                self.link()?.delete_these_queues(&others).await;
+                return Ok(());
+            }
+        }
         let queues = self.queues.names();
         self.is_settled &= self.rig.feed.queues != Queues::Any;
         match what {

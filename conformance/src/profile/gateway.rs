@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use scenarios::scenario::Limits;
 use scenarios::token::SigningAlgorithm;
+use scenarios::{RoomKind, RoomName, RoomNames};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
@@ -27,6 +28,8 @@ pub struct GatewayProfile {
     pub queues: Queues,
     /// What one connection may do.
     pub limits: Limits,
+    /// What the rooms of a user and of a role are called.
+    pub rooms: RoomNames,
 }
 
 /// How a gateway is reached.
@@ -97,6 +100,9 @@ pub(super) struct RawGateway {
     /// What one connection may do.
     #[serde(default)]
     limits: RawLimits,
+    /// What the room of a user and that of a role are called (ROOM-3).
+    #[serde(default)]
+    rooms: RawRooms,
 }
 
 #[derive(Deserialize, Default, JsonSchema)]
@@ -113,6 +119,22 @@ struct RawLimits {
 enum RawLimit {
     Is(bool),
     At(usize),
+}
+
+#[derive(Deserialize, Default, JsonSchema)]
+#[serde(deny_unknown_fields, default, expecting = "a table of rooms")]
+struct RawRooms {
+    /// A user's own, such as `user:{user}`.
+    user: Option<RawRoom>,
+    /// A role's own, such as `role:{role}`; `{ROLE}` is the role's name as it stands in tokens.
+    role: Option<RawRoom>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a name such as `role:{role}`, or `false` where there is no such room")]
+enum RawRoom {
+    Is(bool),
+    Called(String),
 }
 
 #[derive(Deserialize, Default, PartialEq, JsonSchema)]
@@ -154,6 +176,7 @@ impl GatewayProfile {
             exchange: default_exchange(),
             queues: Queues::Named(vec![DEFAULT_QUEUE.to_owned()]),
             limits: Limits::default(),
+            rooms: RoomNames::default(),
         }
     }
 
@@ -209,7 +232,8 @@ impl RawGateway {
         }
         let queues = queues(self.queue, self.queues, value)?;
         let limits = self.limits.check(value)?;
-        Ok(GatewayProfile { access, path, exchange: self.exchange, queues, limits })
+        let rooms = self.rooms.check(value)?;
+        Ok(GatewayProfile { access, path, exchange: self.exchange, queues, limits, rooms })
     }
 }
 
@@ -239,6 +263,22 @@ impl RawLimits {
         Ok(Limits {
             message_bytes: limit("message_bytes", self.message_bytes, usual.message_bytes, MESSAGE_BYTES)?,
             rooms: limit("rooms", self.rooms, usual.rooms, ROOMS)?,
+        })
+    }
+}
+
+impl RawRooms {
+    fn check(self, value: ValueError<'_>) -> Result<RoomNames, ProfileError> {
+        let room = |kind: RoomKind, raw: Option<RawRoom>, usual| match raw {
+            None | Some(RawRoom::Is(true)) => Ok(usual),
+            Some(RawRoom::Is(false)) => Ok(RoomName::Absent),
+            Some(RawRoom::Called(template)) => RoomName::parse(kind, &template)
+                .map_err(|message| value(format!("`{}`: {message}", kind.key()), None)),
+        };
+        let usual = RoomNames::default();
+        Ok(RoomNames {
+            user: room(RoomKind::User, self.user, usual.user)?,
+            role: room(RoomKind::Role, self.role, usual.role)?,
         })
     }
 }

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scenarios::{Catalogue, Foreign, Gap, Judgement, RequirementId, ScenarioId};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::case::{CaseReport, Check};
 use super::run::Scope;
@@ -25,7 +25,7 @@ use super::unplayed::Unplayed;
 use super::verdict::Verdict;
 
 /// What a run says of a requirement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RequirementStatus {
     /// Every case of it passed, and no other case says otherwise.
@@ -220,7 +220,16 @@ impl Evidence {
                 let (case, why, audiences) = (case.id.clone(), why.clone(), audiences.clone());
                 self.unplayed.push(Unplayed { case, gap: *gap, why, audiences });
             }
-            Verdict::NotClaimed { .. } => self.is_unclaimed = true,
+            Verdict::NotClaimed { why } => {
+                self.is_unclaimed = true;
+                // What the profile says that there is not keeps a case from being run: what the others show is a part.
+                self.unplayed.extend(why.clone().map(|why| Unplayed {
+                    case: case.id.clone(),
+                    gap: Gap::Unclaimed,
+                    why,
+                    audiences: Vec::new(),
+                }));
+            }
             // Not judged in this case: not claimed, or not to be had from this subject.
             Verdict::Pass
             | Verdict::Fail
@@ -289,7 +298,8 @@ impl Evidence {
                 (false, _) => RequirementStatus::Undecided,
                 (true, true) if !self.unplayed.is_empty() => RequirementStatus::ShownInPart,
                 (true, true) => RequirementStatus::Shown,
-                (true, false) if self.is_unclaimed && self.unplayed.is_empty() => {
+                (true, false) if self.is_unclaimed && self.is_all_unclaimed() => {
+                    self.unplayed.clear();
                     RequirementStatus::NotClaimed
                 }
                 (true, false) => RequirementStatus::NotShown,
@@ -299,6 +309,11 @@ impl Evidence {
             self.reasons.clear();
         }
         self.report(id, standing)
+    }
+
+    /// Whether nothing but what the profile does not claim kept cases from being run.
+    fn is_all_unclaimed(&self) -> bool {
+        self.unplayed.iter().all(|unplayed| unplayed.gap == Gap::Unclaimed)
     }
 
     fn report(self, id: &RequirementId, standing: RequirementStatus) -> RequirementReport {

@@ -249,7 +249,7 @@ impl Conditions<'_> {
         if let Some((seen, by, detail)) = seen.iter().find_map(Seen::block) {
             if self.claimed.is_some_and(|claimed| !claimed.contains(&by)) {
                 let why = format!(
-                    "takes {by} for granted, which does not hold; without it, this case shows nothing"
+                    "takes {by} for granted, which is not claimed, or does not hold; without it, this case shows nothing"
                 );
                 return (Verdict::not_run(NotPlayed::by_design(why)), Weight::Certain);
             }

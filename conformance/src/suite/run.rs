@@ -1,5 +1,6 @@
 //! A run of a suite: the preflight, the cases, and what they come to.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub struct Run {
     known: KnownFailing,
     rewritten: Option<PathBuf>,
     allows_undecided: bool,
+    ends_at_failure: bool,
     began: Timestamp,
 }
 
@@ -89,6 +91,7 @@ impl Run {
             known,
             rewritten,
             allows_undecided: suite.allows_undecided,
+            ends_at_failure: suite.ends_at_failure,
             began: now(),
         })
     }
@@ -133,7 +136,7 @@ impl Run {
         tokio::select! {
             biased;
             looked = self.look_at_all() => looked,
-            _ = interruption.begun() => Ok(None),
+            () = interruption.begun() => Ok(None),
         }
     }
 
@@ -165,12 +168,14 @@ impl Run {
         let begun = Instant::now();
         let excuses = self.rewritten.is_none() && !self.known.is_empty();
         let mut on_case = |case: &CaseReport| {
-            if !excuses {
-                return on_case(case);
+            let mut case = Cow::Borrowed(case);
+            if excuses {
+                self.known.excuse(case.to_mut(), today);
             }
-            let mut case = case.clone();
-            self.known.excuse(&mut case, today);
             on_case(&case);
+            if self.ends_at_failure && case.verdict.is_trouble() {
+                interruption.begin_by_failure();
+            }
         };
         let (first, rest) = understanding::split(self.plan);
         let play = |plan| (plan, Arc::clone(&self.executor), self.options);

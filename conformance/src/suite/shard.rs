@@ -16,6 +16,11 @@ pub struct Shard {
 pub struct ShardError;
 
 impl Shard {
+    /// Which part it is, counted from 0, and of how many.
+    pub fn part(self) -> (usize, usize) {
+        (self.index - 1, self.of.get())
+    }
+
     /// Whether the case at this place, counted from 0, is of this part. Parts differ by one case at most.
     pub fn takes(self, place: usize) -> bool {
         place % self.of == self.index - 1

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Dialect, DialectError, TokenPlace};
 use crate::CloseCode;
 
-/// The close codes of what others answer by an error message.
+/// The close codes of what others answer by an error message, and of an expired token.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ErrorCloses {
@@ -16,16 +16,37 @@ pub struct ErrorCloses {
     /// Of a message whose type means nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_type: Option<CloseCode>,
+    /// Of a connection whose token has expired (AUTH-6), where that is neither 4401 nor the code of a refused token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expired: Option<CloseCode>,
 }
 
 impl ErrorCloses {
-    /// Whether nothing closes.
+    /// Whether nothing is declared.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether a message closes.
+    pub fn closes_on_messages(&self) -> bool {
+        self.bad_message.or(self.unknown_type).is_some()
     }
 }
 
 impl Dialect {
+    /// Whether a connection whose token has expired may end with this code (AUTH-6): with what is declared for that, or else with 4401 or that of
+    /// a refused token, which are one kind (SPEC "Close codes").
+    pub fn expires_with(&self, code: CloseCode) -> bool {
+        let usual = || code == CloseCode::UNAUTHORIZED || self.refusal.close_code() == Some(code);
+        self.closes.expired.map_or_else(usual, |declared| declared == code)
+    }
+
+    /// The close code of a connection whose token has expired: as declared for that, or else that of a refused token.
+    pub fn expiry(&self) -> CloseCode {
+        let refusal = || self.refusal.close_code().unwrap_or(CloseCode::UNAUTHORIZED);
+        self.closes.expired.unwrap_or_else(refusal)
+    }
+
     /// The subprotocol that is agreed to where a request offers this list.
     pub fn agreed_subprotocol<'a>(&self, offered: &'a str) -> Option<&'a str> {
         match &self.subprotocol {
@@ -58,6 +79,22 @@ mod tests {
 
     fn dialect(text: &str) -> Result<Dialect, String> {
         text.parse::<Dialect>().map_err(|error| error.to_string())
+    }
+
+    /// A token that expires and one that is refused have one code (SPEC "Close codes"), unless another one is declared.
+    #[test]
+    fn a_token_expires_with_the_code_of_a_refusal() {
+        let expiry = |text: &str| dialect(text).unwrap().expiry().0;
+        let may = |text: &str| {
+            let dialect = dialect(text).unwrap();
+            [1008, 4010, 4401].map(|code| dialect.expires_with(CloseCode(code)))
+        };
+        assert_eq!(may("{}"), [false, false, true]);
+        assert_eq!(may(r#"{"refusal":"close-4010"}"#), [false, true, true]);
+        assert_eq!(may(r#"{"refusal":"close-4010","closes":{"expired":1008}}"#), [true, false, false]);
+        assert_eq!(expiry("{}"), 4401);
+        assert_eq!(expiry(r#"{"refusal":"close-4010"}"#), 4010);
+        assert_eq!(expiry(r#"{"refusal":"close-4010","closes":{"expired":1008}}"#), 1008);
     }
 
     /// The declared name is agreed to wherever it stands in the list, and nothing else; without one, what the token's place says.

@@ -211,6 +211,10 @@ mod tests {
         assert_eq!(object.write(&ping), r#"{"event":"ping"}"#);
         assert_eq!(object.read(r#"{"event":"ping","more":1}"#), Some(ping.clone()));
         assert_eq!(object.read(r#"{"data":1}"#), None, "a type there must be");
+        // `{"channel":null}` is how many say that a message is of no channel.
+        let named = template(r#"{"event":"{type}","room":"{room}","at":"{timestamp}"}"#);
+        assert_eq!(named.read(r#"{"event":"ping","room":null}"#), Some(ping.clone()));
+        assert_eq!(named.read(r#"{"event":"ping","at":null}"#), None, "a time is one, or is not there");
         let array = template(r#"["{id}","{type}","{payload}"]"#);
         assert_eq!(array.write(&ping), r#"[null,"ping",null]"#);
         assert_eq!(array.read(r#"[null,"ping",null]"#).unwrap().text(Part::Type), Some("ping".to_owned()));

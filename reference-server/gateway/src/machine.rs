@@ -278,7 +278,7 @@ impl Gateway {
             }
         }
         while let Some(connection) = self.expiries.next_due(now) {
-            self.end(connection, CloseCode::UNAUTHORIZED);
+            self.end(connection, self.config.dialect.expiry());
         }
     }
 

@@ -216,6 +216,22 @@ fn a_connection_ends_with_its_token() {
     assert_eq!(gateway.stats().connections.total, 1);
 }
 
+/// A dialect that refuses a token by another close ends a connection with that one when its token expires (AUTH-6).
+#[test]
+fn a_token_expires_with_the_code_of_the_dialect() {
+    let dialect: Dialect = r#"{"refusal":"close-4010"}"#.parse().unwrap();
+    let mut gateway = Gateway::new(config(dialect));
+    let moment = |s: u64| Now {
+        monotonic: Duration::from_secs(s),
+        wall: Timestamp::from_unix_ms(1_000_000 + 1000 * s as i64),
+    };
+    let claims = Claims { expires_at: 1005, ..claims("u", Role::Customer) };
+    gateway.handle(moment(0), Input::Opened(ConnectionId(1), claims));
+    drain(&mut gateway);
+    gateway.handle(moment(5), Input::Timer);
+    assert_eq!(drain(&mut gateway), [Output::Close(ConnectionId(1), CloseCode(4010))]);
+}
+
 /// Frames beyond the rate are refused once a second and not acted on; who persists is closed (MSG-6).
 #[test]
 fn a_flood_is_refused_and_ended() {

@@ -9,6 +9,28 @@
 //! flight between two calls, a socket may be closed at any time, and whatever a ring did not do can be done by a plain `send`.
 //!
 //! Containers often forbid io_uring, and kernels before 6.1 lack what is asked of it: [`SendRing::new`] fails there, and the caller goes without.
+//!
+//! ```
+//! # use std::io::Read as _;
+//! # use std::os::fd::AsRawFd as _;
+//! # use std::os::unix::net::UnixStream;
+//! use bytes::Bytes;
+//! use send_ring::SendRing;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! # let (ours, mut theirs) = UnixStream::pair()?;
+//! let Ok(mut ring) = SendRing::new() else {
+//!     return Ok(()); // plain sends, then
+//! };
+//! ring.push(ours.as_raw_fd(), Bytes::from_static(b"one event"));
+//! let mut taken = Vec::new();
+//! ring.submit(&mut taken)?;
+//! assert_eq!(taken, [9]);
+//! # let mut read = [0; 9];
+//! # theirs.read_exact(&mut read)?;
+//! # assert_eq!(&read, b"one event");
+//! # Ok(()) }
+//! ```
 
 #[cfg(not(target_os = "linux"))]
 mod absent;

@@ -222,7 +222,7 @@ impl<L: Listen> Shard<L> {
                 }
                 Output::Close(id, code) => {
                     self.shared.metrics.end(match code {
-                        CloseCode::UNAUTHORIZED => End::Expired,
+                        code if code == self.shared.config.gateway.dialect.expiry() => End::Expired,
                         CloseCode::POLICY => End::Flood,
                         _ => End::Shutdown,
                     });

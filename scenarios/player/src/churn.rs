@@ -1,6 +1,7 @@
 //! Connections that come and are gone: nothing of them is waited for, and nothing is recorded (CONN-12).
 
 use std::io;
+use std::time::Duration;
 
 use protocol::{ClientMessage, CloseCode, Target, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -8,12 +9,18 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::gateway::{Next, Player};
 use super::opening::{self, Opened};
 use super::sign_in::{self, SignInTranscript};
-use super::stage::{GatewayStage, Setting};
+use super::stage::{GatewayStage, PlayError, Setting};
 use scenarios::frame::RawFrame;
+use scenarios::scenario::Inspection;
+use scenarios::trace::Resources;
 use wire::handshake::UpgradeRequest;
 
 /// What each of them asks for.
 const ROOM: &str = "catalog:changed";
+/// How long a gateway has to notice that the last of them are gone.
+const NOTICES: Duration = Duration::from_millis(500);
+/// Rounds that show nothing yet.
+const STEADY_FOR: u32 = 3;
 /// Masks of the few frames that each sends: any will do.
 const MASK: [u8; 4] = *b"gone";
 
@@ -28,7 +35,32 @@ pub(super) struct Passer {
 impl<S: GatewayStage> Player<'_, S> {
     /// Lets a client come and go so often. What comes of it shows afterwards; where the gateway does not let most of them come, nothing
     /// does.
-    pub(super) async fn churn(&mut self, client: &str, count: u32, step: usize) -> Next {
+    pub(super) async fn churn(
+        &mut self,
+        client: &str,
+        (count, rounds): (u32, u32),
+        step: usize,
+    ) -> Result<Next, PlayError> {
+        for round in 1..=rounds {
+            if self.pass_by(client, count, step).await == Next::InVain {
+                return Ok(Next::InVain);
+            }
+            if rounds == 1 {
+                break;
+            }
+            self.journal.quiet(NOTICES).await?;
+            let done = self.inspect(Inspection::Resources).await;
+            if self.after_backstage(step, None, done)? == Next::InVain {
+                return Ok(Next::InVain);
+            }
+            if round >= STEADY_FOR && Resources::are_steady(self.journal.trace()) {
+                break;
+            }
+        }
+        Ok(Next::Go)
+    }
+
+    async fn pass_by(&mut self, client: &str, count: u32, step: usize) -> Next {
         let scripted = self.clients.get_mut(client).expect("scenarios name their clients");
         let patience = self.setting.times.patience;
         let mut passed = 0;

@@ -139,13 +139,14 @@ impl<S: GatewayStage> Player<'_, S> {
             GatewayAction::ScriptedClient(client, ScriptedClientAct::Connect) => {
                 return self.connect(client, number, step.label.as_ref()).await;
             }
-            GatewayAction::ScriptedClient(client, ScriptedClientAct::Churn(count)) => {
-                return Ok(self.churn(client, *count, number).await);
+            GatewayAction::ScriptedClient(client, ScriptedClientAct::Churn { count, rounds }) => {
+                return self.churn(client, (*count, *rounds), number).await;
             }
             GatewayAction::ScriptedClient(client, act) => self.act(client, act).await?,
             GatewayAction::Get { client, path } => self.get(client, path).await,
-            GatewayAction::Publish { publication, until, .. } if !until.is_empty() => {
-                return self.publish_until(number, publication, until, step.label.as_ref()).await;
+            GatewayAction::Publish { publication, until, within, .. } if !until.is_empty() => {
+                let within = within.as_ref().map_or(times.patience, |within| within.duration(times));
+                return self.publish_until(number, publication, (until, within), step.label.as_ref()).await;
             }
             GatewayAction::Publish { publication, .. } => {
                 let done = self.publish(publication).await;
@@ -331,16 +332,15 @@ impl<S: GatewayStage> Player<'_, S> {
         }
     }
 
-    /// Publishes until every pattern has matched, or patience is over.
+    /// Publishes until every pattern has matched, or so much time has passed.
     async fn publish_until(
         &mut self,
         number: usize,
         publication: &Publication,
-        until: &[Pattern],
+        (until, within): (&[Pattern], Duration),
         label: Option<&Label>,
     ) -> Result<Next, PlayError> {
-        let patience = self.setting.times.patience;
-        let tries = patience.as_millis() / PUBLISH_AGAIN.as_millis();
+        let tries = within.as_millis() / PUBLISH_AGAIN.as_millis();
         let mut missing = None;
         for _ in 0..tries {
             let done = self.publish(publication).await;
@@ -358,7 +358,7 @@ impl<S: GatewayStage> Player<'_, S> {
                 return Ok(Next::Go);
             }
         }
-        Ok(missing.map_or(Next::Go, |pattern| self.in_vain(number, label, pattern, patience)))
+        Ok(missing.map_or(Next::Go, |pattern| self.in_vain(number, label, pattern, within)))
     }
 
     async fn publish(&mut self, publication: &Publication) -> Result<(), StageError> {

@@ -269,7 +269,7 @@ impl ScriptedClient {
             ScriptedClientAct::Close(code) => PeerCommand::Close(Closing { code: *code, lingers: false }),
             ScriptedClientAct::Drop => PeerCommand::Drop,
             ScriptedClientAct::HalfClose => PeerCommand::HalfClose,
-            ScriptedClientAct::Churn(_) => {
+            ScriptedClientAct::Churn { .. } => {
                 return Err(PlayError::Harness("the player lets clients come and go".to_owned()));
             }
             ScriptedClientAct::SendCompressed(bytes) => PeerCommand::Frames {

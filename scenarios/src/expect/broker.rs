@@ -89,7 +89,7 @@ pub(super) struct HandedOn {
     pub(super) client: String,
     /// The type of the events.
     #[serde(rename = "type")]
-    kind: String,
+    pub(super) kind: String,
 }
 
 /// How long before an event reached the client it was acknowledged.

@@ -60,6 +60,7 @@ pub(super) struct RawExpectation {
 #[serde(deny_unknown_fields)]
 struct RawAlternative {
     some: Option<Pattern>,
+    never: Option<Pattern>,
     count: Option<Pattern>,
     at_least: Option<Expr>,
 }
@@ -214,10 +215,13 @@ impl TryFrom<RawAlternative> for Kind {
     type Error = String;
 
     fn try_from(raw: RawAlternative) -> Result<Self, String> {
-        match (raw.some, raw.count, raw.at_least) {
-            (Some(pattern), None, None) => Ok(Self::Some(pattern)),
-            (None, Some(pattern), Some(least)) => Ok(Self::Count { pattern, times: Bounds::AtLeast(least) }),
-            _ => Err("a sign in `any_of` is `some`, or `count` with `at_least`".to_owned()),
+        match (raw.some, raw.never, raw.count, raw.at_least) {
+            (Some(pattern), None, None, None) => Ok(Self::Some(pattern)),
+            (None, Some(pattern), None, None) => Ok(Self::Never(pattern)),
+            (None, None, Some(pattern), Some(least)) => {
+                Ok(Self::Count { pattern, times: Bounds::AtLeast(least) })
+            }
+            _ => Err("a sign in `any_of` is `some`, `never`, or `count` with `at_least`".to_owned()),
         }
     }
 }
@@ -274,12 +278,14 @@ impl From<Expectation> for RawExpectation {
 impl From<Kind> for RawAlternative {
     /// A sign in `any_of` is one of these; nothing else can be read.
     fn from(kind: Kind) -> Self {
+        let none = Self { some: None, never: None, count: None, at_least: None };
         match kind {
             Kind::Count { pattern, times: Bounds::AtLeast(least) } => {
-                Self { some: None, count: Some(pattern), at_least: Some(least) }
+                Self { count: Some(pattern), at_least: Some(least), ..none }
             }
-            Kind::Some(pattern) => Self { some: Some(pattern), count: None, at_least: None },
-            _ => Self { some: None, count: None, at_least: None },
+            Kind::Some(pattern) => Self { some: Some(pattern), ..none },
+            Kind::Never(pattern) => Self { never: Some(pattern), ..none },
+            _ => none,
         }
     }
 }

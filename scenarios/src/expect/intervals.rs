@@ -41,6 +41,12 @@ pub(super) fn interval(
             continue;
         }
         let Some(end) = matches(trace, start + 1..range.end, to).next() else {
+            // A connection ends once: another code is no matter of time.
+            if let Some((end, seen)) = to.other_close(trace, start + 1..range.end) {
+                let took = trace.observations[end].at().saturating_sub(trace.observations[start].at());
+                let seen = format!("after {}: {seen}", milliseconds(took));
+                return Err(Finding::forbidden(expected, seen, [start, end]));
+            }
             let seen = "that did not happen";
             // What has a deadline is proved to be late by a trace that goes on beyond it.
             let awaited = last(trace).saturating_sub(trace.observations[start].at());

@@ -134,6 +134,25 @@ fn intervals_have_both_edges() {
     assert!(!holds(&interval("max = \"100ms\""), &trace), "the second `a` has no `b`");
 }
 
+/// Another code is another end, however late or early: no miss of time, and it is said which code came (AUTH-6 with 4010 for 4401).
+#[test]
+fn another_close_code_is_no_matter_of_time() {
+    let end = |code: u16, by| Event::Closed { code: Some(CloseCode(code)), by };
+    let expected = expectation(
+        "interval = { from = { client = \"client\", dials = true }, to = { client = \"client\", closes = 4401 }, max = \"100ms\" }",
+    );
+    let check = |event: Event| {
+        let trace = trace([(0, Some(0), dial()), (50, Some(0), event), (900, None, emitted("end"))]);
+        expected.check(&trace, &times()).map(drop)
+    };
+    assert!(check(end(4401, Side::Gateway)).is_ok());
+    let other = check(end(4010, Side::Gateway)).unwrap_err();
+    assert_eq!((other.missed_by_us, other.at.as_slice()), (None, [0, 1].as_slice()));
+    assert_eq!(other.seen.raw(), "after 50.0 ms: closed with 4010 by the gateway");
+    let own = check(end(1000, Side::Client)).unwrap_err();
+    assert_eq!((own.missed_by_us.is_some(), own.seen.raw()), (true, "that did not happen"));
+}
+
 /// A rhythm needs two beats, each at its distance.
 #[test]
 fn rhythms_have_two_beats() {

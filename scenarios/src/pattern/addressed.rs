@@ -59,7 +59,7 @@ impl Pattern {
         let What::Receives(message) = &mut self.what else { return };
         if message.target.is_none() && message.name.iter().chain(&message.any).any(|name| acknowledges(name))
         {
-            message.other_target = Some(room.to_owned());
+            message.other_targets.push(room.to_owned());
         }
     }
 

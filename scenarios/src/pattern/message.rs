@@ -40,9 +40,9 @@ pub(super) struct MessagePattern {
     /// A key that the payload of an event must not have. Set where a scenario is bound; files do not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) lacking: Option<String>,
-    /// A room that an acknowledgement must not be about. Set where a scenario is bound.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) other_target: Option<String>,
+    /// Rooms that an acknowledgement must not be about. Set where a scenario is bound.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) other_targets: Vec<String>,
 }
 
 impl MessagePattern {
@@ -79,7 +79,8 @@ impl MessagePattern {
             && self.lacking.as_ref().is_none_or(|key| {
                 payload(frame.message.as_ref()).is_none_or(|found| found.get(key).is_none())
             })
-            && self.other_target.as_ref().is_none_or(|room| target(frame.message.as_ref()) != Some(room))
+            && target(frame.message.as_ref())
+                .is_none_or(|room| !self.other_targets.iter().any(|other| other == room))
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::trace::{Actor, Frame, FrameKind, Reading};
+use crate::trace::{Actor, Frame, FrameKind, Reading, Side};
 use protocol::{ServerMessage, Target};
 use serde_json::json;
 

@@ -8,8 +8,9 @@
 //!                                           none that fits              alice answers for bob: a ping of bob's is answered after that
 //! ```
 //!
-//! Which of these it is, each client has for the whole case: the first that fits. Such events have a key of their own, so that
-//! one can be told from another of its type that is what the case is about.
+//! Which of these it is, each client has for the whole case: the first that fits, or, where it has `every_event`, each that does, since
+//! events of one audience may come through other queues than those of another. Such events have a key of their own, so that one can be
+//! told from another of its type that is what the case is about.
 
 mod realisation;
 #[cfg(test)]
@@ -19,10 +20,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use self::realisation::{Means, Missing};
+use self::realisation::{AllMeans, Means, Missing};
 use super::step::{GatewayAction, Publication, ScriptedClientAct, Step, Wait, Waits};
 use super::{Connect, GatewayScript, Scenario, Script};
-use crate::audience::{Audience, Audiences};
+use crate::audience::Audiences;
+use crate::expect::Expectation;
 use crate::gap::NotPlayed;
 use crate::label::Label;
 use crate::pattern::{Pattern, merge};
@@ -68,62 +70,19 @@ impl Scenario {
         if means.is_empty() {
             return Ok(scenario);
         }
-        let kinds: BTreeSet<&'static str> = means.values().filter_map(Means::kind).collect();
-        let kinds: Vec<_> = kinds.into_iter().collect();
-        let labels = Labels { shown, means: &means };
-        if means.values().any(|means| matches!(means, Means::Role(_))) && admins.is_empty() {
+        let realised = Realised { shown, means };
+        if realised.all().any(|means| matches!(means, Means::Role(_))) && admins.is_empty() {
             script.clients.values_mut().for_each(|client| client.role = Role::Admin);
         }
         let mut pings = BTreeMap::new();
-        let mut steps: Vec<Step<GatewayAction>> = first_requests(script, &means).collect();
-        for mut step in std::mem::take(&mut script.steps) {
-            let is_addressed = step.action.patterns().into_iter().any(Pattern::is_addressed);
-            if is_addressed && step.label.is_none() {
-                step.label = labels.of(&step.action);
-            }
+        let mut steps: Vec<_> = first_requests(script, &realised).collect();
+        for step in std::mem::take(&mut script.steps) {
             count_pings(&step.action, &mut pings);
-            step.action.patterns_mut().into_iter().for_each(|pattern| realise(pattern, &means, &kinds));
-            match &step.action {
-                GatewayAction::Publish {
-                    publication: Publication::Addressed { to, data, count, routing_key },
-                    until,
-                    ..
-                } => {
-                    let parts = publications(to, data, (*count, routing_key.as_deref()), &means);
-                    steps.extend(parts.into_iter().map(|(publication, clients)| {
-                        let of = |pattern: &&Pattern| {
-                            pattern.client().is_none_or(|client| clients.contains(&client))
-                        };
-                        let until = until.iter().filter(of).cloned().collect();
-                        let action = GatewayAction::Publish { publication, until, optional: false };
-                        Step { action, label: step.label.clone() }
-                    }));
-                }
-                GatewayAction::Wait(Wait { pattern, .. })
-                    if is_addressed
-                        && pattern.client().is_some_and(|name| means.get(name) == Some(&Means::None)) =>
-                {
-                    let client = pattern.client().unwrap_or_default().to_owned();
-                    steps.extend(answered_ping(&client, &labels, &mut pings));
-                }
-                GatewayAction::ScriptedClient(client, ScriptedClientAct::Connect) => {
-                    let request = means.get(client).and_then(|means| means.request(client));
-                    steps.push(step);
-                    steps.extend(request);
-                }
-                _ => steps.push(step),
-            }
+            steps.extend(realised.steps(step, &mut pings));
         }
         script.steps = steps;
-        for expectation in &mut scenario.expectations {
-            if expectation.is_addressed()
-                && let Some(client) = expectation.client().map(str::to_owned)
-                && let Some((kind, marks)) = means[&client].marks(&client)
-            {
-                expectation.address(kind, &marks);
-            }
-            expectation.patterns_mut().for_each(|pattern| realise(pattern, &means, &kinds));
-        }
+        scenario.expectations =
+            scenario.expectations.iter().flat_map(|expectation| realised.expectations(expectation)).collect();
         Ok(scenario)
     }
 
@@ -134,47 +93,162 @@ impl Scenario {
     }
 }
 
-/// What waits for such events rest on.
-struct Labels<'a> {
+/// By which events the clients of a scenario are reached, and what it shows.
+struct Realised {
     shown: Vec<RequirementId>,
-    means: &'a BTreeMap<String, Means>,
+    means: AllMeans,
 }
 
-impl Labels<'_> {
-    fn of(&self, action: &GatewayAction) -> Option<Label> {
-        let client = action.patterns().into_iter().find_map(Pattern::client);
-        let means = match client {
-            Some(client) => self.means.get(client),
-            None => self.means.values().next(),
-        };
-        let id = means?.audience().map_or("MSG-2", Audience::promised_by);
-        Some(self.on(id))
+impl Realised {
+    fn all(&self) -> impl Iterator<Item = &Means> {
+        self.means.values().flatten()
     }
 
-    /// A precondition, where it is not what the case is about.
-    fn on(&self, id: &str) -> Label {
+    fn kinds(&self) -> Vec<&'static str> {
+        self.all().map(Means::kind).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// What a wait for such an event rests on: a precondition, where it is not what the case is about.
+    fn label(&self, id: &str) -> Label {
         let id: RequirementId = id.parse().expect("a requirement of the catalogue");
         if self.shown.contains(&id) { Label::Shows(id) } else { Label::Requires(id) }
     }
-}
 
-/// What a pattern looks for, once it is known what the events are.
-fn realise(pattern: &mut Pattern, means: &BTreeMap<String, Means>, kinds: &[&'static str]) {
-    let client = pattern.client().map(str::to_owned);
-    if pattern.is_addressed() {
-        match client.as_ref().map(|client| (client, &means[client])) {
-            Some((client, means)) => {
-                if let Some((kind, marks)) = means.marks(client) {
-                    pattern.address(&[kind], &marks);
+    /// What becomes of a step: one for each event.
+    fn steps(
+        &self,
+        mut step: Step<GatewayAction>,
+        pings: &mut BTreeMap<String, u32>,
+    ) -> Vec<Step<GatewayAction>> {
+        let is_addressed = step.action.patterns().into_iter().any(Pattern::is_addressed);
+        let label = |means: Option<&Means>| match (&step.label, means) {
+            (None, Some(means)) if is_addressed => Some(self.label(means.promised_by())),
+            (label, _) => label.clone(),
+        };
+        match &step.action {
+            GatewayAction::Publish {
+                publication: Publication::Addressed { to, data, count, routing_key },
+                until,
+                within,
+                ..
+            } => {
+                let parts = publications(to, data, (*count, routing_key.as_deref()), &self.means);
+                let part = |(publication, reached): (Publication, Vec<(&str, &Means)>)| {
+                    let its = |pattern: &Pattern| match pattern.client() {
+                        Some(client) => {
+                            let (_, means) = reached.iter().find(|(name, _)| *name == client)?;
+                            Some(self.pattern(pattern, |_| Some(means)))
+                        }
+                        None => Some(self.pattern(pattern, |_| None)),
+                    };
+                    let until = until.iter().filter_map(its).collect();
+                    let label = label(reached.first().map(|(_, means)| *means));
+                    let within = within.clone();
+                    Step {
+                        action: GatewayAction::Publish { publication, until, within, optional: false },
+                        label,
+                    }
+                };
+                parts.into_iter().map(part).collect()
+            }
+            GatewayAction::Wait(Wait { pattern, times, within }) if is_addressed => {
+                let client = pattern.client();
+                let wait = |means: Option<&Means>| {
+                    let pattern = self.pattern(pattern, |_| means);
+                    let (times, within) = (times.clone(), within.clone());
+                    let label = label(means.or_else(|| self.all().next()));
+                    Step { action: GatewayAction::Wait(Wait { pattern, times, within }), label }
+                };
+                match client.map(|client| (client, self.means[client].as_slice())) {
+                    None => vec![wait(None)],
+                    Some((client, [])) => self.answered_ping(client, pings).into(),
+                    Some((_, means)) => means.iter().map(|means| wait(Some(means))).collect(),
                 }
             }
-            None => pattern.address(kinds, &json!({ MARK: "{case}" })),
+            GatewayAction::ScriptedClient(client, ScriptedClientAct::Connect) => {
+                let requests = self.requests(client);
+                std::iter::once(step).chain(requests).collect()
+            }
+            _ => {
+                let first = |client: &str| self.means.get(client)?.first();
+                for pattern in step.action.patterns_mut() {
+                    *pattern = self.pattern(pattern, first);
+                }
+                vec![step]
+            }
         }
-        return;
     }
-    pattern.pass_over(kinds, MARK);
-    let joined = client.and_then(|client| means.get(&client)).and_then(Means::room);
-    joined.into_iter().for_each(|room| pattern.pass_over_room(room));
+
+    /// What becomes of an expectation: one for each event of those clients that it is about.
+    fn expectations(&self, expectation: &Expectation) -> Vec<Expectation> {
+        let clients = expectation.patterns().into_iter().filter(|pattern| pattern.is_addressed());
+        let clients = clients.filter_map(Pattern::client);
+        let own = expectation.client().filter(|_| expectation.is_addressed());
+        let most = clients.chain(own).map(|client| self.means[client].len()).max();
+        let realise = |place: usize| {
+            let means = |client: &str| {
+                let means = self.means.get(client)?;
+                means.get(place).or(means.last())
+            };
+            let mut expectation = expectation.clone();
+            if let Some(client) =
+                expectation.client().map(str::to_owned).filter(|_| expectation.is_addressed())
+                && let Some(means) = means(&client)
+            {
+                expectation.address(means.kind(), &means.marks());
+            }
+            expectation.patterns_mut().for_each(|pattern| *pattern = self.pattern(pattern, means));
+            expectation
+        };
+        (0..most.unwrap_or(1).max(1)).map(realise).collect()
+    }
+
+    /// What a pattern looks for, where a client is reached so.
+    fn pattern<'a>(&self, pattern: &Pattern, means: impl Fn(&str) -> Option<&'a Means>) -> Pattern {
+        let mut pattern = pattern.clone();
+        let client = pattern.client().map(str::to_owned);
+        if pattern.is_addressed() {
+            match client {
+                Some(client) => {
+                    if let Some(means) = means(&client) {
+                        pattern.address(&[means.kind()], &means.marks());
+                    }
+                }
+                None => pattern.address(&self.kinds(), &json!({ MARK: "{case}" })),
+            }
+            return pattern;
+        }
+        pattern.pass_over(&self.kinds(), MARK);
+        let joined = client.and_then(|client| self.means.get(&client)).into_iter().flatten();
+        joined.filter_map(Means::room).for_each(|room| pattern.pass_over_room(room));
+        pattern
+    }
+
+    /// That a client that no event is for is served after the others have got theirs.
+    fn answered_ping(&self, client: &str, pings: &mut BTreeMap<String, u32>) -> [Step<GatewayAction>; 3] {
+        let count = pings.entry(client.to_owned()).or_default();
+        *count += 1;
+        let act = |act| Step { action: GatewayAction::ScriptedClient(client.to_owned(), act), label: None };
+        let pattern = Pattern::receives(client, "pong");
+        let times = Expr::parse(&count.to_string()).ok();
+        let pause = Expr::parse(WITHOUT_EVENT).expect("a time");
+        let wait = GatewayAction::Wait(Wait { pattern, times, within: None });
+        [
+            Step { action: GatewayAction::Quiet(pause), label: None },
+            act(ScriptedClientAct::Ping),
+            Step { action: wait, label: Some(self.label("MSG-2")) },
+        ]
+    }
+
+    /// What a client asks for as it connects.
+    fn requests(&self, client: &str) -> Vec<Step<GatewayAction>> {
+        let rooms = self.means.get(client).into_iter().flatten().filter_map(Means::room);
+        let request = |room: &str| {
+            let act = ScriptedClientAct::Subscribe(Target::Room(room.to_owned()));
+            Step { action: GatewayAction::ScriptedClient(client.to_owned(), act), label: None }
+        };
+        rooms.map(request).collect()
+    }
 }
 
 /// What is published for these clients, and whom each is for.
@@ -182,57 +256,35 @@ fn publications<'a>(
     to: &'a [String],
     data: &Value,
     (count, routing_key): (u32, Option<&str>),
-    means: &BTreeMap<String, Means>,
-) -> Vec<(Publication, Vec<&'a str>)> {
-    let mut parts = Vec::<(Value, Publication, Vec<&'a str>)>::new();
-    for client in to {
-        let Some((kind, marks)) = means[client].marks(client) else { continue };
-        let same = json!([kind, marks]);
-        if let Some((_, _, clients)) = parts.iter_mut().find(|(known, ..)| *known == same) {
-            clients.push(client);
+    means: &'a AllMeans,
+) -> Vec<(Publication, Vec<(&'a str, &'a Means)>)> {
+    let mut parts = Vec::<(Value, Publication, Vec<(&'a str, &'a Means)>)>::new();
+    for (client, means) in to.iter().flat_map(|client| means[client].iter().map(move |means| (client, means)))
+    {
+        let same = json!([means.kind(), means.marks()]);
+        if let Some((_, _, reached)) = parts.iter_mut().find(|(known, ..)| *known == same) {
+            reached.push((client, means));
             continue;
         }
         let mut data = data.clone();
-        merge(&mut data, &marks);
+        merge(&mut data, &means.marks());
+        let kind = means.kind().to_owned();
         let publication = match routing_key {
-            None => Publication::Events { kind: kind.to_owned(), data, count },
+            None => Publication::Events { kind, data, count },
             Some(key) => {
                 let body = json!({ "type": kind, "data": data }).to_string();
                 Publication::Body { body, routing_key: key.to_owned() }
             }
         };
-        parts.push((same, publication, vec![client]));
+        parts.push((same, publication, vec![(client, means)]));
     }
-    parts.into_iter().map(|(_, publication, clients)| (publication, clients)).collect()
+    parts.into_iter().map(|(_, publication, reached)| (publication, reached)).collect()
 }
 
 /// The requests of those that are connected from the start.
-fn first_requests(
-    script: &GatewayScript,
-    means: &BTreeMap<String, Means>,
-) -> impl Iterator<Item = Step<GatewayAction>> {
-    let at_start = |name: &String| script.clients[name].connect == Connect::Start;
-    means.iter().filter(move |(name, _)| at_start(name)).filter_map(|(name, means)| means.request(name))
-}
-
-/// That a client that no event is for is served after the others have got theirs.
-fn answered_ping(
-    client: &str,
-    labels: &Labels<'_>,
-    pings: &mut BTreeMap<String, u32>,
-) -> [Step<GatewayAction>; 3] {
-    let count = pings.entry(client.to_owned()).or_default();
-    *count += 1;
-    let act = |act| Step { action: GatewayAction::ScriptedClient(client.to_owned(), act), label: None };
-    let pattern = Pattern::receives(client, "pong");
-    let times = Expr::parse(&count.to_string()).ok();
-    let pause = Expr::parse(WITHOUT_EVENT).expect("a time");
-    let wait = GatewayAction::Wait(Wait { pattern, times, within: None });
-    [
-        Step { action: GatewayAction::Quiet(pause), label: None },
-        act(ScriptedClientAct::Ping),
-        Step { action: wait, label: Some(labels.on("MSG-2")) },
-    ]
+fn first_requests(script: &GatewayScript, realised: &Realised) -> impl Iterator<Item = Step<GatewayAction>> {
+    let at_start = |name: &&String| script.clients[*name].connect == Connect::Start;
+    realised.means.keys().filter(at_start).flat_map(|name| realised.requests(name))
 }
 
 fn count_pings(action: &GatewayAction, pings: &mut BTreeMap<String, u32>) {
@@ -256,16 +308,14 @@ fn admins(script: &GatewayScript) -> Vec<String> {
 }
 
 impl Means {
-    /// The type of the event that reaches a client, and what marks it.
-    fn marks(&self, client: &str) -> Option<(&'static str, Value)> {
-        let kind = self.kind()?;
-        Some(match self {
-            Self::Owner { user, .. } => {
-                let user = user.as_deref().unwrap_or(client);
-                (kind, json!({ MARK: "{case}", OWNER: format!("{{{user}}}") }))
+    /// What its event's data has beside what a case is about.
+    fn marks(&self) -> Value {
+        match self {
+            Self::Owner { user, .. } | Self::Everybody { user: Some(user), .. } => {
+                json!({ MARK: "{case}", OWNER: format!("{{{user}}}") })
             }
-            _ => (kind, json!({ MARK: "{case}" })),
-        })
+            _ => json!({ MARK: "{case}" }),
+        }
     }
 
     /// The room that a client joins for it, where that is not by itself.
@@ -274,11 +324,5 @@ impl Means {
             Self::Subscribers(kind) => Some(kind),
             _ => None,
         }
-    }
-
-    fn request(&self, client: &str) -> Option<Step<GatewayAction>> {
-        let target = Target::Room(self.room()?.to_owned());
-        let action = GatewayAction::ScriptedClient(client.to_owned(), ScriptedClientAct::Subscribe(target));
-        Some(Step { action, label: None })
     }
 }

@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::addressed::OWNER;
 use super::file;
-use super::step::{GatewayAction, PairAction, Waits};
+use super::step::{GatewayAction, PairAction, ScriptedClientAct, Waits};
 use super::{ClientSpec, PairScript, Resemblance, Scenario, Script, step};
 use crate::audience::Audiences;
 use crate::identity::{RoleNames, UserIds};
+use crate::room_names::{RoomKind, RoomNames};
 
 /// Placeholders that every scenario has. No scripted client is called so.
 pub(super) const RESERVED: [&str; 5] = ["case", "subscribe", "room_key", "path", "odd_token"];
@@ -27,6 +28,8 @@ pub struct Bindings {
     pub users: UserIds,
     /// What roles are called there.
     pub roles: RoleNames,
+    /// What the rooms of a user and of a role are called there.
+    pub rooms: RoomNames,
     /// What event types are called there, where that is not what scenarios call them.
     pub event_names: BTreeMap<String, String>,
     /// Whether the rooms of everybody, of a user and of a role are called as the seed calls them. What they are called elsewhere, no
@@ -115,7 +118,7 @@ impl Scenario {
                     *text = text.replace(placeholder, word);
                 }
             }
-            bindings.roles.rename_rooms(text);
+            bindings.rooms.rename(text, &bindings.roles);
             // Each text once: the name of one type may be what scenarios call another.
             if let Some(name) = bindings.event_names.get(text) {
                 text.clone_from(name);
@@ -159,7 +162,8 @@ impl Scenario {
         bound.in_dialect(&bindings.dialect)
     }
 
-    /// Whether it means nothing where there are no roles: it names the room of one, publishes for one, or is about that claim.
+    /// Whether it means nothing where there are no roles: it names the room of one, publishes for one, or is about that claim. What may be
+    /// left out, and what never comes, is no reason.
     pub fn needs_roles(&self) -> bool {
         let Script::Gateway(script) = &self.script else { return false };
         let is_claim = |spec: &ClientSpec| {
@@ -168,11 +172,31 @@ impl Scenario {
         };
         let found = Cell::new(script.clients.values().any(is_claim));
         let look = |text: &mut String| {
-            found.set(found.get() || text.contains("role:") || text.starts_with("admin:"));
+            found.set(found.get() || RoomKind::Role.is_named_in(text) || text.starts_with("admin:"));
         };
         let look_at_key = |key: &mut String| found.set(found.get() || key == "byRole");
-        each_text(&mut file::to_value(self), &look, &look_at_key);
+        let mut needed = self.clone();
+        needed.expectations.retain(|expectation| expectation.forbidden().is_none());
+        if let Script::Gateway(script) = &mut needed.script {
+            let is_needed =
+                |action: &GatewayAction| !matches!(action, GatewayAction::Publish { optional: true, .. });
+            script.steps.retain(|step| is_needed(&step.action));
+        }
+        each_text(&mut file::to_value(&needed), &look, &look_at_key);
         found.get()
+    }
+
+    /// The kinds of private rooms that it is about: its clients ask for them, and it shows that they do not get in (ROOM-3).
+    pub fn private_rooms(&self) -> BTreeSet<RoomKind> {
+        let Script::Gateway(script) = &self.script else { return BTreeSet::new() };
+        if !self.requirements().iter().any(|id| id.to_string() == "ROOM-3") {
+            return BTreeSet::new();
+        }
+        let asked = script.steps.iter().filter_map(|step| match &step.action {
+            GatewayAction::ScriptedClient(_, ScriptedClientAct::Subscribe(target)) => Some(target.name()),
+            _ => None,
+        });
+        asked.flat_map(|name| RoomKind::ALL.into_iter().filter(|kind| kind.is_named_in(name))).collect()
     }
 
     /// The user id of a scripted client in one run.

@@ -8,6 +8,7 @@ mod gateway;
 mod hex;
 mod message;
 mod pair;
+mod plan;
 mod scripted;
 mod target;
 
@@ -23,6 +24,7 @@ use self::check::Checker;
 use self::client::RawClientStep;
 use self::gateway::RawGatewayStep;
 use self::pair::{RawPairScenario, raw_pair};
+pub(crate) use self::plan::{SYSTEM, read_plan, write_plan};
 use super::error::ScenarioError;
 use super::step::Step;
 use super::{
@@ -312,6 +314,9 @@ mod tests {
             toml::from_str::<RawPairScenario>("zzz = 1").map(drop).map_err(unknown),
             toml::from_str::<pair::RawPairStep>("zzz = 1").map(drop).map_err(unknown),
             toml::from_str::<crate::scenario::PairClient>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<plan::RawPlan>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<plan::RawEntry>("zzz = 1").map(drop).map_err(unknown),
+            toml::from_str::<crate::plan::Participant>("zzz = 1").map(drop).map_err(unknown),
             toml::from_str::<ClientSpec>("zzz = 1").map(drop).map_err(unknown),
             toml::from_str::<GatewaySpec>("zzz = 1").map(drop).map_err(unknown),
             toml::from_str::<ClientSetup>("zzz = 1").map(drop).map_err(unknown),

@@ -86,6 +86,9 @@ pub struct ClientSpec {
     /// How long after each byte of its request the next one is sent, where it is sent byte by byte.
     #[serde(skip_serializing_if = "is_default")]
     pub drip_request: Option<Expr>,
+    /// Whether events that are for it are all that the gateway has for it, not the first that fits.
+    #[serde(skip_serializing_if = "is_default")]
+    pub every_event: bool,
 }
 
 /// A user id that is nearly another client's.
@@ -276,6 +279,7 @@ impl Default for ClientSpec {
             compression: false,
             signs_in: true,
             drip_request: None,
+            every_event: false,
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::UserIds;
+use crate::{RoomKind, RoomName, RoomNames, UserIds};
 
 const GOOD: &str = r#"
 version = 2
@@ -48,6 +48,7 @@ fn bindings() -> Bindings {
         users: Default::default(),
         roles: Default::default(),
         event_names: Default::default(),
+        rooms: RoomNames::default(),
         seed_rooms: true,
         audiences: Default::default(),
         owner_keys: Default::default(),
@@ -474,6 +475,64 @@ fn impossible_clients_are_slips() {
         assert_ne!(text, CLIENT, "{from}");
         let error = parse(&text).unwrap_err();
         assert!(error.to_string().contains(says), "{to}: {error}");
+    }
+}
+
+/// A token expires with the code that the dialect declares for that; where it declares none, with 4401 or that of a refusal (AUTH-6).
+#[test]
+fn a_token_expires_as_declared() {
+    let library = crate::Library::builtin().unwrap();
+    let case = library.iter().find(|case| case.id.0 == "gateway/auth/token-expires").unwrap();
+    let expected = |dialect: &str| {
+        let bindings = Bindings { dialect: dialect.parse().unwrap(), ..bindings() };
+        case.bind(&bindings).expectations[0].patterns()[1].to_string()
+    };
+    for (dialect, codes) in [
+        ("{}", "4401"),
+        (r#"{"refusal":"close-4010"}"#, "4010 or 4401"),
+        (r#"{"refusal":"close-4010","closes":{"expired":1008}}"#, "1008"),
+    ] {
+        assert_eq!(expected(dialect), format!("alice sees the connection end with {codes}"), "{dialect}");
+    }
+}
+
+/// ROOM-3 is asked of the rooms that the profile names; a case says which kinds it is about.
+#[test]
+fn private_rooms_are_called_as_declared() {
+    let library = crate::Library::builtin().unwrap();
+    let find = |id: &str| library.iter().find(|case| case.id.0 == id).unwrap();
+    let rooms = RoomNames {
+        user: RoomName::parse(RoomKind::User, "user/{user}").unwrap(),
+        role: RoomName::parse(RoomKind::Role, "team/{role}").unwrap(),
+    };
+    let bindings = Bindings { rooms, ..bindings() };
+    for (id, kinds, asked) in [
+        ("gateway/rooms/private", vec![RoomKind::User], "room = \"user/alice-"),
+        ("gateway/rooms/private-role", vec![RoomKind::Role], "room = \"team/admin\""),
+        ("gateway/messages/well-formed", Vec::new(), "room = \"user/somebody-else\""),
+        ("gateway/rooms/no-leak", Vec::new(), "catalog:changed"),
+    ] {
+        assert_eq!(find(id).private_rooms().into_iter().collect::<Vec<_>>(), kinds, "{id}");
+        let bound = find(id).bind(&bindings).to_toml();
+        assert!(bound.contains(asked) && !bound.contains("role:"), "{id}: {bound}");
+    }
+}
+
+/// What is about no audience is played with whatever event there is, an owner's alone among them.
+#[test]
+fn an_owners_event_serves_where_no_audience_is_meant() {
+    let library = crate::Library::builtin().unwrap();
+    let owner = crate::Audience::Owner.types()[0];
+    let audiences = crate::Audiences::new([owner], []);
+    for id in [
+        "gateway/bridge/acknowledged-once-handed-on",
+        "gateway/bridge/consumed-with-acknowledgements",
+        "gateway/auth/signs-in-twice",
+        "gateway/auth/silent-before-sign-in",
+    ] {
+        let case = library.iter().find(|case| case.id.0 == id).unwrap();
+        let played = case.addressed(&audiences).unwrap_or_else(|gap| panic!("{id}: {gap}")).to_toml();
+        assert!(played.contains(owner) && !played.contains("its event"), "{id}: {played}");
     }
 }
 

@@ -107,7 +107,7 @@ fn no_other_user_receives(
             None
         };
         if let Some(expected) = expected
-            && !has_asked_for_a_private_room(trace, actor)
+            && !has_asked_for_a_private_room(scenario, script, bindings, trace, actor)
             && !script.signs_in_as_another(&actor.0)
         {
             return Some(Finding::forbidden(expected, format!("{actor} receives it"), [index]));
@@ -116,10 +116,21 @@ fn no_other_user_receives(
     None
 }
 
-fn has_asked_for_a_private_room(trace: &Trace, actor: &Actor) -> bool {
+/// Whether a client has named another user, or the room of a role, in what it sent.
+fn has_asked_for_a_private_room(
+    scenario: &Scenario,
+    script: &GatewayScript,
+    bindings: &Bindings,
+    trace: &Trace,
+    actor: &Actor,
+) -> bool {
+    let id = |name: &str| scenario.user_id(name, bindings);
+    let others = script.clients.keys().map(|name| id(name)).filter(|other| *other != id(&actor.0));
+    let roles = Role::ALL.into_iter().filter_map(|role| bindings.rooms.of_role(role, &bindings.roles));
+    let private: Vec<String> = others.chain(roles).collect();
     trace.iter().any(|(_, seen)| match &seen.event {
         Event::Sent(frame) => {
-            seen.actor == *actor && (frame.body.contains("user:") || frame.body.contains("role:"))
+            seen.actor == *actor && private.iter().any(|name| frame.body.contains(name.as_str()))
         }
         _ => false,
     })

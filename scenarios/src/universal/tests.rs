@@ -52,6 +52,7 @@ fn broken(text: &str, happenings: impl IntoIterator<Item = Happening>) -> Vec<St
         users: Default::default(),
         roles: Default::default(),
         event_names: Default::default(),
+        rooms: Default::default(),
         seed_rooms: true,
         audiences: Default::default(),
         owner_keys: Default::default(),

@@ -80,7 +80,10 @@ async fn a_channel_that_consumes_can_be_closed() {
     put(&channel, &"q".into(), &["a"]).await;
     let mut consumer = consume(&channel, &"q".into()).await;
     next(&mut consumer).await;
-    broker.close_consuming_channels().await.expect("the broker runs");
+    broker.close_consuming_channels(["q".to_owned()].into()).await.expect("the broker runs");
+    let snapshot = broker.snapshot().await.expect("the broker runs");
+    assert_eq!(snapshot.queues["q"].consumers, 1, "its queue is spared");
+    broker.close_consuming_channels([].into()).await.expect("the broker runs");
     let snapshot = broker.snapshot().await.expect("the broker runs");
     assert_eq!((snapshot.connections, snapshot.queues["q"].ready, snapshot.queues["q"].consumers), (1, 1, 0));
     // The connection goes on.

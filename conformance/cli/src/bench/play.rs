@@ -100,8 +100,6 @@ pub(super) fn run(args: PlayArgs) -> Result<Exit, Failure> {
         Failure::new(Exit::Harness, miette!("cannot tell where this program is: {error}"))
     })?;
     let config = BenchConfig {
-        workload,
-        profile,
         subject,
         broker: BrokerChoice::from(args.broker.broker.as_str()),
         program,
@@ -110,6 +108,7 @@ pub(super) fn run(args: PlayArgs) -> Result<Exit, Failure> {
         start_at_ms: args.start_at,
         threads: args.threads.map(usize::from),
         process: args.pid,
+        ..BenchConfig::new(workload, profile)
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use miette::miette;
 use scenarios::SubjectKind;
 
-use super::{Common, Format};
+use super::{Common, Format, list};
 use crate::{Failure, ended, warn};
 use conformance::amqp::{self, Identity};
 use conformance::executor::{BrokerChoice, Executor};
@@ -17,7 +17,7 @@ use conformance::profile::{GatewayProfile, Profile};
 use conformance::result::RunReport;
 use conformance::secrets::without_credentials;
 use conformance::suite::{KnownFailures, Run, Suite, SuiteError};
-use gatecheck_report::{About, BrokerUsed, Console, Document, Folder, Repeat};
+use gatecheck_report::{About, BrokerUsed, Console, Document, EarlierReport, Folder, Repeat};
 
 /// Starting so slowly is worth a hint.
 const SLOW_START: Duration = Duration::from_secs(2);
@@ -46,7 +46,20 @@ pub(crate) fn judge_suite(
         Failure::new(Exit::Harness, miette!("cannot tell where this program is: {error}"))
     })?;
     let suite = suite.program(program).broker(broker).known_failures(known);
-    let run = asked_for(suite, common).and_then(Suite::prepare).map_err(Failure::suite)?;
+    let mut run = asked_for(suite, common).and_then(Suite::prepare).map_err(Failure::suite)?;
+    if let Some(folder) = common.output.as_deref().filter(|_| common.last_failed) {
+        let last = EarlierReport::read(folder).map_err(Failure::usage)?;
+        run.retain(|id| last.cases.get(id).is_some_and(|case| case.is_open()));
+        if run.plan().is_empty() {
+            warn(format_args!(
+                "nothing is left to run: every case of the last run passed, or could not be run"
+            ));
+            return Ok(Exit::Conformant);
+        }
+    }
+    if common.list {
+        return list::print(run.plan());
+    }
     let folder = common.output.as_deref().map(Folder::create).transpose().map_err(Failure::usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -89,6 +102,7 @@ fn asked_for(mut suite: Suite, common: &Common) -> Result<Suite, SuiteError> {
         .seed(common.seed)
         .preflight(!common.no_preflight)
         .allow_undecided(common.allow_undecided)
+        .fail_fast(common.fail_fast)
         .keep_traces(common.output.is_some()))
 }
 

@@ -48,7 +48,7 @@ const server = createServer((_, response) => response.writeHead(426).end());
 new WebSocketServer({ server }).on('connection', (socket, request) => {
   const token = new URL(request.url, 'http://x').searchParams.get('token');
   const { userId, role } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
-  const own = ['broadcast', `user:${userId}`, `role:${role}`];
+  const own = ['broadcast', `user:${userId}`, `role:${role.toLowerCase()}`];
   own.forEach((room) => join(socket, room));
   send(socket, 'connection:established', { userId, rooms: own });
   socket.on('error', () => {});

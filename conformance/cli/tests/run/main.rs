@@ -12,6 +12,7 @@ mod browser;
 mod designs;
 mod discovered;
 mod example;
+mod faults;
 mod frameworks;
 mod init;
 mod libraries;
@@ -40,7 +41,7 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // Trials wait much more than they work.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    arguments.test_threads = arguments.test_threads.or(Some(2 * cores + 1));
+    arguments.test_threads = arguments.test_threads.or(Some(3 * cores + 1));
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
     let arms = Arc::new(Arms::default());
     let mut trials = Vec::new();
@@ -56,6 +57,7 @@ fn main() {
     trials.extend(designs::trials(&runtime));
     trials.extend(discovered::trials(&runtime));
     trials.extend(example::trials(&runtime));
+    trials.extend(faults::trials(&runtime));
     trials.extend(frameworks::trials(&runtime));
     trials.extend(init::trials(&runtime));
     trials.extend(libraries::trials(&runtime));

@@ -62,6 +62,10 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
         "type = \"stock/changed\"",
         "routing_key = \"shop.order.created\"",
         r#"subscribe = '{"action":"{type}","channel":"{room}"}'"#,
+        "rooms = { role = \"role/{ROLE}\", user = \"user/{user}\" }",
+        "forbidden = \"not_yours\"",
+        "limits = { message_bytes = 16384 }",
+        r#"body = '{"kind":"#,
     ];
     let client = {
         let runtime = Arc::clone(runtime);

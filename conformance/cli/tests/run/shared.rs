@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -55,7 +56,10 @@ async fn conforms(algorithm: &str) -> Result<(), Failed> {
     let mut odd = standings(&report);
     odd.retain(|id, standing| *standing != if NOT_CONFIGURABLE.contains(id) { "not_shown" } else { "shown" });
     if !matches!(code, 0 | 3) || code == 0 && !odd.is_empty() {
-        return Err(format!("exit code {code}: {odd:?}").into());
+        let stopped =
+            cases(&report).filter(|case| !matches!(case["verdict"].as_str(), Some("pass" | "not_run")));
+        let stopped: Vec<_> = stopped.map(Value::to_string).collect();
+        return Err(format!("exit code {code}: {odd:?}\n{}", stopped.join("\n")).into());
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use protocol::Role;
 use scenarios::frame::RawFrame;
 use scenarios::token::{Alg, Bearer, Issuer, Signature, TokenSpec};
 use serde_json::{Value, json};
-use sim::boundary::Boundary;
+use sim::boundary::{Boundary, Passed};
 
 use super::Mutant;
 use super::wire::{Change, SharedState, down, is, message, text, up, wire};
@@ -50,19 +50,67 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/replays-alerts-before-it-signs-in",
+        requirement: "AUTH-2",
+        about: "Whoever asks for a room gets the alerts that it has missed, signed in or not.",
+        boundary: || {
+            let alerts = SharedState::<Vec<RawFrame>>::new();
+            wire(move |_| {
+                let (missed, mut signed_in) = (alerts.clone(), false);
+                let seen = alerts.clone();
+                Change::default()
+                    .up(move |frame| {
+                        signed_in |= is(&frame, "connection_init");
+                        let is_given = !signed_in && is(&frame, "subscribe");
+                        let alerts = if is_given { missed.with(|alerts| alerts.clone()) } else { Vec::new() };
+                        Passed { up: vec![frame], down: alerts, ..Passed::default() }
+                    })
+                    .down(move |frame| {
+                        if is(&frame, "admin:alert") {
+                            seen.with(|alerts| alerts.push(frame.clone()));
+                        }
+                        down([frame])
+                    })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/leaves-rooms-before-it-signs-in",
+        requirement: "AUTH-2",
+        about: "To join takes a user, to leave takes none.",
+        boundary: || {
+            wire(|_| {
+                let mut signed_in = false;
+                Change::default().up(move |frame| {
+                    let is_first = !std::mem::replace(&mut signed_in, true);
+                    match is_first && is(&frame, "unsubscribe") {
+                        true => up([text(&sign_in("somebody")), frame]),
+                        false => up([frame]),
+                    }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/signs-in-as-another-joins-again",
+        requirement: "BRIDGE-5",
+        about: "Who signs in as another stays who it was, and is put into its rooms, which are lists, once more.",
+        boundary: || again(|frame, _| is(frame, "profile:updated").then(|| frame.clone())),
+    },
+    Mutant {
         id: "gateway/signs-in-again-joins-again",
         requirement: "BRIDGE-5",
         about: "Each message that signs in adds the connection to its rooms, which are lists.",
-        boundary: || again(|frame| is(frame, "payment:created").then(|| frame.clone())),
+        boundary: || again(|frame, _| is(frame, "payment:created").then(|| frame.clone())),
     },
     Mutant {
         id: "gateway/signs-in-as-another-besides",
         requirement: "BRIDGE-4",
         about: "Who signs in as another gets that user's events, and goes on getting those of the first.",
         boundary: || {
-            again(|frame| {
+            again(|frame, user| {
                 let mut event = message(frame).filter(|event| event["type"] == "profile:updated")?;
-                event["payload"]["userId"] = json!("another");
+                event["payload"]["userId"] = json!(user);
                 Some(text(&event))
             })
         },
@@ -246,19 +294,23 @@ pub(super) fn retoken(change: impl Fn(&str) -> Option<String> + Clone + Send + S
     })
 }
 
-/// Gives a connection on which more than one message has signed in something beside a frame.
-fn again(besides: impl Fn(&RawFrame) -> Option<RawFrame> + Clone + Send + Sync + 'static) -> Boundary {
+/// Gives a connection on which more than one message has signed in something beside a frame, given the user whom the last one named.
+fn again(besides: impl Fn(&RawFrame, &str) -> Option<RawFrame> + Clone + Send + Sync + 'static) -> Boundary {
     wire(move |_| {
-        let (count, besides) = (SharedState::<usize>::new(), besides.clone());
-        let counted = count.clone();
+        let (users, besides) = (SharedState::<Vec<String>>::new(), besides.clone());
+        let signed_in = users.clone();
         Change::default()
             .up(move |frame| {
-                count.with(|count| *count += usize::from(is(&frame, "connection_init")));
+                if let Some(message) = message(&frame).filter(|_| is(&frame, "connection_init")) {
+                    let user = claim(message["payload"]["token"].as_str().unwrap_or_default(), "userId");
+                    users.with(|users| users.push(user.as_str().unwrap_or_default().to_owned()));
+                }
                 up([frame])
             })
-            .down(move |frame| match counted.with(|count| *count > 1).then(|| besides(&frame)).flatten() {
-                Some(besides) => down([frame, besides]),
-                None => down([frame]),
+            .down(move |frame| {
+                let last = signed_in.with(|users| users.last().filter(|_| users.len() > 1).cloned());
+                let besides = last.and_then(|user| besides(&frame, &user));
+                down([frame].into_iter().chain(besides))
             })
     })
 }

@@ -13,6 +13,8 @@ use super::wire::{Change, SharedState, down, is, message, wire, with};
 
 /// Bytes of a message that is large.
 const LARGE: usize = 4096;
+/// Bytes of one that is larger than a client may send.
+const HUGE: usize = 65536;
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -79,6 +81,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/alerts-come-twice",
+        requirement: "BRIDGE-5",
+        about: "An alert goes to the role's room, and once more to each administrator.",
+        boundary: || {
+            wire(|_| {
+                Change::default().down(|frame| {
+                    if is(&frame, "admin:alert") { down([frame.clone(), frame]) } else { down([frame]) }
+                })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/events-overtake",
         requirement: "BRIDGE-6",
         about: "Events are handled side by side, and the quicker one comes first.",
@@ -116,6 +130,35 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 })
             })
         },
+    },
+    Mutant {
+        id: "gateway/alerts-overtake",
+        requirement: "BRIDGE-6",
+        about: "Alerts have a consumer of their own, which waits for a look-up with every second one.",
+        boundary: || {
+            wire(|_| {
+                let mut held = None;
+                Change::default().down(move |frame| {
+                    if !is(&frame, "admin:alert") || held.is_some() {
+                        return down([frame].into_iter().chain(held.take()));
+                    }
+                    held = Some(frame);
+                    super::wire::nothing()
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/large-private-events-are-lost",
+        requirement: "BRIDGE-18",
+        about: "What is for a user or a role is handed over through a channel that refuses large messages.",
+        boundary: || wire(|_| lost_if_huge(&["profile:updated", "admin:alert"])),
+    },
+    Mutant {
+        id: "gateway/large-events-for-subscribers-are-lost",
+        requirement: "ROOM-1",
+        about: "What is for a room is handed over through a channel that refuses large messages.",
+        boundary: || wire(|_| lost_if_huge(&["catalog:changed"])),
     },
     Mutant {
         id: "gateway/large-events-are-overtaken",
@@ -269,6 +312,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/alerts-are-not-consumed-again",
+        requirement: "BRIDGE-9",
+        about: "Alerts have a queue of their own, which is consumed once, at the start.",
+        boundary: || {
+            feed(|| {
+                let mut gone = false;
+                Feeding::default().event(move |event| {
+                    gone |= event == SourceEvent::Down;
+                    if gone && says(&event, "admin:alert") { Vec::new() } else { vec![event] }
+                })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/instances-share-a-queue",
         requirement: "BRIDGE-11",
         about: "Two gateways take turns at one queue.",
@@ -305,12 +362,48 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/poison-stops-alerts",
+        requirement: "BRIDGE-8",
+        about: "Alerts have a handler of their own, which ends on a body that is no event.",
+        boundary: || {
+            feed(|| {
+                let mut ended = false;
+                Feeding::default().event(move |event| {
+                    ended |= says(&event, "this is not JSON");
+                    if ended && says(&event, "admin:alert") { Vec::new() } else { vec![event] }
+                })
+            })
+        },
+    },
+    Mutant {
+        id: "gateway/alerts-without-a-listener-are-forgotten",
+        requirement: "BRIDGE-13",
+        about: "While no administrator is connected, nothing calls what acknowledges an alert.",
+        boundary: || {
+            feed(|| {
+                let mut held = Unsettled::default();
+                Feeding::default().event(move |event| {
+                    let is_for_nobody = says(&event, "admin:alert") && !says(&event, "addressed");
+                    held.pass(event, is_for_nobody)
+                })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/slow-readers-go-without-a-word",
         requirement: "BRIDGE-12",
         about: "A reader that is too slow is cut off without 1013.",
         boundary: || wire(|_| Change::default().speechless(1013)),
     },
 ];
+
+/// Lets no message of these types through that is too large.
+fn lost_if_huge(types: &'static [&'static str]) -> Change {
+    Change::default().down(move |frame| {
+        let is_lost = frame.payload.len() > HUGE && types.iter().any(|name| is(&frame, name));
+        if is_lost { super::wire::nothing() } else { down([frame]) }
+    })
+}
 
 /// Deliveries that are never settled, as a consumer has them that settles each by itself. Once there are as many as it may have, it
 /// gets no others.

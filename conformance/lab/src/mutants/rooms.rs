@@ -127,6 +127,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || overheard(|room| !room.starts_with("user:") && room.trim().starts_with("user:")),
     },
     Mutant {
+        id: "gateway/role-names-are-folded-after-the-check",
+        requirement: "ROOM-3",
+        about: "The name of a role's room is put into lower case when its members are looked up, and was checked before that.",
+        boundary: || {
+            overheard_of("admin:alert", |room| {
+                !room.starts_with("role:") && room.to_lowercase().starts_with("role:")
+            })
+        },
+    },
+    Mutant {
         id: "gateway/separators-are-replaced-after-the-check",
         requirement: "ROOM-3",
         about: "Colons are replaced for the layer below, where another name has the replacement from the start.",
@@ -240,7 +250,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     let owner = event["payload"]["userId"].as_str().unwrap_or_default().to_owned();
                     own.with(|own| *own != owner && own.starts_with(&owner))
                 };
-                overhears(heard, is_owners).request(move |head| {
+                overhears("profile:updated", heard, is_owners).request(move |head| {
                     is.with(|own| *own = user(&head));
                     head
                 })
@@ -252,16 +262,21 @@ pub(super) const MUTANTS: &[Mutant] = &[
 /// A user's private events that one connection receives reach all other connections as well.
 fn everyone_overhears() -> Boundary {
     let heard = SharedState::<Option<String>>::new();
-    wire(move |_| overhears(heard.clone(), || true))
+    wire(move |_| overhears("profile:updated", heard.clone(), || true))
 }
 
 /// A user's private events that one connection receives also reach connections that asked for such a room.
 fn overheard(is_asked_for: fn(&str) -> bool) -> Boundary {
+    overheard_of("profile:updated", is_asked_for)
+}
+
+/// The same of events of this type.
+fn overheard_of(private: &'static str, is_asked_for: fn(&str) -> bool) -> Boundary {
     let heard = SharedState::<Option<String>>::new();
     wire(move |_| {
         let asked = SharedState::<bool>::new();
         let asks = asked.clone();
-        overhears(heard.clone(), move || asked.with(|asked| *asked)).up(move |frame| {
+        overhears(private, heard.clone(), move || asked.with(|asked| *asked)).up(move |frame| {
             let mut payload = message(&frame).unwrap_or_default()["payload"].take();
             let (room, event_type) = (payload["room"].take(), payload["eventType"].take());
             if [room, event_type].iter().filter_map(Value::as_str).any(is_asked_for) {
@@ -279,7 +294,7 @@ fn near_by(is_own: fn(own: &str, room: &str) -> bool) -> Boundary {
     wire(move |_| {
         let (own, asked) = (SharedState::<String>::new(), SharedState::<bool>::new());
         let (asks, whose) = (asked.clone(), own.clone());
-        overhears(heard.clone(), move || asked.with(|asked| *asked))
+        overhears("profile:updated", heard.clone(), move || asked.with(|asked| *asked))
             .request(move |head| {
                 own.with(|own| *own = user(&head));
                 head
@@ -331,9 +346,13 @@ fn leaving(left: fn(joined: &[Value], asked: Value) -> Vec<Value>) -> Boundary {
 }
 
 /// Receives the private events that another connection received, just before the next event.
-fn overhears(heard: SharedState<Option<String>>, listens: impl Fn() -> bool + Send + 'static) -> Change {
+fn overhears(
+    private: &'static str,
+    heard: SharedState<Option<String>>,
+    listens: impl Fn() -> bool + Send + 'static,
+) -> Change {
     Change::default().down(move |frame| {
-        if is(&frame, "profile:updated") {
+        if is(&frame, private) {
             let text = String::from_utf8_lossy(&frame.payload).into_owned();
             heard.with(|heard| *heard = Some(text));
             return down([frame]);

@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::discover::events::DeclaredEvent;
+use crate::discover::limits::ObservedLimits;
+use crate::discover::talk::Exchange;
 use crate::discover::text;
 use crate::profile::Audience;
 
@@ -36,6 +38,66 @@ fn differences_are_told_as_json() {
         assert!(lines.iter().any(|line| line.contains(part)), "{part}: {lines:#?}");
     }
     assert!(!lines.iter().any(|line| line.contains("Object {") || line.contains("Number(")), "{lines:#?}");
+}
+
+/// A wrong word for an error, rooms of other names and a timeout that is not kept are differences; what the profile says right is none.
+#[test]
+fn words_rooms_and_timeouts_are_compared() {
+    let mut seen = text::other_design();
+    let id = seen.sign_in.entry.as_ref().unwrap().id_text(Person::Owner);
+    let answer =
+        |code: &str| json!({ "action": "error", "body": { "code": code, "message": "no" } }).to_string();
+    let exchange = |code: &str| Exchange { sent: String::new(), answer: Some(answer(code)), closed: None };
+    seen.talk.first = vec![
+        json!({ "action": "hello", "body": { "user": id, "rooms": [format!("user/{id}"), "team/customer"] } }).to_string(),
+    ];
+    seen.talk.private = Some(("user/710042".to_owned(), exchange("not_yours")));
+    seen.talk.nameless = Some(exchange("bad_room"));
+    seen.talk.limits =
+        ObservedLimits { message_bytes: Some(32768), rooms: Some((18, exchange("too_many_channels"))) };
+    seen.heartbeat.gives_up_after = Some(std::time::Duration::from_millis(302));
+    seen.unfinished.expired = Some(1008);
+    let text = text::gateway(&seen, None);
+    for line in [
+        r#"rooms = { role = "team/{role}", user = "user/{user}" }"#,
+        r#"errors = { forbidden = "not_yours", too_many_rooms = "too_many_channels" }"#,
+        "limits = { message_bytes = 32768, rooms = 20 }",
+        "closes = { expired = 1008 }",
+        "what it calls `rate_limited` was not seen",
+    ] {
+        assert!(text.replace("\n# ", " ").contains(line), "{line}: {text}");
+    }
+    let found = |text: &str| {
+        let profile = Profile::parse("gatecheck.toml", text, Path::new(".")).unwrap();
+        gateway(&profile, &seen).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(found(&text).is_empty(), "{:#?}", found(&text));
+    let wrong = text
+        .replace("not_yours\"", "not_allowed\"")
+        .replace("user/{user}", "users/{user}")
+        .replace("expired = 1008", "expired = 4401")
+        .replace("pong_timeout = \"400ms\"", "pong_timeout = \"10s\"");
+    assert_eq!(
+        found(&wrong),
+        [
+            "gateway.rooms.user: the profile says `users/710041`, observed `user/{user}` in its first message",
+            "dialect.errors.forbidden: the profile says `not_allowed`, observed `not_yours`",
+            "dialect.closes.expired: the profile says 4401, observed 1008",
+            "timing.pong_timeout: the profile says 10s, observed that a client without pongs is given up 302.0ms after a ping",
+        ]
+    );
+    // Another user who joins is told, too.
+    seen.talk.private = Some((
+        "user/710042".to_owned(),
+        Exchange {
+            sent: String::new(),
+            answer: Some(r#"{"action":"joined","channel":"user/710042"}"#.to_owned()),
+            closed: None,
+        },
+    ));
+    let profile = Profile::parse("gatecheck.toml", &text, Path::new(".")).unwrap();
+    let lines: Vec<String> = gateway(&profile, &seen).iter().map(ToString::to_string).collect();
+    assert!(matches!(&lines[..], [one] if one.contains("that another user joins it")), "{lines:?}");
 }
 
 /// Pings that do not come are a difference, unless the profile says that there are none.

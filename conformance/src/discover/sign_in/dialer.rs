@@ -56,7 +56,7 @@ impl Dialer {
         self.open_with(entry, person, TokenSpec::default()).await
     }
 
-    pub(super) async fn open_with(
+    pub(in crate::discover) async fn open_with(
         &self,
         entry: &Entry,
         person: Person,
@@ -118,7 +118,7 @@ impl Dialer {
     }
 
     /// How a connection without a token ends that was let in, and after how long.
-    pub(super) async fn leaves(&self, path: &str) -> Option<(Refused, Duration)> {
+    pub(in crate::discover) async fn leaves(&self, path: &str) -> Option<(Refused, Duration)> {
         let begun = now();
         let mut socket = self.dial(path, None, None).await.ok()?;
         loop {

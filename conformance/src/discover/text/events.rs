@@ -86,6 +86,8 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway, given: &[toml::Valu
         let names: Vec<String> = lacking.iter().map(ToString::to_string).collect();
         page.comment(&format!("no event for {} was seen; where there is one:", names.join(", nor for ")));
         example(page, *first);
+        let words: Vec<String> = lacking.iter().map(|audience| format!("\"{}\"", word(*audience))).collect();
+        page.comment(&format!("where there is none: `[claims]` with `without = [{}]`", words.join(", ")));
     }
     for event in events.events.iter().filter(|event| event.audience.is_none()) {
         page.comment(&format!("`{}` reached {}, who are no audience", event.name, reached(event)));

@@ -1,27 +1,23 @@
-//! `[gateway]`, `[token]` and `[timing]`.
+//! `[gateway]` and `[token]`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use protocol::{Role, format_duration};
+use protocol::Role;
 use scenarios::{RoleNames, UserIds};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Page;
 use crate::discover::claims;
-use crate::discover::heartbeat::PingKind;
 use crate::discover::observed::{ObservedGateway, Reach};
-use crate::discover::told;
+use crate::discover::rooms::NamedRooms;
+use crate::discover::spelling::shown;
 use crate::discover::topology::{ObservedQueue, Topology};
 
-/// How near to each other two times are that count as equal, as a share.
-const NEAR: f64 = 0.15;
-/// Most pings that are missed before a client is given up, where that is how a timeout is counted.
-const MAX_PERIODS: u32 = 4;
 /// A start that costs as much as most cases do.
 const SLOW_START: Duration = Duration::from_millis(150);
-/// What a measured time is rounded up to.
-const ROUNDED_MS: u128 = 50;
+/// Fewest rooms that a profile can declare as a limit.
+const FEWEST_ROOMS: usize = 20;
 
 pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
     page.table("gateway");
@@ -65,6 +61,8 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
             page.open("queue", "\"*\"");
         }
     }
+    rooms(page, seen);
+    limits(page, seen);
     if let Reach::Started { command, .. } = &seen.reach
         && !command.env.is_empty()
     {
@@ -81,6 +79,50 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
         for (name, value) in env {
             page.set(name, &json!(value));
         }
+    }
+}
+
+/// What one connection may do, where that is less than usual.
+fn limits(page: &mut Page, seen: &ObservedGateway) {
+    let Some(entry) = &seen.sign_in.entry else { return };
+    let mut limits: BTreeMap<&str, usize> = BTreeMap::new();
+    if let Some(bytes) = seen.talk.limits.message_bytes {
+        page.comment(&format!("a message of {} bytes was answered by a close with 1009", bytes + 1));
+        limits.insert("message_bytes", bytes);
+    }
+    if let Some((granted, exchange)) = &seen.talk.limits.rooms {
+        let own = NamedRooms::said(&seen.talk.first, entry).own();
+        let answer = exchange.answer.as_deref().unwrap_or_default();
+        page.comment(&format!(
+            "{granted} rooms were granted, and the next was answered by {}",
+            shown(answer)
+        ));
+        match own.map(|own| own + granted) {
+            Some(rooms) if rooms >= FEWEST_ROOMS => drop(limits.insert("rooms", rooms)),
+            Some(_) => page.comment("that is fewer than can be tried: `claims.without = [\"ROOM-5\"]`"),
+            None => page
+                .comment("its own are counted, too, and which it has was not seen: `limits = { rooms = … }`"),
+        }
+    }
+    if !limits.is_empty() {
+        page.set("limits", &json!(limits));
+    }
+}
+
+/// What its first message calls the rooms of a user and of a role.
+fn rooms(page: &mut Page, seen: &ObservedGateway) {
+    let Some(entry) = &seen.sign_in.entry else { return };
+    let named = NamedRooms::said(&seen.talk.first, entry);
+    let own = [("user", "user:{user}", named.user), ("role", "role:{role}", named.role)];
+    let mut rooms: BTreeMap<&str, String> = BTreeMap::new();
+    for (kind, usual, seen) in own {
+        if let Some((_, template)) = seen.filter(|(_, template)| template != usual) {
+            rooms.insert(kind, template);
+        }
+    }
+    if !rooms.is_empty() {
+        page.comment("its first message named these rooms");
+        page.set("rooms", &json!(rooms));
     }
 }
 
@@ -240,108 +282,4 @@ pub(super) fn token(page: &mut Page, seen: &ObservedGateway) {
             "no event came to \"{admin}\" alone: whether that is what makes an administrator was not seen"
         )),
     }
-}
-
-pub(super) fn timing(page: &mut Page, seen: &ObservedGateway) {
-    page.table("timing");
-    let heartbeat = &seen.heartbeat;
-    let told_interval = told().ping_interval;
-    let is_told = is_near(heartbeat.pings.as_ref().map(|(_, period)| *period), told_interval);
-    match (&heartbeat.pings, &heartbeat.interval_variable) {
-        (Some((kind, period)), Some(variable)) => {
-            page.comment(&format!("{} came every {period:.1?} as `{variable}` said", by(kind)));
-            page.set("ping_interval", &duration(told_interval));
-        }
-        (Some((kind, period)), None) => {
-            let whose = if is_told { ", as it was told" } else { ", whatever it was told" };
-            page.comment(&format!("{} came every {period:.1?}{whose}", by(kind)));
-            page.set("ping_interval", &duration(if is_told { told_interval } else { rounded(*period) }));
-        }
-        (None, _) if seen.sign_in.entry.is_none() => {
-            page.comment("pings were not looked for: no one could sign in");
-            page.open("ping_interval", "\"30s\"");
-            return page.open("pong_timeout", "\"10s\"");
-        }
-        (None, _) if seen.talk.protocol.is_some_and(|protocol| !protocol.pings()) => {
-            page.comment("clients send the heartbeats; short, so that a run takes seconds");
-            page.set("ping_interval", &duration(told_interval));
-            return page.set("pong_timeout", &duration(told_interval));
-        }
-        (None, _) => {
-            if !heartbeat.tried.is_empty() {
-                page.comment(&format!("set in vain: {}", heartbeat.tried.join(", ")));
-            }
-            page.comment(&format!(
-                "no ping was seen in {:.0?}: say how often it pings, and hand over `{{ping_interval_ms}}` where it can be told, so that a run \
-                 takes seconds",
-                heartbeat.watched_for
-            ));
-            page.open("ping_interval", "\"30s\"");
-        }
-    }
-    let interval = heartbeat.pings.as_ref().map(|(_, period)| *period);
-    match (heartbeat.gives_up_after, &heartbeat.timeout_variable) {
-        (Some(after), Some(variable)) => {
-            page.comment(&format!(
-                "without pongs the connection ended {after:.1?} after a ping, as `{variable}` said"
-            ));
-            page.set("pong_timeout", &duration(told().pong_timeout));
-        }
-        (Some(after), None) => {
-            page.comment(&format!("without pongs the connection ended {after:.1?} after the first ping"));
-            let timeout = if is_near(Some(after), told().pong_timeout) && is_told {
-                told().pong_timeout
-            } else if let Some(periods) = periods(after, interval) {
-                page.comment(&match periods {
-                    1 => "that is at the next ping: it has no timeout of its own".to_owned(),
-                    periods => format!("those are {periods} periods: it has no timeout of its own"),
-                });
-                let is_set = heartbeat.interval_variable.is_some() || is_told;
-                if is_set { told_interval * periods } else { rounded(after) }
-            } else {
-                rounded(after)
-            };
-            page.set("pong_timeout", &duration(timeout));
-        }
-        (None, _) => {
-            page.comment("that a client without pongs is given up was not seen: say after how long it is");
-            page.open("pong_timeout", "\"10s\"");
-        }
-    }
-    if let Reach::Started { command, .. } = &seen.reach
-        && (command.uses("connect_timeout") || command.uses("connect_timeout_ms"))
-    {
-        page.comment("it is told this; short, so that a run takes seconds");
-        page.set("connect_timeout", &duration(told().connect_timeout));
-    }
-}
-
-fn by(kind: &PingKind) -> &'static str {
-    match kind {
-        PingKind::Control => "pings (control frames)",
-        PingKind::Message(_) => "pings (messages)",
-    }
-}
-
-/// How many periods a time is, where it is a whole number of them.
-fn periods(time: Duration, period: Option<Duration>) -> Option<u32> {
-    (1..=MAX_PERIODS).find(|count| is_near(Some(time), period.unwrap_or_default() * *count))
-}
-
-fn duration(time: Duration) -> Value {
-    json!(format_duration(time))
-}
-
-/// Whether a time is near another.
-pub(in crate::discover) fn is_near(time: Option<Duration>, other: Duration) -> bool {
-    time.is_some_and(|time| {
-        let (time, other) = (time.as_secs_f64(), other.as_secs_f64());
-        (time - other).abs() <= NEAR * other.max(0.001)
-    })
-}
-
-/// A measured time, rounded up: a host is late rather than early.
-fn rounded(time: Duration) -> Duration {
-    let ms = time.as_millis().div_ceil(ROUNDED_MS) * ROUNDED_MS;
-    Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
 }

@@ -49,8 +49,9 @@ pub fn obstacle(seen: &ObservedGateway) -> Vec<String> {
         ));
     }
     lines.push(format!(
-        "Claims that were tried: {}; one at a time and all at once.",
-        claims::tried().join(", ")
+        "Claims that were tried: {}; one at a time and all at once. A customer's role was called {}; the address stood in `email`.",
+        claims::tried().join(", "),
+        claims::customers().join(", ")
     ));
     lines.push(
         "To go on, say what its tokens look like, as in `--user-ids integers --claims '{\"uid\":\"{user}\",\"roles\":[\"{role}\"]}'`; or fill in \

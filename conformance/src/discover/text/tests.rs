@@ -17,6 +17,7 @@ use crate::discover::sign_in::{Entry, SignIn};
 use crate::discover::socket::Refused;
 use crate::discover::talk::{Exchange, Request, RequestAnswer, Talk};
 use crate::discover::topology::{ObservedQueue, Topology};
+use crate::discover::unfinished::Unfinished;
 use crate::profile::{Audience, CommandProfile, Profile};
 
 const SHAPE: &str = r#"{"action":"subscribe","channel":"{room}"}"#;
@@ -106,7 +107,11 @@ pub(in crate::discover) fn other_design() -> ObservedGateway {
                     r#"{"action":"joined","channel":"order:updated"}"#.to_owned(),
                 ),
             }],
+            private: None,
+            nameless: None,
+            limits: Default::default(),
         },
+        unfinished: Unfinished::default(),
         left: answer(r#"{"action":"left","channel":"order:updated"}"#),
         events: Events { events: vec![event], tried: 9, owner_key: Some("userId"), ..Events::default() },
         heartbeat: Heartbeat {

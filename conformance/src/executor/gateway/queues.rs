@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use embedded_broker::{Broker, QueueStats, Snapshot};
+use embedded_broker::{Broker, Ended, QueueStats, Snapshot};
 use player::{Consumers, QueueNames, StageError};
 use scenarios::trace::Settlements;
 
 use super::Stage;
 use super::rig::CONSUMES_WITHIN;
 use super::settling::topology_settles;
-use crate::amqp::{Feed, Queues};
+use crate::amqp::{Feed, Outgoing, Queues};
 
 /// What a message about a refused login begins with.
 pub(crate) const LOGIN_REFUSED: &str = "the broker has refused the login of";
@@ -24,13 +24,37 @@ pub(super) struct GatewayQueues {
     consumed: BTreeSet<String>,
     /// What those that end with the gateway held as it was killed.
     held: BTreeMap<String, usize>,
+    /// Those that end with the gateway.
+    own: BTreeSet<String>,
+    /// Whether each message of the last burst went into a queue that outlives the gateway.
+    is_kept: bool,
+    /// Those that took a message of the last burst.
+    took: BTreeSet<String>,
 }
 
 impl GatewayQueues {
     /// Remembers what is consumed now.
     pub(super) fn look(&mut self, feed: &Feed, snapshot: &Snapshot) {
         let fed = snapshot.queues.iter().filter(|(_, queue)| queue.consumers > 0 && is_bound(queue, feed));
-        self.consumed.extend(fed.map(|(name, _)| name.clone()));
+        for (name, queue) in fed {
+            self.consumed.insert(name.clone());
+            if queue.exclusive || queue.auto_delete {
+                self.own.insert(name.clone());
+            }
+        }
+    }
+
+    /// These messages have been published, and went where the broker's bindings led.
+    pub(super) fn published(&mut self, messages: &[Outgoing], snapshot: &Snapshot) {
+        let outlives = |name: &str| {
+            snapshot.queues.get(name).is_some_and(|queue| !queue.exclusive && !queue.auto_delete)
+        };
+        let takers =
+            |message: &Outgoing| snapshot.takers(&message.exchange, &message.routing_key).unwrap_or_default();
+        self.took = messages.iter().flat_map(takers).map(str::to_owned).collect();
+        self.is_kept = messages.iter().all(|Outgoing { exchange, routing_key, .. }| {
+            snapshot.takers(exchange, routing_key).is_some_and(|takers| takers.into_iter().any(outlives))
+        });
     }
 
     /// The gateway is about to be killed, and queues of its own with it: what it has not acknowledged can be counted now only.
@@ -42,6 +66,12 @@ impl GatewayQueues {
                 self.held.insert(name.clone(), queue.ready + queue.unacked);
             }
         }
+    }
+
+    /// Those that took no message of the last burst, and can be deleted by others than the gateway.
+    pub(super) fn others(&self, snapshot: &Snapshot) -> Vec<String> {
+        let is_open = |name: &&String| snapshot.queues.get(*name).is_some_and(|queue| !queue.exclusive);
+        self.consumed.difference(&self.took).filter(is_open).cloned().collect()
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -83,7 +113,9 @@ impl GatewayQueues {
     fn ready_in(&self, names: &BTreeSet<String>, snapshot: &Snapshot) -> Result<usize, StageError> {
         let ready = |name: &String| {
             let stands = snapshot.queues.get(name).map(|queue| queue.ready);
-            stands.or_else(|| self.held.get(name).copied())
+            // What was published last is in another one, and it is what is counted.
+            let is_gone = || (self.is_kept && self.own.contains(name)).then_some(0);
+            stands.or_else(|| self.held.get(name).copied()).or_else(is_gone)
         };
         let counts: Option<Vec<usize>> = names.iter().map(ready).collect();
         match counts.filter(|counts| !counts.is_empty()) {
@@ -122,6 +154,22 @@ fn is_bound(queue: &QueueStats, feed: &Feed) -> bool {
 }
 
 impl Stage<'_> {
+    /// Closes the channels that the gateway consumes on; where it has others, those alone that what was published last did not come through.
+    pub(super) async fn close_channels(&self, others: bool) -> Result<(), StageError> {
+        let lacking =
+            || StageError::Unavailable("needs the embedded broker, which closes channels".to_owned());
+        let broker = self.rig.embedded().ok_or_else(lacking)?;
+        let failed = |ended: Ended| StageError::Failed(ended.to_string());
+        if others {
+            let before = broker.snapshot().await.map_err(failed)?.consumers.len();
+            broker.close_consuming_channels(self.queues.took.clone()).await.map_err(failed)?;
+            if broker.snapshot().await.map_err(failed)?.consumers.len() < before {
+                return Ok(());
+            }
+        }
+        broker.close_consuming_channels(BTreeSet::new()).await.map_err(failed)
+    }
+
     /// Another broker shows queues whose names are known, and no others.
     pub(super) fn sees_queues(&self, what: &str) -> Result<(), StageError> {
         match (&self.rig.feed.queues, self.rig.embedded()) {
@@ -214,6 +262,7 @@ impl Stage<'_> {
 mod tests {
     use super::*;
     use crate::amqp::Names;
+    use embedded_broker::{BindingStats, ExchangeStats};
 
     fn feed() -> Feed {
         Names { exchange: "events".to_owned(), queue: "first".to_owned() }.into()
@@ -270,5 +319,41 @@ mod tests {
         seen.gateway_ends(&before);
         assert_eq!(seen.ready_in(&own, &broker(&[])).unwrap(), 4);
         assert!(matches!(seen.ready_in(&names(&[]), &broker(&[])), Err(StageError::Unavailable(_))));
+    }
+
+    /// CONN-6 was not judged of a gateway with one durable queue and one of its own: what the durable one keeps can be counted, as long
+    /// as that is where the event went.
+    #[test]
+    fn a_queue_that_is_gone_hides_no_other() {
+        let mut before =
+            broker(&[("first", queue(1, 0, false, "events")), ("amq.gen-1", queue(1, 0, true, "events"))]);
+        let stats = ExchangeStats {
+            kind: "direct".to_owned(),
+            durable: true,
+            auto_delete: false,
+            bindings: 2,
+            has_alternate: false,
+        };
+        before.exchanges.insert("events".to_owned(), stats);
+        before.bindings = [("kept", "first"), ("lost", "amq.gen-1")]
+            .map(|(key, queue)| BindingStats {
+                exchange: "events".to_owned(),
+                key: key.to_owned(),
+                queue: Some(queue.to_owned()),
+            })
+            .to_vec();
+        let message = |key: &str| Outgoing {
+            exchange: "events".to_owned(),
+            routing_key: key.to_owned(),
+            body: String::new(),
+        };
+        let mut seen = GatewayQueues::default();
+        seen.look(&feed(), &before);
+        let both = names(&["first", "amq.gen-1"]);
+        let after = broker(&[("first", queue(0, 0, false, "events"))]);
+        seen.published(&[message("kept")], &before);
+        assert_eq!(seen.ready_in(&both, &after).unwrap(), 1);
+        seen.published(&[message("lost")], &before);
+        assert!(matches!(seen.ready_in(&both, &after), Err(StageError::Unavailable(_))));
     }
 }

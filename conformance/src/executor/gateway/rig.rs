@@ -349,6 +349,6 @@ async fn in_between(url: &str, state: BrokerState, refusals: Refusals) -> Result
         .map_err(|error| HostLimit::explain("cannot start a proxy", &error))?;
     // An AMQP URL that has a host takes another one, and a port.
     let _ = through.set_host(Some("127.0.0.1"));
-    let _ = through.set_port(Some(proxy.port()));
+    let _ = through.set_port(Some(proxy.addr().port()));
     Ok((proxy, through.to_string()))
 }

@@ -160,6 +160,15 @@ fn what_was_not_run_is_not_shown() {
     let part = found(vec![passes(), not_run("a", Gap::Undeclared), not_run("b", Gap::Run)]);
     assert_eq!(part.standing, RequirementStatus::ShownInPart);
     assert_eq!(part.part().raw(), "1 of 3 cases; not run: needs a; needs b");
+    // An audience that is not claimed keeps a case from being run, too; a requirement that is not claimed itself does not.
+    let unclaimed = |why: Option<&str>| {
+        let verdict = Verdict::NotClaimed { why: why.map(Foreign::from) };
+        CaseReport { requirements: vec!["SUB-1".parse().unwrap()], ..case("u", verdict, &[]) }
+    };
+    let part = found(vec![passes(), unclaimed(Some("it has no event for everybody"))]);
+    assert_eq!(part.standing, RequirementStatus::ShownInPart);
+    assert_eq!(part.part().raw(), "1 of 2 cases; not run: it has no event for everybody");
+    assert_eq!(found(vec![passes(), unclaimed(None)]).standing, RequirementStatus::Shown);
 }
 
 /// A requirement whose cases need an event that the profile says there is not is not claimed; where it is undeclared, the report says

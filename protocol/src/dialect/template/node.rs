@@ -87,12 +87,18 @@ impl Node {
             }
             (Self::Object(wanted), Value::Object(members)) => {
                 wanted.iter().all(|(key, wanted)| match members.get(key) {
+                    Some(Value::Null) if wanted.may_be_null() => true,
                     Some(member) => wanted.read(member, parts),
                     None => wanted.may_be_missing(),
                 })
             }
             (Self::Array(_) | Self::Object(_), _) => false,
         }
+    }
+
+    /// Whether `null` says that it is missing: a name that a message does not have.
+    fn may_be_null(&self) -> bool {
+        matches!(self, Self::Part(Part::Room | Part::Id | Part::Ref | Part::Subscription))
     }
 
     fn may_be_missing(&self) -> bool {

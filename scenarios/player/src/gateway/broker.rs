@@ -7,7 +7,7 @@ use scenarios::trace::{Actor, Event};
 
 impl<S: GatewayStage> Player<'_, S> {
     /// Looks, and writes down what is there.
-    pub(super) async fn inspect(&mut self, inspection: Inspection) -> Result<(), StageError> {
+    pub(crate) async fn inspect(&mut self, inspection: Inspection) -> Result<(), StageError> {
         match inspection {
             Inspection::Topology => {
                 let report = self.journal.during(self.stage.topology()).await?;
@@ -68,7 +68,13 @@ impl<S: GatewayStage> Player<'_, S> {
                 let what = match taken {
                     Forgets::Forgets => "has lost exchange and queue",
                     Forgets::DeletesQueues => "has deleted the gateway's queues",
+                    Forgets::DeletesOtherQueues => {
+                        "has deleted the gateway's queues but the one that was used last"
+                    }
                     Forgets::ClosesChannels => "has closed the channels that the gateway consumes on",
+                    Forgets::ClosesOtherChannels => {
+                        "has closed the channels that the gateway consumes on, but the one that was used last"
+                    }
                 };
                 what.to_owned()
             }

@@ -112,6 +112,7 @@ pub(crate) fn setting(dialect: &str) -> Setting {
             users: Default::default(),
             roles: Default::default(),
             event_names: Default::default(),
+            rooms: Default::default(),
             seed_rooms: true,
             audiences: Default::default(),
             owner_keys: Default::default(),

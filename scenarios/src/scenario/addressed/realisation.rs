@@ -4,26 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::Role;
 
+use super::super::GatewayScript;
 use super::super::file;
 use super::super::step::{GatewayAction, Publication};
-use super::super::{ClientSpec, GatewayScript};
 use crate::audience::{Audience, Audiences};
 use crate::gap::NotPlayed;
 
 /// By which event a client is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Means {
-    /// One for everybody.
-    Everybody(&'static str),
-    /// One for its user, who is that of another client where one is named.
-    Owner { kind: &'static str, user: Option<String> },
+    /// One for everybody, which names a user as its owner's where there is another before it.
+    Everybody { kind: &'static str, user: Option<String> },
+    /// One for its user.
+    Owner { kind: &'static str, user: String },
     /// One for administrators, as it is one.
     Role(&'static str),
     /// One for the room of its name, which it joins.
     Subscribers(&'static str),
-    /// None: others are, and it answers a ping after they have been.
-    None,
 }
+
+/// By which events each client is reached for whom something is published. One that none is for answers a ping after others have got theirs.
+pub(super) type AllMeans = BTreeMap<String, Vec<Means>>;
 
 /// What a profile would have to declare.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,17 +36,22 @@ pub(super) enum Missing {
 }
 
 impl Means {
-    pub(super) fn kind(&self) -> Option<&'static str> {
+    pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::Everybody(kind) | Self::Role(kind) | Self::Subscribers(kind) | Self::Owner { kind, .. } => {
-                Some(kind)
-            }
-            Self::None => None,
+            Self::Everybody { kind, .. } | Self::Owner { kind, .. } => kind,
+            Self::Role(kind) | Self::Subscribers(kind) => kind,
         }
     }
 
-    pub(super) fn audience(&self) -> Option<Audience> {
-        self.kind().and_then(Audience::of).map(|(audience, _)| audience)
+    /// The requirement by which the event comes.
+    pub(super) fn promised_by(&self) -> &'static str {
+        match self {
+            Self::Everybody { user: Some(_), .. } => "BRIDGE-3",
+            Self::Everybody { .. } => Audience::Everybody.promised_by(),
+            Self::Owner { .. } => Audience::Owner.promised_by(),
+            Self::Role(_) => Audience::Role.promised_by(),
+            Self::Subscribers(_) => Audience::Subscribers.promised_by(),
+        }
     }
 }
 
@@ -135,35 +141,32 @@ pub(super) fn means(
     script: &GatewayScript,
     needs_roles: bool,
     audiences: &Audiences,
-) -> Result<BTreeMap<String, Means>, Missing> {
+) -> Result<AllMeans, Missing> {
     let addressees: BTreeSet<&String> =
         script.steps.iter().flat_map(|step| step.action.addressees()).collect();
     let named = named_types(script);
     let takes_any_role = !needs_roles && script.clients.values().all(|spec| spec.role == Role::Customer);
-    let means = |name: &String, spec: &ClientSpec| {
-        let everybody = audiences.of(Audience::Everybody).next().map(Means::Everybody);
-        let own = || {
-            let other = audiences.of(Audience::Owner).find(|kind| !named.contains(*kind));
-            let kind = other.or_else(|| audiences.of(Audience::Owner).next())?;
-            Some(Means::Owner { kind, user: spec.user.clone() })
-        };
-        let of_role = || {
-            let kind = audiences.of(Audience::Role).next()?;
-            (takes_any_role || spec.role == Role::Admin).then_some(Means::Role(kind))
-        };
-        let subscribed = || {
-            let kind = audiences.of(Audience::Subscribers).find(|kind| !named.contains(*kind))?;
-            Some(Means::Subscribers(kind))
-        };
-        let means = everybody.or_else(own).or_else(of_role).or_else(subscribed).unwrap_or(Means::None);
-        (name.clone(), means)
+    let means = |name: &String| {
+        let spec = &script.clients[name];
+        let user = || spec.user.clone().unwrap_or_else(|| name.clone());
+        let everybody = audiences.of(Audience::Everybody).enumerate();
+        let everybody =
+            everybody.map(|(place, kind)| Means::Everybody { kind, user: (place > 0).then(user) });
+        // What the case itself is about comes last.
+        let mut own: Vec<_> = audiences.of(Audience::Owner).collect();
+        own.sort_by_key(|kind| named.contains(kind));
+        let own = own.into_iter().map(|kind| Means::Owner { kind, user: user() });
+        let takes_role = takes_any_role || spec.role == Role::Admin;
+        let of_role = audiences.of(Audience::Role).filter(|_| takes_role).map(Means::Role);
+        let subscribed = audiences.of(Audience::Subscribers).filter(|kind| !named.contains(kind));
+        let all = everybody.chain(own).chain(of_role).chain(subscribed.map(Means::Subscribers));
+        let most = if spec.every_event { usize::MAX } else { 1 };
+        (name.clone(), all.take(most).collect::<Vec<_>>())
     };
-    let clients = addressees.into_iter().map(|name| means(name, &script.clients[name]));
-    let clients: BTreeMap<String, Means> = clients.collect();
-    let reaches = |name: &String| clients[name] != Means::None;
+    let clients: AllMeans = addressees.into_iter().map(means).collect();
     let all = script.steps.iter().filter(|step| !step.action.addressees().is_empty());
     // Somebody must show that what was published has been handed on.
-    if all.into_iter().any(|step| !step.action.addressees().iter().any(reaches)) {
+    if all.into_iter().any(|step| step.action.addressees().iter().all(|name| clients[name].is_empty())) {
         return Err(Missing::Any);
     }
     Ok(clients)

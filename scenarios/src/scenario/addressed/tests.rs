@@ -7,6 +7,7 @@ use protocol::Dialect;
 use crate::audience::{Audience, Audiences};
 use crate::gap::Gap;
 use crate::identity::{RoleNames, UserIds};
+use crate::room_names::RoomNames;
 use crate::scenario::{Bindings, Scenario, ScenarioId, Script};
 
 const SCENARIO: &str = r#"
@@ -106,7 +107,7 @@ fn subscribers_join_first() {
     let actions = scenario.actions();
     assert_eq!(actions.iter().filter(|action| action.contains("subscribe to")).count(), 3, "{actions:?}");
     assert!(actions[2].starts_with("bob: connect") && actions[3].starts_with("bob: "), "{actions:?}");
-    assert!(text.contains("other_target = \"stock:changed\""), "{text}");
+    assert!(text.contains("other_targets = [\"stock:changed\"]"), "{text}");
     assert!(text.contains("requires = \"ROOM-1\""), "{text}");
     let about_it = SCENARIO.replace("receives = \"subscribed\"", "receives = \"stock:changed\"");
     assert!(with(&about_it, &["stock:changed"]).is_ok(), "what is only expected is none of the script's");
@@ -209,6 +210,7 @@ fn events_are_bound_to_their_names() {
         users: UserIds::default(),
         roles: RoleNames::default(),
         event_names: [("session:ended".to_owned(), "event".to_owned())].into(),
+        rooms: RoomNames::default(),
         seed_rooms: true,
         audiences: Audiences::new(["session:ended"], []),
         owner_keys: BTreeMap::new(),

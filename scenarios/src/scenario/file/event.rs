@@ -10,6 +10,7 @@ use super::message::{check_count, pad};
 use crate::pattern::Pattern;
 use crate::scenario::is_default;
 use crate::scenario::step::{GatewayAct, GatewayAction, Publication};
+use crate::times::Expr;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -111,13 +112,16 @@ impl RawPublish {
         Some(Self { kind, to, data: data.clone(), count, padding: 0, routing_key, optional })
     }
 
-    pub(super) fn action(self, until: Vec<Pattern>) -> Result<GatewayAction, String> {
+    pub(super) fn action(self, until: Vec<Pattern>, within: Option<Expr>) -> Result<GatewayAction, String> {
         let Self { kind, to, data, count, padding, routing_key, optional } = self;
         if routing_key.is_some() && (to.is_none() || count > 1) {
             return Err("`routing_key` goes with `to`, and one event".to_owned());
         }
         if optional && !until.is_empty() {
             return Err("`optional` does not go with `until`, which waits for what is published".to_owned());
+        }
+        if within.is_some() && until.is_empty() {
+            return Err("`within` goes with `until`: nothing else of a publication takes time".to_owned());
         }
         let data = padded(data, count, padding)?;
         let publication = match (kind, to) {
@@ -131,7 +135,7 @@ impl RawPublish {
             (None, Some(to)) => Publication::Addressed { to, data, count, routing_key },
             _ => return Err("`publish` has a `type`, or the clients that it is for: `to`".to_owned()),
         };
-        Ok(GatewayAction::Publish { publication, until, optional })
+        Ok(GatewayAction::Publish { publication, until, within, optional })
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) struct RawGatewayStep {
     network: Option<NetworkAct>,
     send_compressed: Option<usize>,
     churn: Option<NonZeroU32>,
+    rounds: Option<NonZeroU32>,
     get: Option<String>,
     publish: Option<RawPublish>,
     publish_body: Option<RawBody>,
@@ -121,11 +122,16 @@ impl RawGatewayStep {
         }
         if let Some(event) = self.publish.take() {
             let until = self.until.take().unwrap_or_default();
-            return event.action(until);
+            return event.action(until, self.within.take());
         }
         if let Some(RawBody { body, routing_key }) = self.publish_body.take() {
             let publication = Publication::Body { body, routing_key };
-            return Ok(GatewayAction::Publish { publication, until: Vec::new(), optional: false });
+            return Ok(GatewayAction::Publish {
+                publication,
+                until: Vec::new(),
+                within: None,
+                optional: false,
+            });
         }
         if let Some(inspection) = self.inspect.take() {
             return Ok(GatewayAction::Inspect(inspection));
@@ -198,7 +204,11 @@ impl RawGatewayStep {
             .or_else(|| self.unsubscribe.take().map(|target| ScriptedClientAct::Unsubscribe(target.into())))
             .or_else(|| self.sign_in_as.take().map(|other| ScriptedClientAct::SignIn(Some(other))))
             .or_else(|| self.send_compressed.take().map(ScriptedClientAct::SendCompressed))
-            .or_else(|| self.churn.take().map(|count| ScriptedClientAct::Churn(count.get())))
+            .or_else(|| {
+                let count = self.churn.take()?.get();
+                let rounds = self.rounds.take().map_or(1, NonZeroU32::get);
+                Some(ScriptedClientAct::Churn { count, rounds })
+            })
             .or_else(|| self.network.take().map(ScriptedClientAct::Network));
         Ok(simple)
     }
@@ -216,7 +226,7 @@ impl From<&Step<GatewayAction>> for RawGatewayStep {
             GatewayAction::ScriptedClient(client, act) => {
                 Self { client: Some(client.clone()), ..none.with(act) }
             }
-            GatewayAction::Publish { publication, until, optional } => {
+            GatewayAction::Publish { publication, until, within, optional } => {
                 let until = (!until.is_empty()).then(|| until.clone());
                 let publish_body = match publication {
                     Publication::Events { .. } | Publication::Addressed { .. } => None,
@@ -224,7 +234,8 @@ impl From<&Step<GatewayAction>> for RawGatewayStep {
                         Some(RawBody { body: body.clone(), routing_key: routing_key.clone() })
                     }
                 };
-                Self { publish: RawPublish::of(publication, *optional), publish_body, until, ..none }
+                let (publish, within) = (RawPublish::of(publication, *optional), within.clone());
+                Self { publish, publish_body, until, within, ..none }
             }
             GatewayAction::Inspect(inspection) => Self { inspect: Some(*inspection), ..none },
             GatewayAction::Get { client, path } => {
@@ -246,7 +257,10 @@ impl RawGatewayStep {
             ScriptedClientAct::Close(code) => Self { act: does(Simple::Close), code: Some(*code), ..self },
             ScriptedClientAct::Drop => Self { act: does(Simple::Drop), ..self },
             ScriptedClientAct::HalfClose => Self { act: does(Simple::HalfClose), ..self },
-            ScriptedClientAct::Churn(count) => Self { churn: NonZeroU32::new(*count), ..self },
+            ScriptedClientAct::Churn { count, rounds } => {
+                let rounds = NonZeroU32::new(*rounds).filter(|rounds| rounds.get() > 1);
+                Self { churn: NonZeroU32::new(*count), rounds, ..self }
+            }
             ScriptedClientAct::SendCompressed(bytes) => Self { send_compressed: Some(*bytes), ..self },
             ScriptedClientAct::Stall => Self { act: does(Simple::Stall), ..self },
             ScriptedClientAct::Resume => Self { act: does(Simple::Resume), ..self },

@@ -85,14 +85,14 @@ enum RawFate {
     untagged,
     expecting = "expected `\"clear\"`, `\"end\"`, `\"reset\"`, or `{ to_client = …, to_gateway = … }`, or `{ both = … }`"
 )]
-enum RawNetwork {
+pub(super) enum RawNetwork {
     Sudden(Sudden),
     Shape(RawShape),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawShape {
+pub(super) struct RawShape {
     #[serde(default, skip_serializing_if = "is_default")]
     both: LaneSpec,
     to_client: Option<LaneSpec>,

@@ -16,7 +16,7 @@ use crate::times::{Expr, Times};
 use crate::trace::Shortened;
 
 /// How long one connection of many takes at most, on the average.
-const CHURN_DIAL: Duration = Duration::from_millis(20);
+const CHURN_DIAL: Duration = Duration::from_millis(100);
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +33,8 @@ pub enum GatewayAction {
         publication: Publication,
         /// They are published repeatedly until each of these has matched, for gateways that do not show otherwise that they consume.
         until: Vec<Pattern>,
+        /// For how long at most, where that is not `patience`.
+        within: Option<Expr>,
         /// Whether they are left out where the gateway has no such event, as long as something else is published in that way.
         optional: bool,
     },
@@ -95,15 +97,19 @@ pub enum Forgets {
     Forgets,
     /// The queues that the gateway consumes, and its consumers with them.
     DeletesQueues,
+    /// Those of them that what was published last did not come through; all, where there are no others.
+    DeletesOtherQueues,
     /// The channels that the gateway consumes on, as for an acknowledgement that is overdue.
     ClosesChannels,
+    /// Those of them on which it does not consume what was published last; all, where there are no others.
+    ClosesOtherChannels,
 }
 
 /// What happens between gateway and broker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected `\"up\"`, `\"down\"`, `\"forgets\"`, `\"deletes_queues\"`, `\"closes_channels\"`, or what `network` takes"
+    expecting = "expected `\"up\"`, `\"down\"`, `\"forgets\"`, `\"deletes_queues\"`, `\"deletes_other_queues\"`, `\"closes_channels\"`, `\"closes_other_channels\"`, or what `network` takes"
 )]
 pub enum BrokerAct {
     /// The broker goes or comes.
@@ -237,11 +243,14 @@ impl GatewayAction {
     pub(in crate::scenario) fn longest(&self, times: &Times) -> Duration {
         match self {
             Self::Wait(wait) => wait.window(times),
+            Self::Publish { within: Some(within), .. } => within.duration(times),
             Self::Quiet(time) => time.duration(times),
             Self::ScriptedClient(_, ScriptedClientAct::Connect) => {
                 times.patience + times.timing.connect_timeout
             }
-            Self::ScriptedClient(_, ScriptedClientAct::Churn(count)) => times.patience + CHURN_DIAL * *count,
+            Self::ScriptedClient(_, ScriptedClientAct::Churn { count, rounds }) => {
+                (times.patience + CHURN_DIAL * *count) * *rounds
+            }
             _ => times.patience,
         }
     }
@@ -255,7 +264,10 @@ impl GatewayAction {
             Self::ScriptedClient(_, ScriptedClientAct::Network(act)) if act.loses() => {
                 Some("a simulated client's connection cannot be lost")
             }
-            Self::Inspect(Inspection::Resources) => Some("a simulated process has no memory of its own"),
+            Self::Inspect(Inspection::Resources)
+            | Self::ScriptedClient(_, ScriptedClientAct::Churn { rounds: 2.., .. }) => {
+                Some("a simulated process has no memory of its own")
+            }
             Self::Start => Some("a simulated gateway does not begin again"),
             Self::ScriptedClient(_, ScriptedClientAct::Network(act)) if act.resets() => {
                 Some("a simulated connection cannot be reset")
@@ -322,7 +334,13 @@ impl fmt::Display for GatewayAction {
             Self::Broker(BrokerAct::Forgets(what)) => match what {
                 Forgets::Forgets => f.write_str("have the broker forget exchange and queue"),
                 Forgets::DeletesQueues => f.write_str("have the broker delete the gateway's queues"),
+                Forgets::DeletesOtherQueues => {
+                    f.write_str("have the broker delete the gateway's queues but the one that was used last")
+                }
                 Forgets::ClosesChannels => f.write_str("have the broker close the gateway's channels"),
+                Forgets::ClosesOtherChannels => {
+                    f.write_str("have the broker close the gateway's channels but the one that was used last")
+                }
             },
             Self::Broker(BrokerAct::Network(act)) => write!(f, "the network to the broker {act}"),
             Self::ShutDown => f.write_str("ask the gateway to end"),

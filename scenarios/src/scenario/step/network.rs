@@ -76,6 +76,27 @@ impl NetworkAct {
         }
     }
 
+    /// What kind of fault it is, in two words at most.
+    pub fn kind(&self) -> &'static str {
+        let Self::Shape(Shape { both, to_subject, from_subject }) = self else {
+            return match self {
+                Self::Sudden(Sudden::End) => "network ends",
+                Self::Sudden(Sudden::Reset) => "network resets",
+                Self::Sudden(Sudden::Lose) => "connections lost",
+                _ => "network clear",
+            };
+        };
+        let lanes = [to_subject.as_ref().unwrap_or(both), from_subject.as_ref().unwrap_or(both)];
+        let any = |is: fn(&LaneSpec) -> bool| lanes.iter().any(|lane| is(lane));
+        match () {
+            () if lanes.iter().all(|lane| lane.black_hole) => "partition",
+            () if any(|lane| lane.black_hole) => "one-way partition",
+            () if any(|lane| lane.corrupt) => "corruption",
+            () if any(|lane| lane.rate.is_some()) => "slow link",
+            () => "latency",
+        }
+    }
+
     /// Whether connections are reset, which a simulation cannot do.
     pub fn resets(&self) -> bool {
         matches!(self, Self::Sudden(Sudden::Reset))

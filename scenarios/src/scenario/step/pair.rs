@@ -42,7 +42,7 @@ impl PairAction {
     pub fn of_gateway(&self) -> Option<GatewayAction> {
         match self.clone() {
             Self::Publish { publication, until } => {
-                Some(GatewayAction::Publish { publication, until, optional: false })
+                Some(GatewayAction::Publish { publication, until, within: None, optional: false })
             }
             Self::Broker(act) => Some(GatewayAction::Broker(act)),
             Self::Kill => Some(GatewayAction::Kill),

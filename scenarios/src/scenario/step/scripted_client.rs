@@ -24,8 +24,14 @@ pub enum ScriptedClientAct {
     Drop,
     /// Ends its direction of the connection, and reads on.
     HalfClose,
-    /// Connects so many times in a row, asks for a room at once, and is gone before that can be answered.
-    Churn(u32),
+    /// Connects so many times in a row, asks for a room at once, and is gone before that can be answered. Of several rounds each is followed
+    /// by a look at what the gateway's processes hold; the last is the one after which that has been steady for two, if there is one.
+    Churn {
+        /// Connections of a round.
+        count: u32,
+        /// Most rounds.
+        rounds: u32,
+    },
     /// Sends a text of so many blanks, compressed, whether or not that was agreed to (RFC 7692).
     SendCompressed(usize),
     /// Stops reading.
@@ -102,7 +108,10 @@ impl fmt::Display for ScriptedClientAct {
             Self::Close(code) => write!(f, "close with {code}"),
             Self::Drop => f.write_str("drop the connection"),
             Self::HalfClose => f.write_str("end its direction of the connection"),
-            Self::Churn(count) => write!(f, "come {count} times, ask for a room and be gone"),
+            Self::Churn { count, rounds: 1 } => write!(f, "come {count} times, ask for a room and be gone"),
+            Self::Churn { count, rounds } => {
+                write!(f, "come {count} times, ask for a room and be gone, in {rounds} rounds at most")
+            }
             Self::SendCompressed(bytes) => write!(f, "send a text of {bytes} bytes, compressed"),
             Self::Stall => f.write_str("stop reading"),
             Self::Resume => f.write_str("read again"),

@@ -87,6 +87,7 @@ fn scenario(halves: Halves) -> Scenario {
         users: Default::default(),
         roles: Default::default(),
         event_names: [].into(),
+        rooms: Default::default(),
         seed_rooms: true,
         audiences: Default::default(),
         owner_keys: [].into(),

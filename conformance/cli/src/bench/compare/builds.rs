@@ -156,19 +156,14 @@ impl Builds for Loaded<'_> {
     async fn run(&mut self, block: Block) -> Result<Option<Measures>, BuildError> {
         let Named { name, profile, .. } = self.pair.get(block.build);
         let config = BenchConfig {
-            workload: self.workload.clone(),
-            profile: profile.clone(),
             subject: Some(name.clone()),
             broker: self.broker.clone(),
             program: self.program.clone(),
             seed: block.seed,
-            threads: None,
-            shard: None,
-            start_at_ms: None,
-            process: None,
+            ..BenchConfig::new(self.workload.clone(), profile.clone())
         };
         let stop = async {
-            let _signal = self.interruption.begun().await;
+            self.interruption.begun().await;
         };
         let failed = |failure: Failure| {
             let Failure { exit, report } = failure;

@@ -65,7 +65,7 @@ impl Revision {
             .map_err(Failure::usage)?;
         let end = tokio::select! {
             biased;
-            _ = interruption.begun() => {
+            () = interruption.begun() => {
                 building.stop(PATIENCE).await;
                 return Err(Failure::new(Exit::Interrupted, miette!("interrupted while {} was built", self.name)));
             }

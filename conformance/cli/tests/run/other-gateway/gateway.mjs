@@ -1,5 +1,6 @@
 // A gateway of another design than the seed's: frames of `{ action, channel, body }`, two exchanges and two queues, events that
-// have other names at the broker, for their owner and for administrators, `sub` in the token, pings as messages.
+// have other names at the broker, for their owner and for administrators, `sub` in the token, pings as messages, `user/…` and `role/…`
+// as private channels, 16 KiB for a message.
 import { createHmac } from 'node:crypto';
 import { createServer } from 'node:http';
 import amqp from 'amqplib';
@@ -21,7 +22,7 @@ function verify(token) {
 const send = (socket, frame) => socket.send(JSON.stringify(frame));
 const server = createServer((request, response) =>
   response.writeHead(request.url === '/healthz' ? 200 : 404).end());
-const wss = new WebSocketServer({ noServer: true });
+const wss = new WebSocketServer({ noServer: true, maxPayload: 16 * 1024 });
 server.on('upgrade', (request, socket, head) => {
   const url = new URL(request.url, 'http://x');
   const refuse = (status) => socket.end(`HTTP/1.1 ${status} No\r\nConnection: close\r\n\r\n`);
@@ -37,14 +38,19 @@ server.on('upgrade', (request, socket, head) => {
 wss.on('connection', (socket, claims) => {
   Object.assign(socket, { user: claims.sub, admin: claims.role === 'ADMIN', channels: new Set(), silent: 0 });
   sockets.add(socket);
-  send(socket, { action: 'hello', body: { session: { user: claims.sub } } });
+  const own = [`user/${claims.sub}`, `role/${claims.role}`];
+  send(socket, { action: 'hello', body: { session: { user: claims.sub }, channels: own } });
   socket.on('close', () => sockets.delete(socket));
+  socket.on('error', () => {});
   socket.on('message', (data) => {
     let frame;
     try { frame = JSON.parse(data); } catch { return send(socket, { action: 'oops', body: { code: 'not_json', reason: 'no JSON' } }); }
     const { action, channel } = frame;
     if (action === 'ping') return send(socket, { action: 'pong' });
     if (action === 'pong') return void (socket.silent = 0);
+    if (action === 'join' && /^(user|role)\//.test(channel) && !own.includes(channel)) {
+      return send(socket, { action: 'oops', channel: null, body: { code: 'not_yours', reason: 'private' } });
+    }
     if (action === 'join' && typeof channel === 'string') {
       socket.channels.add(channel);
       return send(socket, { action: 'joined', channel });
@@ -81,8 +87,8 @@ await channel.assertExchange('alerts', 'direct');
 await channel.assertQueue('alerts_for_admins', { durable: true });
 await channel.bindQueue('alerts_for_admins', 'alerts', 'alerts.admin.alert');
 await channel.consume('alerts_for_admins', (message) => {
-  const { data } = JSON.parse(message.content);
-  if (data) deliver('admin/alert', data, (socket) => socket.admin);
+  const { kind, data } = JSON.parse(message.content);
+  if (kind && data) deliver('admin/alert', data, (socket) => socket.admin);
   channel.ack(message);
 });
 server.listen(Number(PORT), '127.0.0.1');

@@ -1,0 +1,312 @@
+//! What the rooms of a user and of a role are called by the gateway under test.
+
+use protocol::Role;
+
+use crate::identity::RoleNames;
+
+/// Rooms of their own, as a profile names them. The default is the seed's (SPEC "Rooms").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomNames {
+    /// A user's.
+    pub user: RoomName,
+    /// A role's.
+    pub role: RoomName,
+}
+
+/// What the rooms of one kind are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoomName {
+    /// There are none.
+    Absent,
+    /// What stands around a user's id, or a role's name.
+    Called {
+        /// Before it.
+        before: String,
+        /// Behind it.
+        after: String,
+        /// Whether a role's name stands there as in a token, and not in lower case.
+        as_in_tokens: bool,
+    },
+}
+
+/// Whose room it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RoomKind {
+    /// A user's.
+    User,
+    /// A role's.
+    Role,
+}
+
+/// How a scenario writes a room's name: as it is, or in a spelling that names no room.
+#[derive(Clone, Copy)]
+enum Spelling {
+    Plain,
+    UpperCase,
+    Capitalised,
+    PercentEncoded,
+    FullWidth,
+}
+
+impl RoomKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::User, Self::Role];
+
+    /// What the name of the seed's begins with, in each spelling that scenarios use.
+    const fn beginnings(self) -> [(&'static str, Spelling); 5] {
+        match self {
+            Self::User => [
+                ("user:", Spelling::Plain),
+                ("USER:", Spelling::UpperCase),
+                ("User:", Spelling::Capitalised),
+                ("user%3A", Spelling::PercentEncoded),
+                ("ｕｓｅｒ:", Spelling::FullWidth),
+            ],
+            Self::Role => [
+                ("role:", Spelling::Plain),
+                ("ROLE:", Spelling::UpperCase),
+                ("Role:", Spelling::Capitalised),
+                ("role%3A", Spelling::PercentEncoded),
+                ("ｒｏｌｅ:", Spelling::FullWidth),
+            ],
+        }
+    }
+
+    /// Whether a text names such a room.
+    pub(crate) fn is_named_in(self, text: &str) -> bool {
+        self.beginnings().iter().any(|(beginning, _)| text.contains(beginning))
+    }
+
+    /// The key of the profile that says what they are called.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::User => "gateway.rooms.user",
+            Self::Role => "gateway.rooms.role",
+        }
+    }
+}
+
+impl RoomName {
+    /// Reads a template: a text in which `{user}`, or `{role}` (in lower case) or `{ROLE}` (as in a token) stands once.
+    ///
+    /// # Errors
+    /// Says what must stand in it.
+    pub fn parse(kind: RoomKind, template: &str) -> Result<Self, String> {
+        let places: &[(&str, bool)] = match kind {
+            RoomKind::User => &[("{user}", false)],
+            RoomKind::Role => &[("{role}", false), ("{ROLE}", true)],
+        };
+        let found = places.iter().find_map(|(place, as_in_tokens)| {
+            let (before, after) = template.split_once(place)?;
+            Some((before, after, *as_in_tokens))
+        });
+        match found {
+            Some((before, after, as_in_tokens)) if !before.contains('{') && !after.contains('{') => {
+                let (before, after) = (before.to_owned(), after.to_owned());
+                Ok(Self::Called { before, after, as_in_tokens })
+            }
+            _ => {
+                let places: Vec<_> = places.iter().map(|(place, _)| format!("`{place}`")).collect();
+                Err(format!("`{template}`: {} must stand in it, once", places.join(" or ")))
+            }
+        }
+    }
+
+    /// The room of one whose id, or name, this is.
+    pub fn of(&self, whose: &str) -> Option<String> {
+        match self {
+            Self::Absent => None,
+            Self::Called { before, after, .. } => Some(format!("{before}{whose}{after}")),
+        }
+    }
+
+    fn spelled(&self, whose: &str, spelling: Spelling) -> Option<String> {
+        let Self::Called { before, after, .. } = self else { return None };
+        Some(format!("{}{whose}{}", spelling.of(before), spelling.of(after)))
+    }
+}
+
+impl RoomNames {
+    /// What the rooms of one kind are called.
+    pub fn of(&self, kind: RoomKind) -> &RoomName {
+        match kind {
+            RoomKind::User => &self.user,
+            RoomKind::Role => &self.role,
+        }
+    }
+
+    /// A role's room.
+    pub fn of_role(&self, role: Role, roles: &RoleNames) -> Option<String> {
+        self.role.of(&self.role_in_room(role, roles)?)
+    }
+
+    /// Changes the names of the seed's rooms in a text to what they are called. A role's name in the other case stays in the other case.
+    pub(crate) fn rename(&self, text: &mut String, roles: &RoleNames) {
+        for kind in RoomKind::ALL {
+            for (beginning, spelling) in kind.beginnings() {
+                if !text.contains(beginning) {
+                    continue;
+                }
+                let mut parts = text.split(beginning);
+                let mut renamed = parts.next().unwrap_or_default().to_owned();
+                for part in parts {
+                    let end = part.find(|c| !is_of_a_name(c)).unwrap_or(part.len());
+                    let (whose, rest) = part.split_at(end);
+                    let named = match kind {
+                        RoomKind::User if whose.is_empty() => None,
+                        RoomKind::User => Some(whose.to_owned()),
+                        RoomKind::Role => self.role_called(whose, roles),
+                    };
+                    match named.and_then(|whose| self.of(kind).spelled(&whose, spelling)) {
+                        Some(room) => renamed.push_str(&room),
+                        None => renamed.extend([beginning, whose]),
+                    }
+                    renamed.push_str(rest);
+                }
+                *text = renamed;
+            }
+        }
+    }
+
+    /// What a role that a scenario names is called in a room's name: `admin` as there, `ADMIN` in another case.
+    fn role_called(&self, said: &str, roles: &RoleNames) -> Option<String> {
+        let role = Role::ALL.into_iter().find(|role| role.lower_case() == said || role.as_str() == said)?;
+        let called = self.role_in_room(role, roles)?;
+        if said == role.lower_case() {
+            return Some(called);
+        }
+        let upper = called.to_uppercase();
+        Some(if upper == called { called.to_lowercase() } else { upper })
+    }
+
+    fn role_in_room(&self, role: Role, roles: &RoleNames) -> Option<String> {
+        let name = roles.name(role)?;
+        let as_in_tokens = matches!(self.role, RoomName::Called { as_in_tokens: true, .. });
+        Some(if as_in_tokens { name.to_owned() } else { name.to_lowercase() })
+    }
+}
+
+impl Default for RoomNames {
+    fn default() -> Self {
+        let of = |kind, template| RoomName::parse(kind, template).expect("the seed's");
+        Self { user: of(RoomKind::User, "user:{user}"), role: of(RoomKind::Role, "role:{role}") }
+    }
+}
+
+impl Spelling {
+    fn of(self, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::UpperCase => text.to_uppercase(),
+            Self::Capitalised => {
+                let mut rest = text.chars();
+                rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
+            }
+            Self::PercentEncoded => {
+                let encoded = |c: char| format!("%{:02X}", u32::from(c));
+                match text.chars().rfind(|c| c.is_ascii() && !c.is_ascii_alphanumeric()) {
+                    Some(mark) => text.replace(mark, &encoded(mark)),
+                    None => text.chars().map(|c| if c.is_ascii() { encoded(c) } else { c.into() }).collect(),
+                }
+            }
+            Self::FullWidth => {
+                let wide = |c: char| char::from_u32(u32::from(c) + FULL_WIDTH).unwrap_or(c);
+                text.chars().map(|c| if c.is_ascii_alphanumeric() { wide(c) } else { c }).collect()
+            }
+        }
+    }
+}
+
+/// From an ASCII character to its full-width form (Unicode block "Halfwidth and Fullwidth Forms").
+const FULL_WIDTH: u32 = 0xfee0;
+
+/// Whether a character belongs to an id, a placeholder for one, or a role's name.
+fn is_of_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '{' | '}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn renamed(names: &RoomNames, roles: &RoleNames, text: &str) -> String {
+        let mut text = text.to_owned();
+        names.rename(&mut text, roles);
+        text
+    }
+
+    fn roles(names: [(Role, &str); 2]) -> RoleNames {
+        RoleNames::Called(names.map(|(role, name)| (role, name.to_owned())).into())
+    }
+
+    fn names(user: &str, role: &str) -> RoomNames {
+        let of = |kind, template| RoomName::parse(kind, template).unwrap();
+        RoomNames { user: of(RoomKind::User, user), role: of(RoomKind::Role, role) }
+    }
+
+    /// As the seed has them, rooms have a role's name in lower case, and in upper case where a scenario has it so; other texts stay.
+    #[test]
+    fn rooms_have_the_names_of_roles() {
+        let roles = roles([(Role::Admin, "vendor"), (Role::Vendor, "Seller")]);
+        for (text, expected) in [
+            ("role:admin", "role:vendor"),
+            (r#"{"room":"role:admin"} role:vendor"#, r#"{"room":"role:vendor"} role:seller"#),
+            (" role:ADMIN", " role:VENDOR"),
+            ("ROLE:admin", "ROLE:vendor"),
+            ("role:customer", "role:customer"),
+            ("admin role: user:admin", "admin role: user:admin"),
+        ] {
+            assert_eq!(renamed(&RoomNames::default(), &roles, text), expected);
+        }
+    }
+
+    /// A profile's names take the place of the seed's, in each spelling that scenarios have; with the seed's nothing changes.
+    #[test]
+    fn rooms_are_called_as_declared() {
+        let names = names("users/{user}/inbox", "team-{role}");
+        let roles = roles([(Role::Admin, "BackOffice"), (Role::Vendor, "courier")]);
+        for (text, expected) in [
+            ("user:{alice}", "users/{alice}/inbox"),
+            (" user:{alice} ", " users/{alice}/inbox "),
+            (r#"{"rooms":{"user:4711":1}}"#, r#"{"rooms":{"users/4711/inbox":1}}"#),
+            ("USER:{alice}", "USERS/{alice}/INBOX"),
+            ("User:{alice}", "Users/{alice}/inbox"),
+            ("user%3A{alice}", "users%2F{alice}%2Finbox"),
+            ("ｕｓｅｒ:{alice}", "ｕｓｅｒｓ/{alice}/ｉｎｂｏｘ"),
+            ("role:admin", "team-backoffice"),
+            ("role:ADMIN", "team-BACKOFFICE"),
+            ("ROLE:admin", "TEAM-backoffice"),
+            ("role:somebody", "role:somebody"),
+            ("catalog:changed", "catalog:changed"),
+        ] {
+            assert_eq!(renamed(&names, &roles, text), expected, "{text}");
+            let usual = RoleNames::default();
+            assert_eq!(renamed(&RoomNames::default(), &usual, text), text);
+        }
+    }
+
+    /// A role's name may stand in its room as in a token; what names no room is then in lower case.
+    #[test]
+    fn a_role_may_stand_in_its_room_as_in_tokens() {
+        let names = names("{user}", "role/{ROLE}");
+        let usual = RoleNames::default();
+        let of = |text| renamed(&names, &usual, text);
+        assert_eq!([of("role:admin"), of("role:ADMIN"), of("user:7")], ["role/ADMIN", "role/admin", "7"]);
+        assert_eq!(names.of_role(Role::Admin, &usual).as_deref(), Some("role/ADMIN"));
+        assert_eq!(names.user.of("7").as_deref(), Some("7"));
+    }
+
+    /// Whose room it is must stand in its name, once.
+    #[test]
+    fn a_name_says_whose_room_it_is() {
+        for (kind, template) in [
+            (RoomKind::User, "user"),
+            (RoomKind::User, "{role}"),
+            (RoomKind::User, "{user}/{user}"),
+            (RoomKind::Role, "{user}"),
+            (RoomKind::Role, "{role}{ROLE}"),
+        ] {
+            assert!(RoomName::parse(kind, template).unwrap_err().contains("must stand in it, once"));
+        }
+    }
+}
