@@ -19,7 +19,7 @@ use scenarios::{NotPlayed, RoomKind, RoomName, Scenario, SubjectKind, Times};
 use tokio::sync::Semaphore;
 
 use gateway::Pool;
-pub(crate) use gateway::{LOGIN_REFUSED, OTHER_QUEUE, Port};
+pub(crate) use gateway::{LOGIN_REFUSED, OTHER_QUEUE, Port, limits_of_cases};
 pub use gateway::{Rig, RunningGateway};
 pub(crate) use public_key::PublicKeyFile;
 

@@ -85,6 +85,28 @@ impl Interruption {
     }
 }
 
+/// The signal by which a terminal stops what is in its foreground (SIGTSTP).
+pub(crate) struct Stops(Option<Signal>);
+
+impl Stops {
+    /// Listens from now on. Where it is ignored, it stays so.
+    pub(crate) fn new() -> io::Result<Self> {
+        let kind = SignalKind::from_raw(Number::TSTP.as_raw());
+        Ok(Self(if is_ignored(kind) { None } else { Some(signal(kind)?) }))
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        let came = match &mut self.0 {
+            Some(stops) => stops.recv().await,
+            None => None,
+        };
+        if came.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
 /// The signals that end a run.
 pub(crate) struct Signals {
     interrupt: Signal,

@@ -218,7 +218,7 @@ async fn play(executor: &Executor, subject: SubjectKind) -> Result<Look, SetupEr
             );
             Err(SetupError { exit: Exit::Subject, report: miette!(help = help, "{reason}") })
         }
-        Err(PlayError::Harness(reason)) => {
+        Err(PlayError::Crowded(reason) | PlayError::Harness(reason)) => {
             Err(SetupError { exit: Exit::Harness, report: miette!("{reason}") })
         }
     }

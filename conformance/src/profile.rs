@@ -12,7 +12,6 @@ mod token;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +35,7 @@ pub use gateway::{GatewayAccess, GatewayProfile, Ready, attach};
 use token::RawToken;
 pub use token::{ClaimError, TokenProfile, check_claims};
 
+use crate::secrets;
 use crate::template::{TemplateError, check, uses};
 
 /// The profile of the reference pair, which takes the same path as a third party's.
@@ -165,7 +165,7 @@ impl Profile {
     /// # Errors
     /// When it cannot be read or used.
     pub fn read(path: &Path) -> Result<Self, ProfileError> {
-        let text = fs::read_to_string(path)
+        let text = scenarios::text_file::read(path)
             .map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Self::parse(&path.display().to_string(), &text, folder)
@@ -181,11 +181,13 @@ impl Profile {
                 file: file.to_owned(),
                 message,
                 help: help.map(str::to_owned),
-                source_code: NamedSource::new(file, Foreign::from(text).source()).with_language("toml"),
+                source_code: NamedSource::new(file, Foreign::from(secrets::masked(text)).source())
+                    .with_language("toml"),
                 span: span.map(SourceSpan::from),
             };
-        let raw: RawProfile = toml::from_str(text)
-            .map_err(|error| invalid(syntax::explained(text, &error), None, error.span()))?;
+        let raw: RawProfile = toml::from_str(text).map_err(|error| {
+            invalid(secrets::masked(&syntax::explained(text, &error)), None, error.span())
+        })?;
         let of_section = |section: &str, message: String| {
             let span = place::named(text, section, &message);
             invalid(message, None, span)

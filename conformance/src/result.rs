@@ -13,6 +13,7 @@ mod death;
 mod run;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
+mod secrecy;
 pub mod shape;
 mod status;
 mod universal;

@@ -1,5 +1,12 @@
-//! Secrets stay out of what is written: reports, traces, complaints. What is printed is searched, whatever way a secret took there: a
-//! gateway's log, an error, a request.
+//! Secrets stay out of what is written: reports, traces, complaints.
+//!
+//! ```text
+//!  a value in a report: a frame, a line of a log, what was seen ──► redacted: the secrets of this run, and credentials
+//!  a document: JSON, XML, a page                                ──► without_credentials: signatures of tokens, passwords in URLs
+//!  a complaint, which has no structure                          ──► redacted
+//! ```
+//!
+//! A secret may be any word, the name of a key or of a case among them, so no document is searched for it: its values were.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -16,6 +23,8 @@ const PASSWORD: &str = "***";
 const SHORTEST: usize = 6;
 /// A signature has more characters: an HMAC of 256 bits has 43.
 const SHORTEST_SIGNATURE: usize = 10;
+/// What the names of secrets contain, in lower case.
+const SECRET_NAMES: [&str; 5] = ["secret", "passw", "credential", "api_key", "apikey"];
 /// How a JWT begins: `{"` in base64.
 const TOKEN: &str = "eyJ";
 
@@ -43,7 +52,7 @@ pub(crate) fn keep_password(url: &str) {
     }
 }
 
-/// A text without the secrets of this run, the signatures of tokens, and passwords in URLs.
+/// A value or a complaint without the secrets of this run, the signatures of tokens, and passwords in URLs.
 pub fn redacted(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     for secret in known().iter().rev().filter(|secret| secret.len() >= SHORTEST) {
@@ -51,10 +60,19 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
             text = Cow::Owned(text.replace(secret.as_str(), REDACTED));
         }
     }
-    let mut found: Vec<_> = signatures(&text).into_iter().map(|range| (range, REDACTED)).collect();
-    found.extend(passwords(&text).into_iter().map(|range| (range, PASSWORD)));
+    match text {
+        Cow::Borrowed(text) => without_credentials(text),
+        Cow::Owned(text) => Cow::Owned(without_credentials(&text).into_owned()),
+    }
+}
+
+/// A document without the signatures of tokens and passwords in URLs, which are no part of its structure. What it quotes has been
+/// [`redacted`].
+pub fn without_credentials(text: &str) -> Cow<'_, str> {
+    let mut found: Vec<_> = signatures(text).into_iter().map(|range| (range, REDACTED)).collect();
+    found.extend(passwords(text).into_iter().map(|range| (range, PASSWORD)));
     if found.is_empty() {
-        return text;
+        return Cow::Borrowed(text);
     }
     found.sort_by_key(|(range, _)| range.start);
     let mut whole = String::with_capacity(text.len());
@@ -67,6 +85,43 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     }
     whole.push_str(&text[from..]);
     Cow::Owned(whole)
+}
+
+/// The text of a profile, to be quoted with marks at places in it: what is a secret by its name, or a password in a URL, is as many
+/// asterisks as it has bytes.
+pub(crate) fn masked(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        for range in named_values(line).into_iter().chain(passwords(line)) {
+            bytes[at + range.start..at + range.end].fill(b'*');
+        }
+        at += line.len();
+    }
+    String::from_utf8(bytes).expect("whole characters are masked")
+}
+
+/// Where strings stand in a line behind a name that says that they are secret.
+fn named_values(line: &str) -> Vec<Range<usize>> {
+    let lower = line.to_ascii_lowercase();
+    let Some(name) = SECRET_NAMES.iter().filter_map(|name| lower.find(name)).min() else { return Vec::new() };
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let behind = line[name..].trim_start_matches(is_of_name).trim_start_matches(['"', '\'']).trim_start();
+    let mut at = line.len() - behind.len();
+    let mut found = Vec::new();
+    // A word such as `--secret=VALUE`.
+    if let Some(value) = behind.strip_prefix('=').filter(|value| !value.starts_with([' ', '"', '\''])) {
+        let length = value.find(['"', '\'']).unwrap_or(value.trim_end().len());
+        found.push(at + 1..at + 1 + length);
+        at = (at + 2 + length).min(line.len());
+    }
+    while let Some(from) = line[at..].find(['"', '\'']).map(|quote| at + quote) {
+        let rest = &line[from + 1..];
+        let length = rest.find(&line[from..=from]).unwrap_or(rest.trim_end().len());
+        found.push(from + 1..from + 1 + length);
+        at = (from + 2 + length).min(line.len());
+    }
+    found
 }
 
 /// Where the signatures of tokens stand, percent-encoded or not.
@@ -160,6 +215,32 @@ mod tests {
         for plain in ["http://h/a:b@c", "ws://127.0.0.1:80/ws", "amqp://ada@h", "a://"] {
             assert_eq!(redacted(plain), plain);
         }
+    }
+
+    /// A profile that is quoted keeps its places, and its secrets.
+    #[test]
+    fn a_profile_is_quoted_without_its_secrets() {
+        for (text, quoted) in [
+            ("env = { PORT = \"1\", JWT_SECRET = \"s3c\" }", "env = { PORT = \"1\", JWT_SECRET = \"***\" }"),
+            ("\"db-password\" = 'ü'\nfirst = \"1\"", "\"db-password\" = '**'\nfirst = \"1\""),
+            ("url = \"amqp://ada:pw@h\"", "url = \"amqp://ada:**@h\""),
+            ("secret = \"never closed", "secret = \"************"),
+            ("secret = \"never closed\na = \"1\"", "secret = \"************\na = \"1\""),
+            ("command = [\"a\", \"--secret\", \"x=\"]", "command = [\"a\", \"--secret\", \"**\"]"),
+            ("command = [\"--secret=ü\", \"b\"]", "command = [\"--secret=**\", \"*\"]"),
+        ] {
+            assert_eq!(masked(text), quoted);
+            assert_eq!(masked(text).len(), text.len());
+        }
+    }
+
+    /// A document is not searched for secrets: one may be a word of its own. Its values were.
+    #[test]
+    fn a_document_keeps_its_words() {
+        keep("gateway-document");
+        let document = r#"{"gateway-document":"amqp://u:pw@h"}"#;
+        assert_eq!(without_credentials(document), r#"{"gateway-document":"amqp://u:***@h"}"#);
+        assert_eq!(redacted("a gateway-document"), "a [redacted]");
     }
 
     /// A secret is found as it stands in JSON and in markup; one that is as short as a word is not looked for.

@@ -103,6 +103,8 @@ enum Kind {
     HandedOnFirst(HandedOn),
     /// Each consumer has a limit on what it has unsettled.
     PrefetchLimited,
+    /// At the last count messages waited at the broker.
+    BacklogWaits,
     /// At the last look there are no queues that there were not at the first.
     NoMoreQueues,
 }
@@ -365,6 +367,7 @@ impl Kind {
             Self::Settled(settled) => settled.check(trace),
             Self::HandedOnFirst(handed_on) => handed_on.check(trace),
             Self::PrefetchLimited => broker::prefetch_limited(trace),
+            Self::BacklogWaits => broker::backlog_waits(trace),
             Self::NoMoreQueues => broker::no_more_queues(trace),
         };
         looked.map(|()| None)
@@ -408,6 +411,7 @@ impl Kind {
             | Self::Settled(_)
             | Self::HandedOnFirst(_)
             | Self::PrefetchLimited
+            | Self::BacklogWaits
             | Self::NoMoreQueues => Vec::new(),
         }
     }

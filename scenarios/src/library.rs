@@ -100,7 +100,7 @@ impl Library {
                     if entry.to_string_lossy().contains(is_misread) {
                         return Err(LibraryError::Name { path: entry });
                     }
-                    let text = fs::read_to_string(&entry)
+                    let text = crate::text_file::read(&entry)
                         .map_err(|source| LibraryError::Read { path: entry.clone(), source })?;
                     let id = id_of(entry.strip_prefix(path).unwrap_or(&entry));
                     library.add(id, &text)?;

@@ -13,7 +13,7 @@ use protocol::{Role, TokenPlace};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-pub use brought::Brings;
+pub use brought::{Brings, fetched};
 use issuer::Signer;
 pub use issuer::{Issuer, KeyPair, SigningAlgorithm, TokenStyle};
 

@@ -2,6 +2,7 @@
 
 mod display;
 mod meaning;
+mod texts;
 
 use std::fmt;
 use std::time::Duration;
@@ -240,6 +241,9 @@ pub enum Event {
     Queues {
         /// Their names.
         names: Vec<String>,
+        /// Those of them that have no consumer.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unconsumed: Vec<String>,
     },
     /// What became of the deliveries of all queues at the broker, since it began.
     Settlements(Settlements),

@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use embedded_broker::{BrokerConfig, Ended, Listen, Snapshot};
-use player::{Consumers, Recorder, StageError, TopologyReport};
+use player::{Consumers, QueueNames, Recorder, StageError, TopologyReport};
 use reference_server::broker::{Declaration, QueueKind, RabbitMqConfig, Topology};
 use scenarios::trace::{Actor, Event, Settlements};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, copy, duplex, split};
@@ -165,9 +165,12 @@ impl Broker {
 
     /// Counts the messages that are ready once nothing consumes: whatever a gateway had not acknowledged is among them.
     pub(crate) async fn ready_when_unconsumed(&self) -> Result<u32, BrokerError> {
-        let snapshot = self.broker.until(|snapshot| consumers(snapshot) == 0).await?;
-        let ready = snapshot.queues.values().map(|queue| queue.ready).sum::<usize>();
-        Ok(u32::try_from(ready).unwrap_or(u32::MAX))
+        Ok(ready(&self.broker.until(|snapshot| consumers(snapshot) == 0).await?))
+    }
+
+    /// Counts the messages that are ready now.
+    pub(crate) async fn ready(&self) -> Result<u32, BrokerError> {
+        Ok(ready(&self.broker.snapshot().await?))
     }
 
     /// Lets gateways reach the broker, or cuts them off; in that case it has noticed when this returns.
@@ -214,9 +217,12 @@ impl Broker {
         Ok((limited.collect(), unlimited.into_iter().map(|consumer| consumer.queue).collect()))
     }
 
-    /// The queues that there are.
-    pub(crate) async fn queues(&self) -> Result<Vec<String>, BrokerError> {
-        Ok(self.broker.snapshot().await?.queues.into_keys().collect())
+    /// The queues that there are, and those without a consumer.
+    pub(crate) async fn queues(&self) -> Result<QueueNames, BrokerError> {
+        let queues = self.broker.snapshot().await?.queues;
+        let unconsumed = queues.iter().filter(|(_, queue)| queue.consumers == 0);
+        let unconsumed = unconsumed.map(|(name, _)| name.clone()).collect();
+        Ok((queues.into_keys().collect(), unconsumed))
     }
 
     /// Counts how deliveries were settled.
@@ -337,6 +343,11 @@ async fn bring(
         gateway.write_all(&said).await?;
         said.clear();
     }
+}
+
+fn ready(snapshot: &Snapshot) -> u32 {
+    let ready = snapshot.queues.values().map(|queue| queue.ready).sum::<usize>();
+    u32::try_from(ready).unwrap_or(u32::MAX)
 }
 
 fn consumers(snapshot: &Snapshot) -> usize {

@@ -5,7 +5,9 @@ use std::num::NonZeroU16;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use player::{Consumers, GatewayStage, Setting, StageError, TopologyReport, journal, play_gateway};
+use player::{
+    Consumers, GatewayStage, QueueNames, Setting, StageError, TopologyReport, journal, play_gateway,
+};
 use reference_gateway::{ConnectionLimits, GatewayConfig, RateLimit, RoutingTable};
 use reference_server::auth::Key;
 use reference_server::{Config, Server};
@@ -185,11 +187,15 @@ impl GatewayStage for Stage {
         Ok(counted.map_err(|_| StageError::Failed("a gateway still consumes".to_owned()))??)
     }
 
+    async fn backlog(&mut self) -> Result<u32, StageError> {
+        Ok(self.broker.ready().await?)
+    }
+
     async fn consumers(&mut self) -> Result<Consumers, StageError> {
         Ok(self.broker.consumers().await?)
     }
 
-    async fn queues(&mut self) -> Result<Vec<String>, StageError> {
+    async fn queues(&mut self) -> Result<QueueNames, StageError> {
         Ok(self.broker.queues().await?)
     }
 

@@ -104,6 +104,10 @@ pub struct Limits {
     pub queue_messages: usize,
     /// Bytes in a queue; past them messages are refused likewise. Default: 1 GiB.
     pub queue_bytes: usize,
+    /// Bytes in all queues together, a message counted in each; past them messages are refused likewise. Default: no limit.
+    pub held_bytes: usize,
+    /// Bytes that all bodies may have together of which parts are to come; one more closes its channel with 406. Default: no limit.
+    pub unfinished_bytes: usize,
     /// Bytes queued and not yet written to a client's socket, past which its consumers get nothing more until it
     /// reads. Default: 1 MiB.
     pub outbox_bytes: usize,
@@ -125,6 +129,8 @@ impl Default for Limits {
             consumers: 100_000,
             queue_messages: 1_000_000,
             queue_bytes: 1 << 30,
+            held_bytes: usize::MAX,
+            unfinished_bytes: usize::MAX,
             outbox_bytes: 1 << 20,
             outbox_max_bytes: 256 << 20,
         }

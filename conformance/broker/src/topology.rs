@@ -151,6 +151,11 @@ impl Topology {
         rejects && queue.would_be_too_long(message)
             || queue.ready() + queue.unacked() >= self.limits.queue_messages
             || queue.bytes() >= self.limits.queue_bytes
+            || self.limits.held_bytes < usize::MAX && self.held_bytes() >= self.limits.held_bytes
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.queues.values().map(Queue::bytes).sum()
     }
 
     /// Takes a queue away with its bindings, and the exchanges that live only as long as they are bound.

@@ -3,15 +3,25 @@
 use std::error::Error;
 use std::fmt;
 
-use miette::{Diagnostic, LabeledSpan, MietteHandler, ReportHandler, Severity, SourceCode};
+use miette::{
+    Diagnostic, LabeledSpan, MietteHandler, MietteHandlerOpts, ReportHandler, Severity, SourceCode,
+};
 use scenarios::Foreign;
 
 use conformance::secrets::redacted;
 
+/// Longest source that is quoted, in bytes.
+const QUOTED_BYTES: usize = 2000;
+
 /// Has every report print so.
 pub(super) fn install() {
     // There is one already where this is run twice, as a test may.
-    let _ = miette::set_hook(Box::new(|_| Box::new(Handler(MietteHandler::new()))));
+    let _ = miette::set_hook(Box::new(|_| Box::new(Handler(handler()))));
+}
+
+/// No line is quoted beside the one that is wrong: there may be secrets.
+fn handler() -> MietteHandler {
+    MietteHandlerOpts::new().context_lines(0).build()
 }
 
 struct Handler(MietteHandler);
@@ -65,11 +75,22 @@ impl Diagnostic for Shown<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.error.source_code()
+        self.error.source_code().filter(|source| self.is_short(*source))
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         self.error.labels()
+    }
+}
+
+impl Shown<'_> {
+    /// Whether what would be quoted is short enough to be read.
+    fn is_short(&self, source: &dyn SourceCode) -> bool {
+        let mut places = self.error.labels().into_iter().flatten();
+        places.all(|place| {
+            let quoted = source.read_span(place.inner(), 0, 0);
+            quoted.is_ok_and(|quoted| quoted.data().len() <= QUOTED_BYTES)
+        })
     }
 }
 
@@ -110,7 +131,7 @@ mod tests {
         const HOSTILE: &str = "\u{1b}]0;own\u{7}\u{9b}31m\u{202e}";
         let cause = std::io::Error::other(format!("cause {HOSTILE}"));
         let report = miette::Report::from_err(cause).wrap_err(format!("message {HOSTILE}"));
-        let handler = Handler(MietteHandler::new());
+        let handler = Handler(handler());
         for report in [report, miette!(help = format!("help {HOSTILE}"), "message")] {
             let text = format!("{}", Printed(&handler, &*report));
             let own = |part: &str| {
@@ -120,6 +141,30 @@ mod tests {
             assert!(text.split("\u{1b}[").skip(1).all(own), "{text:?}");
             assert!(!text.contains(['\u{7}', '\u{9b}', '\u{202e}']) && !text.contains("\u{1b}]"), "{text:?}");
         }
+    }
+
+    /// What stands beside the place of an error is not quoted, and a secret at the place is not shown.
+    #[test]
+    fn a_complaint_quotes_no_secret() {
+        let profile = "[gateway]\ncommand = [\"a\"]\nenv = { JWT_SECRET = \"the-secret\" }\npoort = 1\n[token]\nprivate = \"other\"\n";
+        let beside =
+            conformance::profile::Profile::parse("gatecheck.toml", profile, ".".as_ref()).unwrap_err();
+        let at = "[gateway]\ncommand = [\"a\"]\nenv = \"JWT_SECRET=the-secret\"\n";
+        let at = conformance::profile::Profile::parse("gatecheck.toml", at, ".".as_ref()).unwrap_err();
+        for (error, quoted) in [(beside, "poort"), (at, "JWT_SECRET=***")] {
+            let text = format!("{}", Printed(&Handler(handler()), &error));
+            assert!(text.contains(quoted) && !text.contains("the-secret"), "{text}");
+        }
+    }
+
+    /// A line that is too long to be read is not quoted.
+    #[test]
+    fn a_complaint_is_short() {
+        let nested = format!("[gateway]\ncommand = {}{}\n", "[".repeat(50_000), "]".repeat(50_000));
+        let error =
+            conformance::profile::Profile::parse("gatecheck.toml", &nested, ".".as_ref()).unwrap_err();
+        let text = format!("{}", Printed(&Handler(handler()), &error));
+        assert!(text.contains("gatecheck.toml") && text.len() < 4000, "{}", text.len());
     }
 
     struct Printed<'a>(&'a Handler, &'a dyn Diagnostic);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
@@ -272,6 +272,49 @@ fn worker_of(guard: u32) -> u32 {
     let processes = fs::read_dir("/proc").expect("proc(5)").filter_map(Result::ok);
     let mut numbers = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
     numbers.find(is_worker).expect("a guard has a worker")
+}
+
+/// What a terminal stops (Ctrl-Z) is all of it, and all of it goes on.
+#[tokio::test]
+async fn a_stop_stops_everything() {
+    let mut run = Run::start(PROFILE, &CASES);
+    run.has_started().await;
+    let guard = Pid::from_raw(run.child.id().expect("it runs").cast_signed()).expect("a process");
+    run.signal(Signal::TSTP);
+    // It stops last.
+    let stopped = tokio::task::spawn_blocking(move || waitpid(Some(guard), WaitOptions::UNTRACED));
+    let (_, status) = tokio::time::timeout(LONG, stopped).await.expect("it stops").unwrap().unwrap().unwrap();
+    assert!(status.stopped(), "{status:?}");
+    let running = || marked(&run.mark).into_iter().filter(|id| state(*id).is_some_and(|state| state != 'T'));
+    let all = async {
+        // What a signal has been sent to stops a moment later.
+        while running().count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, all).await.expect("everything stops");
+    assert!(marked(&run.mark).len() > 2, "there is more than gatecheck itself");
+    run.signal(Signal::CONT);
+    run.line().await;
+    run.signal(Signal::INT);
+    let (code, text, complaints) = run.end().await;
+    assert_eq!(code, Some(130), "{text}\n{complaints}");
+}
+
+/// A subject that stops gatecheck stops nothing: its case ends in its time, and nothing is left.
+#[tokio::test]
+async fn a_subject_cannot_stop_its_judge() {
+    let profile = "[gateway]\ncommand = [\"sh\", \"-c\", \"sleep 1000 & kill -STOP $PPID; exec sleep 1000\"]\n\
+                   ready = { timeout = \"1s\" }\n[gateway.env]\nPORT = \"{port}\"";
+    let mut run = Run::start(profile, &["gateway", "--no-preflight", "--filter", "gateway/auth/good-token"]);
+    let (code, text, complaints) = run.end().await;
+    assert_eq!(code, Some(4), "{text}\n{complaints}");
+}
+
+/// What a process does (proc(5)): `T` where it is stopped.
+fn state(process: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
 }
 
 /// Killed without warning, the guard or the worker takes everything along.

@@ -125,6 +125,22 @@ async fn a_refusal_is_found() {
     assert!(matches!(summary.problems[0], Problem::Refused { .. }), "{:?}", summary.problems);
 }
 
+/// A gateway that has no descriptor left serves those who are there, and those who come once others have been ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn exhausted_descriptors_cost_no_one_else_anything() {
+    // 60 healthy clients, and 250 others that would all be there at once.
+    let gateway = Wrapped::new("descriptors", "ulimit -n 160; exec {gatecheck} \"$@\"", "");
+    let config = SoakConfig {
+        adversaries: 50,
+        churn: 2,
+        restart_every: Duration::from_secs(60),
+        ..config(&gateway.0.join("gateway"), Duration::from_secs(6))
+    };
+    let summary = soak::run(config, pending(), |_| {}).await.unwrap();
+    assert_eq!(summary.problem_count, 0, "{:?}", summary.problems);
+    assert!(summary.checked > summary.events && summary.adversaries.flooding > 0, "{summary:?}");
+}
+
 /// A gateway that dies is no finding and no failure of the harness: it is dead.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_death_is_reported() {

@@ -2,7 +2,7 @@
 
 use conformance::exit::Exit;
 use conformance::result::{CaseReport, RunReport, Verdict};
-use conformance::secrets::redacted;
+use conformance::secrets::without_credentials;
 use gatecheck_report::Console;
 
 /// What a trial says.
@@ -68,7 +68,7 @@ impl Outcome {
 
 /// What tests print is handed on, too.
 fn without_secrets(text: &str) -> String {
-    redacted(text).into_owned()
+    without_credentials(text).into_owned()
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ impl Workload {
                 "it has {length} bytes, which is no small file"
             ))));
         }
-        let text = std::fs::read_to_string(&path).map_err(failed)?;
+        let text = scenarios::text_file::read(&path).map_err(failed)?;
         let stem = path.file_stem().unwrap_or(Path::new(name).as_os_str()).to_string_lossy().into_owned();
         Self::parse(&stem, name, &text, overrides)
     }

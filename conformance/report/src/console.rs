@@ -19,7 +19,7 @@ use scenarios::{Catalogue, Finding, Foreign, Judgement, ScenarioId, SubjectKind}
 use super::Repeat;
 use super::words::shortened;
 use conformance::result::{CaseReport, RunReport, Verdict};
-use conformance::secrets::redacted;
+use conformance::secrets::without_credentials;
 use conformance::words::counted;
 
 /// Trace lines shown before and after the ones that a finding points at.
@@ -62,7 +62,8 @@ impl Console {
         self.advance();
         if self.failed.is_none() {
             let text = self.line(case);
-            self.failed = self.bar.suspend(|| write!(anstream::stdout(), "{}", redacted(&text))).err();
+            self.failed =
+                self.bar.suspend(|| write!(anstream::stdout(), "{}", without_credentials(&text))).err();
         }
     }
 
@@ -136,7 +137,7 @@ impl Console {
             push(&mut text, format_args!("report: {}", Foreign::from(page.display().to_string()).terminal()));
         }
         let mut out = anstream::stdout();
-        out.write_all(redacted(&text).as_bytes())?;
+        out.write_all(without_credentials(&text).as_bytes())?;
         out.flush()
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::json::plain;
 use super::{About, Document, html, junit, markdown};
 use conformance::result::RunReport;
-use conformance::secrets::redacted;
+use conformance::secrets::without_credentials;
 
 /// Where reports are written to.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl Folder {
         let path = self.0.join(name);
         let parent = path.parent().unwrap_or(&self.0);
         fs::create_dir_all(parent)
-            .and_then(|()| fs::write(&path, redacted(text).as_bytes()))
+            .and_then(|()| fs::write(&path, without_credentials(text).as_bytes()))
             .map_err(|source| WriteError { path: path.clone(), source })
     }
 }
@@ -63,7 +63,7 @@ impl Folder {
 pub fn append_summary(path: &Path, report: &RunReport, about: &About) -> Result<(), WriteError> {
     let append = || {
         let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        file.write_all(redacted(&markdown(report, about)).as_bytes())
+        file.write_all(without_credentials(&markdown(report, about)).as_bytes())
     };
     append().map_err(|source| WriteError { path: path.to_owned(), source })
 }

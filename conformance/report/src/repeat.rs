@@ -3,6 +3,7 @@
 use scenarios::{Foreign, ScenarioId};
 
 use conformance::amqp;
+use conformance::secrets::redacted;
 
 /// The option of `gatecheck` that selects a case.
 const FILTER: &str = "--filter";
@@ -74,7 +75,8 @@ impl Repeat {
     /// The command that runs this case alone.
     pub fn command(&self, case: &ScenarioId) -> Foreign {
         let case = [self.selects.to_owned(), quoted(&case.0)];
-        let words = self.head.iter().chain(&case).chain(&self.tail);
+        let tail: Vec<_> = self.tail.iter().map(|word| redacted(word).into_owned()).collect();
+        let words = self.head.iter().chain(&case).chain(&tail);
         words.map(String::as_str).collect::<Vec<_>>().join(" ").into()
     }
 }

@@ -53,6 +53,19 @@ impl BrokerLink {
         Ok(ready)
     }
 
+    /// Counts what is ready in the queues that the profile names.
+    ///
+    /// # Errors
+    /// When one of them does not stand, or the connection to the broker is lost.
+    pub async fn ready(&self) -> Result<u32, StageError> {
+        let mut ready = 0;
+        for name in self.feed.queues.named() {
+            ready +=
+                self.queue(name, true).await.map_err(|error| failed(&error.to_string()))?.message_count();
+        }
+        Ok(ready)
+    }
+
     pub(super) async fn await_consumers(&self) -> Result<(), StageError> {
         for name in self.feed.queues.named() {
             let consumed = self.ask_until(name, |queue| (queue.consumer_count() > 0).then_some(())).await?;

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::candidates::READY_PATHS;
 use super::{DiscoverError, now};
-use crate::executor::{Port, PublicKeyFile};
+use crate::executor::{Port, PublicKeyFile, limits_of_cases};
 use crate::limits::HostLimit;
 use crate::process::{Streams, Subject};
 use crate::profile::CommandProfile;
@@ -73,7 +73,8 @@ impl Gateway {
     /// Starts it with a broker of its own, and waits until its port takes connections and its queues are consumed.
     pub(super) async fn start(start: &Start) -> Result<Self, DiscoverError> {
         let host = |what: &str, error: &std::io::Error| DiscoverError::Host(HostLimit::explain(what, error));
-        let broker = Broker::start(BrokerConfig::default()).await;
+        let broker =
+            Broker::start(BrokerConfig { limits: limits_of_cases(), ..BrokerConfig::default() }).await;
         let broker = broker.map_err(|error| DiscoverError::Host(error.to_string()))?;
         let port = Port::lease().map_err(|error| host("cannot find a port", &error))?;
         let public_key = PublicKeyFile::default();

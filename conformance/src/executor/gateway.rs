@@ -2,6 +2,7 @@
 
 mod broker;
 mod feed;
+mod key_host;
 mod launch;
 mod launched;
 mod port;
@@ -18,7 +19,8 @@ use std::time::Duration;
 
 use embedded_broker::Snapshot;
 use player::{
-    Consumers, GatewayStage, Play, PlayError, Recorder, StageError, TopologyReport, journal, play_gateway,
+    Consumers, GatewayStage, Play, PlayError, QueueNames, Recorder, StageError, TopologyReport, journal,
+    play_gateway,
 };
 use scenarios::scenario::{Bindings, BrokerState, Forgets, GatewayScript, NetworkAct};
 use scenarios::times::Times;
@@ -34,6 +36,7 @@ use crate::amqp::{BrokerLink, Outgoing, Queues};
 use crate::noise::Watch;
 use crate::profile::{EventsProfile, GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::{self, Proxy};
+pub(crate) use broker::limits_of_cases;
 use launched::Launched;
 pub(crate) use port::Port;
 use queues::GatewayQueues;
@@ -66,7 +69,7 @@ pub(super) async fn execute(
     let shared = isolation == Isolation::AsTheProfileSays && executor.shares(&scenario);
     let rig = match shared.then(|| executor.pool.take()).flatten() {
         Some(rig) => rig,
-        None => match Rig::set_up(executor, profile, &script, &bindings).await {
+        None => match Rig::set_up(executor, profile, &script, &bindings, limits_of_cases()).await {
             Ok(rig) => rig,
             Err(Rejection::Judged { play, output }) => return Ok(unplayed(scenario, play, output)),
             Err(Rejection::NotReady { reason, waited, output }) => {
@@ -371,34 +374,38 @@ impl GatewayStage for Stage<'_> {
         }
     }
 
+    async fn backlog(&mut self) -> Result<u32, StageError> {
+        self.sees_queues("counted")?;
+        match self.rig.snapshot().await {
+            Some(snapshot) => Ok(self.queues.ready_now(&self.rig.feed, &snapshot)),
+            None => self.link()?.ready().await,
+        }
+    }
+
     async fn settlements(&mut self) -> Result<Settlements, StageError> {
         let lacking = || StageError::Unavailable("needs the embedded broker, which counts them".to_owned());
-        Ok(settlements(&self.rig.snapshot().await.ok_or_else(lacking)?))
+        Ok(queues::settlements(&self.rig.snapshot().await.ok_or_else(lacking)?))
     }
 
     async fn settled_beyond(&mut self, count: u64, patience: Duration) -> Result<Settlements, StageError> {
         let lacking = || StageError::Unavailable("needs the embedded broker, which counts them".to_owned());
         let broker = self.rig.embedded().ok_or_else(lacking)?;
-        let settled = broker.until(move |snapshot| settlements(snapshot).total() > count);
+        let settled = broker.until(move |snapshot| queues::settlements(snapshot).total() > count);
         match tokio::time::timeout(patience, settled).await {
             Ok(snapshot) => {
                 let snapshot = snapshot.map_err(|error| StageError::Failed(error.to_string()))?;
-                Ok(settlements(&snapshot))
+                Ok(queues::settlements(&snapshot))
             }
             Err(_) => Err(StageError::unsettled(patience)),
         }
     }
 
     async fn consumers(&mut self) -> Result<Consumers, StageError> {
-        let consumers = self.held().await?.consumers;
-        let (limited, unlimited): (Vec<_>, Vec<_>) =
-            consumers.into_iter().partition(|consumer| consumer.acknowledges && consumer.prefetch > 0);
-        let limited = limited.into_iter().map(|consumer| (consumer.queue, consumer.prefetch));
-        Ok((limited.collect(), unlimited.into_iter().map(|consumer| consumer.queue).collect()))
+        Ok(queues::consumers(self.held().await?))
     }
 
-    async fn queues(&mut self) -> Result<Vec<String>, StageError> {
-        Ok(self.held().await?.queues.into_keys().collect())
+    async fn queues(&mut self) -> Result<QueueNames, StageError> {
+        Ok(queues::names(self.held().await?))
     }
 
     async fn resources(&mut self) -> Result<Resources, StageError> {
@@ -497,10 +504,4 @@ impl GatewayStage for Stage<'_> {
         }
         self.first()?.kill().await
     }
-}
-
-/// What the broker counts of settled deliveries.
-fn settlements(snapshot: &Snapshot) -> Settlements {
-    let Snapshot { acknowledged, rejected, unasked, .. } = *snapshot;
-    Settlements { acknowledged, rejected, unasked }
 }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::client::{self, Listener};
-use super::gateway::{Rejection, Restart, Rig, Stage, cannot_be_judged};
+use super::gateway::{Rejection, Restart, Rig, Stage, cannot_be_judged, limits_of_cases};
 use super::{Execution, ExecutionError, Executor, clock, now};
 use crate::limits::{HostLimit, Refusals};
 use crate::noise::Watch;
@@ -65,7 +65,7 @@ pub(super) async fn execute(
         return Ok(unplayed(scenario, play, Vec::new()));
     }
     HostLimit::check_descriptors("cannot start a pair", DESCRIPTORS)?;
-    let mut rig = match Rig::set_up(executor, gateway, &of_gateway, &bindings).await {
+    let mut rig = match Rig::set_up(executor, gateway, &of_gateway, &bindings, limits_of_cases()).await {
         Ok(rig) => rig,
         Err(Rejection::Judged { play, output }) => return Ok(unplayed(scenario, play, output)),
         // No scenario about a pair begins without a broker.

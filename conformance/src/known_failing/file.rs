@@ -1,6 +1,5 @@
 //! The list as a file.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
@@ -80,7 +79,7 @@ pub(super) fn schema() -> serde_json::Value {
 }
 
 pub(super) fn read(path: &Path, library: &Library) -> Result<KnownFailing, KnownFailingError> {
-    let text = fs::read_to_string(path)
+    let text = scenarios::text_file::read(path)
         .map_err(|source| KnownFailingError::Read { path: path.to_owned(), source })?;
     parse(&path.display().to_string(), &text, library)
 }

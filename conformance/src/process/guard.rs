@@ -6,6 +6,9 @@
 //!    its worker is gone: all that is left          all that there is is killed
 //!    is killed
 //! ```
+//!
+//! A terminal stops what is in the foreground (Ctrl-Z), and that is the guard alone: it stops all that there is below it, and lets it go on
+//! when it goes on itself.
 
 use std::env;
 use std::io;
@@ -13,12 +16,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::thread;
 
-use rustix::process::{Pid, Signal, getpid, getppid, kill_process, setsid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, getppid, kill_process, setsid, waitid};
 use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{descendants, groups};
 use crate::exit::Exit;
-use crate::interruption::Signals;
+use crate::interruption::{Signals, Stops};
 
 /// In the worker's environment: the guard's process id.
 pub(super) const GUARD: &str = "GATECHECK_GUARD";
@@ -73,6 +77,8 @@ pub fn guard() -> Role {
 /// Starts the worker, passes signals on to it, and awaits its end.
 async fn work() -> io::Result<ExitStatus> {
     let mut signals = Signals::new()?;
+    let mut stops = Stops::new()?;
+    let mut children = signal(SignalKind::child())?;
     descendants::adopt();
     let mut arguments = env::args_os();
     let program = env::current_exe()?;
@@ -88,8 +94,37 @@ async fn work() -> io::Result<ExitStatus> {
             status = worker.wait() => return status,
             (_, signal) = signals.next() => {
                 let _ = id.map(|id| kill_process(id, signal));
+                go_on(id);
             }
+            // What is judged can stop its judge; the work goes on all the same.
+            Some(()) = children.recv() => {
+                let stopped = id.is_some_and(|id| {
+                    let looks = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+                    waitid(WaitId::Pid(id), looks).is_ok_and(|change| change.is_some())
+                });
+                if stopped {
+                    go_on(id);
+                }
+            }
+            () = stops.next() => stop(id),
         }
+    }
+}
+
+fn go_on(worker: Option<Pid>) {
+    let _ = worker.map(|id| kill_process(id, Signal::CONT));
+}
+
+/// Stops everything below this process, and this process; returns when it goes on, and so does the rest.
+fn stop(worker: Option<Pid>) {
+    // The worker first: it starts others.
+    let below = || descendants::tree(getpid()).into_iter().filter(|id| *id != getpid());
+    for id in worker.into_iter().chain(below()) {
+        let _ = kill_process(id, Signal::STOP);
+    }
+    let _ = kill_process(getpid(), Signal::STOP);
+    for id in below() {
+        let _ = kill_process(id, Signal::CONT);
     }
 }
 

@@ -1,7 +1,6 @@
 //! `[token]`: how tokens look that a gateway accepts, where they are not as the seed has them.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use scenarios::token::{Issuer, KeyPair, SigningAlgorithm, TokenStyle};
@@ -107,7 +106,7 @@ impl RawToken {
         self.roles.check().map_err(|message| value(format!("`token.roles`: {message}"), None))?;
         let read = |key: &str, path: &PathBuf| {
             let path = folder.join(path);
-            fs::read_to_string(&path).map_err(|error| {
+            scenarios::text_file::read(&path).map_err(|error| {
                 value(format!("`token.{key}`: cannot read {}: {error}", path.display()), None)
             })
         };

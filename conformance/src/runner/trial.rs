@@ -40,11 +40,11 @@ impl Trial {
         self.doubtful.as_ref()
     }
 
-    /// Ends without a further run, with this verdict.
+    /// Ends without a further run, with this verdict. What is judged by then is judged as it was said; what is reported has no secrets.
     pub(super) fn end(&mut self, report: CaseReport) -> CaseReport {
         let mut report = CaseReport { runs: self.runs, ..report };
         report.add_universal(std::mem::take(&mut self.universal));
-        report
+        report.without_secrets()
     }
 
     /// Takes the next run. Answers the verdict where there is one; otherwise the case must be run again, alone.

@@ -7,6 +7,7 @@
 //!  late, or away for all of its window          is run again                   counts, unless noise explains it
 //!  blocked by what is claimed                   counts, unless there is noise  counts, unless noise explains it
 //!  a pass, wide enough by no more than noise    is run again                   is run again
+//!  without room beside other cases              is run again                   is run again
 //!  any other pass, not run, died                counts                         counts
 //! ```
 
@@ -54,7 +55,7 @@ pub(super) struct Run {
 pub(super) enum Weight {
     /// It does.
     Certain,
-    /// Noise that was measured can have made it what it is, be that a failure or a pass.
+    /// Noise that was measured can have made it what it is, be that a failure or a pass; or there was no room for it beside others.
     Explained,
     /// It missed by time alone, and no noise that was measured explains that; but other cases were beside it.
     Unexplained,
@@ -125,7 +126,9 @@ pub(super) fn weighed(
         Err(error @ (PlayError::DidNotStart(_) | PlayError::Adapter(_) | PlayError::Flooded(_))) => {
             Ending::Died { why: error.to_string() }
         }
-        Err(error @ (PlayError::NotRun(_) | PlayError::Harness(_))) => Ending::Cut { why: error.to_string() },
+        Err(error @ (PlayError::NotRun(_) | PlayError::Crowded(_) | PlayError::Harness(_))) => {
+            Ending::Cut { why: error.to_string() }
+        }
     };
     let cut = doubt.noise.and_then(|noise| {
         let shortest = times.timing.pong_timeout.min(times.timing.connect_timeout);
@@ -166,7 +169,13 @@ pub(super) fn weighed(
             let verdict = Verdict::not_run(why);
             return Run::certain(of_play(scenario, verdict, Vec::new(), universal, trace));
         }
-        (Err(PlayError::Harness(detail)), _) => {
+        // Alone there are no others in this run: then what holds so much is no case of it.
+        (Err(PlayError::Crowded(_)), _) if doubt.company == Concurrency::Others => {
+            let verdict = Verdict::Inconclusive { stall_ms: 0 };
+            let report = of_play(scenario, verdict, Vec::new(), universal, trace);
+            return Run { report, weight: Weight::Explained };
+        }
+        (Err(PlayError::Crowded(detail) | PlayError::Harness(detail)), _) => {
             let verdict = Verdict::HarnessError { detail: detail.into() };
             return Run::certain(of_play(scenario, verdict, Vec::new(), universal, trace));
         }

@@ -10,6 +10,9 @@ use serde::Serialize;
 /// Users, and rooms, that a report names: those with most connections.
 pub const MAX_LISTED: usize = 1000;
 
+/// Longest name that is listed, in bytes: a token may say any user id. Longer ones are counted.
+const MAX_NAME_BYTES: usize = 256;
+
 /// Connections, by user, by role and by room.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ConnectionStats {
@@ -116,7 +119,7 @@ fn add(to: &mut BTreeMap<String, usize>, from: BTreeMap<String, usize>) {
 /// The largest, and of equal ones the first.
 fn largest<'a>(names: impl Iterator<Item = (&'a str, usize)>) -> BTreeMap<String, usize> {
     let mut kept = BinaryHeap::new();
-    for (name, count) in names {
+    for (name, count) in names.filter(|(name, _)| name.len() <= MAX_NAME_BYTES) {
         let item = Reverse((count, Reverse(name)));
         if kept.len() < MAX_LISTED {
             kept.push(item);
@@ -156,6 +159,18 @@ mod tests {
         assert_eq!(stats.names.users, 2 * MAX_LISTED + 1);
         users.iter().chain(&users[MAX_LISTED..]).for_each(|claims| counts.closed(claims));
         assert!(counts.users.is_empty() && counts.roles.is_empty());
+    }
+
+    /// Names are not listed that nobody could read; they are counted.
+    #[test]
+    fn a_long_name_is_counted() {
+        let mut counts = Counts::default();
+        let long = "u".repeat(MAX_NAME_BYTES + 1);
+        counts.opened(&claims(&long));
+        counts.opened(&claims(&long[1..]));
+        let stats = counts.stats(2, 1, [(&*long, 2)].into_iter());
+        assert_eq!(stats.connections.by_user.into_keys().collect::<Vec<_>>(), [&long[1..]]);
+        assert_eq!((stats.rooms.len(), stats.names), (0, Names { users: 2, rooms: 1 }));
     }
 
     /// Where all are listed, a name that several shards have is one.

@@ -10,6 +10,7 @@ use reference_server::config::TlsFiles;
 use reference_server::net::TlsIdentity;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
@@ -105,6 +106,28 @@ async fn bad_files_are_named() {
     assert!(TlsIdentity::read(&mixed).unwrap_err().to_string().contains("cannot be used"));
     let missing = TlsFiles { cert: folder.path().join("missing.pem"), key: a.key };
     assert!(TlsIdentity::read(&missing).unwrap_err().to_string().contains("missing.pem"));
+}
+
+/// Handshakes that are not begun, not ended, or none, many more than are served at once, keep no one else from signing in.
+#[tokio::test]
+async fn a_flood_of_handshakes_shuts_no_one_out() {
+    const FLOOD: usize = 600;
+    /// A record of TLS (RFC 8446 section 5.1) that announces 512 bytes of a ClientHello.
+    const BEGINNING: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = Certificate::write(folder.path(), "a");
+    let (_gateway, address, _newest) = start(TlsIdentity::read(&certificate.files).unwrap()).await;
+    let mut early = certificate.sign_in(address).await;
+    let mut flood = Vec::new();
+    for number in 0..FLOOD {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let said = [&b""[..], BEGINNING, &[0xff; 300]][number % 3];
+        // What is no handshake may have been ended by then.
+        let _ = stream.write_all(said).await;
+        flood.push(stream);
+    }
+    let mut late = certificate.sign_in(address).await;
+    assert!(early.is_served().await && late.is_served().await);
 }
 
 /// Plain text on a TLS port is refused, and other connections are unaffected.

@@ -37,7 +37,7 @@ pub struct Journal {
     budget: Arc<Budget>,
 }
 
-/// Ends a case that is flooded.
+/// Ends a case that is flooded, or has no room beside others.
 pub(super) struct Flood(Arc<Budget>);
 
 /// A place in the trace.
@@ -79,14 +79,14 @@ impl Recorder {
 }
 
 impl Flood {
-    /// Plays until that has ended, or something floods the case: nothing is waited for then.
+    /// Plays until that has ended, or the case must: nothing is waited for then.
     pub(super) async fn end(
         &self,
         playing: impl Future<Output = Result<(), PlayError>>,
     ) -> Result<(), PlayError> {
         tokio::select! {
             biased;
-            why = self.0.flooded() => Err(PlayError::Flooded(why)),
+            why = self.0.spent() => Err(why),
             played = playing => played,
         }
     }
@@ -191,9 +191,12 @@ impl Journal {
         Flood(Arc::clone(&self.budget))
     }
 
-    /// Ends the journal. Of a case that was flooded the beginning is kept.
+    /// Ends the journal. Of a case that was flooded the beginning is kept, of one without room nothing: it is played again.
     pub(super) fn finish(mut self, outcome: &Result<(), PlayError>) -> Trace {
         self.drain();
+        if matches!(outcome, Err(PlayError::Crowded(_))) {
+            return Trace::default();
+        }
         if matches!(outcome, Err(PlayError::Flooded(_))) {
             let is_short = |seen: &Observation| match &seen.event {
                 Event::Sent(frame) | Event::Received(frame) => frame.body.len() <= KEPT_FRAME_BYTES,

@@ -60,7 +60,8 @@ pub use gateway::play as play_gateway;
 pub use journal::{Clock, Journal, Recorder, journal};
 pub use pair::{Dial, PairEnds, play as play_pair};
 pub use stage::{
-    Accept, ClientStage, Consumers, GatewayStage, Play, PlayError, Setting, StageError, TopologyReport,
+    Accept, ClientStage, Consumers, GatewayStage, Play, PlayError, QueueNames, Setting, StageError,
+    TopologyReport,
 };
 
 /// How long after the last step the death of the subject still belongs to the case.

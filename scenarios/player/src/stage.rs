@@ -42,6 +42,9 @@ pub struct Setting {
 /// Consumers with a limit, by their queue, and the queues of those without.
 pub type Consumers = (Vec<(String, u16)>, Vec<String>);
 
+/// The names of all queues, and of those that have no consumer.
+pub type QueueNames = (Vec<String>, Vec<String>);
+
 /// A gateway under test, and the broker that feeds it.
 pub trait GatewayStage {
     /// A connection to the gateway.
@@ -76,8 +79,11 @@ pub trait GatewayStage {
     /// Asks the broker whether the gateway's exchange and queue stand as specified.
     fn topology(&mut self) -> impl Future<Output = Result<TopologyReport, StageError>> + Send;
 
-    /// Counts the messages that are ready in the gateway's queue.
+    /// Counts the messages that are ready in the gateway's queue once it has no consumer.
     fn queue_ready(&mut self) -> impl Future<Output = Result<u32, StageError>> + Send;
+
+    /// Counts the messages that are ready in the gateway's queues while they have consumers.
+    fn backlog(&mut self) -> impl Future<Output = Result<u32, StageError>> + Send;
 
     /// Counts how deliveries were settled, where the broker reports it.
     fn settlements(&mut self) -> impl Future<Output = Result<Settlements, StageError>> + Send;
@@ -97,7 +103,7 @@ pub trait GatewayStage {
     fn consumers(&mut self) -> impl Future<Output = Result<Consumers, StageError>> + Send;
 
     /// The queues that there are, where the broker reports it.
-    fn queues(&mut self) -> impl Future<Output = Result<Vec<String>, StageError>> + Send;
+    fn queues(&mut self) -> impl Future<Output = Result<QueueNames, StageError>> + Send;
 
     /// What the gateway's processes hold, where the stage can see it.
     fn resources(&mut self) -> impl Future<Output = Result<Resources, StageError>> + Send {
@@ -246,6 +252,9 @@ pub enum PlayError {
     /// The subject said more than a case may hold.
     #[error("{0}")]
     Flooded(String),
+    /// All cases that were played at once held more than they may, and this one ended for it. That says nothing of its subject.
+    #[error("{0}")]
+    Crowded(String),
     /// The harness failed.
     #[error("{0}")]
     Harness(String),

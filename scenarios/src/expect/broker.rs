@@ -1,4 +1,4 @@
-//! What the broker knows of the gateway (BRIDGE-1, BRIDGE-7, BRIDGE-8, BRIDGE-19).
+//! What the broker knows of the gateway (BRIDGE-1, BRIDGE-7, BRIDGE-8, BRIDGE-16, BRIDGE-17, BRIDGE-19).
 
 use std::time::Duration;
 
@@ -196,24 +196,45 @@ pub(super) fn prefetch_limited(trace: &Trace) -> Result<(), Finding> {
     }
 }
 
-/// BRIDGE-17.
+/// BRIDGE-16: what is ready at the broker is not in the gateway.
+pub(super) fn backlog_waits(trace: &Trace) -> Result<(), Finding> {
+    const EXPECTED: &str = "a part of the backlog waits at the broker";
+    let seen = trace.iter().rev().find_map(|(index, observation)| match observation.event {
+        Event::QueueDepth { ready } => Some((index, ready)),
+        _ => None,
+    });
+    match seen {
+        None => Err(Finding::owed(EXPECTED, "it was not counted", [])),
+        Some((index, 0)) => Err(Finding::forbidden(EXPECTED, "all of it was sent to the gateway", [index])),
+        Some(_) => Ok(()),
+    }
+}
+
+/// BRIDGE-17: there are no more than before, and none has lost its consumer to one with another name.
 pub(super) fn no_more_queues(trace: &Trace) -> Result<(), Finding> {
-    const EXPECTED: &str = "no more queues than before";
-    let seen: Vec<(usize, &Vec<String>)> = trace
+    const EXPECTED: &str = "no more queues than before, and none that is left";
+    let seen: Vec<_> = trace
         .iter()
         .filter_map(|(index, observation)| match &observation.event {
-            Event::Queues { names } => Some((index, names)),
+            Event::Queues { names, unconsumed } => Some((index, names, unconsumed)),
             _ => None,
         })
         .collect();
-    let [(first, before), .., (last, after)] = seen[..] else {
+    let [(first, before, idle_before), .., (last, after, idle)] = seen[..] else {
         return Err(Finding::owed(EXPECTED, "the queues were not listed twice", []));
     };
-    if after.len() <= before.len() {
+    let new: Vec<_> = after.iter().filter(|name| !before.contains(name)).cloned().collect();
+    let left: Vec<_> = idle.iter().filter(|name| !idle_before.contains(name)).cloned().collect();
+    // One queue that is for a moment without its consumer has no other in its place.
+    if after.len() <= before.len() && (new.is_empty() || left.is_empty()) {
         return Ok(());
     }
-    let new: Vec<_> = after.iter().filter(|name| !before.contains(name)).cloned().collect();
-    let seen = format!("{} instead of {}; new are {}", after.len(), before.len(), new.join(", "));
+    let named = |what: &str, names: &[String]| match names {
+        [] => String::new(),
+        names => format!("; {what}: {}", names.join(", ")),
+    };
+    let (new, left) = (named("new", &new), named("without a consumer now", &left));
+    let seen = format!("{} instead of {}{new}{left}", after.len(), before.len());
     Err(Finding::forbidden(EXPECTED, seen, [first, last]))
 }
 
@@ -272,6 +293,53 @@ mod tests {
         assert!(early.seen.raw().starts_with("2 of 3") && early.missed_by_us == Some(20_000), "{early:?}");
         let nothing = HandedOn { client: "bob".into(), kind: "a".into() }.check(&trace(&[(1, 2)]));
         assert_eq!(nothing.unwrap_err().property, crate::expect::Property::Liveness);
+    }
+
+    /// BRIDGE-17: a queue that is left is named, also where another one has gone meanwhile; one that takes the place of another is none.
+    #[test]
+    fn a_queue_that_is_left_is_named() {
+        let list = |names: &[&str], idle: &[&str]| {
+            let [names, unconsumed] =
+                [names, idle].map(|all| all.iter().map(|name| (*name).into()).collect());
+            Observation {
+                at_us: 0,
+                actor: Actor::broker(),
+                connection: None,
+                event: Event::Queues { names, unconsumed },
+            }
+        };
+        let check = |before, after| no_more_queues(&Trace { observations: vec![before, after] });
+        assert_eq!(check(list(&["a", "dead"], &["dead"]), list(&["b", "dead"], &["dead"])), Ok(()));
+        assert_eq!(check(list(&["a"], &[]), list(&["a"], &["a"])), Ok(()), "for a moment");
+        for (before, after, seen) in [
+            (
+                list(&["a"], &[]),
+                list(&["a", "b"], &["a"]),
+                "2 instead of 1; new: b; without a consumer now: a",
+            ),
+            (list(&["a"], &[]), list(&["a", "b"], &[]), "2 instead of 1; new: b"),
+            (
+                list(&["a", "c"], &[]),
+                list(&["a", "b"], &["a"]),
+                "2 instead of 2; new: b; without a consumer now: a",
+            ),
+        ] {
+            assert_eq!(check(before, after).unwrap_err().seen.raw(), seen);
+        }
+    }
+
+    /// BRIDGE-16: what waits at the broker is not in the gateway; where nothing waits, all of it is.
+    #[test]
+    fn a_backlog_waits_at_the_broker() {
+        let count = |ready| {
+            let event = Event::QueueDepth { ready };
+            let seen = Observation { at_us: 0, actor: Actor::broker(), connection: None, event };
+            backlog_waits(&Trace { observations: vec![seen] })
+        };
+        assert_eq!(count(1), Ok(()));
+        assert_eq!(count(0).unwrap_err().property, crate::expect::Property::Safety);
+        let uncounted = backlog_waits(&Trace::default()).unwrap_err();
+        assert_eq!(uncounted.property, crate::expect::Property::Liveness);
     }
 
     /// BRIDGE-8: the body that was not rejected is named.

@@ -47,6 +47,8 @@ pub(super) struct RawExpectation {
     settled: Option<Settled>,
     handed_on_first: Option<HandedOn>,
     prefetch_limited: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    backlog_waits: Option<bool>,
     no_more_queues: Option<bool>,
     sequence: Option<Sequence>,
     spread: Option<Spread>,
@@ -100,7 +102,7 @@ struct RawEach {
 
 const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `redial`, `statuses`, `legal_transitions`, \
                      `one_connection`, `well_formed`, `published_order`, `each_published`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`, \
-                     `settled`, `handed_on_first`, `prefetch_limited`, `no_more_queues`, `sequence`, `spread`, `growth`";
+                     `settled`, `handed_on_first`, `prefetch_limited`, `backlog_waits`, `no_more_queues`, `sequence`, `spread`, `growth`";
 
 impl TryFrom<RawExpectation> for Expectation {
     type Error = String;
@@ -159,6 +161,7 @@ impl TryFrom<RawExpectation> for Expectation {
             ("topology", raw.topology, Kind::Topology),
             ("no_tokens", raw.no_tokens, Kind::NoTokens),
             ("prefetch_limited", raw.prefetch_limited, Kind::PrefetchLimited),
+            ("backlog_waits", raw.backlog_waits, Kind::BacklogWaits),
             ("no_more_queues", raw.no_more_queues, Kind::NoMoreQueues),
         ] {
             match on {
@@ -259,6 +262,7 @@ impl From<Expectation> for RawExpectation {
             Kind::Topology => raw.topology = Some(true),
             Kind::NoTokens => raw.no_tokens = Some(true),
             Kind::PrefetchLimited => raw.prefetch_limited = Some(true),
+            Kind::BacklogWaits => raw.backlog_waits = Some(true),
             Kind::NoMoreQueues => raw.no_more_queues = Some(true),
             Kind::Sequence(sequence) => raw.sequence = Some(sequence),
             Kind::Spread(spread) => raw.spread = Some(spread),
@@ -319,6 +323,7 @@ impl RawExpectation {
             settled: None,
             handed_on_first: None,
             prefetch_limited: None,
+            backlog_waits: None,
             no_more_queues: None,
             sequence: None,
             spread: None,

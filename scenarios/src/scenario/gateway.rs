@@ -14,7 +14,7 @@ use crate::identity::Likeness;
 use crate::request::RequestSpec;
 use crate::requirement::RequirementId;
 use crate::times::{Expr, Times};
-use crate::token::TokenSpec;
+use crate::token::{Brings, TokenSpec};
 
 /// What is done to a gateway.
 #[derive(Debug, Clone, PartialEq)]
@@ -207,6 +207,8 @@ impl GatewayScript {
             || self.disturbs_broker()
             || self.ends_gateway()
             || !self.settings.placeholders().is_empty()
+            // The keys that its tokens name are served as long as its gateway is there.
+            || self.clients.values().any(|client| client.token.brings.is_some_and(Brings::is_served))
             || self.steps.iter().any(|step| {
                 matches!(
                     step.action,
@@ -214,6 +216,7 @@ impl GatewayScript {
                         Inspection::Log
                             | Inspection::Settlements
                             | Inspection::Acknowledgement
+                            | Inspection::Backlog
                             | Inspection::Consumers
                             | Inspection::Queues
                             | Inspection::Resources

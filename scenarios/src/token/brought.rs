@@ -1,5 +1,7 @@
 //! Tokens whose header brings a key along, or chooses one: what a gateway must not heed (AUTH-12, RFC 8725 sections 3.1 and 3.10).
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{EncodingKey, crypto};
@@ -22,6 +24,10 @@ pub enum Brings {
     Jku,
     /// Where a certificate is, in `x5u`: a `data:` URL that holds it.
     X5u,
+    /// Where keys are, in `jku`: the harness serves them by HTTP, where the issuer says so.
+    JkuHttp,
+    /// Where a certificate is, in `x5u`, likewise.
+    X5uHttp,
     /// A `kid` that leads to an empty file where it is taken for a path. Signed with no bytes at all.
     KidPath,
     /// A `kid` with which a query answers a key of its maker's. Signed with that.
@@ -33,12 +39,21 @@ pub enum Brings {
     AlgInLowerCase,
 }
 
+/// The file of a key set at the key host.
+const KEYS: &str = "keys.json";
+/// The file of a certificate.
+const CERTIFICATE: &str = "certificate.pem";
 /// What the query of [`Brings::KidQuery`] answers.
 const ANSWERED: &str = "gatecheck";
 /// An extension that no gateway knows (RFC 7515 section 4.1.11).
 const EXTENSION: &str = "urn:gatecheck:not-understood";
 
 impl Brings {
+    /// Whether its key would have to be fetched from the key host.
+    pub fn is_served(self) -> bool {
+        matches!(self, Self::JkuHttp | Self::X5uHttp)
+    }
+
     /// The token with these claims.
     pub(super) fn sign(self, claims: &Map<String, Value>, issuer: &Issuer) -> String {
         let expected = issuer.style.algorithm;
@@ -56,16 +71,17 @@ impl Brings {
             }
             Self::PublicJwk => (public, untrusted(public), json!({ "jwk": public.untrusted_jwk() })),
             Self::X5c => (public, untrusted(public), json!({ "x5c": [public.untrusted_certificate()] })),
-            Self::Jku => {
-                let keys = json!({ "keys": [public.untrusted_jwk()] }).to_string();
-                (public, untrusted(public), json!({ "jku": data_url("application/json", &keys) }))
-            }
-            Self::X5u => {
-                let pem = format!(
-                    "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-                    public.untrusted_certificate()
-                );
-                (public, untrusted(public), json!({ "x5u": data_url("application/x-pem-file", &pem) }))
+            Self::Jku | Self::X5u | Self::JkuHttp | Self::X5uHttp => {
+                let (field, file) = match self {
+                    Self::Jku | Self::JkuHttp => ("jku", KEYS),
+                    _ => ("x5u", CERTIFICATE),
+                };
+                let path = format!("/{public}/{file}");
+                let url = match self {
+                    Self::JkuHttp | Self::X5uHttp => http_url(issuer.key_host, &path),
+                    _ => data_url(&path),
+                };
+                (public, untrusted(public), json!({ field: url }))
             }
             Self::KidPath => {
                 let kid = "../../../../../../../../../../dev/null";
@@ -92,6 +108,30 @@ impl Brings {
     }
 }
 
-fn data_url(kind: &str, text: &str) -> String {
+/// What stands at a path of the key host: its media type, and itself. The keys are those that [`Brings`] signs with.
+pub fn fetched(path: &str) -> Option<(&'static str, String)> {
+    let (algorithm, file) = path.strip_prefix('/')?.split_once('/')?;
+    let public =
+        [SigningAlgorithm::Rs256, SigningAlgorithm::Rs512, SigningAlgorithm::Es256, SigningAlgorithm::EdDsa];
+    let algorithm = public.into_iter().find(|known| known.to_string() == algorithm)?;
+    match file {
+        KEYS => Some(("application/json", json!({ "keys": [algorithm.untrusted_jwk()] }).to_string())),
+        CERTIFICATE => {
+            let der = algorithm.untrusted_certificate();
+            let pem = format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n");
+            Some(("application/x-pem-file", pem))
+        }
+        _ => None,
+    }
+}
+
+fn http_url(host: Option<SocketAddr>, path: &str) -> String {
+    // Where nothing serves them, the discard port (RFC 863) has nothing to say.
+    let host = host.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 9)));
+    format!("http://{host}{path}")
+}
+
+fn data_url(path: &str) -> String {
+    let (kind, text) = fetched(path).expect("there are keys of each algorithm");
     format!("data:{kind};base64,{}", STANDARD.encode(text))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 
 use jsonwebtoken::{Algorithm, EncodingKey, errors};
 use schemars::JsonSchema;
@@ -64,6 +65,8 @@ pub struct Issuer {
     pub style: TokenStyle,
     /// The pair whose public key the gateway receives, where it verifies with one.
     pub pair: KeyPair,
+    /// Where this harness serves keys that no gateway trusts, where it does: see [`Brings::JkuHttp`](super::Brings::JkuHttp).
+    pub key_host: Option<SocketAddr>,
 }
 
 /// A private key and its public key, in PEM.
@@ -180,7 +183,7 @@ impl Issuer {
     pub fn new(current: impl Into<String>, style: TokenStyle) -> Self {
         let current = current.into();
         let pair = style.algorithm.pair();
-        Self { previous: format!("{current}, as it was before"), current, style, pair }
+        Self { previous: format!("{current}, as it was before"), current, style, pair, key_host: None }
     }
 
     /// A secret that no gateway trusts.

@@ -138,7 +138,7 @@ fn headers_bring_what_verifies_them() {
             assert!(verifies(&token, &key, signed), "{algorithm:?} {brings:?}");
         }
         let jwk: Jwk = serde_json::from_value(public.untrusted_jwk()).unwrap();
-        for brings in [Brings::X5c, Brings::Jku, Brings::X5u] {
+        for brings in [Brings::X5c, Brings::Jku, Brings::X5u, Brings::JkuHttp, Brings::X5uHttp] {
             assert!(verifies(&sign(brings), &DecodingKey::from_jwk(&jwk).unwrap(), public), "{brings:?}");
         }
         let symmetric = if algorithm.is_public() { Hs256 } else { algorithm };
@@ -151,6 +151,17 @@ fn headers_bring_what_verifies_them() {
         if !algorithm.is_public() {
             assert!(verifies(&sign(Brings::Crit), &DecodingKey::from_secret(b"s"), algorithm));
         }
+    }
+    // Where it is said to be, it is served.
+    let host = "127.0.0.1:1234".parse().unwrap();
+    let issuer = Issuer { key_host: Some(host), ..Issuer::with_secret("s") };
+    for (brings, path) in [(Brings::JkuHttp, "/ES256/keys.json"), (Brings::X5uHttp, "/ES256/certificate.pem")]
+    {
+        let token =
+            TokenSpec { brings: Some(brings), ..TokenSpec::default() }.mint(&BEARER, &issuer, 0).unwrap();
+        let header = jsonwebtoken::decode_header(&token).unwrap();
+        assert_eq!(header.jku.or(header.x5u), Some(format!("http://{host}{path}")));
+        assert!(fetched(path).is_some());
     }
     let both = TokenSpec { brings: Some(Brings::Jwk), wrong_secret: true, ..TokenSpec::default() };
     assert!(both.contradiction().is_some());

@@ -92,7 +92,13 @@ impl fmt::Display for Event {
                 let unlimited = unlimited.iter().map(|queue| format!("{queue}: as many as there are"));
                 f.write_str(&limited.chain(unlimited).collect::<Vec<_>>().join(", "))
             }
-            Self::Queues { names } => write!(f, "{} queues: {}", names.len(), names.join(", ")),
+            Self::Queues { names, unconsumed } => {
+                write!(f, "{} queues: {}", names.len(), names.join(", "))?;
+                match &unconsumed[..] {
+                    [] => Ok(()),
+                    names => write!(f, "; without a consumer: {}", names.join(", ")),
+                }
+            }
             Self::QueueDepth { ready } => write!(f, "queue holds {ready}"),
             Self::Settlements(Settlements { acknowledged, rejected, unasked }) => {
                 write!(f, "{acknowledged} acknowledged, {rejected} rejected, {unasked} sent to be forgotten")

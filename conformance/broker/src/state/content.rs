@@ -75,6 +75,10 @@ impl State {
                 header.body_size
             )));
         }
+        let limit = self.config.limits.unfinished_bytes;
+        if limit < usize::MAX && self.unfinished_bytes().saturating_add(header.body_size) > limit as u64 {
+            return Err(Fault::precondition(format!("bodies of more than {limit} bytes are not whole")));
+        }
         if header.body_size == 0 {
             return self.complete(id, number, publish, header, Bytes::new());
         }
@@ -82,6 +86,13 @@ impl State {
             channel.incoming = Some(Incoming { publish, header: Some(header), body: BytesMut::new() });
         }
         Ok(())
+    }
+
+    /// What was announced of bodies of which parts are to come.
+    fn unfinished_bytes(&self) -> u64 {
+        let channels = self.connections.values().flat_map(|connection| connection.channels.values());
+        let headers = channels.filter_map(|channel| channel.incoming.as_ref()?.header.as_ref());
+        headers.map(|header| header.body_size).sum()
     }
 
     fn extend_body(

@@ -171,6 +171,18 @@ fn a_heavy_queue_refuses() {
     assert_eq!(machine.ready("q"), 1, "the limit is noticed once it is passed");
 }
 
+/// All queues together are limited, too.
+#[test]
+fn many_queues_hold_no_more_than_one() {
+    let mut machine = Machine::new(Limits { held_bytes: 1, ..Limits::default() });
+    let client = machine.client(1);
+    for name in ["q", "r"] {
+        machine.declare(client, name, FieldTable::default());
+        machine.publish(client, name, &["a"]);
+    }
+    assert_eq!((machine.ready("q"), machine.ready("r")), (1, 0), "the limit is noticed once it is passed");
+}
+
 /// A consumer that does not read gets no more than the outbox holds, and the rest once it does.
 #[test]
 fn a_slow_reader_costs_bounded_memory() {
@@ -246,6 +258,18 @@ fn a_message_too_large_closes_the_channel_with_406() {
     machine.declare(client, "q", FieldTable::default());
     assert_eq!(closed_with(&machine.publish(client, "q", &["abc"])), None);
     assert_eq!(closed_with(&machine.publish(client, "q", &["abcd"])), Some(406));
+}
+
+/// Bodies that are announced and do not come are limited together, whichever connections announce them; what is whole is not counted.
+#[test]
+fn unfinished_bodies_are_limited_together() {
+    let mut machine = Machine::new(Limits { unfinished_bytes: 5, ..Limits::default() });
+    let (one, two) = (machine.client(1), machine.client(2));
+    machine.declare(one, "q", FieldTable::default());
+    assert_eq!(closed_with(&machine.publish(one, "q", &["abc", "abc"])), None);
+    let announce = || publish("q", "abc")[..2].to_vec();
+    assert_eq!(closed_with(&machine.give(Input::Frames(one, announce()))), None);
+    assert_eq!(closed_with(&machine.give(Input::Frames(two, announce()))), Some(406));
 }
 
 /// A body longer than announced is a framing error.

@@ -15,7 +15,7 @@ use conformance::exit::Exit;
 use conformance::interruption::Interruption;
 use conformance::profile::{GatewayProfile, Profile};
 use conformance::result::RunReport;
-use conformance::secrets::redacted;
+use conformance::secrets::without_credentials;
 use conformance::suite::{KnownFailures, Run, Suite, SuiteError};
 use gatecheck_report::{About, BrokerUsed, Console, Document, EarlierReport, Folder, Repeat};
 
@@ -185,7 +185,7 @@ fn write(
     };
     console.clear();
     let mut out = std::io::stdout().lock();
-    ended(out.write_all(redacted(&text).as_bytes()).and_then(|()| out.flush()), report.exit())
+    ended(out.write_all(without_credentials(&text).as_bytes()).and_then(|()| out.flush()), report.exit())
 }
 
 /// Prints what would make the run shorter.

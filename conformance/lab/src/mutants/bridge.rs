@@ -286,6 +286,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         boundary: || feed(|| Feeding::default().terms(Terms { prefetch: 0, ..Terms::default() })),
     },
     Mutant {
+        id: "gateway/a-prefetch-that-limits-nothing",
+        requirement: "BRIDGE-16",
+        about: "The greatest number there is stands for no limit.",
+        boundary: || feed(|| Feeding::default().terms(Terms { prefetch: u16::MAX, ..Terms::default() })),
+    },
+    Mutant {
         id: "gateway/leaves-its-queues",
         requirement: "BRIDGE-17",
         about: "Each connection to the broker makes a durable queue with a name of its own.",

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use embedded_broker::{Broker, Ended, QueueStats, Snapshot};
-use player::StageError;
+use player::{Consumers, QueueNames, StageError};
+use scenarios::trace::Settlements;
 
 use super::Stage;
 use super::rig::CONSUMES_WITHIN;
@@ -102,6 +103,13 @@ impl GatewayQueues {
         u32::try_from(ready).map_err(|error| StageError::Failed(error.to_string()))
     }
 
+    /// Counts what is ready in those that there are, consumed or not.
+    pub(super) fn ready_now(&self, feed: &Feed, snapshot: &Snapshot) -> u32 {
+        let names: BTreeSet<&String> = self.consumed.iter().chain(feed.queues.named()).collect();
+        let ready = names.into_iter().filter_map(|name| snapshot.queues.get(name)).map(|queue| queue.ready);
+        u32::try_from(ready.sum::<usize>()).unwrap_or(u32::MAX)
+    }
+
     fn ready_in(&self, names: &BTreeSet<String>, snapshot: &Snapshot) -> Result<usize, StageError> {
         let ready = |name: &String| {
             let stands = snapshot.queues.get(name).map(|queue| queue.ready);
@@ -117,6 +125,27 @@ impl GatewayQueues {
             )),
         }
     }
+}
+
+/// What the broker counts of settled deliveries.
+pub(super) fn settlements(snapshot: &Snapshot) -> Settlements {
+    let Snapshot { acknowledged, rejected, unasked, .. } = *snapshot;
+    Settlements { acknowledged, rejected, unasked }
+}
+
+/// What consumers may have unsettled, and the queues of those without a limit.
+pub(super) fn consumers(snapshot: Snapshot) -> Consumers {
+    let (limited, unlimited): (Vec<_>, Vec<_>) =
+        snapshot.consumers.into_iter().partition(|consumer| consumer.acknowledges && consumer.prefetch > 0);
+    let limited = limited.into_iter().map(|consumer| (consumer.queue, consumer.prefetch));
+    (limited.collect(), unlimited.into_iter().map(|consumer| consumer.queue).collect())
+}
+
+/// The queues that there are, and those without a consumer.
+pub(super) fn names(snapshot: Snapshot) -> QueueNames {
+    let unconsumed = snapshot.queues.iter().filter(|(_, queue)| queue.consumers == 0);
+    let unconsumed = unconsumed.map(|(name, _)| name.clone()).collect();
+    (snapshot.queues.into_keys().collect(), unconsumed)
 }
 
 /// Whether events come to it.

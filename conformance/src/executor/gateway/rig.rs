@@ -6,12 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use player::{Play, PlayError};
-use scenarios::scenario::{Bindings, BrokerState, GatewayScript};
-use scenarios::token::Issuer;
+use scenarios::scenario::{Bindings, BrokerState, ClientSpec, GatewayScript};
+use scenarios::token::{Brings, Issuer};
 use scenarios::trace::Trace;
 use url::Url;
 
 use super::broker;
+use super::key_host::KeyHost;
 use super::launch::Launch;
 use super::launched::Launched;
 use super::port::Port;
@@ -22,7 +23,7 @@ use crate::limits::{HostLimit, Refusals};
 use crate::noise::Watch;
 use crate::profile::{GatewayAccess, GatewayProfile, Ready};
 use crate::proxy::Proxy;
-use embedded_broker::{Broker, Snapshot};
+use embedded_broker::{Broker, Limits, Snapshot};
 
 /// A broker, and the gateways that it feeds.
 pub struct Rig {
@@ -38,6 +39,8 @@ pub struct Rig {
     own_names: bool,
     /// What stands between the gateways and the broker, where a scenario wants that.
     pub(super) proxy: Option<Proxy>,
+    /// Serves what tokens name, where they do.
+    _key_host: Option<KeyHost>,
     /// Who signs the tokens that they accept.
     pub(in crate::executor) issuer: Issuer,
     /// The gateways that were started; none where one is attached.
@@ -69,24 +72,26 @@ impl Rejection {
 }
 
 impl Rig {
-    /// Starts what the scenario needs.
+    /// Starts what the scenario needs; an embedded broker with these limits.
     pub(in crate::executor) async fn set_up(
         executor: &Executor,
         profile: &GatewayProfile,
         script: &GatewayScript,
         bindings: &Bindings,
+        limits: Limits,
     ) -> Result<Self, Rejection> {
         let harness = |error: &dyn ToString| ExecutionError::Harness(error.to_string());
         let refusals = Refusals::none();
         let (embedded, url) = match &executor.broker {
             BrokerChoice::Embedded => {
-                let broker =
-                    broker::start(refusals.clone(), script.broker_heartbeat).await.map_err(|error| {
+                let broker = broker::start(refusals.clone(), limits, script.broker_heartbeat).await.map_err(
+                    |error| {
                         ExecutionError::Harness(HostLimit::explain(
                             "the embedded broker cannot listen",
                             &error,
                         ))
-                    })?;
+                    },
+                )?;
                 let url = broker.url();
                 (Some(broker), Some(url))
             }
@@ -114,7 +119,15 @@ impl Rig {
                 format!("{SECRET}-{}", bindings.case)
             }
         };
-        let issuer = executor.profile.token.issuer(secret);
+        let brings = |client: &ClientSpec| client.token.brings.is_some_and(Brings::is_served);
+        let key_host = match script.clients.values().any(brings) {
+            true => Some(KeyHost::start().await.map_err(|error| {
+                ExecutionError::Harness(HostLimit::explain("keys cannot be served", &error))
+            })?),
+            false => None,
+        };
+        let key_address = key_host.as_ref().map(KeyHost::address);
+        let issuer = Issuer { key_host: key_address, ..executor.profile.token.issuer(secret) };
         let mut rig = Self {
             embedded,
             url,
@@ -122,6 +135,7 @@ impl Rig {
             feed,
             own_names,
             proxy,
+            _key_host: key_host,
             issuer,
             gateways: Vec::new(),
             watches: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use embedded_broker::Limits;
 use player::StageError;
 use scenarios::scenario::{BrokerState, GatewayScript, Settings};
 use scenarios::token::Issuer;
@@ -43,7 +44,7 @@ impl Executor {
             clients: BTreeMap::new(),
             steps: Vec::new(),
         };
-        match Rig::set_up(self, profile, &script, &self.bindings()).await {
+        match Rig::set_up(self, profile, &script, &self.bindings(), Limits::default()).await {
             Ok(rig) => Ok(RunningGateway { rig, path: profile.path.clone() }),
             Err(Rejection::Error(error)) => Err(error),
             Err(Rejection::Judged { output, .. }) => {

@@ -304,15 +304,21 @@ fn without_doubt_everything_counts() {
         design: ClientDesign::default(),
     };
     let requirements = BTreeSet::from([id("STATE-1")]);
-    let run = |outcome| {
+    let run_in = |company, outcome| {
         let play = Play { trace: Trace::default(), outcome };
-        let run = weighed(&scenario, &requirements, None, play, &times, HostNoise::NONE);
+        let run =
+            weighed(&scenario, &requirements, None, play, &times, HostNoise { company, ..HostNoise::NONE });
         (run.report.verdict.name(), run.report.checks.len(), run.weight)
     };
+    let run = |outcome| run_in(Alone, outcome);
     assert_eq!(run(Ok(())), ("fail", 1, Certain));
     assert_eq!(run(Err(PlayError::SubjectDied("exit code 7".into()))), ("died", 1, Certain));
     assert_eq!(run(Err(PlayError::NotRun(NotPlayed::undeclared("no")))), ("not run", 0, Certain));
     assert_eq!(run(Err(PlayError::Harness("no".into()))), ("error", 0, Certain));
+    // What had no room beside other cases has it alone.
+    let crowded = || Err(PlayError::Crowded("no".into()));
+    assert_eq!(run_in(Others, crowded()), ("inconclusive", 0, Explained));
+    assert_eq!(run(crowded()), ("error", 0, Certain));
 }
 
 /// A universal rule that is violated after a stall has cut a connection is run again; before, or without one, it is violated.

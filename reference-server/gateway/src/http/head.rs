@@ -7,6 +7,11 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Most header fields that are parsed.
 const MAX_FIELDS: usize = 64;
 
+/// Fields that a request has once (RFC 9112 section 3.2, RFC 9110 sections 8.6 and 11.6.2, RFC 6455 sections 11.3.1 and 11.3.5, RFC 6454
+/// section 7.3).
+const SINGLE: [&str; 6] =
+    ["host", "content-length", "authorization", "origin", "sec-websocket-key", "sec-websocket-version"];
+
 /// A request's head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -46,8 +51,11 @@ impl Head {
         let fields = request.headers.iter().map(|field| {
             (field.name.to_ascii_lowercase(), String::from_utf8_lossy(field.value).into_owned())
         });
-        // Whatever stands between the peer and the gateway may have read another one (RFC 9112 section 3.2).
-        if request.headers.iter().filter(|field| field.name.eq_ignore_ascii_case("host")).count() > 1 {
+        // Whatever stands between the peer and the gateway may have read another one.
+        let has_several = |name: &&str| {
+            request.headers.iter().filter(|field| field.name.eq_ignore_ascii_case(name)).count() > 1
+        };
+        if SINGLE.iter().any(has_several) {
             return Err(HeadError);
         }
         Ok(Some(Self {
@@ -68,6 +76,12 @@ impl Head {
     /// The values of all fields of a name in lower case.
     pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.fields.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a body is to follow (RFC 9112 section 6).
+    pub(super) fn announces_body(&self) -> bool {
+        self.field("transfer-encoding").is_some()
+            || self.field("content-length").is_some_and(|length| length != "0")
     }
 
     /// Whether a field that is a list holds this word.
@@ -136,7 +150,14 @@ mod tests {
         assert_eq!(Head::parse(endless.as_bytes()), Err(HeadError));
         assert_eq!(Head::parse((endless + "\r\n\r\n").as_bytes()), Err(HeadError));
         assert_eq!(Head::parse(b"GET / HT"), Ok(None));
-        assert_eq!(Head::parse(b"GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n"), Err(HeadError));
+        for name in SINGLE {
+            let request = |names: &str| format!("GET / HTTP/1.1\r\n{names}\r\n");
+            assert!(
+                Head::parse(request(&format!("{name}: 1\r\n")).as_bytes()).is_ok_and(|head| head.is_some())
+            );
+            let twice = request(&format!("{name}: 1\r\nX: y\r\n{}: 1\r\n", name.to_uppercase()));
+            assert_eq!(Head::parse(twice.as_bytes()), Err(HeadError), "{name}");
+        }
     }
 
     /// Each dialect has one place for the token, and no other is looked at.

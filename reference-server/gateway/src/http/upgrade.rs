@@ -126,7 +126,13 @@ impl<'a> Handshake<'a> {
             return Err(Status::UPGRADE_REQUIRED);
         }
         match head.field("sec-websocket-key") {
-            Some(key) if is_key(key) && !head.is_http_1_0 && head.field("host").is_some() => {
+            // What followed as a body would be read as frames (RFC 9112 section 6).
+            Some(key)
+                if is_key(key)
+                    && !head.is_http_1_0
+                    && head.field("host").is_some()
+                    && !head.announces_body() =>
+            {
                 Ok(Self { key, subprotocol: None })
             }
             _ => Err(Status::BAD_REQUEST),

@@ -18,6 +18,10 @@ impl<S: GatewayStage> Player<'_, S> {
                 let ready = self.journal.during(self.stage.queue_ready()).await?;
                 self.journal.write(Actor::broker(), None, Event::QueueDepth { ready });
             }
+            Inspection::Backlog => {
+                let ready = self.journal.during(self.stage.backlog()).await?;
+                self.journal.write(Actor::broker(), None, Event::QueueDepth { ready });
+            }
             Inspection::Settlements => {
                 let settlements = self.journal.during(self.stage.settlements()).await?;
                 self.journal.write(Actor::broker(), None, Event::Settlements(settlements));
@@ -37,8 +41,8 @@ impl<S: GatewayStage> Player<'_, S> {
                 self.journal.write(Actor::broker(), None, Event::Consumers { limited, unlimited });
             }
             Inspection::Queues => {
-                let names = self.journal.during(self.stage.queues()).await?;
-                self.journal.write(Actor::broker(), None, Event::Queues { names });
+                let (names, unconsumed) = self.journal.during(self.stage.queues()).await?;
+                self.journal.write(Actor::broker(), None, Event::Queues { names, unconsumed });
             }
             Inspection::Resources => {
                 let held = self.journal.during(self.stage.resources()).await?;

@@ -128,6 +128,8 @@ pub enum Inspection {
     Topology,
     /// How many messages are ready in the queue.
     Queue,
+    /// How many messages are ready in the queues that are consumed: what the broker has not sent, and keeps.
+    Backlog,
     /// How the deliveries of all queues were settled; only the embedded broker reports it.
     Settlements,
     /// Waits until one more delivery is settled than at the last count, and counts then; only the embedded broker reports it.
@@ -317,6 +319,9 @@ impl fmt::Display for GatewayAction {
             }
             Self::Inspect(Inspection::Topology) => f.write_str("read the broker's topology"),
             Self::Inspect(Inspection::Queue) => f.write_str("count the gateway's queue"),
+            Self::Inspect(Inspection::Backlog) => {
+                f.write_str("count what waits for the gateway at the broker")
+            }
             Self::Inspect(Inspection::Settlements) => f.write_str("count what was acknowledged and rejected"),
             Self::Inspect(Inspection::Acknowledgement) => f.write_str("wait for an acknowledgement"),
             Self::Inspect(Inspection::Consumers) => f.write_str("look at the broker's consumers"),

@@ -54,6 +54,7 @@ fn decided(
 #[test]
 fn every_part_is_asked_for() {
     assert!(Handshake::read(&head(GOOD)).is_ok());
+    assert!(Handshake::read(&asks_as("ann", "Content-Length: 0\r\n")).is_ok());
     for (from, to, wanted) in [
         ("GET", "POST", 426),
         ("keep-alive, upgrade", "keep-alive", 426),
@@ -62,6 +63,8 @@ fn every_part_is_asked_for() {
         ("Host: h\r\n", "", 400),
         ("HTTP/1.1", "HTTP/1.0", 400),
         ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", 400),
+        ("Host: h\r\n", "Host: h\r\nContent-Length: 5\r\n", 400),
+        ("Host: h\r\n", "Host: h\r\nTransfer-Encoding: chunked\r\n", 400),
         ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZQ==", 400),
         ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZ", 400),
     ] {
