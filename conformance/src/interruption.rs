@@ -102,7 +102,7 @@ impl Stops {
             None => None,
         };
         if came.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

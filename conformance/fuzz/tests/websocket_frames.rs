@@ -33,8 +33,11 @@ fn websocket_frames() {
     });
 }
 
+/// A frame with its mask.
+type Masked = (RawFrame, Option<[u8; 4]>);
+
 /// The frames in bytes that come in such pieces, each with its mask, and whether what follows is no frame.
-fn frames(pieces: &[&[u8]]) -> (Vec<(RawFrame, Option<[u8; 4]>)>, bool) {
+fn frames(pieces: &[&[u8]]) -> (Vec<Masked>, bool) {
     let mut reader = FrameReader::default();
     let mut frames = Vec::new();
     for piece in pieces {

@@ -78,7 +78,8 @@ const NO_ROLES: Design = Design {
         (OF_USERS, "pass"),
         (NO_ROLE, "not_run"),
         (OF_ROLES, "not_run"),
-        (OWN_ROOMS, "not_run"),
+        (OWN_ROOMS, "pass"),
+        ("gateway/connections/own-role-room", "not_run"),
     ],
     shows: "the profile says that there are no roles",
     ..BASE
