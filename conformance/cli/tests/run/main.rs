@@ -41,37 +41,48 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // Trials wait much more than they work.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    arguments.test_threads = arguments.test_threads.or(Some(3 * cores + 1));
+    arguments.test_threads = arguments.test_threads.or(Some(2 * cores + 1));
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
     let arms = Arc::new(Arms::default());
-    let mut trials = Vec::new();
-    for arm in Arm::ALL {
+    let conforming = Arm::ALL.map(|arm| {
         let (runtime, arms) = (Arc::clone(&runtime), Arc::clone(&arms));
-        trials
-            .push(Trial::ignorable_test(format!("{}/the_reference_pair_conforms", arm.name()), move || {
-                runtime.block_on(conforms(&arms, arm))
-            }));
-    }
-    trials.extend(audiences::trials(&runtime));
-    trials.extend(browser::trials(&runtime));
-    trials.extend(designs::trials(&runtime));
-    trials.extend(discovered::trials(&runtime));
-    trials.extend(example::trials(&runtime));
-    trials.extend(faults::trials(&runtime));
-    trials.extend(frameworks::trials(&runtime));
-    trials.extend(init::trials(&runtime));
-    trials.extend(libraries::trials(&runtime));
-    trials.extend(node_client::trials(&runtime));
-    trials.extend(observed::trials(&runtime));
-    trials.extend(pair::trials(&runtime));
-    trials.extend(python::trials(&runtime));
-    trials.extend(seed::trials(&runtime));
-    trials.extend(shared::trials(&runtime));
-    trials.extend(starts::trials(&runtime));
+        Trial::ignorable_test(format!("{}/the_reference_pair_conforms", arm.name()), move || {
+            runtime.block_on(conforms(&arms, arm))
+        })
+    });
+    let trials = in_turn(vec![
+        conforming.into(),
+        audiences::trials(&runtime),
+        browser::trials(&runtime),
+        designs::trials(&runtime),
+        discovered::trials(&runtime),
+        example::trials(&runtime),
+        faults::trials(&runtime),
+        frameworks::trials(&runtime),
+        init::trials(&runtime),
+        libraries::trials(&runtime),
+        node_client::trials(&runtime),
+        observed::trials(&runtime),
+        pair::trials(&runtime),
+        python::trials(&runtime),
+        seed::trials(&runtime),
+        shared::trials(&runtime),
+        starts::trials(&runtime),
+    ]);
     let conclusion = libtest_mimic::run(&arguments, trials);
     let arms = Arc::into_inner(arms).expect("trials that did not run are dropped with their share");
     runtime.block_on(arms.stop());
     conclusion.exit();
+}
+
+/// One of each group after the other: those of one group cost about the same, and the dearest of all at once are more than a host has.
+fn in_turn(groups: Vec<Vec<Trial>>) -> Vec<Trial> {
+    let mut groups: Vec<_> = groups.into_iter().map(Vec::into_iter).collect();
+    let mut trials = Vec::new();
+    while !groups.is_empty() {
+        groups.retain_mut(|group| group.next().map(|trial| trials.push(trial)).is_some());
+    }
+    trials
 }
 
 /// Every scenario passes, and the report says which broker it was.
