@@ -3,7 +3,7 @@
 use std::fmt;
 
 use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat as HeartbeatKind, ServerMessage};
-use scenarios::{RequirementId, RoomKind};
+use scenarios::RequirementId;
 use serde_json::json;
 
 use super::candidates::{Person, Place};
@@ -304,14 +304,6 @@ fn rooms(found: &mut Differences, profile: &Profile, entry: &Entry, seen: &Obser
     for (kind, says, observed) in named.unlike(&gateway.rooms, &id, role, &profile.token.style.roles) {
         let says = says.map_or("that there is none".to_owned(), |room| format!("`{room}`"));
         found.add(kind.key(), says, format!("`{observed}` in its first message"));
-    }
-    if let Some((room, exchange)) = &seen.talk.private
-        && let Some(answer) = &exchange.answer
-        && let Ok(ServerMessage::Subscribed(_)) =
-            profile.dialect.decode_server(answer).map(|read| read.message)
-    {
-        let observed = format!("that another user joins it: {}", shown(answer));
-        found.add(RoomKind::User.key(), format!("that `{room}` is a user's own"), observed);
     }
 }
 

@@ -86,18 +86,6 @@ fn words_rooms_and_timeouts_are_compared() {
             "timing.pong_timeout: the profile says 10s, observed that a client without pongs is given up 302.0ms after a ping",
         ]
     );
-    // Another user who joins is told, too.
-    seen.talk.private = Some((
-        "user/710042".to_owned(),
-        Exchange {
-            sent: String::new(),
-            answer: Some(r#"{"action":"joined","channel":"user/710042"}"#.to_owned()),
-            closed: None,
-        },
-    ));
-    let profile = Profile::parse("gatecheck.toml", &text, Path::new(".")).unwrap();
-    let lines: Vec<String> = gateway(&profile, &seen).iter().map(ToString::to_string).collect();
-    assert!(matches!(&lines[..], [one] if one.contains("that another user joins it")), "{lines:?}");
 }
 
 /// Pings that do not come are a difference, unless the profile says that there are none.
