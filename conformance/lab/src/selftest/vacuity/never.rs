@@ -30,8 +30,13 @@ pub struct Never {
     pub tries: usize,
 }
 
-/// The `never`s of a case: their places among its expectations.
-pub(super) fn of(scenario: &Scenario) -> impl Iterator<Item = usize> + '_ {
+/// The `never`s of a case, by their numbers.
+pub(super) fn of(scenario: &Scenario) -> impl Iterator<Item = usize> + use<> {
+    0..places_of(scenario).count()
+}
+
+/// Where the `never`s of a case stand among its expectations. A bound case has more expectations where one is about each of several events.
+fn places_of(scenario: &Scenario) -> impl Iterator<Item = usize> + '_ {
     let expectations = scenario.expectations.iter().enumerate();
     expectations.filter(|(_, expectation)| expectation.forbidden().is_some()).map(|(at, _)| at)
 }
@@ -40,12 +45,13 @@ pub(super) fn of(scenario: &Scenario) -> impl Iterator<Item = usize> + '_ {
 ///
 /// # Errors
 /// When the case cannot be played at all.
-pub(super) fn play(scenario: &Scenario, expectation: usize) -> Result<Never, String> {
+pub(super) fn play(scenario: &Scenario, number: usize) -> Result<Never, String> {
     let tally = Arc::new(Mutex::new(Tally::default()));
     let Simulated { scenario: bound, report: control, .. } = simulated(scenario, variant::counted(&tally))?;
-    let Some(found) = bound.expectations.get(expectation) else {
+    let Some(expectation) = places_of(&bound).nth(number) else {
         return Err(format!("{}: the dialect lacks what is expected", scenario.id));
     };
+    let found = &bound.expectations[expectation];
     let pattern = found.forbidden().ok_or("this expectation is no `never`")?;
     let mut never = Never {
         case: scenario.id.clone(),
