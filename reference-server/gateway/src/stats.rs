@@ -161,7 +161,7 @@ mod tests {
         assert!(counts.users.is_empty() && counts.roles.is_empty());
     }
 
-    /// Names are not listed that nobody could read; they are counted.
+    /// Names that are too long to read are counted, not listed.
     #[test]
     fn a_long_name_is_counted() {
         let mut counts = Counts::default();

@@ -70,7 +70,7 @@ pub enum ProviderFault {
 pub enum Fate {
     /// It is killed: the kernel ends its connections.
     Killed,
-    /// Its host loses power: nobody learns of it.
+    /// Its host loses power: no peer is told.
     PowerLost,
     /// It is asked to end (CONN-6).
     Drained,
