@@ -115,8 +115,8 @@ pub enum DiscoverError {
     None,
 }
 
-/// The times that a subject is told where it can be: short ones.
-pub fn told() -> Timing {
+/// The times that a subject is configured with where it can be: short ones.
+pub fn short_timing() -> Timing {
     Timing {
         ping_interval: Duration::from_millis(400),
         pong_timeout: Duration::from_millis(200),
@@ -158,7 +158,7 @@ impl Start {
             command,
             folder: PathBuf::from("."),
             program,
-            timing: told(),
+            timing: short_timing(),
             queue: usual.queues.named().first().cloned().unwrap_or_default(),
             exchange: usual.exchange,
             path: usual.path,

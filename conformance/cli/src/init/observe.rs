@@ -175,7 +175,7 @@ pub(crate) fn client(args: &ClientArgs) -> Result<Exit, Failure> {
         command,
         folder: args.output.folder(),
         program: program()?,
-        timing: discover::told(),
+        timing: discover::short_timing(),
         dialect: Profile::bare().dialect,
     };
     let seen = watch_client(&start)?;

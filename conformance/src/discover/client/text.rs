@@ -56,7 +56,7 @@ pub fn client(seen: &ObservedClient) -> String {
     }
     page.table("timing");
     page.comment("short ones, so that a run takes seconds; a client that takes no times from its adapter needs its own here");
-    let told = crate::discover::told();
+    let told = crate::discover::short_timing();
     page.set("reconnect_delay", &duration(told.reconnect_delay));
     page.set("max_reconnect_delay", &duration(told.max_reconnect_delay));
     page.set("ping_interval", &duration(told.ping_interval));

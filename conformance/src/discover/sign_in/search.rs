@@ -229,7 +229,7 @@ impl<'a> Search<'a> {
 async fn try_one(dialer: &Dialer, entry: Entry, standard: Standard) -> Result<Entry, String> {
     let heard = dialer.heard(&entry, Person::Owner, TokenSpec::default()).await;
     let (_socket, said, ended) = heard.map_err(|refused| refused.to_string())?;
-    let refusal = said.iter().find(|text| form::is_error(text)).map(|text| told(text));
+    let refusal = said.iter().find(|text| form::is_error(text)).map(|text| without_times(text));
     if let Some(ended) = ended {
         return Err(refusal.map_or_else(|| ended.to_string(), |text| format!("{text}, then {ended}")));
     }
@@ -244,8 +244,8 @@ async fn try_one(dialer: &Dialer, entry: Entry, standard: Standard) -> Result<En
     Err(refusal.unwrap_or_else(|| "nothing: it stays open as it does without a token".to_owned()))
 }
 
-/// An answer as it is told: the same one has the same text, whenever it came.
-fn told(text: &str) -> String {
+/// An answer without its times: the same one has the same text, whenever it came.
+fn without_times(text: &str) -> String {
     match form::parsed(text) {
         Some((prefix, value)) => shown(&format!("{prefix}{}", without_extras(value))),
         None => shown(text),

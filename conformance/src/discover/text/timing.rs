@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Page;
 use crate::discover::heartbeat::PingKind;
 use crate::discover::observed::{ObservedGateway, Reach};
-use crate::discover::told;
+use crate::discover::short_timing;
 
 /// How near to each other two times are that count as equal, as a share.
 const NEAR: f64 = 0.15;
@@ -20,7 +20,7 @@ const ROUNDED_MS: u128 = 50;
 pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
     page.table("timing");
     let heartbeat = &seen.heartbeat;
-    let told_interval = told().ping_interval;
+    let told_interval = short_timing().ping_interval;
     let is_told = is_near(heartbeat.pings.as_ref().map(|(_, period)| *period), told_interval);
     match (&heartbeat.pings, &heartbeat.interval_variable) {
         (Some((kind, period)), Some(variable)) => {
@@ -60,12 +60,12 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
             page.comment(&format!(
                 "without pongs the connection ended {after:.1?} after a ping, as `{variable}` said"
             ));
-            page.set("pong_timeout", &duration(told().pong_timeout));
+            page.set("pong_timeout", &duration(short_timing().pong_timeout));
         }
         (Some(after), None) => {
             page.comment(&format!("without pongs the connection ended {after:.1?} after the first ping"));
-            let timeout = if is_near(Some(after), told().pong_timeout) && is_told {
-                told().pong_timeout
+            let timeout = if is_near(Some(after), short_timing().pong_timeout) && is_told {
+                short_timing().pong_timeout
             } else if let Some(periods) = periods(after, interval) {
                 page.comment(&match periods {
                     1 => "that is at the next ping: it has no timeout of its own".to_owned(),
@@ -87,7 +87,7 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
         && (command.uses("connect_timeout") || command.uses("connect_timeout_ms"))
     {
         page.comment("it is told this; short, so that a run takes seconds");
-        return page.set("connect_timeout", &duration(told().connect_timeout));
+        return page.set("connect_timeout", &duration(short_timing().connect_timeout));
     }
     let ended = [
         ("a request that stayed without its second half", seen.unfinished.handshake),
