@@ -85,7 +85,7 @@ async fn watch(mut socket: Socket, most: Duration) -> Heartbeat {
                 messages.entry(known.unwrap_or(text)).or_default().push(now());
             }
             Seen::Close(_) | Seen::End => break,
-            Seen::Text(_) | Seen::Binary | Seen::Pong => {}
+            Seen::Text(_) | Seen::Binary | Seen::Pong | Seen::Muted => {}
         }
         if controls.len() >= ENOUGH || messages.values().any(|times| times.len() >= ENOUGH) {
             break;
@@ -197,7 +197,7 @@ pub(super) async fn gives_up(dialer: &Dialer, entry: &Entry, most: Duration) -> 
                 first_ping.get_or_insert_with(now);
             }
             Seen::Close(_) | Seen::End => return Some(first_ping?.elapsed()),
-            Seen::Text(_) | Seen::Binary | Seen::Pong => {}
+            Seen::Text(_) | Seen::Binary | Seen::Pong | Seen::Muted => {}
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One connection to a gateway that is observed: it keeps RFC 6455, and says all that it sees.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use protocol::TokenPlace;
@@ -40,6 +41,8 @@ pub(super) enum Seen {
     Pong,
     /// Its close, with its code.
     Close(Option<u16>),
+    /// No ping was answered that came after this.
+    Muted,
     /// The connection ended without a close.
     End,
 }
@@ -70,6 +73,8 @@ impl std::fmt::Display for Refused {
 pub(super) struct Socket {
     commands: mpsc::Sender<SocketCommand>,
     seen: mpsc::Receiver<Seen>,
+    /// What came while something was sent.
+    early: VecDeque<Seen>,
     is_over: bool,
     /// The subprotocol that the gateway has agreed to.
     pub(super) agreed: Option<String>,
@@ -112,7 +117,7 @@ impl Socket {
         let (found, seen) = mpsc::channel(WAITING);
         let end = End { stream, masks: fastrand::Rng::with_seed(1), partial: None, answers: true, meter };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox, found));
-        Ok(Self { commands, seen, is_over: false, agreed, _task: AbortOnDropHandle::new(task) })
+        Ok(Self { commands, seen, early: VecDeque::new(), is_over: false, agreed, _task: AbortOnDropHandle::new(task) })
     }
 
     /// Whether its end has been seen.
@@ -122,12 +127,42 @@ impl Socket {
 
     /// Sends a text; one that cannot be sent is noticed when nothing comes back.
     pub(super) async fn send(&mut self, text: &str) {
-        let _ = self.commands.send(SocketCommand::Send(text.to_owned())).await;
+        self.order(SocketCommand::Send(text.to_owned())).await;
     }
 
-    /// Answers no ping any more.
+    /// Hands on an order. What comes meanwhile is kept: the other end does not obey while it waits to be looked at.
+    async fn order(&mut self, order: SocketCommand) {
+        loop {
+            tokio::select! {
+                biased;
+                free = self.commands.reserve() => {
+                    if let Ok(free) = free {
+                        free.send(order);
+                    }
+                    return;
+                }
+                Some(seen) = self.seen.recv() => {
+                    // More is not looked at in one go, either.
+                    if self.early.len() < MAX_SEEN {
+                        self.early.push_back(seen);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers no ping any more; what came before is not seen any more.
     pub(super) async fn mute(&mut self) {
-        let _ = self.commands.send(SocketCommand::Mute).await;
+        self.order(SocketCommand::Mute).await;
+        self.early.clear();
+        while let Some(seen) = self.seen.recv().await {
+            match seen {
+                Seen::Muted => return,
+                Seen::Close(_) | Seen::End => break,
+                Seen::Text(_) | Seen::Binary | Seen::Ping | Seen::Pong => {}
+            }
+        }
+        self.is_over = true;
     }
 
     /// What comes until `quiet` has passed without anything, or `most` altogether.
@@ -171,7 +206,10 @@ impl Socket {
         if self.is_over {
             return None;
         }
-        let seen = timeout_at(by, self.seen.recv()).await.ok()?.unwrap_or(Seen::End);
+        let seen = match self.early.pop_front() {
+            Some(seen) => seen,
+            None => timeout_at(by, self.seen.recv()).await.ok()?.unwrap_or(Seen::End),
+        };
         self.is_over = matches!(seen, Seen::Close(_) | Seen::End);
         Some(seen)
     }
@@ -205,7 +243,12 @@ impl End {
                 command = inbox.recv() => {
                     match command {
                         Some(SocketCommand::Send(text)) => self.write(RawFrame::text(text)).await,
-                        Some(SocketCommand::Mute) => self.answers = false,
+                        Some(SocketCommand::Mute) => {
+                            self.answers = false;
+                            if found.send(Seen::Muted).await.is_err() {
+                                return;
+                            }
+                        }
                         None => return,
                     }
                     continue;
@@ -279,5 +322,76 @@ impl End {
         let bytes = frame.encode(Some(self.masks.u32(..).to_be_bytes()));
         // A gateway that reads no more has a reason, which it may have sent.
         let _ = timeout(ANSWERS_WITHIN, self.stream.write_all(&bytes)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio::net::TcpListener;
+    use tokio::sync::oneshot;
+    use tokio_tungstenite::tungstenite::Message;
+
+    use super::*;
+
+    /// A ping that was answered does not count as the first one that was not.
+    #[tokio::test]
+    async fn what_came_before_muting_is_not_seen() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        let (answered, is_answered) = oneshot::channel();
+        let gateway = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut gateway = tokio_tungstenite::accept_async(stream).await.unwrap();
+            let ping = |payload: &'static [u8]| Message::Ping(payload.into());
+            gateway.send(ping(b"answered")).await.unwrap();
+            assert_eq!(gateway.next().await.unwrap().unwrap(), Message::Pong(b"answered".as_slice().into()));
+            answered.send(()).unwrap();
+            assert_eq!(gateway.next().await.unwrap().unwrap(), Message::text("muted"));
+            gateway.send(ping(b"unanswered")).await.unwrap();
+            gateway.close(None).await.unwrap();
+            gateway
+        };
+        let client = async {
+            let mut socket = Socket::dial(&authority, "/", None, None, FloodMeter::default()).await.unwrap();
+            is_answered.await.unwrap();
+            socket.mute().await;
+            socket.send("muted").await;
+            socket.listen(Duration::from_secs(5), Duration::from_secs(5)).await
+        };
+        let (_gateway, seen) = tokio::join!(gateway, client);
+        assert_eq!(seen, [Seen::Ping, Seen::Close(None)]);
+    }
+
+    /// A gateway that says much while it is asked much does not hold up who asks.
+    #[tokio::test]
+    async fn what_comes_does_not_hold_up_what_is_sent() {
+        const MANY: usize = 4 * WAITING;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        let gateway = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut gateway = tokio_tungstenite::accept_async(stream).await.unwrap();
+            for _ in 0..MANY {
+                gateway.send(Message::text("said")).await.unwrap();
+            }
+            for _ in 0..MANY {
+                assert_eq!(gateway.next().await.unwrap().unwrap(), Message::text("asked"));
+            }
+            gateway.close(None).await.unwrap();
+            gateway
+        };
+        let client = async {
+            let mut socket = Socket::dial(&authority, "/", None, None, FloodMeter::default()).await.unwrap();
+            for _ in 0..MANY {
+                socket.send("asked").await;
+            }
+            socket.listen(Duration::from_secs(5), Duration::from_secs(5)).await
+        };
+        let both = async { tokio::join!(gateway, client) };
+        let (_gateway, seen) = timeout(Duration::from_secs(20), both).await.expect("neither waits for ever");
+        let mut all = vec![Seen::Text("said".to_owned()); MANY];
+        all.push(Seen::Close(None));
+        assert_eq!(seen, all);
     }
 }

@@ -304,7 +304,7 @@ pub(super) async fn ask(socket: &mut Socket, text: &str) -> Exchange {
                 exchange.closed = Some(None);
                 break;
             }
-            Seen::Binary | Seen::Ping | Seen::Pong => {}
+            Seen::Binary | Seen::Ping | Seen::Pong | Seen::Muted => {}
         }
     }
     // An answer of several messages is no answer to the next question.

@@ -125,7 +125,7 @@ impl Dialer {
             match socket.next(begun + LEAVES_WITHIN).await? {
                 Seen::Close(code) => return Some((Refused::Close(code), begun.elapsed())),
                 Seen::End => return Some((Refused::Close(None), begun.elapsed())),
-                Seen::Text(_) | Seen::Binary | Seen::Ping | Seen::Pong => {}
+                Seen::Text(_) | Seen::Binary | Seen::Ping | Seen::Pong | Seen::Muted => {}
             }
         }
     }
@@ -147,7 +147,7 @@ async fn hear(mut socket: Socket) -> Heard {
             Seen::Text(text) => said.push(text),
             Seen::Close(code) => refused = Some(Refused::Close(code)),
             Seen::End => refused = Some(Refused::Close(None)),
-            Seen::Binary | Seen::Ping | Seen::Pong => {}
+            Seen::Binary | Seen::Ping | Seen::Pong | Seen::Muted => {}
         }
     }
     (socket, said, refused)
