@@ -117,7 +117,14 @@ impl Socket {
         let (found, seen) = mpsc::channel(WAITING);
         let end = End { stream, masks: fastrand::Rng::with_seed(1), partial: None, answers: true, meter };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox, found));
-        Ok(Self { commands, seen, early: VecDeque::new(), is_over: false, agreed, _task: AbortOnDropHandle::new(task) })
+        Ok(Self {
+            commands,
+            seen,
+            early: VecDeque::new(),
+            is_over: false,
+            agreed,
+            _task: AbortOnDropHandle::new(task),
+        })
     }
 
     /// Whether its end has been seen.
