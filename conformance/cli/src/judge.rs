@@ -2,6 +2,7 @@
 
 mod list;
 mod run;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,9 @@ const EMBEDDED: &str = "embedded";
 pub(super) const NONE: &str = "none";
 /// How long a gateway that was given as a bare command may take to get ready.
 const READY: Duration = Duration::from_secs(10);
+
+/// What makes no sense beside `--watch`: its first run says what a later one repeats.
+const WATCHES_ALONE: [&str; 5] = ["check", "list", "last_failed", "update_baseline", "shard"];
 
 /// What every judging command takes.
 #[derive(Args, Clone)]
@@ -138,6 +142,9 @@ pub(super) struct GatewayArgs {
     /// Run no case: watch the gateway, and say where it differs from its profile (1 where it does)
     #[arg(long)]
     check: bool,
+    /// Run again whenever a file beside the profile changes: what did not pass, and everything once that passes
+    #[arg(long, conflicts_with_all = WATCHES_ALONE)]
+    watch: bool,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -152,6 +159,9 @@ pub(super) struct ClientArgs {
     /// Run no case: watch the client, and say where it differs from its profile (1 where it does)
     #[arg(long)]
     check: bool,
+    /// Run again whenever a file beside the profile changes: what did not pass, and everything once that passes
+    #[arg(long, conflicts_with_all = WATCHES_ALONE)]
+    watch: bool,
     #[command(flatten)]
     common: Common,
     /// The command of the client's adapter
@@ -192,6 +202,9 @@ pub(super) fn gateway(args: GatewayArgs) -> Result<Exit, Failure> {
     let profile = args.subject.profile()?;
     if args.check {
         return observe::check_gateway(&profile);
+    }
+    if args.watch {
+        return watch::watch(&profile.folder, &args.common);
     }
     let beside = Some(profile.folder.clone());
     judge(profile, &[SubjectKind::Gateway], &args.common, &args.broker.broker, beside.as_deref())
@@ -257,6 +270,9 @@ pub(super) fn client(args: ClientArgs) -> Result<Exit, Failure> {
     }
     if args.check {
         return observe::check_client(&profile);
+    }
+    if args.watch {
+        return watch::watch(&profile.folder, &args.common);
     }
     let beside = Some(profile.folder.clone());
     judge(profile, &[SubjectKind::Client], &args.common, EMBEDDED, beside.as_deref())
