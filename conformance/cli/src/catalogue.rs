@@ -144,7 +144,7 @@ fn explain_requirement(requirement: &Requirement, library: &Library) -> String {
 }
 
 /// The mutants that break a requirement, and what went wrong in them.
-fn mutants_of(id: &RequirementId) -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(super) fn mutants_of(id: &RequirementId) -> impl Iterator<Item = (&'static str, &'static str)> {
     let id = id.to_string();
     let simulated = mutants::all().into_iter().map(|mutant| (mutant.requirement, mutant.id, mutant.about));
     let commands = mutants::COMMANDS.iter().map(|mutant| (mutant.requirement, mutant.id, mutant.about));

@@ -2,6 +2,8 @@
 
 mod adapter;
 mod bench;
+#[cfg(test)]
+mod book;
 mod broker;
 mod catalogue;
 mod complaint;
