@@ -69,15 +69,15 @@ fn floor() -> u64 {
         let mut connection = session::connect(&mut client);
         for _ in 0..FAILED_ATTEMPTS {
             let failure = DialFailure::Other("no one listens".to_owned());
-            tell(&mut client, Input::DialFailed(connection, failure));
+            feed(&mut client, Input::DialFailed(connection, failure));
             session::drain(&mut client);
             connection = redial(&mut client);
         }
-        tell(&mut client, Input::Opened(connection));
+        feed(&mut client, Input::Opened(connection));
         outputs += exchange(&mut client, &mut gateway, number);
         for message in 0..MESSAGES {
             let payload = serde_json::json!({ "of": number, "seq": message });
-            tell(&mut client, Input::Command(Command::Send { kind: "note".to_owned(), payload }));
+            feed(&mut client, Input::Command(Command::Send { kind: "note".to_owned(), payload }));
             outputs += exchange(&mut client, &mut gateway, number);
         }
         for _ in 0..PINGS {
@@ -93,7 +93,7 @@ fn floor() -> u64 {
     outputs
 }
 
-fn tell(client: &mut Session, input: Input) {
+fn feed(client: &mut Session, input: Input) {
     client.handle(session::NOW, input).expect("nothing is refused");
 }
 
@@ -119,7 +119,7 @@ fn exchange(client: &mut Session, to: &mut gateway::Gateway, number: u64) -> u64
             while to.poll().is_some() {
                 outputs += 1;
             }
-            tell(client, Input::Written(connection, kind));
+            feed(client, Input::Written(connection, kind));
         }
     }
     outputs

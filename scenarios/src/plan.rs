@@ -13,7 +13,7 @@ use std::time::Duration;
 use protocol::{Role, Timing};
 use serde::{Deserialize, Serialize};
 
-pub use entry::{Act, Entry, Fate, NetworkFault, ProcessFault, ProviderFault};
+pub use entry::{Act, Entry, GatewayFault, NetworkFault, ProcessFault, ProviderFault};
 
 use crate::scenario::{ScenarioError, ScenarioId, file, is_default};
 use crate::token::TokenSpec;

@@ -60,6 +60,6 @@ mod wire;
 
 pub use config::{BrokerConfig, Limits, Users};
 pub use listen::Listen;
-pub use machine::{Machine, Peer, Request, Told};
+pub use machine::{Machine, Peer, Reply, Request};
 pub use server::{Broker, BrokerError, Ended};
 pub use snapshot::{BindingStats, ConsumerStats, ExchangeStats, QueueStats, Snapshot};

@@ -22,7 +22,7 @@ const CHANNEL: u16 = 1;
 /// ```
 /// use std::time::Duration;
 ///
-/// use embedded_broker::{BrokerConfig, Machine, Request, Told};
+/// use embedded_broker::{BrokerConfig, Machine, Request, Reply};
 ///
 /// let now = Duration::ZERO;
 /// let mut broker = Machine::new(BrokerConfig::default());
@@ -31,7 +31,7 @@ const CHANNEL: u16 = 1;
 /// broker.ask(now, client, Request::DeclareQueue { name: name.clone(), own: false });
 /// broker.ask(now, client, Request::Consume { queue: name.clone(), prefetch: 1 });
 /// broker.ask(now, client, Request::Publish { exchange: String::new(), routing_key: name, body: "a".into() });
-/// assert!(matches!(broker.poll(), Some(Told::Delivery { tag: 1, .. })));
+/// assert!(matches!(broker.poll(), Some(Reply::Delivery { tag: 1, .. })));
 /// ```
 #[derive(Debug)]
 pub struct Machine {
@@ -39,7 +39,7 @@ pub struct Machine {
     last: u64,
     /// Bodies of messages that clients publish, none of which has properties.
     properties: Bytes,
-    told: VecDeque<Told>,
+    replies: VecDeque<Reply>,
     /// Clients whose connection or channel stands.
     peers: BTreeSet<Peer>,
 }
@@ -106,9 +106,9 @@ pub enum Request {
     },
 }
 
-/// What a client is told.
+/// What the broker sends to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum Reply {
     /// A message.
     Delivery {
         /// The client.
@@ -141,7 +141,7 @@ impl Machine {
             state: State::new(config),
             last: 0,
             properties: encode_properties(&basic::AMQPProperties::default().with_delivery_mode(2)),
-            told: VecDeque::new(),
+            replies: VecDeque::new(),
             peers: BTreeSet::new(),
         }
     }
@@ -156,9 +156,9 @@ impl Machine {
         self.state.unroutable()
     }
 
-    /// What a client is told next, until there is nothing.
-    pub fn poll(&mut self) -> Option<Told> {
-        self.told.pop_front()
+    /// The next reply, until there is none.
+    pub fn poll(&mut self) -> Option<Reply> {
+        self.replies.pop_front()
     }
 
     /// A client connects as `guest`, and opens its channel. It takes note of a consumer that ends.
@@ -199,7 +199,7 @@ impl Machine {
         }
     }
 
-    /// A client is gone, however that came. It is not told.
+    /// A client is gone, however that came. It gets no reply.
     pub fn leave(&mut self, now: Duration, peer: Peer) {
         if self.peers.remove(&peer) {
             self.give(now, Input::Gone(ConnectionId(peer.0)));
@@ -293,21 +293,21 @@ impl Machine {
         let mut written = BTreeMap::<ConnectionId, usize>::new();
         while let Some(output) = self.state.poll() {
             *written.entry(output.recipient()).or_default() += output.weight();
-            self.tell(output, &mut over);
+            self.reply(output, &mut over);
         }
-        // There is no socket for what is told to wait for.
+        // There is no socket for a reply to wait for.
         for (to, weight) in written.into_iter().filter(|(_, weight)| *weight > 0) {
             self.give(now, Input::Flushed(to, weight));
         }
         for peer in over {
             if self.peers.remove(&peer) {
-                self.told.push_back(Told::Ended { to: peer });
+                self.replies.push_back(Reply::Ended { to: peer });
                 self.give(now, Input::Gone(ConnectionId(peer.0)));
             }
         }
     }
 
-    fn tell(&mut self, output: Output, over: &mut Vec<Peer>) {
+    fn reply(&mut self, output: Output, over: &mut Vec<Peer>) {
         let to = Peer(output.recipient().0);
         match output {
             Output::Content {
@@ -315,7 +315,7 @@ impl Machine {
                 message,
                 ..
             } => {
-                self.told.push_back(Told::Delivery {
+                self.replies.push_back(Reply::Delivery {
                     to,
                     tag: deliver.delivery_tag,
                     body: message.body.clone(),
@@ -323,7 +323,7 @@ impl Machine {
                 });
             }
             Output::Method { method: AMQPClass::Basic(basic::AMQPMethod::Ack(ack)), .. } => {
-                self.told.push_back(Told::Confirmed { to, up_to: ack.delivery_tag });
+                self.replies.push_back(Reply::Confirmed { to, up_to: ack.delivery_tag });
             }
             Output::Method {
                 method:

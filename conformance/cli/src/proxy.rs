@@ -37,10 +37,10 @@ pub(super) struct ProxyArgs {
 struct ControlledProxy {
     proxy: Proxy,
     to: String,
-    standing: Mutex<Standing>,
+    state: Mutex<ProxyState>,
 }
 
-struct Standing {
+struct ProxyState {
     open: bool,
     /// The last change that lasts.
     network: Value,
@@ -64,8 +64,8 @@ async fn serve(args: &ProxyArgs) -> Result<Exit, Failure> {
     let listener = listener.map_err(failed)?;
     let url = format!("http://{}", listener.local_addr().map_err(failed)?);
     announce(&[proxy.addr().to_string(), url]).map_err(closed)?;
-    let standing = Mutex::new(Standing { open: true, network: "clear".into() });
-    let control = Arc::new(ControlledProxy { proxy, to: args.to.clone(), standing });
+    let state = Mutex::new(ProxyState { open: true, network: "clear".into() });
+    let control = Arc::new(ControlledProxy { proxy, to: args.to.clone(), state });
     tokio::select! {
         () = control::serve(listener, control) => {}
         () = interrupted => {}
@@ -97,24 +97,24 @@ impl Control for ControlledProxy {
     const PARTS: &'static [&'static str] = &["network", "open"];
 
     async fn state(&self) -> Result<Value, String> {
-        let Standing { open, network } = &*self.standing.lock().await;
+        let ProxyState { open, network } = &*self.state.lock().await;
         Ok(
             json!({ "listen": self.proxy.addr().to_string(), "to": self.to, "open": open, "network": network }),
         )
     }
 
     async fn change(&self, part: &str, value: Value) -> Result<(), String> {
-        let mut standing = self.standing.lock().await;
+        let mut state = self.state.lock().await;
         if part == "open" {
-            standing.open = serde_json::from_value(value).map_err(|_| "write true or false".to_owned())?;
-            self.proxy.set_open(standing.open);
+            state.open = serde_json::from_value(value).map_err(|_| "write true or false".to_owned())?;
+            self.proxy.set_open(state.open);
             return Ok(());
         }
         let act: NetworkAct = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
         self.proxy.network().apply(act.change(&times()));
         // What is sudden is over at once.
         if !value.is_string() || value == "clear" {
-            standing.network = value;
+            state.network = value;
         }
         Ok(())
     }

@@ -38,7 +38,7 @@ pub enum Act {
     /// The broker, or what is between it and all gateways.
     Broker(BrokerAct),
     /// A gateway, counted from 1.
-    Gateway(usize, Fate),
+    Gateway(usize, GatewayFault),
 }
 
 /// What the network does. What begins and ends is whole again afterwards.
@@ -67,7 +67,7 @@ pub enum ProviderFault {
 /// What becomes of a gateway. When the time is over, a gateway is started in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fate {
+pub enum GatewayFault {
     /// It is killed: the kernel ends its connections.
     Killed,
     /// Its host loses power: no peer is told.
@@ -113,9 +113,9 @@ impl Act {
                 Some("channel closed")
             }
             Self::Broker(BrokerAct::Network(_)) => Some("broker silent"),
-            Self::Gateway(_, Fate::Killed) => Some("gateway killed"),
-            Self::Gateway(_, Fate::PowerLost) => Some("power lost"),
-            Self::Gateway(_, Fate::Drained) => Some("gateway drained"),
+            Self::Gateway(_, GatewayFault::Killed) => Some("gateway killed"),
+            Self::Gateway(_, GatewayFault::PowerLost) => Some("power lost"),
+            Self::Gateway(_, GatewayFault::Drained) => Some("gateway drained"),
         }
     }
 
@@ -185,9 +185,9 @@ impl fmt::Display for Act {
                 f.write_str("the broker closes the channels that consume")
             }
             Self::Broker(BrokerAct::Network(_)) => f.write_str("the broker's network carries nothing"),
-            Self::Gateway(number, Fate::Killed) => write!(f, "gateway {number} is killed"),
-            Self::Gateway(number, Fate::PowerLost) => write!(f, "gateway {number} loses power"),
-            Self::Gateway(number, Fate::Drained) => write!(f, "gateway {number} is asked to end"),
+            Self::Gateway(number, GatewayFault::Killed) => write!(f, "gateway {number} is killed"),
+            Self::Gateway(number, GatewayFault::PowerLost) => write!(f, "gateway {number} loses power"),
+            Self::Gateway(number, GatewayFault::Drained) => write!(f, "gateway {number} is asked to end"),
         }
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use protocol::{Role, Target, Timing};
-use scenarios::plan::{Act, Entry, Fate, MAX_CLIENTS, Participant, Plan, ProcessFault, ProviderFault};
+use scenarios::plan::{
+    Act, Entry, GatewayFault, MAX_CLIENTS, Participant, Plan, ProcessFault, ProviderFault,
+};
 use scenarios::scenario::{
     BrokerAct, BrokerState, ClientAct, Forgets, LaneSpec, NetworkAct, Publication, Shape, Sudden,
 };
@@ -45,9 +47,9 @@ const FAULTS: [Fault; 20] = [
     Fault::BrokerSilent,
     Fault::Forgets(Forgets::DeletesQueues),
     Fault::Forgets(Forgets::ClosesChannels),
-    Fault::Gateway(Fate::Killed),
-    Fault::Gateway(Fate::PowerLost),
-    Fault::Gateway(Fate::Drained),
+    Fault::Gateway(GatewayFault::Killed),
+    Fault::Gateway(GatewayFault::PowerLost),
+    Fault::Gateway(GatewayFault::Drained),
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +67,7 @@ enum Fault {
     BrokerDown,
     BrokerSilent,
     Forgets(Forgets),
-    Gateway(Fate),
+    Gateway(GatewayFault),
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -99,7 +99,7 @@ pub(crate) enum Due {
     /// A gateway's request arrives at the broker.
     AtBroker(usize, u64, embedded_broker::Request),
     /// What the broker says arrives at a gateway.
-    FromBroker(usize, embedded_broker::Told),
+    FromBroker(usize, embedded_broker::Reply),
     /// A gateway that drains has had its time.
     Drained(usize, u64),
     /// The play is over.

@@ -70,8 +70,8 @@ fn between(seen: &Observation, from_s: u64, to_s: u64) -> bool {
 
 #[test]
 fn each_fault_does_what_it_says() {
-    type Sign = fn(&Observation) -> bool;
-    let faults: [(&str, Sign); 15] = [
+    type Check = fn(&Observation) -> bool;
+    let faults: [(&str, Check); 15] = [
         // The client takes the gateway for dead: its ping at 30 s finds no answer.
         ("lasts = \"60s\"\nclient = \"ada\"\nnetwork = { both = { black_hole = true } }", |seen| {
             is_closed(seen, None, Side::Client) && between(seen, 40, 41)

@@ -27,12 +27,13 @@ fn publish(broker: &mut Machine, peer: Peer, body: &'static str) {
 }
 
 fn bodies(broker: &mut Machine) -> Vec<(Bytes, bool)> {
-    let told = std::iter::from_fn(|| broker.poll());
-    told.filter_map(|told| match told {
-        Told::Delivery { body, redelivered, .. } => Some((body, redelivered)),
-        _ => None,
-    })
-    .collect()
+    let reply = std::iter::from_fn(|| broker.poll());
+    reply
+        .filter_map(|reply| match reply {
+            Reply::Delivery { body, redelivered, .. } => Some((body, redelivered)),
+            _ => None,
+        })
+        .collect()
 }
 
 /// What a consumer has not settled when it is gone is delivered to the next one, marked as such.
@@ -61,11 +62,11 @@ fn publishes_are_confirmed() {
     publish(&mut broker, publisher, "a");
     let confirmed = std::iter::from_fn(|| broker.poll());
     let confirmed: Vec<_> =
-        confirmed.filter(|told| *told == Told::Confirmed { to: publisher, up_to: 1 }).collect();
+        confirmed.filter(|reply| *reply == Reply::Confirmed { to: publisher, up_to: 1 }).collect();
     assert_eq!(confirmed.len(), 1);
 }
 
-/// A consumer is told that its queue, or its channel, is gone, once; what it asks for then is nothing.
+/// A consumer is reply that its queue, or its channel, is gone, once; what it asks for then is nothing.
 #[test]
 fn an_end_is_told() {
     for closes in [false, true] {
@@ -77,7 +78,7 @@ fn an_end_is_told() {
             let other = broker.connect(NOW);
             broker.ask(NOW, other, Request::DeleteQueue { name: "q".to_owned() });
         }
-        assert_eq!(broker.poll(), Some(Told::Ended { to: peer }), "{closes}");
+        assert_eq!(broker.poll(), Some(Reply::Ended { to: peer }), "{closes}");
         broker.ask(NOW, peer, Request::AcknowledgeUpTo(1));
         assert_eq!(broker.poll(), None);
     }

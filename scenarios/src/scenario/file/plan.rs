@@ -12,7 +12,7 @@ use super::message::RawMessage;
 use super::pair::RawNetwork;
 use super::target::RawTarget;
 use super::{Keys, VERSION, parse};
-use crate::plan::{Act, Entry, Fate, MAX_CLIENTS, MAX_GATEWAYS, MAX_TIME, Participant, Plan};
+use crate::plan::{Act, Entry, GatewayFault, MAX_CLIENTS, MAX_GATEWAYS, MAX_TIME, Participant, Plan};
 use crate::plan::{ProcessFault, ProviderFault};
 use crate::scenario::step::{BrokerAct, ClientAct, Publication};
 use crate::scenario::{BrokerState, ScenarioError, ScenarioId, is_default};
@@ -79,7 +79,7 @@ pub(super) struct RawEntry {
     provider: Option<ProviderFault>,
     publish: Option<RawEvent>,
     broker: Option<BrokerAct>,
-    gateway: Option<Fate>,
+    gateway: Option<GatewayFault>,
     number: Option<usize>,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use embedded_broker::{BrokerConfig, Machine, Peer, Request, Told};
+use embedded_broker::{BrokerConfig, Machine, Peer, Reply, Request};
 use protocol::Backoff;
 use reference_gateway::Input;
 use scenarios::{Actor, Event, Plan};
@@ -32,7 +32,7 @@ pub(crate) struct BrokerNode {
     pub(crate) is_down: bool,
     /// Whether what it says is held back.
     is_silent: bool,
-    held: Vec<(usize, Told)>,
+    held: Vec<(usize, Reply)>,
     /// Whether each gateway has a queue of its own.
     has_many: bool,
 }
@@ -176,30 +176,30 @@ impl World<'_> {
 
     /// Sends on what the broker says.
     fn hear_broker(&mut self) {
-        while let Some(told) = self.broker.machine.poll() {
-            let (Told::Delivery { to, .. } | Told::Confirmed { to, .. } | Told::Ended { to }) = &told;
+        while let Some(reply) = self.broker.machine.poll() {
+            let (Reply::Delivery { to, .. } | Reply::Confirmed { to, .. } | Reply::Ended { to }) = &reply;
             if Some(*to) == self.broker.publisher {
-                self.tell_publisher(&told);
+                self.reply_to_publisher(&reply);
             } else if let Some(gateway) = self.gateways.iter().position(|node| node.link.peer == Some(*to)) {
-                self.later(self.now_us + LATENCY_US, Due::FromBroker(gateway, told));
+                self.later(self.now_us + LATENCY_US, Due::FromBroker(gateway, reply));
             }
         }
     }
 
-    fn tell_publisher(&mut self, told: &Told) {
-        match told {
+    fn reply_to_publisher(&mut self, reply: &Reply) {
+        match reply {
             // Each publish is confirmed before the next one: the broker answers at once.
-            Told::Confirmed { .. } => {
+            Reply::Confirmed { .. } => {
                 while let Some((routing_key, body)) = self.broker.unconfirmed.pop_front() {
                     let event = Event::Published { routing_key, body, queues: None, as_sent: None };
                     self.recorder.note(&Actor::broker(), None, event);
                 }
             }
-            Told::Ended { .. } => {
+            Reply::Ended { .. } => {
                 self.broker.publisher = None;
                 self.unrouted();
             }
-            Told::Delivery { .. } => {}
+            Reply::Delivery { .. } => {}
         }
     }
 
@@ -230,22 +230,22 @@ impl World<'_> {
         self.hear_broker();
     }
 
-    pub(super) fn at_gateway(&mut self, gateway: usize, told: Told) {
-        let (Told::Delivery { to, .. } | Told::Confirmed { to, .. } | Told::Ended { to }) = &told;
+    pub(super) fn at_gateway(&mut self, gateway: usize, reply: Reply) {
+        let (Reply::Delivery { to, .. } | Reply::Confirmed { to, .. } | Reply::Ended { to }) = &reply;
         if self.gateways[gateway].link.peer != Some(*to) {
             return;
         }
         if self.broker.is_silent {
-            self.broker.held.push((gateway, told));
+            self.broker.held.push((gateway, reply));
             return;
         }
-        match told {
-            Told::Delivery { tag, body, .. } => self.deliver(gateway, tag, &body),
-            Told::Ended { .. } => {
+        match reply {
+            Reply::Delivery { tag, body, .. } => self.deliver(gateway, tag, &body),
+            Reply::Ended { .. } => {
                 self.gateways[gateway].link.attempt = 0;
                 self.seek_again(gateway);
             }
-            Told::Confirmed { .. } => {}
+            Reply::Confirmed { .. } => {}
         }
     }
 
@@ -270,7 +270,7 @@ impl World<'_> {
         for gateway in 0..self.gateways.len() {
             if let Some(peer) = self.gateways[gateway].link.peer {
                 self.broker.machine.leave(now, peer);
-                self.later(self.now_us + LATENCY_US, Due::FromBroker(gateway, Told::Ended { to: peer }));
+                self.later(self.now_us + LATENCY_US, Due::FromBroker(gateway, Reply::Ended { to: peer }));
             }
         }
         self.hear_broker();
@@ -280,8 +280,8 @@ impl World<'_> {
     pub(super) fn broker_silent(&mut self, is_silent: bool) {
         self.broker.is_silent = is_silent;
         if !is_silent {
-            for (gateway, told) in std::mem::take(&mut self.broker.held) {
-                self.at_gateway(gateway, told);
+            for (gateway, reply) in std::mem::take(&mut self.broker.held) {
+                self.at_gateway(gateway, reply);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use reference_session::{Command, Token};
 use scenarios::network::{Change, Conditions, Cut, Lane};
-use scenarios::plan::{Act, Fate, Moment, ProcessFault};
+use scenarios::plan::{Act, GatewayFault, Moment, ProcessFault};
 use scenarios::scenario::{BrokerAct, BrokerState, ClientAct, Forgets, NetworkAct, Publication};
 use scenarios::{Actor, ClientDesign, Event, Times};
 use serde_json::json;
@@ -58,9 +58,9 @@ impl World<'_> {
             Act::Broker(act) => self.broker_acts(act, moment.is_over),
             Act::Gateway(number, fate) => match (fate, moment.is_over) {
                 (_, true) => self.start_gateway(number - 1),
-                (Fate::Killed, false) => self.stop_gateway(number - 1, true),
-                (Fate::PowerLost, false) => self.stop_gateway(number - 1, false),
-                (Fate::Drained, false) => self.drain_gateway(number - 1),
+                (GatewayFault::Killed, false) => self.stop_gateway(number - 1, true),
+                (GatewayFault::PowerLost, false) => self.stop_gateway(number - 1, false),
+                (GatewayFault::Drained, false) => self.drain_gateway(number - 1),
             },
         }
     }
