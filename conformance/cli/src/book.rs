@@ -137,7 +137,7 @@ fn read(kind: &[&str], text: &str, folder: &Path) -> Result<(), String> {
             let settings = toml::from_str::<reference_server::config::Settings>(text);
             settings.map(drop).map_err(|error| error.to_string())
         }
-        _ => Err("what is it?".to_owned()),
+        _ => Err("the block does not say what kind of file it is".to_owned()),
     }
 }
 

@@ -200,7 +200,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         id: "gateway/expiry-without-a-word",
         requirement: "AUTH-6",
-        about: "When its token expires a connection ends, and nobody says why.",
+        about: "When its token expires a connection ends without a close frame.",
         boundary: || wire(|_| Change::default().speechless(4401)),
     },
     Mutant {

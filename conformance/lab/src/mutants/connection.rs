@@ -85,7 +85,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         id: "gateway/rooms-outlive-connections",
         requirement: "CONN-5",
-        about: "Memberships are kept by user and never cleaned: whoever comes back is in them still.",
+        about: "Memberships are kept by user and never cleaned: a user who connects again is still in them.",
         boundary: || {
             let joined = SharedState::<BTreeMap<String, Vec<RawFrame>>>::new();
             wire(move |_| {

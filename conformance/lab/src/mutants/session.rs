@@ -94,7 +94,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         id: "client/does-not-disconnect",
         requirement: "STATE-6",
-        about: "`disconnect()` sets a flag that nobody reads.",
+        about: "`disconnect()` sets a flag that is never read.",
         boundary: || ignoring("disconnect"),
     },
     Mutant {

@@ -82,7 +82,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         id: "client/silence-is-not-noticed",
         requirement: "PING-3",
-        about: "Nobody waits for the pong.",
+        about: "No pong timeout is set.",
         boundary: || configured("pongTimeout", |given| times(given, 1000)),
     },
     Mutant {
