@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use player::{Clock, Play, Setting};
 use scenarios::scenario::{Bindings, Script, Settings};
 use scenarios::token::Issuer;
-use scenarios::{NotPlayed, RoomKind, RoomName, Scenario, SubjectKind, Times};
+use scenarios::{NotPlayed, Scenario, SubjectKind, Times};
 use tokio::sync::Semaphore;
 
 use gateway::Pool;
@@ -252,6 +252,20 @@ impl Executor {
         self.pool.empty().await;
     }
 
+    /// Why a scenario cannot be played on the subject that the profile describes, where that is known beforehand.
+    pub(crate) fn left_out(&self, scenario: &Scenario) -> Option<NotPlayed> {
+        let profile = self.profile.gateway.as_ref()?;
+        let bindings = self.bindings();
+        let limited = match scenario.within(&profile.limits) {
+            Ok(limited) => limited,
+            Err(why) => return Some(NotPlayed::by_design(why)),
+        };
+        let bound = limited.bind(&bindings);
+        let Script::Gateway(script) = &bound.script else { return None };
+        let cannot = || gateway::cannot_be_judged(profile, script, &self.profile.token.issuer(""));
+        self.lacks(scenario, &bindings).or_else(cannot)
+    }
+
     /// Plays a scenario.
     ///
     /// # Errors
@@ -301,9 +315,8 @@ impl Executor {
         let Script::Gateway(script) = &scenario.script else { return None };
         let roles = self.profile.token.lacks(scenario).map(NotPlayed::by_design);
         let events = || scenario.addressed(&bindings.audiences).err();
-        let is_absent = |kind: &RoomKind| *bindings.rooms.of(*kind) == RoomName::Absent;
         let rooms = || {
-            let absent = scenario.private_rooms().into_iter().find(is_absent)?;
+            let absent = scenario.private_rooms().into_iter().find(|kind| !bindings.has_rooms(*kind))?;
             let why = format!("the profile says that there are no such rooms (`{}`)", absent.key());
             Some(NotPlayed::by_design(why))
         };

@@ -6,6 +6,7 @@ mod events;
 mod gateway;
 mod place;
 mod schema;
+mod stats;
 mod syntax;
 mod template;
 mod token;
@@ -247,6 +248,7 @@ impl Profile {
             rooms: gateway.as_ref().map(|gateway| gateway.rooms.clone()).unwrap_or_default(),
             event_names: events.names(),
             seed_rooms: events.has_seed_rooms(),
+            stats: gateway.as_ref().map(|gateway| gateway.stats.clone()).unwrap_or_default(),
             audiences: events.audiences(),
             owner_keys: events.owner_keys(),
         }
@@ -360,7 +362,19 @@ mod tests {
             ),
             (
                 "[gateway]\ncommand = [\"a\"]\nrooms = { role = 7 }",
-                "a name such as `role:{role}`, or `false` where there is no such room",
+                "a name such as `role:{role}`, a table such as `{ ADMIN = \"desk\" }`, or `false` where there is no such room",
+            ),
+            (
+                "[gateway]\ncommand = [\"a\"]\nrooms = { role = { ADMIN = \"\" } }",
+                "`gateway.rooms.role`: the name of the room of ADMIN is empty",
+            ),
+            (
+                "[gateway]\ncommand = [\"a\"]\nstats = { connections = \"/connections\" }",
+                "`gateway.stats`: `by_user`, at `/connections/byUser`, stands within `connections`",
+            ),
+            (
+                "[gateway]\ncommand = [\"a\"]\nstats = { rooms = 7 }",
+                "a JSON pointer such as `/connections`, or `false`",
             ),
             ("[claims]\nwithout = [\"AUTH-99\"]", "AUTH-99"),
             (

@@ -128,6 +128,18 @@ impl Plan {
         self.cases.iter().flat_map(|case| case.judged.iter().cloned()).collect()
     }
 
+    /// Leaves out the cases for which there is a reason not to play them.
+    pub(crate) fn leave_out(&mut self, why: impl Fn(&Scenario) -> Option<NotPlayed>) {
+        let Self { cases, unplayed } = self;
+        cases.retain(|Case { scenario, .. }| match why(scenario) {
+            Some(why) => {
+                unplayed.push(CaseReport::without_play(scenario, Verdict::not_run(why)));
+                false
+            }
+            None => true,
+        });
+    }
+
     /// How many cases there are, played or not.
     pub fn len(&self) -> usize {
         self.cases.len() + self.unplayed.len()

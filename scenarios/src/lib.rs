@@ -37,6 +37,7 @@ pub mod request;
 pub mod requirement;
 mod room_names;
 pub mod scenario;
+pub mod stats;
 pub mod text_file;
 pub mod times;
 pub mod token;

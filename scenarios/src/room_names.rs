@@ -1,5 +1,7 @@
 //! What the rooms of a user and of a role are called by the gateway under test.
 
+use std::collections::BTreeMap;
+
 use protocol::Role;
 
 use crate::identity::RoleNames;
@@ -27,6 +29,8 @@ pub enum RoomName {
         /// Whether a role's name stands there as in a token, and not in lower case.
         as_in_tokens: bool,
     },
+    /// What the rooms of some roles are called; the others have none.
+    OfRoles(BTreeMap<Role, String>),
 }
 
 /// Whose room it is.
@@ -112,12 +116,27 @@ impl RoomName {
         }
     }
 
-    /// The room of one whose id, or name, this is.
-    pub fn of(&self, whose: &str) -> Option<String> {
-        match self {
-            Self::Absent => None,
-            Self::Called { before, after, .. } => Some(format!("{before}{whose}{after}")),
+    /// Reads the names of the rooms that some roles have, each a room of its own.
+    ///
+    /// # Errors
+    /// Says what is wrong with them.
+    pub fn of_roles(names: BTreeMap<Role, String>) -> Result<Self, String> {
+        if let Some((role, _)) = names.iter().find(|(_, name)| name.is_empty()) {
+            return Err(format!("the name of the room of {role} is empty"));
         }
+        if let Some((role, name)) = names.iter().find(|(_, name)| name.contains(['{', '}'])) {
+            return Err(format!("`{name}`: the room of {role} alone has no placeholder in its name"));
+        }
+        let of_admins = names.get(&Role::Admin);
+        match names.iter().find(|(role, name)| **role != Role::Admin && Some(*name) == of_admins) {
+            Some((role, _)) => Err(format!("ADMIN and {role} have one room: it would be nobody's own")),
+            None => Ok(Self::OfRoles(names)),
+        }
+    }
+
+    /// The room of the user whose id this is.
+    pub fn of(&self, id: &str) -> Option<String> {
+        self.spelled(id, Spelling::Plain)
     }
 
     fn spelled(&self, whose: &str, spelling: Spelling) -> Option<String> {
@@ -137,7 +156,20 @@ impl RoomNames {
 
     /// A role's room.
     pub fn of_role(&self, role: Role, roles: &RoleNames) -> Option<String> {
-        self.role.of(&self.role_in_room(role, roles)?)
+        self.spelled_of_role(role.lower_case(), roles, Spelling::Plain)
+    }
+
+    /// Whether a text that names the room of a role, as scenarios do, names one that there is not.
+    pub(crate) fn lack(&self, room: &str, roles: &RoleNames) -> bool {
+        RoomKind::Role.beginnings().iter().any(|(beginning, spelling)| {
+            let named = room.split_once(beginning).map(|(_, rest)| {
+                let end = rest.find(|c| !is_of_a_name(c)).unwrap_or(rest.len());
+                &rest[..end]
+            });
+            named.is_some_and(|said| {
+                role_said(said).is_some() && self.spelled_of_role(said, roles, *spelling).is_none()
+            })
+        })
     }
 
     /// Changes the names of the seed's rooms in a text to what they are called. A role's name in the other case stays in the other case.
@@ -154,10 +186,10 @@ impl RoomNames {
                     let (whose, rest) = part.split_at(end);
                     let named = match kind {
                         RoomKind::User if whose.is_empty() => None,
-                        RoomKind::User => Some(whose.to_owned()),
-                        RoomKind::Role => self.role_called(whose, roles),
+                        RoomKind::User => self.user.spelled(whose, spelling),
+                        RoomKind::Role => self.spelled_of_role(whose, roles, spelling),
                     };
-                    match named.and_then(|whose| self.of(kind).spelled(&whose, spelling)) {
+                    match named {
                         Some(room) => renamed.push_str(&room),
                         None => renamed.extend([beginning, whose]),
                     }
@@ -168,22 +200,34 @@ impl RoomNames {
         }
     }
 
-    /// What a role that a scenario names is called in a room's name: `admin` as there, `ADMIN` in another case.
-    fn role_called(&self, said: &str, roles: &RoleNames) -> Option<String> {
-        let role = Role::ALL.into_iter().find(|role| role.lower_case() == said || role.as_str() == said)?;
-        let called = self.role_in_room(role, roles)?;
-        if said == role.lower_case() {
-            return Some(called);
+    /// The room of a role that a scenario names: `admin` as there, `ADMIN` in another case.
+    fn spelled_of_role(&self, said: &str, roles: &RoleNames, spelling: Spelling) -> Option<String> {
+        let role = role_said(said)?;
+        let in_tokens = roles.name(role)?;
+        let is_plain = said == role.lower_case();
+        match &self.role {
+            RoomName::Absent => None,
+            RoomName::OfRoles(names) => {
+                let name = spelling.of(names.get(&role)?);
+                Some(if is_plain { name } else { in_another_case(&name) })
+            }
+            RoomName::Called { as_in_tokens, .. } => {
+                let name = if *as_in_tokens { in_tokens.to_owned() } else { in_tokens.to_lowercase() };
+                let name = if is_plain { name } else { in_another_case(&name) };
+                self.role.spelled(&name, spelling)
+            }
         }
-        let upper = called.to_uppercase();
-        Some(if upper == called { called.to_lowercase() } else { upper })
     }
+}
 
-    fn role_in_room(&self, role: Role, roles: &RoleNames) -> Option<String> {
-        let name = roles.name(role)?;
-        let as_in_tokens = matches!(self.role, RoomName::Called { as_in_tokens: true, .. });
-        Some(if as_in_tokens { name.to_owned() } else { name.to_lowercase() })
-    }
+/// The role that a scenario names.
+fn role_said(said: &str) -> Option<Role> {
+    Role::ALL.into_iter().find(|role| role.lower_case() == said || role.as_str() == said)
+}
+
+fn in_another_case(name: &str) -> String {
+    let upper = name.to_uppercase();
+    if upper == name { name.to_lowercase() } else { upper }
 }
 
 impl Default for RoomNames {
@@ -294,6 +338,32 @@ mod tests {
         assert_eq!([of("role:admin"), of("role:ADMIN"), of("user:7")], ["role/ADMIN", "role/admin", "7"]);
         assert_eq!(names.of_role(Role::Admin, &usual).as_deref(), Some("role/ADMIN"));
         assert_eq!(names.user.of("7").as_deref(), Some("7"));
+    }
+
+    /// The room of a role may have any name; a role that has none is asked for in no room.
+    #[test]
+    fn roles_may_have_rooms_of_any_name() {
+        let of_roles = RoomName::of_roles([(Role::Admin, "front-desk".to_owned())].into()).unwrap();
+        let names = RoomNames { role: of_roles, ..RoomNames::default() };
+        let usual = RoleNames::default();
+        for (text, expected) in [
+            ("role:admin", "front-desk"),
+            (" role:admin ", " front-desk "),
+            ("role:ADMIN", "FRONT-DESK"),
+            ("ROLE:admin", "FRONT-DESK"),
+            ("role%3Aadmin", "front%2Ddesk"),
+            ("user:7", "user:7"),
+        ] {
+            assert_eq!(renamed(&names, &usual, text), expected, "{text}");
+            assert!(!names.lack(text, &usual), "{text}");
+        }
+        assert!(names.lack("role:vendor", &usual) && names.lack(" ROLE:vendor", &usual));
+        assert!(!names.lack("role:somebody", &usual), "it is no role");
+        assert_eq!(names.of_role(Role::Vendor, &usual), None);
+        let two = |name: &str| [(Role::Admin, "desk".to_owned()), (Role::Vendor, name.to_owned())].into();
+        assert!(RoomName::of_roles(two("desk")).unwrap_err().contains("ADMIN and VENDOR have one room"));
+        assert!(RoomName::of_roles(two("")).unwrap_err().contains("is empty"));
+        assert!(RoomName::of_roles(two("{role}")).unwrap_err().contains("no placeholder"));
     }
 
     /// Whose room it is must stand in its name, once.

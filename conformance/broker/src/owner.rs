@@ -31,6 +31,7 @@ pub(super) enum Request {
     Until(Predicate, oneshot::Sender<Snapshot>),
     DropConnections(oneshot::Sender<()>),
     CloseConsuming(BTreeSet<String>, oneshot::Sender<()>),
+    DeleteQueues(BTreeSet<String>, oneshot::Sender<()>),
     Refuse(bool, oneshot::Sender<()>),
     Stall(bool, oneshot::Sender<()>),
     Shutdown(oneshot::Sender<()>),
@@ -189,6 +190,10 @@ impl<L: Listen> Owner<L> {
             }
             Request::CloseConsuming(spared, done) => {
                 self.handle(Input::CloseConsuming(spared));
+                let _ = done.send(());
+            }
+            Request::DeleteQueues(names, done) => {
+                self.handle(Input::DeleteQueues(names));
                 let _ = done.send(());
             }
             Request::Refuse(refuse, done) => {

@@ -87,6 +87,12 @@ impl Broker {
         self.ask(|done| Request::CloseConsuming(spared, done)).await
     }
 
+    /// Deletes queues of these names, as an operator does: those that belong to a connection (`exclusive`), too. Consumers are told by
+    /// `basic.cancel`, where they can be. A name without a queue is passed over.
+    pub async fn delete_queues(&self, names: BTreeSet<String>) -> Result<(), Ended> {
+        self.ask(|done| Request::DeleteQueues(names, done)).await
+    }
+
     /// From now on resets every client that dials (`true`), or lets them in again (`false`). With
     /// [`drop_connections`](Self::drop_connections), this is an outage that lasts.
     pub async fn refuse_connections(&self, refuse: bool) -> Result<(), Ended> {

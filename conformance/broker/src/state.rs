@@ -22,7 +22,7 @@ mod tests;
 use super::config::BrokerConfig;
 use super::fault::Fault;
 use super::message::Message;
-use super::topology::{QueueId, Topology};
+use super::topology::{Queue, QueueId, Topology};
 use super::wire::Frame;
 use amq_protocol::protocol::{AMQPClass, AMQPHardError};
 use amq_protocol::types::ShortString;
@@ -71,6 +71,8 @@ pub(crate) enum Input {
     /// All channels that consume are to be closed, as for an acknowledgement that is overdue, apart from those that consume one of
     /// these queues.
     CloseConsuming(BTreeSet<String>),
+    /// Queues of these names are to be deleted, whoever they belong to.
+    DeleteQueues(BTreeSet<String>),
     /// All connections are to be closed with a reason.
     Shutdown,
 }
@@ -213,6 +215,13 @@ impl State {
                 for ((id, number), _) in channels.into_iter().filter(|(_, is_spared)| !is_spared) {
                     let detail = format!("delivery acknowledgement on channel {number} timed out");
                     self.fail(id, number, &Fault::precondition(detail), (0, 0));
+                }
+            }
+            Input::DeleteQueues(names) => {
+                let is_named = |queue: &Queue| names.contains(queue.name.as_str());
+                let queues = self.topology.queues().filter(|(_, queue)| is_named(queue));
+                for id in queues.map(|(id, _)| id).collect::<Vec<_>>() {
+                    self.delete_queue(id);
                 }
             }
             Input::Shutdown => {

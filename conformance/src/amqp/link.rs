@@ -208,40 +208,25 @@ impl BrokerLink {
         }
     }
 
-    /// Deletes exchanges and queues under a running gateway, which must redeclare them (BRIDGE-9): those that have names, and
-    /// these. The next event waits for that.
-    pub async fn forget(&mut self, queues: &[String]) {
-        self.delete(queues).await;
-        self.awaits_consumers_again("BRIDGE-9");
-    }
-
-    /// Deletes the queues under their consumers. The next event waits until they are consumed again.
-    pub async fn forget_queues(&mut self, queues: &[String]) {
-        self.delete_queues(queues).await;
-        self.awaits_consumers_again("BRIDGE-14");
-    }
-
-    /// Deletes these queues under their consumers, while others are consumed as before.
-    pub async fn delete_these_queues(&self, queues: &[String]) {
-        self.delete_each(queues.iter()).await;
-    }
-
-    async fn delete_queues(&self, queues: &[String]) {
-        self.delete_each(self.feed.queues.named().iter().chain(queues)).await;
-    }
-
-    async fn delete_each(&self, queues: impl Iterator<Item = &String>) {
-        if let Ok(channel) = self.connection.create_channel().await {
-            // What does not stand need not be deleted.
-            for queue in queues {
+    /// Deletes these queues, as far as the broker lets others than their owners do so.
+    pub async fn delete_queues(&self, queues: impl IntoIterator<Item = &String>) {
+        for queue in queues {
+            // A channel ends with the first refusal, such as that of another connection's queue (AMQP 0-9-1, `queue.delete`).
+            if let Ok(channel) = self.connection.create_channel().await {
+                // What does not stand need not be deleted.
                 let _ = channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await;
             }
         }
     }
 
-    /// Deletes exchanges and queues, which no other case uses: those that have names, and these.
-    pub async fn delete(&self, queues: &[String]) {
-        self.delete_queues(queues).await;
+    /// Deletes exchanges and queues that have names, which no other case uses.
+    pub async fn delete(&self) {
+        self.delete_queues(self.feed.queues.named()).await;
+        self.delete_exchanges().await;
+    }
+
+    /// Deletes the exchanges.
+    pub async fn delete_exchanges(&self) {
         if let Ok(channel) = self.connection.create_channel().await {
             for exchange in &self.feed.exchanges {
                 let name = exchange.name.as_str().into();

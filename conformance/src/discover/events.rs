@@ -89,6 +89,8 @@ pub struct Events {
     pub restarted: Option<String>,
     /// The form of claims that makes an administrator, where the one that signs in does not.
     pub roles: Option<TokenStyle>,
+    /// What comes first on an administrator's connection.
+    pub first_of_admin: Vec<String>,
 }
 
 /// An event of the profile that is checked.
@@ -160,9 +162,14 @@ pub(super) async fn observe(
     let link = field::link(&gateway.broker.url()).await?;
     let opened = join_all(Person::ALL.map(|person| dialer.open(entry, person))).await;
     let mut sockets = Vec::new();
-    for opened in opened {
+    for (person, opened) in Person::ALL.into_iter().zip(opened) {
         match opened {
-            Ok(opened) => sockets.push(opened.socket),
+            Ok(opened) => {
+                sockets.push(opened.socket);
+                if person == Person::Admin {
+                    seen.first_of_admin = opened.said;
+                }
+            }
             Err(refused) => {
                 seen.ended = Some(format!("four users cannot sign in at once: {refused}"));
                 return Ok((seen, dialer, ended(watch, None).await));

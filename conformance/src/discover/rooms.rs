@@ -22,13 +22,12 @@ pub(crate) struct NamedRooms {
 impl NamedRooms {
     /// Those of the owner, in the messages that came first.
     pub(super) fn said(first: &[String], entry: &Entry) -> Self {
-        let mut rooms = Vec::new();
-        for text in first {
-            if let Some((_, value)) = form::parsed(text) {
-                listed(&value, &mut rooms);
-            }
-        }
-        Self::among(&rooms, &entry.id_text(Person::Owner), Person::Owner.role(), &entry.claims.roles)
+        Self::among(
+            &all_listed(first),
+            &entry.id_text(Person::Owner),
+            Person::Owner.role(),
+            &entry.claims.roles,
+        )
     }
 
     /// Those of a user of this id and role among the rooms of a first message.
@@ -44,6 +43,17 @@ impl NamedRooms {
         let in_lower_case = others().find_map(|room| of(room, &called.to_lowercase(), "{role}"));
         let role = in_lower_case.or_else(|| others().find_map(|room| of(room, called, "{ROLE}")));
         Self { user, role, all: rooms.to_vec() }
+    }
+
+    /// The one room that these messages to an administrator name and those to the owner do not, where it is not called after a user.
+    pub(super) fn of_admins_alone(&self, first_of_admin: &[String], entry: &Entry) -> Option<String> {
+        let id = entry.id_text(Person::Admin);
+        let mut others = all_listed(first_of_admin)
+            .into_iter()
+            .filter(|room| !self.all.contains(room) && !room.contains(&id));
+        let room = others.next().filter(|room| !room.is_empty() && !room.contains(['{', '}']));
+        // Without a list of the owner's, nothing is known of the difference.
+        room.filter(|_| others.next().is_none() && self.user.is_some())
     }
 
     /// How many rooms a connection has of its own, where the list of them is known by the user's.
@@ -71,6 +81,15 @@ impl NamedRooms {
         });
         other.collect()
     }
+}
+
+/// The rooms that messages name.
+fn all_listed(messages: &[String]) -> Vec<String> {
+    let mut rooms = Vec::new();
+    for (_, value) in messages.iter().filter_map(|text| form::parsed(text)) {
+        listed(&value, &mut rooms);
+    }
+    rooms
 }
 
 /// The texts of lists, wherever they stand.

@@ -428,16 +428,19 @@ impl GatewayStage for Stage<'_> {
         if what == Forgets::DeletesOtherQueues {
             let others = self.queues.others(&self.held().await?);
             if !others.is_empty() {
-                self.link()?.delete_these_queues(&others).await;
-                return Ok(());
+                return self.delete_queues(others).await;
             }
         }
-        let queues = self.queues.names();
+        let named = self.rig.feed.queues.named().iter().cloned();
+        let queues = named.chain(self.queues.names()).collect();
         self.is_settled &= self.rig.feed.queues != Queues::Any;
-        match what {
-            Forgets::Forgets => self.link()?.forget(&queues).await,
-            _ => self.link()?.forget_queues(&queues).await,
+        self.delete_queues(queues).await?;
+        let is_all = what == Forgets::Forgets;
+        let link = self.link()?;
+        if is_all {
+            link.delete_exchanges().await;
         }
+        link.awaits_consumers_again(if is_all { "BRIDGE-9" } else { "BRIDGE-14" });
         Ok(())
     }
 

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use protocol::Role;
 use scenarios::scenario::Limits;
+use scenarios::stats::StatsPlaces;
 use scenarios::token::SigningAlgorithm;
 use scenarios::{RoomKind, RoomName, RoomNames};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
+use super::stats::RawStats;
 use super::{CommandProfile, ProfileError, ValueError, command, words};
 use crate::amqp::Queues;
 use crate::in_process::GatewayStarter;
@@ -30,6 +33,8 @@ pub struct GatewayProfile {
     pub limits: Limits,
     /// What the rooms of a user and of a role are called.
     pub rooms: RoomNames,
+    /// Where the page of its figures has them.
+    pub stats: StatsPlaces,
 }
 
 /// How a gateway is reached.
@@ -103,6 +108,9 @@ pub(super) struct RawGateway {
     /// What the room of a user and that of a role are called (ROOM-3).
     #[serde(default)]
     rooms: RawRooms,
+    /// Where the page `/stats` has its figures (CONN-9).
+    #[serde(default)]
+    stats: RawStats,
 }
 
 #[derive(Deserialize, Default, JsonSchema)]
@@ -126,15 +134,27 @@ enum RawLimit {
 struct RawRooms {
     /// A user's own, such as `user:{user}`.
     user: Option<RawRoom>,
-    /// A role's own, such as `role:{role}`; `{ROLE}` is the role's name as it stands in tokens.
-    role: Option<RawRoom>,
+    /// A role's own, such as `role:{role}`; `{ROLE}` is the role's name as it stands in tokens. Where a role is not named in its room,
+    /// or some have none: `{ ADMIN = "desk" }`.
+    role: Option<RawRoleRoom>,
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "a name such as `role:{role}`, or `false` where there is no such room")]
+#[serde(untagged, expecting = "a name such as `user:{user}`, or `false` where there is no such room")]
 enum RawRoom {
     Is(bool),
     Called(String),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "a name such as `role:{role}`, a table such as `{ ADMIN = \"desk\" }`, or `false` where there is no such room"
+)]
+enum RawRoleRoom {
+    Is(bool),
+    Called(String),
+    Each(#[schemars(with = "BTreeMap<String, String>")] BTreeMap<Role, String>),
 }
 
 #[derive(Deserialize, Default, PartialEq, JsonSchema)]
@@ -177,6 +197,7 @@ impl GatewayProfile {
             queues: Queues::Named(vec![DEFAULT_QUEUE.to_owned()]),
             limits: Limits::default(),
             rooms: RoomNames::default(),
+            stats: StatsPlaces::default(),
         }
     }
 
@@ -233,7 +254,8 @@ impl RawGateway {
         let queues = queues(self.queue, self.queues, value)?;
         let limits = self.limits.check(value)?;
         let rooms = self.rooms.check(value)?;
-        Ok(GatewayProfile { access, path, exchange: self.exchange, queues, limits, rooms })
+        let stats = self.stats.check(value)?;
+        Ok(GatewayProfile { access, path, exchange: self.exchange, queues, limits, rooms, stats })
     }
 }
 
@@ -269,17 +291,26 @@ impl RawLimits {
 
 impl RawRooms {
     fn check(self, value: ValueError<'_>) -> Result<RoomNames, ProfileError> {
-        let room = |kind: RoomKind, raw: Option<RawRoom>, usual| match raw {
-            None | Some(RawRoom::Is(true)) => Ok(usual),
-            Some(RawRoom::Is(false)) => Ok(RoomName::Absent),
-            Some(RawRoom::Called(template)) => RoomName::parse(kind, &template)
-                .map_err(|message| value(format!("`{}`: {message}", kind.key()), None)),
+        let named = |kind: RoomKind, name: Result<RoomName, String>| {
+            name.map_err(|message| value(format!("`{}`: {message}", kind.key()), None))
         };
         let usual = RoomNames::default();
-        Ok(RoomNames {
-            user: room(RoomKind::User, self.user, usual.user)?,
-            role: room(RoomKind::Role, self.role, usual.role)?,
-        })
+        let user = match self.user {
+            None | Some(RawRoom::Is(true)) => usual.user,
+            Some(RawRoom::Is(false)) => RoomName::Absent,
+            Some(RawRoom::Called(template)) => {
+                named(RoomKind::User, RoomName::parse(RoomKind::User, &template))?
+            }
+        };
+        let role = match self.role {
+            None | Some(RawRoleRoom::Is(true)) => usual.role,
+            Some(RawRoleRoom::Is(false)) => RoomName::Absent,
+            Some(RawRoleRoom::Called(template)) => {
+                named(RoomKind::Role, RoomName::parse(RoomKind::Role, &template))?
+            }
+            Some(RawRoleRoom::Each(names)) => named(RoomKind::Role, RoomName::of_roles(names))?,
+        };
+        Ok(RoomNames { user, role })
     }
 }
 

@@ -57,7 +57,7 @@ impl Run {
             (Some(scale), Some(partner)) => Some(scale.apply(partner, &suite.subjects)?),
             (_, partner) => partner,
         };
-        let plan = suite.plan(&profile)?;
+        let mut plan = suite.plan(&profile)?;
         let known = suite.known.read(&suite.library)?;
         let is_attached = profile.gateway.as_ref().is_some_and(GatewayProfile::is_attached);
         if is_attached
@@ -74,6 +74,7 @@ impl Run {
         let executor = Executor::new(profile, suite.broker, suite.program, suite.seed);
         let executor = Arc::new(executor.with_partner(partner));
         let jobs = suite.jobs.unwrap_or_else(|| usual_jobs(&executor));
+        plan.leave_out(|scenario| executor.left_out(scenario));
         Ok(Self {
             subjects: suite.subjects,
             level: suite.level,

@@ -111,9 +111,18 @@ impl HandedOn {
             )
             .map(|(index, _)| index)
             .collect();
-        let ends = published.iter().skip(1).copied().chain([trace.observations.len()]);
+        let ends = || published.iter().skip(1).copied().chain([trace.observations.len()]);
+        let spans = published.iter().copied().zip(ends());
+        let forgotten: Vec<usize> = spans.filter_map(|(from, to)| settled_as_sent(trace, from, to)).collect();
+        if !forgotten.is_empty() {
+            let count = forgotten.len();
+            let seen = format!(
+                "{count} were settled as the broker sent them: they are consumed without acknowledgements"
+            );
+            return Err(Finding::forbidden(expected, seen, forgotten));
+        }
         let mut leads: Vec<Lead> =
-            published.iter().zip(ends).filter_map(|(from, to)| self.lead(trace, *from, to)).collect();
+            published.iter().zip(ends()).filter_map(|(from, to)| self.lead(trace, *from, to)).collect();
         if leads.is_empty() {
             return Err(Finding::owed(expected, "no event was both acknowledged and received", []));
         }
@@ -146,6 +155,17 @@ impl HandedOn {
         let by = at(received).saturating_sub(at(acknowledged));
         Some(Lead { acknowledged, received, by })
     }
+}
+
+/// Where a message was published between `from` and `to`, the count that shows that its consumer acknowledges none.
+fn settled_as_sent(trace: &Trace, from: usize, to: usize) -> Option<usize> {
+    let counted = |index: usize| match trace.observations[index].event {
+        Event::Settlements(Settlements { unasked, .. }) => Some((index, unasked)),
+        _ => None,
+    };
+    let (_, before) = (0..from).rev().find_map(counted)?;
+    let (index, after) = (from..to).find_map(counted)?;
+    (after > before).then_some(index)
 }
 
 pub(super) fn topology(trace: &Trace) -> Result<(), Finding> {

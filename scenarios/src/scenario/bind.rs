@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{Dialect, Role, TokenPlace};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::addressed::OWNER;
 use super::file;
@@ -12,7 +12,8 @@ use super::step::{GatewayAction, PairAction, ScriptedClientAct, Waits};
 use super::{ClientSpec, PairScript, Resemblance, Scenario, Script, step};
 use crate::audience::Audiences;
 use crate::identity::{RoleNames, UserIds};
-use crate::room_names::{RoomKind, RoomNames};
+use crate::room_names::{RoomKind, RoomName, RoomNames};
+use crate::stats::StatsPlaces;
 
 /// Placeholders that every scenario has. No scripted client is called so.
 pub(super) const RESERVED: [&str; 5] = ["case", "subscribe", "room_key", "path", "odd_token"];
@@ -35,6 +36,8 @@ pub struct Bindings {
     /// Whether the rooms of everybody, of a user and of a role are called as the seed calls them. What they are called elsewhere, no
     /// profile says: a page is not expected to list them.
     pub seed_rooms: bool,
+    /// Where a page has its figures.
+    pub stats: StatsPlaces,
     /// Which events there are, and for whom.
     pub audiences: Audiences,
     /// The key of an event's data that names its owner, by the type that scenarios use, where that is not the dialect's.
@@ -46,6 +49,14 @@ impl Bindings {
     pub(crate) fn owner_key(&self, kind: Option<&str>) -> &str {
         let own = kind.and_then(|kind| self.owner_keys.get(kind));
         own.unwrap_or(&self.dialect.user_key)
+    }
+
+    /// Whether users, or administrators, have rooms of their own.
+    pub fn has_rooms(&self, kind: RoomKind) -> bool {
+        match kind {
+            RoomKind::User => self.rooms.user != RoomName::Absent,
+            RoomKind::Role => self.rooms.of_role(Role::Admin, &self.roles).is_some(),
+        }
     }
 }
 
@@ -124,7 +135,9 @@ impl Scenario {
                 text.clone_from(name);
             }
         };
-        let mut value = file::to_value(self);
+        let mut asked = self.clone();
+        asked.leave_out_rooms_of_roles(bindings);
+        let mut value = file::to_value(&asked);
         each_datum(&mut value, false, &|text| {
             let (_, id) = users.iter().find(|(name, _)| name == text)?;
             Some(bindings.users.value(id))
@@ -139,6 +152,8 @@ impl Scenario {
         if !bindings.seed_rooms {
             each_page(&mut value, &forget_rooms);
         }
+        each_page(&mut value, &|page| bindings.stats.arrange(page));
+        leave_out_empty_pages(&mut value);
         each_text(&mut value, &rename, &rename_key);
         let count = Cell::new(0);
         each_frame(&mut value, &|text| {
@@ -160,6 +175,21 @@ impl Scenario {
         }
         bound.bindings = Some(bindings.clone());
         bound.in_dialect(&bindings.dialect)
+    }
+
+    /// Who may join a room that is no role's is no question of roles: steps that ask for the room of a role which has none are left out
+    /// where others do not.
+    fn leave_out_rooms_of_roles(&mut self, bindings: &Bindings) {
+        if !bindings.has_rooms(RoomKind::Role) {
+            return;
+        }
+        let Script::Gateway(script) = &mut self.script else { return };
+        script.steps.retain(|step| match &step.action {
+            GatewayAction::ScriptedClient(_, ScriptedClientAct::Subscribe(target)) => {
+                !bindings.rooms.lack(target.name(), &bindings.roles)
+            }
+            _ => true,
+        });
     }
 
     /// Whether it means nothing where there are no roles: it names the room of one, publishes for one, or is about that claim. What may be
@@ -284,6 +314,14 @@ fn each_page(value: &mut Value, change: &impl Fn(&mut Value)) {
             }
         }
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Leaves out expectations of a page that is to say nothing any more.
+fn leave_out_empty_pages(scenario: &mut Value) {
+    if let Some(Value::Array(expectations)) = scenario.get_mut("expect") {
+        let is_empty = |page: &Value| page.as_object().is_some_and(Map::is_empty);
+        expectations.retain(|expectation| !expectation.pointer("/some/answers/json").is_some_and(is_empty));
     }
 }
 

@@ -50,6 +50,7 @@ fn bindings() -> Bindings {
         event_names: Default::default(),
         rooms: RoomNames::default(),
         seed_rooms: true,
+        stats: crate::stats::StatsPlaces::default(),
         audiences: Default::default(),
         owner_keys: Default::default(),
     }

@@ -1,9 +1,10 @@
 //! What only the embedded broker does: outages on demand, snapshots, limits of the driver, and a clean end.
 
-use crate::bench::{code_of, connect, consume, next, put, table, text};
+use crate::bench::{code_of, connect, consume, ended, next, put, table, text};
 use crate::raw::{GREETING, RawClient};
 use amq_protocol::protocol::{AMQPClass, basic, channel, tx};
 use embedded_broker::{BindingStats, Broker, BrokerConfig, ConsumerStats, Limits, Users};
+use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, ErrorKind, Event};
 use libtest_mimic::Trial;
@@ -19,9 +20,10 @@ type Show = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A trial for each ability.
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
-    let abilities: [(&str, Show); 16] = [
+    let abilities: [(&str, Show); 17] = [
         ("an_outage_gives_back_what_clients_held", || Box::pin(an_outage_gives_back_what_clients_held())),
         ("a_channel_that_consumes_can_be_closed", || Box::pin(a_channel_that_consumes_can_be_closed())),
+        ("a_queue_of_a_connection_can_be_deleted", || Box::pin(a_queue_of_a_connection_can_be_deleted())),
         ("a_lasting_outage_refuses_redials", || Box::pin(a_lasting_outage_refuses_redials())),
         ("a_stalled_broker_misses_its_heartbeats", || Box::pin(a_stalled_broker_misses_its_heartbeats())),
         ("a_snapshot_tells_what_there_is", || Box::pin(a_snapshot_tells_what_there_is())),
@@ -46,6 +48,20 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
         })
     });
     trials.into()
+}
+
+/// What no other client may delete goes, too, and its consumer is told.
+async fn a_queue_of_a_connection_can_be_deleted() {
+    let broker = start(BrokerConfig::default()).await;
+    let (_connection, channel) = client(&broker).await;
+    let exclusive = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+    let own = channel.queue_declare("".into(), exclusive, FieldTable::default()).await.expect("a queue");
+    let own = own.name().clone();
+    let mut deliveries = consume(&channel, &own).await;
+    broker.delete_queues([own.to_string(), "no such queue".to_owned()].into()).await.expect("a broker");
+    let left = broker.snapshot().await.expect("a broker").queues;
+    assert_eq!(left.keys().collect::<Vec<_>>(), ["q"]);
+    assert!(ended(&mut deliveries).await, "lapin ends a consumer that was cancelled");
 }
 
 async fn start(config: BrokerConfig) -> Broker {

@@ -46,7 +46,7 @@ pub(crate) fn names(trial: &str, queue: Queue) -> Names {
 /// Removes what a trial declared.
 pub(crate) async fn clean_up(url: &str, names: &Names) -> Result<(), Failed> {
     let link = BrokerLink::open(url, names.clone(), PATIENCE).await.map_err(|error| error.to_string())?;
-    link.delete(&[]).await;
+    link.delete().await;
     link.close().await;
     Ok(())
 }

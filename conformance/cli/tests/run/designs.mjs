@@ -23,10 +23,21 @@ const DESIGNS = {
   },
   // A queue that the server names, for this connection alone.
   exclusive: {
-    exchange: 'payments_events', type: 'topic', queues: [['', ['#']]], exclusive: true,
+    exchange: 'payments_events', type: 'topic', queues: [['', ['#']]],
+    read: ({ type, data }) => ({ type, data }),
+  },
+  // One of each.
+  mixed: {
+    exchange: 'payments_events', type: 'topic',
+    queues: [['payments', ['payment.#', 'an.#', 'profile.#', 'session.#', 'catalog.#', 'stock.#']], ['', ['admin.#']]],
     read: ({ type, data }) => ({ type, data }),
   },
 };
+// It consumes again a queue that was deleted; the others here do not.
+DESIGNS['mixed-again'] = { ...DESIGNS.mixed, again: () => true };
+// Its own queue it consumes without acknowledging anything.
+DESIGNS['mixed-forgetful'] = { ...DESIGNS.mixed, forgets: true };
+DESIGNS['mixed-half-again'] = { ...DESIGNS.mixed, again: (name) => name !== '' };
 // Frames of another form; in the second one pongs have the usual form.
 const plain = { ...DESIGNS.two, queues: [['ws_events', ['#']]] };
 Object.assign(DESIGNS, { framed: { ...plain, framed: true }, 'framed-wrongly': { ...plain, framed: true, pongs: 'usual' } });
@@ -71,18 +82,23 @@ connection.on('error', () => {});
 const channel = await connection.createChannel();
 channel.on('error', () => {});
 await channel.assertExchange(design.exchange, design.type, { durable: true });
-for (const [name, keys] of design.queues) {
-  const { queue } = await channel.assertQueue(name, { durable: !design.exclusive, exclusive: design.exclusive });
+const consume = async ([name, keys]) => {
+  const noAck = Boolean(design.forgets) && name === '';
+  const { queue } = await channel.assertQueue(name, { durable: name !== '', exclusive: name === '' });
   for (const key of keys) await channel.bindQueue(queue, design.exchange, key);
   await channel.consume(queue, (message) => {
-    if (!message) return;
+    if (!message) {
+      if (design.again?.(name)) setTimeout(() => consume([name, keys]).catch(() => {}), 100);
+      return;
+    }
     try {
       const event = design.read(JSON.parse(message.content.toString()), message.fields.routingKey);
       rooms.get(room(event))?.forEach((socket) => send(socket, event.type, event.data));
-      if (queue !== UNACKNOWLEDGED) channel.ack(message);
+      if (queue !== UNACKNOWLEDGED && !noAck) channel.ack(message);
     } catch {
       channel.nack(message, false, false);
     }
-  });
-}
+  }, { noAck });
+};
+for (const queue of design.queues) await consume(queue);
 server.listen(Number(PORT), '127.0.0.1');

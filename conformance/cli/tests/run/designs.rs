@@ -35,6 +35,10 @@ const POISON: &str = "gateway/bridge/poison";
 pub(crate) const PRIVATE: &str = "gateway/bridge/private-events";
 pub(crate) const OF_USERS: &str = "gateway/bridge/user-events";
 pub(crate) const OF_ROLES: &str = "gateway/bridge/role-events";
+const HANDED_ON: &str = "gateway/bridge/acknowledged-once-handed-on";
+const HANDED_ON_TO_ROLES: &str = "gateway/bridge/role-event-acknowledged-once-handed-on";
+const DELETED: &str = "gateway/bridge/queue-deleted";
+const OTHERS_DELETED: &str = "gateway/bridge/other-queues-deleted";
 const OUTAGE: &str = "gateway/bridge/outage";
 const ALL: [(&str, &str); 5] =
     [(CREATED, "pass"), (TOPOLOGY, "pass"), (ACKNOWLEDGED, "pass"), (POISON, "pass"), (PRIVATE, "pass")];
@@ -139,6 +143,30 @@ const EXCLUSIVE: Design = Design {
     ..TWO
 };
 
+/// Its queue for events that are a role's is its own. Nothing is consumed again once it is deleted.
+const MIXED: Design = Design {
+    name: "mixed",
+    profile: "queue = \"*\"",
+    verdicts: &[
+        (CREATED, "pass"),
+        (OF_ROLES, "pass"),
+        (HANDED_ON_TO_ROLES, "pass"),
+        (DELETED, "fail"),
+        (OTHERS_DELETED, "fail"),
+    ],
+    ..TWO
+};
+const MIXED_AGAIN: Design =
+    Design { name: "mixed-again", verdicts: &[(DELETED, "pass"), (OTHERS_DELETED, "pass")], ..MIXED };
+const MIXED_HALF_AGAIN: Design =
+    Design { name: "mixed-half-again", verdicts: &[(DELETED, "pass"), (OF_ROLES_DELETED, "fail")], ..MIXED };
+const MIXED_FORGETFUL: Design = Design {
+    name: "mixed-forgetful",
+    verdicts: &[(OF_ROLES, "pass"), (HANDED_ON, "pass"), (HANDED_ON_TO_ROLES, "fail")],
+    shows: "consumed without acknowledgements",
+    ..MIXED
+};
+
 /// Queues without a name cannot be looked at there.
 const EXCLUSIVE_ELSEWHERE: Design = Design {
     verdicts: &[(CREATED, "pass"), (PRIVATE, "pass"), (TOPOLOGY, "not_run"), (ACKNOWLEDGED, "not_run")],
@@ -188,6 +216,10 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
         ("two_queues_of_which_the_other_is_not_acknowledged", UNACKNOWLEDGED),
         ("a_server_named_queue", EXCLUSIVE),
         ("a_server_named_queue_at_another_broker", EXCLUSIVE_ELSEWHERE),
+        ("a_queue_of_each_kind_that_is_deleted", MIXED),
+        ("a_queue_of_each_kind_consumed_again", MIXED_AGAIN),
+        ("a_queue_of_each_kind_of_which_one_is_consumed_again", MIXED_HALF_AGAIN),
+        ("a_queue_of_each_kind_of_which_one_is_not_acknowledged", MIXED_FORGETFUL),
         ("frames_of_another_form", FRAMED),
         ("frames_of_another_form_than_declared", FRAMED_WRONGLY),
     ];

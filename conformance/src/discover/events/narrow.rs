@@ -125,7 +125,7 @@ impl Field<'_> {
             None if is_stuck => {
                 "it kept an event that lacked what it reads, and handed on no other".to_owned()
             }
-            None => "it closed a connection over an event that lacked what it reads".to_owned(),
+            None => "a connection ended while an event was tried that lacked what it may read".to_owned(),
         };
         seen.restarted.get_or_insert(why);
         if self.restarts >= MAX_RESTARTS {

@@ -11,8 +11,7 @@ use super::{Candidate, DELIVERS_WITHIN, Events, QUIET};
 use crate::discover::DiscoverError;
 use crate::discover::candidates::Person;
 use crate::discover::claims;
-use crate::discover::sign_in::Entry;
-use crate::discover::socket::Socket;
+use crate::discover::sign_in::{Entry, Opened};
 use crate::profile::Audience;
 
 /// Administrators at once.
@@ -35,12 +34,12 @@ impl Field<'_> {
             let (dialer, entry) = (&self.dialer, self.entry);
             let opened = join_all(styles.iter().map(|style| {
                 let entry = Entry { claims: style.clone(), ..entry.clone() };
-                async move { dialer.open(&entry, Person::Admin).await.ok().map(|opened| opened.socket) }
+                async move { dialer.open(&entry, Person::Admin).await.ok() }
             }));
-            let mut admins: Vec<(&TokenStyle, Socket)> = styles
+            let mut admins: Vec<(&TokenStyle, Opened)> = styles
                 .iter()
                 .zip(opened.await)
-                .filter_map(|(style, socket)| Some((style, socket?)))
+                .filter_map(|(style, opened)| Some((style, opened?)))
                 .collect();
             let mut batch: Vec<Published<'_>> = Vec::new();
             for candidate in &open {
@@ -50,9 +49,10 @@ impl Field<'_> {
             }
             let outgoing: Vec<_> = batch.iter().map(Published::outgoing).collect();
             self.send(&outgoing).await?;
-            let frames =
-                join_all(admins.iter_mut().map(|(_, socket)| socket.texts(QUIET * 2, DELIVERS_WITHIN))).await;
-            for ((style, _), texts) in admins.iter().zip(frames) {
+            let listening =
+                admins.iter_mut().map(|(_, opened)| opened.socket.texts(QUIET * 2, DELIVERS_WITHIN));
+            let frames = join_all(listening).await;
+            for ((style, opened), texts) in admins.into_iter().zip(frames) {
                 let nothing = Vec::new;
                 let frames = [nothing(), nothing(), texts, nothing()];
                 let events: Vec<_> =
@@ -60,7 +60,8 @@ impl Field<'_> {
                 if events.iter().any(|event| event.audience == Some(Audience::Role)) {
                     seen.unreached.retain(|key| events.iter().all(|event| event.routing_key != *key));
                     seen.events.extend(events);
-                    seen.roles = Some((*style).clone());
+                    seen.roles = Some(style.clone());
+                    seen.first_of_admin = opened.said;
                     return Ok(());
                 }
             }

@@ -8,6 +8,7 @@ use scenarios::token::{TokenSpec, TokenStyle};
 use super::{Dialer, Entry};
 use crate::discover::candidates::{Person, Place, SIGN_IN_VERBS, first_messages, generous_message, places};
 use crate::discover::protocols::Opening;
+use crate::discover::socket::Refused;
 use crate::discover::spelling::{shown, without_extras};
 use crate::discover::{Hints, Progress, claims, form, graphql};
 
@@ -40,11 +41,33 @@ struct Accepted {
 }
 
 /// By what an attempt counts as accepted.
-#[derive(Clone, Copy)]
+#[derive(Default)]
 struct Standard {
     lets_anybody_in: bool,
     /// Whether a first message that means nothing is refused, so that silence is an answer.
     refuses_nonsense: bool,
+    /// What comes where a first message means nothing: of the same kind, it accepts nothing either.
+    after_nonsense: Vec<String>,
+}
+
+impl Standard {
+    /// How a gateway takes a first message that means nothing.
+    fn after(nonsense: Result<Vec<String>, Refused>) -> Self {
+        let Ok(said) = nonsense else {
+            return Self { lets_anybody_in: true, refuses_nonsense: true, after_nonsense: Vec::new() };
+        };
+        let refuses_nonsense = said.iter().any(|text| form::is_error(text));
+        Self { lets_anybody_in: true, refuses_nonsense, after_nonsense: said }
+    }
+
+    /// Whether a text says no more than what comes after nonsense.
+    fn means_nothing(&self, text: &str) -> bool {
+        let is_alike = |other: &String| match (form::kind(text), form::kind(other)) {
+            (Some(kind), Some(other)) => kind == other,
+            _ => without_times(text) == without_times(other),
+        };
+        form::is_error(text) || self.after_nonsense.iter().any(is_alike)
+    }
 }
 
 impl<'a> Search<'a> {
@@ -80,7 +103,7 @@ impl<'a> Search<'a> {
         progress(&format!("signing in: by `{subprotocol}` on {path}"));
         let declared = self.subprotocol.replace(subprotocol.to_owned());
         // It lets anybody in, and is silent until it grants.
-        let standard = Standard { lets_anybody_in: true, refuses_nonsense: false };
+        let standard = &Standard { lets_anybody_in: true, ..Standard::default() };
         let both = [self.single.clone(), self.generous.clone()].concat();
         let mut found = None;
         for message in graphql::generous() {
@@ -105,14 +128,11 @@ impl<'a> Search<'a> {
         lets_anybody_in: bool,
         progress: &Progress<'_>,
     ) -> Option<(Entry, Vec<TokenStyle>)> {
-        let refuses_nonsense = match lets_anybody_in {
-            true => match self.dialer.after(path, NONSENSE).await {
-                Ok(said) => said.iter().any(|text| form::is_error(text)),
-                Err(_) => true,
-            },
-            false => false,
+        let standard = match lets_anybody_in {
+            true => Standard::after(self.dialer.after(path, NONSENSE).await),
+            false => Standard::default(),
         };
-        let standard = Standard { lets_anybody_in, refuses_nonsense };
+        let standard = &standard;
         let (single, generous) = (self.single.clone(), self.generous.clone());
         let both = [single.clone(), generous.clone()].concat();
         if let Some(place) = self.declared.clone() {
@@ -158,7 +178,7 @@ impl<'a> Search<'a> {
         path: &str,
         place: &Place,
         styles: &[TokenStyle],
-        standard: Standard,
+        standard: &Standard,
     ) -> Vec<Accepted> {
         let mut accepted = Vec::new();
         let place_of = |style: &TokenStyle| Entry {
@@ -186,7 +206,7 @@ impl<'a> Search<'a> {
     }
 
     /// The best of what was accepted, where it has every claim with those alone that are read; and the forms of the others.
-    async fn narrowed(&mut self, accepted: Vec<Accepted>, standard: Standard) -> (Entry, Vec<TokenStyle>) {
+    async fn narrowed(&mut self, accepted: Vec<Accepted>, standard: &Standard) -> (Entry, Vec<TokenStyle>) {
         let is_single = |accepted: &&Accepted| !self.generous.contains(&accepted.style);
         let confirmed = accepted.iter().filter(is_single).find(|accepted| accepted.entry.is_confirmed);
         let best = confirmed
@@ -213,7 +233,7 @@ impl<'a> Search<'a> {
     }
 
     /// The first of these places that is accepted, or the entry as it is.
-    async fn plainest(&self, entry: Entry, places: Vec<Place>, standard: Standard) -> Entry {
+    async fn plainest(&self, entry: Entry, places: Vec<Place>, standard: &Standard) -> Entry {
         for places in places.chunks(AT_ONCE) {
             let entries = places.iter().map(|place| Entry { place: place.clone(), ..entry.clone() });
             let tried = join_all(entries.map(|entry| try_one(self.dialer, entry, standard))).await;
@@ -226,18 +246,21 @@ impl<'a> Search<'a> {
 }
 
 /// The entry, where it is accepted; or else what was answered.
-async fn try_one(dialer: &Dialer, entry: Entry, standard: Standard) -> Result<Entry, String> {
+async fn try_one(dialer: &Dialer, entry: Entry, standard: &Standard) -> Result<Entry, String> {
     let heard = dialer.heard(&entry, Person::Owner, TokenSpec::default()).await;
     let (_socket, said, ended) = heard.map_err(|refused| refused.to_string())?;
-    let refusal = said.iter().find(|text| form::is_error(text)).map(|text| without_times(text));
+    let refusal = said.iter().find(|text| form::is_error(text)).or(said.first());
+    let refusal = refusal.filter(|text| standard.means_nothing(text)).map(|text| without_times(text));
     if let Some(ended) = ended {
         return Err(refusal.map_or_else(|| ended.to_string(), |text| format!("{text}, then {ended}")));
     }
     let id = entry.id_text(Person::Owner);
-    let is_confirmed = said.iter().any(|text| text.contains(&id) && !form::is_error(text));
+    let meant = said.iter().filter(|text| !standard.means_nothing(text));
+    let is_confirmed = meant.clone().any(|text| text.contains(&id));
     let is_message = matches!(entry.place, Place::FirstMessage(_));
     // One that lets anybody in accepts nothing by that alone.
-    let by_message = is_message && refusal.is_none() && (!said.is_empty() || standard.refuses_nonsense);
+    let is_refused = said.iter().any(|text| form::is_error(text));
+    let by_message = is_message && !is_refused && (meant.count() > 0 || standard.refuses_nonsense);
     if is_confirmed || !standard.lets_anybody_in || by_message {
         return Ok(Entry { is_confirmed, ..entry });
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use protocol::Role;
 use scenarios::{RoleNames, UserIds};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Page;
 use crate::discover::claims;
@@ -32,7 +32,7 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
             }
             page.set("command", &json!(command.words));
             if *took >= SLOW_START && !page.is_given("process") {
-                page.comment("which is long beside most cases: one process serves one case after another");
+                page.comment("such a start is long beside most cases, so that one process serves one case after another");
                 page.set("process", &json!("shared"));
             }
         }
@@ -113,15 +113,25 @@ fn limits(page: &mut Page, seen: &ObservedGateway) {
 fn rooms(page: &mut Page, seen: &ObservedGateway) {
     let Some(entry) = &seen.sign_in.entry else { return };
     let named = NamedRooms::said(&seen.talk.first, entry);
+    let of_admins =
+        named.of_admins_alone(&seen.events.first_of_admin, entry).filter(|_| named.role.is_none());
     let own = [("user", "user:{user}", named.user), ("role", "role:{role}", named.role)];
-    let mut rooms: BTreeMap<&str, String> = BTreeMap::new();
+    let mut rooms: BTreeMap<&str, Value> = BTreeMap::new();
     for (kind, usual, seen) in own {
         if let Some((_, template)) = seen.filter(|(_, template)| template != usual) {
-            rooms.insert(kind, template);
+            rooms.insert(kind, json!(template));
         }
     }
+    let is_unnamed = of_admins.is_some();
+    if let Some(room) = of_admins {
+        rooms.insert("role", json!({ "ADMIN": room }));
+    }
     if !rooms.is_empty() {
-        page.comment("its first message named these rooms");
+        page.comment(if is_unnamed {
+            "its first message named these rooms; that of an administrator's one more"
+        } else {
+            "its first message named these rooms"
+        });
         page.set("rooms", &json!(rooms));
     }
 }
@@ -190,7 +200,14 @@ fn broker(page: &mut Page, topology: &Topology) {
         page.comment(&format!("exchange {name} ({kind}): {bound}"));
     }
     match topology.exchange() {
-        Some(exchange) => page.set("exchange", &json!(exchange)),
+        Some(exchange) => {
+            if topology.exchanges.len() > 1 {
+                page.comment(
+                    "the one that most keys lead from; each `[[event]]` names its own where that is another",
+                );
+            }
+            page.set("exchange", &json!(exchange));
+        }
         None => {
             page.comment("no queue was consumed that is bound to an exchange: name the exchange that events come through");
             page.open("exchange", "\"…\"");

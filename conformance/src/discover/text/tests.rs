@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use protocol::{Dialect, TokenPlace, Welcome};
+use protocol::{Dialect, Role, TokenPlace, Welcome};
 use scenarios::UserIds;
 use scenarios::token::TokenStyle;
 use serde_json::json;
@@ -122,6 +122,29 @@ pub(in crate::discover) fn other_design() -> ObservedGateway {
         },
         took: Duration::from_secs(21),
     }
+}
+
+/// A room that an administrator has and a customer has not is administrators' own, whatever it is called.
+#[test]
+fn administrators_may_have_a_room_of_any_name() {
+    let mut seen = other_design();
+    let first =
+        |rooms: &[&str]| vec![json!({ "action": "hello", "body": { "channels": rooms } }).to_string()];
+    let entry = seen.sign_in.entry.clone().unwrap();
+    let [owner, admin] =
+        [Person::Owner, Person::Admin].map(|person| format!("inbox.{}", entry.id_text(person)));
+    seen.talk.first = first(&["lobby", &owner]);
+    seen.events.first_of_admin = first(&["lobby", &admin, "desk"]);
+    let text = gateway(&seen, None);
+    assert!(text.contains("that of an administrator's one more"), "{text}");
+    let profile = Profile::parse("gatecheck.toml", &text, Path::new(".")).unwrap();
+    let rooms = &profile.gateway.as_ref().unwrap().rooms;
+    assert_eq!(rooms.user.of("7").as_deref(), Some("inbox.7"), "{text}");
+    let roles = &profile.token.style.roles;
+    assert_eq!(rooms.of_role(Role::Admin, roles).as_deref(), Some("desk"), "{text}");
+    assert_eq!(rooms.of_role(Role::Customer, roles), None, "{text}");
+    seen.events.first_of_admin = first(&["lobby", &admin, "desk", "attic"]);
+    assert!(!gateway(&seen, None).contains("ADMIN ="), "which of two it is, is not known");
 }
 
 /// The whole text, as a reader sees it.

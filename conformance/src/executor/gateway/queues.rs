@@ -30,6 +30,8 @@ pub(super) struct GatewayQueues {
     is_kept: bool,
     /// Those that took a message of the last burst.
     took: BTreeSet<String>,
+    /// Those that took one of an earlier burst.
+    took_before: BTreeSet<String>,
 }
 
 impl GatewayQueues {
@@ -51,7 +53,9 @@ impl GatewayQueues {
         };
         let takers =
             |message: &Outgoing| snapshot.takers(&message.exchange, &message.routing_key).unwrap_or_default();
-        self.took = messages.iter().flat_map(takers).map(str::to_owned).collect();
+        let took = messages.iter().flat_map(takers).map(str::to_owned).collect();
+        let before = std::mem::replace(&mut self.took, took);
+        self.took_before.extend(before);
         self.is_kept = messages.iter().all(|Outgoing { exchange, routing_key, .. }| {
             snapshot.takers(exchange, routing_key).is_some_and(|takers| takers.into_iter().any(outlives))
         });
@@ -68,10 +72,11 @@ impl GatewayQueues {
         }
     }
 
-    /// Those that took no message of the last burst, and can be deleted by others than the gateway.
-    pub(super) fn others(&self, snapshot: &Snapshot) -> Vec<String> {
-        let is_open = |name: &&String| snapshot.queues.get(*name).is_some_and(|queue| !queue.exclusive);
-        self.consumed.difference(&self.took).filter(is_open).cloned().collect()
+    /// Those that took messages, but none of the last burst: what comes through them next shows whether they are consumed.
+    pub(super) fn others(&self, snapshot: &Snapshot) -> BTreeSet<String> {
+        let stands = |name: &&String| snapshot.queues.contains_key(*name);
+        let fed = self.took_before.intersection(&self.consumed).filter(stands);
+        fed.filter(|name| !self.took.contains(*name)).cloned().collect()
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -161,13 +166,24 @@ impl Stage<'_> {
         let broker = self.rig.embedded().ok_or_else(lacking)?;
         let failed = |ended: Ended| StageError::Failed(ended.to_string());
         if others {
-            let before = broker.snapshot().await.map_err(failed)?.consumers.len();
-            broker.close_consuming_channels(self.queues.took.clone()).await.map_err(failed)?;
-            if broker.snapshot().await.map_err(failed)?.consumers.len() < before {
+            let before = broker.snapshot().await.map_err(failed)?;
+            let closed = self.queues.others(&before);
+            let spared = before.queues.keys().filter(|name| !closed.contains(*name)).cloned().collect();
+            broker.close_consuming_channels(spared).await.map_err(failed)?;
+            if broker.snapshot().await.map_err(failed)?.consumers.len() < before.consumers.len() {
                 return Ok(());
             }
         }
         broker.close_consuming_channels(BTreeSet::new()).await.map_err(failed)
+    }
+
+    /// Deletes queues under their consumers, those of a connection's own among them where the broker is the embedded one.
+    pub(super) async fn delete_queues(&mut self, queues: BTreeSet<String>) -> Result<(), StageError> {
+        if let Some(broker) = self.rig.embedded() {
+            return broker.delete_queues(queues).await.map_err(|ended| StageError::Failed(ended.to_string()));
+        }
+        self.link()?.delete_queues(&queues).await;
+        Ok(())
     }
 
     /// Another broker shows queues whose names are known, and no others.

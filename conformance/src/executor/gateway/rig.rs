@@ -281,7 +281,7 @@ impl Rig {
         if self.own_names
             && let Ok(Some(link)) = self.link().await
         {
-            link.delete(&[]).await;
+            link.delete().await;
             link.close().await;
         }
         if let Some(broker) = self.embedded {

@@ -25,11 +25,17 @@ pub enum BodyError {
     /// It leaves the data out.
     #[error("needs `\"{{data}}\"`, for the event's data")]
     NoData,
+    /// It names what is not filled in there.
+    #[error(
+        "has `{{{0}}}`, which stands for nothing there; `{{key}}`, `{{type}}` and `{{user}}` do, and the whole text `\"{{data}}\"` in a body"
+    )]
+    Unknown(String),
 }
 
 impl BodyTemplate {
     pub(super) fn parse(text: &str) -> Result<Self, BodyError> {
         let body = serde_json::from_str(text).map_err(|error| BodyError::Json(error.to_string()))?;
+        check_places(&body)?;
         match has_text(&body, &|text| text == DATA) {
             true => Ok(Self(body)),
             false => Err(BodyError::NoData),
@@ -66,6 +72,39 @@ impl BodyTemplate {
 /// The text with type and key in it.
 pub(super) fn fill_text(text: &str, kind: &str) -> String {
     text.replace(TYPE, kind).replace(KEY, &kind.replace(':', "."))
+}
+
+/// The text with the user in it whom an event's data names; where it names none, with a word that is none.
+pub(super) fn fill_user(text: &str, user: Option<&Value>) -> String {
+    match user {
+        _ if !text.contains(USER) => text.to_owned(),
+        Some(Value::String(user)) => text.replace(USER, user),
+        None | Some(Value::Null) => text.replace(USER, "nobody"),
+        Some(user) => text.replace(USER, &user.to_string()),
+    }
+}
+
+/// Checks that each placeholder in a text stands for something.
+pub(super) fn check_text(text: &str) -> Result<(), BodyError> {
+    let known = [KEY, TYPE, USER];
+    let words = text.match_indices('{').filter_map(|(at, _)| text[at + 1..].split_once('}'));
+    let mut words = words.map(|(word, _)| word).filter(|word| is_word(word));
+    let unknown = words.find(|word| !known.contains(&format!("{{{word}}}").as_str()));
+    unknown.map_or(Ok(()), |word| Err(BodyError::Unknown(word.to_owned())))
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+}
+
+fn check_places(value: &Value) -> Result<(), BodyError> {
+    match value {
+        Value::String(text) if text == DATA => Ok(()),
+        Value::String(text) => check_text(text),
+        Value::Array(items) => items.iter().try_for_each(check_places),
+        Value::Object(members) => members.values().try_for_each(check_places),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+    }
 }
 
 fn has_text(value: &Value, suits: &impl Fn(&str) -> bool) -> bool {

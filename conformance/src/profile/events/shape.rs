@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::body::{BodyTemplate, KEY};
+use super::body::{BodyTemplate, KEY, TYPE, check_text, fill_user};
 use super::{DEFAULT_BODY, EventsError, ExchangeProfile, Route, is_name, parsed, types};
 
 /// The shape of what is published.
@@ -14,12 +14,14 @@ use super::{DEFAULT_BODY, EventsError, ExchangeProfile, Route, is_name, parsed, 
 pub(in crate::profile) struct EventShape {
     /// The exchange.
     pub(super) exchange: ExchangeProfile,
-    /// The routing key; `{key}` is the event's type with dots for colons, such as `payment.created`.
+    /// The routing key; `{key}` is the event's type with dots for colons, such as `payment.created`, and `{user}` the user whom its data
+    /// names.
     routing_key: String,
     /// What event types are called, where that is not what scenarios call them: `payment:created` may be
     /// `PaymentCreated`. So they are called everywhere, by the broker and by clients.
     pub(super) names: BTreeMap<String, String>,
-    /// The body.
+    /// The body, as JSON: the text `"{data}"` in it is the event's data, `"{user}"` the user whom that names; `{key}`, `{type}` and `{user}`
+    /// may stand within texts.
     body: String,
 }
 
@@ -50,6 +52,8 @@ impl EventShape {
         if let Some(twice) = names.into_iter().find(|name| !used.insert(*name)) {
             return Err(EventsError::SameName(twice.to_owned()));
         }
+        let place = || "`events.routing_key`".to_owned();
+        check_text(&self.routing_key).map_err(|reason| EventsError::Body { place: place(), reason })?;
         let body = self.template()?;
         match self.routing_key.contains(KEY) || body.tells_types_apart() {
             true => Ok(()),
@@ -77,7 +81,12 @@ impl EventShape {
         };
         Route {
             exchange: &self.exchange,
-            routing_key: self.routing_key.replace(KEY, routing_key),
+            routing_key: {
+                let event = parsed(body).filter(|_| self.routing_key.contains('{'));
+                let owner = event.as_ref().and_then(|(_, data)| data.get(user_key));
+                let key = self.routing_key.replace(KEY, routing_key);
+                fill_user(&key.replace(TYPE, &routing_key.replace('.', ":")), owner)
+            },
             body: shaped().unwrap_or_else(|| self.unshaped(body)),
         }
     }

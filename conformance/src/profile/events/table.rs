@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::body::{BodyTemplate, KEY, fill_text};
+use super::body::{BodyTemplate, KEY, check_text, fill_text, fill_user};
 use super::{Audience, Audiences, DEFAULT_BODY, EventsError, ExchangeProfile, Route, is_name, parsed, types};
 
 /// One event, as a profile writes it.
@@ -22,10 +22,12 @@ pub(in crate::profile) struct RawEvent {
     /// The exchange.
     #[serde(default)]
     exchange: ExchangeProfile,
-    /// The routing key.
+    /// The routing key. `{key}` in it is the type with dots for colons, `{type}` the type, `{user}` the user whom the event's data names.
+    /// Usually `{key}`.
     #[serde(default = "any_key")]
     routing_key: String,
-    /// The body.
+    /// The body, as JSON: the text `"{data}"` in it is the event's data, `"{user}"` the user whom that names; `{key}`, `{type}` and `{user}`
+    /// may stand within texts. Usually `{"type":"{type}","data":"{data}"}`.
     #[serde(default = "usual_body")]
     body: String,
     /// The key of its data that names its owner, where that is not `dialect.user_key`.
@@ -66,7 +68,7 @@ pub(super) struct DeclaredEvent {
     /// What clients see.
     kind: String,
     pub(super) exchange: ExchangeProfile,
-    /// Filled.
+    /// With its type in it; the user is filled in as it is published.
     routing_key: String,
     body: BodyTemplate,
     owner_key: Option<String>,
@@ -83,6 +85,10 @@ impl EventTable {
             }
             let body = BodyTemplate::parse(&body)
                 .map_err(|reason| EventsError::Body { place: format!("the `body` of `{kind}`"), reason })?;
+            check_text(&routing_key).map_err(|reason| EventsError::Body {
+                place: format!("the `routing_key` of `{kind}`"),
+                reason,
+            })?;
             let routing_key = fill_text(&routing_key, &kind);
             let (audience, is_shared) = audience.check()?;
             let event = DeclaredEvent { routing_key, kind, exchange, body, owner_key, is_shared };
@@ -148,14 +154,13 @@ impl EventTable {
         let by_kind = event.as_ref().and_then(|(kind, _)| called(kind));
         let by_key = || kind_of_key(routing_key).and_then(|kind| self.0.get(kind));
         let declared = by_kind.or_else(by_key).or_else(|| self.0.values().next())?;
+        let owner_key = declared.owner_key.as_deref().unwrap_or(user_key);
+        let owner = event.as_ref().and_then(|(_, data)| data.get(owner_key));
         Some(Route {
             exchange: &declared.exchange,
-            routing_key: declared.routing_key.clone(),
+            routing_key: fill_user(&declared.routing_key, owner),
             body: match event.filter(|_| by_kind.is_some()) {
-                Some((_, data)) => {
-                    let owner_key = declared.owner_key.as_deref().unwrap_or(user_key);
-                    declared.body.fill(&declared.kind, &data, owner_key)
-                }
+                Some((_, data)) => declared.body.fill(&declared.kind, &data, owner_key),
                 None => declared.body.poisoned(body),
             },
         })

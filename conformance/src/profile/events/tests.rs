@@ -43,6 +43,41 @@ fn is_sent(
     assert_eq!((into.as_str(), under.as_str(), body), (exchange, routing_key, expected));
 }
 
+/// Gateways with a key for each user got none: `{user}` was published as it stood.
+#[test]
+fn routing_keys_name_the_user() {
+    let text = r#"
+        [[event]]
+        for = "owner"
+        type = "order:shipped"
+        routing_key = "to.{user}.{key}"
+    "#;
+    let events = parse(text).unwrap();
+    let key = |body: Value| sent(&events, "payment.updated", &body.to_string()).1;
+    let of = |data: Value| key(json!({ "type": "order:shipped", "data": data }));
+    assert_eq!(of(json!({ "userId": "ann-1" })), "to.ann-1.order.shipped");
+    assert_eq!(of(json!({ "userId": 17 })), "to.17.order.shipped");
+    assert_eq!(of(json!({})), "to.nobody.order.shipped");
+    assert_eq!(sent(&events, "payment.updated", "not JSON").1, "to.nobody.order.shipped");
+    let shaped = parse("[events]\nrouting_key = \"{user}/{key}/{type}\"").unwrap();
+    let body = json!({ "type": "profile:updated", "data": { "userId": "ann-1" } }).to_string();
+    assert_eq!(sent(&shaped, "profile.updated", &body).1, "ann-1/profile.updated/profile:updated");
+}
+
+/// What nothing is filled in for would be published as it stands, and blamed on the gateway.
+#[test]
+fn unknown_placeholders_are_refused() {
+    let of = |part: &str| format!("[[event]]\nfor = \"owner\"\ntype = \"a:b\"\n{part}\n");
+    error(
+        &of("routing_key = \"to.{owner}\""),
+        "the `routing_key` of `a:b` has `{owner}`, which stands for nothing there",
+    );
+    error(&of(r#"body = '{"d":"{data}","at":"{timestamp}"}'"#), "the `body` of `a:b` has `{timestamp}`");
+    error(&of(r#"body = '{"d":"{data}","more":["see {data}"]}'"#), "the `body` of `a:b` has `{data}`");
+    error("[events]\nrouting_key = \"{key}.{id}\"", "`events.routing_key` has `{id}`");
+    parse(&of(r#"body = '{"d":"{data}","note":"{} {not a word} { }"}'"#)).unwrap();
+}
+
 /// An event gets the shape; what is no event, and is meant to be none, does not.
 #[test]
 fn events_are_shaped() {
