@@ -1,10 +1,12 @@
 //! Placeholders of one run: names in braces become the run's own values, in parsed values and not in the file's text.
 
+mod pages;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{Dialect, Role, TokenPlace};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::addressed::OWNER;
 use super::file;
@@ -149,11 +151,7 @@ impl Scenario {
                 None => rename(key),
             }
         };
-        if !bindings.seed_rooms {
-            each_page(&mut value, &forget_rooms);
-        }
-        each_page(&mut value, &|page| bindings.stats.arrange(page));
-        leave_out_empty_pages(&mut value);
+        pages::bind(&mut value, bindings);
         each_text(&mut value, &rename, &rename_key);
         let count = Cell::new(0);
         each_frame(&mut value, &|text| {
@@ -298,42 +296,6 @@ fn each_text(value: &mut Value, change: &impl Fn(&mut String), change_key: &impl
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// Calls `change` on what each page is expected to say.
-fn each_page(value: &mut Value, change: &impl Fn(&mut Value)) {
-    match value {
-        Value::Array(values) => values.iter_mut().for_each(|value| each_page(value, change)),
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                match key.as_str() {
-                    "json" => change(value),
-                    _ => each_page(value, change),
-                }
-            }
-        }
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// Leaves out expectations of a page that is to say nothing any more.
-fn leave_out_empty_pages(scenario: &mut Value) {
-    if let Some(Value::Array(expectations)) = scenario.get_mut("expect") {
-        let is_empty = |page: &Value| page.as_object().is_some_and(Map::is_empty);
-        expectations.retain(|expectation| !expectation.pointer("/some/answers/json").is_some_and(is_empty));
-    }
-}
-
-/// Leaves out the rooms that no subscription names.
-fn forget_rooms(page: &mut Value) {
-    let is_own =
-        |room: &String| room == "broadcast" || room.starts_with("user:") || room.starts_with("role:");
-    if let Some(Value::Object(rooms)) = page.get_mut("rooms") {
-        rooms.retain(|room, _| !is_own(room));
-        if rooms.is_empty() {
-            page.as_object_mut().expect("it has rooms").remove("rooms");
-        }
     }
 }
 

@@ -53,6 +53,13 @@ pub fn obstacle(seen: &ObservedGateway) -> Vec<String> {
         claims::tried().join(", "),
         claims::customers().join(", ")
     ));
+    if sign_in.left_unsigned.is_some() {
+        lines.push(
+            "It may sign in by a first message of another form; `[dialect]` says which: `token = \"message\"`, \
+             `sign_in = { message = '{\"type\":\"auth\",\"token\":\"{token}\"}' }`."
+                .to_owned(),
+        );
+    }
     lines.push(
         "To go on, say what its tokens look like, as in `--user-ids integers --claims '{\"uid\":\"{user}\",\"roles\":[\"{role}\"]}'`; or fill in \
          `[token]` and `[dialect]` and run `gatecheck init gateway --from gatecheck.toml --force`: what is active in it is kept, and the rest \
