@@ -159,7 +159,7 @@ const MIXED: Design = Design {
 const MIXED_AGAIN: Design =
     Design { name: "mixed-again", verdicts: &[(DELETED, "pass"), (OTHERS_DELETED, "pass")], ..MIXED };
 const MIXED_HALF_AGAIN: Design =
-    Design { name: "mixed-half-again", verdicts: &[(DELETED, "pass"), (OF_ROLES_DELETED, "fail")], ..MIXED };
+    Design { name: "mixed-half-again", verdicts: &[(DELETED, "fail"), (OTHERS_DELETED, "fail")], ..MIXED };
 const MIXED_FORGETFUL: Design = Design {
     name: "mixed-forgetful",
     verdicts: &[(OF_ROLES, "pass"), (HANDED_ON, "pass"), (HANDED_ON_TO_ROLES, "fail")],

@@ -119,7 +119,13 @@ pub(crate) async fn decides(folder: &Path, subject: &str, fewest: usize) -> Resu
     let is_open = |line: &&Value| line["standing"] == "undecided" && !has_died(line);
     let open: Vec<_> = lines.filter(is_open).map(|line| &line["id"]).collect();
     let decided = standings.values().filter(|standing| ["shown", "failed"].contains(standing)).count();
-    let share = decided as f64 / (decided + open.len()).max(1) as f64;
+    let judged = (decided + open.len()).max(1);
+    let share = decided as f64 / judged as f64;
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    println!(
+        "{subject} in {name}: {decided} of {judged} judged requirements decided, {:.0} %; open: {open:?}",
+        share * 100.0
+    );
     if share < DECIDED || decided < fewest {
         return Err(format!("{decided} decided, open are {open:?}: {standings:?}").into());
     }
