@@ -90,8 +90,11 @@ pub(super) struct Common {
     #[arg(long)]
     list: bool,
     /// Show each expectation, and the whole timelines of failures
-    #[arg(long, short = 'v')]
+    #[arg(long, short = 'v', conflicts_with = "quiet")]
     verbose: bool,
+    /// Print what did not pass, and the summary, alone
+    #[arg(long, short = 'q')]
+    quiet: bool,
 }
 
 #[derive(Args, Clone)]

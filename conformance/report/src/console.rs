@@ -37,14 +37,26 @@ const DOUBT: Style = AnsiColor::Yellow.on_default();
 const FAINT: Style = Style::new().dimmed();
 const STRONG: Style = Style::new().bold();
 
+/// How much is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// What did not pass, and the summary; not what was left out.
+    Quiet,
+    /// A line for each case.
+    #[default]
+    Usual,
+    /// A line for each expectation, and whole timelines.
+    Verbose,
+}
+
 /// Prints as the run goes on.
 pub struct Console {
     bar: ProgressBar,
     repeat: Repeat,
     /// The first error of writing: nothing is written after it.
     failed: Option<io::Error>,
-    /// Whether each expectation is printed, and timelines are whole.
-    pub verbose: bool,
+    /// How much is printed.
+    pub detail: Detail,
 }
 
 impl Console {
@@ -54,13 +66,14 @@ impl Console {
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}")
             .unwrap_or(ProgressStyle::default_bar());
         bar.set_style(style);
-        Self { bar, repeat, failed: None, verbose: false }
+        Self { bar, repeat, failed: None, detail: Detail::default() }
     }
 
     /// Prints a case that has ended. Where standard output is closed, [`Console::finish`] says so.
     pub fn case(&mut self, case: &CaseReport) {
         self.advance();
-        if self.failed.is_none() {
+        let is_shown = self.detail != Detail::Quiet || is_news(&case.verdict);
+        if self.failed.is_none() && is_shown {
             let text = self.line(case);
             self.failed =
                 self.bar.suspend(|| write!(anstream::stdout(), "{}", without_credentials(&text))).err();
@@ -91,7 +104,7 @@ impl Console {
                 case.title.terminal()
             ),
         );
-        if self.verbose {
+        if self.detail == Detail::Verbose {
             for check in &case.checks {
                 let (style, says) = match &check.judgement {
                     Judgement::Passed => (GOOD, "holds".to_owned()),
@@ -145,7 +158,7 @@ impl Console {
     fn text(&self, report: &RunReport) -> String {
         let catalogue = Catalogue::builtin();
         let mut text = String::new();
-        let blocked = blocked::groups(report, self.verbose);
+        let blocked = blocked::groups(report, self.detail);
         for case in &report.cases {
             if !blocked.values().flatten().any(|found| found.id == case.id) {
                 self.explain(&mut text, case, &catalogue);
@@ -154,7 +167,9 @@ impl Console {
         self.blocked(&mut text, &blocked, &catalogue);
         self.deaths(&mut text, report);
         self.universal(&mut text, report, &catalogue);
-        not_run(&mut text, report);
+        if self.detail != Detail::Quiet {
+            not_run(&mut text, report);
+        }
         summary::write(&mut text, report, &catalogue);
         text
     }
@@ -162,7 +177,11 @@ impl Console {
     fn explain(&self, text: &mut String, case: &CaseReport, catalogue: &Catalogue) {
         match &case.verdict {
             // Deaths are printed together; what was found before one is printed here.
-            Verdict::SubjectError { .. } if !self.verbose && case.findings().next().is_none() => return,
+            Verdict::SubjectError { .. }
+                if self.detail != Detail::Verbose && case.findings().next().is_none() =>
+            {
+                return;
+            }
             // Cases that did not run are printed together; known failures have a line already.
             Verdict::Pass
             | Verdict::NotClaimed { .. }
@@ -201,7 +220,7 @@ impl Console {
         }
         let has_words = match case.verdict {
             Verdict::Blocked { .. } | Verdict::UnexpectedPass { .. } => false,
-            Verdict::SubjectError { .. } => self.verbose,
+            Verdict::SubjectError { .. } => self.detail == Detail::Verbose,
             _ => true,
         };
         if has_words {
@@ -215,10 +234,11 @@ impl Console {
             return;
         }
         push(text, format_args!("  {FAINT}what the {} printed last:{FAINT:#}", case.subject));
-        let skipped = if self.verbose { 0 } else { case.output.len().saturating_sub(MAX_OUTPUT) };
+        let skipped =
+            if self.detail == Detail::Verbose { 0 } else { case.output.len().saturating_sub(MAX_OUTPUT) };
         for line in &case.output[skipped..] {
             let line = line.terminal();
-            let line = if self.verbose { line } else { shortened(&line, MAX_OUTPUT_CHARS) };
+            let line = if self.detail == Detail::Verbose { line } else { shortened(&line, MAX_OUTPUT_CHARS) };
             push(text, format_args!("    {line}"));
         }
     }
@@ -234,8 +254,8 @@ impl Console {
         }
         push(text, format_args!("    expected  {}", finding.expected.terminal()));
         push(text, format_args!("    seen      {}", finding.seen.terminal()));
-        let lines = timeline(case, finding, self.verbose);
-        let most = if self.verbose { usize::MAX } else { MAX_LINES };
+        let lines = timeline(case, finding, self.detail == Detail::Verbose);
+        let most = if self.detail == Detail::Verbose { usize::MAX } else { MAX_LINES };
         let skipped = lines.len().saturating_sub(most);
         let half = most / 2;
         for (shown, index) in lines.into_iter().enumerate() {
@@ -272,6 +292,14 @@ fn doubts(text: &mut String, case: &CaseReport) {
 }
 
 /// What did not run, together where it is for the same reason. Cases that an interruption kept from beginning are only counted.
+/// Whether a case ended in a way that somebody has to look at.
+fn is_news(verdict: &Verdict) -> bool {
+    !matches!(
+        verdict,
+        Verdict::Pass | Verdict::NotClaimed { .. } | Verdict::NotRun { .. } | Verdict::KnownFailure { .. }
+    )
+}
+
 fn not_run(text: &mut String, report: &RunReport) {
     let mut reasons: BTreeMap<(&str, &Foreign), Vec<&CaseReport>> = BTreeMap::new();
     for case in &report.cases {

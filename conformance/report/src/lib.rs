@@ -41,7 +41,7 @@ mod undecided;
 pub(crate) mod words;
 
 pub use conformance::result::shape::{MAX_OBSERVATIONS, MAX_TEXT_CHARS};
-pub use console::Console;
+pub use console::{Console, Detail};
 pub use difference::Difference;
 pub use earlier::{CaseOutcome, EarlierReport, EarlierReportError};
 pub use folder::{Folder, WriteError, append_summary};

@@ -19,7 +19,7 @@ use quick_xml::{Reader, XmlVersion};
 use serde_json::Value;
 
 use conformance::result::RunReport;
-use gatecheck_report::{About, BrokerUsed, Console, Folder, Repeat};
+use gatecheck_report::{About, BrokerUsed, Console, Detail, Folder, Repeat};
 
 /// What some medium takes for its own, in pieces that garbage is made of.
 const PIECES: [&str; 46] = [
@@ -106,7 +106,7 @@ fn written((report, about): (RunReport, About)) -> BTreeMap<&'static str, String
 
 fn printed(report: &RunReport, about: &About) -> String {
     let mut console = Console::new(report.cases.len(), about.repeat.clone());
-    console.verbose = true;
+    console.detail = Detail::Verbose;
     let cases = report.cases.iter().map(|case| console.explanation(case));
     cases.chain([console.universal_rules(report), console.summary(report)]).collect()
 }

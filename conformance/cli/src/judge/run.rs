@@ -17,7 +17,7 @@ use conformance::profile::{GatewayProfile, Profile};
 use conformance::result::RunReport;
 use conformance::secrets::without_credentials;
 use conformance::suite::{KnownFailures, Run, Suite, SuiteError};
-use gatecheck_report::{About, BrokerUsed, Console, Document, EarlierReport, Folder, Repeat};
+use gatecheck_report::{About, BrokerUsed, Console, Detail, Document, EarlierReport, Folder, Repeat};
 
 /// Starting so slowly is worth a hint.
 const SLOW_START: Duration = Duration::from_secs(2);
@@ -147,7 +147,11 @@ async fn play(
     interruption: &Interruption,
 ) -> Result<Exit, Failure> {
     let mut console = Console::new(run.plan().len(), about.repeat.clone());
-    console.verbose = common.verbose;
+    console.detail = match (common.quiet, common.verbose) {
+        (true, _) => Detail::Quiet,
+        (false, true) => Detail::Verbose,
+        (false, false) => Detail::Usual,
+    };
     let to_people = common.format == Format::Console;
     let report = run.play(interruption, |case| match to_people {
         true => console.case(case),

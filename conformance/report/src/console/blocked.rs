@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use scenarios::{Catalogue, RequirementId};
 
-use super::{Console, DOUBT, STRONG, push};
+use super::{Console, DOUBT, Detail, STRONG, push};
 use conformance::result::{CaseReport, RunReport, Verdict};
 
 /// The blocked cases by what blocks them, where that is more than one case. With `-v`, each case stands for itself.
-pub(super) fn groups(report: &RunReport, verbose: bool) -> BTreeMap<&RequirementId, Vec<&CaseReport>> {
+pub(super) fn groups(report: &RunReport, detail: Detail) -> BTreeMap<&RequirementId, Vec<&CaseReport>> {
     let mut groups: BTreeMap<&RequirementId, Vec<&CaseReport>> = BTreeMap::new();
-    for case in report.cases.iter().filter(|_| !verbose) {
+    for case in report.cases.iter().filter(|_| detail != Detail::Verbose) {
         if let Verdict::Blocked { by, .. } = &case.verdict {
             groups.entry(by).or_default().push(case);
         }

@@ -1,6 +1,6 @@
 //! Deaths of the subject: each cause once, with its cases.
 
-use super::{BAD, Console, FAINT, push};
+use super::{BAD, Console, Detail, FAINT, push};
 use conformance::result::{Death, RunReport};
 use conformance::words::counted;
 
@@ -20,7 +20,7 @@ impl Console {
                 push(text, format_args!("  {FAINT}seen in the first:{FAINT:#} {}", how.terminal()));
             }
             // With `-v`, each case has its own.
-            if !self.verbose {
+            if self.detail != Detail::Verbose {
                 self.last_words(text, first);
                 self.repeat(text, &first.id);
             }
