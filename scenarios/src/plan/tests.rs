@@ -100,6 +100,7 @@ fn what_does_not_fit_is_an_error() {
         ("do = \"connect\"", "do = \"connect\"\nprocess = \"sleeps\"", "a step does one thing"),
         ("gateway = 2\nqueue", "gateway = 3\nqueue", "a gateway that there is not"),
         ("time = \"12s\"", "time = \"25h\"", "at most"),
+        ("publish = ", "broker = \"closes_other_channels\"\n# ", "one queue and one channel"),
     ] {
         assert!(PLAN.contains(right), "{right}");
         let error = plan(&PLAN.replace(right, wrong)).expect_err(wrong).to_string();

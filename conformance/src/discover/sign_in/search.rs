@@ -274,3 +274,23 @@ fn without_times(text: &str) -> String {
         None => shown(text),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A refusal that is not called one was taken for the answer to a sign-in, and 46 seconds went by on connections that had not signed in.
+    #[test]
+    fn what_answers_nonsense_signs_no_one_in() {
+        let refused = r#"{"action":"fault","body":{"reason":"enter first"}}"#.to_owned();
+        let standard = Standard::after(Ok(vec![refused]));
+        assert!(standard.lets_anybody_in && !standard.refuses_nonsense, "it is not known as a refusal");
+        assert!(standard.means_nothing(r#"{"action":"fault","body":{"reason":"not a frame"}}"#));
+        assert!(!standard.means_nothing(r#"{"action":"admitted","body":{"you":17}}"#));
+        let error = Standard::after(Ok(vec![r#"{"type":"error","payload":{}}"#.to_owned()]));
+        assert!(error.refuses_nonsense && Standard::after(Err(Refused::Close(Some(4401)))).refuses_nonsense);
+        let plain = Standard::after(Ok(vec!["hello at 1".to_owned()]));
+        assert!(plain.means_nothing("hello at 1") && !plain.means_nothing("welcome, ann"));
+        assert!(plain.means_nothing(r#"{"type":"error","payload":{}}"#), "an error is one anywhere");
+    }
+}

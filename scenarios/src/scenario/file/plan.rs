@@ -15,7 +15,7 @@ use super::{Keys, VERSION, parse};
 use crate::plan::{Act, Entry, GatewayFault, MAX_CLIENTS, MAX_GATEWAYS, MAX_TIME, Participant, Plan};
 use crate::plan::{ProcessFault, ProviderFault};
 use crate::scenario::step::{BrokerAct, ClientAct, Publication};
-use crate::scenario::{BrokerState, ScenarioError, ScenarioId, is_default};
+use crate::scenario::{BrokerState, Forgets, ScenarioError, ScenarioId, is_default};
 use crate::token::TokenSpec;
 
 /// What plans have for `subject`.
@@ -212,6 +212,9 @@ impl RawEntry {
                 BrokerAct::Network(network) if network.holds_back() != Some(true) => Err(
                     "the network of the broker carries nothing from it, or all: `{ to_subject = { black_hole = true } }`"
                         .to_owned(),
+                ),
+                BrokerAct::Forgets(Forgets::DeletesOtherQueues | Forgets::ClosesOtherChannels) => Err(
+                    "a gateway of a plan has one queue and one channel: write `deletes_queues` or `closes_channels`".to_owned(),
                 ),
                 _ => Ok(Act::Broker(act)),
             };
