@@ -30,8 +30,9 @@ pub use limits::Limits;
 pub use pair::{Halves, PairClient, PairScript};
 pub use settings::{Interval, Settings};
 pub use step::{
-    BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction, Inspection, LaneSpec,
-    NetworkAct, OddPing, PairAction, ProcessAct, Publication, ScriptedClientAct, Shape, Step, Sudden, Wait,
+    BrokenSignIn, BrokerAct, ClientAct, ClientAction, Forgets, FrameSpec, GatewayAct, GatewayAction,
+    Inspection, LaneSpec, NetworkAct, OddPing, PairAction, ProcessAct, Publication, ScriptedClientAct, Shape,
+    Step, Sudden, Wait,
 };
 
 use crate::expect::Expectation;

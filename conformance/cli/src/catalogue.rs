@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use scenarios::scenario::Bindings;
-use scenarios::{Catalogue, Foreign, Library, Requirement, RequirementId, Scenario, SubjectKind};
+use scenarios::{Catalogue, Foreign, Guidance, Library, Requirement, RequirementId, Scenario, SubjectKind};
 
 use super::{Failure, closed};
 use conformance::exit::Exit;
@@ -128,6 +128,9 @@ fn explain_requirement(requirement: &Requirement, library: &Library) -> String {
     let Requirement { id, subject, level, source, text } = requirement;
     let source = format!("{source:?}").to_lowercase();
     let mut lines = vec![format!("{id}  ({subject}, {level}, {source})"), text.clone(), String::new()];
+    if let Some(Guidance { why, fix, .. }) = Guidance::of(id) {
+        lines.extend([format!("Why it matters: {why}"), format!("How to fix it: {fix}"), String::new()]);
+    }
     let shows = library.iter().filter(|scenario| scenario.requirements().contains(id));
     let line = |scenario: &Scenario| {
         format!("  {:<44} {}", scenario.id, Foreign::from(scenario.title.as_str()).terminal())

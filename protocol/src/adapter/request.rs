@@ -169,10 +169,14 @@ pub struct Message {
     /// The message's type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Any JSON.
-    #[serde(default)]
+    /// Any JSON; an empty object where a scenario says nothing.
+    #[serde(default = "empty")]
     #[schemars(!default)]
     pub payload: Value,
+}
+
+fn empty() -> Value {
+    Value::Object(serde_json::Map::new())
 }
 
 /// Who is signed in.

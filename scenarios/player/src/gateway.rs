@@ -270,6 +270,11 @@ impl<S: GatewayStage> Player<'_, S> {
                 sign_in = ScriptedClientAct::SendText(bearer.sign_in_message(self.setting)?);
                 &sign_in
             }
+            ScriptedClientAct::BreakSignIn(how) => {
+                let bearer = self.clients.get_mut(client).expect("scenarios name their clients");
+                sign_in = ScriptedClientAct::SendText(bearer.broken_sign_in(*how, self.setting)?);
+                &sign_in
+            }
             act => act,
         };
         let scripted = self.clients.get_mut(client).expect("scenarios name their clients");

@@ -19,7 +19,7 @@ use super::sign_in::{self, SignInTranscript};
 use super::stage::{GatewayStage, PlayError, Setting};
 use scenarios::frame::RawFrame;
 use scenarios::request::RequestSpec;
-use scenarios::scenario::{ClientSpec, FrameSpec, OddPing, ScriptedClientAct};
+use scenarios::scenario::{BrokenSignIn, ClientSpec, FrameSpec, OddPing, ScriptedClientAct};
 use scenarios::token::Bearer;
 use scenarios::trace::{Actor, Event, Frame, Side};
 use wire::handshake::{UpgradeError, UpgradeRequest};
@@ -306,7 +306,7 @@ impl ScriptedClient {
                 network.expect("a scenario's steps are known").apply(act.change(&setting.times));
                 return Ok(());
             }
-            ScriptedClientAct::SignIn(_) => {
+            ScriptedClientAct::SignIn(_) | ScriptedClientAct::BreakSignIn(_) => {
                 return Err(PlayError::Harness("the player writes what signs in".to_owned()));
             }
             ScriptedClientAct::Subscribe(target) => {
@@ -335,6 +335,17 @@ impl ScriptedClient {
         })?;
         let token = self.request(String::new(), setting).token;
         Ok(sign_in.write(token.as_ref().map(|(_, token)| token.as_str())))
+    }
+
+    /// The message that would sign in, but for one part of it.
+    pub(super) fn broken_sign_in(
+        &mut self,
+        how: BrokenSignIn,
+        setting: &Setting,
+    ) -> Result<String, PlayError> {
+        let message = self.sign_in_message(setting)?;
+        let token = self.request(String::new(), setting).token;
+        Ok(how.of(&message, token.as_ref().map_or("", |(_, token)| token.as_str())))
     }
 
     /// Whether it signs in by itself.

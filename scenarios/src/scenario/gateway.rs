@@ -172,7 +172,8 @@ impl GatewayScript {
     /// Whether it is about signing in by a message: there is no such thing where the token travels in the request.
     pub(crate) fn is_about_signing_in(&self) -> bool {
         let is_by_itself = |act: &GatewayAction| {
-            matches!(act, GatewayAction::ScriptedClient(_, ScriptedClientAct::SignIn(_)))
+            let GatewayAction::ScriptedClient(_, act) = act else { return false };
+            matches!(act, ScriptedClientAct::SignIn(_) | ScriptedClientAct::BreakSignIn(_))
         };
         self.clients.values().any(|client| !client.signs_in)
             || self.steps.iter().any(|step| is_by_itself(&step.action))

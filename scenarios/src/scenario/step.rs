@@ -1,5 +1,6 @@
 //! What a scenario's steps do. A step acts or waits; it judges nothing.
 
+mod broken_sign_in;
 mod client;
 mod client_act;
 mod gateway;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use protocol::Dialect;
 
+pub use self::broken_sign_in::BrokenSignIn;
 pub(super) use self::client::ANSWER;
 pub use self::client::ClientAction;
 pub use self::client_act::ClientAct;

@@ -614,3 +614,13 @@ fn what_closes_is_left_out() {
         assert!(!left_out(&Dialect::default(), id), "{id}");
     }
 }
+
+/// A listener's message without a payload could be read and not written (found by `scenario_files` of the fuzz targets).
+#[test]
+fn what_is_left_out_can_be_written() {
+    let text = "version = 2\ntitle = \"a\"\nsubject = \"client\"\n[[step]]\nreact = { name = \"a:b\", listener = \"l\", do = { op = \"send\", \
+                message = { type = \"note\" } } }\n[[step]]\ndo = \"connect\"\n[[step]]\nwait = { opens = true }\nrequires = \"STATE-1\"\n[[expect]]\n\
+                requirement = \"IN-3\"\nsome = { sends = \"note\" }\n";
+    let scenario = parse(text).unwrap();
+    assert_eq!(parse(&scenario.to_toml()).unwrap(), scenario);
+}

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 
-use scenarios::{Catalogue, Library, Requirement, SubjectKind};
+use scenarios::{Catalogue, Guidance, Library, Requirement, SubjectKind};
 
 use super::source;
 use crate::catalogue::mutants_of;
@@ -50,7 +50,16 @@ fn page(subject: SubjectKind, library: &Library) -> String {
 fn section(requirement: &Requirement, library: &Library) -> String {
     let Requirement { id, level, source, text, .. } = requirement;
     let source = format!("{source:?}").to_lowercase();
-    let mut section = format!("\n### {id}\n\n{}\n\n*{level}, {source}*\n\nCases:\n\n", escaped(text));
+    let mut section = format!("\n### {id}\n\n{}\n\n*{level}, {source}*\n", escaped(text));
+    if let Some(Guidance { why, fix, .. }) = Guidance::of(id) {
+        let _ = write!(
+            section,
+            "\n**Why it matters.** {}\n\n**How to fix it.** {}\n",
+            escaped(why),
+            escaped(fix)
+        );
+    }
+    section.push_str("\nCases:\n\n");
     for scenario in library.iter().filter(|scenario| scenario.requirements().contains(id)) {
         let _ = writeln!(section, "* `{}`: {}", scenario.id, escaped(&scenario.title));
     }

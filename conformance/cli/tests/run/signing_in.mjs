@@ -39,6 +39,8 @@ const DESIGNS = {
   message: byMessage,
   // It tells its clients why, and closes then.
   'message-and-error': { ...byMessage, tells: true },
+  // It takes a first message to be whole.
+  'message-fragile': { ...byMessage, dies: true, first: ({ type, payload }) => type === 'connection_init' && payload.token },
   // It believes whatever comes.
   'message-unverified': { ...byMessage, believes: true },
   // Other limits than usual.
@@ -109,7 +111,7 @@ const await_first = (socket) => {
   socket.once('message', (data) => {
     clearTimeout(late);
     let identity;
-    try { identity = identified(design.first(JSON.parse(data))); } catch { /* It is none. */ }
+    try { identity = identified(design.first(JSON.parse(data))); } catch (error) { if (design.dies) throw error; }
     if (!identity) return deny();
     socket.send(JSON.stringify(design.answer));
     return admit(socket, identity);

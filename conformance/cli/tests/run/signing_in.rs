@@ -9,6 +9,7 @@ const NO_USER: &str = "gateway/auth/no-user-claim";
 const NO_ROLE: &str = "gateway/auth/no-role-claim";
 const EXPIRED: &str = "gateway/auth/expired-token";
 const MISSING: &str = "gateway/auth/missing-token";
+const BROKEN: &str = "gateway/auth/broken-sign-in";
 const WELCOME: &str = "gateway/connections/welcome";
 const PING: &str = "gateway/messages/ping";
 const TOO_LONG: &str = "gateway/messages/too-long";
@@ -118,6 +119,7 @@ const MESSAGE: Design = Design {
         (EXPIRED, "pass"),
         (MISSING, "pass"),
         ("gateway/auth/empty-token", "pass"),
+        (BROKEN, "pass"),
         ("gateway/auth/unsigned-token", "pass"),
         ("gateway/auth/token-expires", "pass"),
         (WELCOME, "pass"),
@@ -132,6 +134,13 @@ const MESSAGE: Design = Design {
 const MESSAGE_AND_ERROR: Design = Design {
     name: "message-and-error",
     verdicts: &[(GOOD, "pass"), (WRONG, "pass"), (MISSING, "pass")],
+    shows: "",
+    ..MESSAGE
+};
+/// It dies of a first message without a payload.
+const MESSAGE_FRAGILE: Design = Design {
+    name: "message-fragile",
+    verdicts: &[(GOOD, "pass"), (MISSING, "pass"), (BROKEN, "subject_error")],
     shows: "",
     ..MESSAGE
 };
@@ -214,7 +223,7 @@ const NO_LIMITS: Design = Design {
     ..LIMITS
 };
 
-pub(crate) const DESIGNS: [(&str, Design); 16] = [
+pub(crate) const DESIGNS: [(&str, Design); 17] = [
     ("user_ids_that_are_integers", INTEGERS),
     ("user_ids_that_are_integers_unsaid", OTHER_INTEGERS),
     ("user_ids_that_are_uuids", UUIDS),
@@ -224,6 +233,7 @@ pub(crate) const DESIGNS: [(&str, Design); 16] = [
     ("signing_in_by_path_unsaid", OTHER_PATH),
     ("signing_in_by_message", MESSAGE),
     ("signing_in_by_message_with_an_error", MESSAGE_AND_ERROR),
+    ("signing_in_by_message_fragile", MESSAGE_FRAGILE),
     ("signing_in_by_message_unverified", MESSAGE_UNVERIFIED),
     ("signing_in_by_message_refused_otherwise", MESSAGE_OTHERWISE),
     ("answers_by_reference", REFERENCES),

@@ -53,9 +53,16 @@ fn requirements(text: &mut String, report: &RunReport, catalogue: &Catalogue, su
         let words = if failed.len() == 1 { "does not hold" } else { "do not hold" };
         push(text, format_args!("  {BAD}{} {words}{BAD:#}:", failed.len()));
     }
+    let first = failed.first().copied();
     for id in failed {
         let rule = catalogue.get(id).map_or("", |rule| rule.text.as_str());
         push(text, format_args!("    {BAD}{id:<10}{BAD:#} {}", shortened(rule, MAX_RULE_CHARS)));
+    }
+    if let Some(id) = first {
+        push(
+            text,
+            format_args!("    {FAINT}why it matters, and how to fix it: gatecheck explain {id}{FAINT:#}"),
+        );
     }
     undecided(text, report, |id| of_subject(&id));
     unplayed(text, report, |id| of_subject(&id));

@@ -1,7 +1,7 @@
 //! The rules in words, with how each stands and the cases that say so.
 
 use maud::{Markup, html};
-use scenarios::Catalogue;
+use scenarios::{Catalogue, Guidance, RequirementId};
 
 use super::case::link;
 use super::{class_of, prose, sign, word};
@@ -26,6 +26,10 @@ pub(super) fn rules(report: &RunReport, catalogue: &Catalogue) -> Markup {
                                     td { span.badge.(class_of(*standing)) { (sign(*standing)) " " (word(*standing)) } }
                                     td {
                                         (prose(&rule.text)) " " span.tag { (rule.level) } " " span.tag { (origin(rule.source)) }
+                                        @if let Some(Guidance { why, fix, .. }) = advice(*standing, id) {
+                                            p.note { b { "Why it matters. " } (prose(why)) }
+                                            p.note { b { "How to fix it. " } (prose(fix)) }
+                                        }
                                         @for reason in reasons.iter().take(MAX_REASONS) {
                                             p.callout.doubt { (reason.text().html()) }
                                         }
@@ -52,6 +56,11 @@ pub(super) fn rules(report: &RunReport, catalogue: &Catalogue) -> Markup {
             }
         }
     }
+}
+
+/// What is said to those for whom it does not hold.
+fn advice(standing: RequirementStatus, id: &RequirementId) -> Option<&'static Guidance> {
+    Guidance::of(id).filter(|_| standing == RequirementStatus::Failed)
 }
 
 /// Where a rule comes from, in a word or two.

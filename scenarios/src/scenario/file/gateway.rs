@@ -15,8 +15,8 @@ use crate::label::Label;
 use crate::pattern::Pattern;
 use crate::requirement::RequirementId;
 use crate::scenario::step::{
-    BrokerAct, GatewayAction, Inspection, NetworkAct, OddPing, Publication, ScriptedClientAct, Step, Wait,
-    Waits,
+    BrokenSignIn, BrokerAct, GatewayAction, Inspection, NetworkAct, OddPing, Publication, ScriptedClientAct,
+    Step, Wait, Waits,
 };
 use crate::times::Expr;
 
@@ -39,6 +39,7 @@ pub(super) struct RawGatewayStep {
     subscribe: Option<RawTarget>,
     unsubscribe: Option<RawTarget>,
     sign_in_as: Option<String>,
+    sign_in: Option<BrokenSignIn>,
     network: Option<NetworkAct>,
     send_compressed: Option<usize>,
     churn: Option<NonZeroU32>,
@@ -203,6 +204,7 @@ impl RawGatewayStep {
             .or_else(|| self.subscribe.take().map(|target| ScriptedClientAct::Subscribe(target.into())))
             .or_else(|| self.unsubscribe.take().map(|target| ScriptedClientAct::Unsubscribe(target.into())))
             .or_else(|| self.sign_in_as.take().map(|other| ScriptedClientAct::SignIn(Some(other))))
+            .or_else(|| self.sign_in.take().map(ScriptedClientAct::BreakSignIn))
             .or_else(|| self.send_compressed.take().map(ScriptedClientAct::SendCompressed))
             .or_else(|| {
                 let count = self.churn.take()?.get();
@@ -282,6 +284,7 @@ impl RawGatewayStep {
             ScriptedClientAct::Unsubscribe(target) => Self { unsubscribe: Some(target.into()), ..self },
             ScriptedClientAct::SignIn(None) => Self { act: does(Simple::SignIn), ..self },
             ScriptedClientAct::SignIn(Some(other)) => Self { sign_in_as: Some(other.clone()), ..self },
+            ScriptedClientAct::BreakSignIn(how) => Self { sign_in: Some(*how), ..self },
             ScriptedClientAct::Network(act) => Self { network: Some(act.clone()), ..self },
         }
     }

@@ -7,7 +7,7 @@ use protocol::{CloseCode, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::NetworkAct;
+use super::{BrokenSignIn, NetworkAct};
 use crate::frame::RawFrame;
 
 /// Most frames of one step that are named one by one.
@@ -72,6 +72,8 @@ pub enum ScriptedClientAct {
     Unsubscribe(Target),
     /// Sends the message that signs in, with its own token or that of another client.
     SignIn(Option<String>),
+    /// Sends a message that would sign in, but for one part of it.
+    BreakSignIn(BrokenSignIn),
     /// The network between it and the gateway acts.
     Network(NetworkAct),
 }
@@ -141,6 +143,7 @@ impl fmt::Display for ScriptedClientAct {
             Self::Unsubscribe(target) => write!(f, "unsubscribe from {target}"),
             Self::SignIn(None) => f.write_str("sign in"),
             Self::SignIn(Some(other)) => write!(f, "sign in as {other}"),
+            Self::BreakSignIn(how) => write!(f, "sign in {how}"),
             Self::Network(act) => write!(f, "the network {act}"),
         }
     }
