@@ -169,12 +169,13 @@ pub struct Message {
     /// The message's type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Any JSON; an empty object where a scenario says nothing.
+    /// Any JSON.
     #[serde(default = "empty")]
     #[schemars(!default)]
     pub payload: Value,
 }
 
+/// What is sent where a scenario says nothing of it.
 fn empty() -> Value {
     Value::Object(serde_json::Map::new())
 }
