@@ -209,10 +209,12 @@ async fn a_look_can_be_interrupted() {
     let (code, text, complaints) = run.end().await;
     assert_eq!(code, Some(130), "{text}\n{complaints}");
     let report = check_json(&text, "SIGTERM");
-    // What its design has no place for would not have been run in any case.
-    let (elsewhere, here): (Vec<_>, Vec<_>) = cases(&report).iter().partition(|case| case["gap"] == "design");
+    // What its design has no place for, or its profile nothing to say of, would not have been run in any case.
+    let (here, elsewhere): (Vec<_>, Vec<_>) =
+        cases(&report).iter().partition(|case| case["interrupted"] == true);
     assert!(elsewhere.len() < here.len() && here.len() > 10);
-    assert!(here.iter().all(|case| case["interrupted"] == true), "{text}");
+    let is_known = |case: &&Value| case["gap"] == "design" || case["gap"] == "undeclared";
+    assert!(elsewhere.iter().all(is_known), "{text}");
 }
 
 /// A second signal does not wait for what the first one has begun: here for a reader of the summary, which does not come.
@@ -285,7 +287,10 @@ async fn a_stop_stops_everything() {
     let stopped = tokio::task::spawn_blocking(move || waitpid(Some(guard), WaitOptions::UNTRACED));
     let (_, status) = tokio::time::timeout(LONG, stopped).await.expect("it stops").unwrap().unwrap().unwrap();
     assert!(status.stopped(), "{status:?}");
-    let running = || marked(&run.mark).into_iter().filter(|id| state(*id).is_some_and(|state| state != 'T'));
+    // A parent in `vfork` of a child that is stopped waits for it without being stopped itself (`D`).
+    let is_held = |state| matches!(state, 'T' | 'D');
+    let running =
+        || marked(&run.mark).into_iter().filter(|id| state(*id).is_some_and(|state| !is_held(state)));
     let all = async {
         // What a signal has been sent to stops a moment later.
         while running().count() > 0 {

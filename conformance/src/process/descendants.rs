@@ -36,6 +36,14 @@ pub(super) fn tree(leader: Pid) -> Vec<Pid> {
     processes(leader.as_raw_pid().cast_unsigned()).into_iter().filter_map(pid).collect()
 }
 
+/// Whether a process is neither stopped, nor held in the kernel, nor over (proc(5), `stat`), as far as that can be seen. In `vfork` a
+/// parent is held until its child goes on.
+pub(super) fn runs(id: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    state.is_some_and(|state| !matches!(state, 'T' | 't' | 'D' | 'Z' | 'X'))
+}
+
 /// Kills every process that has this mark.
 pub(super) fn kill_marked(mark: &str) {
     let wanted = format!("{MARK}={mark}");

@@ -10,6 +10,7 @@
 //! A terminal stops what is in the foreground (Ctrl-Z), and that is the guard alone: it stops all that there is below it, and lets it go on
 //! when it goes on itself.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -115,12 +116,28 @@ fn go_on(worker: Option<Pid>) {
     let _ = worker.map(|id| kill_process(id, Signal::CONT));
 }
 
+/// Most looks for what has not stopped yet: what starts others without end is left running.
+const MOST_LOOKS: usize = 1000;
+
 /// Stops everything below this process, and this process; returns when it goes on, and so does the rest.
 fn stop(worker: Option<Pid>) {
     // The worker first: it starts others.
     let below = || descendants::tree(getpid()).into_iter().filter(|id| *id != getpid());
-    for id in worker.into_iter().chain(below()) {
+    for id in worker {
         let _ = kill_process(id, Signal::STOP);
+    }
+    // What a process starts until it has stopped shows at a later look.
+    let mut seen = BTreeSet::new();
+    for _ in 0..MOST_LOOKS {
+        let is_due = |id: &Pid| seen.insert(id.as_raw_pid()) || descendants::runs(*id);
+        let running: Vec<_> = below().filter(is_due).collect();
+        if running.is_empty() {
+            break;
+        }
+        for id in running {
+            let _ = kill_process(id, Signal::STOP);
+        }
+        thread::yield_now();
     }
     let _ = kill_process(getpid(), Signal::STOP);
     for id in below() {
