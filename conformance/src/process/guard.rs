@@ -123,7 +123,7 @@ const MOST_LOOKS: usize = 1000;
 fn stop(worker: Option<Pid>) {
     // The worker first: it starts others.
     let below = || descendants::tree(getpid()).into_iter().filter(|id| *id != getpid());
-    for id in worker {
+    if let Some(id) = worker {
         let _ = kill_process(id, Signal::STOP);
     }
     // What a process starts until it has stopped shows at a later look.
