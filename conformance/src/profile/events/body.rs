@@ -9,7 +9,7 @@ pub(super) const TYPE: &str = "{type}";
 /// The event's data, which need not be a text.
 const DATA: &str = "{data}";
 /// The user whom the data names, which need not be a text.
-const USER: &str = "{user}";
+pub(super) const USER: &str = "{user}";
 
 /// A JSON text in which the text `"{data}"` stands for an event's data, and `"{user}"` for the user in it, null where there is none;
 /// `{type}`, `{key}` and `{user}` are filled within texts.

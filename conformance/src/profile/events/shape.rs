@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::body::{BodyTemplate, KEY, TYPE, check_text, fill_user};
+use super::body::{BodyTemplate, KEY, TYPE, USER, check_text, fill_user};
 use super::{DEFAULT_BODY, EventsError, ExchangeProfile, Route, is_name, parsed, types};
 
 /// The shape of what is published.
@@ -82,7 +82,7 @@ impl EventShape {
         Route {
             exchange: &self.exchange,
             routing_key: {
-                let event = parsed(body).filter(|_| self.routing_key.contains('{'));
+                let event = parsed(body).filter(|_| self.routing_key.contains(USER));
                 let owner = event.as_ref().and_then(|(_, data)| data.get(user_key));
                 let key = self.routing_key.replace(KEY, routing_key);
                 fill_user(&key.replace(TYPE, &routing_key.replace('.', ":")), owner)
