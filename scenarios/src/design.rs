@@ -5,10 +5,12 @@
 //!                            └────────► Scenario::as_designed: the case for it, or why it is not run
 //! ```
 
+mod attempts;
 mod backoff;
 mod cases;
 mod defaults;
 mod ends;
+mod first_connection;
 mod law;
 mod observed;
 mod places;

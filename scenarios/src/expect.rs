@@ -243,6 +243,11 @@ impl Expectation {
         !self.patterns().iter().any(|pattern| lacks(pattern.status()))
     }
 
+    /// Has it read the trace from the beginning of this step on, counted from 1.
+    pub(crate) fn begin_at_step(&mut self, number: usize) {
+        self.scope.begins_at_step = Some(number);
+    }
+
     /// Says what a refusal looks like that is as declared, and what error codes are called.
     pub(crate) fn declare(&mut self, dialect: &Dialect) {
         self.patterns_mut().for_each(|pattern| pattern.declare(dialect));

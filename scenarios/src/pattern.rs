@@ -309,6 +309,11 @@ impl Pattern {
         }
     }
 
+    /// Counts the connections that it names from a later one.
+    pub(crate) fn count_connections_from(&mut self, first: u32) {
+        self.connection = self.connection.map(|number| number.saturating_add(first));
+    }
+
     /// What the gateway sees as the client reports the status that it looks at; nothing where that is not the same.
     pub(crate) fn seen_by_the_gateway(&self) -> Option<Self> {
         let what = match self.status()? {

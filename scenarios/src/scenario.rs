@@ -66,6 +66,8 @@ pub struct Scenario {
     bindings: Option<Bindings>,
 }
 
+/// Why a case about the message that signs in is not run.
+const NO_MESSAGE_SIGNS_IN: &str = "the token travels in the request: no message signs in";
 /// Why a case is not run in which what is no message does not close a connection.
 const CLOSED: &str =
     "the dialect closes a connection whose message it does not understand (`dialect.closes`)";
@@ -168,13 +170,24 @@ impl Scenario {
                 let cannot = dialect.token.is_message() && script.begins_deaf();
                 let closes = dialect.closes.closes_on_messages()
                     && script.steps.iter().any(|step| step.action.is_not_understood(dialect));
+                if script.is_about_signing_in() {
+                    match &dialect.sign_in {
+                        None => return Some(NO_MESSAGE_SIGNS_IN),
+                        Some(sign_in) if sign_in.answer.is_none() && dialect.welcome_type().is_none() => {
+                            return Some(
+                                "the message that signs in has no answer: the client is signed in with it",
+                            );
+                        }
+                        Some(_) => {}
+                    }
+                }
                 let early = "a client that signs in by a message is open only once it has been answered";
                 return cannot.then_some(early).or_else(|| closes.then_some(CLOSED));
             }
             Script::Pair(_) => return None,
         };
         if script.is_about_signing_in() && dialect.sign_in.is_none() {
-            return Some("the token travels in the request: no message signs in");
+            return Some(NO_MESSAGE_SIGNS_IN);
         }
         if let Some(lacking) = self.declared_closes().find_map(|pattern| pattern.lacks(dialect)) {
             return Some(lacking);
@@ -188,7 +201,11 @@ impl Scenario {
 
     /// Whether it needs a dialect in which a message signs in.
     pub fn is_about_signing_in(&self) -> bool {
-        matches!(&self.script, Script::Gateway(script) if script.is_about_signing_in())
+        match &self.script {
+            Script::Gateway(script) => script.is_about_signing_in(),
+            Script::Client(script) => script.is_about_signing_in(),
+            Script::Pair(_) => false,
+        }
     }
 
     /// Whether it needs a dialect in which a message that is not understood closes the connection.

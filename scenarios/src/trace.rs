@@ -446,6 +446,13 @@ impl Trace {
         self.observations.iter().map(line).collect()
     }
 
+    /// The index at which a step began, counted from 1; nothing where it was not played.
+    pub(crate) fn begin_of_step(&self, number: usize) -> Option<usize> {
+        let begins =
+            |seen: &Observation| matches!(seen.event, Event::Step { number: found, .. } if found == number);
+        self.observations.iter().position(begins)
+    }
+
     /// The step that waited in vain, if any: there is at most one, since it ends the steps.
     pub fn in_vain(&self) -> Option<InVain<'_>> {
         self.iter().find_map(|(at, observation)| match &observation.event {

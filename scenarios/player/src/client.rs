@@ -91,11 +91,15 @@ impl<S: ClientStage> Player<'_, S> {
     }
 
     async fn steps(&mut self, script: &ClientScript) -> Result<(), PlayError> {
+        let mut begins = 0;
         for (number, step) in (1..).zip(&script.steps) {
             let action = step.action.to_string();
+            if number == script.preamble + 1 {
+                begins = self.journal.trace().observations.len();
+            }
             self.journal.write(Actor::scenario(), None, Event::Step { number, action });
             self.stage.begin_step(number);
-            if self.step(number, step).await? == Next::InVain {
+            if self.step(number, step, begins).await? == Next::InVain {
                 return Ok(());
             }
         }
@@ -103,12 +107,18 @@ impl<S: ClientStage> Player<'_, S> {
         Ok(())
     }
 
-    async fn step(&mut self, number: usize, step: &Step<ClientAction>) -> Result<Next, PlayError> {
+    /// Plays a step; what it waits for is counted from this index of the trace on.
+    async fn step(
+        &mut self,
+        number: usize,
+        step: &Step<ClientAction>,
+        begins: usize,
+    ) -> Result<Next, PlayError> {
         let times = &self.setting.times;
         match &step.action {
             ClientAction::Wait(wait) => {
                 let window = wait.window(times);
-                let came = self.journal.until(&wait.pattern, wait.count(times), 0, window).await?;
+                let came = self.journal.until(&wait.pattern, wait.count(times), begins, window).await?;
                 // Every step that waits has a label: the file is checked.
                 if !came && let Some(label) = &step.label {
                     let detail = wait.pattern.missing_in(self.journal.trace());

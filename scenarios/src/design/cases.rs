@@ -2,7 +2,7 @@
 
 use protocol::CloseCode;
 
-use super::{ClientDesign, OnOpening, QueuePolicy, SignOfLife, ends};
+use super::{ClientDesign, OnOpening, QueuePolicy, SignOfLife, attempts, ends};
 use crate::scenario::{ClientAct, ClientAction, GatewayAct, OnDial, OnDials, Scenario, Script};
 use crate::times::Times;
 
@@ -40,9 +40,12 @@ impl Scenario {
         let case = match self.counterpart(design)? {
             // Without a queue the counterpart is about what is sent into none.
             Some(case) if design.queue == QueuePolicy::None && case.id.0 == DURING_RECONNECTION => case,
-            Some(case) => case.queued_as_declared(design)?,
+            Some(case) => case.queued_as_declared(design)?.after_a_first_connection(times)?,
             None if self.id.0 == DEFAULTS => self.without_options(&design.replaced_options()),
-            None => self.closing_as_declared(design)?.queued_as_declared(design)?,
+            None => {
+                let case = self.closing_as_declared(design)?.queued_as_declared(design)?;
+                case.after_a_first_connection(times)?
+            }
         };
         case.observed_as_declared(design)?.telling(times)
     }
@@ -75,7 +78,10 @@ impl Scenario {
             "client/queue/order-on-reopening" if design.on_opening == OnOpening::SubscriptionsFirst => {
                 include_str!("cases/subscriptions-first-again.toml").to_owned()
             }
-            _ => return Ok(None),
+            id => match attempts::case(id, &design.backoff)? {
+                Some(text) => text,
+                None => return Ok(None),
+            },
         };
         let case = Self::parse(self.id.clone(), &text);
         Ok(Some(case.unwrap_or_else(|error| panic!("{} has no sound counterpart: {error}", self.id))))
@@ -84,12 +90,10 @@ impl Scenario {
     /// What is sent while there is no connection needs a queue that takes it.
     fn queued_as_declared(self, design: &ClientDesign) -> Result<Self, String> {
         let Script::Client(script) = &self.script else { return Ok(self) };
-        let (mut is_connected, mut has_been) = (false, false);
+        let mut is_connected = false;
         for step in &script.steps {
             match &step.action {
-                ClientAction::Wait(wait) if wait.pattern.is_connection() => {
-                    (is_connected, has_been) = (true, true);
-                }
+                ClientAction::Wait(wait) if wait.pattern.is_connection() => is_connected = true,
                 ClientAction::Gateway(
                     GatewayAct::Drop
                     | GatewayAct::DropAll
@@ -99,14 +103,10 @@ impl Scenario {
                 | ClientAction::Client(ClientAct::Disconnect | ClientAct::SetToken(_)) => {
                     is_connected = false;
                 }
-                ClientAction::Client(ClientAct::Send { .. }) if !is_connected => {
-                    if design.queue == QueuePolicy::None {
-                        return Err("sends while there is no connection; the design has no queue".to_owned());
-                    }
-                    if !has_been && !design.before_first_connection {
-                        let why = "sends before the first connection; the design keeps nothing then";
-                        return Err(why.to_owned());
-                    }
+                ClientAction::Client(ClientAct::Send { .. })
+                    if !is_connected && design.queue == QueuePolicy::None =>
+                {
+                    return Err("sends while there is no connection; the design has no queue".to_owned());
                 }
                 _ => {}
             }
@@ -227,6 +227,8 @@ mod tests {
         let unlimited = not_run("backoff = { attempts = \"unlimited\" }");
         let giving_up = [
             "client/backoff/attempts-are-limited",
+            "client/backoff/attempts-begin-anew",
+            "client/backoff/short-lives-use-up-attempts",
             "client/listeners/connects-when-given-up",
             "client/listeners/failing-when-given-up",
             "client/state/connect-after-giving-up",
@@ -236,10 +238,12 @@ mod tests {
         assert_eq!(ids(&unlimited), giving_up);
         assert!(unlimited.iter().all(|(_, why)| why.contains("unlimited")), "{unlimited:?}");
         let on_open = not_run("backoff = { reset = \"open\" }");
-        assert_eq!(ids(&on_open), ["client/backoff/not-reset-by-a-short-life"]);
+        let short_lives =
+            ["client/backoff/not-reset-by-a-short-life", "client/backoff/short-lives-use-up-attempts"];
+        assert_eq!(ids(&on_open), short_lives);
         assert_eq!(
             ids(&not_run("backoff = { reset = \"open\", floor = \"1s\" }")),
-            ["client/backoff/reset-by-success"]
+            ["client/backoff/reset-by-success", "client/backoff/short-lives-use-up-attempts"]
         );
     }
 
@@ -276,9 +280,9 @@ mod tests {
         );
         assert!(!ids(&none).contains(&"client/queue/during-reconnection"), "that one has a counterpart");
         assert!(!ids(&none).contains(&"client/state/connect-and-lose"), "which sends nothing");
-        let later = not_run("before_first_connection = false");
-        assert!(ids(&later).contains(&"client/queue/offline-in-order"));
-        assert!(!ids(&later).contains(&"client/queue/during-reconnection"));
+        assert_eq!(ids(&not_run("before_first_connection = false")), [""; 0], "an earlier connection breaks");
+        let hasty = not_run("before_first_connection = false\nbackoff = { attempts = 2 }");
+        assert!(ids(&hasty).contains(&"client/queue/offline-in-order"), "{hasty:?}");
         for policy in ["drop-oldest", "drop-newest"] {
             assert_eq!(ids(&not_run(&format!("queue = \"{policy}\""))), [""; 0]);
         }

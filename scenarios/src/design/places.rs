@@ -89,12 +89,14 @@ fn check_listeners(script: &ClientScript, design: &ClientDesign) -> Result<(), S
 /// A client with a few attempts of its own gives up in the middle of what a case with many is about.
 fn check_attempts(script: &ClientScript, design: &ClientDesign) -> Result<(), String> {
     match design.backoff.own_attempts() {
-        Some(attempts)
-            if attempts < MANY_ATTEMPTS && script.client.options.max_reconnect_attempts.is_some() =>
-        {
-            Err(format!(
-                "needs {MANY_ATTEMPTS} redials; the design has {attempts} attempts, whatever is configured"
-            ))
+        Some(attempts) => {
+            let needed = script.client.options.max_reconnect_attempts.unwrap_or(0).min(MANY_ATTEMPTS);
+            match attempts < needed {
+                true => Err(format!(
+                    "needs {needed} redials; the design has {attempts} attempts, whatever is configured"
+                )),
+                false => Ok(()),
+            }
         }
         _ => Ok(()),
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::is_default;
 use super::known_fields::known_fields;
-use super::step::{ANSWER, ClientAction, Step};
+use super::step::{ANSWER, ClientAction, GatewayAct, Step};
 use crate::times::Times;
 
 /// Clients of a fleet that start within `patience`, on a host that is busy.
@@ -25,6 +25,9 @@ pub struct ClientScript {
     pub client: ClientSetup,
     /// What is done, in order.
     pub steps: Vec<Step<ClientAction>>,
+    /// So many of the first steps bring the client where the case begins. What happens in them is no part of what later steps count, nor
+    /// of what expectations read. No file says it.
+    pub preamble: usize,
 }
 
 /// A scripted gateway.
@@ -61,6 +64,8 @@ pub enum OnDial {
     AcceptThenClose(CloseCode),
     /// The upgrade succeeds, and the connection is dropped at once.
     AcceptThenDrop,
+    /// The upgrade succeeds, the first message is read, and nothing answers it: for dialects in which that message signs in.
+    SignInUnanswered,
     /// The upgrade is granted by an answer that proves nothing: its `Sec-WebSocket-Accept` belongs to another request
     /// (RFC 6455 section 4.1).
     AcceptWrongly,
@@ -147,6 +152,16 @@ impl ClientScript {
         self.steps.iter().any(|step| matches!(step.action, ClientAction::Network(_)))
     }
 
+    /// Whether it is about signing in by a message: there is no such thing where the token travels in the request.
+    pub(crate) fn is_about_signing_in(&self) -> bool {
+        let later = self.steps.iter().filter_map(|step| match &step.action {
+            ClientAction::Gateway(GatewayAct::OnDial(on_dial)) => Some(on_dial),
+            _ => None,
+        });
+        let mut dials = std::iter::once(&self.gateway.on_dial).chain(later).flat_map(OnDials::answers);
+        dials.any(|answer| *answer == OnDial::SignInUnanswered)
+    }
+
     /// How long an adapter may take for an answer. One of a fleet is as slow to start as all of it, whatever it is written in.
     pub fn answer(&self) -> Duration {
         if self.client.fleet { FLEET_ANSWER } else { ANSWER }
@@ -175,6 +190,7 @@ impl OnDial {
                 | Self::AcceptStalled
                 | Self::AcceptThenClose(_)
                 | Self::AcceptThenDrop
+                | Self::SignInUnanswered
                 | Self::Unauthorized
         )
     }
@@ -189,6 +205,14 @@ impl OnDials {
         }
     }
 
+    /// Every answer.
+    pub(crate) fn answers(&self) -> &[OnDial] {
+        match self {
+            Self::Always(answer) => std::slice::from_ref(answer),
+            Self::InTurn(answers) => answers,
+        }
+    }
+
     /// Every answer, to be changed.
     pub(crate) fn answers_mut(&mut self) -> &mut [OnDial] {
         match self {
@@ -199,10 +223,7 @@ impl OnDials {
 
     /// Whether connections are reset, which a simulation cannot do.
     pub(crate) fn resets(&self) -> bool {
-        match self {
-            Self::Always(answer) => *answer == OnDial::Reset,
-            Self::InTurn(answers) => answers.contains(&OnDial::Reset),
-        }
+        self.answers().contains(&OnDial::Reset)
     }
 }
 

@@ -122,6 +122,10 @@ impl Handshake {
             self.note_failure("upgraded, but its first message did not sign in".to_owned()).await;
             return None;
         };
+        if self.answer == OnDial::SignInUnanswered {
+            self.outlast(stream).await;
+            return None;
+        }
         if self.answer == OnDial::Unauthorized {
             let code = self.setting.dialect.refusal.close_code();
             self.note(Event::Refused { status: None, code, by: OWN, reason: String::new() }).await;
@@ -198,17 +202,19 @@ impl Handshake {
                 while taken.is_ok() && stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
                 self.note_failure("granted with a head that does not end".to_owned()).await;
             }
-            OnDial::Hang => {
-                // Until the client gives up.
-                while stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
-                self.note_failure("given up by the client".to_owned()).await;
-            }
+            OnDial::Hang => self.outlast(stream).await,
             _ => {
                 request.accept(stream, &self.setting.dialect).await?;
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Answers nothing until the client gives up.
+    async fn outlast<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut S) {
+        while stream.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
+        self.note_failure("given up by the client".to_owned()).await;
     }
 
     async fn note_dial(&self, request: &ReceivedRequest, first_message_token: Option<String>) {

@@ -137,7 +137,7 @@ impl<'a> Checker<'a> {
                 return Err(self.error(span, "there is one client here: leave `client` out"));
             }
         }
-        let script = ClientScript { gateway: raw.gateway, client: raw.client, steps };
+        let script = ClientScript { gateway: raw.gateway, client: raw.client, steps, preamble: 0 };
         self.sound(Scenario {
             id,
             title: raw.title,
