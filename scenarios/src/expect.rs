@@ -168,13 +168,23 @@ impl Expectation {
     /// # Errors
     /// When what was expected is not there.
     pub fn check(&self, trace: &Trace, times: &Times) -> Result<Option<Margin>, Finding> {
-        let named = self.patterns().iter().find_map(|pattern| pattern.client());
-        let client = self.client().or(named).map(str::to_owned);
-        self.look(trace, times).map_err(|finding| Finding { client, ..finding })
+        self.check_from(0, trace, times)
     }
 
-    fn look(&self, trace: &Trace, times: &Times) -> Result<Option<Margin>, Finding> {
-        let range = self.scope.range(trace)?;
+    /// As [`Self::check`], from the index on at which the case begins.
+    pub(crate) fn check_from(
+        &self,
+        begins: usize,
+        trace: &Trace,
+        times: &Times,
+    ) -> Result<Option<Margin>, Finding> {
+        let named = self.patterns().iter().find_map(|pattern| pattern.client());
+        let client = self.client().or(named).map(str::to_owned);
+        self.look(trace, begins, times).map_err(|finding| Finding { client, ..finding })
+    }
+
+    fn look(&self, trace: &Trace, begins: usize, times: &Times) -> Result<Option<Margin>, Finding> {
+        let range = self.scope.range(trace, begins)?;
         self.kind.look(trace, range.clone(), times).map_err(|finding| {
             match self.kind.surplus(&finding, times) {
                 Some(surplus) => self.scope.judge(trace, &range, finding, surplus),
@@ -241,11 +251,6 @@ impl Expectation {
             _ => {}
         }
         !self.patterns().iter().any(|pattern| lacks(pattern.status()))
-    }
-
-    /// Has it read the trace from the beginning of this step on, counted from 1.
-    pub(crate) fn begin_at_step(&mut self, number: usize) {
-        self.scope.begins_at_step = Some(number);
     }
 
     /// Says what a refusal looks like that is as declared, and what error codes are called.

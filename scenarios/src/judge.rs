@@ -98,9 +98,14 @@ pub fn judge(scenario: &Scenario, trace: &Trace, ending: &Ending, times: &Times)
         Ending::Complete | Ending::Cut { .. } => trace,
     };
     let steps = &trace.of_steps();
+    let begins = match &scenario.script {
+        Script::Client(script) => steps.begin_of_case(script.preamble),
+        Script::Gateway(_) | Script::Pair(_) => 0,
+    };
     let mut judged: Vec<_> = missing.into_iter().collect();
     for expectation in &scenario.expectations {
-        let checked = expectation.check(steps, times).map_err(|finding| with_role(scenario, finding));
+        let checked =
+            expectation.check_from(begins, steps, times).map_err(|finding| with_role(scenario, finding));
         judged.extend(one(&expectation.requirement, checked, in_vain, ending));
     }
     // A wait that came true is evidence too, also where no expectation asks for more.

@@ -446,11 +446,14 @@ impl Trace {
         self.observations.iter().map(line).collect()
     }
 
-    /// The index at which a step began, counted from 1; nothing where it was not played.
-    pub(crate) fn begin_of_step(&self, number: usize) -> Option<usize> {
+    /// The index from which on it counts for a case of which so many steps are the preamble; its end where the case did not begin.
+    pub(crate) fn begin_of_case(&self, preamble: usize) -> usize {
+        if preamble == 0 {
+            return 0;
+        }
         let begins =
-            |seen: &Observation| matches!(seen.event, Event::Step { number: found, .. } if found == number);
-        self.observations.iter().position(begins)
+            |seen: &Observation| matches!(seen.event, Event::Step { number, .. } if number > preamble);
+        self.observations.iter().position(begins).unwrap_or(self.observations.len())
     }
 
     /// The step that waited in vain, if any: there is at most one, since it ends the steps.

@@ -123,3 +123,27 @@ async fn a_floor_is_judged() {
         findings(&report)
     );
 }
+
+/// Where each delay is the same, giving up shows whether attempts are counted anew: after a connection that lived, and not after others.
+#[tokio::test]
+async fn attempts_show_the_count_of_constant_delays() {
+    let constant = "[client.design.backoff]\nfactor = 1";
+    let cases = ["client/backoff/attempts-begin-anew", "client/backoff/short-lives-use-up-attempts"];
+    let sound = Behaviour { delay: |_, base| base, ..Behaviour::default() };
+    let never = Behaviour { stable_after: Duration::MAX, ..sound };
+    let at_once = Behaviour { stable_after: Duration::ZERO, ..sound };
+    let report = judged(constant, sound, &cases).await;
+    assert!(verdicts(&report).iter().all(|(_, verdict)| verdict == "pass"), "{:?}", findings(&report));
+    for (behaviour, violated) in [(never, "BACKOFF-3"), (at_once, "BACKOFF-6")] {
+        let found = findings(&judged(constant, behaviour, &cases).await);
+        assert!(found.len() == 1 && found[0].starts_with(violated), "{found:?}");
+    }
+    let six = format!("{constant}\nattempts = 6");
+    let own = |behaviour| Behaviour { attempts: Some(6), ..behaviour };
+    let report = judged(&six, own(sound), &cases).await;
+    assert!(verdicts(&report).iter().all(|(_, verdict)| verdict == "pass"), "{:?}", findings(&report));
+    for (behaviour, violated) in [(never, "BACKOFF-3"), (at_once, "BACKOFF-6")] {
+        let found = findings(&judged(&six, own(behaviour), &cases).await);
+        assert!(found.len() == 1 && found[0].starts_with(violated), "{found:?}");
+    }
+}

@@ -48,18 +48,36 @@ async fn no_queue_is_judged() {
     }
 }
 
-/// A client that keeps nothing before its first connection is judged by what it keeps later.
+/// A client that keeps nothing before its first connection is judged by what it keeps later: the same cases, after a connection that broke.
 #[tokio::test]
 async fn a_queue_from_the_first_connection_on_is_judged() {
     let later = "[client.design]\nbefore_first_connection = false";
-    let cases = ["client/queue/during-reconnection", "client/queue/offline-in-order"];
+    let cases = [
+        "client/queue/during-reconnection",
+        "client/queue/offline-in-order",
+        "client/queue/order-of-types",
+        "client/queue/order-on-opening",
+        "client/queue/overflow",
+        "client/queue/polite-cut",
+        "client/queue/rough-cut",
+        "client/queue/sent-and-cut",
+        "client/queue/sent-while-connecting",
+    ];
     let keeps = Behaviour { before_first: false, ..Behaviour::default() };
     let report = judged(later, keeps, &cases).await;
-    let why = "not run: sends before the first connection; the design keeps nothing then";
-    assert_eq!(
+    assert!(
+        verdicts(&report).iter().all(|(_, verdict)| verdict == "pass"),
+        "{:?} {:?}",
         verdicts(&report),
-        [("during-reconnection", "pass".to_owned()), ("offline-in-order", why.to_owned()),]
+        report.cases
     );
+    let cases = ["client/queue/during-reconnection", "client/queue/offline-in-order"];
     assert!(!passes(&judged("", keeps, &cases).await), "that is not declared");
     assert!(!passes(&judged(later, with(Queue::DropAll), &cases).await));
+    let drops_newest = "[client.design]\nbefore_first_connection = false\nqueue = \"drop-newest\"";
+    for (queue, is_declared) in [(Queue::DropNewest, true), (Queue::DropOldest, false)] {
+        let behaviour = Behaviour { queue, ..keeps };
+        let report = judged(drops_newest, behaviour, &["client/queue/overflow"]).await;
+        assert_eq!(passes(&report), is_declared, "{:?}", findings(&report));
+    }
 }

@@ -43,15 +43,13 @@ impl Scenario {
             OnDials::InTurn(answers) => dials.extend(answers),
         }
         script.gateway.on_dial = OnDials::InTurn(dials);
-        let begins_at = script.preamble + 1;
-        for step in &mut script.steps[begins_at - 1..] {
+        for step in &mut script.steps[script.preamble..] {
             if let ClientAction::Wait(wait) = &mut step.action {
                 wait.pattern.count_connections_from(earlier);
             }
         }
         for expectation in &mut self.expectations {
             expectation.patterns_mut().for_each(|pattern| pattern.count_connections_from(earlier));
-            expectation.begin_at_step(begins_at);
         }
         self.title.push_str(" (after a first connection, as declared)");
         Ok(self)

@@ -206,7 +206,7 @@ impl TryFrom<RawExpectation> for Expectation {
                     .into(),
             );
         }
-        let scope = Scope { after: raw.after, before: raw.before, ..Scope::default() };
+        let scope = Scope { after: raw.after, before: raw.before };
         Ok(Self { requirement: raw.requirement, scope, kind })
     }
 }
@@ -228,7 +228,7 @@ impl TryFrom<RawAlternative> for Kind {
 
 impl From<Expectation> for RawExpectation {
     fn from(expectation: Expectation) -> Self {
-        let Expectation { requirement, scope: Scope { after, before, .. }, kind } = expectation;
+        let Expectation { requirement, scope: Scope { after, before }, kind } = expectation;
         let mut raw = Self::none(requirement);
         (raw.after, raw.before) = (after, before);
         match kind {

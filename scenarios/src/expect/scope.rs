@@ -9,8 +9,6 @@ use crate::trace::{Observation, Trace};
 /// The part of the trace that is looked at.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Scope {
-    /// Only what follows the beginning of this step, counted from 1; the whole trace where nothing is said.
-    pub(super) begins_at_step: Option<usize>,
     /// Only what follows the first match.
     pub(super) after: Option<Pattern>,
     /// Only what precedes the first match.
@@ -18,12 +16,8 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// The indices that are looked at.
-    pub(super) fn range(&self, trace: &Trace) -> Result<Range<usize>, Finding> {
-        let begins = match self.begins_at_step {
-            None => 0,
-            Some(number) => trace.begin_of_step(number).unwrap_or(trace.observations.len()),
-        };
+    /// The indices that are looked at, of those from this one on.
+    pub(super) fn range(&self, trace: &Trace, begins: usize) -> Result<Range<usize>, Finding> {
         let find = |pattern: &Pattern| {
             trace.iter().skip(begins).find(|(_, seen)| pattern.matches(seen)).map(|(index, _)| index)
         };

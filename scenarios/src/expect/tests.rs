@@ -500,3 +500,23 @@ fn what_is_forbidden_says_how_far_inside_it_is() {
     assert_eq!(missed(once, &twice), Some(2_000), "one of the two had to come sooner");
     assert_eq!(missed("never = { dials = true }", &twice), None, "there is no mark");
 }
+
+/// What happened before a case began is no part of what it expects, and a scope begins behind it, too.
+#[test]
+fn a_case_begins_behind_its_preamble() {
+    let step = |number| Event::Step { number, action: String::new() };
+    let seen = trace([
+        (0, None, step(1)),
+        (1, Some(0), dial()),
+        (2, Some(0), closed()),
+        (3, None, step(2)),
+        (4, Some(1), dial()),
+        (5, Some(1), closed()),
+    ]);
+    let begins = seen.begin_of_case(1);
+    assert_eq!((begins, seen.begin_of_case(0), seen.begin_of_case(2)), (3, 0, 6));
+    let once = expectation("count = { dials = true }, times = 1");
+    assert!(once.check(&seen, &times()).is_err() && once.check_from(begins, &seen, &times()).is_ok());
+    let after = expectation("never = { dials = true }, after = { closes = true }");
+    assert!(after.check(&seen, &times()).is_err() && after.check_from(begins, &seen, &times()).is_ok());
+}

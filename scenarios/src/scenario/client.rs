@@ -26,7 +26,7 @@ pub struct ClientScript {
     /// What is done, in order.
     pub steps: Vec<Step<ClientAction>>,
     /// So many of the first steps bring the client where the case begins. What happens in them is no part of what later steps count, nor
-    /// of what expectations read. No file says it.
+    /// of what expectations read.
     pub preamble: usize,
 }
 

@@ -102,6 +102,8 @@ struct RawClientScenario {
     #[serde(default, skip_serializing_if = "is_default")]
     about: String,
     subject: SubjectKind,
+    #[serde(default, skip_serializing_if = "is_default")]
+    preamble: usize,
     #[serde(default = "yes")]
     simulated: bool,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -220,6 +222,7 @@ fn raw_client(scenario: &Scenario, script: &ClientScript) -> RawClientScenario {
         title: scenario.title.clone(),
         about: scenario.about.clone(),
         subject: SubjectKind::Client,
+        preamble: script.preamble,
         simulated: scenario.simulated,
         gateway: script.gateway.clone(),
         client: script.client.clone(),

@@ -108,6 +108,16 @@ impl<'a> Checker<'a> {
         }
         self.client_setup(&raw.client)?;
         let steps = self.steps(raw.step, &[])?;
+        if raw.preamble > 0 && raw.preamble >= steps.len() {
+            return Err(self.error(
+                0..0,
+                format!(
+                    "`preamble` is {}, and there are {} steps: the case has none left",
+                    raw.preamble,
+                    steps.len()
+                ),
+            ));
+        }
         if raw.simulated && raw.client.url == UrlSource::Environment {
             return Err(self.error(0..0, "a simulation has no environment: say `simulated = false`"));
         }
@@ -137,7 +147,7 @@ impl<'a> Checker<'a> {
                 return Err(self.error(span, "there is one client here: leave `client` out"));
             }
         }
-        let script = ClientScript { gateway: raw.gateway, client: raw.client, steps, preamble: 0 };
+        let script = ClientScript { gateway: raw.gateway, client: raw.client, steps, preamble: raw.preamble };
         self.sound(Scenario {
             id,
             title: raw.title,
