@@ -320,7 +320,8 @@ impl Executor {
             let why = format!("the profile says that there are no such rooms (`{}`)", absent.key());
             Some(NotPlayed::by_design(why))
         };
-        roles.or_else(rooms).or_else(events).or_else(|| self.profile.events.lacks(script))
+        let pages = || scenario.lacks_pages(bindings).map(NotPlayed::by_design);
+        roles.or_else(rooms).or_else(pages).or_else(events).or_else(|| self.profile.events.lacks(script))
     }
 
     /// Lets a case take as long as its steps may, and a little more. What it waits for before it begins, such as its turn to start a

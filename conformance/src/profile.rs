@@ -4,6 +4,7 @@ mod claims;
 mod client;
 mod events;
 mod gateway;
+mod pages;
 mod place;
 mod schema;
 mod stats;
@@ -248,6 +249,7 @@ impl Profile {
             rooms: gateway.as_ref().map(|gateway| gateway.rooms.clone()).unwrap_or_default(),
             event_names: events.names(),
             seed_rooms: events.has_seed_rooms(),
+            pages: gateway.as_ref().map(|gateway| gateway.pages.clone()).unwrap_or_default(),
             stats: gateway.as_ref().map(|gateway| gateway.stats.clone()).unwrap_or_default(),
             audiences: events.audiences(),
             owner_keys: events.owner_keys(),

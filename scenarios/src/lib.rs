@@ -32,6 +32,7 @@ pub mod label;
 pub mod library;
 mod nearest;
 pub mod network;
+pub mod pages;
 pub mod pattern;
 pub mod plan;
 pub mod request;

@@ -90,6 +90,7 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
         event_names: BTreeMap::new(),
         rooms: Default::default(),
         seed_rooms: true,
+        pages: scenarios::pages::PagePaths::default(),
         stats: scenarios::stats::StatsPlaces::default(),
         audiences: Default::default(),
         owner_keys: BTreeMap::new(),

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use protocol::Role;
+use scenarios::pages::PagePaths;
 use scenarios::scenario::Limits;
 use scenarios::stats::StatsPlaces;
 use scenarios::token::SigningAlgorithm;
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
+use super::pages::RawPages;
 use super::stats::RawStats;
 use super::{CommandProfile, ProfileError, ValueError, command, words};
 use crate::amqp::Queues;
@@ -33,6 +35,8 @@ pub struct GatewayProfile {
     pub limits: Limits,
     /// What the rooms of a user and of a role are called.
     pub rooms: RoomNames,
+    /// What its pages are called.
+    pub pages: PagePaths,
     /// Where the page of its figures has them.
     pub stats: StatsPlaces,
 }
@@ -108,6 +112,9 @@ pub(super) struct RawGateway {
     /// What the room of a user and that of a role are called (ROOM-3).
     #[serde(default)]
     rooms: RawRooms,
+    /// What its pages are called (CONN-9, BRIDGE-10), where that is not `/healthz`, `/readyz`, `/stats` and `/metrics`.
+    #[serde(default)]
+    pages: RawPages,
     /// Where the page `/stats` has its figures (CONN-9).
     #[serde(default)]
     stats: RawStats,
@@ -197,6 +204,7 @@ impl GatewayProfile {
             queues: Queues::Named(vec![DEFAULT_QUEUE.to_owned()]),
             limits: Limits::default(),
             rooms: RoomNames::default(),
+            pages: PagePaths::default(),
             stats: StatsPlaces::default(),
         }
     }
@@ -254,8 +262,9 @@ impl RawGateway {
         let queues = queues(self.queue, self.queues, value)?;
         let limits = self.limits.check(value)?;
         let rooms = self.rooms.check(value)?;
+        let pages = self.pages.check(value)?;
         let stats = self.stats.check(value)?;
-        Ok(GatewayProfile { access, path, exchange: self.exchange, queues, limits, rooms, stats })
+        Ok(GatewayProfile { access, path, exchange: self.exchange, queues, limits, rooms, pages, stats })
     }
 }
 

@@ -14,6 +14,7 @@ use super::step::{GatewayAction, PairAction, ScriptedClientAct, Waits};
 use super::{ClientSpec, PairScript, Resemblance, Scenario, Script, step};
 use crate::audience::Audiences;
 use crate::identity::{RoleNames, UserIds};
+use crate::pages::PagePaths;
 use crate::room_names::{RoomKind, RoomName, RoomNames};
 use crate::stats::StatsPlaces;
 
@@ -38,6 +39,8 @@ pub struct Bindings {
     /// Whether the rooms of everybody, of a user and of a role are called as the seed calls them. What they are called elsewhere, no
     /// profile says: a page is not expected to list them.
     pub seed_rooms: bool,
+    /// What its pages are called.
+    pub pages: PagePaths,
     /// Where a page has its figures.
     pub stats: StatsPlaces,
     /// Which events there are, and for whom.

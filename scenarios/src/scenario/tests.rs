@@ -1,7 +1,7 @@
 use super::*;
 use crate::{RoomKind, RoomName, RoomNames, UserIds};
 
-const GOOD: &str = r#"
+pub(super) const GOOD: &str = r#"
 version = 2
 title = "A subscriber gets what it asked for"
 subject = "gateway"
@@ -41,7 +41,7 @@ fn client(scenario: &Scenario) -> &ClientScript {
     }
 }
 
-fn bindings() -> Bindings {
+pub(super) fn bindings() -> Bindings {
     Bindings {
         case: "c7".to_owned(),
         dialect: Dialect::default(),
@@ -50,13 +50,14 @@ fn bindings() -> Bindings {
         event_names: Default::default(),
         rooms: RoomNames::default(),
         seed_rooms: true,
+        pages: crate::pages::PagePaths::default(),
         stats: crate::stats::StatsPlaces::default(),
         audiences: Default::default(),
         owner_keys: Default::default(),
     }
 }
 
-fn parse(text: &str) -> Result<Scenario, ScenarioError> {
+pub(super) fn parse(text: &str) -> Result<Scenario, ScenarioError> {
     Scenario::parse(ScenarioId("t".to_owned()), text)
 }
 
@@ -357,56 +358,6 @@ fn error_codes_are_as_declared() {
         "alice receives error bad_channel"
     );
     assert_eq!(expected(false.into()), "alice receives error");
-}
-
-/// CONN-9: a page lists the rooms that a profile names; what those of a user or of everybody are called, it may not say.
-#[test]
-fn pages_list_the_rooms_that_are_named() {
-    let page = "answers = { path = \"/stats\", json = { connections = { total = 2 }, rooms = { broadcast = 2, \"catalog:changed\" = 1, \"user:{alice}\" = 1 } } } }";
-    let text = GOOD.replacen("receives = \"subscribed\" }", page, 1);
-    let event_names: std::collections::BTreeMap<_, _> =
-        [("catalog:changed".to_owned(), "ticker.eur".to_owned())].into();
-    let of = |seed_rooms| {
-        let bindings = Bindings { seed_rooms, event_names: event_names.clone(), ..bindings() };
-        parse(&text).unwrap().bind(&bindings).expectations[0].patterns()[0].to_string()
-    };
-    let usual = of(true);
-    assert!(usual.contains(r#""broadcast":2"#) && usual.contains(r#""ticker.eur":1"#), "{usual}");
-    assert_eq!(
-        of(false),
-        r#"alice gets /stats that says {"connections":{"total":2},"rooms":{"ticker.eur":1}}"#
-    );
-}
-
-/// CONN-9 was blamed on a gateway that counts the message by which its clients sign in, and on pages whose figures stand elsewhere.
-#[test]
-fn pages_are_expected_as_the_gateway_has_them() {
-    use crate::stats::StatsPlaces;
-    let library = crate::Library::builtin().unwrap();
-    let find = |id: &str| library.iter().find(|case| case.id.0 == id).unwrap();
-    let expected = |id: &str, bindings: &Bindings| {
-        let bound = find(id).bind(bindings);
-        let patterns = bound.expectations.iter().flat_map(|expectation| expectation.patterns());
-        patterns.map(ToString::to_string).collect::<Vec<_>>().join("\n")
-    };
-    let count = "gateway/connections/pages-count";
-    let by_message = Bindings { dialect: Dialect::builtin("first-message").unwrap(), ..bindings() };
-    let elsewhere = |places: [(usize, Option<&str>); 2]| {
-        let places = places.map(|(figure, place)| (figure, place.map(str::to_owned)));
-        Bindings { stats: StatsPlaces::new(places).unwrap(), ..bindings() }
-    };
-    let of = |bindings: &Bindings| expected(count, bindings);
-    assert!(of(&bindings()).contains(r#""in":2"#) && !of(&bindings()).contains(r#""in":3"#));
-    assert!(
-        of(&by_message).contains(r#""in":2"#) && of(&by_message).contains(r#""in":3"#),
-        "{}",
-        of(&by_message)
-    );
-    assert!(of(&elsewhere([(4, Some("/received")), (3, None)])).contains(r#"{"received":2}"#));
-    let fewer = expected("gateway/connections/pages-follow", &elsewhere([(3, None), (5, None)]));
-    assert!(fewer.contains(r#""total":1"#) && !fewer.contains("{}"), "{fewer}");
-    let other_page = expected("gateway/bridge/no-broker", &elsewhere([(3, None), (5, None)]));
-    assert_eq!(other_page, expected("gateway/bridge/no-broker", &bindings()));
 }
 
 /// What is about signing in by a message means nothing where the token travels in the request.

@@ -54,6 +54,7 @@ fn broken(text: &str, happenings: impl IntoIterator<Item = Happening>) -> Vec<St
         event_names: Default::default(),
         rooms: Default::default(),
         seed_rooms: true,
+        pages: crate::pages::PagePaths::default(),
         stats: crate::stats::StatsPlaces::default(),
         audiences: Default::default(),
         owner_keys: Default::default(),

@@ -262,6 +262,7 @@ fn events_are_bound_to_their_names() {
         event_names: [("session:ended".to_owned(), "event".to_owned())].into(),
         rooms: RoomNames::default(),
         seed_rooms: true,
+        pages: crate::pages::PagePaths::default(),
         stats: crate::stats::StatsPlaces::default(),
         audiences: Audiences::new(["session:ended"], []),
         owner_keys: BTreeMap::new(),

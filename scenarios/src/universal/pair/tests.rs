@@ -89,6 +89,7 @@ fn scenario(halves: Halves) -> Scenario {
         event_names: [].into(),
         rooms: Default::default(),
         seed_rooms: true,
+        pages: crate::pages::PagePaths::default(),
         stats: crate::stats::StatsPlaces::default(),
         audiences: Default::default(),
         owner_keys: [].into(),
