@@ -11,6 +11,7 @@ mod cases;
 mod defaults;
 mod ends;
 mod first_connection;
+mod flat;
 mod law;
 mod observed;
 mod places;

@@ -43,7 +43,8 @@ impl Scenario {
             Some(case) => case.queued_as_declared(design)?.after_a_first_connection(times)?,
             None if self.id.0 == DEFAULTS => self.without_options(&design.replaced_options()),
             None => {
-                let case = self.closing_as_declared(design)?.queued_as_declared(design)?;
+                let case = self.clone().with_whole_delays(design)?;
+                let case = case.closing_as_declared(design)?.queued_as_declared(design)?;
                 case.after_a_first_connection(times)?
             }
         };

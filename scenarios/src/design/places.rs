@@ -21,7 +21,6 @@ impl Scenario {
     pub(super) fn check_place(&self, script: &ClientScript, design: &ClientDesign) -> Result<(), String> {
         check_attempts(script, design)?;
         check_pace(script, design)?;
-        check_flat(script, design)?;
         check_listeners(script, design)?;
         self.check_preconditions(design)
     }
@@ -58,22 +57,6 @@ fn check_pace(script: &ClientScript, design: &ClientDesign) -> Result<(), String
         )),
         _ => Ok(()),
     }
-}
-
-/// A case that configures one delay for all redials is about what happens within it: it must not be over before.
-fn check_flat(script: &ClientScript, design: &ClientDesign) -> Result<(), String> {
-    let options = &script.client.options;
-    let is_flat = options.max_reconnect_delay == options.reconnect_delay && options.jitter == Some(0.0);
-    let Some(delay) = options.reconnect_delay.filter(|_| is_flat) else { return Ok(()) };
-    let delay = Duration::from_millis(delay);
-    let law = Law::new(&design.backoff, delay, delay, 0.0);
-    let shortest = (0..MANY_ATTEMPTS).map(|attempt| law.window(attempt).0).min().unwrap_or_default();
-    if shortest < delay {
-        return Err(format!(
-            "is about a delay of {delay:?}; the declared delays may be as short as {shortest:?}"
-        ));
-    }
-    Ok(())
 }
 
 /// A client that a listener's exception ends is not told to have one.
