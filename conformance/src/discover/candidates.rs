@@ -92,20 +92,41 @@ const SIGN_IN_TOKENS: [&str; 14] = [
     r#""payload":"{token}""#,
 ];
 
+/// Members that may hold the token, each with the one that it stands in.
+const SIGN_IN_MEMBERS: [(Option<&str>, &str); 18] = {
+    let mut members = [(None, ""); 18];
+    let containers = [None, Some("payload"), Some("data"), Some("body"), Some("d"), Some("params")];
+    let keys = ["token", "access_token", "jwt"];
+    let mut at = 0;
+    while at < members.len() {
+        members[at] = (containers[at / keys.len()], keys[at % keys.len()]);
+        at += 1;
+    }
+    members
+};
+
 /// A first message that has a verb and the token in each place: whichever a gateway reads, it finds.
 pub(super) fn generous_message(verb: &str) -> String {
-    let mut members: Map<String, Value> =
+    message_of(verb, &SIGN_IN_MEMBERS)
+}
+
+/// The same as several messages of a sixth of its length, for gateways whose limit is below that.
+pub(super) fn shorter_messages(verb: &str) -> Vec<String> {
+    SIGN_IN_MEMBERS.chunks(3).map(|members| message_of(verb, members)).collect()
+}
+
+/// A first message with a verb and the token in these members.
+fn message_of(verb: &str, members: &[(Option<&str>, &str)]) -> String {
+    let mut message: Map<String, Value> =
         SIGN_IN_KINDS.iter().map(|key| ((*key).to_owned(), json!(verb))).collect();
-    for key in ["token", "access_token", "jwt"] {
-        members.insert(key.to_owned(), json!("{token}"));
+    for (within, key) in members {
+        let (key, token) = ((*key).to_owned(), json!("{token}"));
+        match within {
+            None => drop(message.insert(key, token)),
+            Some(within) => message.entry(*within).or_insert_with(|| json!({}))[key] = token,
+        }
     }
-    for key in ["payload", "data", "body", "d", "params"] {
-        members.insert(
-            key.to_owned(),
-            json!({ "token": "{token}", "access_token": "{token}", "jwt": "{token}" }),
-        );
-    }
-    Value::Object(members).to_string()
+    Value::Object(message).to_string()
 }
 
 /// First messages with a verb and the token in one place each, the usual ones first; and the token alone.
@@ -294,3 +315,22 @@ pub(super) const OWNER_KEYS: [&str; 16] = [
     "for",
     "to",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Together the shorter messages say what the long one says, and each is short enough for a limit of 4 KiB.
+    #[test]
+    fn shorter_messages_have_every_place() {
+        let token = "x".repeat(900);
+        let mut all = Map::new();
+        for text in shorter_messages("auth") {
+            let sent = text.replace("{token}", &token);
+            assert!(sent.len() < 4096, "{}", sent.len());
+            let Value::Object(members) = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
+            all.extend(members);
+        }
+        assert_eq!(Value::Object(all).to_string(), generous_message("auth"));
+    }
+}

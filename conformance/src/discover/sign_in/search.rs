@@ -6,7 +6,9 @@ use futures_util::future::join_all;
 use scenarios::token::{TokenSpec, TokenStyle};
 
 use super::{Dialer, Entry};
-use crate::discover::candidates::{Person, Place, SIGN_IN_VERBS, first_messages, generous_message, places};
+use crate::discover::candidates::{
+    Person, Place, SIGN_IN_VERBS, first_messages, generous_message, places, shorter_messages,
+};
 use crate::discover::protocols::Opening;
 use crate::discover::socket::Refused;
 use crate::discover::spelling::{shown, without_extras};
@@ -145,13 +147,15 @@ impl<'a> Search<'a> {
         // What asks for nothing at the upgrade may wait for a first message.
         if lets_anybody_in {
             progress(&format!("signing in: by a first message on {path}"));
-            for verb in SIGN_IN_VERBS {
-                let place = Place::FirstMessage(generous_message(verb));
-                let accepted = self.attempt(path, &place, &both, standard).await;
-                if !accepted.is_empty() {
-                    let (entry, also) = self.narrowed(accepted, standard).await;
-                    let messages = first_messages(verb).into_iter().map(Place::FirstMessage).collect();
-                    return Some((self.plainest(entry, messages, standard).await, also));
+            let found = self.by_message(path, &both, standard, |verb| vec![generous_message(verb)]).await;
+            if found.is_some() {
+                return found;
+            }
+            if self.were_too_long() {
+                progress(&format!("signing in: by a shorter first message on {path}"));
+                let found = self.by_message(path, &both, standard, shorter_messages).await;
+                if found.is_some() {
+                    return found;
                 }
             }
         }
@@ -170,6 +174,33 @@ impl<'a> Search<'a> {
             }
         }
         None
+    }
+
+    /// What is accepted on a path by a first message, of those that there are for each verb.
+    async fn by_message(
+        &mut self,
+        path: &str,
+        styles: &[TokenStyle],
+        standard: &Standard,
+        messages: impl Fn(&str) -> Vec<String>,
+    ) -> Option<(Entry, Vec<TokenStyle>)> {
+        for verb in SIGN_IN_VERBS {
+            for message in messages(verb) {
+                let accepted = self.attempt(path, &Place::FirstMessage(message), styles, standard).await;
+                if !accepted.is_empty() {
+                    let (entry, also) = self.narrowed(accepted, standard).await;
+                    let messages = first_messages(verb).into_iter().map(Place::FirstMessage).collect();
+                    return Some((self.plainest(entry, messages, standard).await, also));
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether a message was refused for its length.
+    fn were_too_long(&self) -> bool {
+        let code = protocol::CloseCode::TOO_BIG.to_string();
+        self.vain.values().any(|answers| answers.keys().any(|answer| answer.contains(&code)))
     }
 
     /// Attempts with each style; they know nothing of each other, and mostly wait.
