@@ -127,6 +127,8 @@ pub enum Queue {
     /// Nothing: it did not answer.
     #[default]
     Unseen,
+    /// Nothing: not even what was sent over an open connection arrived.
+    Unconnected,
 }
 
 /// What became of messages that were sent while there was no connection.
@@ -308,6 +310,11 @@ impl Dials {
             return Some(Protocol::GraphQl);
         }
         self.query.split('&').any(|pair| pair.starts_with("vsn=2.")).then_some(Protocol::Phoenix)
+    }
+
+    /// Whether a text that came has this in it.
+    fn has(&self, part: &str) -> bool {
+        self.texts.iter().any(|(_, text)| text.contains(part))
     }
 
     /// Whether no further dial was due any more.

@@ -122,7 +122,7 @@ pub(super) fn policy(queue: &Queue) -> Option<&'static str> {
     match queue {
         Queue::Seen(queue) => policy_of(queue),
         Queue::Unsupported => Some("none"),
-        Queue::Unseen => None,
+        Queue::Unseen | Queue::Unconnected => None,
     }
 }
 
@@ -179,6 +179,13 @@ fn queue(page: &mut Page, seen: &ObservedClient) {
         }
         Queue::Unseen => {
             page.comment("the adapter sent nothing: say what becomes of messages without a connection");
+            page.open("queue", "\"none\"");
+        }
+        Queue::Unconnected => {
+            page.comment(
+                "nothing that it sent arrived, not even over an open connection: what must it be answered before it counts as connected? \
+                 `--from` takes a profile whose `[dialect]` says that",
+            );
             page.open("queue", "\"none\"");
         }
     }
