@@ -19,7 +19,7 @@ use protocol::{Dialect, Timing, Welcome};
 use super::flood_meter::FloodMeter;
 use super::protocols::Protocol;
 use super::{DiscoverError, Progress};
-use crate::profile::CommandProfile;
+use crate::profile::{ClientAccess, CommandProfile, Profile};
 pub use compare::client as differences;
 pub use delays::{Delays, Jitter};
 use gateway::{Dials, Step};
@@ -68,6 +68,25 @@ pub struct ClientStart {
     pub timing: Timing,
     /// The dialect that it is told.
     pub dialect: Dialect,
+}
+
+impl ClientStart {
+    /// How a profile's client is started, and what it is told.
+    ///
+    /// # Errors
+    /// When it has none that is started.
+    pub fn of(profile: &Profile, program: PathBuf) -> Result<Self, DiscoverError> {
+        let Some(ClientAccess::Spawn(command)) = profile.client.as_ref().map(|client| &client.access) else {
+            return Err(DiscoverError::None);
+        };
+        Ok(Self {
+            command: command.clone(),
+            folder: profile.folder.clone(),
+            program,
+            timing: profile.timing.clone(),
+            dialect: profile.dialect.clone(),
+        })
+    }
 }
 
 /// What was observed of a client.

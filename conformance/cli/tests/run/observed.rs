@@ -85,9 +85,17 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
             })
         })
     };
+    let signing_in = {
+        let runtime = Arc::clone(runtime);
+        Trial::ignorable_test("embedded/observed/a_client_that_signs_in_by_message", move || {
+            let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+            runtime.block_on(is_answered(folder.path())).map(|()| Completion::Completed)
+        })
+    };
     vec![
         reference,
         client,
+        signing_in,
         node("the_example", "examples/node-gateway/gateway.mjs", plain),
         node("another_design", "cli/tests/run/other-gateway/gateway.mjs", other),
     ]
@@ -192,6 +200,54 @@ async fn is_seen(folder: &Path) -> Result<(), Failed> {
         return Err(format!("exit code {code}, without {missing:?}:\n{printed}").into());
     }
     Ok(())
+}
+
+/// A client that is connected once its sign-in is answered: what is declared of that is spoken while it is watched, and kept. Without it,
+/// nothing is said of what waits for a connection.
+async fn is_answered(folder: &Path) -> Result<(), Failed> {
+    let given = r#"
+        [dialect]
+        token = "message"
+        refusal = "close-4401"
+        sign_in = { message = '{"type":"auth","token":"{token}"}', answer = '{"type":"welcome_in"}' }
+        [client]
+        command = ["{gatecheck}", "reference-client", "adapter"]
+    "#;
+    fs::write(folder.join("given.toml"), given).map_err(|error| error.to_string())?;
+    let (code, printed) = in_folder(folder, &["init", "client", "--from", "given.toml"]).await?;
+    let text = fs::read_to_string(folder.join("gatecheck.toml"))
+        .map_err(|error| format!("exit code {code}, {error}: {printed}"))?;
+    let lines = [
+        "arrived ([0, 1, 2])",
+        "before the first connection arrived",
+        "of `connected` that threw ended nothing",
+        "welcome_in",
+    ];
+    let missing: Vec<_> = lines.iter().filter(|line| !text.contains(**line)).collect();
+    if code != 0 || !missing.is_empty() || text.contains("queue = ") {
+        return Err(format!("exit code {code}, {missing:?} are not in:\n{text}").into());
+    }
+    let (code, printed) = in_folder(folder, &["client", "--check"]).await?;
+    if code != 0 {
+        return Err(
+            format!("the profile differs from what it was made of: exit code {code}\n{printed}").into()
+        );
+    }
+    // Told of another sign-in than it has, the client is never connected.
+    let other = "sed -u 's/\"auth/\"other/' | \"$0\" \"$@\"";
+    let command =
+        ["init", "client", "--from", "given.toml", "--force", "--", "sh", "-c", other, "{gatecheck}"];
+    let (code, printed) =
+        in_folder(folder, &[&command[..], &["reference-client", "adapter"]].concat()).await?;
+    let text = fs::read_to_string(folder.join("gatecheck.toml"))
+        .map_err(|error| format!("exit code {code}, {error}: {printed}"))?;
+    let lines =
+        ["# queue = ", "# before_first_connection = ", "# listeners = ", "not even over an open connection"];
+    let missing: Vec<_> = lines.iter().filter(|line| !text.contains(**line)).collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(format!("exit code {code}, {missing:?} are not in:\n{text}").into()),
+    }
 }
 
 /// The profile that is written of a gateway's command.

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::delays::{Jitter, near, spread};
 use super::{ATTEMPTS, Attempts, CAPACITY, DELAY, LONGEST, ObservedClient, ObservedQueue, Queue};
+use crate::discover::hints::Given;
 use crate::discover::protocols::Protocol;
-use crate::discover::text::Page;
+use crate::discover::text::{Page, given_events};
 
 /// The statuses of the requirements (STATE-1).
 const WORDS: [&str; 5] = ["disconnected", "connecting", "connected", "reconnecting", "error"];
@@ -19,15 +20,16 @@ pub(super) const REFUSING_STATUS: u16 = 401;
 /// A start of a process of which two hundred at once wear out a host.
 const HEAVY_START: Duration = Duration::from_millis(50);
 
-/// The profile of a client.
-pub fn client(seen: &ObservedClient) -> String {
-    let mut page = Page::default();
+/// The profile of a client; what is given in another stays as it is.
+pub fn client(seen: &ObservedClient, given: Option<&Given>) -> String {
+    let mut page = Page::around(given.map(|given| given.table.clone()).unwrap_or_default());
     page.schema();
     page.comment(&format!(
         "What `gatecheck init client` observed in {:.0} s. A comment stands above each line and says what was seen; what could not be found out \
          is a line in a comment, to be filled in.",
         seen.took.as_secs_f64()
     ));
+    let names_dialect = page.names_dialect();
     page.table("client");
     page.set("command", &json!(seen.command.words));
     if seen.starts >= HEAVY_START {
@@ -43,7 +45,7 @@ pub fn client(seen: &ObservedClient) -> String {
             page.set(name, &json!(value));
         }
     }
-    if let Some((protocol, dialect)) = &seen.speaks {
+    if let Some((protocol, dialect)) = seen.speaks.as_ref().filter(|_| !names_dialect) {
         let how = match protocol {
             Protocol::GraphQl => "as it offers, and its first messages were of this form",
             Protocol::Phoenix => "as the `vsn` in its request says",
@@ -77,6 +79,7 @@ pub fn client(seen: &ObservedClient) -> String {
     statuses(&mut page, seen);
     page.table("client.design.backoff");
     backoff(&mut page, seen);
+    given_events(&mut page, given.map_or(&[], Given::events));
     page.finish()
 }
 
