@@ -24,6 +24,9 @@ const REFERENCE: &[&str] = &[
     "--pong-timeout",
     "{pong_timeout}",
 ];
+/// The client to begin with, and its adapter.
+const KIT: [&str; 3] =
+    ["adapters/node/client.mjs", "adapters/node/adapter.mjs", "adapters/node/gatecheck-adapter.mjs"];
 /// The share of judged requirements that a profile lets be decided.
 const DECIDED: f64 = 0.8;
 /// Fewer would say nothing: what needs an event for everybody is not judged where there is none.
@@ -92,10 +95,20 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
             runtime.block_on(is_answered(folder.path())).map(|()| Completion::Completed)
         })
     };
+    let chance = {
+        let runtime = Arc::clone(runtime);
+        Trial::ignorable_test("node/observed/a_client_with_full_jitter", move || {
+            with_modules(&["ws"], |folder| {
+                copy(&KIT, folder)?;
+                runtime.block_on(is_left_to_chance(&folder.join("adapters/node")))
+            })
+        })
+    };
     vec![
         reference,
         client,
         signing_in,
+        chance,
         node("the_example", "examples/node-gateway/gateway.mjs", plain),
         node("another_design", "cli/tests/run/other-gateway/gateway.mjs", other),
     ]
@@ -170,6 +183,29 @@ async fn is_checked(folder: &Path) -> Result<(), Failed> {
         return Err(format!("exit code {code}, without {missing:?}:\n{printed}\n{changed}").into());
     }
     Ok(())
+}
+
+/// The client to begin with, with full jitter of its own, whatever it is told: chance is in each delay, and not in the first alone.
+async fn is_left_to_chance(folder: &Path) -> Result<(), Failed> {
+    let path = folder.join("client.mjs");
+    let text = fs::read_to_string(&path).map_err(|error| error.to_string())?;
+    let jittered = text
+        .replace("reconnectDelay = 1000 }", "reconnectDelay = 1000, maxReconnectDelay = 30000 }")
+        .replace("this.token = token;", "Object.assign(this, { token, maxReconnectDelay, redials: 0 });")
+        .replace(
+            "this.#dial(), this.reconnectDelay)",
+            "this.#dial(), Math.random() * Math.min(this.maxReconnectDelay, this.reconnectDelay * 2 ** this.redials++))",
+        );
+    fs::write(&path, jittered).map_err(|error| error.to_string())?;
+    let text = written_of(folder, "client", &["node", "adapter.mjs"]).await?;
+    let lies: Vec<_> = ["first = ", "initial = ", "delays = "]
+        .into_iter()
+        .filter(|key| text.lines().any(|line| line.starts_with(key)))
+        .collect();
+    match text.contains("\njitter = \"full\"\n") && text.contains("\n# factor = ") && lies.is_empty() {
+        true => Ok(()),
+        false => Err(format!("{lies:?} in:\n{text}").into()),
+    }
 }
 
 /// What is written of a client says how it differs from the seed's; what is changed in it is found.

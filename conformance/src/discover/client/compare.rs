@@ -3,7 +3,7 @@
 use protocol::CloseCode;
 use scenarios::ClientDesign;
 
-use super::text::{final_codes, final_statuses, policy, word};
+use super::text::{final_codes, final_statuses, policy};
 use super::{ATTEMPTS, Attempts, ObservedClient};
 use crate::discover::Difference;
 use crate::profile::Profile;
@@ -53,7 +53,7 @@ pub fn client(profile: &Profile, seen: &ObservedClient) -> Vec<Difference> {
         unless_equal("backoff.factor", backoff.factor.to_string(), factor.to_string());
     }
     if let Some(jitter) = seen.jitter {
-        unless_equal("backoff.jitter", backoff.jitter.word().to_owned(), word(jitter).to_owned());
+        unless_equal("backoff.jitter", backoff.jitter.word().to_owned(), jitter.word().to_owned());
     }
     let observed = match seen.attempts {
         Attempts::GaveUp(attempts) => Some(attempts.to_string()),

@@ -1,12 +1,13 @@
 //! The profile of a client: what was observed, line by line. Pure.
 
+mod backoff;
+
 use std::time::Duration;
 
 use protocol::format_duration;
 use serde_json::{Value, json};
 
-use super::delays::{Jitter, near, spread};
-use super::{ATTEMPTS, Attempts, CAPACITY, DELAY, LONGEST, ObservedClient, ObservedQueue, Queue};
+use super::{CAPACITY, ObservedClient, ObservedQueue, Queue};
 use crate::discover::hints::Given;
 use crate::discover::protocols::Protocol;
 use crate::discover::text::{Page, given_events};
@@ -78,7 +79,7 @@ pub fn client(seen: &ObservedClient, given: Option<&Given>) -> String {
     }
     statuses(&mut page, seen);
     page.table("client.design.backoff");
-    backoff(&mut page, seen);
+    backoff::write(&mut page, seen);
     given_events(&mut page, given.map_or(&[], Given::events));
     page.finish()
 }
@@ -225,171 +226,6 @@ fn statuses(page: &mut Page, seen: &ObservedClient) {
     } else {
         page.comment(&format!("say which of {} each of those is", lacking.join(", ")));
         page.line(&format!("# statuses = {{ {} = \"{}\" }}", lacking.first().unwrap_or(&"error"), others[0]));
-    }
-}
-
-fn backoff(page: &mut Page, seen: &ObservedClient) {
-    let Some(delays) = &seen.delays else {
-        page.comment("it did not come back after its connection was dropped: say how it does");
-        return page.open("factor", "2");
-    };
-    let measured: Vec<String> =
-        delays.measured.iter().take(10).map(|delay| format!("{} ms", delay.as_millis())).collect();
-    page.comment(&format!(
-        "told reconnect_delay {} ms, max_reconnect_delay {} ms, jitter 0, it redialled after {}",
-        DELAY.as_millis(),
-        LONGEST.as_millis(),
-        measured.join(", ")
-    ));
-    let first = delays.measured[0];
-    let is_told = near(first.as_secs_f64(), DELAY.as_secs_f64());
-    let is_list = delays.factor.is_none()
-        && !is_told
-        && spread(&seen.firsts).is_none()
-        && matches!(seen.jitter, Some(Jitter::None));
-    match delays.factor {
-        None if is_list => {
-            page.comment(
-                "no one factor leads from each to the next, and none is what it was told: a list of its own",
-            );
-            let listed = delays.measured.iter().map(|delay| duration(listed(*delay)));
-            page.set("delays", &Value::Array(listed.collect()));
-        }
-        Some(factor) if !near(factor, 2.0) => page.set("factor", &json!(factor)),
-        Some(_) => {}
-        None => {
-            page.comment("no one factor leads from each to the next: list them in `delays`, or say `first` and `factor`");
-            page.open("factor", "2");
-        }
-    }
-    match spread(&seen.firsts) {
-        Some((shortest, longest)) => {
-            let firsts: Vec<String> =
-                seen.firsts.iter().map(|delay| format!("{} ms", delay.as_millis())).collect();
-            page.comment(&format!(
-                "the first delays of {} clients were {}: chance, of which that is a sample; widen it where its code says so",
-                firsts.len(),
-                firsts.join(", ")
-            ));
-            let follows = delays
-                .factor
-                .zip(delays.measured.get(1))
-                .is_some_and(|(factor, second)| near(second.as_secs_f64(), first.as_secs_f64() * factor));
-            page.set(
-                if follows { "initial" } else { "first" },
-                &json!([down(shortest, seen.firsts.len()), up(longest)]),
-            );
-        }
-        None if !is_told && !is_list => {
-            let times = first.as_secs_f64() / DELAY.as_secs_f64();
-            match times < 4.0 {
-                true => page.set("initial", &json!((times * 10.0).round() / 10.0)),
-                false => page.set(
-                    "initial",
-                    &duration(Duration::from_millis(u64::try_from(first.as_millis()).unwrap_or_default())),
-                ),
-            }
-        }
-        None => {}
-    }
-    let grows = delays.factor.is_none_or(|factor| factor > 1.05);
-    match delays.cap {
-        Some(cap) if near(cap.as_secs_f64(), LONGEST.as_secs_f64()) => {
-            page.comment("the cap is what it was told");
-        }
-        Some(_) if is_list => {}
-        Some(cap) => page
-            .comment(&format!("its longest delay was {} ms, which is not what it was told", cap.as_millis())),
-        None if grows && !is_list && delays.measured.iter().any(|delay| *delay > LONGEST.mul_f64(1.3)) => {
-            page.comment("delays grew beyond what it was told");
-            page.set("cap", &json!(false));
-        }
-        None => {}
-    }
-    match seen.jitter {
-        Some(jitter) => {
-            page.comment(&format!("told jitter 0.5, its delays were {}", in_words(jitter)));
-            if jitter != Jitter::PlusMinus {
-                page.set("jitter", &json!(word(jitter)));
-            }
-        }
-        None => page.open("jitter", "\"plus_minus\""),
-    }
-    match seen.attempts {
-        Attempts::GaveUp(ATTEMPTS) => {
-            page.comment(&format!("it gave up after the {ATTEMPTS} redials that it was told"));
-        }
-        Attempts::GaveUp(attempts) => {
-            page.comment(&format!("it gave up after {attempts} redials, and was told {ATTEMPTS}"));
-            page.set("attempts", &json!(attempts));
-        }
-        Attempts::Unlimited => {
-            page.comment(&format!(
-                "it had not given up after {} redials, and was told {ATTEMPTS}",
-                delays.measured.len()
-            ));
-            page.set("attempts", &json!("unlimited"));
-        }
-        Attempts::Unknown => {
-            page.comment("whether it gives up was not seen: its delays are too long");
-            page.open("attempts", "\"unlimited\"");
-        }
-    }
-    match seen.resets_on_opening {
-        Some(true) => {
-            page.comment("where each connection opened and was dropped at once, delays did not grow");
-            page.set("reset", &json!("open"));
-        }
-        Some(false) => page.comment("where each connection opened and was dropped at once, delays grew"),
-        None => page.open("reset", "\"open\""),
-    }
-}
-
-/// A delay of a list, as people write one: a host is late rather than early.
-fn listed(measured: Duration) -> Duration {
-    const EARLY_MS: u128 = 2;
-    let ms = measured.as_millis() + EARLY_MS;
-    let step = match ms {
-        0..100 => 10,
-        100..1000 => 50,
-        _ => 100,
-    };
-    Duration::from_millis(u64::try_from(ms / step * step).unwrap_or(u64::MAX))
-}
-
-/// Samples of which the shortest, and the longest, are near to what chance allows: of an even chance between 0 and 5 delays, one of 16 is
-/// below the first in 97 of 100 cases.
-const MANY_FIRSTS: usize = 16;
-
-/// A delay as a multiple of what was told, which a sample's shortest is not below.
-fn down(shortest: Duration, samples: usize) -> f64 {
-    let unseen = if samples >= MANY_FIRSTS { 0.0 } else { 1.0 };
-    (shortest.as_secs_f64() / DELAY.as_secs_f64() - unseen).floor().max(0.0)
-}
-
-/// The same, which a sample's longest is not above.
-fn up(longest: Duration) -> f64 {
-    (longest.as_secs_f64() / DELAY.as_secs_f64()).ceil()
-}
-
-/// The word of a profile.
-pub(super) fn word(jitter: Jitter) -> &'static str {
-    match jitter {
-        Jitter::None => "none",
-        Jitter::PlusMinus => "plus_minus",
-        Jitter::Full => "full",
-        Jitter::Equal => "equal",
-        Jitter::Added => "added",
-    }
-}
-
-fn in_words(jitter: Jitter) -> &'static str {
-    match jitter {
-        Jitter::None => "what they were without",
-        Jitter::PlusMinus => "shorter and longer",
-        Jitter::Full => "anything from nothing to the delay",
-        Jitter::Equal => "shorter, by half at most",
-        Jitter::Added => "longer only",
     }
 }
 

@@ -36,13 +36,12 @@ impl Trial<'_> {
         Adapter::start(self.start, gateway.url(), options, self.meter.clone()).await
     }
 
-    /// Has a client dial until it gives up, or has dialled often.
+    /// Has a client dial until it gives up, or has dialled often; and the statuses that it reports.
     pub(super) async fn run(
         &self,
         steps: &[Step],
         options: Options,
-        words: &mut BTreeSet<String>,
-    ) -> Result<Dials, DiscoverError> {
+    ) -> Result<(Dials, Vec<String>), DiscoverError> {
         let mut gateway = self.gateway(steps).await?;
         let mut adapter = self.adapter(&gateway, options).await?;
         adapter.ask(Operation::Connect).await;
@@ -53,18 +52,21 @@ impl Trial<'_> {
             }
         }
         let dials = gateway.dials();
-        words.extend(adapter.stop().await);
-        Ok(dials)
+        Ok((dials, adapter.stop().await))
     }
 
-    /// How long a client waits before its first redial.
-    pub(super) async fn first_delay(&self) -> Result<Option<Duration>, DiscoverError> {
-        let mut gateway = self.gateway(&[Step::Drop, Step::Open]).await?;
-        let mut adapter = self.adapter(&gateway, self.usual).await?;
+    /// How long a client waits before each of its first redials, as far as they come soon.
+    pub(super) async fn first_delays(
+        &self,
+        count: usize,
+        options: Options,
+    ) -> Result<Vec<Duration>, DiscoverError> {
+        let mut gateway = self.gateway(&[Step::Drop, Step::Status(503)]).await?;
+        let mut adapter = self.adapter(&gateway, options).await?;
         adapter.ask(Operation::Connect).await;
-        gateway.until(DIALS_WITHIN, |dials| dials.began.len() > 1).await;
+        gateway.until(DIALS_WITHIN, |dials| dials.began.len() > count).await;
         adapter.stop().await;
-        Ok(gateway.dials().delays().first().copied())
+        Ok(gateway.dials().delays().into_iter().take(count).collect())
     }
 
     /// How long a client waits after such an end until it dials again, where it does.

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::*;
-use crate::discover::client::{Delays, differences};
+use crate::discover::client::{Attempts, Chance, Delays, Jitter, differences};
 use crate::profile::{CommandProfile, Profile};
 
 /// A client whose delays grow by a half, which drops the oldest, and for which 4001 is final.
@@ -15,8 +15,10 @@ fn other_design() -> ObservedClient {
         },
         delays: Some(Delays::of(&ms)),
         firsts: Vec::new(),
+        chance: Chance::Nothing,
         attempts: Attempts::Unlimited,
         jitter: Some(Jitter::None),
+        jittered: [241, 242, 244, 243].map(Duration::from_millis).to_vec(),
         resets_on_opening: Some(true),
         codes: BTreeMap::from([(1000, false), (1001, true), (1008, false), (4001, false)]),
         statuses: BTreeMap::from([(401, false), (403, false), (503, true)]),
@@ -99,7 +101,9 @@ fn delays_of_its_own_are_listed() {
 fn more_samples_of_chance_are_nearer_to_its_bounds() {
     let firsts =
         |count: u64| (0..count).map(|number| Duration::from_millis(79 + number * 200 / count)).collect();
-    let written = |count: u64| client(&ObservedClient { firsts: firsts(count), ..other_design() }, None);
+    let written = |count: u64| {
+        client(&ObservedClient { firsts: firsts(count), chance: Chance::First, ..other_design() }, None)
+    };
     assert!(written(5).contains("[0.0, 4.0]"), "{}", written(5));
     assert!(written(20).contains("[1.0, 5.0]"), "{}", written(20));
 }
