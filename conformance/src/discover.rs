@@ -41,7 +41,7 @@ use std::time::{Duration, SystemTime};
 use protocol::Timing;
 use tokio::time::Instant;
 
-pub use compare::{Difference, gateway as differences};
+pub use compare::{Comparison, Difference, Unobserved, gateway as compared};
 pub use hints::{Given, Hints};
 pub use observed::{ObservedGateway, Reach};
 pub use subject::Start;

@@ -16,14 +16,15 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use protocol::adapter::Options;
-use protocol::{Dialect, Timing, Welcome};
+use protocol::{CloseCode, Dialect, Timing, Welcome};
+use scenarios::design::Codes;
 
 use super::flood_meter::FloodMeter;
 use super::protocols::Protocol;
 use super::{DiscoverError, Progress};
 use crate::profile::{ClientAccess, CommandProfile, Profile};
 pub use chance::Chance;
-pub use compare::client as differences;
+pub use compare::client as compared;
 pub use delays::{Delays, Jitter};
 use gateway::{Dials, Step};
 pub use text::client as profile_of;
@@ -55,6 +56,8 @@ const AT_ONCE: usize = 4;
 const SAMPLED: usize = 2 * AT_ONCE;
 /// Close codes that are tried; those that refuse a token are for STATE-8, whether or not they are final.
 const CODES: [u16; 11] = [1000, 1001, 1008, 1011, 1012, 1013, 3000, 4000, 4001, 4401, 4999];
+/// Most ends of either kind that a profile has tried beside these.
+const MAX_OWN_ENDS: usize = 8;
 /// HTTP statuses that are tried.
 const STATUSES: [u16; 5] = [401, 403, 404, 429, 503];
 /// The room that is subscribed to.
@@ -73,6 +76,10 @@ pub struct ClientStart {
     pub timing: Timing,
     /// The dialect that it is told.
     pub dialect: Dialect,
+    /// Close codes that are tried beside the usual ones.
+    pub codes: Vec<u16>,
+    /// HTTP statuses that are tried beside the usual ones.
+    pub statuses: Vec<u16>,
 }
 
 impl ClientStart {
@@ -81,17 +88,27 @@ impl ClientStart {
     /// # Errors
     /// When it has none that is started.
     pub fn of(profile: &Profile, program: PathBuf) -> Result<Self, DiscoverError> {
-        let Some(ClientAccess::Spawn(command)) = profile.client.as_ref().map(|client| &client.access) else {
-            return Err(DiscoverError::None);
-        };
+        let client = profile.client.as_ref().ok_or(DiscoverError::None)?;
+        let ClientAccess::Spawn(command) = &client.access else { return Err(DiscoverError::None) };
+        let design = &client.design;
+        let is_tried = |codes: &&Codes| CODES.iter().any(|code| codes.contains(CloseCode(*code)));
+        let codes = design.final_codes.iter().filter(|codes| !is_tried(codes)).map(|codes| codes.first().0);
+        let statuses = design.final_statuses.iter().copied().filter(|status| !STATUSES.contains(status));
         Ok(Self {
             command: command.clone(),
             folder: profile.folder.clone(),
             program,
             timing: profile.timing.clone(),
             dialect: profile.dialect.clone(),
+            codes: codes.filter(|code| is_sent(*code)).take(MAX_OWN_ENDS).collect(),
+            statuses: statuses.filter(|status| *status >= 400).take(MAX_OWN_ENDS).collect(),
         })
     }
+}
+
+/// Whether a close frame may have this code (RFC 6455 section 7.4).
+fn is_sent(code: u16) -> bool {
+    (1000..5000).contains(&code) && ![1004, 1005, 1006, 1015].contains(&code)
 }
 
 /// What was observed of a client.
@@ -235,8 +252,9 @@ async fn all(
     backoff::observe(&trial, &dials, &mut seen, progress).await?;
     progress("ends: close codes and statuses after which it stays away");
     let patience = seen.firsts.iter().max().copied().unwrap_or(DELAY) * 4 + Duration::from_millis(700);
+    let codes = CODES.iter().chain(&start.codes).map(|code| Step::Close(Some(*code)));
     let ends: Vec<Step> =
-        CODES.into_iter().map(|code| Step::Close(Some(code))).chain(STATUSES.map(Step::Status)).collect();
+        codes.chain(STATUSES.iter().chain(&start.statuses).map(|status| Step::Status(*status))).collect();
     let mut after = Vec::new();
     for steps in ends.chunks(AT_ONCE) {
         let redialled = join_all(steps.iter().map(|step| trial.redials(*step, patience))).await;

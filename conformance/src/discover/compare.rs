@@ -36,29 +36,59 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Differences that are being collected.
-#[derive(Default)]
-struct Differences(Vec<Difference>);
+/// What a profile says, and was not observed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unobserved {
+    /// The key in the profile.
+    pub key: String,
+    /// Why it was not.
+    pub why: String,
+}
 
-impl Differences {
-    fn add(&mut self, key: &str, says: impl fmt::Display, observed: impl fmt::Display) {
-        self.0.push(Difference {
+impl fmt::Display for Unobserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, why } = self;
+        write!(f, "not observed: {key}: {why}")
+    }
+}
+
+/// A profile, held against what was observed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// Where they differ.
+    pub differences: Vec<Difference>,
+    /// What was not compared.
+    pub unobserved: Vec<Unobserved>,
+}
+
+impl Comparison {
+    pub(super) fn add(&mut self, key: &str, says: impl fmt::Display, observed: impl fmt::Display) {
+        self.differences.push(Difference {
             key: key.to_owned(),
             says: says.to_string(),
             observed: observed.to_string(),
         });
     }
 
-    fn unless_equal<T: PartialEq + fmt::Display>(&mut self, key: &str, says: T, observed: T) {
+    pub(super) fn unless_equal<T: PartialEq + fmt::Display>(&mut self, key: &str, says: T, observed: T) {
         if says != observed {
             self.add(key, says, observed);
         }
     }
+
+    pub(super) fn unobserved(&mut self, key: &str, why: &str) {
+        self.unobserved.push(Unobserved { key: key.to_owned(), why: why.to_owned() });
+    }
+
+    /// Whether this key is among the differences.
+    pub(super) fn differs(&self, key: &str) -> bool {
+        self.differences.iter().any(|difference| difference.key == key)
+    }
 }
 
-/// What differs between a profile of a gateway and what was observed of it. What was not observed differs from nothing.
-pub fn gateway(profile: &Profile, seen: &ObservedGateway) -> Vec<Difference> {
-    let mut found = Differences::default();
+/// Holds a profile of a gateway against what was observed of it. What was not observed differs from nothing.
+pub fn gateway(profile: &Profile, seen: &ObservedGateway) -> Comparison {
+    let mut found = Comparison::default();
     let Some(entry) = &seen.sign_in.entry else {
         let place = Place::declared(&profile.dialect);
         let says = format!("{place}, with {}", claims::described(&profile.token.style));
@@ -72,7 +102,7 @@ pub fn gateway(profile: &Profile, seen: &ObservedGateway) -> Vec<Difference> {
         answers.dedup();
         let answers = if answers.is_empty() { "no answer".to_owned() } else { answers.join("; ") };
         found.add("dialect.token and [token]", says, format!("that no one signs in so: {answers}"));
-        return found.0;
+        return found;
     };
     let spelling = Spelling::of(seen);
     if let Some(gateway) = &profile.gateway {
@@ -112,10 +142,10 @@ pub fn gateway(profile: &Profile, seen: &ObservedGateway) -> Vec<Difference> {
     heartbeat(&mut found, profile, seen);
     gives_up(&mut found, profile, seen);
     events(&mut found, seen);
-    found.0
+    found
 }
 
-fn dialect(found: &mut Differences, says: &Dialect, spelling: &Spelling) {
+fn dialect(found: &mut Comparison, says: &Dialect, spelling: &Spelling) {
     let observed = &spelling.dialect;
     if spelling.seen.contains_key("token") {
         found.unless_equal("dialect.token", says.token.to_string(), observed.token.to_string());
@@ -132,7 +162,7 @@ fn dialect(found: &mut Differences, says: &Dialect, spelling: &Spelling) {
 }
 
 /// Each frame that was seen is what the profile reads it as.
-fn frames(found: &mut Differences, says: &Dialect, entry: &Entry, seen: &ObservedGateway) {
+fn frames(found: &mut Comparison, says: &Dialect, entry: &Entry, seen: &ObservedGateway) {
     let read = |frame: &str| match says.decode_server(frame) {
         Ok(read) => described(&read.message),
         Err(error) => format!("nothing ({error})"),
@@ -186,7 +216,7 @@ fn frames(found: &mut Differences, says: &Dialect, entry: &Entry, seen: &Observe
 }
 
 /// The profile's requests to join and to leave are answered as it says.
-fn requests(found: &mut Differences, says: &Dialect, seen: &ObservedGateway, read: &dyn Fn(&str) -> String) {
+fn requests(found: &mut Comparison, says: &Dialect, seen: &ObservedGateway, read: &dyn Fn(&str) -> String) {
     for request in &seen.talk.requests {
         let asked = request.shape.replace("{room}", &seen.room);
         let is_granted = |answer: &str| {
@@ -242,7 +272,7 @@ fn described(message: &ServerMessage) -> String {
     shown(&format!("{what}, {members}"))
 }
 
-fn heartbeat(found: &mut Differences, profile: &Profile, seen: &ObservedGateway) {
+fn heartbeat(found: &mut Comparison, profile: &Profile, seen: &ObservedGateway) {
     let Some((kind, period)) = &seen.heartbeat.pings else {
         let interval = profile.timing.ping_interval;
         let is_hb = |id: &RequirementId| id.to_string() == "HB-1";
@@ -281,7 +311,7 @@ fn heartbeat(found: &mut Differences, profile: &Profile, seen: &ObservedGateway)
 }
 
 /// When a client without pongs is given up, counted from its first ping (HB-2): at the declared timeout, or at a later ping.
-fn gives_up(found: &mut Differences, profile: &Profile, seen: &ObservedGateway) {
+fn gives_up(found: &mut Comparison, profile: &Profile, seen: &ObservedGateway) {
     let (Some(after), Some((_, period))) = (seen.heartbeat.gives_up_after, &seen.heartbeat.pings) else {
         return;
     };
@@ -297,7 +327,7 @@ fn gives_up(found: &mut Differences, profile: &Profile, seen: &ObservedGateway) 
 }
 
 /// What the rooms of a user and of a role are called, where the first message names them.
-fn rooms(found: &mut Differences, profile: &Profile, entry: &Entry, seen: &ObservedGateway) {
+fn rooms(found: &mut Comparison, profile: &Profile, entry: &Entry, seen: &ObservedGateway) {
     let Some(gateway) = &profile.gateway else { return };
     let (id, role) = (entry.id_text(Person::Owner), Person::Owner.role());
     let named = NamedRooms::said(&seen.talk.first, entry);
@@ -308,7 +338,7 @@ fn rooms(found: &mut Differences, profile: &Profile, entry: &Entry, seen: &Obser
 }
 
 /// What errors are called that were provoked.
-fn errors(found: &mut Differences, says: &Dialect, seen: &ObservedGateway) {
+fn errors(found: &mut Comparison, says: &Dialect, seen: &ObservedGateway) {
     let private = seen.talk.private.as_ref().map(|(_, exchange)| exchange);
     for (code, exchange) in [("forbidden", private), ("bad_room", seen.talk.nameless.as_ref())] {
         let Some(answer) = exchange.and_then(|exchange| exchange.answer.as_deref()) else { continue };
@@ -323,7 +353,7 @@ fn errors(found: &mut Differences, says: &Dialect, seen: &ObservedGateway) {
     }
 }
 
-fn events(found: &mut Differences, seen: &ObservedGateway) {
+fn events(found: &mut Comparison, seen: &ObservedGateway) {
     for declared in &seen.events.declared {
         if declared.audience != declared.observed {
             let reached = declared.observed.map_or("that it reaches none of them".to_owned(), |audience| {

@@ -13,7 +13,7 @@ use super::super::judge::interrupted;
 use super::super::{Failure, ended, warn};
 use super::output::Output;
 use conformance::discover::client::{ClientStart, ObservedClient};
-use conformance::discover::{self, Difference, DiscoverError, GatewaySubject, Given, Hints, Start};
+use conformance::discover::{self, Comparison, DiscoverError, GatewaySubject, Given, Hints, Start};
 use conformance::exit::Exit;
 use conformance::profile::{self, CommandProfile, GatewayAccess, Profile};
 
@@ -166,7 +166,7 @@ pub(crate) fn check_gateway(profile: &Profile) -> Result<Exit, Failure> {
     let subject = of_profile(profile)?;
     let path = profile.gateway.as_ref().map(|gateway| gateway.path.clone());
     let seen = watch(&subject, &Hints { path, profile: Some(profile.clone()), ..Hints::default() })?;
-    report(&discover::differences(profile, &seen))
+    report(&discover::compared(profile, &seen))
 }
 
 pub(crate) fn client(args: &ClientArgs) -> Result<Exit, Failure> {
@@ -184,6 +184,8 @@ pub(crate) fn client(args: &ClientArgs) -> Result<Exit, Failure> {
             program: program()?,
             timing: discover::short_timing(),
             dialect: given.as_ref().map_or_else(Profile::bare, |given| given.profile.clone()).dialect,
+            codes: Vec::new(),
+            statuses: Vec::new(),
         },
     };
     if let Some(given) = &mut given {
@@ -206,7 +208,7 @@ pub(crate) fn client(args: &ClientArgs) -> Result<Exit, Failure> {
 /// Holds a client against its profile.
 pub(crate) fn check_client(profile: &Profile) -> Result<Exit, Failure> {
     let start = ClientStart::of(profile, program()?).map_err(failure)?;
-    report(&discover::client::differences(profile, &watch_client(&start)?))
+    report(&discover::client::compared(profile, &watch_client(&start)?))
 }
 
 fn watch_client(start: &ClientStart) -> Result<ObservedClient, Failure> {
@@ -215,10 +217,11 @@ fn watch_client(start: &ClientStart) -> Result<ObservedClient, Failure> {
     until_interrupted(discover::client::observe(start, &progress()))
 }
 
-fn report(differences: &[Difference]) -> Result<Exit, Failure> {
+fn report(Comparison { differences, unobserved }: &Comparison) -> Result<Exit, Failure> {
     let exit = if differences.is_empty() { Exit::Conformant } else { Exit::NotConformant };
     let print = |out: &mut dyn Write| {
         differences.iter().try_for_each(|difference| writeln!(out, "{difference}"))?;
+        unobserved.iter().try_for_each(|unobserved| writeln!(out, "{unobserved}"))?;
         match differences.len() {
             0 => writeln!(out, "nothing that was observed differs from the profile"),
             1 => writeln!(out, "1 difference"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{DELAY, JITTERED};
 
 /// How far a measured delay may lie from another that is meant, as a share: a host is late.
-const NEAR: f64 = 0.18;
+pub(super) const NEAR: f64 = 0.18;
 /// What a host adds to a delay.
 pub(super) const LATE: Duration = Duration::from_millis(25);
 

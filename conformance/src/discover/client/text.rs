@@ -13,7 +13,7 @@ use crate::discover::protocols::Protocol;
 use crate::discover::text::{Page, given_events};
 
 /// The statuses of the requirements (STATE-1).
-const WORDS: [&str; 5] = ["disconnected", "connecting", "connected", "reconnecting", "error"];
+pub(super) const WORDS: [&str; 5] = ["disconnected", "connecting", "connected", "reconnecting", "error"];
 /// Codes and statuses that refuse a token: what follows them is for STATE-3 and STATE-8.
 pub(super) const REFUSING_CODES: [u16; 2] = [1008, 4401];
 pub(super) const REFUSING_STATUS: u16 = 401;
@@ -234,4 +234,4 @@ fn duration(time: Duration) -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -25,10 +25,10 @@ fn differences_are_told_as_json() {
     }];
     let text = text::gateway(&seen, None);
     let read = |text: &str| Profile::parse("gatecheck.toml", text, Path::new(".")).unwrap();
-    assert_eq!(gateway(&read(&text), &seen), []);
+    assert_eq!(gateway(&read(&text), &seen).differences, []);
     let changed =
         text.replace(r#""body":"{payload}""#, r#""data":"{payload}""#).replace("\"joined\"", "\"ok\"");
-    let found = gateway(&read(&changed), &seen);
+    let found = gateway(&read(&changed), &seen).differences;
     let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
     for part in [
         "dialect, of the answer to {\"action\":\"subscribe\"",
@@ -69,7 +69,7 @@ fn words_rooms_and_timeouts_are_compared() {
     }
     let found = |text: &str| {
         let profile = Profile::parse("gatecheck.toml", text, Path::new(".")).unwrap();
-        gateway(&profile, &seen).iter().map(ToString::to_string).collect::<Vec<_>>()
+        gateway(&profile, &seen).differences.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert!(found(&text).is_empty(), "{:#?}", found(&text));
     let wrong = text
@@ -99,7 +99,7 @@ fn pings_that_the_profile_disclaims_are_not_missed() {
     };
     let found = |text: &str| {
         let profile = Profile::parse("gatecheck.toml", text, Path::new(".")).unwrap();
-        gateway(&profile, &seen).iter().map(ToString::to_string).collect::<Vec<_>>()
+        gateway(&profile, &seen).differences.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(found(&text), ["timing.ping_interval: the profile says 400ms, observed no ping in 12s"]);
     assert!(found(&format!("{text}\n[claims.no_place]\nHB-1 = \"clients do\"\n")).is_empty());

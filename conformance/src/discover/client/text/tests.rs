@@ -2,11 +2,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::*;
-use crate::discover::client::{Attempts, Chance, Delays, Jitter, differences};
+use crate::discover::client::{Attempts, Chance, Delays, Jitter, compared};
 use crate::profile::{CommandProfile, Profile};
 
 /// A client whose delays grow by a half, which drops the oldest, and for which 4001 is final.
-fn other_design() -> ObservedClient {
+pub(in crate::discover::client) fn other_design() -> ObservedClient {
     let ms = [65, 93, 136, 202, 305, 457, 685, 1027, 1538].map(Duration::from_millis);
     ObservedClient {
         command: CommandProfile {
@@ -59,9 +59,9 @@ fn the_text_is_a_profile() {
     }
     let read = |text: &str| Profile::parse("gatecheck.toml", text, Path::new("."));
     let profile = read(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    assert_eq!(differences(&profile, &other_design()), []);
+    assert_eq!(compared(&profile, &other_design()).differences, []);
     let changed = read(&text.replace("1.5", "2").replace("drop-oldest", "none")).unwrap();
-    let found = differences(&changed, &other_design());
+    let found = compared(&changed, &other_design()).differences;
     let keys: Vec<&str> = found.iter().map(|difference| difference.key.as_str()).collect();
     assert_eq!(keys, ["client.design.queue", "client.design.backoff.factor"]);
 }
@@ -82,7 +82,8 @@ fn what_was_not_seen_is_to_be_filled_in() {
     let text = client(&seen, None);
     assert!(text.contains("# queue = ") && text.contains("# factor = "), "{text}");
     let profile = Profile::parse("gatecheck.toml", &text, Path::new("."));
-    assert_eq!(differences(&profile.unwrap_or_else(|error| panic!("{error}\n{text}")), &seen), []);
+    let found = compared(&profile.unwrap_or_else(|error| panic!("{error}\n{text}")), &seen);
+    assert_eq!(found.differences, []);
 }
 
 /// Delays that no factor leads to, whatever the client was told, are a list.
