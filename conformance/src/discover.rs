@@ -38,7 +38,7 @@ mod unfinished;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use protocol::Timing;
+use protocol::{Dialect, Timing};
 use tokio::time::Instant;
 
 pub use compare::{Comparison, Difference, Unobserved, gateway as compared};
@@ -143,6 +143,7 @@ impl Start {
             folder: profile.folder.clone(),
             program,
             timing: profile.timing.clone(),
+            dialect: profile.dialect.clone(),
             exchange: gateway.exchange.clone(),
             queue: gateway.queues.named().first().cloned().unwrap_or_default(),
             path: gateway.path.clone(),
@@ -159,6 +160,7 @@ impl Start {
             folder: PathBuf::from("."),
             program,
             timing: short_timing(),
+            dialect: Dialect::default(),
             queue: usual.queues.named().first().cloned().unwrap_or_default(),
             exchange: usual.exchange,
             path: usual.path,

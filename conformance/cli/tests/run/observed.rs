@@ -104,8 +104,16 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
             })
         })
     };
+    let form = {
+        let runtime = Arc::clone(runtime);
+        Trial::ignorable_test("embedded/observed/events_of_a_form_of_their_own", move || {
+            let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+            runtime.block_on(is_read(folder.path())).map(|()| Completion::Completed)
+        })
+    };
     vec![
         reference,
+        form,
         client,
         signing_in,
         chance,
@@ -183,6 +191,31 @@ async fn is_checked(folder: &Path) -> Result<(), Failed> {
         return Err(format!("exit code {code}, without {missing:?}:\n{printed}\n{changed}").into());
     }
     Ok(())
+}
+
+/// A gateway is told the dialect of its profile; an event's type is where the template of events has it, whatever is where other messages have
+/// theirs. What was not provoked is named.
+async fn is_read(folder: &Path) -> Result<(), Failed> {
+    let profile = r#"
+        [gateway]
+        command = ["{gatecheck}", "reference-server", "--listen", "127.0.0.1:{port}", "--dialect", "{dialect}",
+            "--ping-interval", "{ping_interval}", "--pong-timeout", "{pong_timeout}"]
+        env = { JWT_SECRET = "{jwt_secret}", RABBITMQ_URL = "{amqp_url}" }
+        [timing]
+        ping_interval = "400ms"
+        pong_timeout = "200ms"
+        [dialect]
+        errors = { rate_limited = "slow_down" }
+        [dialect.frames]
+        message = '{"type":"{type}","payload":"{payload}"}'
+        event = '{"type":"bus","name":"{type}","payload":"{payload}"}'
+    "#;
+    fs::write(folder.join("gatecheck.toml"), profile).map_err(|error| error.to_string())?;
+    let (code, printed) = in_folder(folder, &["gateway", "--check"]).await?;
+    match code == 0 && printed.contains("not observed: dialect.errors.rate_limited: ") {
+        true => Ok(()),
+        false => Err(format!("exit code {code}\n{printed}").into()),
+    }
 }
 
 /// The client to begin with, with full jitter of its own, whatever it is told: chance is in each delay, and not in the first alone.
