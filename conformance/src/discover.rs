@@ -15,6 +15,7 @@ mod candidates;
 mod claims;
 pub mod client;
 mod compare;
+mod comparison;
 mod events;
 mod flood_meter;
 mod form;
@@ -41,7 +42,8 @@ use std::time::{Duration, SystemTime};
 use protocol::{Dialect, Timing};
 use tokio::time::Instant;
 
-pub use compare::{Comparison, Difference, Unobserved, gateway as compared};
+pub use compare::gateway as compared;
+pub use comparison::{Comparison, Difference, Unobserved};
 pub use hints::{Given, Hints};
 pub use observed::{ObservedGateway, Reach};
 pub use subject::Start;

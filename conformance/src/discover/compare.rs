@@ -1,7 +1,5 @@
 //! What differs between a profile and what was observed. Pure.
 
-use std::fmt;
-
 use protocol::{
     ClientMessage, CloseCode, Dialect, ErrorCode, ErrorCodes, Heartbeat as HeartbeatKind, ServerMessage,
 };
@@ -9,6 +7,7 @@ use scenarios::RequirementId;
 use scenarios::scenario::Limits;
 use serde_json::json;
 
+use super::Comparison;
 use super::candidates::{Person, Place};
 use super::claims;
 use super::heartbeat::PingKind;
@@ -20,74 +19,6 @@ use super::spelling::{Spelling, shown};
 use super::talk::RequestAnswer;
 use crate::amqp::Queues;
 use crate::profile::{Audience, GatewayAccess, Profile};
-
-/// One difference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// The key in the profile.
-    pub key: String,
-    /// What the profile says.
-    pub says: String,
-    /// What was observed.
-    pub observed: String,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, says, observed } = self;
-        write!(f, "{key}: the profile says {says}, observed {observed}")
-    }
-}
-
-/// What a profile says, and was not observed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unobserved {
-    /// The key in the profile.
-    pub key: String,
-    /// Why it was not.
-    pub why: String,
-}
-
-impl fmt::Display for Unobserved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, why } = self;
-        write!(f, "not observed: {key}: {why}")
-    }
-}
-
-/// A profile, held against what was observed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Comparison {
-    /// Where they differ.
-    pub differences: Vec<Difference>,
-    /// What was not compared.
-    pub unobserved: Vec<Unobserved>,
-}
-
-impl Comparison {
-    pub(super) fn add(&mut self, key: &str, says: impl fmt::Display, observed: impl fmt::Display) {
-        self.differences.push(Difference {
-            key: key.to_owned(),
-            says: says.to_string(),
-            observed: observed.to_string(),
-        });
-    }
-
-    pub(super) fn unless_equal<T: PartialEq + fmt::Display>(&mut self, key: &str, says: T, observed: T) {
-        if says != observed {
-            self.add(key, says, observed);
-        }
-    }
-
-    pub(super) fn unobserved(&mut self, key: &str, why: &str) {
-        self.unobserved.push(Unobserved { key: key.to_owned(), why: why.to_owned() });
-    }
-
-    /// Whether this key is among the differences.
-    pub(super) fn differs(&self, key: &str) -> bool {
-        self.differences.iter().any(|difference| difference.key == key)
-    }
-}
 
 /// Holds a profile of a gateway against what was observed of it. What was not observed differs from nothing, and is
 /// named.
