@@ -9,13 +9,14 @@ mod request;
 use std::time::Duration;
 
 use protocol::adapter::{Configure, Operation, Options, Outcome};
+use protocol::{Dialect, SignIn};
 use scenarios::Foreign;
 use serde_json::json;
 
 use crate::process::{SpawnError, Streams, Subject};
 use crate::profile::{CommandProfile, Profile};
 use crate::template::Values;
-use exchange::{Exchange, Reply, ReportKind, Silence};
+use exchange::{Exchange, Reply, ReportKind, Silence, shown};
 use listener::Listener;
 use request::{Trial, trials};
 
@@ -86,7 +87,7 @@ pub async fn check(
     command: &CommandProfile,
     values: &Values,
 ) -> Result<Vec<Finding>, CheckError> {
-    let listener = Listener::start().await?;
+    let listener = Listener::start(profile.dialect.clone()).await?;
     let mut subject = Subject::spawn(command, values, &profile.folder, Streams::Piped)?;
     let pipes = subject.take_pipes().expect("piped, and only used once");
     let mut check = Check { exchange: Exchange::start(pipes), listener, findings: Vec::new() };
@@ -134,7 +135,7 @@ impl Check {
         for Trial { operation, needed } in trials() {
             let mut standing = self.request(&operation, needed).await?;
             if operation == Operation::Connect && standing {
-                standing = self.connects().await;
+                standing = self.connects(&profile.dialect).await;
             }
             // What a client without consumers says of a consumer is its own affair.
             if matches!(operation, Operation::Mount { .. }) && !standing {
@@ -180,7 +181,7 @@ impl Check {
     }
 
     /// The client dials the configured URL, and the adapter reports its status.
-    async fn connects(&mut self) -> bool {
+    async fn connects(&mut self, dialect: &Dialect) -> bool {
         let url = self.listener.url();
         if !self.listener.opened(PATIENCE).await {
             let help = "`configure` says the `url`; `connect` must make the client dial it";
@@ -189,6 +190,12 @@ impl Check {
             return false;
         }
         self.findings.push(found("dials the url", RequestStatus::Supported));
+        if let Some(sign_in) = &dialect.sign_in
+            && !self.signs_in(sign_in).await
+        {
+            // What does not sign in is never connected.
+            return false;
+        }
         for (what, kind, help) in [
             (
                 "reports each status",
@@ -209,6 +216,21 @@ impl Check {
             self.findings.push(found(what, standing));
         }
         true
+    }
+
+    /// The client says first what the profile declares, whatever its token.
+    async fn signs_in(&mut self, sign_in: &SignIn) -> bool {
+        let seen = match self.listener.first_text(PATIENCE).await {
+            Some(text) if sign_in.is_message(&text) => None,
+            Some(text) => Some(format!("its first message was {}", shown(&text))),
+            None => Some(format!("it said nothing within {PATIENCE:?} of its connection")),
+        };
+        let is_signed_in = seen.is_none();
+        let standing = seen.map_or(RequestStatus::Supported, |seen| {
+            broken(&seen, "`dialect.sign_in.message` in the profile is what a client must say first: does it have this form?")
+        });
+        self.findings.push(found("signs in", standing));
+        is_signed_in
     }
 
     /// What every adapter does, whatever its client can do.

@@ -15,6 +15,7 @@ mod candidates;
 mod claims;
 pub mod client;
 mod compare;
+mod comparison;
 mod events;
 mod flood_meter;
 mod form;
@@ -38,10 +39,11 @@ mod unfinished;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use protocol::Timing;
+use protocol::{Dialect, Timing};
 use tokio::time::Instant;
 
-pub use compare::{Difference, gateway as differences};
+pub use compare::gateway as compared;
+pub use comparison::{Comparison, Difference, Unobserved};
 pub use hints::{Given, Hints};
 pub use observed::{ObservedGateway, Reach};
 pub use subject::Start;
@@ -143,6 +145,7 @@ impl Start {
             folder: profile.folder.clone(),
             program,
             timing: profile.timing.clone(),
+            dialect: profile.dialect.clone(),
             exchange: gateway.exchange.clone(),
             queue: gateway.queues.named().first().cloned().unwrap_or_default(),
             path: gateway.path.clone(),
@@ -159,6 +162,7 @@ impl Start {
             folder: PathBuf::from("."),
             program,
             timing: short_timing(),
+            dialect: Dialect::default(),
             queue: usual.queues.named().first().cloned().unwrap_or_default(),
             exchange: usual.exchange,
             path: usual.path,

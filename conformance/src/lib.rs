@@ -31,6 +31,7 @@
 
 pub mod adapter_check;
 pub mod amqp;
+mod auto_reply;
 pub mod conclusion;
 pub mod discover;
 pub mod executor;

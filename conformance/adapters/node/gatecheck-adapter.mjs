@@ -198,12 +198,12 @@ class Adapter {
     if (request?.op === 'exit') this.leave();
   }
 
-  /** Leaving is polite: the client disconnects, and has a moment for it. */
+  /** Leaving is polite: the client disconnects as if it were asked to, and has a moment for it. */
   leave() {
     try {
-      settle(this.#client?.disconnect?.(), 'disconnect');
+      if (this.#client !== null) settle(this.#perform({ op: 'disconnect' }), 'disconnect');
     } catch (error) {
-      console.error(error);
+      if (!(error instanceof Unsupported)) console.error(error);
     }
     host.leave(GOODBYE);
   }

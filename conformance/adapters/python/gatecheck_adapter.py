@@ -31,6 +31,7 @@ Options have names as Python writes them, and times in seconds; `get_config`, wh
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 import os
@@ -268,11 +269,13 @@ class _Adapter:
         await _resolved(remove())
 
     async def _leave(self) -> None:
-        """Leaving is polite: the client disconnects, and has a moment for it. What it does then is of no interest."""
+        """Leaving is polite: the client disconnects as if it were asked to, and has a moment for it. What it does then is of no
+        interest."""
         try:
             async with asyncio.timeout(GOODBYE):
-                if callable(disconnect := getattr(self._client, "disconnect", None)):
-                    await _resolved(disconnect())
+                if self._client is not None:
+                    with contextlib.suppress(Unsupported):
+                        await _resolved(self._ops["disconnect"](self._client, {"op": "disconnect"}))
                 while others := asyncio.all_tasks() - {asyncio.current_task()}:
                     await asyncio.wait(others)
         except TimeoutError:

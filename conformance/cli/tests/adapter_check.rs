@@ -7,10 +7,20 @@ const YES_SAYER: &str = r#"while read -r line; do echo "{\"id\":$(echo "$line" |
 
 /// What was printed, in one line, and the exit code.
 fn check(adapter: &[&str]) -> (i32, String) {
-    let folder = tempfile::tempdir().expect("a folder");
     let separator: &[&str] = if adapter.is_empty() { &[] } else { &["--"] };
+    checked(&tempfile::tempdir().expect("a folder"), &[separator, adapter].concat())
+}
+
+/// The same, of the adapter of a profile.
+fn check_profile(text: &str) -> (i32, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("gatecheck.toml"), text).expect("it is written");
+    checked(&folder, &[])
+}
+
+fn checked(folder: &tempfile::TempDir, arguments: &[&str]) -> (i32, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_gatecheck"))
-        .args([&["adapter", "check"], separator, adapter].concat())
+        .args([&["adapter", "check"], arguments].concat())
         .current_dir(folder.path())
         .env("NO_COLOR", "1")
         .env("NO_GRAPHICS", "1")
@@ -38,6 +48,33 @@ fn a_whole_adapter_is_supported() {
     for words in ["supported mount", "supported dials the url", "supported ends with its input"] {
         assert!(text.contains(words), "{words:?} is missing: {text}");
     }
+}
+
+/// A client that signs in by its first message, and is connected once that is answered, is answered; whatever grants: an answer, or the
+/// welcome.
+#[test]
+fn a_sign_in_is_answered() {
+    let client = "[client]\ncommand = [\"{gatecheck}\", \"reference-client\", \"adapter\"]";
+    let welcomed = r#"[dialect]
+        token = "message"
+        refusal = "close-4401"
+        sign_in = { message = '{"type":"auth","token":"{token}"}' }"#;
+    for profile in [format!("dialect = \"first-message\"\n{client}"), format!("{client}\n{welcomed}")] {
+        let words = ["supported signs in", "supported reports each call of a listener"];
+        expect(check_profile(&profile), 0, &words);
+    }
+    // A client that says something else first is not signed in, and nothing else is said of what follows from that.
+    let deaf = client.replace("[client]", "dialect = \"first-message\"\n[client]").replace(
+        "\"{gatecheck}\", ",
+        "\"sh\", \"-c\", \"sed -u 's/connection_init/hello/' | \\\"$0\\\" \\\"$@\\\"\", \"{gatecheck}\", ",
+    );
+    let (code, text) = check_profile(&deaf);
+    assert!(!text.contains("reports each call"), "{text}");
+    expect(
+        (code, text),
+        1,
+        &["broken signs in seen its first message was {\"type\":\"hello\"", "dialect.sign_in.message"],
+    );
 }
 
 /// Answering `ok` is not enough: the client must dial, and an unknown request must be answered as unsupported.

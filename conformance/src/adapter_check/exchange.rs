@@ -202,6 +202,7 @@ impl fmt::Display for Reply {
     }
 }
 
-fn shown(line: &str) -> String {
+/// The beginning of a line.
+pub(super) fn shown(line: &str) -> String {
     line.chars().take(SHOWN_CHARS).collect()
 }

@@ -1,6 +1,8 @@
 //! How a client behaves behind its adapter: delays, attempts, ends that are final, its queue, its statuses.
 
 mod adapter;
+mod backoff;
+mod chance;
 mod compare;
 mod delays;
 mod gateway;
@@ -14,13 +16,15 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use protocol::adapter::Options;
-use protocol::{Dialect, Timing, Welcome};
+use protocol::{CloseCode, Dialect, Timing, Welcome};
+use scenarios::design::Codes;
 
 use super::flood_meter::FloodMeter;
 use super::protocols::Protocol;
 use super::{DiscoverError, Progress};
-use crate::profile::CommandProfile;
-pub use compare::client as differences;
+use crate::profile::{ClientAccess, CommandProfile, Profile};
+pub use chance::Chance;
+pub use compare::client as compared;
 pub use delays::{Delays, Jitter};
 use gateway::{Dials, Step};
 pub use text::client as profile_of;
@@ -48,8 +52,12 @@ const RUNS_FOR: Duration = Duration::from_secs(15);
 const DIALS_WITHIN: Duration = Duration::from_secs(5);
 /// Clients at once: each is a process.
 const AT_ONCE: usize = 4;
+/// Clients whose first delays are compared with those of the first: enough for chance to show.
+const SAMPLED: usize = 2 * AT_ONCE;
 /// Close codes that are tried; those that refuse a token are for STATE-8, whether or not they are final.
 const CODES: [u16; 11] = [1000, 1001, 1008, 1011, 1012, 1013, 3000, 4000, 4001, 4401, 4999];
+/// Most ends of either kind that a profile has tried beside these.
+const MAX_OWN_ENDS: usize = 8;
 /// HTTP statuses that are tried.
 const STATUSES: [u16; 5] = [401, 403, 404, 429, 503];
 /// The room that is subscribed to.
@@ -68,6 +76,39 @@ pub struct ClientStart {
     pub timing: Timing,
     /// The dialect that it is told.
     pub dialect: Dialect,
+    /// Close codes that are tried beside the usual ones.
+    pub codes: Vec<u16>,
+    /// HTTP statuses that are tried beside the usual ones.
+    pub statuses: Vec<u16>,
+}
+
+impl ClientStart {
+    /// How a profile's client is started, and what it is told.
+    ///
+    /// # Errors
+    /// When it has none that is started.
+    pub fn of(profile: &Profile, program: PathBuf) -> Result<Self, DiscoverError> {
+        let client = profile.client.as_ref().ok_or(DiscoverError::None)?;
+        let ClientAccess::Spawn(command) = &client.access else { return Err(DiscoverError::None) };
+        let design = &client.design;
+        let is_tried = |codes: &&Codes| CODES.iter().any(|code| codes.contains(CloseCode(*code)));
+        let codes = design.final_codes.iter().filter(|codes| !is_tried(codes)).map(|codes| codes.first().0);
+        let statuses = design.final_statuses.iter().copied().filter(|status| !STATUSES.contains(status));
+        Ok(Self {
+            command: command.clone(),
+            folder: profile.folder.clone(),
+            program,
+            timing: profile.timing.clone(),
+            dialect: profile.dialect.clone(),
+            codes: codes.filter(|code| is_sent(*code)).take(MAX_OWN_ENDS).collect(),
+            statuses: statuses.filter(|status| *status >= 400).take(MAX_OWN_ENDS).collect(),
+        })
+    }
+}
+
+/// Whether a close frame may have this code (RFC 6455 section 7.4).
+fn is_sent(code: u16) -> bool {
+    (1000..5000).contains(&code) && ![1004, 1005, 1006, 1015].contains(&code)
 }
 
 /// What was observed of a client.
@@ -79,10 +120,14 @@ pub struct ObservedClient {
     pub delays: Option<Delays>,
     /// The first delays of clients that know nothing of each other.
     pub firsts: Vec<Duration>,
+    /// What chance decides of the delays of clients that are told no jitter.
+    pub chance: Chance,
     /// How many redials there were until it gave up.
     pub attempts: Attempts,
     /// How chance changes its delays.
     pub jitter: Option<Jitter>,
+    /// The delays of clients that were told jitter.
+    pub jittered: Vec<Duration>,
     /// Whether the count of redials begins again as a connection opens.
     pub resets_on_opening: Option<bool>,
     /// Whether it dialled again after each close code.
@@ -127,6 +172,8 @@ pub enum Queue {
     /// Nothing: it did not answer.
     #[default]
     Unseen,
+    /// Nothing: not even what was sent over an open connection arrived.
+    Unconnected,
 }
 
 /// What became of messages that were sent while there was no connection.
@@ -161,8 +208,10 @@ async fn all(
         command: start.command.clone(),
         delays: None,
         firsts: Vec::new(),
+        chance: Chance::Nothing,
         attempts: Attempts::Unknown,
         jitter: None,
+        jittered: Vec::new(),
         resets_on_opening: None,
         codes: BTreeMap::new(),
         statuses: BTreeMap::new(),
@@ -176,7 +225,8 @@ async fn all(
     };
     let trial = Trial { start, meter, usual: usual() };
     progress("delays: a drop, and refusals until it gives up");
-    let dials = trial.run(&[Step::Drop, Step::Status(503)], trial.usual, &mut seen.words).await?;
+    let (dials, words) = trial.run(&[Step::Drop, Step::Status(503)], trial.usual).await?;
+    seen.words.extend(words);
     // A profile that is checked says itself what is spoken.
     if start.dialect == Dialect::default()
         && let Some(protocol) = dials.protocol()
@@ -199,60 +249,12 @@ async fn all(
             return Ok(ObservedClient { speaks: Some((protocol, dialect)), took: begun.elapsed(), ..seen });
         }
     }
-    let measured = dials.delays();
-    if !measured.is_empty() {
-        let count = u32::try_from(measured.len()).unwrap_or(u32::MAX);
-        seen.attempts = match (dials.is_quiet(&measured), count > ATTEMPTS) {
-            (true, _) => Attempts::GaveUp(count),
-            (false, true) => Attempts::Unlimited,
-            (false, false) => Attempts::Unknown,
-        };
-        let delays = Delays::of(&measured);
-        // Where no delay has shown that it grows beyond the cap, it is held to it.
-        let has_no_cap = measured.iter().any(|delay| *delay > LONGEST.mul_f64(1.3));
-        let factor = delays.factor.filter(|_| has_no_cap);
-        let growth = delays.factor;
-        seen.delays = Some(delays);
-        progress("delays: the first one of several clients");
-        let firsts = join_all((0..AT_ONCE).map(|_| trial.first_delay())).await;
-        seen.firsts = vec![measured[0]];
-        for first in firsts {
-            seen.firsts.extend(first?);
-        }
-        progress("delays: with jitter");
-        let ms = Some(u64::try_from(JITTERED.as_millis()).unwrap_or_default());
-        let options =
-            Options { jitter: Some(JITTER), reconnect_delay: ms, max_reconnect_delay: ms, ..trial.usual };
-        let jittered = trial.run(&[Step::Drop, Step::Status(503)], options, &mut seen.words).await?.delays();
-        let is_told = delays::near(measured[0].as_secs_f64(), DELAY.as_secs_f64());
-        let nominal = |number: usize| match is_told {
-            // Without a cap they grow beyond what it was told.
-            true => JITTERED.mul_f64(factor.unwrap_or(1.0).powi(i32::try_from(number).unwrap_or(i32::MAX))),
-            false => measured.get(number).or(measured.last()).copied().unwrap_or_default(),
-        };
-        // Where the first delay is left to chance, each is held against the one before it.
-        let by_last = |number: usize| match number.checked_sub(1) {
-            Some(last) => growth.map(|factor| jittered[last].mul_f64(factor)),
-            None => None,
-        };
-        let nominal = |number: usize| match delays::spread(&seen.firsts) {
-            Some(_) => by_last(number).unwrap_or(jittered[number]).min(JITTERED.max(jittered[number])),
-            None => nominal(number),
-        };
-        let pairs: Vec<_> =
-            jittered.iter().enumerate().map(|(number, delay)| (*delay, nominal(number))).collect();
-        seen.jitter = Jitter::of(&pairs);
-        progress("delays: connections that open and are dropped");
-        let options = Options { stable_after: Some(5_000), max_reconnect_attempts: Some(5), ..trial.usual };
-        let reopened = trial.run(&[Step::Drop], options, &mut seen.words).await?.delays();
-        if let (Some(first), Some(fourth), true) = (reopened.first(), reopened.get(3), grows(&measured)) {
-            seen.resets_on_opening = Some(delays::near(first.as_secs_f64(), fourth.as_secs_f64()));
-        }
-    }
+    backoff::observe(&trial, &dials, &mut seen, progress).await?;
     progress("ends: close codes and statuses after which it stays away");
-    let patience = measured.first().copied().unwrap_or(DELAY) * 4 + Duration::from_millis(700);
+    let patience = seen.firsts.iter().max().copied().unwrap_or(DELAY) * 4 + Duration::from_millis(700);
+    let codes = CODES.iter().chain(&start.codes).map(|code| Step::Close(Some(*code)));
     let ends: Vec<Step> =
-        CODES.into_iter().map(|code| Step::Close(Some(code))).chain(STATUSES.map(Step::Status)).collect();
+        codes.chain(STATUSES.iter().chain(&start.statuses).map(|status| Step::Status(*status))).collect();
     let mut after = Vec::new();
     for steps in ends.chunks(AT_ONCE) {
         let redialled = join_all(steps.iter().map(|step| trial.redials(*step, patience))).await;
@@ -267,7 +269,7 @@ async fn all(
         }
     }
     // Where chance makes the first delay, each of those is a sample of it.
-    if delays::spread(&seen.firsts).is_some() {
+    if seen.chance != Chance::Nothing {
         seen.firsts.append(&mut after);
     }
     progress("queue: messages without a connection");
@@ -277,11 +279,6 @@ async fn all(
     (seen.fatal_listeners, seen.starts) = trial.fatal_listeners(&mut seen.words).await?;
     seen.took = begun.elapsed();
     Ok(seen)
-}
-
-/// Whether delays grow at all.
-fn grows(measured: &[Duration]) -> bool {
-    measured.len() > 3 && !delays::near(measured[0].as_secs_f64(), measured[3].as_secs_f64())
 }
 
 /// What a client is told.
@@ -308,6 +305,11 @@ impl Dials {
             return Some(Protocol::GraphQl);
         }
         self.query.split('&').any(|pair| pair.starts_with("vsn=2.")).then_some(Protocol::Phoenix)
+    }
+
+    /// Whether a text that came has this in it.
+    fn has(&self, part: &str) -> bool {
+        self.texts.iter().any(|(_, text)| text.contains(part))
     }
 
     /// Whether no further dial was due any more.

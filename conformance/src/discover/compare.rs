@@ -1,11 +1,13 @@
 //! What differs between a profile and what was observed. Pure.
 
-use std::fmt;
-
-use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat as HeartbeatKind, ServerMessage};
+use protocol::{
+    ClientMessage, CloseCode, Dialect, ErrorCode, ErrorCodes, Heartbeat as HeartbeatKind, ServerMessage,
+};
 use scenarios::RequirementId;
+use scenarios::scenario::Limits;
 use serde_json::json;
 
+use super::Comparison;
 use super::candidates::{Person, Place};
 use super::claims;
 use super::heartbeat::PingKind;
@@ -16,49 +18,12 @@ use super::sign_in::Entry;
 use super::spelling::{Spelling, shown};
 use super::talk::RequestAnswer;
 use crate::amqp::Queues;
-use crate::profile::{GatewayAccess, Profile};
+use crate::profile::{Audience, GatewayAccess, Profile};
 
-/// One difference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// The key in the profile.
-    pub key: String,
-    /// What the profile says.
-    pub says: String,
-    /// What was observed.
-    pub observed: String,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, says, observed } = self;
-        write!(f, "{key}: the profile says {says}, observed {observed}")
-    }
-}
-
-/// Differences that are being collected.
-#[derive(Default)]
-struct Differences(Vec<Difference>);
-
-impl Differences {
-    fn add(&mut self, key: &str, says: impl fmt::Display, observed: impl fmt::Display) {
-        self.0.push(Difference {
-            key: key.to_owned(),
-            says: says.to_string(),
-            observed: observed.to_string(),
-        });
-    }
-
-    fn unless_equal<T: PartialEq + fmt::Display>(&mut self, key: &str, says: T, observed: T) {
-        if says != observed {
-            self.add(key, says, observed);
-        }
-    }
-}
-
-/// What differs between a profile of a gateway and what was observed of it. What was not observed differs from nothing.
-pub fn gateway(profile: &Profile, seen: &ObservedGateway) -> Vec<Difference> {
-    let mut found = Differences::default();
+/// Holds a profile of a gateway against what was observed of it. What was not observed differs from nothing, and is
+/// named.
+pub fn gateway(profile: &Profile, seen: &ObservedGateway) -> Comparison {
+    let mut found = Comparison::default();
     let Some(entry) = &seen.sign_in.entry else {
         let place = Place::declared(&profile.dialect);
         let says = format!("{place}, with {}", claims::described(&profile.token.style));
@@ -72,7 +37,7 @@ pub fn gateway(profile: &Profile, seen: &ObservedGateway) -> Vec<Difference> {
         answers.dedup();
         let answers = if answers.is_empty() { "no answer".to_owned() } else { answers.join("; ") };
         found.add("dialect.token and [token]", says, format!("that no one signs in so: {answers}"));
-        return found.0;
+        return found;
     };
     let spelling = Spelling::of(seen);
     if let Some(gateway) = &profile.gateway {
@@ -103,19 +68,24 @@ pub fn gateway(profile: &Profile, seen: &ObservedGateway) -> Vec<Difference> {
     frames(&mut found, &profile.dialect, entry, seen);
     dialect(&mut found, &profile.dialect, &spelling);
     rooms(&mut found, profile, entry, seen);
-    errors(&mut found, &profile.dialect, seen);
-    if let Some(code) = seen.unfinished.expired
-        && !profile.dialect.expires_with(CloseCode(code))
-    {
-        found.add("dialect.closes.expired", profile.dialect.expiry().0, code);
+    errors(&mut found, profile, seen);
+    match seen.unfinished.expired {
+        Some(code) if !profile.dialect.expires_with(CloseCode(code)) => {
+            found.add("dialect.closes.expired", profile.dialect.expiry().0, code);
+        }
+        None if profile.dialect.closes.expired.is_some() => {
+            found.unobserved("dialect.closes.expired", "no connection ended as its token expired");
+        }
+        Some(_) | None => {}
     }
+    limits(&mut found, profile);
     heartbeat(&mut found, profile, seen);
     gives_up(&mut found, profile, seen);
-    events(&mut found, seen);
-    found.0
+    events(&mut found, profile, seen);
+    found
 }
 
-fn dialect(found: &mut Differences, says: &Dialect, spelling: &Spelling) {
+fn dialect(found: &mut Comparison, says: &Dialect, spelling: &Spelling) {
     let observed = &spelling.dialect;
     if spelling.seen.contains_key("token") {
         found.unless_equal("dialect.token", says.token.to_string(), observed.token.to_string());
@@ -132,7 +102,7 @@ fn dialect(found: &mut Differences, says: &Dialect, spelling: &Spelling) {
 }
 
 /// Each frame that was seen is what the profile reads it as.
-fn frames(found: &mut Differences, says: &Dialect, entry: &Entry, seen: &ObservedGateway) {
+fn frames(found: &mut Comparison, says: &Dialect, entry: &Entry, seen: &ObservedGateway) {
     let read = |frame: &str| match says.decode_server(frame) {
         Ok(read) => described(&read.message),
         Err(error) => format!("nothing ({error})"),
@@ -171,22 +141,22 @@ fn frames(found: &mut Differences, says: &Dialect, entry: &Entry, seen: &Observe
     requests(found, says, seen, &read);
     for declared in &seen.events.declared {
         let Some(frame) = &declared.frame else { continue };
-        let is_read = says.decode_server(frame).is_ok_and(|read| match read.message {
+        let key = format!("the event `{}`", declared.name);
+        // Its type is what the profile reads as that: its template for events may have other keys beside.
+        match says.decode_server(frame).map(|read| read.message) {
             // Its owner may have another key than scenarios give it.
-            ServerMessage::Event { name, payload } => {
-                name == declared.name && payload.get("id") == declared.data.get("id")
+            Ok(ServerMessage::Event { name, payload }) if payload.get("id") == declared.data.get("id") => {
+                if name != declared.name {
+                    found.add(&key, "that clients see it so", format!("`{name}`"));
+                }
             }
-            _ => false,
-        });
-        if !is_read {
-            let key = format!("the event `{}`", declared.name);
-            found.add(&key, format!("that its frame is {}", read(frame)), shown(frame));
+            Ok(_) | Err(_) => found.add(&key, format!("that its frame is {}", read(frame)), shown(frame)),
         }
     }
 }
 
 /// The profile's requests to join and to leave are answered as it says.
-fn requests(found: &mut Differences, says: &Dialect, seen: &ObservedGateway, read: &dyn Fn(&str) -> String) {
+fn requests(found: &mut Comparison, says: &Dialect, seen: &ObservedGateway, read: &dyn Fn(&str) -> String) {
     for request in &seen.talk.requests {
         let asked = request.shape.replace("{room}", &seen.room);
         let is_granted = |answer: &str| {
@@ -242,7 +212,7 @@ fn described(message: &ServerMessage) -> String {
     shown(&format!("{what}, {members}"))
 }
 
-fn heartbeat(found: &mut Differences, profile: &Profile, seen: &ObservedGateway) {
+fn heartbeat(found: &mut Comparison, profile: &Profile, seen: &ObservedGateway) {
     let Some((kind, period)) = &seen.heartbeat.pings else {
         let interval = profile.timing.ping_interval;
         let is_hb = |id: &RequirementId| id.to_string() == "HB-1";
@@ -250,13 +220,14 @@ fn heartbeat(found: &mut Differences, profile: &Profile, seen: &ObservedGateway)
         if profile.no_place.keys().chain(&profile.without).any(is_hb) {
             return;
         }
-        if interval * 3 < seen.heartbeat.watched_for {
-            let watched = seen.heartbeat.watched_for;
-            found.add(
-                "timing.ping_interval",
-                protocol::format_duration(interval),
-                format!("no ping in {watched:.0?}"),
-            );
+        let watched = seen.heartbeat.watched_for;
+        let key = "timing.ping_interval";
+        match interval * 3 < watched {
+            true => found.add(key, protocol::format_duration(interval), format!("no ping in {watched:.0?}")),
+            false => found.unobserved(
+                key,
+                &format!("pings were waited for {watched:.0?}, which is too short to count them"),
+            ),
         }
         return;
     };
@@ -281,8 +252,14 @@ fn heartbeat(found: &mut Differences, profile: &Profile, seen: &ObservedGateway)
 }
 
 /// When a client without pongs is given up, counted from its first ping (HB-2): at the declared timeout, or at a later ping.
-fn gives_up(found: &mut Differences, profile: &Profile, seen: &ObservedGateway) {
+fn gives_up(found: &mut Comparison, profile: &Profile, seen: &ObservedGateway) {
     let (Some(after), Some((_, period))) = (seen.heartbeat.gives_up_after, &seen.heartbeat.pings) else {
+        let is_declared = |id: &RequirementId| ["HB-1", "HB-2"].contains(&id.to_string().as_str());
+        // A profile may say that it gives up no one.
+        if !profile.no_place.keys().chain(&profile.without).any(is_declared) {
+            let why = "no client without pongs was given up after a ping while it was watched";
+            found.unobserved("timing.pong_timeout", why);
+        }
         return;
     };
     let told = profile.timing.pong_timeout;
@@ -297,7 +274,7 @@ fn gives_up(found: &mut Differences, profile: &Profile, seen: &ObservedGateway) 
 }
 
 /// What the rooms of a user and of a role are called, where the first message names them.
-fn rooms(found: &mut Differences, profile: &Profile, entry: &Entry, seen: &ObservedGateway) {
+fn rooms(found: &mut Comparison, profile: &Profile, entry: &Entry, seen: &ObservedGateway) {
     let Some(gateway) = &profile.gateway else { return };
     let (id, role) = (entry.id_text(Person::Owner), Person::Owner.role());
     let named = NamedRooms::said(&seen.talk.first, entry);
@@ -307,23 +284,76 @@ fn rooms(found: &mut Differences, profile: &Profile, entry: &Entry, seen: &Obser
     }
 }
 
-/// What errors are called that were provoked.
-fn errors(found: &mut Differences, says: &Dialect, seen: &ObservedGateway) {
-    let private = seen.talk.private.as_ref().map(|(_, exchange)| exchange);
-    for (code, exchange) in [("forbidden", private), ("bad_room", seen.talk.nameless.as_ref())] {
-        let Some(answer) = exchange.and_then(|exchange| exchange.answer.as_deref()) else { continue };
-        if let (Some(word), Ok(ServerMessage::Error { code: observed, .. })) =
-            (says.errors.spelled(code), says.decode_server(answer).map(|read| read.message))
-            // An error without a code has no word for it.
-            && !observed.is_empty()
-        {
-            let key = format!("dialect.errors.{code}");
-            found.unless_equal(&key, format!("`{word}`"), format!("`{observed}`"));
+/// What is too dear to be tried where it is declared.
+fn limits(found: &mut Comparison, profile: &Profile) {
+    if profile.gateway.as_ref().is_some_and(|gateway| gateway.limits != Limits::default()) {
+        found.unobserved("gateway.limits", "neither long messages nor many rooms are tried");
+    }
+    let closes = &profile.dialect.closes;
+    for (key, code) in [("bad_message", closes.bad_message), ("unknown_type", closes.unknown_type)] {
+        if code.is_some() {
+            found.unobserved(&format!("dialect.closes.{key}"), "what junk ends is not told apart");
         }
     }
 }
 
-fn events(found: &mut Differences, seen: &ObservedGateway) {
+/// What errors are called that were provoked.
+fn errors(found: &mut Comparison, profile: &Profile, seen: &ObservedGateway) {
+    let says = &profile.dialect;
+    let ErrorCodes::Named(names) = &says.errors else { return };
+    if !says.error_messages {
+        return;
+    }
+    let private = seen.talk.private.as_ref().map(|(_, exchange)| exchange);
+    let provoked = [
+        (ErrorCode::Forbidden, private, "a request for another user's room"),
+        (ErrorCode::BadRoom, seen.talk.nameless.as_ref(), "a request for a room without a name"),
+    ];
+    for (code, exchange, request) in provoked {
+        let key = format!("dialect.errors.{}", code.as_str());
+        let Some(answer) = exchange.and_then(|exchange| exchange.answer.as_deref()) else {
+            let how = if exchange.is_some() { "was not answered by a message" } else { "was not made" };
+            found.unobserved(&key, &format!("{request} {how}"));
+            continue;
+        };
+        let word = says.errors.spelled(code.as_str()).unwrap_or_default();
+        match says.decode_server(answer).map(|read| read.message) {
+            Ok(ServerMessage::Error { code: observed, .. }) if !observed.is_empty() => {
+                found.unless_equal(&key, format!("`{word}`"), format!("`{observed}`"));
+            }
+            // A number that the profile declares nowhere is read as none.
+            Ok(ServerMessage::Error { .. }) if word.parse::<u64>().is_ok() => {
+                found.add(&key, format!("`{word}`"), shown(answer));
+            }
+            Ok(ServerMessage::Error { .. }) => {
+                found.unobserved(
+                    &key,
+                    &format!("{request} was answered by an error without a code, {}", shown(answer)),
+                );
+            }
+            Ok(_) | Err(_) => {
+                found.unobserved(
+                    &key,
+                    &format!("{request} was answered by what is no error, {}", shown(answer)),
+                );
+            }
+        }
+    }
+    for code in names.keys().filter(|code| ![ErrorCode::Forbidden, ErrorCode::BadRoom].contains(code)) {
+        found.unobserved(&format!("dialect.errors.{}", code.as_str()), "this error is not provoked");
+    }
+}
+
+fn events(found: &mut Comparison, profile: &Profile, seen: &ObservedGateway) {
+    let declares =
+        Audience::ALL.iter().flat_map(|audience| audience.types()).any(|kind| profile.events.declares(kind));
+    if seen.events.declared.is_empty() && declares {
+        let why = match seen.topology {
+            None => "what a gateway that runs already has at its broker is not seen",
+            Some(_) => "connections ended while they were published",
+        };
+        found.unobserved("events", why);
+    }
     for declared in &seen.events.declared {
         if declared.audience != declared.observed {
             let reached = declared.observed.map_or("that it reaches none of them".to_owned(), |audience| {
@@ -333,13 +363,6 @@ fn events(found: &mut Differences, seen: &ObservedGateway) {
                 &format!("the event `{}`", declared.name),
                 format!("that it is for {}", declared.audience_word()),
                 reached,
-            );
-        } else if declared.seen_as.as_ref().is_some_and(|name| *name != declared.name) {
-            let name = declared.seen_as.clone().unwrap_or_default();
-            found.add(
-                &format!("the event `{}`", declared.name),
-                "that clients see it so",
-                format!("`{name}`"),
             );
         }
     }

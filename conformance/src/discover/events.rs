@@ -102,8 +102,6 @@ pub struct DeclaredEvent {
     pub audience: Option<Audience>,
     /// Whom it was for.
     pub observed: Option<Audience>,
-    /// What clients saw.
-    pub seen_as: Option<String>,
     /// The frame, where it reached someone.
     pub frame: Option<String>,
     /// The data that was published.

@@ -41,6 +41,11 @@ pub struct Given {
 }
 
 impl Given {
+    /// The events that it describes, as they are written.
+    pub(super) fn events(&self) -> &[toml::Value] {
+        self.table.get("event").and_then(toml::Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
     /// Whether a key is active in it: `dialect.token`.
     fn has(&self, path: &str) -> bool {
         let mut keys = path.split('.');

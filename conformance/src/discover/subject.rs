@@ -43,6 +43,8 @@ pub struct Start {
     pub program: PathBuf,
     /// The times that it is told.
     pub timing: Timing,
+    /// The dialect that it is told.
+    pub dialect: Dialect,
     /// The exchange and the queue that it is told.
     pub exchange: String,
     /// See `exchange`.
@@ -163,7 +165,7 @@ impl Gateway {
 fn values(start: &Start, port: u16, amqp_url: &str, key_file: &str) -> Values {
     let mut values = Values::of_timing(&start.timing);
     values.set_settings(&Settings::default(), 1);
-    let dialect = serde_json::to_string(&Dialect::default()).expect("a dialect has string keys");
+    let dialect = serde_json::to_string(&start.dialect).expect("a dialect has string keys");
     for (name, value) in [
         ("amqp_url", amqp_url),
         ("dialect", &dialect),

@@ -176,7 +176,13 @@ pub(super) async fn observe(
         )
         .await;
     }
-    if let Some((shape, _)) = shape {
+    // What a profile declares is asked for in its words, however that is answered.
+    let understood = || {
+        let mut requests =
+            talk.requests.iter().filter(|request| hints.checks() && request.may_be_understood());
+        requests.next_back().map(|request| request.shape.clone())
+    };
+    if let Some(shape) = shape.map(|(shape, _)| shape).or_else(understood) {
         progress("frames: answers to requests for what is another's, and for nothing");
         refused(&mut talk, &shape, &mut socket, dialer, entry, hints).await;
     }

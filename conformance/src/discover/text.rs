@@ -12,6 +12,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 pub(super) use self::dialect::whole as own_dialect;
+pub(super) use self::events::given_ones as given_events;
 pub use self::obstacle::obstacle;
 pub(super) use self::timing::is_near;
 use super::hints::Given;
@@ -94,6 +95,15 @@ impl Page {
             Some(given) => self.set(key, &given),
             None => self.line(&format!("# {key} = {example}")),
         }
+    }
+
+    /// Whether the dialect is given by its name; that stands above all tables, and is written here.
+    pub(super) fn names_dialect(&mut self) -> bool {
+        let Some(name @ toml::Value::String(_)) = self.given.get("dialect").cloned() else { return false };
+        self.line("");
+        self.comment("given");
+        self.line(&format!("dialect = {name}"));
+        true
     }
 
     /// Whether a key of this table is given.
@@ -185,8 +195,7 @@ pub fn gateway(seen: &ObservedGateway, given: Option<&Given>) -> String {
             page.set(requirement, &Value::from(*why));
         }
     }
-    let events = given.and_then(|given| given.table.get("event")).and_then(toml::Value::as_array);
-    events::write(&mut page, seen, events.map_or(&[], Vec::as_slice));
+    events::write(&mut page, seen, given.map_or(&[], Given::events));
     page.finish()
 }
 

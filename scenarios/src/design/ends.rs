@@ -38,6 +38,11 @@ impl Codes {
         Self { first: code.0, last: code.0 }
     }
 
+    /// The lowest.
+    pub fn first(self) -> CloseCode {
+        CloseCode(self.first)
+    }
+
     /// Whether this is one of them.
     pub fn contains(self, code: CloseCode) -> bool {
         (self.first..=self.last).contains(&code.0)

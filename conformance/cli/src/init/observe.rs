@@ -13,9 +13,9 @@ use super::super::judge::interrupted;
 use super::super::{Failure, ended, warn};
 use super::output::Output;
 use conformance::discover::client::{ClientStart, ObservedClient};
-use conformance::discover::{self, Difference, DiscoverError, GatewaySubject, Given, Hints, Start};
+use conformance::discover::{self, Comparison, DiscoverError, GatewaySubject, Given, Hints, Start};
 use conformance::exit::Exit;
-use conformance::profile::{self, ClientAccess, CommandProfile, GatewayAccess, Profile};
+use conformance::profile::{self, CommandProfile, GatewayAccess, Profile};
 
 /// The environment that a gateway is started with; what it does not read does no harm.
 const ENVIRONMENT: [(&str, &str); 4] = [
@@ -62,10 +62,14 @@ pub(crate) struct ClientArgs {
     #[command(flatten)]
     output: Output,
     /// Print a profile in which every key stands in a comment, with its values, and watch nothing
-    #[arg(long, conflicts_with = "command")]
+    #[arg(long, conflicts_with_all = ["from", "command"])]
     template: bool,
+    /// A profile that is half filled in: its dialect is spoken, sign-in included, and its times fill the command's placeholders; what is active
+    /// in it is kept, and the rest is found out; without a command, its own is started
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
     /// The command of the client's adapter
-    #[arg(last = true, value_name = "COMMAND", required_unless_present = "template")]
+    #[arg(last = true, value_name = "COMMAND", required_unless_present_any = ["from", "template"])]
     command: Vec<String>,
 }
 
@@ -162,7 +166,7 @@ pub(crate) fn check_gateway(profile: &Profile) -> Result<Exit, Failure> {
     let subject = of_profile(profile)?;
     let path = profile.gateway.as_ref().map(|gateway| gateway.path.clone());
     let seen = watch(&subject, &Hints { path, profile: Some(profile.clone()), ..Hints::default() })?;
-    report(&discover::differences(profile, &seen))
+    report(&discover::compared(profile, &seen))
 }
 
 pub(crate) fn client(args: &ClientArgs) -> Result<Exit, Failure> {
@@ -170,31 +174,41 @@ pub(crate) fn client(args: &ClientArgs) -> Result<Exit, Failure> {
         return template();
     }
     args.output.check().map_err(Failure::usage)?;
-    let command = CommandProfile { words: args.command.clone(), env: BTreeMap::new() };
-    let start = ClientStart {
-        command,
-        folder: args.output.folder(),
-        program: program()?,
-        timing: discover::short_timing(),
-        dialect: Profile::bare().dialect,
+    let mut given = args.from.as_deref().map(given).transpose()?;
+    let own = given.as_ref().filter(|_| args.command.is_empty());
+    let mut start = match own {
+        Some(given) => ClientStart::of(&given.profile, program()?).map_err(failure)?,
+        None => ClientStart {
+            command: CommandProfile { words: args.command.clone(), env: BTreeMap::new() },
+            folder: args.output.folder(),
+            program: program()?,
+            timing: discover::short_timing(),
+            dialect: given.as_ref().map_or_else(Profile::bare, |given| given.profile.clone()).dialect,
+            codes: Vec::new(),
+            statuses: Vec::new(),
+        },
     };
+    if let Some(given) = &mut given {
+        // The times of the profile that is written are those that were in force.
+        start.timing = match given.table.contains_key("timing") {
+            true => given.profile.timing.clone(),
+            false => discover::short_timing(),
+        };
+        // So is its command.
+        let client = given.table.get_mut("client").and_then(toml::Value::as_table_mut);
+        if let Some(client) = client.filter(|_| !args.command.is_empty()) {
+            client.remove("command");
+            client.remove("env");
+        }
+    }
     let seen = watch_client(&start)?;
-    args.output.write(&discover::client::profile_of(&seen), "gatecheck client")
+    args.output.write(&discover::client::profile_of(&seen, given.as_ref()), "gatecheck client")
 }
 
 /// Holds a client against its profile.
 pub(crate) fn check_client(profile: &Profile) -> Result<Exit, Failure> {
-    let Some(ClientAccess::Spawn(command)) = profile.client.as_ref().map(|client| &client.access) else {
-        return Err(failure(DiscoverError::None));
-    };
-    let start = ClientStart {
-        command: command.clone(),
-        folder: profile.folder.clone(),
-        program: program()?,
-        timing: profile.timing.clone(),
-        dialect: profile.dialect.clone(),
-    };
-    report(&discover::client::differences(profile, &watch_client(&start)?))
+    let start = ClientStart::of(profile, program()?).map_err(failure)?;
+    report(&discover::client::compared(profile, &watch_client(&start)?))
 }
 
 fn watch_client(start: &ClientStart) -> Result<ObservedClient, Failure> {
@@ -203,10 +217,11 @@ fn watch_client(start: &ClientStart) -> Result<ObservedClient, Failure> {
     until_interrupted(discover::client::observe(start, &progress()))
 }
 
-fn report(differences: &[Difference]) -> Result<Exit, Failure> {
+fn report(Comparison { differences, unobserved }: &Comparison) -> Result<Exit, Failure> {
     let exit = if differences.is_empty() { Exit::Conformant } else { Exit::NotConformant };
     let print = |out: &mut dyn Write| {
         differences.iter().try_for_each(|difference| writeln!(out, "{difference}"))?;
+        unobserved.iter().try_for_each(|unobserved| writeln!(out, "{unobserved}"))?;
         match differences.len() {
             0 => writeln!(out, "nothing that was observed differs from the profile"),
             1 => writeln!(out, "1 difference"),

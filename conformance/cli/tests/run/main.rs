@@ -15,6 +15,7 @@ mod example;
 mod faults;
 mod frameworks;
 mod init;
+mod leaving;
 mod libraries;
 mod node;
 mod node_client;
@@ -60,6 +61,7 @@ fn main() {
         faults::trials(&runtime),
         frameworks::trials(&runtime),
         init::trials(&runtime),
+        leaving::trials(&runtime),
         libraries::trials(&runtime),
         node_client::trials(&runtime),
         observed::trials(&runtime),

@@ -24,6 +24,9 @@ const REFERENCE: &[&str] = &[
     "--pong-timeout",
     "{pong_timeout}",
 ];
+/// The client to begin with, and its adapter.
+const KIT: [&str; 3] =
+    ["adapters/node/client.mjs", "adapters/node/adapter.mjs", "adapters/node/gatecheck-adapter.mjs"];
 /// The share of judged requirements that a profile lets be decided.
 const DECIDED: f64 = 0.8;
 /// Fewer would say nothing: what needs an event for everybody is not judged where there is none.
@@ -85,9 +88,35 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
             })
         })
     };
+    let signing_in = {
+        let runtime = Arc::clone(runtime);
+        Trial::ignorable_test("embedded/observed/a_client_that_signs_in_by_message", move || {
+            let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+            runtime.block_on(is_answered(folder.path())).map(|()| Completion::Completed)
+        })
+    };
+    let chance = {
+        let runtime = Arc::clone(runtime);
+        Trial::ignorable_test("node/observed/a_client_with_full_jitter", move || {
+            with_modules(&["ws"], |folder| {
+                copy(&KIT, folder)?;
+                runtime.block_on(is_left_to_chance(&folder.join("adapters/node")))
+            })
+        })
+    };
+    let form = {
+        let runtime = Arc::clone(runtime);
+        Trial::ignorable_test("embedded/observed/events_of_a_form_of_their_own", move || {
+            let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+            runtime.block_on(is_read(folder.path())).map(|()| Completion::Completed)
+        })
+    };
     vec![
         reference,
+        form,
         client,
+        signing_in,
+        chance,
         node("the_example", "examples/node-gateway/gateway.mjs", plain),
         node("another_design", "cli/tests/run/other-gateway/gateway.mjs", other),
     ]
@@ -164,6 +193,54 @@ async fn is_checked(folder: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
+/// A gateway is told the dialect of its profile; an event's type is where the template of events has it, whatever is where other messages have
+/// theirs. What was not provoked is named.
+async fn is_read(folder: &Path) -> Result<(), Failed> {
+    let profile = r#"
+        [gateway]
+        command = ["{gatecheck}", "reference-server", "--listen", "127.0.0.1:{port}", "--dialect", "{dialect}",
+            "--ping-interval", "{ping_interval}", "--pong-timeout", "{pong_timeout}"]
+        env = { JWT_SECRET = "{jwt_secret}", RABBITMQ_URL = "{amqp_url}" }
+        [timing]
+        ping_interval = "400ms"
+        pong_timeout = "200ms"
+        [dialect]
+        errors = { rate_limited = "slow_down" }
+        [dialect.frames]
+        message = '{"type":"{type}","payload":"{payload}"}'
+        event = '{"type":"bus","name":"{type}","payload":"{payload}"}'
+    "#;
+    fs::write(folder.join("gatecheck.toml"), profile).map_err(|error| error.to_string())?;
+    let (code, printed) = in_folder(folder, &["gateway", "--check"]).await?;
+    match code == 0 && printed.contains("not observed: dialect.errors.rate_limited: ") {
+        true => Ok(()),
+        false => Err(format!("exit code {code}\n{printed}").into()),
+    }
+}
+
+/// The client to begin with, with full jitter of its own, whatever it is told: chance is in each delay, and not in the first alone.
+async fn is_left_to_chance(folder: &Path) -> Result<(), Failed> {
+    let path = folder.join("client.mjs");
+    let text = fs::read_to_string(&path).map_err(|error| error.to_string())?;
+    let jittered = text
+        .replace("reconnectDelay = 1000 }", "reconnectDelay = 1000, maxReconnectDelay = 30000 }")
+        .replace("this.token = token;", "Object.assign(this, { token, maxReconnectDelay, redials: 0 });")
+        .replace(
+            "this.#dial(), this.reconnectDelay)",
+            "this.#dial(), Math.random() * Math.min(this.maxReconnectDelay, this.reconnectDelay * 2 ** this.redials++))",
+        );
+    fs::write(&path, jittered).map_err(|error| error.to_string())?;
+    let text = written_of(folder, "client", &["node", "adapter.mjs"]).await?;
+    let lies: Vec<_> = ["first = ", "initial = ", "delays = "]
+        .into_iter()
+        .filter(|key| text.lines().any(|line| line.starts_with(key)))
+        .collect();
+    match text.contains("\njitter = \"full\"\n") && text.contains("\n# factor = ") && lies.is_empty() {
+        true => Ok(()),
+        false => Err(format!("{lies:?} in:\n{text}").into()),
+    }
+}
+
 /// What is written of a client says how it differs from the seed's; what is changed in it is found.
 async fn is_seen(folder: &Path) -> Result<(), Failed> {
     let text = written_of(folder, "client", &["node", "client.mjs"]).await?;
@@ -186,12 +263,61 @@ async fn is_seen(folder: &Path) -> Result<(), Failed> {
     let lines = [
         "client.design.queue: the profile says none, observed drop-oldest",
         "client.design.final_codes, 4001: the profile says that it is redialled, observed that it is final",
+        "not observed: client.design.sign_of_life: how long it stays",
     ];
     let missing: Vec<_> = lines.iter().filter(|line| !printed.contains(**line)).collect();
     if code != 1 || !missing.is_empty() {
         return Err(format!("exit code {code}, without {missing:?}:\n{printed}").into());
     }
     Ok(())
+}
+
+/// A client that is connected once its sign-in is answered: what is declared of that is spoken while it is watched, and kept. Without it,
+/// nothing is said of what waits for a connection.
+async fn is_answered(folder: &Path) -> Result<(), Failed> {
+    let given = r#"
+        [dialect]
+        token = "message"
+        refusal = "close-4401"
+        sign_in = { message = '{"type":"auth","token":"{token}"}', answer = '{"type":"welcome_in"}' }
+        [client]
+        command = ["{gatecheck}", "reference-client", "adapter"]
+    "#;
+    fs::write(folder.join("given.toml"), given).map_err(|error| error.to_string())?;
+    let (code, printed) = in_folder(folder, &["init", "client", "--from", "given.toml"]).await?;
+    let text = fs::read_to_string(folder.join("gatecheck.toml"))
+        .map_err(|error| format!("exit code {code}, {error}: {printed}"))?;
+    let lines = [
+        "arrived ([0, 1, 2])",
+        "before the first connection arrived",
+        "of `connected` that threw ended nothing",
+        "welcome_in",
+    ];
+    let missing: Vec<_> = lines.iter().filter(|line| !text.contains(**line)).collect();
+    if code != 0 || !missing.is_empty() || text.contains("queue = ") {
+        return Err(format!("exit code {code}, {missing:?} are not in:\n{text}").into());
+    }
+    let (code, printed) = in_folder(folder, &["client", "--check"]).await?;
+    if code != 0 {
+        return Err(
+            format!("the profile differs from what it was made of: exit code {code}\n{printed}").into()
+        );
+    }
+    // Told of another sign-in than it has, the client is never connected.
+    let other = "sed -u 's/\"auth/\"other/' | \"$0\" \"$@\"";
+    let command =
+        ["init", "client", "--from", "given.toml", "--force", "--", "sh", "-c", other, "{gatecheck}"];
+    let (code, printed) =
+        in_folder(folder, &[&command[..], &["reference-client", "adapter"]].concat()).await?;
+    let text = fs::read_to_string(folder.join("gatecheck.toml"))
+        .map_err(|error| format!("exit code {code}, {error}: {printed}"))?;
+    let lines =
+        ["# queue = ", "# before_first_connection = ", "# listeners = ", "not even over an open connection"];
+    let missing: Vec<_> = lines.iter().filter(|line| !text.contains(**line)).collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(format!("exit code {code}, {missing:?} are not in:\n{text}").into()),
+    }
 }
 
 /// The profile that is written of a gateway's command.

@@ -41,6 +41,8 @@ pub(super) struct Adapter {
     pub(super) took: Duration,
     /// Every status that it has reported.
     pub(super) statuses: Vec<String>,
+    /// Whether a listener was called.
+    pub(super) has_emitted: bool,
     meter: FloodMeter,
 }
 
@@ -60,7 +62,7 @@ impl Adapter {
         let (to, from) = process.take_pipes().expect("piped, and only used once");
         let from = FramedRead::new(from, LineDecoder::new(MAX_LINE_BYTES));
         let (took, statuses) = (Duration::ZERO, Vec::new());
-        let mut adapter = Self { process, to, from, asked: 0, took, statuses, meter };
+        let mut adapter = Self { process, to, from, asked: 0, took, statuses, has_emitted: false, meter };
         let configure = Configure {
             url: Some(url.to_owned()),
             token: Some(TOKEN.to_owned()),
@@ -132,12 +134,16 @@ impl Adapter {
             let Some(Ok(Line::Whole(line))) = self.from.next().await else { return None };
             self.meter.add(line.len());
             let Ok(output) = AdapterOutput::parse(line.trim()) else { continue };
-            if let AdapterOutput::Report(report) = &output
-                && let ReportEvent::Status { status, .. } = &report.event
-                && self.statuses.len() < MAX_STATUSES
-                && status.len() <= MAX_STATUS_BYTES
-            {
-                self.statuses.push(status.clone());
+            if let AdapterOutput::Report(report) = &output {
+                match &report.event {
+                    ReportEvent::Status { status, .. }
+                        if self.statuses.len() < MAX_STATUSES && status.len() <= MAX_STATUS_BYTES =>
+                    {
+                        self.statuses.push(status.clone());
+                    }
+                    ReportEvent::Emit { .. } => self.has_emitted = true,
+                    _ => {}
+                }
             }
             return Some(output);
         }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::{DELAY, JITTERED};
+
 /// How far a measured delay may lie from another that is meant, as a share: a host is late.
-const NEAR: f64 = 0.18;
+pub(super) const NEAR: f64 = 0.18;
 /// What a host adds to a delay.
-const LATE: Duration = Duration::from_millis(25);
+pub(super) const LATE: Duration = Duration::from_millis(25);
 
 /// What the delays of one client without jitter show.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,11 +62,23 @@ impl Delays {
 }
 
 impl Jitter {
+    /// The word of a profile.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::PlusMinus => "plus_minus",
+            Self::Full => "full",
+            Self::Equal => "equal",
+            Self::Added => "added",
+        }
+    }
+
     /// The kind that these delays show, each with what it would be without chance.
     pub(super) fn of(delays: &[(Duration, Duration)]) -> Option<Self> {
         if delays.len() < 4 {
             return None;
         }
+        let share = |count: usize, of: usize| count * of >= delays.len();
         let count = |is: &dyn Fn(f64, f64) -> bool| {
             delays.iter().filter(|(delay, nominal)| is(delay.as_secs_f64(), nominal.as_secs_f64())).count()
         };
@@ -72,7 +86,9 @@ impl Jitter {
         // A host is late now and then, and never early.
         let long = count(&|delay, nominal| delay > nominal * 1.08 + LATE.as_secs_f64());
         let tiny = count(&|delay, nominal| delay < nominal * 0.45);
-        Some(match (short > 0, long > 1 && long * 5 >= delays.len()) {
+        // Of what chance makes shorter, a few show that it makes longer, too; by itself, what is longer may be late.
+        let is_long = long > 1 && (share(long, 5) || share(short, 5) && share(long, 10));
+        Some(match (short > 0, is_long) {
             (false, false) => Self::None,
             (true, true) => Self::PlusMinus,
             (false, true) => Self::Added,
@@ -80,16 +96,37 @@ impl Jitter {
             (true, false) => Self::Equal,
         })
     }
-}
 
-/// The shortest and the longest of these, where chance must have made them.
-pub(super) fn spread(delays: &[Duration]) -> Option<(Duration, Duration)> {
-    const FEWEST: usize = 3;
-    let (shortest, longest) = (delays.iter().min()?, delays.iter().max()?);
-    // A host is late by a little.
-    let is_chance =
-        longest.saturating_sub(*shortest) > LATE * 2 && longest.as_secs_f64() > shortest.as_secs_f64() * 1.4;
-    (delays.len() >= FEWEST && is_chance).then_some((*shortest, *longest))
+    /// The kind of chance that is in each delay, whatever a client was told: of the delays of clients that were told none, each from its first
+    /// on, and of those of clients that were told [`JITTERED`] as shortest and longest. None where other kinds could look like it.
+    pub(super) fn in_each(clients: &[Vec<Duration>], jittered: &[Vec<Duration>]) -> Option<Self> {
+        let within = |delay: &Duration, told: Duration| *delay <= told.mul_f64(1.08) + LATE;
+        let firsts: Vec<Duration> = clients.iter().filter_map(|delays| delays.first().copied()).collect();
+        let told: Vec<Duration> = jittered.iter().flatten().copied().collect();
+        let is_bounded = !told.is_empty()
+            && told.iter().filter(|delay| !within(delay, JITTERED)).count() * 10 < told.len()
+            && firsts.iter().all(|first| within(first, DELAY));
+        let kind = Self::of(&told.iter().map(|delay| (*delay, JITTERED)).collect::<Vec<_>>());
+        match kind {
+            Some(Self::Full | Self::Equal) if is_bounded => kind,
+            _ => (Self::begins_at_nothing(clients, DELAY) && Self::begins_at_nothing(jittered, JITTERED))
+                .then_some(Self::Full),
+        }
+    }
+
+    /// Whether delays of the same number lie anywhere between about nothing and the longest of them.
+    fn begins_at_nothing(clients: &[Vec<Duration>], told: Duration) -> bool {
+        let most = clients.iter().map(Vec::len).max().unwrap_or_default();
+        let mut near_nothing = 0;
+        for number in 0..most {
+            let delays = clients.iter().filter_map(|delays| delays.get(number));
+            let longest = delays.clone().max().copied().unwrap_or_default();
+            // What is added to a delay leaves that.
+            near_nothing +=
+                delays.filter(|delay| **delay < longest.mul_f64(0.2) && **delay < told.mul_f64(0.8)).count();
+        }
+        near_nothing > 1
+    }
 }
 
 /// Whether two delays are meant to be equal.
@@ -100,6 +137,8 @@ pub(super) fn near(one: f64, other: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::discover::client::{AT_ONCE, LONGEST, SAMPLED};
+    use std::collections::BTreeMap;
 
     fn ms(delays: &[u64]) -> Vec<Duration> {
         delays.iter().map(|ms| Duration::from_millis(*ms)).collect()
@@ -119,14 +158,6 @@ mod tests {
         }
     }
 
-    /// Chance is told from lateness.
-    #[test]
-    fn chance_is_found() {
-        assert_eq!(spread(&ms(&[62, 64, 91])), None);
-        assert_eq!(spread(&ms(&[62, 264])), None);
-        assert_eq!(spread(&ms(&[207, 81, 264])), Some((ms(&[81])[0], ms(&[264])[0])));
-    }
-
     /// Each kind of chance is told from the others.
     #[test]
     fn jitter_is_found() {
@@ -140,5 +171,41 @@ mod tests {
         assert_eq!(of(&[31, 304, 203, 392]), Some(Jitter::Full));
         assert_eq!(of(&[231, 304, 263, 392]), Some(Jitter::Equal));
         assert_eq!(of(&[231]), None);
+    }
+
+    /// Chance that is in each delay, whatever a client is told, is full jitter, or equal, or cannot be told; never another kind.
+    #[test]
+    fn chance_in_each_delay_is_named_or_not() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut outcomes = |law: &dyn Fn(f64, f64) -> f64| -> BTreeMap<Option<&str>, usize> {
+            let mut run = |count: u8, first: Duration, longest: Duration| -> Vec<Duration> {
+                let delays = (0..count).map(|number| {
+                    let nominal = first.mul_f64(2_f64.powi(number.into())).min(longest).as_secs_f64();
+                    Duration::from_secs_f64(law(nominal, random.f64()) + 0.002)
+                });
+                delays.collect()
+            };
+            let mut found = BTreeMap::new();
+            for _ in 0..500 {
+                let clients: Vec<_> = (0..=SAMPLED).map(|_| run(5, DELAY, LONGEST)).collect();
+                let jittered: Vec<_> = (0..AT_ONCE).map(|_| run(8, JITTERED, JITTERED)).collect();
+                *found.entry(Jitter::in_each(&clients, &jittered).map(Jitter::word)).or_default() += 1;
+            }
+            found
+        };
+        let (full, equal, unknown) = (Some("full"), Some("equal"), None);
+        assert_eq!(outcomes(&|nominal, chance| nominal * chance), BTreeMap::from([(full, 500)]));
+        let of_more = outcomes(&|nominal, chance| 3.0 * nominal * chance);
+        assert!(
+            of_more[&full] > 400 && of_more.keys().all(|kind| [full, unknown].contains(kind)),
+            "{of_more:?}"
+        );
+        assert_eq!(
+            outcomes(&|nominal, chance| nominal * (0.5 + 0.5 * chance)),
+            BTreeMap::from([(equal, 500)])
+        );
+        let around = outcomes(&|nominal, chance| nominal * (0.5 + chance));
+        assert!(around[&unknown] > 490 && !around.contains_key(&full), "{around:?}");
+        assert_eq!(outcomes(&|nominal, chance| nominal + chance), BTreeMap::from([(unknown, 500)]));
     }
 }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{Dialect, ServerMessage, Timestamp};
+use protocol::Dialect;
 use scenarios::frame::RawFrame;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use wire::frame::FrameReader;
 use wire::handshake::{ReceivedRequest, answer_status};
 
+use crate::auto_reply::AutoReply;
 use crate::discover::flood_meter::FloodMeter;
 use crate::discover::now;
 
@@ -160,54 +161,24 @@ async fn serve(
         });
     }
     request.accept(&mut stream, dialect).await?;
-    if dialect.welcome_type().is_some() {
-        let welcome =
-            ServerMessage::Welcome { user_id: "ada".to_owned(), rooms: vec!["broadcast".to_owned()] };
-        let text = dialect.encode_server(&welcome, Timestamp::EPOCH, None);
-        stream.write_all(&RawFrame::text(text).encode(None)).await?;
-    }
-    let mut reader = FrameReader::after(request.leftover.clone());
-    let reading = async {
-        let (mut from, mut to) = stream.split();
-        while let Some(frame) = reader.next(&mut from).await? {
-            setting.meter.add(frame.payload.len());
-            match frame.opcode {
-                OpCode::Control(Control::Ping) => {
-                    to.write_all(&RawFrame::control(Control::Pong, frame.payload).encode(None)).await?;
+    let mut reader = FrameReader::after(request.leftover);
+    let note = |frame: &RawFrame| {
+        setting.meter.add(frame.payload.len());
+        if frame.opcode == OpCode::Data(Data::Text) && frame.payload.len() <= MAX_TEXT_BYTES {
+            let text = String::from_utf8_lossy(&frame.payload).into_owned();
+            noted.send_modify(|dials| {
+                if dials.texts.len() < MAX_KEPT {
+                    dials.texts.push((number, text));
                 }
-                OpCode::Control(Control::Close) => {
-                    to.write_all(&RawFrame::control(Control::Close, frame.payload).encode(None)).await?;
-                    return Ok(());
-                }
-                OpCode::Data(Data::Text) => {
-                    let text = String::from_utf8_lossy(&frame.payload).into_owned();
-                    let sign_in = dialect.sign_in.as_ref().filter(|sign_in| sign_in.is_message(&text));
-                    if let Some(answer) = sign_in.and_then(|sign_in| sign_in.write_answer("ada")) {
-                        to.write_all(&RawFrame::text(answer).encode(None)).await?;
-                    }
-                    if let Ok(read) = dialect.decode_client(&text)
-                        && read.message == protocol::ClientMessage::Ping
-                    {
-                        let id = read.id.as_deref();
-                        let pong = dialect.encode_server(&ServerMessage::Pong, Timestamp::EPOCH, id);
-                        to.write_all(&RawFrame::text(pong).encode(None)).await?;
-                    }
-                    noted.send_modify(|dials| {
-                        if dials.texts.len() < MAX_KEPT && text.len() <= MAX_TEXT_BYTES {
-                            dials.texts.push((number, text));
-                        }
-                    });
-                }
-                _ => {}
-            }
+            });
         }
-        Ok(())
     };
+    let answering = AutoReply::new(dialect).serve(&mut stream, &mut reader, note);
     match step {
-        Step::Open | Step::Status(_) => reading.await,
+        Step::Open | Step::Status(_) => answering.await,
         Step::Close(code) => {
             // What comes meanwhile is read.
-            let _ = timeout(LIVES_FOR, reading).await;
+            let _ = timeout(LIVES_FOR, answering).await;
             let payload = code.map(|code| code.to_be_bytes().to_vec()).unwrap_or_default();
             stream.write_all(&RawFrame::control(Control::Close, payload).encode(None)).await?;
             // The client answers, or ends the connection.
@@ -215,7 +186,7 @@ async fn serve(
             stream.shutdown().await
         }
         Step::Drop => {
-            let _ = timeout(LIVES_FOR, reading).await;
+            let _ = timeout(LIVES_FOR, answering).await;
             sleep(Duration::ZERO).await;
             Ok(())
         }

@@ -1,17 +1,19 @@
 //! The profile of a client: what was observed, line by line. Pure.
 
+mod backoff;
+
 use std::time::Duration;
 
 use protocol::format_duration;
 use serde_json::{Value, json};
 
-use super::delays::{Jitter, near, spread};
-use super::{ATTEMPTS, Attempts, CAPACITY, DELAY, LONGEST, ObservedClient, ObservedQueue, Queue};
+use super::{CAPACITY, ObservedClient, ObservedQueue, Queue};
+use crate::discover::hints::Given;
 use crate::discover::protocols::Protocol;
-use crate::discover::text::Page;
+use crate::discover::text::{Page, given_events};
 
 /// The statuses of the requirements (STATE-1).
-const WORDS: [&str; 5] = ["disconnected", "connecting", "connected", "reconnecting", "error"];
+pub(super) const WORDS: [&str; 5] = ["disconnected", "connecting", "connected", "reconnecting", "error"];
 /// Codes and statuses that refuse a token: what follows them is for STATE-3 and STATE-8.
 pub(super) const REFUSING_CODES: [u16; 2] = [1008, 4401];
 pub(super) const REFUSING_STATUS: u16 = 401;
@@ -19,15 +21,16 @@ pub(super) const REFUSING_STATUS: u16 = 401;
 /// A start of a process of which two hundred at once wear out a host.
 const HEAVY_START: Duration = Duration::from_millis(50);
 
-/// The profile of a client.
-pub fn client(seen: &ObservedClient) -> String {
-    let mut page = Page::default();
+/// The profile of a client; what is given in another stays as it is.
+pub fn client(seen: &ObservedClient, given: Option<&Given>) -> String {
+    let mut page = Page::around(given.map(|given| given.table.clone()).unwrap_or_default());
     page.schema();
     page.comment(&format!(
         "What `gatecheck init client` observed in {:.0} s. A comment stands above each line and says what was seen; what could not be found out \
          is a line in a comment, to be filled in.",
         seen.took.as_secs_f64()
     ));
+    let names_dialect = page.names_dialect();
     page.table("client");
     page.set("command", &json!(seen.command.words));
     if seen.starts >= HEAVY_START {
@@ -43,7 +46,7 @@ pub fn client(seen: &ObservedClient) -> String {
             page.set(name, &json!(value));
         }
     }
-    if let Some((protocol, dialect)) = &seen.speaks {
+    if let Some((protocol, dialect)) = seen.speaks.as_ref().filter(|_| !names_dialect) {
         let how = match protocol {
             Protocol::GraphQl => "as it offers, and its first messages were of this form",
             Protocol::Phoenix => "as the `vsn` in its request says",
@@ -76,7 +79,8 @@ pub fn client(seen: &ObservedClient) -> String {
     }
     statuses(&mut page, seen);
     page.table("client.design.backoff");
-    backoff(&mut page, seen);
+    backoff::write(&mut page, seen);
+    given_events(&mut page, given.map_or(&[], Given::events));
     page.finish()
 }
 
@@ -122,7 +126,7 @@ pub(super) fn policy(queue: &Queue) -> Option<&'static str> {
     match queue {
         Queue::Seen(queue) => policy_of(queue),
         Queue::Unsupported => Some("none"),
-        Queue::Unseen => None,
+        Queue::Unseen | Queue::Unconnected => None,
     }
 }
 
@@ -181,6 +185,13 @@ fn queue(page: &mut Page, seen: &ObservedClient) {
             page.comment("the adapter sent nothing: say what becomes of messages without a connection");
             page.open("queue", "\"none\"");
         }
+        Queue::Unconnected => {
+            page.comment(
+                "nothing that it sent arrived, not even over an open connection: what must it be answered before it counts as connected? \
+                 `--from` takes a profile whose `[dialect]` says that",
+            );
+            page.open("queue", "\"none\"");
+        }
     }
     match seen.before_first {
         Some(true) => page.comment("a message that was sent before the first connection arrived"),
@@ -218,174 +229,9 @@ fn statuses(page: &mut Page, seen: &ObservedClient) {
     }
 }
 
-fn backoff(page: &mut Page, seen: &ObservedClient) {
-    let Some(delays) = &seen.delays else {
-        page.comment("it did not come back after its connection was dropped: say how it does");
-        return page.open("factor", "2");
-    };
-    let measured: Vec<String> =
-        delays.measured.iter().take(10).map(|delay| format!("{} ms", delay.as_millis())).collect();
-    page.comment(&format!(
-        "told reconnect_delay {} ms, max_reconnect_delay {} ms, jitter 0, it redialled after {}",
-        DELAY.as_millis(),
-        LONGEST.as_millis(),
-        measured.join(", ")
-    ));
-    let first = delays.measured[0];
-    let is_told = near(first.as_secs_f64(), DELAY.as_secs_f64());
-    let is_list = delays.factor.is_none()
-        && !is_told
-        && spread(&seen.firsts).is_none()
-        && matches!(seen.jitter, Some(Jitter::None));
-    match delays.factor {
-        None if is_list => {
-            page.comment(
-                "no one factor leads from each to the next, and none is what it was told: a list of its own",
-            );
-            let listed = delays.measured.iter().map(|delay| duration(listed(*delay)));
-            page.set("delays", &Value::Array(listed.collect()));
-        }
-        Some(factor) if !near(factor, 2.0) => page.set("factor", &json!(factor)),
-        Some(_) => {}
-        None => {
-            page.comment("no one factor leads from each to the next: list them in `delays`, or say `first` and `factor`");
-            page.open("factor", "2");
-        }
-    }
-    match spread(&seen.firsts) {
-        Some((shortest, longest)) => {
-            let firsts: Vec<String> =
-                seen.firsts.iter().map(|delay| format!("{} ms", delay.as_millis())).collect();
-            page.comment(&format!(
-                "the first delays of {} clients were {}: chance, of which that is a sample; widen it where its code says so",
-                firsts.len(),
-                firsts.join(", ")
-            ));
-            let follows = delays
-                .factor
-                .zip(delays.measured.get(1))
-                .is_some_and(|(factor, second)| near(second.as_secs_f64(), first.as_secs_f64() * factor));
-            page.set(
-                if follows { "initial" } else { "first" },
-                &json!([down(shortest, seen.firsts.len()), up(longest)]),
-            );
-        }
-        None if !is_told && !is_list => {
-            let times = first.as_secs_f64() / DELAY.as_secs_f64();
-            match times < 4.0 {
-                true => page.set("initial", &json!((times * 10.0).round() / 10.0)),
-                false => page.set(
-                    "initial",
-                    &duration(Duration::from_millis(u64::try_from(first.as_millis()).unwrap_or_default())),
-                ),
-            }
-        }
-        None => {}
-    }
-    let grows = delays.factor.is_none_or(|factor| factor > 1.05);
-    match delays.cap {
-        Some(cap) if near(cap.as_secs_f64(), LONGEST.as_secs_f64()) => {
-            page.comment("the cap is what it was told");
-        }
-        Some(_) if is_list => {}
-        Some(cap) => page
-            .comment(&format!("its longest delay was {} ms, which is not what it was told", cap.as_millis())),
-        None if grows && !is_list && delays.measured.iter().any(|delay| *delay > LONGEST.mul_f64(1.3)) => {
-            page.comment("delays grew beyond what it was told");
-            page.set("cap", &json!(false));
-        }
-        None => {}
-    }
-    match seen.jitter {
-        Some(jitter) => {
-            page.comment(&format!("told jitter 0.5, its delays were {}", in_words(jitter)));
-            if jitter != Jitter::PlusMinus {
-                page.set("jitter", &json!(word(jitter)));
-            }
-        }
-        None => page.open("jitter", "\"plus_minus\""),
-    }
-    match seen.attempts {
-        Attempts::GaveUp(ATTEMPTS) => {
-            page.comment(&format!("it gave up after the {ATTEMPTS} redials that it was told"));
-        }
-        Attempts::GaveUp(attempts) => {
-            page.comment(&format!("it gave up after {attempts} redials, and was told {ATTEMPTS}"));
-            page.set("attempts", &json!(attempts));
-        }
-        Attempts::Unlimited => {
-            page.comment(&format!(
-                "it had not given up after {} redials, and was told {ATTEMPTS}",
-                delays.measured.len()
-            ));
-            page.set("attempts", &json!("unlimited"));
-        }
-        Attempts::Unknown => {
-            page.comment("whether it gives up was not seen: its delays are too long");
-            page.open("attempts", "\"unlimited\"");
-        }
-    }
-    match seen.resets_on_opening {
-        Some(true) => {
-            page.comment("where each connection opened and was dropped at once, delays did not grow");
-            page.set("reset", &json!("open"));
-        }
-        Some(false) => page.comment("where each connection opened and was dropped at once, delays grew"),
-        None => page.open("reset", "\"open\""),
-    }
-}
-
-/// A delay of a list, as people write one: a host is late rather than early.
-fn listed(measured: Duration) -> Duration {
-    const EARLY_MS: u128 = 2;
-    let ms = measured.as_millis() + EARLY_MS;
-    let step = match ms {
-        0..100 => 10,
-        100..1000 => 50,
-        _ => 100,
-    };
-    Duration::from_millis(u64::try_from(ms / step * step).unwrap_or(u64::MAX))
-}
-
-/// Samples of which the shortest, and the longest, are near to what chance allows: of an even chance between 0 and 5 delays, one of 16 is
-/// below the first in 97 of 100 cases.
-const MANY_FIRSTS: usize = 16;
-
-/// A delay as a multiple of what was told, which a sample's shortest is not below.
-fn down(shortest: Duration, samples: usize) -> f64 {
-    let unseen = if samples >= MANY_FIRSTS { 0.0 } else { 1.0 };
-    (shortest.as_secs_f64() / DELAY.as_secs_f64() - unseen).floor().max(0.0)
-}
-
-/// The same, which a sample's longest is not above.
-fn up(longest: Duration) -> f64 {
-    (longest.as_secs_f64() / DELAY.as_secs_f64()).ceil()
-}
-
-/// The word of a profile.
-pub(super) fn word(jitter: Jitter) -> &'static str {
-    match jitter {
-        Jitter::None => "none",
-        Jitter::PlusMinus => "plus_minus",
-        Jitter::Full => "full",
-        Jitter::Equal => "equal",
-        Jitter::Added => "added",
-    }
-}
-
-fn in_words(jitter: Jitter) -> &'static str {
-    match jitter {
-        Jitter::None => "what they were without",
-        Jitter::PlusMinus => "shorter and longer",
-        Jitter::Full => "anything from nothing to the delay",
-        Jitter::Equal => "shorter, by half at most",
-        Jitter::Added => "longer only",
-    }
-}
-
 fn duration(time: Duration) -> Value {
     json!(format_duration(time))
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -14,6 +14,9 @@ use crate::discover::DiscoverError;
 use crate::discover::flood_meter::FloodMeter;
 use crate::limits::HostLimit;
 
+/// How long a message may take to arrive.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(1);
+
 /// What each trial has in common.
 pub(super) struct Trial<'a> {
     pub(super) start: &'a ClientStart,
@@ -33,13 +36,12 @@ impl Trial<'_> {
         Adapter::start(self.start, gateway.url(), options, self.meter.clone()).await
     }
 
-    /// Has a client dial until it gives up, or has dialled often.
+    /// Has a client dial until it gives up, or has dialled often; and the statuses that it reports.
     pub(super) async fn run(
         &self,
         steps: &[Step],
         options: Options,
-        words: &mut BTreeSet<String>,
-    ) -> Result<Dials, DiscoverError> {
+    ) -> Result<(Dials, Vec<String>), DiscoverError> {
         let mut gateway = self.gateway(steps).await?;
         let mut adapter = self.adapter(&gateway, options).await?;
         adapter.ask(Operation::Connect).await;
@@ -50,18 +52,21 @@ impl Trial<'_> {
             }
         }
         let dials = gateway.dials();
-        words.extend(adapter.stop().await);
-        Ok(dials)
+        Ok((dials, adapter.stop().await))
     }
 
-    /// How long a client waits before its first redial.
-    pub(super) async fn first_delay(&self) -> Result<Option<Duration>, DiscoverError> {
-        let mut gateway = self.gateway(&[Step::Drop, Step::Open]).await?;
-        let mut adapter = self.adapter(&gateway, self.usual).await?;
+    /// How long a client waits before each of its first redials, as far as they come soon.
+    pub(super) async fn first_delays(
+        &self,
+        count: usize,
+        options: Options,
+    ) -> Result<Vec<Duration>, DiscoverError> {
+        let mut gateway = self.gateway(&[Step::Drop, Step::Status(503)]).await?;
+        let mut adapter = self.adapter(&gateway, options).await?;
         adapter.ask(Operation::Connect).await;
-        gateway.until(DIALS_WITHIN, |dials| dials.began.len() > 1).await;
+        gateway.until(DIALS_WITHIN, |dials| dials.began.len() > count).await;
         adapter.stop().await;
-        Ok(gateway.dials().delays().first().copied())
+        Ok(gateway.dials().delays().into_iter().take(count).collect())
     }
 
     /// How long a client waits after such an end until it dials again, where it does.
@@ -122,7 +127,11 @@ impl Trial<'_> {
         });
         let first = texts.iter().position(|text| text.contains("gcm-"));
         seen.subscription_first = subscribed.zip(first).map(|(subscribed, first)| subscribed < first);
+        let carries = !seen.arrived.is_empty() || carries(&mut adapter, &mut gateway, SENT).await;
         words.extend(adapter.stop().await);
+        if !carries {
+            return Ok(Queue::Unconnected);
+        }
         Ok(Queue::Seen(seen))
     }
 
@@ -164,6 +173,7 @@ impl Trial<'_> {
         gateway.until(DIALS_WITHIN, |dials| !dials.began.is_empty()).await;
         adapter.listen(Duration::from_millis(400)).await;
         let lives = adapter.ask(Operation::Status).await.is_some();
+        let was_called = adapter.has_emitted;
         words.extend(adapter.stop().await);
         let mut adapter = self.adapter(&gateway, self.usual).await?;
         adapter.ask(Operation::Connect).await;
@@ -171,7 +181,9 @@ impl Trial<'_> {
         adapter.ask(Operation::Disconnect).await;
         adapter.listen(Duration::from_millis(200)).await;
         words.extend(adapter.stop().await);
-        Ok((matches!(failing, Some(Outcome::Done { .. })).then_some(!lives), took))
+        // A client that never says `connected` has called no listener.
+        let has_thrown = matches!(failing, Some(Outcome::Done { .. })) && (was_called || !lives);
+        Ok((has_thrown.then_some(!lives), took))
     }
 
     /// Whether a message is kept that is sent before the first connection.
@@ -183,14 +195,21 @@ impl Trial<'_> {
         let mut adapter = self.adapter(&gateway, self.usual).await?;
         let answer = adapter.ask(message(0)).await;
         adapter.ask(Operation::Connect).await;
-        let arrives = |dials: &Dials| dials.texts.iter().any(|(_, text)| text.contains(&marker(0)));
-        let arrived = gateway.until(Duration::from_secs(1), arrives).await;
+        let arrived = gateway.until(ARRIVES_WITHIN, |dials| dials.has(&marker(0))).await;
+        let carries = arrived || carries(&mut adapter, &mut gateway, 1).await;
         words.extend(adapter.stop().await);
         Ok(match answer {
-            Some(Outcome::Done { .. } | Outcome::Error { .. }) => Some(arrived),
+            Some(Outcome::Done { .. } | Outcome::Error { .. }) => carries.then_some(arrived),
             Some(Outcome::Unsupported { .. }) | None => None,
         })
     }
+}
+
+/// Whether a message arrives that is sent now: what was sent before and did not arrive is lost only where this is.
+async fn carries(adapter: &mut Adapter, gateway: &mut Gateway, number: usize) -> bool {
+    let answer = adapter.ask(message(number)).await;
+    matches!(answer, Some(Outcome::Done { .. }))
+        && gateway.until(ARRIVES_WITHIN, |dials| dials.has(&marker(number))).await
 }
 
 fn message(number: usize) -> Operation {

@@ -19,16 +19,15 @@ fn differences_are_told_as_json() {
         name: "order:created".to_owned(),
         audience: Some(Audience::Owner),
         observed: Some(Audience::Owner),
-        seen_as: Some("order:created".to_owned()),
         frame: Some(json!({ "action": "order:created", "body": data }).to_string()),
         data: json!({ "id": "gcm-7-x", "userId": 710_041 }),
     }];
     let text = text::gateway(&seen, None);
     let read = |text: &str| Profile::parse("gatecheck.toml", text, Path::new(".")).unwrap();
-    assert_eq!(gateway(&read(&text), &seen), []);
+    assert_eq!(gateway(&read(&text), &seen).differences, []);
     let changed =
         text.replace(r#""body":"{payload}""#, r#""data":"{payload}""#).replace("\"joined\"", "\"ok\"");
-    let found = gateway(&read(&changed), &seen);
+    let found = gateway(&read(&changed), &seen).differences;
     let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
     for part in [
         "dialect, of the answer to {\"action\":\"subscribe\"",
@@ -69,7 +68,7 @@ fn words_rooms_and_timeouts_are_compared() {
     }
     let found = |text: &str| {
         let profile = Profile::parse("gatecheck.toml", text, Path::new(".")).unwrap();
-        gateway(&profile, &seen).iter().map(ToString::to_string).collect::<Vec<_>>()
+        gateway(&profile, &seen).differences.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert!(found(&text).is_empty(), "{:#?}", found(&text));
     let wrong = text
@@ -99,8 +98,77 @@ fn pings_that_the_profile_disclaims_are_not_missed() {
     };
     let found = |text: &str| {
         let profile = Profile::parse("gatecheck.toml", text, Path::new(".")).unwrap();
-        gateway(&profile, &seen).iter().map(ToString::to_string).collect::<Vec<_>>()
+        gateway(&profile, &seen).differences.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(found(&text), ["timing.ping_interval: the profile says 400ms, observed no ping in 12s"]);
     assert!(found(&format!("{text}\n[claims.no_place]\nHB-1 = \"clients do\"\n")).is_empty());
+}
+
+/// An event's type is what stands in its own template, whatever other messages have under that key; one of another type is a difference, once.
+#[test]
+fn an_event_is_read_by_its_own_template() {
+    let mut seen = text::other_design();
+    let text = text::gateway(&seen, None);
+    let message = text.lines().find(|line| line.starts_with("message = ")).unwrap();
+    let own = r#"event = '{"action":"bus","event":"{type}","body":"{payload}"}'"#;
+    let text = text.replace(message, &format!("{message}\n{own}"));
+    let profile = Profile::parse("gatecheck.toml", &text, Path::new("."))
+        .unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let data = json!({ "id": "gcm-7-x" });
+    let mut event = |name: &str| {
+        let frame = json!({ "action": "bus", "event": name, "body": data }).to_string();
+        seen.events.declared = vec![DeclaredEvent {
+            name: "order:created".to_owned(),
+            audience: Some(Audience::Owner),
+            observed: Some(Audience::Owner),
+            frame: Some(frame),
+            data: data.clone(),
+        }];
+        gateway(&profile, &seen).differences.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(event("order:created").is_empty(), "{:#?}", event("order:created"));
+    assert_eq!(
+        event("OrderCreated"),
+        ["the event `order:created`: the profile says that clients see it so, observed `OrderCreated`"]
+    );
+}
+
+/// What a gateway did not show is named with the reason: a period and a timeout that are longer than it was watched, and refusals that were not
+/// provoked, or are no errors.
+#[test]
+fn what_was_not_observed_is_named() {
+    let mut seen = text::other_design();
+    let written = text::gateway(&seen, None);
+    let unobserved = |text: &str, seen: &ObservedGateway| {
+        let profile = Profile::parse("gatecheck.toml", text, Path::new("."))
+            .unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let Comparison { differences, unobserved } = gateway(&profile, seen);
+        let keys: Vec<String> = unobserved.iter().map(|unobserved| unobserved.key.clone()).collect();
+        (differences, keys, unobserved)
+    };
+    let long = written
+        .lines()
+        .map(|line| if line.starts_with("ping_interval") { "ping_interval = \"30s\"" } else { line })
+        .collect::<Vec<_>>()
+        .join("\n");
+    seen.heartbeat = crate::discover::heartbeat::Heartbeat {
+        watched_for: std::time::Duration::from_secs(12),
+        ..Default::default()
+    };
+    seen.talk.private = None;
+    let granted = json!({ "action": "joined", "channel": "user:2" }).to_string();
+    seen.talk.nameless = Some(Exchange { sent: String::new(), answer: Some(granted), closed: None });
+    let (differences, keys, all) = unobserved(&long, &seen);
+    assert_eq!(differences, []);
+    for key in
+        ["timing.ping_interval", "timing.pong_timeout", "dialect.errors.forbidden", "dialect.errors.bad_room"]
+    {
+        assert!(keys.iter().any(|known| known == key), "{key}: {all:#?}");
+    }
+    let lines: Vec<String> = all.iter().map(ToString::to_string).collect();
+    let forbidden = "not observed: dialect.errors.forbidden: a request for another user's room was not made";
+    assert!(lines.iter().any(|line| line == forbidden), "{lines:#?}");
+    let disclaimed = format!("{long}\n[claims.no_place]\nHB-1 = \"clients do\"\n");
+    let (_, keys, all) = unobserved(&disclaimed, &seen);
+    assert!(!keys.iter().any(|key| key.starts_with("timing.")), "{all:#?}");
 }

@@ -7,10 +7,10 @@ use serde_json::json;
 use super::field::Field;
 use super::{DELIVERS_WITHIN, DeclaredEvent, QUIET, audience};
 use crate::amqp::Outgoing;
+use crate::discover::DiscoverError;
 use crate::discover::candidates::Person;
 use crate::discover::protocols::asked;
 use crate::discover::socket::Socket;
-use crate::discover::{DiscoverError, form};
 use crate::profile::{Audience, Profile};
 
 impl Field<'_> {
@@ -55,14 +55,12 @@ impl Field<'_> {
             return Ok(Vec::new());
         }
         let declared = published.into_iter().map(|(audience_said, name, marker, data, _)| {
-            let names = [name.clone()];
             let of = |texts: &Vec<String>| texts.iter().any(|text| text.contains(&marker));
             let frame = frames.iter().flatten().find(|text| text.contains(&marker));
             DeclaredEvent {
                 name,
                 audience: Some(audience_said),
                 observed: audience(std::array::from_fn(|number| frames.get(number).is_some_and(of))),
-                seen_as: frame.and_then(|frame| form::event_name(frame, &data, &names)),
                 frame: frame.cloned(),
                 data,
             }

@@ -7,7 +7,8 @@ use crate::discover::events::ObservedEvent;
 use crate::discover::observed::ObservedGateway;
 use crate::profile::Audience;
 
-pub(super) fn write(page: &mut Page, seen: &ObservedGateway, given: &[toml::Value]) {
+/// The events that are given, as they are.
+pub(in crate::discover) fn given_ones(page: &mut Page, given: &[toml::Value]) {
     page.rest();
     page.at.clear();
     for event in given.iter().filter_map(toml::Value::as_table) {
@@ -18,6 +19,10 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway, given: &[toml::Valu
             page.set(key, &super::json_of(value));
         }
     }
+}
+
+pub(super) fn write(page: &mut Page, seen: &ObservedGateway, given: &[toml::Value]) {
+    given_ones(page, given);
     page.line("");
     if seen.sign_in.entry.is_none() {
         page.comment(
