@@ -36,6 +36,7 @@ mod text;
 mod topology;
 mod unfinished;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -208,6 +209,7 @@ async fn started(
     let issuer = hints.issuer(subject::secret());
     let dialer = Dialer { authority: gateway.authority.clone(), issuer, meter: meter.clone() };
     let ready_path = subject::ready_path(&dialer.authority).await;
+    let pages = subject::pages(&dialer.authority).await;
     let before = Topology::of(&gateway.snapshot().await);
     let mut seen = ObservedGateway {
         reach: Reach::Started {
@@ -217,6 +219,7 @@ async fn started(
             ignored_port: gateway.ignored_port,
         },
         ready_path,
+        pages,
         ..say(
             &dialer,
             hints,
@@ -327,6 +330,7 @@ async fn say(
     ObservedGateway {
         reach: Reach::Attached(dialer.authority.clone()),
         ready_path: None,
+        pages: BTreeMap::new(),
         topology: None,
         sign_in,
         room,

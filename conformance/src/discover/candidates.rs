@@ -9,6 +9,13 @@ use serde_json::{Map, Value, json};
 pub(super) const PATHS: [&str; 9] =
     ["/ws", "/", "/socket", "/websocket", "/api/ws", "/cable", "/graphql", "/realtime", "/socket/websocket"];
 
+/// What pages may be called, by the key of `[gateway.pages]`; the usual name first.
+pub(super) const PAGE_PATHS: [(&str, &[&str]); 4] = [
+    ("health", &["/healthz", "/health", "/livez", "/live", "/alive", "/liveness", "/health/live"]),
+    ("ready", &["/readyz", "/ready", "/readiness", "/health/ready"]),
+    ("stats", &["/stats", "/statistics", "/connections"]),
+    ("metrics", &["/metrics", "/prometheus"]),
+];
 /// Paths that answer 200 once a gateway is ready.
 pub(super) const READY_PATHS: [&str; 6] = ["/readyz", "/ready", "/healthz", "/health", "/livez", "/status"];
 

@@ -1,5 +1,6 @@
 //! What was observed of a gateway, as data.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct ObservedGateway {
     pub reach: Reach,
     /// The path that answers 200.
     pub ready_path: Option<&'static str>,
+    /// What its pages are called, by the key of a profile, where that is not what they are called usually.
+    pub pages: BTreeMap<&'static str, &'static str>,
     /// What it has at the broker; none where the broker could not be watched.
     pub topology: Option<Topology>,
     /// How it is signed in to.

@@ -1,6 +1,6 @@
 //! The gateway that is observed, and the broker that feeds it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::candidates::READY_PATHS;
+use super::candidates::{PAGE_PATHS, READY_PATHS};
 use super::{DiscoverError, now};
 use crate::executor::{Port, PublicKeyFile, limits_of_cases};
 use crate::limits::HostLimit;
@@ -200,6 +200,25 @@ pub(super) async fn ready_path(authority: &str) -> Option<&'static str> {
         }
     }
     None
+}
+
+/// What its pages are called, by the key of a profile, where that is not what they are called usually. Nothing where every path answers.
+pub(super) async fn pages(authority: &str) -> BTreeMap<&'static str, &'static str> {
+    let mut called = BTreeMap::new();
+    if status_of(authority, "/gatecheck-nowhere").await == Some(200) {
+        return called;
+    }
+    for (page, paths) in PAGE_PATHS {
+        for (place, path) in paths.iter().enumerate() {
+            if status_of(authority, path).await == Some(200) {
+                if place > 0 {
+                    called.insert(page, *path);
+                }
+                break;
+            }
+        }
+    }
+    called
 }
 
 /// The status of a page.

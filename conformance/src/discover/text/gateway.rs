@@ -50,6 +50,10 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
         page.comment(&format!("{path} answered 200"));
         page.set("ready", &json!({ "path": path }));
     }
+    if !seen.pages.is_empty() {
+        page.comment("these answered 200, and the usual ones did not");
+        page.set("pages", &json!(seen.pages));
+    }
     path(page, seen);
     match &seen.topology {
         Some(topology) => broker(page, topology),

@@ -63,6 +63,7 @@ pub(in crate::discover) fn other_design() -> ObservedGateway {
             ignored_port: None,
         },
         ready_path: Some("/health"),
+        pages: BTreeMap::from([("health", "/health")]),
         topology: Some(Topology {
             exchanges: BTreeMap::from([("events".to_owned(), "topic".to_owned())]),
             queues: vec![ObservedQueue {
@@ -208,6 +209,7 @@ fn what_stops_everything_is_said_first() {
     let answers = BTreeMap::from([(r#"{"action":"error"}, then a close with 4401"#.to_owned(), 22)]);
     let seen = ObservedGateway {
         ready_path: None,
+        pages: BTreeMap::new(),
         topology: None,
         sign_in: SignIn {
             unsigned: BTreeMap::from([("/stream".to_owned(), None)]),
