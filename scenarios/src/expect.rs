@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::broker::{HandedOn, Settled};
+use self::broker::{HandedOn, Kept, Settled};
 use self::growth::Growth;
 use self::redials::Redial;
 use self::scope::Scope;
@@ -97,6 +97,8 @@ enum Kind {
     Growth(Growth),
     /// At the last count the queue held so many messages.
     QueueReady(u32),
+    /// So many of the events that were published have reached a client, or wait at the broker.
+    Kept(Kept),
     /// At the last count deliveries had been settled so.
     Settled(Settled),
     /// What is published reaches a client that reads before it is acknowledged.
@@ -265,14 +267,17 @@ impl Expectation {
                 types.iter().any(|kind| kind == EVENT)
             }
             Kind::HandedOnFirst(handed_on) => handed_on.kind == EVENT,
+            Kind::Kept(kept) => kept.kind == EVENT,
             _ => false,
         }
     }
 
     /// Has it look for events of this type, with this in their data, where it is about such events.
     pub(crate) fn address(&mut self, kind: &str, marks: &Value) {
-        if let Kind::HandedOnFirst(handed_on) = &mut self.kind {
-            return kind.clone_into(&mut handed_on.kind);
+        if let Kind::HandedOnFirst(HandedOn { kind: own, .. }) | Kind::Kept(Kept { kind: own, .. }) =
+            &mut self.kind
+        {
+            return kind.clone_into(own);
         }
         let (Kind::PublishedOrder { types, .. } | Kind::EachPublished { types, .. }) = &mut self.kind else {
             return;
@@ -325,6 +330,7 @@ impl Expectation {
             | Kind::PublishedOrder { client, .. }
             | Kind::EachPublished { client, .. } => Some(client),
             Kind::HandedOnFirst(handed_on) => Some(&handed_on.client),
+            Kind::Kept(kept) => Some(&kept.client),
             _ => None,
         }
     }
@@ -374,6 +380,7 @@ impl Kind {
             Self::Spread(spread) => return spread.check(trace, times).map(Some),
             Self::Growth(growth) => growth.check(trace),
             Self::QueueReady(wanted) => broker::queue_ready(trace, *wanted),
+            Self::Kept(kept) => kept.check(trace),
             Self::Settled(settled) => settled.check(trace),
             Self::HandedOnFirst(handed_on) => handed_on.check(trace),
             Self::PrefetchLimited => broker::prefetch_limited(trace),
@@ -418,6 +425,7 @@ impl Kind {
             | Self::Spread(_)
             | Self::Growth(_)
             | Self::QueueReady(_)
+            | Self::Kept(_)
             | Self::Settled(_)
             | Self::HandedOnFirst(_)
             | Self::PrefetchLimited

@@ -199,6 +199,47 @@ pub(super) fn queue_ready(trace: &Trace, wanted: u32) -> Result<(), Finding> {
     }
 }
 
+/// How many of the events that were published must have reached a client that reads, or wait at the broker, once the gateway is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kept {
+    /// The client.
+    pub(super) client: String,
+    /// The type of the events.
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    /// How many.
+    at_least: usize,
+}
+
+impl Kept {
+    pub(super) fn check(&self, trace: &Trace) -> Result<(), Finding> {
+        let Self { client, kind, at_least } = self;
+        let expected =
+            format!("{at_least} of the {kind} that were published reach {client}, or wait at the broker");
+        let counted = trace.iter().rev().find_map(|(index, seen)| match seen.event {
+            Event::QueueDepth { ready } => Some((index, ready)),
+            _ => None,
+        });
+        let Some((index, ready)) = counted else {
+            return Err(Finding::owed(expected, "what waits was not counted", []));
+        };
+        let is_event = |message: &Option<Message>| message.as_ref().is_some_and(|it| it.is_called(kind));
+        let reached = trace
+            .iter()
+            .filter(|(_, seen)| {
+                seen.actor.0 == *client
+                    && matches!(&seen.event, Event::Received(frame) if is_event(&frame.message))
+            })
+            .count();
+        if reached + ready as usize >= *at_least {
+            return Ok(());
+        }
+        let seen = format!("{reached} came, and {ready} wait: the others were acknowledged, and are lost");
+        Err(Finding::forbidden(expected, seen, [index]))
+    }
+}
+
 /// BRIDGE-16: whoever acknowledges nothing has no limit either.
 pub(super) fn prefetch_limited(trace: &Trace) -> Result<(), Finding> {
     const EXPECTED: &str = "each consumer has a limit on its unsettled deliveries";

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::broker::{HandedOn, Settled};
+use super::broker::{HandedOn, Kept, Settled};
 use super::growth::Growth;
 use super::redials::Redial;
 use super::scope::Scope;
@@ -44,6 +44,8 @@ pub(super) struct RawExpectation {
     topology: Option<bool>,
     no_tokens: Option<bool>,
     queue_ready: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept: Option<Kept>,
     settled: Option<Settled>,
     handed_on_first: Option<HandedOn>,
     prefetch_limited: Option<bool>,
@@ -101,7 +103,7 @@ struct RawEach {
 }
 
 const KINDS: &str = "`any_of`, `some`, `never`, `count`, `order`, `interval`, `every`, `backoff`, `redial`, `statuses`, `legal_transitions`, \
-                     `one_connection`, `well_formed`, `published_order`, `each_published`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`, \
+                     `one_connection`, `well_formed`, `published_order`, `each_published`, `pongs_match`, `topology`, `no_tokens`, `queue_ready`, `kept`, \
                      `settled`, `handed_on_first`, `prefetch_limited`, `backlog_waits`, `no_more_queues`, `sequence`, `spread`, `growth`";
 
 impl TryFrom<RawExpectation> for Expectation {
@@ -179,6 +181,7 @@ impl TryFrom<RawExpectation> for Expectation {
         let each = |RawEach { client, types, once, with }| Kind::EachPublished { client, types, once, with };
         kinds.extend(raw.each_published.map(each));
         kinds.extend(raw.queue_ready.map(Kind::QueueReady));
+        kinds.extend(raw.kept.map(Kind::Kept));
         kinds.extend(raw.settled.map(Kind::Settled));
         kinds.extend(raw.handed_on_first.map(Kind::HandedOnFirst));
         kinds.extend(raw.sequence.map(Kind::Sequence));
@@ -268,6 +271,7 @@ impl From<Expectation> for RawExpectation {
             Kind::Spread(spread) => raw.spread = Some(spread),
             Kind::Growth(growth) => raw.growth = Some(growth),
             Kind::QueueReady(ready) => raw.queue_ready = Some(ready),
+            Kind::Kept(kept) => raw.kept = Some(kept),
             Kind::Settled(settled) => raw.settled = Some(settled),
             Kind::HandedOnFirst(handed_on) => raw.handed_on_first = Some(handed_on),
         }
@@ -320,6 +324,7 @@ impl RawExpectation {
             topology: None,
             no_tokens: None,
             queue_ready: None,
+            kept: None,
             settled: None,
             handed_on_first: None,
             prefetch_limited: None,
