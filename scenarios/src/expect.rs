@@ -351,7 +351,7 @@ impl Kind {
                 let expected = expected.join(", or ");
                 Err(match is_safety {
                     true => Finding::forbidden(expected, "each of that happened", at),
-                    false => Finding::owed(expected, "nothing of that happened", []),
+                    false => Finding::owed(expected, "none of this is so", []),
                 })
             }
             Self::Some(pattern) => counts::some(trace, range, pattern),
