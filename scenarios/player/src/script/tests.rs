@@ -114,6 +114,7 @@ pub(crate) fn setting(dialect: &str) -> Setting {
             event_names: Default::default(),
             rooms: Default::default(),
             seed_rooms: true,
+            pages: scenarios::pages::PagePaths::default(),
             stats: scenarios::stats::StatsPlaces::default(),
             audiences: Default::default(),
             owner_keys: Default::default(),

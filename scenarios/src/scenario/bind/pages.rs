@@ -73,7 +73,7 @@ fn each_path(value: &mut Value, usual: &str, rename: &impl Fn(&mut String)) {
             for (key, value) in fields {
                 match value {
                     Value::String(path) if matches!(key.as_str(), "get" | "path") && path == usual => {
-                        rename(path)
+                        rename(path);
                     }
                     value => each_path(value, usual, rename),
                 }
