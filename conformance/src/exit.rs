@@ -17,7 +17,7 @@ pub enum Exit {
     Subject,
     /// 5: the harness failed.
     Harness,
-    /// 6: nothing failed, and something that was judged stayed undecided, or a requirement of the core level was not judged.
+    /// 6: nothing failed, and something that was judged stayed undecided, or a requirement of the core level was not judged that the design has a place for.
     Incomplete,
     /// 130: interrupted.
     Interrupted,
@@ -32,7 +32,7 @@ impl Exit {
         3    inconclusive: this host was too busy to tell\n  \
         4    the subject could not be started, or died\n  \
         5    the harness failed\n  \
-        6    incomplete: nothing failed, but something that was judged stayed undecided, or a core requirement was not judged\n  \
+        6    incomplete: nothing failed, but something that was judged stayed undecided, or a core requirement was not judged that the design has a place for\n  \
         130  interrupted";
 
     /// It in a sign and in words, for reports.

@@ -157,14 +157,30 @@ impl Default for RoleNames {
 enum Written {
     /// `false`: there are none.
     AreThere(bool),
-    /// By the names that scenarios have.
-    Called(BTreeMap<String, String>),
+    /// By the names that scenarios have; `VENDOR = false`: customers and administrators are all there are.
+    Called(BTreeMap<String, WrittenRole>),
+}
+
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is read without it")]
+enum WrittenRole {
+    Is(bool),
+    Called(String),
 }
 
 impl<'de> Deserialize<'de> for RoleNames {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(WhetherOrNames)
     }
+}
+
+/// What a role is called, or that there is none of it.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a name, or `false` where there is no such role")]
+enum RoleNameOrNone {
+    Is(bool),
+    Called(String),
 }
 
 /// Whether there are roles, or their names.
@@ -182,7 +198,26 @@ impl<'de> Visitor<'de> for WhetherOrNames {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RoleNames, A::Error> {
-        Deserialize::deserialize(MapAccessDeserializer::new(map)).map(RoleNames::Called)
+        let given: BTreeMap<Role, RoleNameOrNone> =
+            Deserialize::deserialize(MapAccessDeserializer::new(map))?;
+        let absent = |role: &Role| matches!(given.get(role), Some(RoleNameOrNone::Is(false)));
+        if let Some(role) = [Role::Admin, Role::Customer].into_iter().find(absent) {
+            return Err(serde::de::Error::custom(format!(
+                "`{role} = false`: only VENDOR may be missing; `roles = false` where there are none"
+            )));
+        }
+        let mut names: BTreeMap<Role, String> = given
+            .iter()
+            .filter_map(|(role, name)| match name {
+                RoleNameOrNone::Called(name) => Some((*role, name.clone())),
+                RoleNameOrNone::Is(_) => None,
+            })
+            .collect();
+        if absent(&Role::Vendor) {
+            let customer = names.get(&Role::Customer).map_or(Role::Customer.as_str(), String::as_str);
+            names.insert(Role::Vendor, customer.to_owned());
+        }
+        Ok(RoleNames::Called(names))
     }
 }
 
@@ -196,6 +231,18 @@ fn hash(value: &impl Hash) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A gateway of customers and administrators has no vendors: its cases take a customer in their place.
+    #[test]
+    fn vendors_may_be_missing() {
+        let roles: RoleNames =
+            serde_json::from_value(json!({ "ADMIN": "ops", "CUSTOMER": "member", "VENDOR": false })).unwrap();
+        assert_eq!((roles.name(Role::Vendor), roles.check()), (Some("member"), Ok(())));
+        let roles: RoleNames = serde_json::from_value(json!({ "VENDOR": false })).unwrap();
+        assert_eq!(roles.name(Role::Vendor), Some("CUSTOMER"));
+        let error = serde_json::from_value::<RoleNames>(json!({ "ADMIN": false })).unwrap_err();
+        assert!(error.to_string().contains("only VENDOR may be missing"), "{error}");
+    }
 
     /// Roles may be called anything by which administrators can be told from others, or be absent.
     #[test]

@@ -178,7 +178,15 @@ fn requests(found: &mut Comparison, says: &Dialect, seen: &ObservedGateway, read
                 found.add("dialect.acks", format!("that {asked} is answered"), "no answer");
             }
             (RequestAnswer::Silence, false) => {}
-            (RequestAnswer::Refused, _) => found.add("dialect.subscribe", asked, "that it is refused"),
+            // A request for a room that is none is understood all the same.
+            (RequestAnswer::Refused(answer), _) if refuses_the_room(says, answer) => {
+                let why = format!("{asked} was refused for its room: {}", shown(answer));
+                found.unobserved("dialect.subscribe", &why);
+            }
+            (RequestAnswer::Refused(answer), _) => {
+                let observed = format!("that it is refused: {}", shown(answer));
+                found.add("dialect.subscribe", asked, observed);
+            }
             (RequestAnswer::Closed, _) => {
                 found.add("dialect.subscribe", asked, "that the connection is closed over it");
             }
@@ -194,6 +202,17 @@ fn requests(found: &mut Comparison, says: &Dialect, seen: &ObservedGateway, read
             found.add(key, format!("that it is {}", read(left)), shown(left));
         }
     }
+}
+
+/// Whether an answer says, in the profile's words, that the room that was asked for may not be joined.
+fn refuses_the_room(says: &Dialect, answer: &str) -> bool {
+    let refusals = [ErrorCode::BadRoom, ErrorCode::Forbidden, ErrorCode::TooManyRooms];
+    says.decode_server(answer).is_ok_and(|read| match read.message {
+        ServerMessage::Error { code, .. } => {
+            refusals.iter().any(|refusal| says.errors.spelled(refusal.as_str()) == Some(code.as_str()))
+        }
+        _ => false,
+    })
 }
 
 /// What a message is, as JSON says it.

@@ -44,7 +44,7 @@ pub enum RequestAnswer {
     /// An answer that does not name it, and refuses nothing.
     Answered(String),
     /// An error.
-    Refused,
+    Refused(String),
     /// The end of the connection.
     Closed,
     /// Nothing.
@@ -77,7 +77,7 @@ impl Request {
     pub(super) fn may_be_understood(&self) -> bool {
         match &self.answer {
             RequestAnswer::Acknowledged(_) | RequestAnswer::Answered(_) | RequestAnswer::Silence => true,
-            RequestAnswer::Refused | RequestAnswer::Closed => false,
+            RequestAnswer::Refused(_) | RequestAnswer::Closed => false,
         }
     }
 }
@@ -157,7 +157,7 @@ pub(super) async fn observe(
         }
         let exchange = ask(&mut socket, &asked(&shape, room, &format!("gcr-{number}"))).await;
         let answer = match (exchange.answer, exchange.closed) {
-            (Some(answer), _) if talk.refuses(&answer) => RequestAnswer::Refused,
+            (Some(answer), _) if talk.refuses(&answer) => RequestAnswer::Refused(answer),
             (Some(answer), _) if answer.contains(room) => RequestAnswer::Acknowledged(answer),
             (Some(answer), _) => RequestAnswer::Answered(answer),
             (None, Some(_)) => RequestAnswer::Closed,

@@ -227,8 +227,17 @@ impl Frames {
             ClientMessage::Unsubscribe(target) => {
                 (Form::Unsubscribe, dialect.subscribe.payload(target), of_room(target))
             }
+            // A request that names no room is one all the same, with whatever it has in place of the name.
             ClientMessage::Other { kind, payload } => {
-                (Form::Other, payload.clone(), Parts::default().with(Part::Type, kind.as_str()))
+                let requests = [Form::Subscribe, Form::Unsubscribe];
+                let request = requests.into_iter().find(|form| dialect.name(*form) == Some(kind));
+                let form = request.unwrap_or(Form::Other);
+                let parts = Parts::default().with(Part::Type, kind.as_str());
+                let parts = match misnamed(dialect, form, payload) {
+                    Some(room) => parts.with(Part::Room, room.clone()),
+                    None => parts,
+                };
+                (form, payload.clone(), parts)
             }
         };
         self.write(dialect, form, payload, parts, timestamp, ids)
@@ -448,6 +457,11 @@ impl Frames {
                 let form = CLIENT.into_iter().find(|form| dialect.name(*form) == Some(kind));
                 let form = form.unwrap_or(Form::Other);
                 let parts = Parts::default().with(Part::Type, kind.as_str());
+                // What stands where a name belongs stands there, whatever it is.
+                let parts = match misnamed(dialect, form, payload) {
+                    Some(room) => parts.with(Part::Room, room.clone()),
+                    None => parts,
+                };
                 self.write(dialect, form, payload.clone(), parts, *timestamp, ids)
             }
         }
@@ -485,6 +499,13 @@ impl Dialect {
             Form::Event | Form::Other => return None,
         })
     }
+}
+
+/// What a request that is written in the seed's envelope has in place of the name of a room.
+fn misnamed<'a>(dialect: &Dialect, form: Form, payload: &'a Value) -> Option<&'a Value> {
+    let is_request = matches!(form, Form::Subscribe | Form::Unsubscribe);
+    let keys = [&dialect.subscribe.room, &dialect.subscribe.event_type];
+    keys.into_iter().filter(|_| is_request).find_map(|key| payload.get(key.as_str()))
 }
 
 fn of_room(target: &Target) -> Parts {

@@ -292,3 +292,25 @@ fn a_message_in_another_form_is_no_event() {
     let error = r#"{"action":"failed","body":{"why":"{code}","text":"{message}"},"ref":"{id}"}"#;
     unlike(&actions(), r#"{"action":"error","body":{"code":"c","message":"m"}}"#, error);
 }
+
+/// A gateway that dies of a room that is a number was not found: what is no name was left out where frames have a form of their own.
+#[test]
+fn what_is_no_name_stands_in_its_place() {
+    let dialect = actions();
+    let asked = |room: Value| {
+        let message = json!({ "type": dialect.requests.subscribe, "payload": { dialect.subscribe.room.clone(): room } });
+        serde_json::from_str::<Value>(&dialect.respell(&message.to_string(), None)).unwrap()
+    };
+    let named = asked(json!("a-room"));
+    let (key, _) = named.as_object().unwrap().iter().find(|(_, value)| **value == "a-room").unwrap();
+    let sent = |room: &Value| {
+        let payload = json!({ dialect.subscribe.room.clone(): room });
+        let message = ClientMessage::Other { kind: dialect.requests.subscribe.clone(), payload };
+        let text = dialect.encode_client(&message, Timestamp::parse("2026-01-01T00:00:00.000Z").unwrap());
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    for room in [json!(7), json!(["a"]), json!({ "a": 1 }), json!(true)] {
+        assert_eq!(sent(&room)[key.as_str()], room);
+        assert_eq!(asked(room.clone())[key.as_str()], room);
+    }
+}

@@ -172,3 +172,22 @@ fn what_was_not_observed_is_named() {
     let (_, keys, all) = unobserved(&disclaimed, &seen);
     assert!(!keys.iter().any(|key| key.starts_with("timing.")), "{all:#?}");
 }
+
+/// A room that is none by the gateway's grammar is refused, which says nothing against the form of the request.
+#[test]
+fn a_request_that_is_refused_for_its_room_is_understood() {
+    let mut seen = text::other_design();
+    let profile = Profile::parse("gatecheck.toml", &text::gateway(&seen, None), Path::new(".")).unwrap();
+    let error =
+        |code: &str| json!({ "action": "error", "body": { "code": code, "message": "no" } }).to_string();
+    let mut found = |code: &str| {
+        for request in &mut seen.talk.requests {
+            request.answer = RequestAnswer::Refused(error(code));
+        }
+        gateway(&profile, &seen)
+    };
+    let refused = found("bad_room");
+    assert!(!refused.differs("dialect.subscribe"), "{:?}", refused.differences);
+    assert!(refused.unobserved.iter().any(|one| one.key == "dialect.subscribe"), "{:?}", refused.unobserved);
+    assert!(found("unknown_type").differs("dialect.subscribe"));
+}

@@ -92,8 +92,14 @@ fn a_case_about_pages_that_are_not_there_is_not_played() {
         }
         ids
     };
-    let counts = ["churn-is-not-counted", "ended-connections-are-not-counted", "pages-count", "pages-follow"]
-        .map(|case| format!("gateway/connections/{case}"));
+    let counts = [
+        "churn-is-not-counted",
+        "ended-connections-are-not-counted",
+        "pages-count",
+        "pages-follow",
+        "pages-list-rooms",
+    ]
+    .map(|case| format!("gateway/connections/{case}"));
     assert_eq!(not_played(&without_figures), counts);
     let mut all = counts.to_vec();
     all.insert(2, "gateway/connections/pages".to_owned());
