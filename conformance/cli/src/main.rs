@@ -227,7 +227,11 @@ fn finished(ended: Result<impl Into<ExitCode>, Failure>) -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             if let Some(report) = failure.report {
-                let _ = std::io::Write::write_fmt(&mut anstream::stderr(), format_args!("{report:?}\n"));
+                let shown = std::io::Write::write_fmt(&mut anstream::stderr(), format_args!("{report:?}\n"));
+                // A source that cannot be shown with its error must not hide the error.
+                if shown.is_err() {
+                    let _ = std::io::Write::write_fmt(&mut anstream::stderr(), format_args!("{report}\n"));
+                }
             }
             failure.exit.into()
         }

@@ -134,6 +134,7 @@ impl Page {
             self.set(&key, &value);
         }
         self.written.clear();
+        self.at.clear();
     }
 
     /// The text; of what is given nothing is lost.
@@ -145,9 +146,9 @@ impl Page {
         for name in names.iter().map(String::as_str).chain(SUBTABLES) {
             if lost(&self, name) {
                 self.table(name);
-                self.rest();
             }
         }
+        self.rest();
         self.text
     }
 }

@@ -26,6 +26,14 @@ pub enum DecodeError {
         /// The template of most messages.
         expected: String,
     },
+    /// A gateway's frame that is no message by its name and form, and none that is declared to say nothing.
+    #[error(
+        "a frame of a form that is not declared (most are `{expected}`; `frames.ignored` lists those that say nothing)"
+    )]
+    Undeclared {
+        /// The template of most messages.
+        expected: String,
+    },
     /// An answer whose reference is that of no request.
     #[error("an answer to nothing that was asked: the reference is `{reference}`")]
     Unasked {
@@ -44,9 +52,11 @@ impl DecodeError {
     /// The error code that a gateway sends (MSG-4, ROOM-4).
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Envelope(_) | Self::Unlike { .. } | Self::Unasked { .. } | Self::Payload { .. } => {
-                ErrorCode::BadMessage
-            }
+            Self::Envelope(_)
+            | Self::Unlike { .. }
+            | Self::Undeclared { .. }
+            | Self::Unasked { .. }
+            | Self::Payload { .. } => ErrorCode::BadMessage,
             Self::NoTarget { .. } => ErrorCode::BadRoom,
         }
     }

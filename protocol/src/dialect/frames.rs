@@ -140,8 +140,11 @@ impl Frames {
         {
             return Err(DecodeError::Unasked { reference: parts.text(Part::Ref).unwrap_or_default() });
         }
-        let (form, parts) =
-            opened.or_else(|| self.ignored(forms, frame)).ok_or_else(|| unlike(&self.message))?;
+        let undeclared = || match forms.contains(&Form::Event) {
+            true => DecodeError::Undeclared { expected: self.message.to_string() },
+            false => unlike(&self.message),
+        };
+        let (form, parts) = opened.or_else(|| self.ignored(forms, frame)).ok_or_else(undeclared)?;
         let kind = parts.text(Part::Type).filter(|_| matches!(form, Form::Event | Form::Other));
         let named = forms.iter().find(|form| kind.is_some() && dialect.name(**form) == kind.as_deref());
         if let Some(named) = named {

@@ -229,6 +229,7 @@ impl Gateway {
                     DecodeError::NoTarget { id, .. } => id.clone(),
                     DecodeError::Envelope(_)
                     | DecodeError::Unlike { .. }
+                    | DecodeError::Undeclared { .. }
                     | DecodeError::Unasked { .. }
                     | DecodeError::Payload { .. } => None,
                 };

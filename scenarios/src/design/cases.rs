@@ -383,6 +383,8 @@ mod tests {
         let counting = ["client/backoff/not-reset-by-a-short-life", "client/backoff/reset-by-success"];
         assert_eq!(ids(&constant), counting);
         assert!(constant.iter().all(|(_, why)| why.contains("do not show the count")), "{constant:?}");
+        let apart = not_run("backoff = { jitter = \"equal\", factor = 1.7 }");
+        assert!(!ids(&apart).contains(&"client/backoff/reset-by-success"), "from 200 ms on, 50 ms at most");
         let narrow = not_run("backoff = { delays = [\"30ms\", \"1s\", \"2s\", \"3s\", \"4s\"] }");
         // The first delay is shorter than these configure, the later ones longer than a hundred redials bear.
         let configured = [

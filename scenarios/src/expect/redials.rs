@@ -14,7 +14,8 @@ use crate::times::{Expr, Times};
 use crate::trace::{Event, Trace};
 
 /// `redial`: the dial that follows the end of a connection counts as this redial, and not as the other one. A later redial comes no
-/// sooner than the law says, an earlier one no later than twice its delay.
+/// sooner than the law says, an earlier one no later than twice its delay, or than half way to the
+/// other one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Redial {
@@ -69,9 +70,10 @@ impl Redial {
         let floor = self.floor(times);
         let (earliest, latest) = match (floor, self.is_later()) {
             (Some(floor), true) => (floor, Duration::ZERO),
-            (Some(floor), false) => (self.law(times).window(late).0, self.bounds(times).1.max(floor)),
-            (None, true) => (self.law(times).window(late).0, self.law(times).window(early).1),
-            (None, false) => (self.law(times).window(late).0, self.bounds(times).1),
+            (Some(floor), false) => {
+                (self.law(times).window(late).0, self.law(times).window(early).1.max(floor))
+            }
+            (None, _) => (self.law(times).window(late).0, self.law(times).window(early).1),
         };
         (earliest <= latest.saturating_add(2 * times.slack)).then(|| {
             let (early_delay, late_delay) = (self.law(times).describe(early), self.law(times).describe(late));
@@ -96,7 +98,12 @@ impl Redial {
             (floor.unwrap_or(shortest), Duration::MAX)
         } else {
             let twice = law.nominal(self.attempt).0 * 2;
-            (Duration::ZERO, longest.max(twice).max(floor.unwrap_or_default()))
+            // Half way to the other redial, where twice the delay is as long as that one.
+            let other = law.window(self.unlike).0;
+            let half_way = longest + other.saturating_sub(longest) / 2;
+            let told = twice.saturating_add(2 * times.slack) < other;
+            let most = if told { twice } else { twice.min(half_way) };
+            (Duration::ZERO, longest.max(most).max(floor.unwrap_or_default()))
         }
     }
 

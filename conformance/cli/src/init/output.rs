@@ -98,7 +98,7 @@ fn open_keys(text: &str) -> Vec<String> {
             "#".clone_into(&mut table);
         }
         let key = line.split_once(" = ").map(|(key, _)| key);
-        if let Some(key) = key.filter(|key| !key.contains(' ') && table != "#") {
+        if let Some(key) = key.filter(|key| !key.contains(' ') && table != "#" && !table.is_empty()) {
             open.push(format!("{table}.{key}"));
         }
     }
@@ -112,7 +112,7 @@ mod tests {
     /// What is left to fill in is named with its table; an event is one thing.
     #[test]
     fn open_keys_are_named() {
-        let text = "# a comment that says = nothing\n[gateway]\n# path = \"/ws\"\n[timing]\n# ping_interval = \"1s\"\n\
+        let text = "# a comment that says = nothing\n# message = 'of an attempt'\n[gateway]\n# path = \"/ws\"\n[timing]\n# ping_interval = \"1s\"\n\
                     # [[event]]\n# for = \"owner\"\n";
         assert_eq!(open_keys(text), ["gateway.path", "timing.ping_interval", "[[event]]"]);
     }

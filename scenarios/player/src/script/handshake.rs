@@ -2,7 +2,7 @@
 
 use std::io;
 
-use protocol::SignIn;
+use protocol::{CloseCode, SignIn};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -115,7 +115,12 @@ impl Handshake {
         sign_in: &SignIn,
     ) -> Option<(Vec<u8>, TaskTrackerToken)> {
         let first = sign_in::await_message(stream, std::mem::take(&mut request.leftover));
-        let first = tokio::time::timeout(self.setting.times.patience, first).await.ok().flatten();
+        let first = match tokio::time::timeout(self.setting.times.patience, first).await {
+            // It went before it said anything: its token may not have come, and nothing was dialled with one.
+            Ok(None) => return None,
+            Ok(first) => first,
+            Err(_) => None,
+        };
         let token = first.as_ref().and_then(|(text, _)| sign_in.token(text));
         self.note_dial(&request, token).await;
         let Some((_, unread)) = first.filter(|(text, _)| sign_in.is_message(text)) else {
@@ -126,8 +131,7 @@ impl Handshake {
             self.outlast(stream).await;
             return None;
         }
-        if self.answer == OnDial::Unauthorized {
-            let code = self.setting.dialect.refusal.close_code();
+        if let Some(code) = self.refusing_code() {
             self.note(Event::Refused { status: None, code, by: OWN, reason: String::new() }).await;
             sign_in::refuse(stream, code).await;
             return None;
@@ -138,6 +142,16 @@ impl Handshake {
             return None;
         }
         Some((unread, granted))
+    }
+
+    /// The close by which it refuses a token that came in the first message, where it does; nothing in it: it just ends.
+    fn refusing_code(&self) -> Option<Option<CloseCode>> {
+        match self.answer {
+            OnDial::Unauthorized => Some(self.setting.dialect.refusal.close_code()),
+            // Once the sign-in is answered these say something else.
+            OnDial::AcceptThenClose(code @ (CloseCode::POLICY | CloseCode::UNAUTHORIZED)) => Some(Some(code)),
+            _ => None,
+        }
     }
 
     /// How this gateway refuses, where that is its own doing and not the client's.

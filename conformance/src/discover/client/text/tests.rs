@@ -140,3 +140,23 @@ fn what_is_given_stays() {
         assert!(text.lines().any(|written| written == line), "{line}: {text}");
     }
 }
+
+/// Tables of which nothing was observed stand once: with two of them the first one's keys stood twice, and no one could read the file.
+#[test]
+fn what_is_given_stands_once() {
+    let given = r#"
+        client = { command = ["node", "adapter.mjs"] }
+        [dialect]
+        acks = false
+        [dialect.frames]
+        message = '{"action":"{type}","body":"{payload}"}'
+        [claims]
+        without = ["CONN-9"]
+    "#;
+    let profile = Profile::parse("gatecheck.toml", given, Path::new(".")).unwrap();
+    let given = Given { profile, table: given.parse().unwrap() };
+    let text = client(&other_design(), Some(&given));
+    let written = Profile::parse("gatecheck.toml", &text, Path::new("."));
+    let written = written.unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(written.dialect, given.profile.dialect, "{text}");
+}
