@@ -148,7 +148,16 @@ impl Frames {
         let kind = parts.text(Part::Type).filter(|_| matches!(form, Form::Event | Form::Other));
         let named = forms.iter().find(|form| kind.is_some() && dialect.name(**form) == kind.as_deref());
         if let Some(named) = named {
-            return Err(unlike(self.template(*named)));
+            let is_request = matches!(named, Form::Subscribe | Form::Unsubscribe);
+            // A request whose room is no text is one all the same (ROOM-4).
+            return Err(match is_request && self.template(*named).has(Part::Room) {
+                true => DecodeError::NoTarget {
+                    kind: kind.unwrap_or_default(),
+                    key: "{room}".to_owned(),
+                    id: parts.text(Part::Id),
+                },
+                false => unlike(self.template(*named)),
+            });
         }
         // A request to leave that refers to nothing names no room; whatever else does is no answer.
         match pending.zip(parts.text(Part::Subscription)) {
@@ -440,7 +449,10 @@ impl Frames {
     /// What a frame that names its room itself names. Which of the two it is meant to be is not said: it counts as a room.
     fn target(&self, form: Form, parts: &Parts, dialect: &Dialect) -> Option<Result<Target, DecodeError>> {
         self.template(form).has(Part::Room).then(|| {
-            parts.text(Part::Room).map(Target::Room).ok_or_else(|| DecodeError::NoTarget {
+            // A request names its room by a text (ROOM-4).
+            let is_request = matches!(form, Form::Subscribe | Form::Unsubscribe);
+            let named = parts.get(Part::Room).filter(|room| !is_request || room.is_string());
+            named.and_then(as_text).map(Target::Room).ok_or_else(|| DecodeError::NoTarget {
                 kind: kind(dialect, form, parts),
                 key: "{room}".to_owned(),
                 id: parts.text(Part::Id),

@@ -312,5 +312,7 @@ fn what_is_no_name_stands_in_its_place() {
     for room in [json!(7), json!(["a"]), json!({ "a": 1 }), json!(true)] {
         assert_eq!(sent(&room)[key.as_str()], room);
         assert_eq!(asked(room.clone())[key.as_str()], room);
+        let read = dialect.decode_client(&asked(room.clone()).to_string());
+        assert!(matches!(read, Err(DecodeError::NoTarget { .. })), "{room}: {read:?}");
     }
 }
