@@ -242,8 +242,8 @@ impl Frames {
             // A request that names no room is one all the same, with whatever it has in place of the name.
             ClientMessage::Other { kind, payload } => {
                 let requests = [Form::Subscribe, Form::Unsubscribe];
-                let request = requests.into_iter().find(|form| dialect.name(*form) == Some(kind));
-                let form = request.unwrap_or(Form::Other);
+                let form = requests.into_iter().find(|form| dialect.name(*form) == Some(kind));
+                let form = form.unwrap_or(Form::Other);
                 let parts = Parts::default().with(Part::Type, kind.as_str());
                 let parts = match misnamed(dialect, form, payload) {
                     Some(room) => parts.with(Part::Room, room.clone()),
@@ -469,15 +469,8 @@ impl Frames {
         match plain.decode_client(&envelope.encode()) {
             Ok(Decoded { message, .. }) => self.write_client(dialect, &message, *timestamp, ids),
             Err(_) => {
-                let form = CLIENT.into_iter().find(|form| dialect.name(*form) == Some(kind));
-                let form = form.unwrap_or(Form::Other);
-                let parts = Parts::default().with(Part::Type, kind.as_str());
-                // What stands where a name belongs stands there, whatever it is.
-                let parts = match misnamed(dialect, form, payload) {
-                    Some(room) => parts.with(Part::Room, room.clone()),
-                    None => parts,
-                };
-                self.write(dialect, form, payload.clone(), parts, *timestamp, ids)
+                let message = ClientMessage::Other { kind: kind.clone(), payload: payload.clone() };
+                self.write_client(dialect, &message, *timestamp, ids)
             }
         }
     }

@@ -14,8 +14,7 @@ use crate::times::{Expr, Times};
 use crate::trace::{Event, Trace};
 
 /// `redial`: the dial that follows the end of a connection counts as this redial, and not as the other one. A later redial comes no
-/// sooner than the law says, an earlier one no later than twice its delay, or than half way to the
-/// other one.
+/// sooner than the law says, an earlier one no later than twice its delay, or than half way to the other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Redial {
