@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::duration;
-use crate::discover::client::delays::{Jitter, near};
+use crate::discover::client::delays::{Jitter, are_within, near};
 use crate::discover::client::{ATTEMPTS, Attempts, Chance, DELAY, JITTERED, LONGEST, ObservedClient};
 use crate::discover::text::Page;
 
@@ -62,7 +62,7 @@ pub(super) fn write(page: &mut Page, seen: &ObservedClient) {
             ));
             // As a multiple of what was told, of which there are halves.
             let times = bounds(&seen.firsts).1.as_secs_f64() / DELAY.as_secs_f64();
-            if seen.jitter == Some(Jitter::Full) && times > 1.5 {
+            if seen.jitter == Some(Jitter::Full) && !are_within(&seen.firsts, DELAY) {
                 page.set("initial", &json!((times * 2.0).ceil() / 2.0));
             }
         }

@@ -109,6 +109,21 @@ fn more_samples_of_chance_are_nearer_to_its_bounds() {
     assert!(written(20).contains("[1.0, 5.0]"), "{}", written(20));
 }
 
+/// A first delay of twice what was told is known by several; one that a host made late is not.
+#[test]
+fn a_late_delay_is_no_longer_law() {
+    let initial = |firsts: &[u64]| {
+        let firsts = firsts.iter().copied().map(Duration::from_millis).collect();
+        let seen =
+            ObservedClient { firsts, chance: Chance::Each, jitter: Some(Jitter::Full), ..other_design() };
+        let text = client(&seen, None);
+        text.lines().find(|line| line.starts_with("initial = ")).map(str::to_owned)
+    };
+    assert_eq!(initial(&[3, 28, 41, 9, 57, 131, 22, 60, 48]), None);
+    let twice = initial(&[3, 88, 41, 9, 57, 101, 22, 118, 48]);
+    assert_eq!(twice.as_deref(), Some("initial = 2.0"));
+}
+
 /// What is active in a half-filled profile stays, beside what was found out.
 #[test]
 fn what_is_given_stays() {
