@@ -76,3 +76,15 @@ fn the_frozen_do_not_end() {
     let plays = [(asked, FailureKind::Frozen), (asked + 1, FailureKind::Frozen), (asked, FailureKind::Deaf)];
     assert_eq!(plays.map(has_ended), [false, false, true]);
 }
+
+/// Nothing is awaited on a connection that has ended: each of a hundred requests would be, for a second.
+#[test]
+fn no_answer_is_awaited_from_the_dead() {
+    let scenario = scenario("gateway/rooms/limit");
+    let played = fail(&scenario, 9, FailureKind::Deaf);
+    let closed = |event: &Event| matches!(event, Event::Closed { .. });
+    let observations = &played.play.trace.observations;
+    let ended = observations.iter().find(|seen| closed(&seen.event)).expect("its heartbeat ends it");
+    let last = observations.last().unwrap();
+    assert!(last.at_us - ended.at_us < 20_000_000, "{} to {}", ended.at_us, last.at_us);
+}

@@ -205,10 +205,9 @@ impl<S: GatewayStage> Player<'_, S> {
         }
         scripted.ping_frame(SETTLING_PING).await;
         let own = |seen: &Observation| seen.actor == actor && seen.connection == connection;
-        let ended = |event: &Event| matches!(event, Event::Refused { .. } | Event::Closed { .. });
         let settled = |seen: &Observation| {
             let is_pong = matches!(&seen.event, Event::Received(frame) if frame.kind == FrameKind::Pong);
-            own(seen) && (is_pong || ended(&seen.event))
+            own(seen) && (is_pong || ends(&seen.event))
         };
         self.journal.until_count(settled, 1, start, SETTLE).await?;
         let is_spoken = |event: &Event| {
@@ -218,7 +217,7 @@ impl<S: GatewayStage> Player<'_, S> {
         if self.setting.dialect.welcome_type().is_some() {
             // A gateway may answer a ping frame before it has let the client into its rooms; its first message says that it has,
             // whether that can be read as a welcome or not.
-            let spoken = |seen: &Observation| own(seen) && (is_spoken(&seen.event) || ended(&seen.event));
+            let spoken = |seen: &Observation| own(seen) && (is_spoken(&seen.event) || ends(&seen.event));
             self.journal.until_count(spoken, 1, start, SETTLE).await?;
         }
         let seen = |matches: &dyn Fn(&Event) -> bool| {
@@ -278,9 +277,10 @@ impl<S: GatewayStage> Player<'_, S> {
             act => act,
         };
         let scripted = self.clients.get_mut(client).expect("scenarios name their clients");
+        let connection = scripted.connection();
         self.journal.during(scripted.act(act, self.setting)).await?;
-        // What a stranger asks for need not be answered.
-        if !asks || is_stranger {
+        // What a stranger asks for need not be answered, and no one can answer where there is no connection any more.
+        if !asks || is_stranger || !self.journal.trace().is_open(&Actor(client.to_owned()), connection) {
             return Ok(());
         }
         let acks = self.setting.dialect.acks;
@@ -288,14 +288,18 @@ impl<S: GatewayStage> Player<'_, S> {
             self.journal.during(scripted.act(&ScriptedClientAct::Ping, self.setting)).await?;
         }
         let answered = |seen: &Observation| {
-            let Event::Received(frame) = &seen.event else { return false };
+            if seen.actor.0 != client {
+                return false;
+            }
+            let Event::Received(frame) = &seen.event else {
+                return seen.connection == connection && ends(&seen.event);
+            };
             let name = frame.message.as_ref().map(Message::name);
-            let answer = match name {
+            match name {
                 Some("subscribed" | "unsubscribed" | "error") => acks,
                 Some("pong") => !acks,
                 _ => false,
-            };
-            seen.actor.0 == client && answer
+            }
         };
         self.journal.until_count(answered, 1, start, SETTLE).await?;
         Ok(())
@@ -449,6 +453,11 @@ impl<S: GatewayStage> Player<'_, S> {
         self.journal.in_vain(step, label.clone(), detail, waited);
         Next::InVain
     }
+}
+
+/// Whether no connection comes of an attempt, or one ends.
+fn ends(event: &Event) -> bool {
+    matches!(event, Event::Refused { .. } | Event::Closed { .. })
 }
 
 /// Whether that answers a client that has asked whether its gateway is alive. Heartbeats and events come from a gateway that hears
