@@ -159,10 +159,11 @@ pub(super) fn weighed(
             Seen { judged, noise, cut }
         })
         .collect();
+    let window = in_vain(&trace).map_or(WINDOW, |(from, to)| to - from);
     let (verdict, weight) = match (outcome, ending) {
         (Ok(()), _) => {
             let conditions = Conditions { claimed, company: doubt.company, slack: times.slack };
-            conditions.verdict(&seen, in_vain(&trace).map_or(WINDOW, |(from, to)| to - from))
+            conditions.verdict(&seen, window)
         }
         // What ends for reasons of the profile or the harness says nothing of the subject.
         (Err(PlayError::NotRun(why)), _) => {
@@ -188,7 +189,9 @@ pub(super) fn weighed(
         }
         (verdict, _) => (verdict, weight),
     };
-    let checks = seen.into_iter().map(Seen::into_check).collect();
+    // A case that fails for another reason is not run again: what noise may have caused beside that is blamed on no one.
+    let is_over = verdict == Verdict::Fail;
+    let checks = seen.into_iter().map(|seen| seen.into_check(is_over, window)).collect();
     Run { report: of_play(scenario, verdict, checks, universal, trace), weight }
 }
 
@@ -236,10 +239,8 @@ impl Conditions<'_> {
         }
         if !failures.is_empty() {
             // One that nothing explains is enough.
-            let explains = |(seen, finding): &(&Seen, &Finding)| {
-                seen.cut.is_some() || explains(seen.noise, finding, window)
-            };
-            let weight = match (failures.iter().all(explains), self.company) {
+            let is_explained = |(seen, finding): &(&Seen, &Finding)| seen.is_explained(finding, window);
+            let weight = match (failures.iter().all(is_explained), self.company) {
                 (true, _) => Weight::Explained,
                 (false, Concurrency::Others) => Weight::Unexplained,
                 (false, Concurrency::Alone) => return (Verdict::Fail, Weight::Certain),
@@ -296,11 +297,21 @@ impl Seen {
         self.doubted().is_some()
     }
 
-    /// For the report: a pass that is doubted shows nothing.
-    fn into_check(self) -> Check {
-        let doubt = self.doubted().map(|margin| {
-            let ms = self.noise.longest_ms();
-            format!("{}: noise of {ms} ms may have made it so", margin.expected)
+    /// Whether noise can have caused a failure.
+    fn is_explained(&self, finding: &Finding, window: Duration) -> bool {
+        self.cut.is_some() || is_by_time(finding) && explains(self.noise, finding, window)
+    }
+
+    /// For the report: a pass that is doubted shows nothing; nor, where its case is over, does a failure that noise can have caused.
+    fn into_check(self, is_over: bool, window: Duration) -> Check {
+        let explained = || self.failure().filter(|finding| is_over && self.is_explained(finding, window));
+        let expected = match self.doubted() {
+            Some(margin) => Some(margin.expected.as_str()),
+            None => explained().map(|finding| finding.expected.raw()),
+        };
+        let doubt = expected.map(|expected| {
+            let ms = self.cut.unwrap_or(self.noise).longest_ms();
+            format!("{expected}: noise of {ms} ms may have made it so")
         });
         let judgement = match doubt {
             Some(why) => Judgement::Undecided { why: why.into() },

@@ -150,7 +150,7 @@ fn a_pass_that_noise_can_produce_is_doubted() {
             let case = [seen(Judgement::Passed, margin, busy)];
             assert_eq!(short(company, &case), expected, "{company:?}, {margin:?}, {busy:?}");
             let [case] = case;
-            let shows = case.into_check().judgement == Judgement::Passed;
+            let shows = case.into_check(false, ms(3000)).judgement == Judgement::Passed;
             assert_eq!(shows, expected.0 == "pass", "{margin:?}, {busy:?}");
         }
     }
@@ -319,6 +319,28 @@ fn without_doubt_everything_counts() {
     let crowded = || Err(PlayError::Crowded("no".into()));
     assert_eq!(run_in(Others, crowded()), ("inconclusive", 0, Explained));
     assert_eq!(run(crowded()), ("error", 0, Certain));
+}
+
+/// Beside a finding that counts, what noise can have caused is undecided; a case that is run again says what it saw.
+#[test]
+fn noise_is_blamed_on_no_one_beside_a_finding() {
+    let stalled = || noise(90, 0);
+    let shown = |judgement, is_over| {
+        let check = seen(judgement, None, stalled()).into_check(is_over, ms(3000));
+        match check.judgement {
+            Judgement::Failed(_) => "failed",
+            Judgement::Undecided { .. } => "undecided",
+            Judgement::Passed | Judgement::Blocked { .. } => "else",
+        }
+    };
+    assert_eq!(shown(late(300), true), "undecided");
+    assert_eq!(shown(late(300), false), "failed");
+    assert_eq!(shown(late(900), true), "failed", "noise does not explain so much");
+    assert_eq!(shown(away(), true), "failed", "it was awaited for long");
+    assert_eq!(shown(occurred(), true), "failed");
+    let cut = Cut { at: 0, noise: stalled() };
+    let cut = Seen { cut: Some(cut.noise), ..seen(occurred(), None, noise(0, 0)) };
+    assert!(matches!(cut.into_check(true, ms(3000)).judgement, Judgement::Undecided { .. }));
 }
 
 /// A universal rule that is violated after a stall has cut a connection is run again; before, or without one, it is violated.
