@@ -162,7 +162,8 @@ pub(super) fn weighed(
     let window = in_vain(&trace).map_or(WINDOW, |(from, to)| to - from);
     let (verdict, weight) = match (outcome, ending) {
         (Ok(()), _) => {
-            let conditions = Conditions { claimed, company: doubt.company, slack: times.slack };
+            let given = scenario.where_claimed();
+            let conditions = Conditions { claimed, given, company: doubt.company, slack: times.slack };
             conditions.verdict(&seen, window)
         }
         // What ends for reasons of the profile or the harness says nothing of the subject.
@@ -226,6 +227,8 @@ struct Seen {
 #[derive(Clone, Copy)]
 struct Conditions<'a> {
     claimed: Option<&'a BTreeSet<RequirementId>>,
+    /// What the subject claims, and the case takes for granted only where it holds.
+    given: Option<&'a RequirementId>,
     company: Concurrency,
     slack: Duration,
 }
@@ -248,21 +251,23 @@ impl Conditions<'_> {
             return (inconclusive(failures.iter().map(|(seen, _)| *seen)), weight);
         }
         if let Some((seen, by, detail)) = seen.iter().find_map(Seen::block) {
-            if self.claimed.is_some_and(|claimed| !claimed.contains(&by)) {
-                let why = format!(
-                    "takes {by} for granted, which is not claimed, or does not hold; without it, this case shows nothing"
-                );
-                return (Verdict::not_run(NotPlayed::by_design(why)), Weight::Certain);
-            }
             let explained = match self.company {
                 _ if seen.cut.is_some() => true,
                 Concurrency::Others => longest(seen.noise) >= self.slack,
                 Concurrency::Alone => could_withhold(seen.noise, window),
             };
-            return match explained {
-                true => (inconclusive([seen]), Weight::Explained),
-                false => (Verdict::Blocked { by, detail }, Weight::Certain),
-            };
+            let is_claimed = self.claimed.is_none_or(|claimed| claimed.contains(&by));
+            // What a subject claims, and a case is about only where it holds, noise can have kept from it.
+            if explained && (is_claimed || self.given == Some(&by)) {
+                return (inconclusive([seen]), Weight::Explained);
+            }
+            if !is_claimed {
+                let why = format!(
+                    "takes {by} for granted, which is not claimed, or does not hold; without it, this case shows nothing"
+                );
+                return (Verdict::not_run(NotPlayed::by_design(why)), Weight::Certain);
+            }
+            return (Verdict::Blocked { by, detail }, Weight::Certain);
         }
         let doubted: Vec<_> = seen.iter().filter(|seen| seen.is_doubtful_pass()).collect();
         match doubted.is_empty() {

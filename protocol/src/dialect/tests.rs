@@ -39,6 +39,37 @@ fn answers_are_known_by_what_they_refer_to() {
     assert_eq!(answer, r#"["9","done"]"#);
 }
 
+/// A message of a name that no profile has is sound where it has the form of messages; one that says nothing, where it has its own.
+#[test]
+fn unknown_messages_have_the_form_of_messages() {
+    let dialect: Dialect = toml::from_str(
+        r#"
+        [frames]
+        message = '{"action":"{type}","at":"{timestamp}","body":"{payload}"}'
+        event = '{"action":"push","body":{"kind":"{type}","detail":"{payload}"}}'
+        ignored = ['{"action":"hello.no","because":"{payload}","at":"{timestamp}"}', '{"action":"tick"}']
+        "#,
+    )
+    .unwrap();
+    dialect.check().unwrap();
+    let form = |text: &str| dialect.form(text, None).unwrap();
+    for sound in [
+        r#"{"action":"hello.maybe","body":{"code":7},"at":"2026-11-30T15:21:01.493Z"}"#,
+        r#"{"action":"hello.no","because":"x","at":"2026-11-30T15:21:01.493Z"}"#,
+        r#"{"action":"tick"}"#,
+    ] {
+        assert_eq!(form(sound), Ok(()), "{sound}");
+        assert!(!dialect.decode_answer(sound, None).is_ok_and(|read| read.message == ServerMessage::Ping));
+    }
+    for wrong in [
+        r#"{"action":"hello.maybe","body":{"code":7},"at":"yesterday"}"#,
+        r#"{"action":"hello.no","because":"x"}"#,
+        r#"{"deed":"hello.maybe","at":"2026-11-30T15:21:01.493Z"}"#,
+    ] {
+        assert!(form(wrong).is_err(), "{wrong}");
+    }
+}
+
 /// Every combination of names and shapes that the built-in options allow.
 fn dialects() -> Vec<Dialect> {
     let channel = Dialect {

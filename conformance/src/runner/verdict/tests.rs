@@ -58,7 +58,8 @@ fn seen(judgement: Judgement, margin_ms: Option<u64>, noise: Noise) -> Seen {
 /// The verdict in short, on a case that waited in vain for three seconds.
 fn short(company: Concurrency, seen: &[Seen]) -> (&'static str, Weight) {
     let claimed = BTreeSet::from([id("STATE-1")]);
-    let conditions = Conditions { claimed: Some(&claimed), company, slack: ms(60) };
+    let given = id("CONN-9");
+    let conditions = Conditions { claimed: Some(&claimed), given: Some(&given), company, slack: ms(60) };
     let (verdict, weight) = conditions.verdict(seen, ms(3000));
     (verdict.name(), weight)
 }
@@ -163,6 +164,10 @@ fn only_what_is_claimed_blocks() {
         let case = [seen(blocked("CONN-3"), None, noise(5000, 5000))];
         assert_eq!(short(company, &case), ("not run", Certain));
         assert_eq!(short(company, &[seen(blocked("STATE-1"), None, noise(0, 59))]), ("blocked", Certain));
+        // What is taken for granted only where it holds may hold all the same.
+        assert_eq!(short(company, &[seen(blocked("CONN-9"), None, noise(0, 59))]), ("not run", Certain));
+        let noisy = [seen(blocked("CONN-9"), None, noise(0, 1500))];
+        assert_eq!(short(company, &noisy), ("inconclusive", Explained));
     }
     let busy = |host, subject| [seen(blocked("STATE-1"), None, noise(host, subject))];
     assert_eq!(short(Others, &busy(0, 60)), ("inconclusive", Explained));

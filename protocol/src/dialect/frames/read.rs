@@ -117,12 +117,23 @@ impl Frames {
         frame: &str,
         pending: Option<&PendingRequests>,
     ) -> Option<String> {
-        let (form, parts) = match self.read(dialect, &SERVER, frame, pending) {
-            Ok(read) => read,
+        let silent = self.ignored.iter().find_map(|template| Some((template, template.read(frame)?)));
+        let (template, parts) = match self.read(dialect, &SERVER, frame, pending) {
+            Ok((form, parts)) => match silent {
+                Some((template, own)) if parts.text(Part::Type) == Some(template.to_string()) => {
+                    (template, own)
+                }
+                _ => (self.template(form), parts),
+            },
+            // What has the form of messages, and a name that no profile has, is a message all the same.
+            Err(error @ DecodeError::Undeclared { .. }) => match self.message.read(frame) {
+                Some(parts) => (&self.message, parts),
+                None => return Some(error.to_string()),
+            },
             Err(error) => return Some(error.to_string()),
         };
         let stamp = || Timestamp::parse(&parts.text(Part::Timestamp)?).ok();
-        let lacks_stamp = self.template(form).has(Part::Timestamp) && stamp().is_none();
+        let lacks_stamp = template.has(Part::Timestamp) && stamp().is_none();
         lacks_stamp.then(|| "no ISO 8601 timestamp where its template has one".to_owned())
     }
 
