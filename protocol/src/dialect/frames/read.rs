@@ -134,7 +134,7 @@ impl Frames {
         };
         let stamp = || Timestamp::parse(&parts.text(Part::Timestamp)?).ok();
         let lacks_stamp = template.has(Part::Timestamp) && stamp().is_none();
-        lacks_stamp.then(|| "no ISO 8601 timestamp where its template has one".to_owned())
+        lacks_stamp.then(|| format!("no ISO 8601 timestamp where its template has one: `{template}`"))
     }
 
     /// What a frame is, and its parts.
