@@ -263,7 +263,8 @@ impl Conditions<'_> {
             }
             if !is_claimed {
                 let lack = if self.given == Some(&by) { "did not hold in it" } else { "is not claimed" };
-                let why = format!("takes {by} for granted, which {lack}; without it, this case shows nothing");
+                let why =
+                    format!("takes {by} for granted, which {lack}; without it, this case shows nothing");
                 return (Verdict::not_run(NotPlayed::by_design(why)), Weight::Certain);
             }
             return (Verdict::Blocked { by, detail }, Weight::Certain);

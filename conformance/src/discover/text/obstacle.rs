@@ -48,6 +48,11 @@ pub fn obstacle(seen: &ObservedGateway) -> Vec<String> {
             answers.join("; ")
         ));
     }
+    for (message, answer) in told_apart(&sign_in.vain).into_iter().take(ANSWERS) {
+        lines.push(format!(
+            "Unlike others, {message} was answered by {answer}: perhaps the right form, with a token that is not."
+        ));
+    }
     lines.push(format!(
         "Claims that were tried: {}; one at a time and all at once. A customer's role was called {}; the address stood in `email`.",
         claims::tried().join(", "),
@@ -67,4 +72,17 @@ pub fn obstacle(seen: &ObservedGateway) -> Vec<String> {
             .to_owned(),
     );
     lines
+}
+
+/// The few first messages that got an answer which the others did not get.
+fn told_apart(vain: &BTreeMap<String, BTreeMap<String, usize>>) -> Vec<(&str, &str)> {
+    const FEW: usize = 4;
+    let messages: Vec<_> = vain.iter().filter(|(place, _)| place.contains("the first message")).collect();
+    let gets = |answer: &str| messages.iter().filter(|(_, answers)| answers.contains_key(answer)).count();
+    let mut found = Vec::new();
+    for (place, answers) in &messages {
+        let own = answers.keys().find(|answer| gets(answer) * FEW <= messages.len());
+        found.extend(own.map(|answer| (place.as_str(), answer.as_str())));
+    }
+    found
 }
