@@ -256,16 +256,17 @@ impl Conditions<'_> {
                 Concurrency::Others => longest(seen.noise) >= self.slack,
                 Concurrency::Alone => could_withhold(seen.noise, window),
             };
-            let is_claimed = self.claimed.is_none_or(|claimed| claimed.contains(&by));
-            // What a subject claims, and a case is about only where it holds, noise can have kept from it.
-            if explained && (is_claimed || self.given == Some(&by)) {
-                return (inconclusive([seen]), Weight::Explained);
-            }
-            if !is_claimed {
-                let lack = if self.given == Some(&by) { "did not hold in it" } else { "is not claimed" };
+            if self.claimed.is_some_and(|claimed| !claimed.contains(&by)) {
+                // What a subject claims, and a case is about only where it holds, noise can have kept from it: then it is run again.
+                let is_given = self.given == Some(&by);
+                let lack = if is_given { "did not hold in it" } else { "is not claimed" };
                 let why =
                     format!("takes {by} for granted, which {lack}; without it, this case shows nothing");
-                return (Verdict::not_run(NotPlayed::by_design(why)), Weight::Certain);
+                let weight = if is_given && explained { Weight::Explained } else { Weight::Certain };
+                return (Verdict::not_run(NotPlayed::by_design(why)), weight);
+            }
+            if explained {
+                return (inconclusive([seen]), Weight::Explained);
             }
             return (Verdict::Blocked { by, detail }, Weight::Certain);
         }

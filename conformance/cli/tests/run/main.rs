@@ -42,7 +42,7 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // Trials wait much more than they work.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    arguments.test_threads = arguments.test_threads.or(Some(4 * cores));
+    arguments.test_threads = arguments.test_threads.or(Some(2 * cores + 1));
     let runtime = Arc::new(Runtime::new().expect("a runtime"));
     let arms = Arc::new(Arms::default());
     let conforming = Arm::ALL.map(|arm| {

@@ -29,10 +29,10 @@ impl Chance {
         let column = |number: usize| -> Vec<Duration> {
             clients.iter().filter_map(|delays| delays.get(number).copied()).collect()
         };
-        let first_varies = spread(&column(0)).is_some();
         let later: Vec<_> = (1..COMPARED).map(column).filter(|delays| delays.len() >= FEWEST).collect();
         let varying = later.iter().filter(|delays| varies(delays)).count();
         // A host that is late once makes one of them look so.
+        let first_varies = if later.is_empty() { spread(&column(0)).is_some() } else { varies(&column(0)) };
         let later_vary = varying > 0 && varying >= later.len().min(2);
         match (first_varies, later_vary) {
             (true, false) if later.is_empty() => Self::Each,

@@ -120,6 +120,10 @@ fn a_late_delay_is_no_longer_law() {
         text.lines().find(|line| line.starts_with("initial = ")).map(str::to_owned)
     };
     assert_eq!(initial(&[3, 28, 41, 9, 57, 131, 22, 60, 48]), None);
+    // A host that was busy for long.
+    let busy =
+        [22, 43, 43, 21, 15, 91, 85, 11, 27, 66, 41, 20, 171, 57, 55, 56, 18, 28, 27, 95, 67, 20, 7, 50, 24];
+    assert_eq!(initial(&busy), None);
     let twice = initial(&[3, 88, 41, 9, 57, 101, 22, 118, 48]);
     assert_eq!(twice.as_deref(), Some("initial = 2.0"));
 }
