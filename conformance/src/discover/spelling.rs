@@ -224,8 +224,7 @@ impl Spelling {
         // What grants a first message is no welcome.
         let granted = usize::from(self.dialect.sign_in.as_ref().is_some_and(|found| found.answer.is_some()));
         let Some(first) = named.or(seen.talk.first.get(granted)) else {
-            self.dialect.welcome = Welcome::Sent(false);
-            self.note("welcome", "a new connection begins with silence".to_owned());
+            self.no_welcome("a new connection begins with silence".to_owned());
             return;
         };
         let known = Known { user: Some(&id), ..Known::default() };
@@ -233,10 +232,21 @@ impl Spelling {
         match self.fit(WELCOME, first, &known, &is_read) {
             true => self.note("welcome", format!("first came {}", shown(first))),
             false => {
-                self.dialect.welcome = Welcome::Sent(false);
-                self.note("welcome", format!("first came {}, which names no user by its id", shown(first)));
+                self.no_welcome(format!("first came {}, which could not be read as one", shown(first)));
             }
         }
+    }
+
+    /// There is none. Where it alone could say that a client is signed in, that is to be filled in: a profile without either cannot be read.
+    fn no_welcome(&mut self, seen: String) {
+        if self.dialect.sign_in.as_ref().is_some_and(|found| found.answer.is_none()) {
+            self.open.push(format!(
+                "what says that a client is signed in was not understood ({seen}): write `sign_in.answer`, or `welcome` and its template"
+            ));
+            return;
+        }
+        self.dialect.welcome = Welcome::Sent(false);
+        self.note("welcome", seen);
     }
 
     fn pong(&mut self, seen: &ObservedGateway) {
