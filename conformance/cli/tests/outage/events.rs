@@ -124,14 +124,15 @@ async fn flow(channel: &Channel, exchange: &str, first: u64, mut stop: oneshot::
             continue;
         }
         let Some((number, confirm)) = unconfirmed.pop_front() else { continue };
-        if !is_confirmed(confirm).await {
-            break;
+        match outcome(confirm).await {
+            Outcome::Taken => drop(flowed.confirmed.insert(number)),
+            Outcome::Returned => {}
+            Outcome::Unknown => break,
         }
-        flowed.confirmed.insert(number);
     }
     // If the broker has ended, no more confirms will come.
     for (number, confirm) in unconfirmed {
-        if is_confirmed(confirm).await {
+        if outcome(confirm).await == Outcome::Taken {
             flowed.confirmed.insert(number);
         }
     }
@@ -141,13 +142,27 @@ async fn flow(channel: &Channel, exchange: &str, first: u64, mut stop: oneshot::
 async fn publish(channel: &Channel, exchange: &str, number: u64) -> Result<PublisherConfirm, lapin::Error> {
     let body = json!({ "type": "payment:created", "data": { "seq": number } }).to_string();
     let persistent = BasicProperties::default().with_delivery_mode(2);
-    let options = BasicPublishOptions::default();
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     channel
         .basic_publish(exchange.into(), "payment.created".into(), options, body.as_bytes(), persistent)
         .await
 }
 
-/// Whether the broker takes an event on itself.
-async fn is_confirmed(confirm: PublisherConfirm) -> bool {
-    matches!(timeout(PATIENCE, confirm).await, Ok(Ok(Confirmation::Ack(_))))
+/// What a broker says of an event.
+#[derive(PartialEq, Eq)]
+enum Outcome {
+    /// It has it in a queue.
+    Taken,
+    /// It confirms it, and has no queue for it: one that has just started again may not have its bindings yet.
+    Returned,
+    /// Nothing, or nothing good.
+    Unknown,
+}
+
+async fn outcome(confirm: PublisherConfirm) -> Outcome {
+    match timeout(PATIENCE, confirm).await {
+        Ok(Ok(Confirmation::Ack(None))) => Outcome::Taken,
+        Ok(Ok(Confirmation::Ack(Some(_)))) => Outcome::Returned,
+        _ => Outcome::Unknown,
+    }
 }
