@@ -257,13 +257,11 @@ impl Conditions<'_> {
                 Concurrency::Alone => could_withhold(seen.noise, window),
             };
             if self.claimed.is_some_and(|claimed| !claimed.contains(&by)) {
-                // What a subject claims, and a case is about only where it holds, noise can have kept from it: then it is run again.
                 let is_given = self.given == Some(&by);
                 let lack = if is_given { "did not hold in it" } else { "is not claimed" };
                 let why =
                     format!("takes {by} for granted, which {lack}; without it, this case shows nothing");
-                let weight = if is_given && explained { Weight::Explained } else { Weight::Certain };
-                return (Verdict::not_run(NotPlayed::by_design(why)), weight);
+                return (Verdict::not_run(NotPlayed::by_design(why)), Weight::Certain);
             }
             if explained {
                 return (inconclusive([seen]), Weight::Explained);

@@ -27,7 +27,8 @@ impl Page {
 
     /// Whether exactly what the page says was found. On a busy host some requirements may stay undecided.
     pub(crate) fn holds(&self, report: &Value, code: i32, exit_code: i32) -> Result<(), Failed> {
-        let doubtful = cases(report).any(|case| case["verdict"] == "inconclusive");
+        let is_noisy = |case: &Value| case["checks"].to_string().contains("may have made it so");
+        let doubtful = cases(report).any(|case| case["verdict"] == "inconclusive" || is_noisy(case));
         let standing = |wanted: &str| -> BTreeSet<String> {
             let of_this = standings(report).into_iter().filter(|(_, standing)| *standing == wanted);
             of_this.map(|(id, _)| id.to_owned()).collect()
