@@ -5,6 +5,7 @@ mod closes;
 mod error;
 mod error_codes;
 mod frames;
+mod heartbeat;
 mod names;
 mod opening;
 mod pending;
@@ -26,6 +27,7 @@ pub use closes::ErrorCloses;
 pub use error::{DecodeError, DialectError};
 pub use error_codes::ErrorCodes;
 pub use frames::Frames;
+pub use heartbeat::{Heartbeat, HeartbeatNames};
 pub use names::{RequestNames, SubscriptionKeys};
 pub use opening::{Opener, Opening};
 pub use pending::PendingRequests;
@@ -78,6 +80,9 @@ pub struct Dialect {
     pub opening: Vec<Opening>,
     /// How a refused token looks.
     pub refusal: Refusal,
+    /// How a connection looks for which there is no place (CONN-7), where that is neither HTTP 503 nor a close with 1013.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over_limit: Option<Refusal>,
     /// The payload key that names an event's owner.
     pub user_key: String,
     /// The form of each frame, where it is not the seed's envelope.
@@ -105,16 +110,6 @@ pub enum Welcome {
     Named(String),
 }
 
-/// How the gateway pings its clients (HB-1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Heartbeat {
-    /// By WebSocket control frames.
-    Control,
-    /// By messages of the dialect's ping type.
-    Message,
-}
-
 /// A message and the `id` that its envelope carried.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decoded<M> {
@@ -135,6 +130,7 @@ impl Dialect {
     pub fn check(&self) -> Result<(), DialectError> {
         self.check_sign_in()?;
         self.check_subprotocol()?;
+        self.check_refusal()?;
         self.check_opening()?;
         let keys = [
             ("ping", &self.ping),
@@ -153,6 +149,7 @@ impl Dialect {
         if let Some((key, _)) = keys.iter().find(|(_, name)| name.is_empty()) {
             return Err(DialectError::Empty { key });
         }
+        self.check_heartbeat()?;
         if let Some(code) = self.errors.is_empty_for() {
             return Err(DialectError::EmptyCode { code });
         }
@@ -206,7 +203,7 @@ impl Dialect {
         }
         let (kind, payload) = match message {
             ClientMessage::Ping => (self.ping.as_str(), Value::Null),
-            ClientMessage::Pong => (self.pong.as_str(), Value::Null),
+            ClientMessage::Pong => (self.heartbeat_pong(), Value::Null),
             ClientMessage::Subscribe(target) => {
                 (self.requests.subscribe.as_str(), self.subscribe.payload(target))
             }
@@ -241,7 +238,7 @@ impl Dialect {
         let Envelope { kind, payload, id, .. } = Envelope::decode(text)?;
         let message = match kind.as_str() {
             name if name == self.ping => ClientMessage::Ping,
-            name if name == self.pong => ClientMessage::Pong,
+            name if name == self.heartbeat_pong() => ClientMessage::Pong,
             name if name == self.requests.subscribe => {
                 ClientMessage::Subscribe(self.subscribe.target(&payload, &kind, &id)?)
             }
@@ -272,7 +269,7 @@ impl Dialect {
             return frames.write_server(self, message, timestamp, id);
         }
         let (kind, payload) = match message {
-            ServerMessage::Ping => (self.ping.as_str(), Value::Null),
+            ServerMessage::Ping => (self.heartbeat_ping(), Value::Null),
             ServerMessage::Pong => (self.pong.as_str(), Value::Null),
             ServerMessage::Welcome { user_id, rooms } => {
                 (self.welcome_type().unwrap_or(WELCOME), json!({ "userId": user_id, "rooms": rooms }))
@@ -357,7 +354,7 @@ impl Dialect {
         let Envelope { kind, payload, id, .. } = Envelope::decode(text)?;
         let shape = || DecodeError::Payload { kind: kind.clone() };
         let message = match kind.as_str() {
-            name if name == self.ping => ServerMessage::Ping,
+            name if name == self.heartbeat_ping() => ServerMessage::Ping,
             name if name == self.pong => ServerMessage::Pong,
             name if name == self.error => ServerMessage::Error {
                 code: payload.get("code").and_then(|code| self.errors.read(code)).unwrap_or_default(),
@@ -404,6 +401,7 @@ impl Default for Dialect {
             sign_in: None,
             opening: Vec::new(),
             refusal: Refusal::UNAUTHORIZED,
+            over_limit: None,
             user_key: "userId".to_owned(),
             frames: None,
         }

@@ -39,8 +39,8 @@ pub use claims::{Claims, ClaimsError, Role, TimeError, UserId};
 pub use close::CloseCode;
 pub use dialect::{
     DecodeError, Decoded, Dialect, DialectError, ErrorCloses, ErrorCodes, EventStyle, Frames, Heartbeat,
-    Opener, Opening, PendingRequests, Refusal, RequestNames, SignIn, SignInAnswer, SubscriptionKeys,
-    Template, TemplateError, TokenPlace, TokenPlaceError, Welcome,
+    HeartbeatNames, Opener, Opening, PendingRequests, Refusal, RequestNames, SignIn, SignInAnswer,
+    SubscriptionKeys, Template, TemplateError, TokenPlace, TokenPlaceError, Welcome,
 };
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use envelope::{Envelope, EnvelopeError};

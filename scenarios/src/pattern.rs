@@ -68,7 +68,7 @@ enum What {
     Topology,
     Answers(AnswerPattern),
     Ended,
-    TurnedAway,
+    TurnedAway(Option<Refusal>),
 }
 
 /// A pattern that says nothing usable.
@@ -199,7 +199,7 @@ impl Pattern {
             What::Opens if has_come => SubjectKind::Gateway,
             // Where the network is at fault, the client must notice.
             What::Closes(_) if is_cut_off => SubjectKind::Client,
-            What::Closes(_) | What::Refused(_) | What::TurnedAway => SubjectKind::Pair,
+            What::Closes(_) | What::Refused(_) | What::TurnedAway(_) => SubjectKind::Pair,
             _ => SubjectKind::Client,
         }
     }
@@ -277,6 +277,9 @@ impl Pattern {
         }
         if let What::Closes(close) = &mut self.what {
             close.declare(dialect);
+        }
+        if let What::TurnedAway(declared) = &mut self.what {
+            *declared = dialect.over_limit;
         }
         let refusal = dialect.refusal;
         if let What::Refused(wanted @ RefusedPattern::AsDeclared) = &mut self.what {
@@ -417,10 +420,13 @@ impl What {
                     })
             }
             // CONN-7 leaves the choice between an answer and a close.
-            (Self::TurnedAway, Event::Refused { status, code, .. }) => {
-                *status == Some(503) || *code == Some(CloseCode::TRY_AGAIN_LATER)
+            (Self::TurnedAway(declared), Event::Refused { status, code, .. }) => {
+                let answers = [status.map(Refusal::Http), code.map(Refusal::Close)];
+                answers.into_iter().flatten().any(|answer| answer.turns_away(*declared))
             }
-            (Self::TurnedAway, Event::Closed { code, .. }) => *code == Some(CloseCode::TRY_AGAIN_LATER),
+            (Self::TurnedAway(declared), Event::Closed { code, .. }) => {
+                code.is_some_and(|code| Refusal::Close(code).turns_away(*declared))
+            }
             (Self::RequestFails(wanted), Event::RequestFailed { op, .. }) => wanted == op,
             (Self::Refetches(wanted), Event::Refetched { key }) => wanted == key,
             (Self::Reads(pattern), Event::Read { what, value }) => pattern.matches(what, value),
@@ -497,8 +503,13 @@ impl fmt::Display for Pattern {
                 answer.json.iter().try_for_each(|json| write!(f, " that says {json}"))?;
             }
             What::Ended => f.write_str(" sees the gateway end")?,
-            What::TurnedAway => {
-                f.write_str(" is told to come again later, by HTTP 503 or a close with 1013")?;
+            What::TurnedAway(declared) => {
+                f.write_str(" is told to come again later, by ")?;
+                match declared {
+                    None => f.write_str("HTTP 503 or a close with 1013")?,
+                    Some(Refusal::Http(status)) => write!(f, "HTTP {status}")?,
+                    Some(Refusal::Close(code)) => write!(f, "a close with {code}")?,
+                }
             }
         }
         self.connection.iter().try_for_each(|number| write!(f, " on connection {number}"))

@@ -229,7 +229,7 @@ impl Scenario {
             return Some(Dialect::builtin("first-message").expect("it is built in"));
         }
         let code = Some(CloseCode(4400));
-        let closes = ErrorCloses { bad_message: code, unknown_type: code, expired: None };
+        let closes = ErrorCloses { bad_message: code, unknown_type: code, ..ErrorCloses::default() };
         self.is_about_declared_closes().then(|| Dialect { closes, ..Dialect::default() })
     }
 

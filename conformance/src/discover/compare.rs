@@ -1,8 +1,6 @@
 //! What differs between a profile and what was observed. Pure.
 
-use protocol::{
-    ClientMessage, CloseCode, Dialect, ErrorCode, ErrorCodes, Heartbeat as HeartbeatKind, ServerMessage,
-};
+use protocol::{ClientMessage, CloseCode, Dialect, ErrorCode, ErrorCodes, ServerMessage};
 use scenarios::RequirementId;
 use scenarios::scenario::Limits;
 use serde_json::json;
@@ -250,15 +248,9 @@ fn heartbeat(found: &mut Comparison, profile: &Profile, seen: &ObservedGateway) 
         }
         return;
     };
-    let by = match kind {
-        PingKind::Control => HeartbeatKind::Control,
-        PingKind::Message(_) => HeartbeatKind::Message,
-    };
-    let word = |kind: HeartbeatKind| match kind {
-        HeartbeatKind::Control => "control",
-        HeartbeatKind::Message => "message",
-    };
-    found.unless_equal("dialect.heartbeat", word(profile.dialect.heartbeat), word(by));
+    let word = |by_message| if by_message { "message" } else { "control" };
+    let by_message = matches!(kind, PingKind::Message(_));
+    found.unless_equal("dialect.heartbeat", word(profile.dialect.beats_by_message()), word(by_message));
     let told = profile.timing.ping_interval;
     // A busy host is late; what was meant otherwise differs by more.
     if *period > told * 3 / 2 || *period < told * 3 / 4 {

@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use wire::frame::FrameReader;
 use wire::handshake::{UpgradeError, UpgradeRequest, agreed_subprotocol, read_head};
 
+use super::candidates::PING_WORDS;
 use super::flood_meter::FloodMeter;
 use super::{form, now};
 
@@ -224,8 +225,9 @@ impl Socket {
 
 /// Whether a text is a gateway's ping.
 pub(super) fn is_ping(text: &str) -> bool {
-    let kind = form::kind(text).unwrap_or_else(|| text.to_owned()).to_lowercase();
-    (kind.contains("ping") || kind.contains("heartbeat")) && !kind.contains("pong") && kind.len() < MAX_PING
+    let kind = form::kind(text).unwrap_or_else(|| text.to_owned());
+    let mut words = kind.split(|letter: char| !letter.is_alphanumeric()).map(str::to_lowercase);
+    kind.len() < MAX_PING && words.any(|word| PING_WORDS.contains(&word.as_str()))
 }
 
 /// The end of a connection.

@@ -7,8 +7,8 @@ mod requests;
 use std::collections::BTreeMap;
 
 use protocol::{
-    CloseCode, Dialect, EventStyle, Frames, Heartbeat as HeartbeatKind, Refusal, ServerMessage, SignIn,
-    Template, TokenPlace, Welcome,
+    CloseCode, Dialect, EventStyle, Frames, Heartbeat as HeartbeatKind, HeartbeatNames, Refusal,
+    ServerMessage, SignIn, Template, TokenPlace, Welcome,
 };
 use serde_json::Value;
 
@@ -290,15 +290,37 @@ impl Spelling {
         match &seen.heartbeat.pings {
             Some((PingKind::Control, _)) => self.note("heartbeat", "pings came as control frames".to_owned()),
             Some((PingKind::Message(text), _)) => {
+                let is_read = |dialect: &Dialect| {
+                    dialect.decode_server(text).is_ok_and(|read| read.message == ServerMessage::Ping)
+                };
                 self.dialect.heartbeat = HeartbeatKind::Message;
                 self.note("heartbeat", format!("pings came as {}", shown(text)));
-                let is_read =
-                    self.dialect.decode_server(text).is_ok_and(|read| read.message == ServerMessage::Ping);
-                if !is_read {
-                    self.open.push(format!(
-                        "the ping {} has another form than the pings that it answers",
+                if is_read(&self.dialect) {
+                    return;
+                }
+                let names = form::kind(text)
+                    .map(|ping| HeartbeatNames { ping, pong: self.dialect.pong.clone() })
+                    .filter(|names| names.ping != self.dialect.ping);
+                match names {
+                    Some(names) => {
+                        let own = Dialect {
+                            heartbeat: HeartbeatKind::Named(names.clone()),
+                            ..self.dialect.clone()
+                        };
+                        if own.check().is_ok() && is_read(&own) {
+                            self.dialect = own;
+                        }
+                        self.open.push(format!(
+                            "the ping {} is called otherwise than those that it answers, and what answers it is not to be seen: \
+                             `heartbeat = {{ ping = \"{}\", pong = \"…\" }}`; a form of its own is `frames.heartbeat_ping`",
+                            shown(text),
+                            names.ping
+                        ));
+                    }
+                    None => self.open.push(format!(
+                        "the ping {} has another form than the pings that it answers: `frames.heartbeat_ping`",
                         shown(text)
-                    ));
+                    )),
                 }
             }
             None => {}

@@ -46,7 +46,7 @@ mod tests {
         for (text, says) in [
             ("[dialect]\nwelcome = 7", "`true`, `false`, or the type of the first message"),
             ("[dialect]\nsubscribe = \"channel\"", "a table with `event_type` or `room`"),
-            ("[dialect]\nheartbeat = 7", "expected `control` or `message`"),
+            ("[dialect]\nheartbeat = 7", "expected `control`, `message`, or a table with `ping` and `pong`"),
             ("[token]\nusers = 7", "expected one of"),
             ("[token]\nnames = 7", "expected a table"),
             ("[timing]\nping_interval = 7", "expected a text in quotes"),

@@ -111,6 +111,12 @@ impl CaseReport {
         self.checks.iter().filter(move |check| check.requirement == *requirement)
     }
 
+    /// Whether the case was not run to its end for a requirement because it takes one for granted that is not judged.
+    pub(super) fn leans_on_unclaimed(&self, requirement: &RequirementId) -> bool {
+        matches!(self.verdict, Verdict::NotRun { .. })
+            && self.checks_on(requirement).all(|check| matches!(check.judgement, Judgement::Blocked { .. }))
+    }
+
     /// One report on each case, made of those on its runs: the gravest, and how often each verdict came.
     pub fn merged(runs: Vec<Self>) -> Vec<Self> {
         let mut cases: BTreeMap<ScenarioId, Self> = BTreeMap::new();

@@ -199,6 +199,8 @@ impl Evidence {
         let mut checks = case.checks_on(id).peekable();
         match checks.peek() {
             None => self.take_unchecked(case),
+            // What leans on what is not judged has not been run for the requirement, whatever was played of it.
+            Some(_) if case.leans_on_unclaimed(id) => {}
             Some(_) => self.ran += 1,
         }
         for check in checks {
@@ -249,9 +251,16 @@ impl Evidence {
             }
             (Verdict::Inconclusive { .. }, _) => self.doubt(case, stopped(case, &Foreign::default())),
             (_, Judgement::Failed(_)) => self.take_finding(check.known),
-            (Verdict::NotRun { .. }, Judgement::Blocked { by, detail }) => {
+            (Verdict::NotRun { gap, .. }, Judgement::Blocked { by, detail }) => {
                 let why = Why::Unclaimed { by: by.clone(), detail: detail.clone() };
                 self.unclaimed.push(Reason { case: case.id.clone(), why });
+                self.unplayed.push(Unplayed {
+                    case: case.id.clone(),
+                    gap: *gap,
+                    why: format!("{by} is taken for granted, which is not claimed or not of this level")
+                        .into(),
+                    audiences: Vec::new(),
+                });
             }
             (_, Judgement::Blocked { by, detail }) => {
                 self.doubt(case, Why::Blocked { by: by.clone(), detail: detail.clone() });

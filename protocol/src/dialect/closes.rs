@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dialect, DialectError, TokenPlace};
+use super::{Dialect, DialectError, Refusal, TokenPlace};
 use crate::CloseCode;
 
-/// The close codes of what others answer by an error message, and of an expired token.
+/// The close codes of what others answer by an error message, and of ends whose code differs from SPEC's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ErrorCloses {
@@ -19,6 +19,12 @@ pub struct ErrorCloses {
     /// Of a connection whose token has expired (AUTH-6), where that is neither 4401 nor the code of a refused token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expired: Option<CloseCode>,
+    /// Of a connection that goes on sending more than the allowed messages (MSG-6), where that is not 1008.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flood: Option<CloseCode>,
+    /// Of a connection that does not read what is sent to it (BRIDGE-12), where that is not 1013.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_reader: Option<CloseCode>,
 }
 
 impl ErrorCloses {
@@ -45,6 +51,29 @@ impl Dialect {
     pub fn expiry(&self) -> CloseCode {
         let refusal = || self.refusal.close_code().unwrap_or(CloseCode::UNAUTHORIZED);
         self.closes.expired.unwrap_or_else(refusal)
+    }
+
+    /// The close code of a connection that goes on sending more than the allowed messages (MSG-6).
+    pub fn flood(&self) -> CloseCode {
+        self.closes.flood.unwrap_or(CloseCode::POLICY)
+    }
+
+    /// The close code of a connection that does not read what is sent to it (BRIDGE-12).
+    pub fn slow_reader(&self) -> CloseCode {
+        self.closes.slow_reader.unwrap_or(CloseCode::TRY_AGAIN_LATER)
+    }
+
+    /// The close code of a connection for which there is no place, once it is open (CONN-7).
+    pub fn turn_away(&self) -> CloseCode {
+        self.over_limit.and_then(Refusal::close_code).unwrap_or(CloseCode::TRY_AGAIN_LATER)
+    }
+
+    /// A refused token is the client's fault, so its status is one from 400 to 499.
+    pub(super) fn check_refusal(&self) -> Result<(), DialectError> {
+        match self.refusal {
+            Refusal::Http(status) if status >= 500 => Err(DialectError::Refusal { status }),
+            _ => Ok(()),
+        }
     }
 
     /// The subprotocol that is agreed to where a request offers this list.
@@ -97,6 +126,23 @@ mod tests {
         assert_eq!(expiry(r#"{"refusal":"close-4010","closes":{"expired":1008}}"#), 1008);
     }
 
+    /// What ends a flood, a reader that does not read, and who finds no place, is as declared, or else as SPEC's close codes have it.
+    #[test]
+    fn ends_for_too_much_are_as_declared() {
+        let usual = Dialect::default();
+        assert_eq!((usual.flood().0, usual.slow_reader().0), (1008, 1013));
+        let own = dialect(r#"{"closes":{"flood":4029,"slow_reader":4013},"over_limit":"http-429"}"#).unwrap();
+        assert_eq!((own.flood().0, own.slow_reader().0), (4029, 4013));
+        let answers = [
+            Refusal::Http(503),
+            Refusal::Close(CloseCode(1013)),
+            Refusal::Http(429),
+            Refusal::Close(CloseCode(4014)),
+        ];
+        assert_eq!(answers.map(|answer| answer.turns_away(usual.over_limit)), [true, true, false, false]);
+        assert_eq!(answers.map(|answer| answer.turns_away(own.over_limit)), [false, false, true, false]);
+    }
+
     /// The declared name is agreed to wherever it stands in the list, and nothing else; without one, what the token's place says.
     #[test]
     fn the_declared_subprotocol_is_agreed_to() {
@@ -115,6 +161,7 @@ mod tests {
             (r#"{"subprotocol":"a","token":"subprotocol:bearer"}"#, "travels elsewhere"),
             (r#"{"subprotocol":"a b"}"#, "one name without blanks"),
             (r#"{"subprotocol":""}"#, "one name without blanks"),
+            (r#"{"refusal":"http-503"}"#, "from 400 to 499"),
             (r#"{"closes":{"forbidden":4403}}"#, "unknown field `forbidden`"),
         ] {
             let error = dialect(text).unwrap_err();

@@ -71,6 +71,14 @@ pub enum DialectError {
         /// The key.
         key: &'static str,
     },
+    /// A refused token is answered as if the gateway had failed.
+    #[error(
+        "dialect.refusal is `http-{status}`: a refused token is its sender's fault, so its status is one from 400 to 499 (AUTH-2)"
+    )]
+    Refusal {
+        /// The status.
+        status: u16,
+    },
     /// An error's code is empty.
     #[error(
         "dialect.errors.{code} is empty: write what it is called, or `errors = false` where errors say no code"

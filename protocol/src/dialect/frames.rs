@@ -54,6 +54,12 @@ pub struct Frames {
     /// Its answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pong: Option<Template>,
+    /// A gateway's ping message, where it has another form than a client's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat_ping: Option<Template>,
+    /// A client's answer to it, where it has another form than a gateway's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heartbeat_pong: Option<Template>,
     /// What else a gateway may send that is part of its protocol and says nothing here. It counts as an event of no one's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<Template>,
@@ -84,6 +90,8 @@ impl Default for Frames {
             unsubscribed: None,
             ping: None,
             pong: None,
+            heartbeat_ping: None,
+            heartbeat_pong: None,
             ignored: Vec::new(),
         }
     }
@@ -95,6 +103,8 @@ impl Frames {
         match form {
             Form::Ping => self.ping.as_ref(),
             Form::Pong => self.pong.as_ref(),
+            Form::HeartbeatPing => self.heartbeat_ping.as_ref().or(self.ping.as_ref()),
+            Form::HeartbeatPong => self.heartbeat_pong.as_ref().or(self.pong.as_ref()),
             Form::Subscribe => self.subscribe.as_ref(),
             Form::Unsubscribe => self.unsubscribe.as_ref(),
             Form::Subscribed => self.subscribed.as_ref(),
@@ -112,7 +122,16 @@ impl Frames {
 
     /// The key of the template that a form has.
     fn key(&self, form: Form) -> &'static str {
-        if self.own(form).is_some() { form.name() } else { Form::Other.name() }
+        if self.own(form).is_some() { self.word(form) } else { Form::Other.name() }
+    }
+
+    /// What a form is called: a heartbeat's ping without a form of its own is a ping.
+    fn word(&self, form: Form) -> &'static str {
+        match form {
+            Form::HeartbeatPing if self.heartbeat_ping.is_none() => Form::Ping.name(),
+            Form::HeartbeatPong if self.heartbeat_pong.is_none() => Form::Pong.name(),
+            _ => form.name(),
+        }
     }
 
     /// Whether any message is known by an earlier request that it refers to.
@@ -140,6 +159,8 @@ impl Dialect {
         Some(match form {
             Form::Ping => &self.ping,
             Form::Pong => &self.pong,
+            Form::HeartbeatPing => self.heartbeat_ping(),
+            Form::HeartbeatPong => self.heartbeat_pong(),
             Form::Subscribe => &self.requests.subscribe,
             Form::Unsubscribe => &self.requests.unsubscribe,
             Form::Subscribed => &self.requests.subscribed,

@@ -21,7 +21,7 @@ pub enum Refusal {
 /// A refusal that is neither a status nor a close code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a refusal: write `http-401`, or another status from 400 to 499, or `close-4401`, or another close code"
+    "`{0}` is not a refusal: write `http-401`, or another status from 400 to 599, or `close-4401`, or another close code"
 )]
 pub struct RefusalError(String);
 
@@ -36,6 +36,12 @@ impl Refusal {
             Self::Close(code) => Some(code),
         }
     }
+
+    /// Whether this tells a client that there is no place for it (CONN-7): what `over_limit` declares, or else HTTP 503 or a close with 1013.
+    pub fn turns_away(self, over_limit: Option<Self>) -> bool {
+        let usual = [Self::Http(503), Self::Close(CloseCode::TRY_AGAIN_LATER)];
+        over_limit.map_or_else(|| usual.contains(&self), |declared| declared == self)
+    }
 }
 
 impl TryFrom<String> for Refusal {
@@ -45,7 +51,7 @@ impl TryFrom<String> for Refusal {
         let number = |digits: &str| digits.parse::<u16>().ok();
         let refusal = match text.split_once('-') {
             Some(("http", status)) => {
-                number(status).filter(|status| (400..500).contains(status)).map(Self::Http)
+                number(status).filter(|status| (400..600).contains(status)).map(Self::Http)
             }
             Some(("close", code)) => number(code)
                 .filter(|code| (1000..5000).contains(code))

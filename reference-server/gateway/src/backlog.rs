@@ -20,6 +20,8 @@ pub struct Backlog {
     pieces: VecDeque<Bytes>,
     bytes: usize,
     limit: usize,
+    /// The code that a peer gets which reads too slowly.
+    slow: CloseCode,
     /// Whether the first piece has been written in part; such a piece cannot be withdrawn.
     is_partial: bool,
     /// Whether it was given up: from then on nothing joins it.
@@ -27,9 +29,9 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// Nothing waits, and at most so many bytes may.
-    pub fn new(limit: usize) -> Self {
-        Self { pieces: VecDeque::new(), bytes: 0, limit, is_partial: false, is_shed: false }
+    /// Nothing waits, and at most so many bytes may; a peer that reads too slowly for that is closed with this code.
+    pub fn new(limit: usize, slow: CloseCode) -> Self {
+        Self { pieces: VecDeque::new(), bytes: 0, limit, slow, is_partial: false, is_shed: false }
     }
 
     /// Appends whole frames. Behind the close of a shed backlog there is nothing.
@@ -56,7 +58,7 @@ impl Backlog {
         self.pieces.truncate(usize::from(self.is_partial));
         self.pieces.shrink_to(PIECES_PER_WRITE);
         self.bytes = self.pieces.iter().map(Bytes::len).sum();
-        self.append(close_frame(CloseCode::TRY_AGAIN_LATER));
+        self.append(close_frame(self.slow));
         self.is_shed = true;
     }
 
@@ -116,6 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     const LIMIT: usize = 100;
+    const SLOW: CloseCode = CloseCode(4013);
 
     /// What a peer reads to the end.
     fn rest(mut backlog: Backlog) -> Vec<u8> {
@@ -131,7 +134,7 @@ mod tests {
     /// A single event larger than the limit is accepted into an empty backlog; what comes behind it is too much.
     #[test]
     fn a_single_event_is_never_too_much() {
-        let mut backlog = Backlog::new(LIMIT);
+        let mut backlog = Backlog::new(LIMIT, SLOW);
         backlog.append(Bytes::from(vec![b'x'; 2 * LIMIT]));
         assert!(!backlog.is_over());
         backlog.append(Bytes::from_static(b"y"));
@@ -143,7 +146,7 @@ mod tests {
     /// A frame that is partly written stays; the rest is withdrawn.
     #[test]
     fn a_frame_is_never_cut() {
-        let mut backlog = Backlog::new(LIMIT);
+        let mut backlog = Backlog::new(LIMIT, SLOW);
         backlog.append(Bytes::from_static(b"half"));
         backlog.append(Bytes::from_static(b"more"));
         backlog.written(2);
@@ -151,14 +154,14 @@ mod tests {
             backlog.shed();
             backlog.append(Bytes::from_static(b"late"));
         }
-        let close = close_frame(CloseCode::TRY_AGAIN_LATER);
+        let close = close_frame(SLOW);
         assert_eq!(rest(backlog), [b"lf", &close[..]].concat());
     }
 
     /// The room that many pieces took is given back once they are written.
     #[test]
     fn an_empty_backlog_is_small() {
-        let mut backlog = Backlog::new(LIMIT);
+        let mut backlog = Backlog::new(LIMIT, SLOW);
         for _ in 0..1000 {
             backlog.append(Bytes::from_static(b"x"));
         }
@@ -171,7 +174,7 @@ mod tests {
         /// after it at most one piece and the close.
         #[test]
         fn frames_are_whole_and_bounded(steps in proptest::collection::vec((0..60_usize, 0..80_usize), 1..60)) {
-            let mut backlog = Backlog::new(LIMIT);
+            let mut backlog = Backlog::new(LIMIT, SLOW);
             let (mut offered, mut read, mut largest) = (Vec::new(), Vec::new(), 0);
             for (length, taken) in steps {
                 let frame = text_frame(&"x".repeat(length));
@@ -191,7 +194,7 @@ mod tests {
                 }
             }
             read.extend(rest(backlog));
-            let close = close_frame(CloseCode::TRY_AGAIN_LATER);
+            let close = close_frame(SLOW);
             let text = read.strip_suffix(&close[..]).unwrap_or(&read);
             let mut left = text;
             for frame in &offered {

@@ -44,7 +44,9 @@ pub enum Output {
     Send(ConnectionId, Bytes),
     /// Begin the closing handshake.
     Close(ConnectionId, CloseCode),
-    /// Give up what waits for the connection, and close it with 1013 (BRIDGE-12).
+    /// Say that it sends too much, and end it without waiting for its answer (MSG-6).
+    CutOff(ConnectionId, CloseCode),
+    /// Give up what waits for the connection, and close it as a slow reader (BRIDGE-12).
     Shed(ConnectionId),
     /// Drop the connection without a close frame: the peer is presumed dead (HB-2).
     Drop(ConnectionId),

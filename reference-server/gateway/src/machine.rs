@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use protocol::limits::MAX_ID_BYTES;
 use protocol::{
-    Claims, ClientMessage, CloseCode, DecodeError, Decoded, Dialect, ErrorCode, Heartbeat, RoomName,
-    ServerMessage, Target, may_join,
+    Claims, ClientMessage, CloseCode, DecodeError, Decoded, Dialect, ErrorCode, RoomName, ServerMessage,
+    Target, may_join,
 };
 
 use super::expiry::Expiries;
@@ -196,7 +196,10 @@ impl Gateway {
                 let message = format!("a connection sends at most {per_second} frames a second");
                 self.refuse(now, connection, ErrorCode::RateLimited, &message, None);
             }
-            Verdict::Flood => self.end(connection, CloseCode::POLICY),
+            Verdict::Flood => {
+                self.outputs.push_back(Output::CutOff(connection, self.config.dialect.flood()));
+                self.closed(connection);
+            }
         }
         false
     }
@@ -267,7 +270,7 @@ impl Gateway {
     }
 
     fn timer(&mut self, now: Now) {
-        let by_message = self.config.dialect.heartbeat == Heartbeat::Message;
+        let by_message = self.config.dialect.beats_by_message();
         while let Some(due) = self.heartbeats.next_due(now.monotonic) {
             match due {
                 Due::Ping(connection) if by_message => self.send(now, connection, &ServerMessage::Ping, None),

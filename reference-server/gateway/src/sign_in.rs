@@ -51,7 +51,7 @@ pub fn sign_in<P, E>(
     let claims = verify(&token).map_err(|error| denied(UpgradeError::Token(error)))?;
     match admit(&claims.user_id) {
         Ok(place) => Ok((claims, place)),
-        Err(full) => Err(Denied { error: UpgradeError::Full(full), code: CloseCode::TRY_AGAIN_LATER }),
+        Err(full) => Err(Denied { error: UpgradeError::Full(full), code: dialect.turn_away() }),
     }
 }
 
@@ -92,6 +92,9 @@ mod tests {
             judged(FirstMessage::Text(&bad), Some(Full::Total)),
             Err((UpgradeError::Token("not genuine"), 4401))
         );
+        let own = Dialect { over_limit: Some(protocol::Refusal::Close(CloseCode(4014))), ..dialect.clone() };
+        let full = sign_in(&own, FirstMessage::Text(&good), verify, |_| Err::<(), _>(Full::User));
+        assert_eq!(full.map_err(|denied| denied.code.0).map(|_| ()), Err(4014));
         for text in [none.as_str(), r#"{"type":"ping"}"#, "no"] {
             assert_eq!(judged(FirstMessage::Text(text), None), Err((UpgradeError::NoToken, 4401)), "{text}");
         }

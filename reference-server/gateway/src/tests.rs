@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 use protocol::{
-    Claims, CloseCode, Dialect, Heartbeat, Role, ServerMessage, Target, Timestamp, UserId, Welcome,
+    Claims, CloseCode, Dialect, ErrorCloses, Heartbeat, HeartbeatNames, Role, ServerMessage, Target,
+    Timestamp, UserId, Welcome,
 };
 use serde_json::json;
 
@@ -140,8 +141,12 @@ fn heartbeats_drop_dead_peers() {
     for (heartbeat, pong) in [
         (Heartbeat::Control, Input::Pong(ConnectionId(1))),
         (Heartbeat::Message, Input::Text(ConnectionId(1), r#"{"type":"pong"}"#.to_owned())),
+        (
+            Heartbeat::Named(HeartbeatNames { ping: "beat".to_owned(), pong: "alive".to_owned() }),
+            Input::Text(ConnectionId(1), r#"{"type":"alive"}"#.to_owned()),
+        ),
     ] {
-        let mut gateway = machine(Dialect { heartbeat, ..Dialect::default() });
+        let mut gateway = machine(Dialect { heartbeat: heartbeat.clone(), ..Dialect::default() });
         open(&mut gateway, 1, "alive");
         open(&mut gateway, 2, "dead");
         gateway.handle(at(30), Input::Timer);
@@ -235,7 +240,8 @@ fn a_token_expires_with_the_code_of_the_dialect() {
 /// Frames beyond the rate are refused once a second and not acted on; who persists is closed (MSG-6).
 #[test]
 fn a_flood_is_refused_and_ended() {
-    let mut gateway = machine(Dialect::default());
+    let closes = ErrorCloses { flood: Some(CloseCode(4029)), ..ErrorCloses::default() };
+    let mut gateway = machine(Dialect { closes, ..Dialect::default() });
     open(&mut gateway, 1, "u");
     for _ in 0..MESSAGE_RATE {
         assert_eq!(answer(&say(&mut gateway, 1, r#"{"type":"ping"}"#)).0, ServerMessage::Pong);
@@ -249,7 +255,7 @@ fn a_flood_is_refused_and_ended() {
     for _ in 0..2 * MESSAGE_RATE {
         outputs.extend(take(&mut gateway, Input::Ping(ConnectionId(1))));
     }
-    assert_eq!(outputs, [Output::Close(ConnectionId(1), CloseCode::POLICY)]);
+    assert_eq!(outputs, [Output::CutOff(ConnectionId(1), CloseCode(4029))]);
     assert!(gateway.is_empty());
 }
 

@@ -39,6 +39,8 @@ const GOODBYE_BYTES: u64 = 16 * 1024;
 pub(super) enum ConnectionCommand {
     /// Begin the closing handshake.
     Close(CloseCode),
+    /// Say why, and end without waiting for an answer: the peer sends too much.
+    CutOff(CloseCode),
     /// Say goodbye, if the socket takes it, and go: the peer reads too slowly.
     Shed,
 }
@@ -124,10 +126,13 @@ async fn hear<S: AsyncRead + AsyncWrite + Unpin>(
         };
         read = match outcome {
             Served::Upgraded(signed_in) => {
+                let dialect = &shared.config.gateway.dialect;
                 let limits = SocketLimits {
                     message_bytes: shared.config.max_message_bytes,
                     outbox_bytes: shared.config.outbox_bytes,
                     frame_rate: shared.config.frame_rate,
+                    flood: dialect.flood(),
+                    slow: dialect.slow_reader(),
                 };
                 let mut socket = Box::new(Socket::new(stream, raw, leftover, limits, outboxes).await);
                 let denied = match signed_in {
@@ -139,7 +144,7 @@ async fn hear<S: AsyncRead + AsyncWrite + Unpin>(
                             Ok(signed_in) => return Some(Opened { socket, signed_in }),
                             Err(code) => code,
                         },
-                        () = arrival.evicted() => Some(CloseCode::TRY_AGAIN_LATER),
+                        () = arrival.evicted() => Some(dialect.turn_away()),
                     },
                 };
                 if let Some(code) = denied {
@@ -309,7 +314,7 @@ where
             biased;
             order = &mut orders => {
                 match order {
-                    Ok(ConnectionCommand::Close(CloseCode::POLICY)) => socket.cut_off(CloseCode::POLICY),
+                    Ok(ConnectionCommand::CutOff(code)) => socket.cut_off(code),
                     Ok(ConnectionCommand::Close(code)) => Box::pin(socket.close(code)).await,
                     Ok(ConnectionCommand::Shed) => socket.shed(),
                     // The machine has given the connection up.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use protocol::CloseCode;
 use tokio::io::AsyncWriteExt;
 use tokio::task::{JoinSet, LocalSet};
 
@@ -37,7 +38,13 @@ impl<L: Listen> EchoServer<L> {
     pub fn new(listener: L, message_bytes: usize) -> Self {
         let frame_rate = RateLimit { per_second: u32::MAX };
         // Room for an echo that waits while the next one is read; who lets more pile up is shed.
-        let limits = SocketLimits { message_bytes, outbox_bytes: 3 * message_bytes, frame_rate };
+        let limits = SocketLimits {
+            message_bytes,
+            outbox_bytes: 3 * message_bytes,
+            frame_rate,
+            flood: CloseCode::POLICY,
+            slow: CloseCode::TRY_AGAIN_LATER,
+        };
         Self { listener, limits }
     }
 

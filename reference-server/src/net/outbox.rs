@@ -41,13 +41,13 @@ struct Inner<W> {
 }
 
 impl<W: AsyncWrite + Unpin> Outbox<W> {
-    /// At most so many bytes may wait. Where the writer's bytes go to a socket as they are, [`Outbox::offer`] names it.
-    pub(super) fn new(writer: W, socket: Option<RawFd>, limit: usize, outboxes: ShardOutboxes) -> Self {
+    /// Nothing waits yet. Where the writer's bytes go to a socket as they are, [`Outbox::offer`] names it.
+    pub(super) fn new(writer: W, socket: Option<RawFd>, backlog: Backlog, outboxes: ShardOutboxes) -> Self {
         Self {
             inner: Rc::new(RefCell::new(Inner {
                 writer,
                 socket,
-                backlog: Backlog::new(limit),
+                backlog,
                 outboxes,
                 unflushed: false,
                 blocked: false,
@@ -211,8 +211,12 @@ mod tests {
 
     const BYTES: usize = 64;
 
+    fn backlog(limit: usize) -> Backlog {
+        Backlog::new(limit, protocol::CloseCode::TRY_AGAIN_LATER)
+    }
+
     fn outbox<W: AsyncWrite + Unpin>(writer: W, limit: usize) -> Outbox<W> {
-        Outbox::new(writer, None, limit, ShardOutboxes::unlimited())
+        Outbox::new(writer, None, backlog(limit), ShardOutboxes::unlimited())
     }
 
     /// Frames are written whole and in order, however little the socket takes at a time.
@@ -274,7 +278,7 @@ mod tests {
     async fn an_offer_is_what_a_flush_would_write() {
         const SOCKET: RawFd = 7;
         let (near, mut far) = duplex(3);
-        let outbox = Outbox::new(near, Some(SOCKET), BYTES, ShardOutboxes::unlimited());
+        let outbox = Outbox::new(near, Some(SOCKET), backlog(BYTES), ShardOutboxes::unlimited());
         outbox.append(Bytes::from_static(b"abc"));
         assert_eq!(outbox.offer(), None, "no task would be woken when the socket is full");
         assert!(poll_fn(|context| outbox.poll_write(context)).now_or_never().is_none());

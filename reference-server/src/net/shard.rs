@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use protocol::CloseCode;
 use tokio::io::WriteHalf;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::coop::unconstrained;
@@ -223,10 +222,13 @@ impl<L: Listen> Shard<L> {
                 Output::Close(id, code) => {
                     self.shared.metrics.end(match code {
                         code if code == self.shared.config.gateway.dialect.expiry() => End::Expired,
-                        CloseCode::POLICY => End::Flood,
                         _ => End::Shutdown,
                     });
                     self.order(id, ConnectionCommand::Close(code));
+                }
+                Output::CutOff(id, code) => {
+                    self.shared.metrics.end(End::Flood);
+                    self.order(id, ConnectionCommand::CutOff(code));
                 }
                 Output::Shed(id) => {
                     self.shared.sheds.log(|left_out| {

@@ -16,8 +16,9 @@ pub(super) async fn sign_in<S: AsyncRead + AsyncWrite + Unpin>(
     peer: IpAddr,
     shared: &ServerContext,
 ) -> Result<SignedIn, Option<CloseCode>> {
-    let first = tokio::time::timeout(shared.config.connect_timeout, first_message(socket)).await;
-    let said = match first {
+    let dialect = &shared.config.gateway.dialect;
+    let first = first_message(socket, dialect.flood());
+    let said = match tokio::time::timeout(shared.config.connect_timeout, first).await {
         Ok(None) => return Err(None),
         Ok(Some(said)) => Some(said),
         Err(_) => None,
@@ -27,7 +28,6 @@ pub(super) async fn sign_in<S: AsyncRead + AsyncWrite + Unpin>(
         Some(_) => FirstMessage::Binary,
         None => FirstMessage::Late,
     };
-    let dialect = &shared.config.gateway.dialect;
     match judge(dialect, first, |token| verify(token, shared), |user| admit(user, peer, shared)) {
         Ok((claims, place)) => {
             shared.metrics.opened.inc();
@@ -47,7 +47,10 @@ pub(super) async fn sign_in<S: AsyncRead + AsyncWrite + Unpin>(
 const MAX_PINGS: usize = 16;
 
 /// The first message, whatever it is; none where the connection ends first, or sends everything else instead.
-async fn first_message<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>) -> Option<Received> {
+async fn first_message<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut Socket<S>,
+    flood: CloseCode,
+) -> Option<Received> {
     for _ in 0..=MAX_PINGS {
         match socket.next().await {
             Ok(Received::Ping | Received::Pong) => {}
@@ -55,6 +58,6 @@ async fn first_message<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>
             Err(_) => return None,
         }
     }
-    socket.cut_off(CloseCode::POLICY);
+    socket.cut_off(flood);
     None
 }

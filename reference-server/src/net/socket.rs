@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use super::budget::ShardOutboxes;
 use super::outbox::Outbox;
 use super::tap::Tap;
-use reference_gateway::{RateLimit, close_frame};
+use reference_gateway::{Backlog, RateLimit, close_frame};
 
 /// Read buffer of a connection; tungstenite's default is 128 KiB.
 const BUFFER_BYTES: usize = 1024;
@@ -35,12 +35,18 @@ pub(super) struct SocketLimits {
     pub(super) outbox_bytes: usize,
     /// Frames from the peer, those that are no whole message included (MSG-6).
     pub(super) frame_rate: RateLimit,
+    /// The close code of a peer that sends more frames.
+    pub(super) flood: CloseCode,
+    /// The close code of a peer for which more bytes wait.
+    pub(super) slow: CloseCode,
 }
 
 /// An open WebSocket.
 pub(super) struct Socket<S> {
     stream: WebSocketStream<Tap<ReadHalf<S>, WriteHalf<S>>>,
     outbox: Outbox<WriteHalf<S>>,
+    /// The close code of a peer that sends too many frames.
+    flood: CloseCode,
     /// Whether the peer may have sent more than was read.
     unread: bool,
 }
@@ -81,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         outboxes: ShardOutboxes,
     ) -> Self {
         let (reader, writer) = tokio::io::split(stream);
-        let outbox = Outbox::new(writer, raw, limits.outbox_bytes, outboxes);
+        let outbox = Outbox::new(writer, raw, Backlog::new(limits.outbox_bytes, limits.slow), outboxes);
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(0)
@@ -89,7 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             .max_frame_size(Some(limits.message_bytes));
         let tap = Tap::new(reader, outbox.clone(), limits.frame_rate, &leftover);
         let stream = WebSocketStream::from_partially_read(tap, leftover, Role::Server, Some(config)).await;
-        Self { stream, outbox, unread: false }
+        Self { stream, outbox, flood: limits.flood, unread: false }
     }
 
     /// Where to append frames for the peer.
@@ -123,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     Ended::Slow
                 }
                 Some(Err(Error::Io(_))) if self.stream.get_ref().is_flood() => {
-                    let _ = self.outbox.append(close_frame(CloseCode::POLICY));
+                    let _ = self.outbox.append(close_frame(self.flood));
                     Ended::Flood
                 }
                 // An abrupt TCP close is not a protocol violation (RFC 6455, 7.1.5).

@@ -119,11 +119,14 @@ mod tests {
     use super::super::budget::ShardOutboxes;
     use super::*;
     use futures_util::FutureExt;
+    use protocol::CloseCode;
+    use reference_gateway::Backlog;
     use tokio::io::AsyncReadExt;
     use tokio::task::coop::unconstrained;
 
     fn tap(peer: impl AsyncRead + Unpin, frame_rate: u32) -> Tap<impl AsyncRead + Unpin, tokio::io::Sink> {
-        let outbox = Outbox::new(tokio::io::sink(), None, 1024, ShardOutboxes::unlimited());
+        let backlog = Backlog::new(1024, CloseCode::TRY_AGAIN_LATER);
+        let outbox = Outbox::new(tokio::io::sink(), None, backlog, ShardOutboxes::unlimited());
         Tap::new(peer, outbox, RateLimit { per_second: frame_rate }, &[])
     }
 

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::io;
 
 use data_encoding::HEXLOWER;
-use protocol::{ClientMessage, CloseCode, Heartbeat, PendingRequests, ServerMessage, Timestamp};
+use protocol::{ClientMessage, CloseCode, PendingRequests, ServerMessage, Timestamp};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -284,7 +284,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
             }
         }
         match frame.opcode {
-            OpCode::Control(Control::Ping) if self.answers_ping(Heartbeat::Control) => {
+            OpCode::Control(Control::Ping) if self.answers_ping(false) => {
                 self.send(RawFrame::control(Control::Pong, frame.payload)).await?;
             }
             OpCode::Control(Control::Close) => {
@@ -313,9 +313,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
                 self.reply(message, reference.as_deref()).await?;
                 self.send_events().await?;
             }
-            Some(Message::Server(ServerMessage::Ping))
-                if is_text && self.answers_ping(Heartbeat::Message) =>
-            {
+            Some(Message::Server(ServerMessage::Ping)) if is_text && self.answers_ping(true) => {
                 self.held_answers += 1;
                 self.answer_ping_messages().await?;
             }
@@ -339,10 +337,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> End<S> {
     }
 
     /// Whether it answers a ping of this kind. Only those of the declared heartbeat are counted: there may be others beside them.
-    fn answers_ping(&mut self, kind: Heartbeat) -> bool {
+    fn answers_ping(&mut self, by_message: bool) -> bool {
         let left = &mut self.setup.pings_to_answer;
         let answers = *left > 0;
-        if *left != u32::MAX && kind == self.setup.setting.dialect.heartbeat {
+        if *left != u32::MAX && by_message == self.setup.setting.dialect.beats_by_message() {
             *left = left.saturating_sub(1);
         }
         answers

@@ -65,6 +65,7 @@ struct RawAlternative {
     never: Option<Pattern>,
     count: Option<Pattern>,
     at_least: Option<Expr>,
+    at_most: Option<Expr>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -218,13 +219,19 @@ impl TryFrom<RawAlternative> for Kind {
     type Error = String;
 
     fn try_from(raw: RawAlternative) -> Result<Self, String> {
-        match (raw.some, raw.never, raw.count, raw.at_least) {
-            (Some(pattern), None, None, None) => Ok(Self::Some(pattern)),
-            (None, Some(pattern), None, None) => Ok(Self::Never(pattern)),
-            (None, None, Some(pattern), Some(least)) => {
+        match (raw.some, raw.never, raw.count, raw.at_least, raw.at_most) {
+            (Some(pattern), None, None, None, None) => Ok(Self::Some(pattern)),
+            (None, Some(pattern), None, None, None) => Ok(Self::Never(pattern)),
+            (None, None, Some(pattern), Some(least), None) => {
                 Ok(Self::Count { pattern, times: Bounds::AtLeast(least) })
             }
-            _ => Err("a sign in `any_of` is `some`, `never`, or `count` with `at_least`".to_owned()),
+            (None, None, Some(pattern), None, Some(most)) => {
+                Ok(Self::Count { pattern, times: Bounds::AtMost(most) })
+            }
+            _ => {
+                Err("a sign in `any_of` is `some`, `never`, or `count` with `at_least` or `at_most`"
+                    .to_owned())
+            }
         }
     }
 }
@@ -282,10 +289,13 @@ impl From<Expectation> for RawExpectation {
 impl From<Kind> for RawAlternative {
     /// A sign in `any_of` is one of these; nothing else can be read.
     fn from(kind: Kind) -> Self {
-        let none = Self { some: None, never: None, count: None, at_least: None };
+        let none = Self { some: None, never: None, count: None, at_least: None, at_most: None };
         match kind {
             Kind::Count { pattern, times: Bounds::AtLeast(least) } => {
                 Self { count: Some(pattern), at_least: Some(least), ..none }
+            }
+            Kind::Count { pattern, times: Bounds::AtMost(most) } => {
+                Self { count: Some(pattern), at_most: Some(most), ..none }
             }
             Kind::Some(pattern) => Self { some: Some(pattern), ..none },
             Kind::Never(pattern) => Self { never: Some(pattern), ..none },

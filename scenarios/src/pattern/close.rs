@@ -34,6 +34,10 @@ pub(crate) enum DeclaredClose {
     UnknownType,
     /// A token that has expired.
     Expired,
+    /// More messages than are allowed, again and again.
+    Flood,
+    /// A client that does not read.
+    SlowReader,
 }
 
 impl DeclaredClose {
@@ -42,6 +46,8 @@ impl DeclaredClose {
             Self::BadMessage => dialect.closes.bad_message,
             Self::UnknownType => dialect.closes.unknown_type,
             Self::Expired => Some(dialect.expiry()),
+            Self::Flood => Some(dialect.flood()),
+            Self::SlowReader => Some(dialect.slow_reader()),
         }
     }
 }
@@ -75,7 +81,9 @@ impl Pattern {
     /// What it looks for the declared close of, where that is a message which is not understood.
     pub(crate) fn declared_close(&self) -> Option<DeclaredClose> {
         match &self.what {
-            What::Closes(close) => close.as_declared.filter(|declared| *declared != DeclaredClose::Expired),
+            What::Closes(close) => close.as_declared.filter(|declared| {
+                matches!(declared, DeclaredClose::BadMessage | DeclaredClose::UnknownType)
+            }),
             _ => None,
         }
     }

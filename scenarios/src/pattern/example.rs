@@ -2,7 +2,7 @@
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use protocol::adapter::{Outcome, Report, ReportEvent};
-use protocol::{ClientMessage, CloseCode, Dialect, Heartbeat, ServerMessage, Target, Timestamp};
+use protocol::{ClientMessage, CloseCode, Dialect, ServerMessage, Target, Timestamp};
 use serde_json::{Map, Value};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -75,7 +75,7 @@ impl Pattern {
             | What::Topology
             | What::Answers(_)
             | What::Ended
-            | What::TurnedAway => return None,
+            | What::TurnedAway(_) => return None,
         };
         Some(example)
     }
@@ -111,7 +111,7 @@ impl MessagePattern {
     /// A frame for the client.
     fn received(&self, dialect: &Dialect, now: Timestamp) -> Option<RawFrame> {
         let name = match self.name() {
-            Some("ping") if dialect.heartbeat == Heartbeat::Control => {
+            Some("ping") if !dialect.beats_by_message() => {
                 return self.is_of(FrameKind::Ping).then(|| RawFrame::control(Control::Ping, ANYTHING));
             }
             name => name,

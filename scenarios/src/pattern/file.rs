@@ -152,7 +152,7 @@ impl TryFrom<RawPattern> for Pattern {
         whats.extend(on("queue_depth", raw.queue_depth)?.map(|_| What::QueueDepth));
         whats.extend(on("topology", raw.topology)?.map(|_| What::Topology));
         whats.extend(on("ended", raw.ended)?.map(|_| What::Ended));
-        whats.extend(on("turned_away", raw.turned_away)?.map(|_| What::TurnedAway));
+        whats.extend(on("turned_away", raw.turned_away)?.map(|_| What::TurnedAway(None)));
         whats.extend(raw.answers.map(What::Answers));
         whats.extend(raw.receives.map(MessagePattern::try_from).transpose()?.map(What::Receives));
         whats.extend(raw.sends.map(MessagePattern::try_from).transpose()?.map(What::Sends));
@@ -233,7 +233,7 @@ impl From<Pattern> for RawPattern {
             What::Topology => Self { topology: Some(true), ..none },
             What::Answers(answer) => Self { answers: Some(answer), ..none },
             What::Ended => Self { ended: Some(true), ..none },
-            What::TurnedAway => Self { turned_away: Some(true), ..none },
+            What::TurnedAway(_) => Self { turned_away: Some(true), ..none },
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
-use protocol::{ClientMessage, Dialect, ErrorCodes, Heartbeat, PendingRequests, ServerMessage, SignInAnswer};
+use protocol::{ClientMessage, Dialect, ErrorCodes, PendingRequests, ServerMessage, SignInAnswer};
 use serde_json::{Map, Value};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -100,7 +100,7 @@ impl Trace {
 
 /// A gateway's ping frame is its heartbeat, where the dialect has no message for that.
 fn beat(kind: FrameKind, dialect: &Dialect, from_gateway: bool) -> Option<Message> {
-    let beats = from_gateway && kind == FrameKind::Ping && dialect.heartbeat == Heartbeat::Control;
+    let beats = from_gateway && kind == FrameKind::Ping && !dialect.beats_by_message();
     beats.then_some(Message::Server(ServerMessage::Ping))
 }
 
@@ -120,7 +120,7 @@ fn meaning(dialect: &Dialect, text: &str, from_gateway: bool, pending: Option<&P
             Message::Unreadable("an error without a code (MSG-4)".to_owned())
         }
         // Only the declared heartbeat counts as one.
-        Ok(Message::Server(ServerMessage::Ping)) if dialect.heartbeat == Heartbeat::Control => {
+        Ok(Message::Server(ServerMessage::Ping)) if !dialect.beats_by_message() => {
             Message::Unreadable("a ping message, where the heartbeat is a control frame".to_owned())
         }
         Ok(message) => message,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use libtest_mimic::{Failed, Trial};
 use tokio::runtime::Runtime;
 
-use crate::{cases, gatecheck};
+use crate::{cases, gatecheck, trial};
 
 /// What a profile declares, and what its gateway does not offer.
 struct Audience {
@@ -43,11 +43,11 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     for audience in [&OWNER, &ROLE, &SUBSCRIBERS] {
         let runtime = Arc::clone(runtime);
         let name = format!("audiences/events_for_{}_alone", audience.name);
-        trials.push(Trial::test(name, move || runtime.block_on(conforms(audience))));
+        trials.push(trial::test(name, move || runtime.block_on(conforms(audience))));
     }
     let runtime = Arc::clone(runtime);
     let name = "audiences/what_is_not_declared_is_not_judged";
-    trials.push(Trial::test(name, move || runtime.block_on(is_incomplete())));
+    trials.push(trial::test(name, move || runtime.block_on(is_incomplete())));
     trials
 }
 

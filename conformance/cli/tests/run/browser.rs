@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use crate::arms::requires;
 use crate::init::shell;
+use crate::trial;
 
 /// One case of each kind: what is sent, received and renewed, and how connections are lost and dials fail.
 const FILTERS: [&str; 8] = [
@@ -37,13 +38,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let (verdict, ends, fails) = (Arc::clone(runtime), Arc::clone(runtime), Arc::clone(runtime));
     vec![
-        Trial::ignorable_test("browser/a_new_adapter_holds_what_it_claims", move || {
+        trial::ignorable_test("browser/a_new_adapter_holds_what_it_claims", move || {
             with_browser(|folder| verdict.block_on(holds(folder)))
         }),
-        Trial::ignorable_test("browser/it_ends_with_its_adapter", move || {
+        trial::ignorable_test("browser/it_ends_with_its_adapter", move || {
             with_browser(|folder| ends.block_on(ends_with_its_adapter(folder)))
         }),
-        Trial::ignorable_test("browser/a_page_that_fails_is_told", move || {
+        trial::ignorable_test("browser/a_page_that_fails_is_told", move || {
             with_browser(|folder| fails.block_on(failures_are_reported(folder)))
         }),
     ]

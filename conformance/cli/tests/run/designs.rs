@@ -9,7 +9,7 @@ use libtest_mimic::{Failed, Trial};
 use tokio::runtime::Runtime;
 
 use crate::node::with_modules;
-use crate::{cases, gatecheck, signing_in};
+use crate::{cases, gatecheck, signing_in, trial};
 
 /// What a profile says of events and queues, the cases, and what becomes of each.
 pub(crate) struct Design {
@@ -226,7 +226,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let designs = designs.into_iter().chain(signing_in::DESIGNS);
     let trial = |(name, design): (&str, Design)| {
         let runtime = Arc::clone(runtime);
-        Trial::ignorable_test(format!("node/{name}"), move || {
+        trial::ignorable_test(format!("node/{name}"), move || {
             with_modules(&["ws", "amqplib"], |folder| runtime.block_on(judge(folder, &design)))
         })
     };

@@ -12,6 +12,7 @@ use crate::frameworks::{CHANNELS, Example, FASTAPI, GRAPHQL, NESTJS, NESTJS_FILE
 use crate::node::{compile, copy, with_modules};
 use crate::observed::{decides, in_folder, is_decided, written_of};
 use crate::python::{with_packages, with_websockets};
+use crate::trial;
 
 /// What the seed's gateway imports, and compiles with.
 const SEED: [&str; 8] = [
@@ -165,13 +166,13 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let node =
         |name: &str, modules: &'static [&'static str], judge: fn(&Runtime, &Path) -> Result<(), Failed>| {
             let runtime = Arc::clone(runtime);
-            Trial::ignorable_test(format!("node/discovered/{name}"), move || {
+            trial::ignorable_test(format!("node/discovered/{name}"), move || {
                 with_modules(modules, |folder| judge(&runtime, folder))
             })
         };
     let python = |name: &str, example: &'static Example| {
         let runtime = Arc::clone(runtime);
-        Trial::ignorable_test(format!("python/discovered/{name}"), move || {
+        trial::ignorable_test(format!("python/discovered/{name}"), move || {
             with_packages(example.imports, |folder| {
                 let own = settle(example.folder, example.files, folder)?;
                 fs::rename(folder.join(".venv"), own.join(".venv")).map_err(|error| error.to_string())?;
@@ -219,7 +220,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
 
 fn client(runtime: &Arc<Runtime>, library: &'static Library) -> Trial {
     let runtime = Arc::clone(runtime);
-    Trial::ignorable_test(format!("node/discovered/client/{}", library.name), move || {
+    trial::ignorable_test(format!("node/discovered/client/{}", library.name), move || {
         with_modules(&["ws", library.name], |folder| {
             copy(&["adapters/node/gatecheck-adapter.mjs"], folder)?;
             let own = settle(&format!("examples/{}", library.name), &["adapter.mjs"], folder)?;
@@ -230,7 +231,7 @@ fn client(runtime: &Arc<Runtime>, library: &'static Library) -> Trial {
 
 fn websockets(runtime: &Arc<Runtime>) -> Trial {
     let runtime = Arc::clone(runtime);
-    Trial::ignorable_test("python/discovered/client/websockets", move || {
+    trial::ignorable_test("python/discovered/client/websockets", move || {
         with_websockets(|folder| {
             let own = settle("examples/websockets", &["adapter.py"], folder)?;
             // What is started finds modules beside it.

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::runtime::Runtime;
 
 use crate::node::{copy, with_modules};
-use crate::{cases, gatecheck, standings};
+use crate::{cases, gatecheck, standings, trial};
 
 const MODULES: [&str; 2] = ["ws", "amqplib"];
 const FILES: [&str; 3] = [
@@ -40,10 +40,10 @@ const JWT_SECRET: &str = "the secret of an attached gateway";
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let (spawned, attached) = (Arc::clone(runtime), Arc::clone(runtime));
     vec![
-        Trial::ignorable_test("node/a_spawned_gateway_gets_verdicts", move || {
+        trial::ignorable_test("node/a_spawned_gateway_gets_verdicts", move || {
             with_modules(&MODULES, |folder| spawned.block_on(judge_spawned(folder)))
         }),
-        Trial::ignorable_test("node/an_attached_gateway_gets_verdicts", move || {
+        trial::ignorable_test("node/an_attached_gateway_gets_verdicts", move || {
             with_modules(&MODULES, |folder| attached.block_on(judge_attached(folder)))
         }),
     ]

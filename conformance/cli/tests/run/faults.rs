@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::node::{copy, with_modules};
 use crate::python::with_packages;
+use crate::trial;
 
 /// Where the example stands.
 const FOLDER: &str = "examples/faults";
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let (python, node) = (Arc::clone(runtime), Arc::clone(runtime));
     vec![
-        Trial::ignorable_test("python/faults_in_pytest", move || {
+        trial::ignorable_test("python/faults_in_pytest", move || {
             with_packages("pytest", |folder| {
                 copy(&["examples/faults/test_faults.py"], folder)?;
                 let interpreter = folder.join(".venv/bin/python");
@@ -27,7 +28,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
                 python.block_on(passes(folder, &interpreter, &arguments))
             })
         }),
-        Trial::ignorable_test("node/faults_in_jest", move || {
+        trial::ignorable_test("node/faults_in_jest", move || {
             with_modules(&["jest", "ws", "amqplib"], |folder| {
                 copy(&["examples/faults/faults.test.js", "examples/faults/package.json"], folder)?;
                 let arguments = ["../../node_modules/jest/bin/jest.js", "--ci"];

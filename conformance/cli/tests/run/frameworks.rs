@@ -12,6 +12,7 @@ use crate::gatecheck;
 use crate::node::{compile, copy, with_modules};
 use crate::page::Page;
 use crate::python::with_packages;
+use crate::trial;
 
 /// What `conformance/examples/nestjs` imports, and compiles with.
 pub(crate) const NESTJS: [&str; 9] = [
@@ -64,19 +65,19 @@ const NOT_CONFORMANT: i32 = 1;
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let nestjs = {
         let runtime = Arc::clone(runtime);
-        Trial::ignorable_test("node/nestjs_is_found_out", move || {
+        trial::ignorable_test("node/nestjs_is_found_out", move || {
             with_modules(&NESTJS, |folder| runtime.block_on(nestjs_is_found_out(folder)))
         })
     };
     let python = |name: &str, example: &'static Example| {
         let runtime = Arc::clone(runtime);
-        Trial::ignorable_test(name, move || {
+        trial::ignorable_test(name, move || {
             with_packages(example.imports, |folder| runtime.block_on(is_found_out(folder, example)))
         })
     };
     let node = |name: &str, packages: &'static [&str], example: &'static str, exit_code| {
         let runtime = Arc::clone(runtime);
-        Trial::ignorable_test(name, move || {
+        trial::ignorable_test(name, move || {
             with_modules(packages, |folder| {
                 for file in ["gatecheck.toml", "gateway.mjs"] {
                     copy(&[&format!("{example}/{file}")], folder)?;

@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::node::with_modules;
 use crate::python::with_websockets;
+use crate::trial;
 
 /// How a client to begin with stands.
 struct RequirementStatus {
@@ -33,13 +34,13 @@ const WHOLE: RequirementStatus = RequirementStatus {
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let [node, python, rust] = [(); 3].map(|()| Arc::clone(runtime));
     vec![
-        Trial::ignorable_test("node/a_new_adapter_gets_a_verdict", move || {
+        trial::ignorable_test("node/a_new_adapter_gets_a_verdict", move || {
             with_modules(&["ws"], |folder| node.block_on(gets_a_verdict("node", &FORGETFUL, folder)))
         }),
-        Trial::ignorable_test("python/a_new_adapter_gets_a_verdict", move || {
+        trial::ignorable_test("python/a_new_adapter_gets_a_verdict", move || {
             with_websockets(|folder| python.block_on(gets_a_verdict("python", &WHOLE, folder)))
         }),
-        Trial::ignorable_test("rust/a_new_adapter_gets_a_verdict", move || {
+        trial::ignorable_test("rust/a_new_adapter_gets_a_verdict", move || {
             let folder = TempDir::with_prefix("gatecheck-rust-").map_err(|error| error.to_string())?;
             // The same files are built as an example beside this test: no registry is needed.
             let built = folder.path().join("target/release");

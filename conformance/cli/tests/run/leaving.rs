@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::node::{copy, with_modules};
 use crate::python::with_packages;
+use crate::trial;
 
 const IN_NODE: &str = "import { serve } from './gatecheck-adapter.mjs';
 serve({
@@ -36,13 +37,13 @@ serve(lambda settings, judge: Client(judge), ops={'disconnect': lambda client, r
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let [node, python] = [(); 2].map(|()| Arc::clone(runtime));
     vec![
-        Trial::ignorable_test("node/an_adapter_leaves_by_its_own_disconnect", move || {
+        trial::ignorable_test("node/an_adapter_leaves_by_its_own_disconnect", move || {
             with_modules(&[], |folder| {
                 copy(&["adapters/node/gatecheck-adapter.mjs"], folder)?;
                 node.block_on(leaves(&folder.join("adapters/node"), "node", "adapter.mjs", IN_NODE))
             })
         }),
-        Trial::ignorable_test("python/an_adapter_leaves_by_its_own_disconnect", move || {
+        trial::ignorable_test("python/an_adapter_leaves_by_its_own_disconnect", move || {
             with_packages("asyncio", |folder| {
                 copy(&["adapters/python/gatecheck_adapter.py"], folder)?;
                 let interpreter = folder.join(".venv/bin/python").display().to_string();

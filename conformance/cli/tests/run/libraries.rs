@@ -12,6 +12,7 @@ use crate::gatecheck;
 use crate::node::{copy, with_modules};
 use crate::page::Page;
 use crate::python::with_websockets;
+use crate::trial;
 
 /// An adapter is short, or the kit lacks something.
 const MAX_LINES: usize = 39;
@@ -33,7 +34,7 @@ const WEBSOCKETS: Library = Library { name: "websockets", exit_code: 1 };
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let node = [&RECONNECTING_WEBSOCKET, &PARTYSOCKET, &RXJS, &PHOENIX, &GRAPHQL_WS].map(|library| {
         let runtime = Arc::clone(runtime);
-        Trial::ignorable_test(format!("node/library/{}", library.name), move || {
+        trial::ignorable_test(format!("node/library/{}", library.name), move || {
             with_modules(&["ws", library.name], |folder| {
                 copy(&["adapters/node/gatecheck-adapter.mjs"], folder)?;
                 let example = settle(library, "adapter.mjs", folder)?;
@@ -42,7 +43,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
         })
     });
     let runtime = Arc::clone(runtime);
-    let python = Trial::ignorable_test("python/library/websockets", move || {
+    let python = trial::ignorable_test("python/library/websockets", move || {
         with_websockets(|folder| {
             copy(
                 &["gatecheck_adapter", "gatecheck_bare_client"].map(kit).each_ref().map(String::as_str),

@@ -27,6 +27,7 @@ mod seed;
 mod shared;
 mod signing_in;
 mod starts;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -47,7 +48,7 @@ fn main() {
     let arms = Arc::new(Arms::default());
     let conforming = Arm::ALL.map(|arm| {
         let (runtime, arms) = (Arc::clone(&runtime), Arc::clone(&arms));
-        Trial::ignorable_test(format!("{}/the_reference_pair_conforms", arm.name()), move || {
+        trial::ignorable_test(format!("{}/the_reference_pair_conforms", arm.name()), move || {
             runtime.block_on(conforms(&arms, arm))
         })
     });

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::node::{copy, with_modules};
-use crate::{gatecheck, holds_claims, standings};
+use crate::{gatecheck, holds_claims, standings, trial};
 
 const FILES: [&str; 4] = [
     "adapters/node/gatecheck-adapter.mjs",
@@ -23,10 +23,10 @@ const UNCLAIMED: [&str; 3] = ["OBS-1", "PROV-", "HOOK-"];
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let (whole, broken) = (Arc::clone(runtime), Arc::clone(runtime));
     vec![
-        Trial::ignorable_test("node/the_example_client_holds_what_it_claims", move || {
+        trial::ignorable_test("node/the_example_client_holds_what_it_claims", move || {
             with_modules(&["ws"], |folder| whole.block_on(holds(folder)))
         }),
-        Trial::ignorable_test("node/a_defect_of_the_example_client_is_found", move || {
+        trial::ignorable_test("node/a_defect_of_the_example_client_is_found", move || {
             with_modules(&["ws"], |folder| broken.block_on(is_found(folder)))
         }),
     ]

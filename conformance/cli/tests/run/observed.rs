@@ -11,7 +11,7 @@ use tokio::process::Command;
 use tokio::runtime::Runtime;
 
 use crate::node::{copy, with_modules};
-use crate::{gatecheck, standings};
+use crate::{gatecheck, standings, trial};
 
 /// The reference gateway, told all that can be told.
 const REFERENCE: &[&str] = &[
@@ -35,7 +35,7 @@ const FEWEST: usize = 20;
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let node = |name: &str, source: &'static str, lines: &'static [&'static str]| {
         let runtime = Arc::clone(runtime);
-        Trial::ignorable_test(format!("node/observed/{name}"), move || {
+        trial::ignorable_test(format!("node/observed/{name}"), move || {
             with_modules(&["ws", "amqplib"], |folder| {
                 copy(&[source], folder)?;
                 let beside = Path::new(source).parent().map(|parent| folder.join(parent));
@@ -46,7 +46,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     };
     let reference = {
         let runtime = Arc::clone(runtime);
-        Trial::ignorable_test("embedded/observed/the_reference_gateway", move || {
+        trial::ignorable_test("embedded/observed/the_reference_gateway", move || {
             let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
             runtime.block_on(is_checked(folder.path())).map(|()| Completion::Completed)
         })
@@ -72,7 +72,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     ];
     let client = {
         let runtime = Arc::clone(runtime);
-        Trial::ignorable_test("node/observed/a_client_of_another_design", move || {
+        trial::ignorable_test("node/observed/a_client_of_another_design", move || {
             with_modules(&["ws"], |folder| {
                 copy(
                     &["cli/tests/run/other-client/client.mjs", "adapters/node/gatecheck-adapter.mjs"],
@@ -90,14 +90,14 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     };
     let signing_in = {
         let runtime = Arc::clone(runtime);
-        Trial::ignorable_test("embedded/observed/a_client_that_signs_in_by_message", move || {
+        trial::ignorable_test("embedded/observed/a_client_that_signs_in_by_message", move || {
             let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
             runtime.block_on(is_answered(folder.path())).map(|()| Completion::Completed)
         })
     };
     let chance = {
         let runtime = Arc::clone(runtime);
-        Trial::ignorable_test("node/observed/a_client_with_full_jitter", move || {
+        trial::ignorable_test("node/observed/a_client_with_full_jitter", move || {
             with_modules(&["ws"], |folder| {
                 copy(&KIT, folder)?;
                 runtime.block_on(is_left_to_chance(&folder.join("adapters/node")))
@@ -106,7 +106,7 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     };
     let form = {
         let runtime = Arc::clone(runtime);
-        Trial::ignorable_test("embedded/observed/events_of_a_form_of_their_own", move || {
+        trial::ignorable_test("embedded/observed/events_of_a_form_of_their_own", move || {
             let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
             runtime.block_on(is_read(folder.path())).map(|()| Completion::Completed)
         })

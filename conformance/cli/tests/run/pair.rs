@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::node::{compile, copy, with_modules};
-use crate::{cases, gatecheck, standings};
+use crate::{cases, gatecheck, standings, trial};
 
 const MODULES: [&str; 8] = [
     "typescript",
@@ -57,20 +57,20 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
         .into_iter()
         .map(|dialect| {
             let runtime = Arc::clone(runtime);
-            Trial::test(format!("pair/the_reference_pair_conforms/{dialect}"), move || {
+            trial::test(format!("pair/the_reference_pair_conforms/{dialect}"), move || {
                 runtime.block_on(conforms(dialect))
             })
         })
         .collect();
     let (node, own) = (Arc::clone(runtime), Arc::clone(runtime));
-    trials.push(Trial::ignorable_test("node/halves_that_do_not_understand_each_other", move || {
+    trials.push(trial::ignorable_test("node/halves_that_do_not_understand_each_other", move || {
         with_modules(&MODULES, |folder| node.block_on(does_not_understand_itself(folder)))
     }));
     let phoenix = Arc::clone(runtime);
-    trials.push(Trial::ignorable_test("node/phoenix_understands_itself", move || {
+    trials.push(trial::ignorable_test("node/phoenix_understands_itself", move || {
         with_modules(&PHOENIX, |folder| phoenix.block_on(understands_phoenix(folder)))
     }));
-    trials.push(Trial::test("pair/users_write_scenarios", move || own.block_on(plays_scenarios_of_users())));
+    trials.push(trial::test("pair/users_write_scenarios", move || own.block_on(plays_scenarios_of_users())));
     trials
 }
 

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use crate::arms::requires;
 use crate::node::copy;
-use crate::{cases, gatecheck, holds_claims};
+use crate::{cases, gatecheck, holds_claims, trial};
 
 /// An interpreter that has the packages.
 const PYTHON: &str = "GATECHECK_PYTHON";
@@ -32,10 +32,10 @@ const UNCLAIMED: [&str; 3] = ["OBS-1", "PROV-", "HOOK-"];
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let (whole, other) = (Arc::clone(runtime), Arc::clone(runtime));
     vec![
-        Trial::ignorable_test("python/the_client_to_begin_with_holds_what_it_claims", move || {
+        trial::ignorable_test("python/the_client_to_begin_with_holds_what_it_claims", move || {
             with_websockets(|folder| whole.block_on(holds(folder)))
         }),
-        Trial::ignorable_test("python/a_client_in_another_style_is_wrapped", move || {
+        trial::ignorable_test("python/a_client_in_another_style_is_wrapped", move || {
             with_websockets(|folder| other.block_on(is_wrapped(folder)))
         }),
     ]

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use crate::gatecheck;
 use crate::node::{compile, copy, with_modules};
 use crate::page::Page;
+use crate::trial;
 
 struct Seed {
     subject: &'static str,
@@ -44,7 +45,7 @@ const CLIENT: Seed = Seed {
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let trial = |name: &str, seed: &'static Seed| {
         let runtime = Arc::clone(runtime);
-        Trial::ignorable_test(name, move || {
+        trial::ignorable_test(name, move || {
             let modules = [&["typescript", "@types/node"], seed.modules].concat();
             with_modules(&modules, |folder| runtime.block_on(is_found_out(seed, folder)))
         })

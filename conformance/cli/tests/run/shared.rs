@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::{cases, gatecheck, standings};
+use crate::{cases, gatecheck, standings, trial};
 
 /// Writes a line into a file at each start. `{token}` is replaced.
 const PROFILE: &str = r#"
@@ -39,10 +39,10 @@ pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let conform = ["RS256", "ES256", "EdDSA"].map(|algorithm| {
         let runtime = Arc::clone(runtime);
         let name = format!("embedded/a_shared_gateway_conforms/{}", algorithm.to_lowercase());
-        Trial::test(name, move || runtime.block_on(conforms(algorithm)))
+        trial::test(name, move || runtime.block_on(conforms(algorithm)))
     });
     let runtime = Arc::clone(runtime);
-    let shared = Trial::test("embedded/cases_share_a_gateway", move || runtime.block_on(is_shared()));
+    let shared = trial::test("embedded/cases_share_a_gateway", move || runtime.block_on(is_shared()));
     conform.into_iter().chain([shared]).collect()
 }
 

@@ -7,7 +7,7 @@ use libtest_mimic::{Failed, Trial};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::{cases, gatecheck};
+use crate::{cases, gatecheck, trial};
 
 /// Sleeps longer than it may, the first time. `mkdir` lets exactly one of two that start at once be the first.
 const PROFILE: &str = r#"
@@ -23,7 +23,7 @@ ready = { path = "/readyz", timeout = "5s" }
 pub(crate) fn trials(runtime: &Arc<Runtime>) -> Vec<Trial> {
     let runtime = Arc::clone(runtime);
     let name = "embedded/a_slow_start_is_tried_again_alone";
-    vec![Trial::test(name, move || runtime.block_on(is_tried_again()))]
+    vec![trial::test(name, move || runtime.block_on(is_tried_again()))]
 }
 
 async fn is_tried_again() -> Result<(), Failed> {

@@ -34,7 +34,11 @@ fn dialect(sign_in: &str) -> Dialect {
         subprotocol: Some(GRAPHQL.to_owned()),
         token: TokenPlace::Message,
         refusal: Refusal::Close(FORBIDDEN),
-        closes: ErrorCloses { bad_message: Some(INVALID), unknown_type: Some(INVALID), expired: None },
+        closes: ErrorCloses {
+            bad_message: Some(INVALID),
+            unknown_type: Some(INVALID),
+            ..ErrorCloses::default()
+        },
         welcome: Welcome::Sent(false),
         acks: false,
         sign_in: Some(Box::new(SignIn { message, answer: Some(template(GRANTED)) })),

@@ -55,7 +55,8 @@ impl Spelling {
         let frame = code(false);
         // Where every message has its form, another one is no message.
         let kind = code(true).filter(|_| self.dialect.subprotocol.is_some());
-        self.dialect.closes = ErrorCloses { bad_message: frame, unknown_type: kind, expired: None };
+        self.dialect.closes =
+            ErrorCloses { bad_message: frame, unknown_type: kind, ..ErrorCloses::default() };
         if let Some(code) = frame.or(kind) {
             self.note("closes", format!("what breaks its protocol was answered by a close with {}", code.0));
         }

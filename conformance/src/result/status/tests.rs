@@ -100,7 +100,7 @@ fn what_is_taken_for_granted_in_vain_is_not_shown() {
     assert_eq!(stands(&listed, "SUB-1"), Some(RequirementStatus::KnownFailure));
 }
 
-/// A case that leans on what is not judged says nothing: other cases may show its requirement, and without one it is undecided.
+/// A case that leans on what is not judged says nothing: other cases may show its requirement in part, and without one it is undecided.
 #[test]
 fn what_is_not_judged_decides_nothing() {
     let leans = || {
@@ -116,7 +116,7 @@ fn what_is_not_judged_decides_nothing() {
     assert_eq!(found, RequirementStatus::Undecided);
     assert!(reasons[0].starts_with("b takes TOKEN-3 for granted, which is not claimed"), "{reasons:?}");
     let shown = report(vec![leans(), case("a", Verdict::Pass, &[("SUB-1", Judgement::Passed)])]);
-    assert_eq!(stands(&shown, "SUB-1"), Some(RequirementStatus::Shown));
+    assert_eq!(stands(&shown, "SUB-1"), Some(RequirementStatus::ShownInPart));
     let untold = CaseReport {
         requirements: vec!["SUB-1".parse().unwrap()],
         ..case("b", Verdict::not_run(NotPlayed::in_this_run("needs `{port}`")), &[])
@@ -169,6 +169,19 @@ fn what_was_not_run_is_not_shown() {
     assert_eq!(part.standing, RequirementStatus::ShownInPart);
     assert_eq!(part.part().raw(), "1 of 2 cases; not run: it has no event for everybody");
     assert_eq!(found(vec![passes(), unclaimed(None)]).standing, RequirementStatus::Shown);
+    // Nor has a case been run to its end that takes for granted what is not claimed.
+    let blocked = Judgement::Blocked { by: "PING-1".parse().unwrap(), detail: "no pong".into() };
+    let leans = || {
+        let verdict = Verdict::NotRun { why: "PING-1".into(), gap: Gap::Design, audiences: Vec::new() };
+        case("l", verdict, &[("SUB-1", blocked.clone())])
+    };
+    let part = found(vec![passes(), leans()]);
+    assert_eq!(part.standing, RequirementStatus::ShownInPart);
+    assert_eq!(
+        part.part().raw(),
+        "1 of 2 cases; not run: PING-1 is taken for granted, which is not claimed or not of this level"
+    );
+    assert_eq!(found(vec![leans()]).standing, RequirementStatus::Undecided);
 }
 
 /// A requirement whose cases need an event that the profile says there is not is not claimed; where it is undeclared, the report says

@@ -30,8 +30,8 @@ impl Frames {
                 match self.open(dialect, forms, &frame, pending.as_ref()) {
                     Some((found, _)) if found == *form => {}
                     found => {
-                        let (key, form) = (self.key(*form), form.name());
-                        let read_as = found.map_or("none", |(found, _)| found.name());
+                        let (key, form) = (self.key(*form), self.word(*form));
+                        let read_as = found.map_or("none", |(found, _)| self.word(found));
                         let side = *side;
                         return Err(DialectError::Frame { key, form, read_as, side, frame });
                     }
@@ -43,7 +43,7 @@ impl Frames {
 
     fn check_parts(&self, form: Form) -> Result<(), DialectError> {
         let needed: &[&[Part]] = match form {
-            Form::Ping | Form::Pong => &[],
+            Form::Ping | Form::Pong | Form::HeartbeatPing | Form::HeartbeatPong => &[],
             Form::Subscribe => &[&[Part::Room, Part::Payload]],
             // What was asked says what is left.
             Form::Unsubscribe => &[&[Part::Room, Part::Payload, Part::Subscription]],

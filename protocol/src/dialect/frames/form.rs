@@ -8,6 +8,8 @@ use crate::message::{ClientMessage, Target};
 pub(super) enum Form {
     Ping,
     Pong,
+    HeartbeatPing,
+    HeartbeatPong,
     Subscribe,
     Unsubscribe,
     Subscribed,
@@ -47,6 +49,8 @@ impl Form {
         match self {
             Self::Ping => "ping",
             Self::Pong => "pong",
+            Self::HeartbeatPing => "heartbeat_ping",
+            Self::HeartbeatPong => "heartbeat_pong",
             Self::Subscribe => "subscribe",
             Self::Unsubscribe => "unsubscribe",
             Self::Subscribed => "subscribed",
@@ -63,7 +67,14 @@ impl Form {
 pub(super) const SAMPLE_REFERENCE: &str = "1";
 /// What clients send, the most particular first.
 pub(super) const CLIENT: [Form; 5] =
-    [Form::Ping, Form::Pong, Form::Subscribe, Form::Unsubscribe, Form::Other];
+    [Form::Ping, Form::HeartbeatPong, Form::Subscribe, Form::Unsubscribe, Form::Other];
 /// What gateways send, the most particular first.
-pub(super) const SERVER: [Form; 7] =
-    [Form::Ping, Form::Pong, Form::Error, Form::Welcome, Form::Subscribed, Form::Unsubscribed, Form::Event];
+pub(super) const SERVER: [Form; 7] = [
+    Form::HeartbeatPing,
+    Form::Pong,
+    Form::Error,
+    Form::Welcome,
+    Form::Subscribed,
+    Form::Unsubscribed,
+    Form::Event,
+];

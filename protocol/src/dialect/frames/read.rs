@@ -40,7 +40,7 @@ impl Frames {
         };
         let message = match form {
             Form::Ping => ClientMessage::Ping,
-            Form::Pong => ClientMessage::Pong,
+            Form::HeartbeatPong => ClientMessage::Pong,
             Form::Subscribe => ClientMessage::Subscribe(target()?),
             Form::Unsubscribe => ClientMessage::Unsubscribe(target()?),
             _ => ClientMessage::Other { kind: kind(dialect, form, &parts), payload: payload(&parts) },
@@ -74,7 +74,7 @@ impl Frames {
         };
         let text = |part: Part, key: &str| within(part, key)?.as_str().map(str::to_owned);
         let message = match form {
-            Form::Ping => ServerMessage::Ping,
+            Form::HeartbeatPing => ServerMessage::Ping,
             Form::Pong => ServerMessage::Pong,
             Form::Error => ServerMessage::Error {
                 code: within(Part::Code, "code")

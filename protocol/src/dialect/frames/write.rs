@@ -20,7 +20,7 @@ impl Frames {
     ) -> String {
         let (form, payload, parts) = match message {
             ClientMessage::Ping => (Form::Ping, Value::Null, Parts::default()),
-            ClientMessage::Pong => (Form::Pong, Value::Null, Parts::default()),
+            ClientMessage::Pong => (Form::HeartbeatPong, Value::Null, Parts::default()),
             ClientMessage::Subscribe(target) => {
                 (Form::Subscribe, dialect.subscribe.payload(target), of_room(target))
             }
@@ -51,7 +51,7 @@ impl Frames {
         id: Option<&str>,
     ) -> String {
         let (form, payload, parts) = match message {
-            ServerMessage::Ping => (Form::Ping, Value::Null, Parts::default()),
+            ServerMessage::Ping => (Form::HeartbeatPing, Value::Null, Parts::default()),
             ServerMessage::Pong => (Form::Pong, Value::Null, Parts::default()),
             ServerMessage::Welcome { user_id, rooms } => (
                 Form::Welcome,

@@ -21,6 +21,8 @@ pub struct UpgradeRules<'a> {
     pub subprotocol: Option<&'a str>,
     /// How a refused token is answered.
     pub refusal: Refusal,
+    /// How a connection is answered for which there is no place, where not with HTTP 503.
+    pub over_limit: Option<Refusal>,
 }
 
 /// A request for a WebSocket of the one version there is.
@@ -198,7 +200,14 @@ pub fn decide<'a, P, E>(
             }
         },
     })?;
-    let full = |full| Refused { error: UpgradeError::Full(full), reply: Reply::Status(Status::FULL) };
+    let full = |full| Refused {
+        error: UpgradeError::Full(full),
+        reply: match rules.over_limit {
+            None => Reply::Status(Status::FULL),
+            Some(Refusal::Close(code)) => Reply::Close(handshake, code),
+            Some(Refusal::Http(code)) => Reply::Status(Status { code, ..Status::FULL }),
+        },
+    };
     let place = admit(&claims.user_id).map_err(full)?;
     Ok(Upgrade { handshake, claims, place })
 }

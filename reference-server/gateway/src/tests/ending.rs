@@ -33,7 +33,7 @@ fn slow_readers_are_shed() {
     let (mut shed, mut read) = (Vec::new(), 0);
     for id in 1..=LAST {
         open(&mut gateway, id, "u");
-        backlogs.insert(ConnectionId(id), Backlog::new(LIMIT));
+        backlogs.insert(ConnectionId(id), Backlog::new(LIMIT, CloseCode::TRY_AGAIN_LATER));
     }
     for number in 0..100 {
         gateway.handle(at(0), event("payment:created", &json!({ "n": number })));

@@ -254,7 +254,7 @@ impl World<'_> {
             waiting: VecDeque::new(),
             ours: None,
             far: Far::Unknown,
-            backlog: Backlog::new(super::gateway::OUTBOX_BYTES),
+            backlog: Backlog::new(super::gateway::OUTBOX_BYTES, protocol::CloseCode::TRY_AGAIN_LATER),
         });
         self.send_up(at, Item::Upgrade(token.reveal().to_owned()));
     }

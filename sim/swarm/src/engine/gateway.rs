@@ -138,11 +138,15 @@ impl World<'_> {
 
     /// Does something, and says which connection has something to write.
     fn do_for_gateway(&mut self, gateway: usize, output: Output) -> Option<usize> {
-        let (Output::Send(id, _) | Output::Close(id, _) | Output::Shed(id) | Output::Drop(id)) = &output;
+        let (Output::Send(id, _)
+        | Output::Close(id, _)
+        | Output::CutOff(id, _)
+        | Output::Shed(id)
+        | Output::Drop(id)) = &output;
         let at = *self.gateways[gateway].open.get(id)?;
         match output {
             Output::Send(_, bytes) => self.connections[at].backlog.append(bytes),
-            Output::Close(id, code) => {
+            Output::Close(id, code) | Output::CutOff(id, code) => {
                 self.connections[at].backlog.append(close_frame(code));
                 self.ends(gateway, id, at, Far::Closing);
             }

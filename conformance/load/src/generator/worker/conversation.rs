@@ -11,7 +11,6 @@ use super::{BUFFER_BYTES, Worker, now};
 use crate::crowd::{control, text_frame};
 use crate::ledger::Arrival;
 use crate::marker::{Mark, PROBE};
-use protocol::Heartbeat;
 
 /// Longest head of an answer to a handshake.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -271,7 +270,7 @@ impl Worker {
     /// A message without an event: a greeting, a heartbeat, an acknowledgement.
     fn take_other(&mut self, index: usize, message: &[u8]) -> Result<(), End> {
         let state = self.clients[index].state;
-        if state != State::Greeting && self.crowd.dialect.heartbeat != Heartbeat::Message {
+        if state != State::Greeting && !self.crowd.dialect.beats_by_message() {
             return Ok(());
         }
         let Ok(text) = std::str::from_utf8(message) else { return Ok(()) };

@@ -13,6 +13,7 @@ const RULES: UpgradeRules<'_> = UpgradeRules {
     token: &TokenPlace::Query,
     subprotocol: None,
     refusal: Refusal::Http(401),
+    over_limit: None,
 };
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -118,6 +119,17 @@ fn a_bad_token_can_get_a_close() {
         let rules = UpgradeRules { subprotocol: Some(declared), ..RULES };
         let shaken = shake::<&str>(&rules, &head).unwrap();
         assert_eq!(shaken.subprotocol, agreed, "a declared one is agreed to before anyone signs in");
+    }
+}
+
+/// Who finds no place is told so as the dialect declares it (CONN-7).
+#[test]
+fn a_full_gateway_answers_as_declared() {
+    for (over_limit, expected) in [(Refusal::Http(429), 429), (Refusal::Close(CloseCode(4014)), 4014)] {
+        let rules = UpgradeRules { over_limit: Some(over_limit), ..RULES };
+        let mut none = Admission::new(ConnectionLimits { total: Some(0), ..ConnectionLimits::default() });
+        let refused = decided(&rules, &asks_as("ann", ""), &mut none);
+        assert_eq!(refused, Err((UpgradeError::Full(Full::Total), expected)));
     }
 }
 
