@@ -1,16 +1,18 @@
 //! Placeholders in commands and environments: `{port}`, `{jwt_secret}`, `{amqp_url}` and the rest.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use protocol::{Timing, format_duration};
 use scenarios::scenario::{Interval, Settings};
 
-/// Every placeholder. A duration has two: `{ping_interval}` is `300ms`, `{ping_interval_ms}` is `300`.
-const NAMES: [&str; 31] = [
+/// Every placeholder. A duration has three: `{ping_interval}` is `300ms`, `{ping_interval_ms}` is `300`, `{ping_interval_s}` is `0.3`.
+const NAMES: [&str; 37] = [
     "allowed_origin",
     "amqp_url",
     "connect_timeout",
     "connect_timeout_ms",
+    "connect_timeout_s",
     "dialect",
     "exchange",
     "gatecheck",
@@ -24,21 +26,28 @@ const NAMES: [&str; 31] = [
     "max_reconnect_attempts",
     "max_reconnect_delay",
     "max_reconnect_delay_ms",
+    "max_reconnect_delay_s",
     "message_rate",
     "outbox_bytes",
     "path",
     "ping_interval",
     "ping_interval_ms",
+    "ping_interval_s",
     "pong_timeout",
     "pong_timeout_ms",
+    "pong_timeout_s",
     "port",
     "queue",
     "queue_kind",
     "reconnect_delay",
     "reconnect_delay_ms",
+    "reconnect_delay_s",
     "stable_after",
     "stable_after_ms",
+    "stable_after_s",
 ];
+
+const PING_INTERVAL: [&str; 3] = ["ping_interval", "ping_interval_ms", "ping_interval_s"];
 
 /// A text names a placeholder that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,16 +68,18 @@ impl Values {
     /// The values that follow from the timing.
     pub fn of_timing(timing: &Timing) -> Self {
         let mut values = Self::default();
-        for (name, name_ms, duration) in [
-            ("connect_timeout", "connect_timeout_ms", timing.connect_timeout),
-            ("max_reconnect_delay", "max_reconnect_delay_ms", timing.max_reconnect_delay),
-            ("ping_interval", "ping_interval_ms", timing.ping_interval),
-            ("pong_timeout", "pong_timeout_ms", timing.pong_timeout),
-            ("reconnect_delay", "reconnect_delay_ms", timing.reconnect_delay),
-            ("stable_after", "stable_after_ms", timing.stable_after),
+        for (names, duration) in [
+            (["connect_timeout", "connect_timeout_ms", "connect_timeout_s"], timing.connect_timeout),
+            (
+                ["max_reconnect_delay", "max_reconnect_delay_ms", "max_reconnect_delay_s"],
+                timing.max_reconnect_delay,
+            ),
+            (PING_INTERVAL, timing.ping_interval),
+            (["pong_timeout", "pong_timeout_ms", "pong_timeout_s"], timing.pong_timeout),
+            (["reconnect_delay", "reconnect_delay_ms", "reconnect_delay_s"], timing.reconnect_delay),
+            (["stable_after", "stable_after_ms", "stable_after_s"], timing.stable_after),
         ] {
-            values.set(name, format_duration(duration));
-            values.set(name_ms, duration.as_millis().to_string());
+            values.set_duration(names, duration);
         }
         values.set("max_reconnect_attempts", timing.max_reconnect_attempts.to_string());
         values
@@ -90,10 +101,15 @@ impl Values {
         self.set("message_rate", number(settings.message_rate, Settings::MESSAGE_RATE));
         self.set("outbox_bytes", number(settings.outbox_bytes, Settings::OUTBOX_BYTES));
         if let Some(Interval(interval)) = settings.ping_interval {
-            self.set("ping_interval", format_duration(interval));
-            self.set("ping_interval_ms", interval.as_millis().to_string());
+            self.set_duration(PING_INTERVAL, interval);
         }
         self.set("queue_kind", if gateways > 1 { "per-instance" } else { "shared" });
+    }
+
+    fn set_duration(&mut self, [name, name_ms, name_s]: [&'static str; 3], duration: Duration) {
+        self.set(name, format_duration(duration));
+        self.set(name_ms, duration.as_millis().to_string());
+        self.set(name_s, duration.as_secs_f64().to_string());
     }
 
     /// Gives a placeholder its value.
@@ -152,7 +168,8 @@ mod tests {
     fn placeholders_become_values() {
         let mut values = Values::of_timing(&Timing::default());
         values.set("port", "4000");
-        assert_eq!(values.fill("ws://h:{port} {ping_interval} {ping_interval_ms}"), "ws://h:4000 30s 30000");
+        let said = values.fill("ws://h:{port} {ping_interval} {ping_interval_ms} {ping_interval_s}");
+        assert_eq!(said, "ws://h:4000 30s 30000 30");
         assert_eq!(check("{prt}").unwrap_err().name, "prt");
         assert_eq!(check(r#"{"port": {port}}"#), Ok(()));
         assert!(uses("a {queue}", "queue") && !uses("queue", "queue"));

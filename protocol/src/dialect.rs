@@ -80,9 +80,10 @@ pub struct Dialect {
     pub opening: Vec<Opening>,
     /// How a refused token looks.
     pub refusal: Refusal,
-    /// How a connection looks for which there is no place (CONN-7), where that is neither HTTP 503 nor a close with 1013.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub over_limit: Option<Refusal>,
+    /// How those are answered for whom there is no place (CONN-7), where that is neither HTTP 503 nor a close with 1013. One gateway may
+    /// have several answers: before the upgrade, and once it knows who is asking.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub over_limit: Vec<Refusal>,
     /// The payload key that names an event's owner.
     pub user_key: String,
     /// The form of each frame, where it is not the seed's envelope.
@@ -401,7 +402,7 @@ impl Default for Dialect {
             sign_in: None,
             opening: Vec::new(),
             refusal: Refusal::UNAUTHORIZED,
-            over_limit: None,
+            over_limit: Vec::new(),
             user_key: "userId".to_owned(),
             frames: None,
         }

@@ -68,7 +68,7 @@ enum What {
     Topology,
     Answers(AnswerPattern),
     Ended,
-    TurnedAway(Option<Refusal>),
+    TurnedAway(Vec<Refusal>),
 }
 
 /// A pattern that says nothing usable.
@@ -279,7 +279,7 @@ impl Pattern {
             close.declare(dialect);
         }
         if let What::TurnedAway(declared) = &mut self.what {
-            *declared = dialect.over_limit;
+            declared.clone_from(&dialect.over_limit);
         }
         let refusal = dialect.refusal;
         if let What::Refused(wanted @ RefusedPattern::AsDeclared) = &mut self.what {
@@ -422,10 +422,10 @@ impl What {
             // CONN-7 leaves the choice between an answer and a close.
             (Self::TurnedAway(declared), Event::Refused { status, code, .. }) => {
                 let answers = [status.map(Refusal::Http), code.map(Refusal::Close)];
-                answers.into_iter().flatten().any(|answer| answer.turns_away(*declared))
+                answers.into_iter().flatten().any(|answer| answer.turns_away(declared))
             }
             (Self::TurnedAway(declared), Event::Closed { code, .. }) => {
-                code.is_some_and(|code| Refusal::Close(code).turns_away(*declared))
+                code.is_some_and(|code| Refusal::Close(code).turns_away(declared))
             }
             (Self::RequestFails(wanted), Event::RequestFailed { op, .. }) => wanted == op,
             (Self::Refetches(wanted), Event::Refetched { key }) => wanted == key,
@@ -504,12 +504,16 @@ impl fmt::Display for Pattern {
             }
             What::Ended => f.write_str(" sees the gateway end")?,
             What::TurnedAway(declared) => {
-                f.write_str(" is told to come again later, by ")?;
-                match declared {
-                    None => f.write_str("HTTP 503 or a close with 1013")?,
-                    Some(Refusal::Http(status)) => write!(f, "HTTP {status}")?,
-                    Some(Refusal::Close(code)) => write!(f, "a close with {code}")?,
-                }
+                let answers: Vec<String> = declared
+                    .iter()
+                    .map(|answer| match answer {
+                        Refusal::Http(status) => format!("HTTP {status}"),
+                        Refusal::Close(code) => format!("a close with {code}"),
+                    })
+                    .collect();
+                let usual = "HTTP 503 or a close with 1013".to_owned();
+                let answers = if answers.is_empty() { usual } else { answers.join(" or ") };
+                write!(f, " is told to come again later, by {answers}")?;
             }
         }
         self.connection.iter().try_for_each(|number| write!(f, " on connection {number}"))

@@ -125,10 +125,14 @@ fn named(start: &Start) -> (Vec<String>, Vec<String>) {
     (intervals, timeouts)
 }
 
+/// Whether a variable of this name has a time in seconds.
+pub(super) fn is_in_seconds(name: &str) -> bool {
+    ["_S", "_SEC", "_SECS", "_SECONDS"].iter().any(|end| name.ends_with(end))
+}
+
 /// A time as a variable of this name has it: in seconds where the name says so.
 fn value(name: &str, time: Duration) -> String {
-    let is_seconds = ["_S", "_SEC", "_SECS", "_SECONDS"].iter().any(|end| name.ends_with(end));
-    if is_seconds { time.as_secs_f64().to_string() } else { time.as_millis().to_string() }
+    if is_in_seconds(name) { time.as_secs_f64().to_string() } else { time.as_millis().to_string() }
 }
 
 /// Looks for environment variables by which a gateway pings as often as it is told, where it does not do so yet.

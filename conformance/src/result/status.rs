@@ -251,14 +251,13 @@ impl Evidence {
             }
             (Verdict::Inconclusive { .. }, _) => self.doubt(case, stopped(case, &Foreign::default())),
             (_, Judgement::Failed(_)) => self.take_finding(check.known),
-            (Verdict::NotRun { gap, .. }, Judgement::Blocked { by, detail }) => {
+            (Verdict::NotRun { gap, why: not_run, .. }, Judgement::Blocked { by, detail }) => {
                 let why = Why::Unclaimed { by: by.clone(), detail: detail.clone() };
                 self.unclaimed.push(Reason { case: case.id.clone(), why });
                 self.unplayed.push(Unplayed {
                     case: case.id.clone(),
                     gap: *gap,
-                    why: format!("{by} is taken for granted, which is not claimed or not of this level")
-                        .into(),
+                    why: not_run.clone(),
                     audiences: Vec::new(),
                 });
             }

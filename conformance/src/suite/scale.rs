@@ -30,7 +30,9 @@ pub enum ScaleError {
     Attached,
     /// The gateway's command does not take a time.
     #[error("`--time-scale`: the gateway is not told `{name}`")]
-    #[diagnostic(help("hand over `{{{name}}}` or `{{{name}_ms}}` by an argument or the environment"))]
+    #[diagnostic(help(
+        "hand over `{{{name}}}`, `{{{name}_ms}}` or `{{{name}_s}}` by an argument or the environment"
+    ))]
     Untold {
         /// Its placeholder.
         name: &'static str,
@@ -97,7 +99,7 @@ impl TimeScale {
 }
 
 fn is_given(command: &CommandProfile, name: &str) -> bool {
-    command.uses(name) || command.uses(&format!("{name}_ms"))
+    ["", "_ms", "_s"].iter().any(|unit| command.uses(&format!("{name}{unit}")))
 }
 
 #[cfg(test)]

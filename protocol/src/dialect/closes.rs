@@ -65,7 +65,7 @@ impl Dialect {
 
     /// The close code of a connection for which there is no place, once it is open (CONN-7).
     pub fn turn_away(&self) -> CloseCode {
-        self.over_limit.and_then(Refusal::close_code).unwrap_or(CloseCode::TRY_AGAIN_LATER)
+        self.over_limit.iter().find_map(|answer| answer.close_code()).unwrap_or(CloseCode::TRY_AGAIN_LATER)
     }
 
     /// A refused token is the client's fault, so its status is one from 400 to 499.
@@ -131,7 +131,8 @@ mod tests {
     fn ends_for_too_much_are_as_declared() {
         let usual = Dialect::default();
         assert_eq!((usual.flood().0, usual.slow_reader().0), (1008, 1013));
-        let own = dialect(r#"{"closes":{"flood":4029,"slow_reader":4013},"over_limit":"http-429"}"#).unwrap();
+        let own =
+            dialect(r#"{"closes":{"flood":4029,"slow_reader":4013},"over_limit":["http-429"]}"#).unwrap();
         assert_eq!((own.flood().0, own.slow_reader().0), (4029, 4013));
         let answers = [
             Refusal::Http(503),
@@ -139,8 +140,8 @@ mod tests {
             Refusal::Http(429),
             Refusal::Close(CloseCode(4014)),
         ];
-        assert_eq!(answers.map(|answer| answer.turns_away(usual.over_limit)), [true, true, false, false]);
-        assert_eq!(answers.map(|answer| answer.turns_away(own.over_limit)), [false, false, true, false]);
+        assert_eq!(answers.map(|answer| answer.turns_away(&usual.over_limit)), [true, true, false, false]);
+        assert_eq!(answers.map(|answer| answer.turns_away(&own.over_limit)), [false, false, true, false]);
     }
 
     /// The declared name is agreed to wherever it stands in the list, and nothing else; without one, what the token's place says.

@@ -38,9 +38,9 @@ impl Refusal {
     }
 
     /// Whether this tells a client that there is no place for it (CONN-7): what `over_limit` declares, or else HTTP 503 or a close with 1013.
-    pub fn turns_away(self, over_limit: Option<Self>) -> bool {
+    pub fn turns_away(self, over_limit: &[Self]) -> bool {
         let usual = [Self::Http(503), Self::Close(CloseCode::TRY_AGAIN_LATER)];
-        over_limit.map_or_else(|| usual.contains(&self), |declared| declared == self)
+        if over_limit.is_empty() { usual.contains(&self) } else { over_limit.contains(&self) }
     }
 }
 

@@ -92,7 +92,7 @@ mod tests {
             judged(FirstMessage::Text(&bad), Some(Full::Total)),
             Err((UpgradeError::Token("not genuine"), 4401))
         );
-        let own = Dialect { over_limit: Some(protocol::Refusal::Close(CloseCode(4014))), ..dialect.clone() };
+        let own = Dialect { over_limit: vec![protocol::Refusal::Close(CloseCode(4014))], ..dialect.clone() };
         let full = sign_in(&own, FirstMessage::Text(&good), verify, |_| Err::<(), _>(Full::User));
         assert_eq!(full.map_err(|denied| denied.code.0).map(|_| ()), Err(4014));
         for text in [none.as_str(), r#"{"type":"ping"}"#, "no"] {

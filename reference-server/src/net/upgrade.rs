@@ -37,7 +37,7 @@ pub(super) async fn upgrade(
         token: &dialect.token,
         subprotocol: dialect.subprotocol.as_deref(),
         refusal: dialect.refusal,
-        over_limit: dialect.over_limit,
+        over_limit: &dialect.over_limit,
     };
     let decided = if dialect.token.is_message() {
         shake(&rules, head).map(|handshake| (handshake, None))

@@ -152,7 +152,7 @@ impl TryFrom<RawPattern> for Pattern {
         whats.extend(on("queue_depth", raw.queue_depth)?.map(|_| What::QueueDepth));
         whats.extend(on("topology", raw.topology)?.map(|_| What::Topology));
         whats.extend(on("ended", raw.ended)?.map(|_| What::Ended));
-        whats.extend(on("turned_away", raw.turned_away)?.map(|_| What::TurnedAway(None)));
+        whats.extend(on("turned_away", raw.turned_away)?.map(|_| What::TurnedAway(Vec::new())));
         whats.extend(raw.answers.map(What::Answers));
         whats.extend(raw.receives.map(MessagePattern::try_from).transpose()?.map(What::Receives));
         whats.extend(raw.sends.map(MessagePattern::try_from).transpose()?.map(What::Sends));

@@ -115,10 +115,10 @@ fn turned_away_has_two_forms() {
         assert!(!turned_away.matches(&other));
     }
     let mut declared = turned_away.clone();
-    declared.declare(&r#"{"over_limit":"http-429"}"#.parse().unwrap());
+    declared.declare(&r#"{"over_limit":["http-429","close-4014"]}"#.parse().unwrap());
     assert!(declared.matches(&refused(Some(429))));
     assert!(!declared.matches(&refused(Some(503))) && !declared.matches(&closed(Some(CloseCode(1013)))));
-    assert!(declared.to_string().ends_with("by HTTP 429"));
+    assert!(declared.to_string().ends_with("by HTTP 429 or a close with 4014"));
 }
 
 /// A client's reports are distinguished by their actor and content.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Page;
 use crate::discover::claims;
+use crate::discover::heartbeat::is_in_seconds;
 use crate::discover::observed::{ObservedGateway, Reach};
 use crate::discover::rooms::NamedRooms;
 use crate::discover::spelling::shown;
@@ -76,10 +77,12 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
             command.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let heartbeat = &seen.heartbeat;
         let variables = [
-            (heartbeat.interval_variable.as_deref(), "{ping_interval_ms}"),
-            (heartbeat.timeout_variable.as_deref(), "{pong_timeout_ms}"),
+            (heartbeat.interval_variable.as_deref(), ["{ping_interval_ms}", "{ping_interval_s}"]),
+            (heartbeat.timeout_variable.as_deref(), ["{pong_timeout_ms}", "{pong_timeout_s}"]),
         ];
-        env.extend(variables.into_iter().filter_map(|(name, value)| Some((name?, value))));
+        let values =
+            |(name, values): (Option<_>, [_; 2])| Some((name?, values[usize::from(is_in_seconds(name?))]));
+        env.extend(variables.into_iter().filter_map(values));
         for (name, value) in env {
             page.set(name, &json!(value));
         }

@@ -21,8 +21,8 @@ pub struct UpgradeRules<'a> {
     pub subprotocol: Option<&'a str>,
     /// How a refused token is answered.
     pub refusal: Refusal,
-    /// How a connection is answered for which there is no place, where not with HTTP 503.
-    pub over_limit: Option<Refusal>,
+    /// How a connection is answered for which there is no place: by the first of these, or else with HTTP 503.
+    pub over_limit: &'a [Refusal],
 }
 
 /// A request for a WebSocket of the one version there is.
@@ -202,10 +202,10 @@ pub fn decide<'a, P, E>(
     })?;
     let full = |full| Refused {
         error: UpgradeError::Full(full),
-        reply: match rules.over_limit {
+        reply: match rules.over_limit.first() {
             None => Reply::Status(Status::FULL),
-            Some(Refusal::Close(code)) => Reply::Close(handshake, code),
-            Some(Refusal::Http(code)) => Reply::Status(Status { code, ..Status::FULL }),
+            Some(Refusal::Close(code)) => Reply::Close(handshake, *code),
+            Some(Refusal::Http(code)) => Reply::Status(Status { code: *code, ..Status::FULL }),
         },
     };
     let place = admit(&claims.user_id).map_err(full)?;

@@ -13,7 +13,7 @@ const RULES: UpgradeRules<'_> = UpgradeRules {
     token: &TokenPlace::Query,
     subprotocol: None,
     refusal: Refusal::Http(401),
-    over_limit: None,
+    over_limit: &[],
 };
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -126,7 +126,7 @@ fn a_bad_token_can_get_a_close() {
 #[test]
 fn a_full_gateway_answers_as_declared() {
     for (over_limit, expected) in [(Refusal::Http(429), 429), (Refusal::Close(CloseCode(4014)), 4014)] {
-        let rules = UpgradeRules { over_limit: Some(over_limit), ..RULES };
+        let rules = UpgradeRules { over_limit: &[over_limit], ..RULES };
         let mut none = Admission::new(ConnectionLimits { total: Some(0), ..ConnectionLimits::default() });
         let refused = decided(&rules, &asks_as("ann", ""), &mut none);
         assert_eq!(refused, Err((UpgradeError::Full(Full::Total), expected)));
