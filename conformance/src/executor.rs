@@ -320,8 +320,14 @@ impl Executor {
             let why = format!("the profile says that there are no such rooms (`{}`)", absent.key());
             Some(NotPlayed::by_design(why))
         };
+        let free = || scenario.lacks_rooms(bindings);
         let pages = || scenario.lacks_pages(bindings).map(NotPlayed::by_design);
-        roles.or_else(rooms).or_else(pages).or_else(events).or_else(|| self.profile.events.lacks(script))
+        roles
+            .or_else(rooms)
+            .or_else(free)
+            .or_else(pages)
+            .or_else(events)
+            .or_else(|| self.profile.events.lacks(script))
     }
 
     /// Lets a case take as long as its steps may, and a little more. What it waits for before it begins, such as its turn to start a

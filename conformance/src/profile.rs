@@ -21,7 +21,7 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use protocol::{Dialect, Timing};
 use scenarios::scenario::Bindings;
 use scenarios::token::TokenStyle;
-use scenarios::{Catalogue, Foreign, RequirementId};
+use scenarios::{Catalogue, Foreign, RequirementId, RoomNames};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -246,7 +246,10 @@ impl Profile {
             dialect: dialect.clone(),
             users,
             roles,
-            rooms: gateway.as_ref().map(|gateway| gateway.rooms.clone()).unwrap_or_default(),
+            rooms: RoomNames {
+                of_events: events.rooms(),
+                ..gateway.as_ref().map(|gateway| gateway.rooms.clone()).unwrap_or_default()
+            },
             event_names: events.names(),
             seed_rooms: events.has_seed_rooms(),
             pages: gateway.as_ref().map(|gateway| gateway.pages.clone()).unwrap_or_default(),

@@ -59,7 +59,7 @@ pub use library::{Library, LibraryError};
 pub use pattern::{Example, Pattern};
 pub use plan::Plan;
 pub use requirement::{Catalogue, Level, Requirement, RequirementId, Source, SubjectKind};
-pub use room_names::{RoomKind, RoomName, RoomNames};
+pub use room_names::{FreeRooms, RoomKind, RoomName, RoomNames};
 pub use scenario::{Scenario, ScenarioError, ScenarioId};
 pub use times::{Expr, ExprError, Times};
 pub use trace::{Actor, Event, Frame, Observation, Trace};

@@ -13,6 +13,41 @@ pub struct RoomNames {
     pub user: RoomName,
     /// A role's.
     pub role: RoomName,
+    /// Those that anybody may join.
+    pub free: FreeRooms,
+    /// The rooms of events for subscribers, by the types that scenarios use, where they are called otherwise than their events.
+    pub of_events: BTreeMap<String, String>,
+}
+
+/// What those rooms are called that anybody may join, beside those of events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FreeRooms {
+    /// As anybody likes.
+    AnyName,
+    /// What stands around a name of letters and digits.
+    Called {
+        /// Before it.
+        before: String,
+        /// Behind it.
+        after: String,
+    },
+    /// There are none.
+    Absent,
+}
+
+impl FreeRooms {
+    /// Reads a template: a text in which `{name}` stands once.
+    ///
+    /// # Errors
+    /// Says what must stand in it.
+    pub fn parse(template: &str) -> Result<Self, String> {
+        match template.split_once("{name}") {
+            Some((before, after)) if !before.contains('{') && !after.contains('{') => {
+                Ok(Self::Called { before: before.to_owned(), after: after.to_owned() })
+            }
+            _ => Err(format!("`{template}`: `{{name}}` must stand in it, once")),
+        }
+    }
 }
 
 /// What the rooms of one kind are called.
@@ -233,7 +268,12 @@ fn in_another_case(name: &str) -> String {
 impl Default for RoomNames {
     fn default() -> Self {
         let of = |kind, template| RoomName::parse(kind, template).expect("the seed's");
-        Self { user: of(RoomKind::User, "user:{user}"), role: of(RoomKind::Role, "role:{role}") }
+        Self {
+            user: of(RoomKind::User, "user:{user}"),
+            role: of(RoomKind::Role, "role:{role}"),
+            free: FreeRooms::AnyName,
+            of_events: BTreeMap::new(),
+        }
     }
 }
 
@@ -285,7 +325,7 @@ mod tests {
 
     fn names(user: &str, role: &str) -> RoomNames {
         let of = |kind, template| RoomName::parse(kind, template).unwrap();
-        RoomNames { user: of(RoomKind::User, user), role: of(RoomKind::Role, role) }
+        RoomNames { user: of(RoomKind::User, user), role: of(RoomKind::Role, role), ..RoomNames::default() }
     }
 
     /// As the seed has them, rooms have a role's name in lower case, and in upper case where a scenario has it so; other texts stay.

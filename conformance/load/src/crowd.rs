@@ -92,8 +92,8 @@ impl Crowd {
             let key = (client / clients_of_user, client < administrators);
             tokens.entry(key).or_insert_with(|| mint(key));
         }
-        let names = profile.events.names();
-        let room = |kind: &str| Target::Room(names.get(kind).map_or(kind, String::as_str).to_owned());
+        let bindings = profile.bindings(run.to_string());
+        let room = |kind: &str| Target::Room(bindings.room_called(kind));
         let dialect = profile.dialect.clone();
         let frame_of = |message: &ClientMessage, reference: &str| {
             text_frame(&dialect.encode_request(message, Timestamp::EPOCH, Some(reference), Some(reference)))

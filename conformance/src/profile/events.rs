@@ -84,6 +84,9 @@ pub enum EventsError {
     /// Audiences that no event has together.
     #[error("an event is not for {0:?} and {1:?}: beside [\"owner\", \"role\"] it has one audience")]
     TwoAudiences(&'static str, &'static str),
+    /// A room of an event that has none.
+    #[error("`room` goes with an event for subscribers: {0:?} is for {1}")]
+    Room(String, Audience),
     /// An event for an audience that is not claimed.
     #[error("an event is for {0}, and `claims.without` says that there is none: take one of both away")]
     Unclaimed(Audience),
@@ -169,6 +172,14 @@ impl EventsProfile {
         match &self.form {
             Form::Shape(shape) => shape.names.clone(),
             Form::Table(table) => table.names(),
+        }
+    }
+
+    /// The rooms of events for subscribers, by the types that scenarios use, where they have names of their own.
+    pub fn rooms(&self) -> BTreeMap<String, String> {
+        match &self.form {
+            Form::Shape(_) => BTreeMap::new(),
+            Form::Table(table) => table.rooms(),
         }
     }
 

@@ -9,7 +9,7 @@ use scenarios::pages::PagePaths;
 use scenarios::scenario::Limits;
 use scenarios::stats::StatsPlaces;
 use scenarios::token::SigningAlgorithm;
-use scenarios::{RoomKind, RoomName, RoomNames};
+use scenarios::{FreeRooms, RoomKind, RoomName, RoomNames};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
@@ -144,6 +144,15 @@ struct RawRooms {
     /// A role's own, such as `role:{role}`; `{ROLE}` is the role's name as it stands in tokens. Where a role is not named in its room,
     /// or some have none: `{ ADMIN = "desk" }`.
     role: Option<RawRoleRoom>,
+    /// Those that anybody may join, such as `board.{name}`; `false` where there are none beside those of events for subscribers.
+    free: Option<RawFreeRooms>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a name such as `board.{name}`, or `false` where there are none")]
+enum RawFreeRooms {
+    Is(bool),
+    Called(String),
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -319,7 +328,13 @@ impl RawRooms {
             }
             Some(RawRoleRoom::Each(names)) => named(RoomKind::Role, RoomName::of_roles(names))?,
         };
-        Ok(RoomNames { user, role })
+        let free = match self.free {
+            None | Some(RawFreeRooms::Is(true)) => usual.free,
+            Some(RawFreeRooms::Is(false)) => FreeRooms::Absent,
+            Some(RawFreeRooms::Called(template)) => FreeRooms::parse(&template)
+                .map_err(|message| value(format!("`gateway.rooms.free`: {message}"), None))?,
+        };
+        Ok(RoomNames { user, role, free, ..usual })
     }
 }
 

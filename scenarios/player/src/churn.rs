@@ -143,7 +143,7 @@ impl Passer {
     ) -> io::Result<()> {
         let now = Timestamp::from_unix_ms((setting.unix_ms)());
         let mut pending = std::mem::take(&mut self.opened.pending);
-        let join = ClientMessage::Subscribe(Target::Room(ROOM.to_owned()));
+        let join = ClientMessage::Subscribe(Target::Room(setting.bindings.room_called(ROOM)));
         send(stream, RawFrame::text(pending.write(&setting.dialect, &join, now))).await
     }
 }

@@ -1,6 +1,7 @@
 //! Placeholders of one run: names in braces become the run's own values, in parsed values and not in the file's text.
 
 mod pages;
+mod rooms;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -154,6 +155,7 @@ impl Scenario {
                 None => rename(key),
             }
         };
+        rooms::bind(&mut value, bindings);
         pages::bind(&mut value, bindings);
         each_text(&mut value, &rename, &rename_key);
         let count = Cell::new(0);

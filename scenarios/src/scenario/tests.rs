@@ -1,5 +1,5 @@
 use super::*;
-use crate::{RoomKind, RoomName, RoomNames, UserIds};
+use crate::{FreeRooms, RoomKind, RoomName, RoomNames, UserIds};
 
 pub(super) const GOOD: &str = r#"
 version = 2
@@ -490,6 +490,7 @@ fn private_rooms_are_called_as_declared() {
     let rooms = RoomNames {
         user: RoomName::parse(RoomKind::User, "user/{user}").unwrap(),
         role: RoomName::parse(RoomKind::Role, "team/{role}").unwrap(),
+        ..RoomNames::default()
     };
     let bindings = Bindings { rooms, ..bindings() };
     for (id, kinds, asked) in [
@@ -502,6 +503,44 @@ fn private_rooms_are_called_as_declared() {
         let bound = find(id).bind(&bindings).to_toml();
         assert!(bound.contains(asked) && !bound.contains("role:"), "{id}: {bound}");
     }
+}
+
+/// A room that anybody may join is called as the profile has it, in what is asked, answered and counted; where the profile names none, a case
+/// about one is not played.
+#[test]
+fn free_rooms_are_called_as_declared() {
+    let library = crate::Library::builtin().unwrap();
+    let find = |id: &str| library.iter().find(|case| case.id.0 == id).unwrap();
+    let owners_alone = || crate::Audiences::new(crate::Audience::Owner.types().iter().copied(), []);
+    let with = |free, audiences| {
+        let rooms = RoomNames { free, ..RoomNames::default() };
+        Bindings { rooms, audiences, ..bindings() }
+    };
+    let called = FreeRooms::parse("board.{name}").unwrap();
+    let named = with(called.clone(), owners_alone());
+    for (id, asked) in [
+        ("gateway/rooms/limit", "board.r17"),
+        ("gateway/connections/churn-is-not-counted", "board.catalogchanged"),
+    ] {
+        let bound = find(id).bind(&named).to_toml();
+        assert!(bound.contains(asked) && !bound.contains("catalog:changed"), "{id}: {bound}");
+        assert_eq!(find(id).lacks_rooms(&named), None, "{id}");
+    }
+    let limit = find("gateway/rooms/limit");
+    let gap = |free, audiences| limit.lacks_rooms(&with(free, audiences)).map(|lacks| lacks.gap);
+    let all = crate::Audiences::default;
+    assert_eq!(gap(FreeRooms::AnyName, all()), None);
+    assert_eq!(gap(FreeRooms::AnyName, owners_alone()), Some(crate::Gap::Undeclared));
+    let without = owners_alone().without([crate::Audience::Subscribers]);
+    assert_eq!(gap(FreeRooms::AnyName, without), Some(crate::Gap::Unclaimed));
+    assert_eq!(gap(FreeRooms::Absent, all()), Some(crate::Gap::Design));
+    // The room of an event is the event's own, by whatever name it is joined.
+    let mut own = with(called, all());
+    own.rooms.of_events.insert("catalog:changed".to_owned(), "shop/catalogue".to_owned());
+    let bound = find("gateway/rooms/no-other-room").bind(&own).to_toml();
+    assert!(bound.contains("room = \"shop/catalogue\""), "{bound}");
+    assert!(bound.contains("type = \"catalog:changed\"") && bound.contains("\"stock:changed\""), "{bound}");
+    assert!(FreeRooms::parse("board").is_err() && FreeRooms::parse("{name}{name}").is_err());
 }
 
 /// What is about no audience is played with whatever event there is, an owner's alone among them.

@@ -33,6 +33,9 @@ pub(in crate::profile) struct RawEvent {
     /// The key of its data that names its owner, where that is not `dialect.user_key`.
     #[serde(default)]
     owner_key: Option<String>,
+    /// The room that its subscribers join, where that is not called like its type.
+    #[serde(default)]
+    room: Option<String>,
 }
 
 /// Whom an event is for, as a profile writes it.
@@ -72,6 +75,7 @@ pub(super) struct DeclaredEvent {
     routing_key: String,
     body: BodyTemplate,
     owner_key: Option<String>,
+    room: Option<String>,
     /// Whether it is for administrators as well as for its owner.
     is_shared: bool,
 }
@@ -79,7 +83,7 @@ pub(super) struct DeclaredEvent {
 impl EventTable {
     pub(super) fn check(raw: Vec<RawEvent>) -> Result<Self, EventsError> {
         let mut events = BTreeMap::<_, DeclaredEvent>::new();
-        for RawEvent { audience, kind, exchange, routing_key, body, owner_key } in raw {
+        for RawEvent { audience, kind, exchange, routing_key, body, owner_key, room } in raw {
             if !is_name(&kind) {
                 return Err(EventsError::Name { place: "event.type", name: kind });
             }
@@ -91,7 +95,10 @@ impl EventTable {
             })?;
             let routing_key = fill_text(&routing_key, &kind);
             let (audience, is_shared) = audience.check()?;
-            let event = DeclaredEvent { routing_key, kind, exchange, body, owner_key, is_shared };
+            if room.is_some() && audience != Audience::Subscribers {
+                return Err(EventsError::Room(kind, audience));
+            }
+            let event = DeclaredEvent { routing_key, kind, exchange, body, owner_key, room, is_shared };
             if let Some(other) = events.values().find(|other| other.kind == event.kind) {
                 return Err(EventsError::SameName(other.kind.clone()));
             }
@@ -133,6 +140,11 @@ impl EventTable {
         let own =
             self.0.iter().filter_map(|(kind, event)| Some(((*kind).to_owned(), event.owner_key.clone()?)));
         own.collect()
+    }
+
+    /// The rooms of events for subscribers, where they have names of their own.
+    pub(super) fn rooms(&self) -> BTreeMap<String, String> {
+        self.0.iter().filter_map(|(kind, event)| Some(((*kind).to_owned(), event.room.clone()?))).collect()
     }
 
     /// The exchanges.

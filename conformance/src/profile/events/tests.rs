@@ -265,6 +265,17 @@ fn an_owner_has_the_key_of_its_event() {
     is_sent(&events, ("session.ended", &body), (OWN, "order.gone", expected));
 }
 
+/// An event for subscribers has a room, which may be called otherwise than its type.
+#[test]
+fn an_event_for_subscribers_has_a_room() {
+    let text = |audience: &str| {
+        format!("[[event]]\nfor = \"{audience}\"\ntype = \"stock.moved\"\nroom = \"board.stock\"")
+    };
+    let rooms = parse(&text("subscribers")).unwrap().rooms();
+    assert_eq!(rooms, BTreeMap::from([("catalog:changed".to_owned(), "board.stock".to_owned())]));
+    error(&text("owner"), "`room` goes with an event for subscribers");
+}
+
 /// An event may be for its owner and for administrators, and for no other two.
 #[test]
 fn an_event_may_have_two_audiences() {
