@@ -7,7 +7,11 @@ const TYPES: [&str; 10] = ["type", "event", "action", "op", "kind", "cmd", "meth
 const PAYLOADS: [&str; 9] =
     ["payload", "data", "body", "content", "params", "args", "message", "d", "result"];
 const CODES: [&str; 4] = ["code", "status", "error_code", "errorCode"];
-const REASONS: [&str; 4] = ["message", "reason", "detail", "error"];
+const REASONS: [&str; 5] = ["message", "reason", "detail", "error", "text"];
+/// Keys of a code, where what stands there is one word.
+const WORDS: [&str; 3] = ["why", "reason", "error"];
+/// Keys of the time at which a frame was sent.
+const TIMES: [&str; 6] = ["timestamp", "at", "time", "ts", "sent_at", "sentAt"];
 /// Types that name no event: the event's name stands elsewhere.
 const GENERIC: [&str; 6] = ["event", "message", "notification", "push", "broadcast", "next"];
 /// Words in what refuses something.
@@ -209,7 +213,9 @@ pub(super) fn generalized(text: &str, known: &Known<'_>) -> Option<String> {
                 };
                 body.extend(part.map(|part| (key.clone(), part)));
             }
-            Value::Object(body)
+            let mut body = Value::Object(body);
+            keep_one_time(&mut body);
+            body
         }
         // In an array every place counts.
         Value::Array(items) => items
@@ -219,6 +225,29 @@ pub(super) fn generalized(text: &str, known: &Known<'_>) -> Option<String> {
         _ => return None,
     };
     Some(format!("{prefix}{body}"))
+}
+
+/// A frame is sent once: of several times in it, the others mean something else, such as when a token expires.
+fn keep_one_time(body: &mut Value) {
+    fn keys(value: &Value, found: &mut Vec<String>) {
+        for (key, member) in value.as_object().into_iter().flatten() {
+            if member == "{timestamp}" {
+                found.push(key.clone());
+            }
+            keys(member, found);
+        }
+    }
+    fn keep(value: &mut Value, kept: &str) {
+        let Value::Object(members) = value else { return };
+        members.retain(|key, member| key == kept || member != "{timestamp}");
+        members.values_mut().for_each(|member| keep(member, kept));
+    }
+    let mut found = Vec::new();
+    keys(body, &mut found);
+    let kept = found.iter().find(|key| TIMES.contains(&key.as_str())).or(found.first());
+    if let (Some(kept), 2..) = (kept, found.len()) {
+        keep(body, kept);
+    }
 }
 
 fn generalized_member(key: &str, value: &Value, known: &Known<'_>) -> Option<Value> {
@@ -239,6 +268,9 @@ fn generalized_member(key: &str, value: &Value, known: &Known<'_>) -> Option<Val
         Value::String(text) if known.subscription == Some(text) => Some(json!("{subscription}")),
         Value::String(_) if is_time(value) => Some(json!("{timestamp}")),
         Value::String(_) | Value::Number(_) if known.is_error() && CODES.contains(&key) => {
+            Some(json!("{code}"))
+        }
+        Value::String(text) if known.is_error() && WORDS.contains(&key) && !text.contains(' ') => {
             Some(json!("{code}"))
         }
         Value::String(_) if known.is_error() && REASONS.contains(&key) => Some(json!("{message}")),
@@ -281,6 +313,36 @@ fn is_time(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A frame has one time, and an error's code may be one word under the key of a reason.
+    #[test]
+    fn parts_are_known_by_what_they_say() {
+        let user = json!(42);
+        let known = Known { user: Some(&user), ..Known::default() };
+        let time = "2026-01-01T00:00:00.000Z";
+        for (frame, known, template) in [
+            (
+                format!(
+                    r#"{{"action":"hello.ok","body":{{"person":42,"channels":["person.42"],"expires":"{time}","at":"{time}"}}}}"#
+                ),
+                known,
+                r#"{"action":"{type}","body":{"at":"{timestamp}","channels":"{rooms}","person":"{user}"}}"#,
+            ),
+            (
+                format!(
+                    r#"{{"action":"oops","body":{{"why":"bad_shape","text":"what is that","at":"{time}"}}}}"#
+                ),
+                Known::default(),
+                r#"{"action":"{type}","body":{"at":"{timestamp}","text":"{message}","why":"{code}"}}"#,
+            ),
+        ] {
+            assert_eq!(sorted(&generalized(&frame, &known).unwrap()), sorted(template));
+        }
+    }
+
+    fn sorted(template: &str) -> Value {
+        serde_json::from_str(template).unwrap()
+    }
 
     /// The form of frames is found by their usual keys, and by the data of an event.
     #[test]

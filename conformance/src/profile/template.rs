@@ -37,6 +37,7 @@ mod tests {
             "[gateway]" if key(line) == "attach" => &["jwt_secret = \"s\""],
             "[gateway]" | "[client]" => &["command = [\"a\"]"],
             "[client.design]" | "[client.design.backoff]" => &["[client]", "command = [\"a\"]"],
+            "[[event]]" if key(line) == "room" => &["for = \"subscribers\"", "type = \"a\""],
             "[[event]]" => &["for = \"owner\"", "type = \"a\""],
             "[dialect]" if key(line) == "token" => &[],
             "[dialect]" if key(line) == "sign_in" => &["token = \"message\"", "refusal = \"close-4401\""],
