@@ -118,6 +118,29 @@ pub(super) const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
+        id: "gateway/keeps-the-rooms-of-an-administrator",
+        requirement: "BRIDGE-4",
+        about: "Who signs in again is welcomed as what it is by now, and stays in the rooms that it was in.",
+        boundary: || {
+            wire(|_| {
+                let sign_ins = SharedState::<u32>::new();
+                let (seen, mut welcome) = (sign_ins.clone(), None);
+                Change::default()
+                    .up(move |frame| {
+                        sign_ins.with(|count| *count += u32::from(is(&frame, "connection_init")));
+                        up([frame])
+                    })
+                    .down(move |frame| {
+                        if is(&frame, "connection:established") {
+                            welcome = Some(frame.clone());
+                        }
+                        let again = welcome.take_if(|_| seen.with(|count| *count > 1));
+                        down(again.into_iter().chain([frame]))
+                    })
+            })
+        },
+    },
+    Mutant {
         id: "gateway/expired-token-admitted",
         requirement: "AUTH-2",
         about: "The library was told to ignore the expiry.",
