@@ -188,7 +188,12 @@ pub async fn gateway(
             GatewaySubject::Started(start) => started(start, hints, &meter, progress).await,
             GatewaySubject::Attached { authority, jwt_secret } => {
                 let issuer = hints.issuer(jwt_secret.clone());
-                let dialer = Dialer { authority: authority.clone(), issuer, meter: meter.clone() };
+                let dialer = Dialer {
+                    authority: authority.clone(),
+                    issuer,
+                    meter: meter.clone(),
+                    pings: hints.heartbeat(),
+                };
                 Ok(attached(&dialer, hints, progress).await)
             }
         }
@@ -207,7 +212,12 @@ async fn started(
     progress("starting the gateway, with a broker of its own");
     let mut gateway = Gateway::start(start).await?;
     let issuer = hints.issuer(subject::secret());
-    let dialer = Dialer { authority: gateway.authority.clone(), issuer, meter: meter.clone() };
+    let dialer = Dialer {
+        authority: gateway.authority.clone(),
+        issuer,
+        meter: meter.clone(),
+        pings: hints.heartbeat(),
+    };
     let ready_path = subject::ready_path(&dialer.authority).await;
     let pages = subject::pages(&dialer.authority).await;
     let before = Topology::of(&gateway.snapshot().await);
@@ -317,7 +327,8 @@ async fn say(
     progress: &Progress<'_>,
 ) -> ObservedGateway {
     let mut sign_in = sign_in::observe(dialer, hints, paths, progress).await;
-    let room = topology.map_or_else(|| "catalog:changed".to_owned(), events::likely_room);
+    let likely = || topology.map_or_else(|| events::LIKELY_ROOM.to_owned(), events::likely_room);
+    let room = hints.free_room().unwrap_or_else(likely);
     let talk = match &sign_in.entry {
         Some(entry) => talk::observe(dialer, entry, &room, hints, progress).await,
         None => Talk::default(),

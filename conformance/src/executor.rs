@@ -422,6 +422,7 @@ pub fn times_of(profile: &Profile) -> Times {
         patience: PATIENCE,
         slack: SLACK,
         fleet: client.map_or(Times::FLEET, |client| client.fleet),
+        slow_reader: profile.gateway.as_ref().map(|gateway| gateway.limits.slow_reader).unwrap_or_default(),
         design: client.map(|client| client.design.clone()).unwrap_or_default(),
     }
 }

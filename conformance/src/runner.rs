@@ -395,7 +395,14 @@ mod tests {
 
     fn times() -> Times {
         let (patience, slack) = (Duration::from_secs(3), Duration::from_millis(60));
-        Times { timing: Timing::default(), patience, slack, fleet: 20, design: ClientDesign::default() }
+        Times {
+            timing: Timing::default(),
+            patience,
+            slack,
+            fleet: 20,
+            slow_reader: Duration::ZERO,
+            design: ClientDesign::default(),
+        }
     }
 
     /// The level and the claims decide what is played; what is not claimed is reported, not forgotten.

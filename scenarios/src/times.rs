@@ -24,6 +24,9 @@ pub struct Times {
     pub slack: Duration,
     /// How many clients a fleet has.
     pub fleet: u32,
+    /// How long a client may not read before a gateway closes it, beside how much may wait for it meanwhile (BRIDGE-12).
+    #[serde(skip)]
+    pub slow_reader: Duration,
     /// How the client under test is designed. A report says it in words.
     #[serde(skip)]
     pub design: ClientDesign,
@@ -55,7 +58,7 @@ pub enum ExprError {
 }
 
 /// The names that expressions may use.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 14] = [
     "reconnect_delay",
     "max_reconnect_delay",
     "max_reconnect_attempts",
@@ -68,6 +71,7 @@ pub const NAMES: [&str; 13] = [
     "stable_after",
     "patience",
     "slack",
+    "slow_reader",
     "second",
 ];
 
@@ -215,6 +219,7 @@ impl Factor {
                 "stable_after" => timing.stable_after.as_secs_f64(),
                 "patience" => times.patience.as_secs_f64(),
                 "slack" => times.slack.as_secs_f64(),
+                "slow_reader" => times.slow_reader.as_secs_f64(),
                 "second" => 1.0,
                 other => unreachable!("{other} is not in NAMES"),
             },
@@ -263,6 +268,7 @@ mod tests {
 
     fn times() -> Times {
         Times {
+            slow_reader: Duration::ZERO,
             timing: Timing { jitter: 0.0, ..Timing::default() },
             patience: Duration::from_secs(2),
             slack: Duration::from_millis(50),

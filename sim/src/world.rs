@@ -101,6 +101,7 @@ pub fn play_through(scenario: &Scenario, options: &Options, boundary: Boundary) 
         patience: PATIENCE,
         slack: SLACK,
         fleet: Times::FLEET,
+        slow_reader: Duration::ZERO,
         design: ClientDesign::default(),
     };
     let setting = Setting {

@@ -80,6 +80,7 @@ fn times() -> Times {
         patience: Duration::ZERO,
         slack: Duration::ZERO,
         fleet: Times::FLEET,
+        slow_reader: Duration::ZERO,
         design: ClientDesign::default(),
     }
 }

@@ -95,6 +95,7 @@ pub(super) fn with(foreign: &str) -> (RunReport, About) {
             patience: slack,
             slack,
             fleet: Times::FLEET,
+            slow_reader: Duration::ZERO,
             design: ClientDesign::default(),
         },
         seed: 1,

@@ -122,12 +122,15 @@ struct Candidate {
     names: Vec<String>,
 }
 
+/// What an event for subscribers, and so its room, is called where nothing is known.
+pub(super) const LIKELY_ROOM: &str = "catalog:changed";
+
 /// A name to subscribe to while nothing is known of events.
 pub(super) fn likely_room(topology: &Topology) -> String {
     let routes = topology.routes();
     let usual = routes.iter().find(|route| route.routing_key == "catalog.changed");
     let any = usual.or(routes.last()).map(|route| names(&route.routing_key).remove(0));
-    any.unwrap_or_else(|| "catalog:changed".to_owned())
+    any.unwrap_or_else(|| LIKELY_ROOM.to_owned())
 }
 
 impl ObservedEvent {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::candidates::{INTERVALS, Person, TIMEOUTS};
 use super::form;
 use super::sign_in::{Dialer, Entry};
-use super::socket::{Seen, Socket, is_ping};
+use super::socket::{Pings, Seen, Socket};
 use super::subject::{Gateway, Start};
 use super::{DiscoverError, Progress, now, sources};
 
@@ -61,7 +61,7 @@ impl Watch {
     /// Begins.
     pub(super) async fn begin(dialer: &Dialer, entry: &Entry) -> Option<Self> {
         let socket = dialer.open(entry, Person::Other).await.ok()?.socket;
-        Some(Self(tokio::spawn(watch(socket, WATCHES_FOR))))
+        Some(Self(tokio::spawn(watch(socket, dialer.pings.clone(), WATCHES_FOR))))
     }
 
     /// What it has seen once it has seen enough.
@@ -71,14 +71,14 @@ impl Watch {
 }
 
 /// Watches pings, and answers them, until their period is known.
-async fn watch(mut socket: Socket, most: Duration) -> Heartbeat {
+async fn watch(mut socket: Socket, pings: Pings, most: Duration) -> Heartbeat {
     let end = now() + most;
     let mut controls: Vec<Instant> = Vec::new();
     let mut messages: BTreeMap<String, Vec<Instant>> = BTreeMap::new();
     while let Some(seen) = socket.next(end).await {
         match seen {
             Seen::Ping => controls.push(now()),
-            Seen::Text(text) if is_ping(&text) => {
+            Seen::Text(text) if pings.know(&text) => {
                 let kind = form::kind(&text).unwrap_or_else(|| text.trim().to_owned());
                 // The first text is kept: the later ones have other times.
                 let known = messages.keys().find(|known| form::kind(known).as_ref() == Some(&kind)).cloned();
@@ -150,7 +150,13 @@ pub(super) async fn variables(
         timeouts.into_iter().zip(periods(step).skip(told.len())).collect();
     let mut trial = start.clone();
     for (name, time) in told.iter().chain(&timeouts) {
-        trial.command.env.entry(name.clone()).or_insert_with(|| value(name, *time));
+        let given = trial.command.env.get(name);
+        // What a profile hands over already may be another time; what it sets for good is its own.
+        if given
+            .is_none_or(|given| ["{ping_interval", "{pong_timeout"].iter().any(|time| given.contains(time)))
+        {
+            trial.command.env.insert(name.clone(), value(name, *time));
+        }
     }
     let gateway = match Gateway::start(&trial).await {
         Ok(gateway) => gateway,
@@ -162,7 +168,7 @@ pub(super) async fn variables(
     };
     let dialer = Dialer { authority: gateway.authority.clone(), ..dialer.clone() };
     let found = match dialer.open(entry, Person::Other).await {
-        Ok(opened) => Some(watch(opened.socket, TRIES_FOR).await),
+        Ok(opened) => Some(watch(opened.socket, dialer.pings.clone(), TRIES_FOR).await),
         Err(_) => None,
     };
     let nearest = |period: Duration, told: &[(String, Duration)]| {
@@ -197,7 +203,7 @@ pub(super) async fn gives_up(dialer: &Dialer, entry: &Entry, most: Duration) -> 
             Seen::Ping => {
                 first_ping.get_or_insert_with(now);
             }
-            Seen::Text(text) if is_ping(&text) => {
+            Seen::Text(text) if dialer.pings.know(&text) => {
                 first_ping.get_or_insert_with(now);
             }
             Seen::Close(_) | Seen::End => return Some(first_ping?.elapsed()),
@@ -247,7 +253,7 @@ mod tests {
             (r#"{"type":"pong"}"#, false),
             (r#"{"type":"payment:created","payload":"ping"}"#, false),
         ] {
-            assert_eq!(is_ping(text), is, "{text}");
+            assert_eq!(Pings::default().know(text), is, "{text}");
         }
     }
 }

@@ -9,8 +9,9 @@ use scenarios::{RoomNames, UserIds};
 use serde_json::Value;
 
 use super::candidates::{PING_WORDS, PINGS, Place, SUBSCRIBES};
-use super::claims;
 use super::protocols::{Opening, PHOENIX_PING};
+use super::socket::Pings;
+use super::{claims, events};
 use crate::profile::Profile;
 
 /// Longest time that a client without pongs is watched.
@@ -72,6 +73,11 @@ impl Hints {
         self.profile.as_ref().or(self.given.as_ref().map(|given| &given.profile))
     }
 
+    /// How a gateway pings by messages, where that is known.
+    pub(super) fn heartbeat(&self) -> Pings {
+        Pings::of(self.known().map(|profile| &profile.dialect))
+    }
+
     /// The profile, where it says this.
     fn saying(&self, path: &str) -> Option<&Profile> {
         self.profile.as_ref().or_else(|| {
@@ -131,6 +137,11 @@ impl Hints {
     /// What the rooms of a user and of a role are called, where that is given.
     pub(super) fn rooms(&self) -> Option<&RoomNames> {
         self.saying("gateway.rooms")?.gateway.as_ref().map(|gateway| &gateway.rooms)
+    }
+
+    /// What a room is called that anybody may join, where that is given.
+    pub(super) fn free_room(&self) -> Option<String> {
+        self.known()?.bindings(String::new()).room(events::LIKELY_ROOM)
     }
 
     /// Whether limits on one connection need not be found out.

@@ -1,9 +1,10 @@
 //! One connection to a gateway that is observed: it keeps RFC 6455, and says all that it sees.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::TokenPlace;
+use protocol::{ClientMessage, Dialect, ServerMessage, Timestamp, TokenPlace};
 use scenarios::frame::RawFrame;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -95,7 +96,7 @@ impl Socket {
         path: &str,
         token: Option<(TokenPlace, String)>,
         subprotocols: Option<&str>,
-        meter: FloodMeter,
+        (meter, pings): (FloodMeter, Pings),
     ) -> Result<Self, Refused> {
         let dropped = |reason: &dyn ToString| Refused::Dropped(reason.to_string());
         let request = UpgradeRequest {
@@ -116,7 +117,8 @@ impl Socket {
         let (stream, leftover, agreed) = opened.map_err(|_| dropped(&"it takes too long"))??;
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (found, seen) = mpsc::channel(WAITING);
-        let end = End { stream, masks: fastrand::Rng::with_seed(1), partial: None, answers: true, meter };
+        let end =
+            End { stream, masks: fastrand::Rng::with_seed(1), partial: None, answers: true, meter, pings };
         let task = tokio::spawn(end.run(FrameReader::after(leftover), inbox, found));
         Ok(Self {
             commands,
@@ -223,8 +225,38 @@ impl Socket {
     }
 }
 
-/// Whether a text is a gateway's ping.
-pub(super) fn is_ping(text: &str) -> bool {
+/// How a gateway's pings by messages are known and answered: as its dialect has them, where that is known, or else by their names.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pings(Option<Arc<Dialect>>);
+
+impl Pings {
+    pub(super) fn of(dialect: Option<&Dialect>) -> Self {
+        Self(dialect.filter(|dialect| dialect.beats_by_message()).cloned().map(Arc::new))
+    }
+
+    fn declared(&self, text: &str) -> Option<&Dialect> {
+        let is_ping = |dialect: &Dialect| {
+            dialect.decode_server(text).is_ok_and(|read| read.message == ServerMessage::Ping)
+        };
+        self.0.as_deref().filter(|dialect| is_ping(dialect))
+    }
+
+    /// Whether a text is a ping.
+    pub(super) fn know(&self, text: &str) -> bool {
+        self.declared(text).is_some() || is_ping(text)
+    }
+
+    /// What answers it: without a dialect, a message of the same form.
+    fn answer(&self, ping: &str) -> String {
+        match self.declared(ping) {
+            Some(dialect) => dialect.encode_client(&ClientMessage::Pong, Timestamp::EPOCH),
+            None => ping.replacen("ping", "pong", 1),
+        }
+    }
+}
+
+/// Whether a text is a gateway's ping, by its name.
+fn is_ping(text: &str) -> bool {
     let kind = form::kind(text).unwrap_or_else(|| text.to_owned());
     let mut words = kind.split(|letter: char| !letter.is_alphanumeric()).map(str::to_lowercase);
     kind.len() < MAX_PING && words.any(|word| PING_WORDS.contains(&word.as_str()))
@@ -237,6 +269,7 @@ struct End {
     partial: Option<RawFrame>,
     answers: bool,
     meter: FloodMeter,
+    pings: Pings,
 }
 
 impl End {
@@ -315,9 +348,8 @@ impl End {
                 Some(match whole.opcode {
                     OpCode::Data(Data::Text) => {
                         let text = String::from_utf8_lossy(&whole.payload).into_owned();
-                        if self.answers && is_ping(&text) {
-                            // A ping message is answered by one of the same form.
-                            self.write(RawFrame::text(text.replacen("ping", "pong", 1))).await;
+                        if self.answers && self.pings.know(&text) {
+                            self.write(RawFrame::text(self.pings.answer(&text))).await;
                         }
                         Seen::Text(text)
                     }
@@ -362,7 +394,10 @@ mod tests {
             gateway
         };
         let client = async {
-            let mut socket = Socket::dial(&authority, "/", None, None, FloodMeter::default()).await.unwrap();
+            let mut socket =
+                Socket::dial(&authority, "/", None, None, (FloodMeter::default(), Pings::default()))
+                    .await
+                    .unwrap();
             is_answered.await.unwrap();
             socket.mute().await;
             socket.send("muted").await;
@@ -391,7 +426,10 @@ mod tests {
             gateway
         };
         let client = async {
-            let mut socket = Socket::dial(&authority, "/", None, None, FloodMeter::default()).await.unwrap();
+            let mut socket =
+                Socket::dial(&authority, "/", None, None, (FloodMeter::default(), Pings::default()))
+                    .await
+                    .unwrap();
             for _ in 0..MANY {
                 socket.send("asked").await;
             }

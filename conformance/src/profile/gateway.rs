@@ -127,6 +127,8 @@ struct RawLimits {
     message_bytes: Option<RawLimit>,
     /// Most rooms, its own included (ROOM-5).
     rooms: Option<RawLimit>,
+    /// How long more may wait for a client than its outbox holds, such as `2s`, before the client is closed (BRIDGE-12). Usually it is at once.
+    slow_reader: Option<String>,
 }
 
 #[derive(Deserialize, Clone, Copy, JsonSchema)]
@@ -279,6 +281,8 @@ impl RawGateway {
 
 /// Limits of messages that can be tried: a ping is a message, and a message is held in memory.
 const MESSAGE_BYTES: RangeInclusive<usize> = 1024..=16 * 1024 * 1024;
+/// How long a case may let a reader stall.
+const LONGEST_LAG: Duration = Duration::from_secs(30);
 /// Limits of rooms that can be tried.
 const ROOMS: RangeInclusive<usize> = 20..=1000;
 
@@ -303,6 +307,20 @@ impl RawLimits {
         Ok(Limits {
             message_bytes: limit("message_bytes", self.message_bytes, usual.message_bytes, MESSAGE_BYTES)?,
             rooms: limit("rooms", self.rooms, usual.rooms, ROOMS)?,
+            slow_reader: match self.slow_reader.as_deref().map(protocol::parse_duration) {
+                None => usual.slow_reader,
+                Some(Ok(time)) if time <= LONGEST_LAG => time,
+                Some(Ok(_)) => {
+                    let longest = protocol::format_duration(LONGEST_LAG);
+                    return Err(value(
+                        format!("`gateway.limits.slow_reader`: at most {longest} can be tried"),
+                        None,
+                    ));
+                }
+                Some(Err(error)) => {
+                    return Err(value(format!("`gateway.limits.slow_reader`: {error}"), None));
+                }
+            },
         })
     }
 }

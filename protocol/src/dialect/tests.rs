@@ -340,7 +340,8 @@ fn what_is_no_name_stands_in_its_place() {
         let text = dialect.encode_client(&message, Timestamp::parse("2026-01-01T00:00:00.000Z").unwrap());
         serde_json::from_str::<Value>(&text).unwrap()
     };
-    for room in [json!(7), json!(["a"]), json!({ "a": 1 }), json!(true)] {
+    for room in [json!(7), json!(["a"]), json!({ "a": 1 }), json!(true), Value::Null] {
+        assert!(sent(&room).as_object().unwrap().contains_key(key), "{room} is left out");
         assert_eq!(sent(&room)[key.as_str()], room);
         assert_eq!(asked(room.clone())[key.as_str()], room);
         let read = dialect.decode_client(&asked(room.clone()).to_string());

@@ -192,6 +192,7 @@ mod tests {
     fn times(design: &str) -> Times {
         let ms = Duration::from_millis;
         Times {
+            slow_reader: Duration::ZERO,
             timing: Timing { reconnect_delay: ms(50), max_reconnect_delay: ms(400), ..Timing::default() },
             patience: ms(3000),
             slack: ms(60),

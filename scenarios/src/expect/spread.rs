@@ -264,7 +264,14 @@ mod tests {
 
     fn times(fleet: u32) -> Times {
         let (patience, slack) = (Duration::from_secs(3), Duration::from_millis(60));
-        Times { timing: Timing::default(), patience, slack, fleet, design: ClientDesign::default() }
+        Times {
+            timing: Timing::default(),
+            patience,
+            slack,
+            fleet,
+            slow_reader: Duration::ZERO,
+            design: ClientDesign::default(),
+        }
     }
 
     /// A fleet that is cut off at one instant, whose clients dial again after these pauses, in milliseconds.

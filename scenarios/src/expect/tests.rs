@@ -11,6 +11,7 @@ use crate::trace::{Actor, AsSent, Event, Frame, FrameKind, Message, Observation,
 fn times() -> Times {
     let ms = Duration::from_millis;
     Times {
+        slow_reader: Duration::ZERO,
         timing: Timing {
             reconnect_delay: ms(10),
             max_reconnect_delay: ms(80),

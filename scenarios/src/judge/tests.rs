@@ -13,6 +13,7 @@ fn times() -> Times {
         patience: Duration::from_secs(1),
         slack: Duration::from_millis(2),
         fleet: 20,
+        slow_reader: Duration::ZERO,
         design: ClientDesign::default(),
     }
 }

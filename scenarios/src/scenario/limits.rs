@@ -1,5 +1,7 @@
 //! Limits of a gateway that are not the seed's: cases about a limit are played at the one that is declared.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::file;
@@ -13,15 +15,18 @@ pub struct Limits {
     pub message_bytes: Option<usize>,
     /// Most rooms, its own included (ROOM-5).
     pub rooms: Option<usize>,
+    /// How long more may wait for a client than its outbox holds (BRIDGE-12).
+    pub slow_reader: Duration,
 }
 
 /// What scenarios are written for.
 const USUAL: Limits = Limits {
     message_bytes: Some(protocol::limits::MAX_MESSAGE_BYTES),
     rooms: Some(protocol::limits::MAX_ROOMS_PER_CONNECTION),
+    slow_reader: Duration::ZERO,
 };
 /// From how many bytes on a message is about the limit, and from how many rooms on a case is.
-const BIG: Limits = Limits { message_bytes: Some(32 * 1024), rooms: Some(50) };
+const BIG: Limits = Limits { message_bytes: Some(32 * 1024), rooms: Some(50), ..USUAL };
 /// A frame that is no longer than this is no part of what is made long.
 const SHORT_FRAME_BYTES: usize = 16;
 /// Rooms that are asked for in one second: some gateways allow few messages.

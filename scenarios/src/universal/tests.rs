@@ -38,6 +38,7 @@ fn times() -> Times {
         patience: Duration::from_secs(3),
         slack: Duration::from_millis(50),
         fleet: 20,
+        slow_reader: Duration::ZERO,
         design: ClientDesign::default(),
     }
 }

@@ -86,7 +86,7 @@ pub(crate) fn gateway(args: &GatewayArgs) -> Result<Exit, Failure> {
     let given = args.from.as_deref().map(given).transpose()?;
     let subject = match (&args.attach, &given) {
         (Some(url), _) => attached(url, args.jwt_secret.clone())?,
-        (None, Some(Given { profile, .. })) if args.command.is_empty() => of_profile(profile)?,
+        (None, Some(given)) if args.command.is_empty() => started_as_given(given)?,
         (None, _) => {
             let command = command(&args.command)?;
             GatewaySubject::Started(Start {
@@ -150,6 +150,17 @@ fn of_profile(profile: &Profile) -> Result<GatewaySubject, Failure> {
         }
         _ => GatewaySubject::Started(Start::of(profile, program()?).map_err(failure)?),
     })
+}
+
+/// The gateway of a profile that is half filled in: with the usual environment, where it names none.
+fn started_as_given(Given { profile, table }: &Given) -> Result<GatewaySubject, Failure> {
+    let mut subject = of_profile(profile)?;
+    let names_environment = table.get("gateway").is_some_and(|gateway| gateway.get("env").is_some());
+    if let (GatewaySubject::Started(start), false) = (&mut subject, names_environment) {
+        let env = usual_environment(&start.command.words);
+        start.command.env.extend(env);
+    }
+    Ok(subject)
 }
 
 /// A profile that is half filled in.
@@ -268,10 +279,15 @@ fn command(words: &[String]) -> Result<CommandProfile, Failure> {
             Failure::usage(miette!(help = error.hint, "there is no placeholder `{{{}}}`", error.name))
         })?;
     }
+    let env = usual_environment(&words);
+    Ok(CommandProfile { words, env })
+}
+
+/// What a gateway is told by its environment, where its command does not say it.
+fn usual_environment(words: &[String]) -> BTreeMap<String, String> {
     let is_told = |value: &str| words.iter().any(|word| word.contains(value));
     let env = ENVIRONMENT.into_iter().filter(|(_, value)| !is_told(value));
-    let env: BTreeMap<_, _> = env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    Ok(CommandProfile { words, env })
+    env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn program() -> Result<PathBuf, Failure> {

@@ -9,7 +9,7 @@ use super::Entry;
 use crate::discover::candidates::{Person, Place};
 use crate::discover::flood_meter::FloodMeter;
 use crate::discover::protocols::{OFFERED, Protocol};
-use crate::discover::socket::{Refused, Seen, Socket};
+use crate::discover::socket::{Pings, Refused, Seen, Socket};
 use crate::discover::{now, unix_s};
 
 /// How long a connection that opens must live to count as accepted.
@@ -25,6 +25,8 @@ pub(in crate::discover) struct Dialer {
     pub(in crate::discover) issuer: Issuer,
     /// What is said on all connections.
     pub(in crate::discover) meter: FloodMeter,
+    /// How its pings are known and answered.
+    pub(in crate::discover) pings: Pings,
 }
 
 /// What an attempt came to: a connection that stays, and what it said meanwhile.
@@ -40,7 +42,8 @@ impl Dialer {
         token: Option<(TokenPlace, String)>,
         subprotocols: Option<&str>,
     ) -> Result<Socket, Refused> {
-        Socket::dial(&self.authority, path, token, subprotocols, self.meter.clone()).await
+        Socket::dial(&self.authority, path, token, subprotocols, (self.meter.clone(), self.pings.clone()))
+            .await
     }
 
     /// A token for a person.

@@ -82,7 +82,8 @@ pub(super) fn write(page: &mut Page, seen: &ObservedGateway) {
         ];
         let values =
             |(name, values): (Option<_>, [_; 2])| Some((name?, values[usize::from(is_in_seconds(name?))]));
-        env.extend(variables.into_iter().filter_map(values));
+        let given = |name: &str| command.env.contains_key(name);
+        env.extend(variables.into_iter().filter_map(values).filter(|(name, _)| !given(name)));
         for (name, value) in env {
             page.set(name, &json!(value));
         }

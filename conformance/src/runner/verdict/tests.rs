@@ -303,6 +303,7 @@ fn without_doubt_everything_counts() {
         patience: ms(1000),
         slack: ms(60),
         fleet: 20,
+        slow_reader: Duration::ZERO,
         design: ClientDesign::default(),
     };
     let requirements = BTreeSet::from([id("STATE-1")]);
@@ -356,6 +357,7 @@ fn universal_rules_are_excused_by_a_cut_alone() {
         patience: ms(1000),
         slack: ms(60),
         fleet: 20,
+        slow_reader: Duration::ZERO,
         design: ClientDesign::default(),
     };
     let requirements = BTreeSet::from([id("STATE-1")]);

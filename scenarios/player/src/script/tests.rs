@@ -124,6 +124,7 @@ pub(crate) fn setting(dialect: &str) -> Setting {
             patience: PATIENCE,
             slack: Duration::ZERO,
             fleet: 1,
+            slow_reader: Duration::ZERO,
             design: ClientDesign::default(),
         },
         dialect,

@@ -34,7 +34,14 @@ const STAMP: &str = "2026-01-01T00:00:00.000Z";
 
 fn times() -> Times {
     let (patience, slack) = (Duration::from_secs(3), Duration::from_millis(50));
-    Times { timing: Timing::default(), patience, slack, fleet: 20, design: ClientDesign::default() }
+    Times {
+        timing: Timing::default(),
+        patience,
+        slack,
+        fleet: 20,
+        slow_reader: Duration::ZERO,
+        design: ClientDesign::default(),
+    }
 }
 
 fn halves() -> Halves {

@@ -122,6 +122,7 @@ impl World<'_> {
             patience: std::time::Duration::ZERO,
             slack: std::time::Duration::ZERO,
             fleet: 1,
+            slow_reader: std::time::Duration::ZERO,
             design: ClientDesign::default(),
         }
     }
