@@ -243,6 +243,19 @@ mod tests {
         }
     }
 
+    /// Pings are known and answered as a dialect has them, where there is one, and else by their names.
+    #[test]
+    fn pings_are_answered_as_declared() {
+        let dialect: protocol::Dialect = r#"{"heartbeat":{"ping":"tick","pong":"tock"}}"#.parse().unwrap();
+        let declared = Pings::of(Some(&dialect));
+        let tick = r#"{"type":"tick"}"#;
+        assert!(declared.know(tick) && !Pings::default().know(tick));
+        assert!(declared.answer(tick).contains("tock"), "{}", declared.answer(tick));
+        assert_eq!(Pings::default().answer(r#"{"type":"ping"}"#), r#"{"type":"pong"}"#);
+        let by_frames = Pings::of(Some(&protocol::Dialect::default()));
+        assert!(!by_frames.know(tick), "the heartbeat is no message");
+    }
+
     /// Pings are told from pongs and from events.
     #[test]
     fn pings_are_known() {

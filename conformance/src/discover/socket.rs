@@ -247,7 +247,7 @@ impl Pings {
     }
 
     /// What answers it: without a dialect, a message of the same form.
-    fn answer(&self, ping: &str) -> String {
+    pub(super) fn answer(&self, ping: &str) -> String {
         match self.declared(ping) {
             Some(dialect) => dialect.encode_client(&ClientMessage::Pong, Timestamp::EPOCH),
             None => ping.replacen("ping", "pong", 1),
