@@ -8,10 +8,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is a test that has failed")]
 
+mod admission;
 mod batched_writes;
 mod client;
 mod delivery;
-mod door;
 mod echo;
 mod framing;
 mod heartbeat;

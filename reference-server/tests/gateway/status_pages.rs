@@ -112,7 +112,7 @@ async fn stats_and_metrics_tell_who_is_here() {
     assert!(body(address, "/metrics").await.contains("\ngateway_connections 0\n"));
 }
 
-/// Status pages on a listener of their own are there alone, but for health; they answer while the clients' door is blocked.
+/// Status pages on a listener of their own are there alone, but for health; they answer while the clients' listener is blocked.
 #[tokio::test]
 async fn status_pages_have_a_listener_of_their_own() {
     let config = Config { max_handshakes: 1, ..config() };
